@@ -11,7 +11,9 @@
  * (values in single quotes, `#` cuts a line anywhere, booleans by their first
  * character as OpenDKIM does, keywords match without case).  Include is ours:
  * at most CONF_INCLUDE_DEPTH deep, a relative name stands as written.
- * Every mistake is said as `file:line: Keyword: what was expected`.
+ * Every mistake is said as `file:line: Keyword: what was expected`.  Sections
+ * take words bare or in either quotes (a backslash before the quote or another
+ * backslash, nothing else is special), lists in braces, comments from `#`.
  *
  * A struct conf is read-only once read and may be shared by threads.
  */
@@ -28,12 +30,16 @@ struct errmsg;
 
 enum conf_type {
 	CONF_BOOL,    /* yes|no, by the first character (TtYy1, FfNn0) */
-	CONF_INT,     /* a decimal number, min..max */
+	CONF_INT,     /* a number, min..max; 0 and 0x begin octal and hex, as
+	                 OpenDKIM has it: UMask 007 */
 	CONF_STR,     /* words up to the end of the line */
-	CONF_WORD,    /* one of words[] (NULL ends), matched without case */
+	CONF_WORD,    /* one of words[] (NULL ends), matched without case, or
+	                 its first letter if no other begins with it */
 	CONF_SET,     /* a data set specification, see dataset.h */
 	CONF_LIST,    /* only inside a section: {a, b} or a single value */
-	CONF_SECTION, /* KEYWORD title { rows[] } ; may be repeated */
+	CONF_SECTION, /* KEYWORD title { rows[] } ; may be repeated, of two
+	                 with the same title the last counts; at most 64
+	                 rows, no sections or ignored keywords in them */
 	CONF_IGNORED, /* understood, not used; summary is the reason, which is
 	                 said once in a warning when the keyword is met */
 	CONF_END,     /* ends an array of rows */
