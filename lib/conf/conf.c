@@ -15,7 +15,7 @@
 
 #include "conf_impl.h"
 #include "conf_lex.h"
-#include "err.h"
+#include "lib/err.h"
 
 /* -- judging -- */
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "err.h"
+#include "lib/err.h"
 
 static bool
 is_blank(char c)

@@ -26,7 +26,7 @@
 
 #include "conf_impl.h"
 #include "conf_lex.h"
-#include "err.h"
+#include "lib/err.h"
 
 #define INCLUDES_MAX 256 /* files in one configuration */
 #define NEAR_MAX 24 /* letters in a keyword that is compared for likeness */
