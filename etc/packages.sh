@@ -10,7 +10,7 @@ PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config libmilter-dev
 # To run the tests. No mail server is among them: the rig unpacks those
 # without installing, so that the machine's own stays as it is.
 PACKAGES_TEST="python3 python3-dkim python3-nacl opendkim-tools mandoc
-	libsasl2-modules libsasl2-modules-db lmdb-utils m4 util-linux"
+	libsasl2-modules libsasl2-modules-db lmdb-utils m4"
 
 # packages_missing NAME...: prints those that are not installed.
 packages_missing() {

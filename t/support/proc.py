@@ -3,8 +3,7 @@
 ends with the test, and waiting.
 
 Everything started here is stopped by its own pid: at the end of its `with`
-block, else at exit, else (the test was killed) by the kernel, which sends
-SIGTERM to a process whose starter is gone.
+block, else at exit, else (the test was killed) by reaper.py.
 """
 
 import atexit
@@ -29,6 +28,7 @@ LOG_LINES = 60      # of each log shown when a test fails
 
 _live = []          # servers in the order of their start
 _root = None        # the test's directory; everything is below it
+_reaper = None      # the process that outlives a killed test
 
 
 class RigError(Exception):
@@ -38,11 +38,25 @@ class RigError(Exception):
 def root():
     """The test's own directory. Others may pass through, but not list it:
     the mail servers' unprivileged users have files below it."""
-    global _root
+    global _root, _reaper
     if _root is None:
         _root = tempfile.mkdtemp(prefix='postern-t.')
         os.chmod(_root, 0o711)
+        # Its output goes nowhere: whoever waits for the end of the test's
+        # must not wait for the reaper.
+        _reaper = subprocess.Popen(
+            [sys.executable, os.path.join(HERE, 'reaper.py'), _root],
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True, text=True)
     return _root
+
+
+def _tell_reaper(sign, pid):
+    try:
+        _reaper.stdin.write('%s%d\n' % (sign, pid))
+        _reaper.stdin.flush()
+    except BrokenPipeError:
+        tap.diag('the reaper is gone')
 
 
 def new_dir(name):
@@ -132,12 +146,11 @@ class Server:
 
     def start(self, argv, env=None, up=None, timeout=20.0):
         """Runs argv, its output to the log; returns when up() says so."""
-        # setpriv execs, so the pid is the server's own.
-        argv = ['setpriv', '--pdeathsig', 'TERM'] + argv
         with open(self.log_file, 'ab') as log:
             self.process = subprocess.Popen(
                 argv, env=env, cwd=self.dir, stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, start_new_session=True)
+        _tell_reaper('+', self.process.pid)
         _live.append(self)
         if up is not None:
             wait_until(lambda: self._check_alive() and up(), timeout,
@@ -190,9 +203,9 @@ class Server:
             os.killpg(self.process.pid, signal.SIGKILL)
         except (ProcessLookupError, PermissionError):
             pass
+        _tell_reaper('-', self.process.pid)
         self.process = None
-        if self in _live:
-            _live.remove(self)
+        _live.remove(self)
         return self.status
 
     def wait(self):
@@ -224,6 +237,8 @@ def _cleanup():
         tap.diag('kept: ' + _root)
     else:
         shutil.rmtree(_root, ignore_errors=True)
+    _reaper.stdin.close()
+    _reaper.wait()
 
 
 def _show_logs():
