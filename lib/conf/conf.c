@@ -1,0 +1,530 @@
+/*
+ * The configuration as values.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Reading files is conf_parse.c's.
+ */
+#include "conf.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "conf_impl.h"
+#include "conf_lex.h"
+#include "lib/err.h"
+
+/* -- judging -- */
+
+static int
+judge_bool(const char *text, long *number_r, struct errmsg *msg_r)
+{
+	char shown[48];
+
+	if (strchr("TtYy1", text[0]) != NULL && text[0] != '\0')
+		*number_r = 1;
+	else if (strchr("FfNn0", text[0]) != NULL && text[0] != '\0')
+		*number_r = 0;
+	else
+		return errmsg_set(msg_r, "expected yes or no, not \"%s\"",
+		    conf_lex_show(shown, sizeof(shown), text, strlen(text)));
+	return 0;
+}
+
+static int
+judge_int(const struct conf_option *row, const char *text, long *number_r,
+    struct errmsg *msg_r)
+{
+	long min = row->min, max = row->max, n;
+	char shown[48], *end;
+
+	if (min == 0 && max == 0)
+		max = INT_MAX;
+	errno = 0;
+	/* Base 0, as OpenDKIM: UMask is written in octal, 007. */
+	n = strtol(text, &end, 0);
+	if (end == text || *end != '\0' || errno == ERANGE || n < min ||
+	    n > max)
+		return errmsg_set(msg_r,
+		    "expected a number from %ld to %ld, not \"%s\"", min, max,
+		    conf_lex_show(shown, sizeof(shown), text, strlen(text)));
+	*number_r = n;
+	return 0;
+}
+
+/* How many of the words begin with c; the last of them in index_r. */
+static size_t
+words_with_initial(const char *const *words, char c, long *index_r)
+{
+	char initial[2] = {c, '\0'};
+	size_t n = 0;
+
+	for (long i = 0; words[i] != NULL; i++) {
+		if (strncasecmp(words[i], initial, 1) == 0) {
+			*index_r = i;
+			n++;
+		}
+	}
+	return n;
+}
+
+static int
+judge_word(const struct conf_option *row, const char *text, long *number_r,
+    struct errmsg *msg_r)
+{
+	char list[512], shown[48];
+	size_t used = 0;
+
+	for (long i = 0; row->words[i] != NULL; i++) {
+		if (strcasecmp(row->words[i], text) == 0) {
+			*number_r = i;
+			return 0;
+		}
+	}
+	/* OpenDKIM's actions have abbreviated forms of one letter. */
+	if (text[0] != '\0' && text[1] == '\0' &&
+	    words_with_initial(row->words, text[0], number_r) == 1)
+		return 0;
+	list[0] = '\0';
+	for (size_t i = 0; row->words[i] != NULL && used < sizeof(list); i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used,
+		    "%s%s", i > 0 ? ", " : "", row->words[i]);
+	return errmsg_set(msg_r, "expected one of %s, not \"%s\"", list,
+	    conf_lex_show(shown, sizeof(shown), text, strlen(text)));
+}
+
+int
+conf_judge(const struct conf_option *row, const char *text, long *number_r,
+    struct errmsg *msg_r)
+{
+	int rc = 0;
+
+	if (row->type == CONF_BOOL)
+		rc = judge_bool(text, number_r, msg_r);
+	else if (row->type == CONF_INT)
+		rc = judge_int(row, text, number_r, msg_r);
+	else if (row->type == CONF_WORD)
+		rc = judge_word(row, text, number_r, msg_r);
+	if (rc == 0 && row->check != NULL)
+		rc = row->check(text, msg_r);
+	return rc;
+}
+
+/* -- making -- */
+
+static size_t
+rows_count(const struct conf_option *rows)
+{
+	size_t n = 0;
+
+	while (rows[n].type != CONF_END)
+		n++;
+	return n;
+}
+
+static void
+value_init(struct conf_value *v, const struct conf_option *row)
+{
+	*v = (struct conf_value){.row = row};
+	if (row->type == CONF_WORD)
+		v->number = -1;
+}
+
+struct conf_value *
+conf_values_new(const struct conf_option *rows, size_t *n_r)
+{
+	size_t n = rows_count(rows);
+	struct conf_value *values = calloc(n > 0 ? n : 1, sizeof(*values));
+
+	if (values == NULL)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		value_init(&values[i], &rows[i]);
+	*n_r = n;
+	return values;
+}
+
+static int
+by_keyword(const void *a, const void *b)
+{
+	const struct conf_value *const *va = a, *const *vb = b;
+
+	return strcasecmp((*va)->row->keyword, (*vb)->row->keyword);
+}
+
+struct conf *
+conf_new(const struct conf_option *const *tables)
+{
+	struct conf *c = calloc(1, sizeof(*c));
+	size_t n = 0;
+
+	if (c == NULL)
+		return NULL;
+	for (size_t i = 0; tables[i] != NULL; i++)
+		n += rows_count(tables[i]);
+	c->values = calloc(n > 0 ? n : 1, sizeof(*c->values));
+	c->sorted = calloc(n > 0 ? n : 1, sizeof(struct conf_value *));
+	if (c->values == NULL || c->sorted == NULL) {
+		conf_free(c);
+		return NULL;
+	}
+	for (size_t i = 0; tables[i] != NULL; i++) {
+		for (size_t j = 0; tables[i][j].type != CONF_END; j++) {
+			struct conf_value *v = &c->values[c->nvalues];
+
+			value_init(v, &tables[i][j]);
+			c->sorted[c->nvalues++] = v;
+		}
+	}
+	qsort(c->sorted, n, sizeof(struct conf_value *), by_keyword);
+	for (size_t i = 1; i < n; i++) /* no keyword stands in two rows */
+		assert(by_keyword(&c->sorted[i - 1], &c->sorted[i]) != 0);
+	return c;
+}
+
+static void
+value_clear(struct conf_value *v)
+{
+	for (size_t i = 0; i < v->n; i++) {
+		if (v->row->flags & CONF_SECRET)
+			explicit_bzero(v->text[i], strlen(v->text[i]));
+		free(v->text[i]);
+	}
+	free(v->text);
+	v->text = NULL;
+	v->n = 0;
+}
+
+void
+conf_values_free(struct conf_value *values, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		value_clear(&values[i]);
+		free(values[i].where);
+	}
+	free(values);
+}
+
+void
+conf_free(struct conf *c)
+{
+	if (c == NULL)
+		return;
+	conf_values_free(c->values, c->nvalues);
+	free(c->sorted);
+	for (size_t i = 0; i < c->nsections; i++) {
+		struct conf_section *s = &c->sections[i];
+
+		conf_values_free(s->values, s->nvalues);
+		free(s->title);
+		free(s->where);
+	}
+	free(c->sections);
+	for (size_t i = 0; i < c->nwarnings; i++)
+		free(c->warnings[i]);
+	free(c->warnings);
+	free(c);
+}
+
+int
+conf_value_add(struct conf_value *v, const char *text, size_t len)
+{
+	char **grown = reallocarray(v->text, v->n + 1, sizeof(*grown));
+
+	if (grown == NULL)
+		return ERR_NOMEM;
+	v->text = grown;
+	v->text[v->n] = strndup(text, len);
+	if (v->text[v->n] == NULL)
+		return ERR_NOMEM;
+	v->n++;
+	return 0;
+}
+
+/* The default of a list: words with commas between, in braces or not. */
+static int
+list_default(struct conf_value *v)
+{
+	const char *s = v->row->def;
+	int rc;
+
+	for (;;) {
+		size_t len;
+
+		s += strspn(s, " \t,{}");
+		len = strcspn(s, " \t,{}");
+		if (len == 0)
+			return 0;
+		rc = conf_value_add(v, s, len);
+		if (rc != 0)
+			return rc;
+		s += len;
+	}
+}
+
+int
+conf_value_default(struct conf_value *v)
+{
+	int rc;
+
+	if (v->row->def == NULL || v->where != NULL ||
+	    v->row->type == CONF_SECTION || v->row->type == CONF_IGNORED)
+		return 0;
+	if (v->row->type == CONF_LIST)
+		return list_default(v);
+	rc = conf_judge(v->row, v->row->def, &v->number, NULL);
+	assert(rc == 0); /* our own rows */
+	if (rc != 0)
+		return rc;
+	return conf_value_add(v, v->row->def, strlen(v->row->def));
+}
+
+int
+conf_warn(struct conf *c, const char *fmt, ...)
+{
+	char **grown =
+	    reallocarray(c->warnings, c->nwarnings + 1, sizeof(*grown));
+	va_list ap;
+	int n;
+
+	if (grown == NULL)
+		return ERR_NOMEM;
+	c->warnings = grown;
+	va_start(ap, fmt);
+	n = vasprintf(&c->warnings[c->nwarnings], fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return ERR_NOMEM;
+	c->nwarnings++;
+	return 0;
+}
+
+/* -- asking -- */
+
+struct conf_value *
+conf_find(const struct conf *c, const char *keyword)
+{
+	struct conf_option row = {.keyword = keyword};
+	struct conf_value wanted = {.row = &row};
+	struct conf_value *key = &wanted, **found;
+
+	found = bsearch(&key, c->sorted, c->nvalues,
+	    sizeof(struct conf_value *), by_keyword);
+	return found != NULL ? *found : NULL;
+}
+
+static const struct conf_value *
+value_of(const struct conf *c, const char *keyword)
+{
+	const struct conf_value *v = conf_find(c, keyword);
+
+	assert(v != NULL);
+	return v;
+}
+
+bool
+conf_bool(const struct conf *c, const char *keyword)
+{
+	const struct conf_value *v = value_of(c, keyword);
+
+	assert(v->row->type == CONF_BOOL);
+	return v->number != 0;
+}
+
+long
+conf_int(const struct conf *c, const char *keyword)
+{
+	const struct conf_value *v = value_of(c, keyword);
+
+	assert(v->row->type == CONF_INT);
+	return v->number;
+}
+
+const char *
+conf_str(const struct conf *c, const char *keyword)
+{
+	const struct conf_value *v = value_of(c, keyword);
+
+	assert(v->row->type == CONF_STR || v->row->type == CONF_SET ||
+	       v->row->type == CONF_WORD);
+	if (v->row->type == CONF_WORD)
+		return v->number >= 0 ? v->row->words[v->number] : NULL;
+	return v->n > 0 ? v->text[v->n - 1] : NULL;
+}
+
+int
+conf_word(const struct conf *c, const char *keyword)
+{
+	const struct conf_value *v = value_of(c, keyword);
+
+	assert(v->row->type == CONF_WORD);
+	return (int)v->number;
+}
+
+const char *
+conf_multi(const struct conf *c, const char *keyword, size_t i)
+{
+	const struct conf_value *v = value_of(c, keyword);
+
+	assert(v->row->flags & CONF_MULTI);
+	return i < v->n ? v->text[i] : NULL;
+}
+
+bool
+conf_given(const struct conf *c, const char *keyword)
+{
+	const struct conf_value *v = value_of(c, keyword);
+
+	return v->where != NULL;
+}
+
+const char *
+conf_where(const struct conf *c, const char *keyword)
+{
+	const struct conf_value *v = value_of(c, keyword);
+
+	return v->where != NULL ? v->where : "default";
+}
+
+const struct conf_section *
+conf_section(const struct conf *c, const char *keyword, size_t i)
+{
+	const struct conf_value *v = value_of(c, keyword);
+
+	assert(v->row->type == CONF_SECTION);
+	for (size_t j = 0; j < c->nsections; j++) {
+		if (c->sections[j].row == v->row && i-- == 0)
+			return &c->sections[j];
+	}
+	return NULL;
+}
+
+const char *
+conf_section_title(const struct conf_section *s)
+{
+	return s->title;
+}
+
+const char *
+conf_section_where(const struct conf_section *s)
+{
+	return s->where;
+}
+
+static const struct conf_value *
+section_value(const struct conf_section *s, const char *keyword)
+{
+	for (size_t i = 0; i < s->nvalues; i++) {
+		if (strcasecmp(s->values[i].row->keyword, keyword) == 0)
+			return &s->values[i];
+	}
+	assert(!"no such keyword in this section");
+	return NULL;
+}
+
+const char *
+conf_section_list(const struct conf_section *s, const char *keyword, size_t i)
+{
+	const struct conf_value *v = section_value(s, keyword);
+
+	assert(v->row->type == CONF_LIST);
+	return i < v->n ? v->text[i] : NULL;
+}
+
+const char *
+conf_section_str(const struct conf_section *s, const char *keyword)
+{
+	const struct conf_value *v = section_value(s, keyword);
+
+	assert(v->row->type != CONF_LIST);
+	return v->n > 0 ? v->text[0] : NULL;
+}
+
+const char *
+conf_warning(const struct conf *c, size_t i)
+{
+	return i < c->nwarnings ? c->warnings[i] : NULL;
+}
+
+/* -- printing -- */
+
+static void
+print_quoted(FILE *out, const char *s)
+{
+	putc('"', out);
+	for (; *s != '\0'; s++) {
+		if (*s == '"' || *s == '\\')
+			putc('\\', out);
+		putc(*s, out);
+	}
+	putc('"', out);
+}
+
+static void
+print_section_value(const struct conf_value *v, FILE *out)
+{
+	if (v->n == 0 && v->where == NULL)
+		return;
+	fprintf(out, "    %s = ", v->row->keyword);
+	if (v->row->type == CONF_LIST)
+		putc('{', out);
+	for (size_t i = 0; i < v->n; i++) {
+		if (i > 0)
+			fputs(", ", out);
+		print_quoted(out, v->text[i]);
+	}
+	fputs(v->row->type == CONF_LIST ? "}\n" : "\n", out);
+}
+
+static void
+print_sections(const struct conf *c, const struct conf_option *row, FILE *out)
+{
+	for (size_t i = 0; i < c->nsections; i++) {
+		const struct conf_section *s = &c->sections[i];
+
+		if (s->row != row)
+			continue;
+		fprintf(out, "%s ", row->keyword);
+		print_quoted(out, s->title);
+		fputs(" {\n", out);
+		for (size_t j = 0; j < s->nvalues; j++)
+			print_section_value(&s->values[j], out);
+		fputs("}\n", out);
+	}
+}
+
+static void
+print_value(const struct conf_value *v, FILE *out)
+{
+	const struct conf_option *row = v->row;
+
+	if (v->n == 0) {
+		fprintf(out, "#%s\n", row->keyword);
+	} else if (row->flags & CONF_SECRET) {
+		fprintf(out, "#%s is set, and not shown\n", row->keyword);
+	} else if (row->type == CONF_BOOL) {
+		fprintf(out, "%s %s\n", row->keyword,
+		    v->number != 0 ? "yes" : "no");
+	} else if (row->type == CONF_WORD) {
+		fprintf(out, "%s %s\n", row->keyword, row->words[v->number]);
+	} else {
+		for (size_t i = 0; i < v->n; i++)
+			fprintf(out, "%s %s\n", row->keyword, v->text[i]);
+	}
+}
+
+void
+conf_print(const struct conf *c, FILE *out)
+{
+	for (size_t i = 0; i < c->nvalues; i++) {
+		const struct conf_option *row = c->values[i].row;
+
+		if (row->type == CONF_SECTION)
+			print_sections(c, row, out);
+		else if (row->type != CONF_IGNORED)
+			print_value(&c->values[i], out);
+	}
+}

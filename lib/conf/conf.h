@@ -1,0 +1,119 @@
+/*
+ * The configuration: `Keyword value` lines as opendkim.conf has them, and
+ * sections in libconfuse's own form, read through libconfuse.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What may be written is declared in rows (struct conf_option) beside the code
+ * that reads the values.  From the rows come the parser, the defaults, range
+ * errors, and the print-out of the effective configuration.
+ *
+ * A small lexical step turns `Keyword value` lines into libconfuse assignments
+ * (values in single quotes, `#` cuts a line anywhere, booleans by their first
+ * character as OpenDKIM does, keywords match without case).  Include is ours:
+ * at most CONF_INCLUDE_DEPTH deep, a relative name stands as written.
+ * Every mistake is said as `file:line: Keyword: what was expected`.  Sections
+ * take words bare or in either quotes (a backslash before the quote or another
+ * backslash, nothing else is special), lists in braces, comments from `#`.
+ *
+ * A struct conf is read-only once read and may be shared by threads.
+ */
+#ifndef LIB_CONF_CONF_H
+#define LIB_CONF_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+struct errmsg;
+
+#define CONF_INCLUDE_DEPTH 5 /* opendkim.conf(5), Include */
+
+enum conf_type {
+	CONF_BOOL,    /* yes|no, by the first character (TtYy1, FfNn0) */
+	CONF_INT,     /* a number, min..max; 0 and 0x begin octal and hex, as
+	                 OpenDKIM has it: UMask 007 */
+	CONF_STR,     /* words up to the end of the line */
+	CONF_WORD,    /* one of words[] (NULL ends), matched without case, or
+	                 its first letter if no other begins with it */
+	CONF_SET,     /* a data set specification, see dataset.h */
+	CONF_LIST,    /* only inside a section: {a, b} or a single value */
+	CONF_SECTION, /* KEYWORD title { rows[] } ; may be repeated, of two
+	                 with the same title the last counts; at most 64
+	                 rows, no sections or ignored keywords in them */
+	CONF_IGNORED, /* understood, not used; summary is the reason, which is
+	                 said once in a warning when the keyword is met */
+	CONF_END,     /* ends an array of rows */
+};
+
+enum {
+	CONF_MULTI = 1 << 0, /* may be repeated, the values add up (CONF_STR) */
+	CONF_START = 1 << 1, /* read at start only; a reload leaves it alone */
+	CONF_SECRET = 1 << 2, /* conf_print shows that it is set, not to what */
+};
+
+struct conf_option {
+	const char *keyword;
+	enum conf_type type;
+	unsigned flags;
+	const char *def;          /* as one would write it; NULL: unset */
+	long min, max;            /* CONF_INT; both 0: 0..INT_MAX */
+	const char *const *words; /* CONF_WORD */
+	const struct conf_option *rows; /* CONF_SECTION: what stands inside */
+	const char *summary;      /* one line; for CONF_IGNORED the reason */
+	/* Judge one value when it is met, so that the line is known.  Returns
+	 * 0, or ERR_CONFIG with what was expected in msg_r (the words after
+	 * `file:line: Keyword: `). NULL: anything goes. */
+	int (*check)(const char *value, struct errmsg *msg_r);
+};
+
+struct conf;
+struct conf_section; /* one section; dies with its conf */
+
+/*
+ * Read a file.  `tables` is an array of row arrays, ended by NULL; a keyword
+ * must stand in one of them only.  path NULL reads nothing: all defaults.
+ * 0 and *conf_r (the caller's, conf_free), or a negative ERR_ and *msg_r.
+ */
+int conf_read(const char *path, const struct conf_option *const *tables,
+    struct conf **conf_r, struct errmsg *msg_r);
+/* The same from memory; `name` stands for the file in messages. */
+int conf_read_text(const char *text, size_t len, const char *name,
+    const struct conf_option *const *tables, struct conf **conf_r,
+    struct errmsg *msg_r);
+void conf_free(struct conf *c);
+
+/* Values.  The keyword must be one of the rows, and of that type (asserted).
+ * Strings live as long as the conf. */
+bool conf_bool(const struct conf *c, const char *keyword);
+long conf_int(const struct conf *c, const char *keyword);
+/* CONF_STR, CONF_SET and CONF_WORD (as the row spells it); NULL: unset. */
+const char *conf_str(const struct conf *c, const char *keyword);
+/* The index in words[]; -1: unset. */
+int conf_word(const struct conf *c, const char *keyword);
+/* Value i of a CONF_MULTI keyword; NULL when there are no more. */
+const char *conf_multi(const struct conf *c, const char *keyword, size_t i);
+/* Was it written, rather than left at its default? */
+bool conf_given(const struct conf *c, const char *keyword);
+/* Where it was written, `file:line`, or "default". For messages. */
+const char *conf_where(const struct conf *c, const char *keyword);
+
+/* Section i of that keyword, in the order of the file; NULL: no more. */
+const struct conf_section *conf_section(
+    const struct conf *c, const char *keyword, size_t i);
+const char *conf_section_title(const struct conf_section *s);
+const char *conf_section_where(const struct conf_section *s);
+/* Value i of a CONF_LIST inside a section; NULL: no more. */
+const char *conf_section_list(
+    const struct conf_section *s, const char *keyword, size_t i);
+/* Any other value inside a section, as text; NULL: unset. */
+const char *conf_section_str(
+    const struct conf_section *s, const char *keyword);
+
+/* Warning i in words (`file:line: Keyword: ...`); NULL: no more. */
+const char *conf_warning(const struct conf *c, size_t i);
+
+/* The effective configuration, one keyword a line in the order of the rows,
+ * in a form that conf_read takes again. */
+void conf_print(const struct conf *c, FILE *out);
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * What a struct conf is made of.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * conf_parse.c fills it through libconfuse, conf.c answers from it.  Private
+ * to lib/conf.
+ */
+#ifndef LIB_CONF_CONF_IMPL_H
+#define LIB_CONF_CONF_IMPL_H
+
+#include "conf.h"
+
+struct errmsg;
+
+/* What one keyword has. */
+struct conf_value {
+	const struct conf_option *row;
+	char **text; /* n values, in the order in which they were written */
+	size_t n;
+	char *where; /* `file:line`; NULL: not written, text is the default */
+	long number; /* of CONF_BOOL, CONF_INT; of CONF_WORD the index or -1 */
+};
+
+struct conf_section {
+	const struct conf_option *row;
+	char *title;
+	char *where;
+	struct conf_value *values;
+	size_t nvalues;
+};
+
+struct conf {
+	struct conf_value *values;  /* in the order of the rows */
+	struct conf_value **sorted; /* the same by keyword */
+	size_t nvalues;
+	struct conf_section *sections; /* in the order of the rows, and in */
+	size_t nsections;	       /* each row in that of the file */
+	char **warnings;
+	size_t nwarnings;
+};
+
+/* An empty one for those rows: no values yet.  NULL: no memory. */
+struct conf *conf_new(const struct conf_option *const *tables);
+/* One value for each row of an array; NULL: no memory. */
+struct conf_value *conf_values_new(const struct conf_option *rows, size_t *n_r);
+void conf_values_free(struct conf_value *values, size_t n);
+
+/* NULL when there is no such keyword. */
+struct conf_value *conf_find(const struct conf *c, const char *keyword);
+
+/* Judge a text by its row.  ERR_CONFIG with what was expected in msg_r, or 0
+ * and in number_r what struct conf_value.number should be. */
+int conf_judge(const struct conf_option *row, const char *text, long *number_r,
+    struct errmsg *msg_r);
+
+/* Append a copy of text.  ERR_NOMEM or 0. */
+int conf_value_add(struct conf_value *v, const char *text, size_t len);
+/* Give a value that was not written its default. */
+int conf_value_default(struct conf_value *v);
+
+/* Append a warning.  ERR_NOMEM or 0. */
+int conf_warn(struct conf *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

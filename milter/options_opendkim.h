@@ -1,0 +1,12 @@
+/*
+ * OpenDKIM's keywords that postern understands and has no use for, each with
+ * the reason.  SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef MILTER_OPTIONS_OPENDKIM_H
+#define MILTER_OPTIONS_OPENDKIM_H
+
+#include "lib/conf/conf.h"
+
+extern const struct conf_option options_opendkim[];
+
+#endif
