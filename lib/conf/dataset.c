@@ -404,7 +404,7 @@ slurp(const char *path, char **text_r, size_t *len_r, struct errmsg *msg_r)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	char *text = NULL;
-	size_t size;
+	size_t size = 0;
 	int rc;
 
 	if (fd < 0)

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "hdr.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "arena.h"
+#include "err.h"
+
+bool
+hdr_is(const struct hdr *h, const char *name)
+{
+	size_t len = strlen(name);
+
+	return h->name_len == len && strncasecmp(h->name, name, len) == 0;
+}
+
+static bool
+same_name(const struct hdr *a, const struct hdr *b)
+{
+	return a->name_len == b->name_len &&
+	    strncasecmp(a->name, b->name, a->name_len) == 0;
+}
+
+/* The index of a new field: one more than the last one of its name has. */
+static unsigned
+next_index(const struct hdr_list *l, const struct hdr *h)
+{
+	unsigned index = 1;
+
+	for (const struct hdr *o = l->first; o != NULL; o = o->next) {
+		if (same_name(o, h))
+			index = o->index + 1;
+	}
+	return index;
+}
+
+/* Octets as sent: a fold is one "\n" here and CRLF on the wire. */
+static size_t
+wire_size(const struct hdr *h)
+{
+	size_t n = h->name_len + 1 + h->value_len + 2;
+
+	for (size_t i = 0; i < h->value_len; i++)
+		n += h->value[i] == '\n' && (i == 0 || h->value[i - 1] != '\r');
+	return n;
+}
+
+int
+hdr_add(struct hdr_list *l, struct arena *a, const char *name, size_t name_len,
+    const char *value, size_t value_len)
+{
+	struct hdr *h = arena_alloc(a, sizeof(*h));
+
+	if (h == NULL)
+		return ERR_NOMEM;
+	h->name = arena_memdup(a, name, name_len);
+	h->value = arena_memdup(a, value, value_len);
+	if (h->name == NULL || h->value == NULL)
+		return ERR_NOMEM;
+	h->name_len = name_len;
+	h->value_len = value_len;
+	h->index = next_index(l, h);
+	if (l->last == NULL)
+		l->first = h;
+	else
+		l->last->next = h;
+	l->last = h;
+	l->count++;
+	l->bytes += wire_size(h);
+	return 0;
+}
+
+const struct hdr *
+hdr_find(const struct hdr_list *l, const char *name)
+{
+	for (const struct hdr *h = l->first; h != NULL; h = h->next) {
+		if (hdr_is(h, name))
+			return h;
+	}
+	return NULL;
+}
+
+const struct hdr *
+hdr_find_last(const struct hdr_list *l, const char *name)
+{
+	const struct hdr *found = NULL;
+
+	for (const struct hdr *h = l->first; h != NULL; h = h->next) {
+		if (hdr_is(h, name))
+			found = h;
+	}
+	return found;
+}
+
+size_t
+hdr_count(const struct hdr_list *l, const char *name)
+{
+	const struct hdr *h = hdr_find_last(l, name);
+
+	return h == NULL ? 0 : h->index;
+}

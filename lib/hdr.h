@@ -1,0 +1,42 @@
+/*
+ * The header fields of a message, in the order received (RFC 5322 section 2.2).
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A value is kept as it stood behind the colon: with its leading white space,
+ * folds as "\n" followed by white space, without the line end.  Names and
+ * values are NUL-terminated for convenience, but may hold NULs: use the length.
+ */
+#ifndef LIB_HDR_H
+#define LIB_HDR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+
+struct hdr {
+	const char *name, *value;
+	size_t name_len, value_len;
+	unsigned index; /* among the fields of this name, from 1 */
+	struct hdr *next;
+};
+
+struct hdr_list {
+	struct hdr *first, *last;
+	size_t count;
+	size_t bytes; /* as sent: names, colons, values, line ends */
+};
+
+/* Add a copy (made in the arena) at the end.  0, or ERR_NOMEM. */
+int hdr_add(struct hdr_list *l, struct arena *a, const char *name,
+    size_t name_len, const char *value, size_t value_len);
+
+/* Is this the field's name? ASCII case does not matter. */
+bool hdr_is(const struct hdr *h, const char *name);
+/* The first or last field of that name; NULL: there is none. */
+const struct hdr *hdr_find(const struct hdr_list *l, const char *name);
+const struct hdr *hdr_find_last(const struct hdr_list *l, const char *name);
+/* How many fields have that name. */
+size_t hdr_count(const struct hdr_list *l, const char *name);
+
+#endif

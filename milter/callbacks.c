@@ -1,0 +1,476 @@
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Each xxfi_ function translates its arguments, walks the chain, and translates
+ * the verdict.  What to negotiate is computed from the stages that are on.
+ */
+#include "callbacks.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <libmilter/mfapi.h>
+
+#include "chain.h"
+#include "lib/err.h"
+#include "log.h"
+#include "snapshot.h"
+
+#define REPLY_MAX 900 /* octets; libmilter refuses more than 980 */
+
+/* What libmilter's private pointer holds: one connection. */
+struct connection {
+	struct session *s;
+	unsigned long quiet; /* SMFIP_NR_ flags that were agreed */
+	bool leading_space;  /* SMFIP_HDR_LEADSPC was agreed */
+};
+
+/* The configuration that new sessions begin with.  libmilter hands a callback
+ * nothing of ours, so this has to be reachable from here. */
+static struct {
+	pthread_mutex_t lock;
+	struct snapshot *snap;
+} current = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void
+callbacks_use(struct snapshot *snap)
+{
+	struct snapshot *old;
+
+	pthread_mutex_lock(&current.lock);
+	old = current.snap;
+	current.snap = snap;
+	pthread_mutex_unlock(&current.lock);
+	snapshot_unref(old);
+}
+
+struct snapshot *
+callbacks_current(void)
+{
+	struct snapshot *snap;
+
+	pthread_mutex_lock(&current.lock);
+	snap = current.snap == NULL ? NULL : snapshot_ref(current.snap);
+	pthread_mutex_unlock(&current.lock);
+	return snap;
+}
+
+static const char *
+get_macro(void *ctx, const char *name)
+{
+	return smfi_getsymval(ctx, (char *)(uintptr_t)name);
+}
+
+static struct connection *
+connection_new(SMFICTX *ctx)
+{
+	struct connection *c = calloc(1, sizeof(*c));
+	struct snapshot *snap = callbacks_current();
+
+	if (c != NULL && snap != NULL)
+		c->s = chain_open(snap, get_macro, ctx);
+	snapshot_unref(snap);
+	if (c == NULL || c->s == NULL ||
+	    smfi_setpriv(ctx, c) != MI_SUCCESS) {
+		if (c != NULL)
+			chain_close(c->s);
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+/* A reply's words as smfi_setreply takes them: one line, `%` doubled. */
+static char *
+reply_text(const char *text, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (; *text != '\0' && n + 2 < size; text++) {
+		unsigned char ch = (unsigned char)*text;
+
+		if (ch == '%')
+			out[n++] = '%';
+		out[n++] = ch < 0x20 || ch >= 0x7f ? '?' : (char)ch;
+	}
+	out[n] = '\0';
+	return out;
+}
+
+static void
+set_reply(SMFICTX *ctx, const struct verdict *v)
+{
+	char code_text[16], words[REPLY_MAX];
+	const char *xcode, *text;
+	int code;
+
+	if (!verdict_reply(v, &code, &xcode, &text))
+		return;
+	snprintf(code_text, sizeof(code_text), "%d", code);
+	if (smfi_setreply(ctx, code_text, (char *)(uintptr_t)xcode,
+		reply_text(text, words, sizeof(words))) != MI_SUCCESS)
+		log_line(LOG_WARNING, "libmilter refused the reply %d %s", code,
+		    xcode);
+}
+
+static sfsistat
+status_of(const struct verdict *v)
+{
+	switch (v->action) {
+	case VERDICT_NONE:
+	case VERDICT_QUARANTINE:
+		return SMFIS_CONTINUE;
+	case VERDICT_ACCEPT:
+		return SMFIS_ACCEPT;
+	case VERDICT_REJECT:
+		return SMFIS_REJECT;
+	case VERDICT_DISCARD:
+		return SMFIS_DISCARD;
+	case VERDICT_TEMPFAIL:
+	case VERDICT_ERROR:
+		break;
+	}
+	return SMFIS_TEMPFAIL;
+}
+
+/*
+ * Tell the MTA, unless it was agreed that it does not wait for this callback
+ * (then the chain keeps the verdict for the next one).  What ends a message
+ * here ends it for libmilter too: no abort follows.
+ */
+static sfsistat
+tell(SMFICTX *ctx, struct connection *c, unsigned long quiet, struct verdict v)
+{
+	sfsistat st = status_of(&v);
+
+	if (c->quiet & quiet)
+		return SMFIS_NOREPLY;
+	if (st == SMFIS_CONTINUE)
+		return st;
+	set_reply(ctx, &v);
+	chain_end(c->s, &v);
+	return st;
+}
+
+static sfsistat
+on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *addr)
+{
+	struct connection *c = smfi_getpriv(ctx);
+	struct verdict v;
+
+	if (c == NULL && (c = connection_new(ctx)) == NULL)
+		return SMFIS_TEMPFAIL;
+	v = chain_connect(c->s, name, (const struct sockaddr *)addr);
+	if (c->quiet & SMFIP_NR_CONN)
+		return SMFIS_NOREPLY;
+	return status_of(&v); /* no reply text is allowed here */
+}
+
+static sfsistat
+on_helo(SMFICTX *ctx, char *helo)
+{
+	struct connection *c = smfi_getpriv(ctx);
+
+	return tell(ctx, c, SMFIP_NR_HELO, chain_helo(c->s, helo));
+}
+
+static sfsistat
+on_mail(SMFICTX *ctx, char **argv)
+{
+	struct connection *c = smfi_getpriv(ctx);
+
+	return tell(ctx, c, SMFIP_NR_MAIL,
+	    chain_mail(c->s, argv[0], (const char *const *)argv + 1));
+}
+
+static sfsistat
+on_rcpt(SMFICTX *ctx, char **argv)
+{
+	struct connection *c = smfi_getpriv(ctx);
+	struct verdict v = chain_rcpt(c->s, argv[0]);
+
+	if (c->quiet & SMFIP_NR_RCPT)
+		return SMFIS_NOREPLY;
+	if (v.action == VERDICT_DISCARD)
+		return tell(ctx, c, 0, v);
+	if (!verdict_refuses(&v))
+		return SMFIS_CONTINUE;
+	set_reply(ctx, &v);
+	return status_of(&v);
+}
+
+static sfsistat
+on_header(SMFICTX *ctx, char *name, char *value)
+{
+	struct connection *c = smfi_getpriv(ctx);
+	size_t len = strlen(value);
+	char *spaced;
+
+	if (c->leading_space) {
+		chain_header(c->s, name, strlen(name), value, len);
+	} else if (c->s->msg != NULL) {
+		/* The MTA swallowed the space that nearly always stands here. */
+		spaced = arena_printf(&c->s->msg->arena, " %s", value);
+		if (spaced != NULL)
+			chain_header(
+			    c->s, name, strlen(name), spaced, len + 1);
+	}
+	return c->quiet & SMFIP_NR_HDR ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
+static sfsistat
+on_eoh(SMFICTX *ctx)
+{
+	struct connection *c = smfi_getpriv(ctx);
+
+	return tell(ctx, c, SMFIP_NR_EOH, chain_eoh(c->s));
+}
+
+static sfsistat
+on_body(SMFICTX *ctx, unsigned char *data, size_t len)
+{
+	struct connection *c = smfi_getpriv(ctx);
+	struct verdict v = chain_body(c->s, data, len);
+
+	(void)v; /* kept for the end of the message */
+	return c->quiet & SMFIP_NR_BODY ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+}
+
+static int
+apply_edit(SMFICTX *ctx, const struct connection *c, const struct edit *e)
+{
+	char *name = (char *)(uintptr_t)e->name, *value = NULL;
+	int rc;
+
+	if (e->value != NULL &&
+	    asprintf(&value, "%s%s", c->leading_space ? " " : "", e->value) < 0)
+		return MI_FAILURE;
+	switch (e->op) {
+	case EDIT_INSERT:
+		rc = smfi_insheader(ctx, 0, name, value);
+		break;
+	case EDIT_ADD:
+		rc = smfi_addheader(ctx, name, value);
+		break;
+	case EDIT_CHANGE:
+	case EDIT_DELETE:
+		rc = smfi_chgheader(ctx, name, (int)e->index, value);
+		break;
+	default:
+		rc = MI_FAILURE;
+	}
+	free(value);
+	return rc;
+}
+
+/* Carry out what the stages asked for. */
+static struct verdict
+act(SMFICTX *ctx, struct connection *c, struct verdict v)
+{
+	char reason[REPLY_MAX];
+
+	for (const struct edit *e = c->s->msg->edits.first; e != NULL;
+	     e = e->next) {
+		if (apply_edit(ctx, c, e) != MI_SUCCESS) {
+			log_about(c->s, LOG_ERR,
+			    "the MTA does not take the edit: %s %s",
+			    edit_word(e->op), e->name);
+			return verdict_make(VERDICT_TEMPFAIL, NULL);
+		}
+	}
+	if (v.action == VERDICT_QUARANTINE &&
+	    smfi_quarantine(ctx,
+		reply_text(v.text == NULL ? "held" : v.text, reason,
+		    sizeof(reason))) != MI_SUCCESS) {
+		log_about(c->s, LOG_ERR, "the MTA does not take a quarantine");
+		return verdict_make(VERDICT_TEMPFAIL, NULL);
+	}
+	return v;
+}
+
+static sfsistat
+on_eom(SMFICTX *ctx)
+{
+	struct connection *c = smfi_getpriv(ctx);
+	struct verdict v = chain_eom(c->s);
+
+	if (c->s->msg == NULL)
+		return SMFIS_TEMPFAIL;
+	if (!verdict_decides(&v))
+		v = act(ctx, c, v);
+	set_reply(ctx, &v);
+	chain_end(c->s, &v);
+	return status_of(&v);
+}
+
+static sfsistat
+on_abort(SMFICTX *ctx)
+{
+	struct connection *c = smfi_getpriv(ctx);
+
+	if (c != NULL)
+		chain_end(c->s, NULL);
+	return SMFIS_CONTINUE;
+}
+
+/* May come without anything before it. */
+static sfsistat
+on_close(SMFICTX *ctx)
+{
+	struct connection *c = smfi_getpriv(ctx);
+
+	if (c != NULL) {
+		smfi_setpriv(ctx, NULL);
+		chain_close(c->s);
+		free(c);
+	}
+	return SMFIS_CONTINUE;
+}
+
+static unsigned long
+wanted_actions(const struct snapshot *snap)
+{
+	unsigned edits = chain_edits(snap);
+	unsigned long want = 0;
+
+	if (edits & (EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_ADD)))
+		want |= SMFIF_ADDHDRS;
+	if (edits & (EDIT_BIT(EDIT_CHANGE) | EDIT_BIT(EDIT_DELETE)))
+		want |= SMFIF_CHGHDRS;
+	if (chain_holds(snap))
+		want |= SMFIF_QUARANTINE;
+	return want;
+}
+
+/* Steps that the MTA may leave out, and those it need not wait for.  Size and
+ * recipients are logged and counted, so envelope and body always come. */
+static unsigned long
+wanted_steps(const struct snapshot *snap)
+{
+	unsigned answers = chain_answers(snap);
+	unsigned long want = SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_NR_HDR |
+	    SMFIP_NR_BODY;
+
+	if (!(answers & HOOK_BIT(HOOK_CONNECT)))
+		want |= SMFIP_NR_CONN;
+	if (!(answers & HOOK_BIT(HOOK_HELO)))
+		want |= SMFIP_NR_HELO;
+	if (!(answers & HOOK_BIT(HOOK_MAIL)))
+		want |= SMFIP_NR_MAIL;
+	if (!(answers & HOOK_BIT(HOOK_RCPT)))
+		want |= SMFIP_NR_RCPT;
+	if (!(answers & HOOK_BIT(HOOK_EOH)))
+		want |= SMFIP_NR_EOH;
+	if (chain_needs(snap) & NEED_EXACT_HEADERS)
+		want |= SMFIP_HDR_LEADSPC;
+	return want;
+}
+
+/* The macros the stages read, by the step at which they must be there. */
+static void
+ask_macros(SMFICTX *ctx, const struct snapshot *snap)
+{
+	static const struct {
+		int step;
+		const char *names;
+		bool more; /* and those that the configuration names */
+	} lists[] = {
+	    {SMFIM_CONNECT, "j {daemon_name} {client_addr} {client_name}", true},
+	    {SMFIM_ENVFROM, "i {auth_type} {auth_authen} {daemon_name}", true},
+	    {SMFIM_ENVRCPT, "i", false},
+	    {SMFIM_EOH, "i", false},
+	    {SMFIM_EOM, "i", false},
+	};
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		struct buf names = BUF_INIT;
+		int rc;
+
+		buf_str(&names, lists[i].names);
+		if (lists[i].more)
+			chain_macros(snap, &names);
+		rc = smfi_setsymlist(ctx, lists[i].step,
+		    (char *)(uintptr_t)buf_text(&names));
+		buf_fini(&names);
+		if (rc != MI_SUCCESS)
+			return; /* the MTA's own list has to do */
+	}
+}
+
+static sfsistat
+on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
+    unsigned long f2, unsigned long f3, unsigned long *pf0,
+    unsigned long *pf1, unsigned long *pf2, unsigned long *pf3)
+{
+	struct connection *c = connection_new(ctx);
+	unsigned long want;
+
+	(void)f2, (void)f3;
+	*pf2 = *pf3 = 0;
+	if (c == NULL)
+		return SMFIS_REJECT;
+	want = wanted_actions(c->s->snap);
+	if (want & ~f0)
+		log_line(LOG_WARNING,
+		    "the MTA does not offer every action that is configured "
+		    "(0x%lx of 0x%lx)",
+		    want & f0, want);
+	*pf0 = (want & f0) | (f0 & SMFIF_SETSYMLIST);
+	*pf1 = wanted_steps(c->s->snap) & f1;
+	c->quiet = *pf1;
+	c->leading_space = (*pf1 & SMFIP_HDR_LEADSPC) != 0;
+	if (f0 & SMFIF_SETSYMLIST)
+		ask_macros(ctx, c->s->snap);
+	return SMFIS_CONTINUE;
+}
+
+static struct smfiDesc
+describe(void)
+{
+	return (struct smfiDesc){
+	    .xxfi_name = (char *)(uintptr_t) "postern",
+	    .xxfi_version = SMFI_VERSION,
+	    .xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE |
+		SMFIF_SETSYMLIST,
+	    .xxfi_connect = on_connect,
+	    .xxfi_helo = on_helo,
+	    .xxfi_envfrom = on_mail,
+	    .xxfi_envrcpt = on_rcpt,
+	    .xxfi_header = on_header,
+	    .xxfi_eoh = on_eoh,
+	    .xxfi_body = on_body,
+	    .xxfi_eom = on_eom,
+	    .xxfi_abort = on_abort,
+	    .xxfi_close = on_close,
+	    .xxfi_negotiate = on_negotiate,
+	};
+}
+
+int
+callbacks_open(const char *socket, struct errmsg *msg_r)
+{
+	if (smfi_setconn((char *)(uintptr_t)socket) != MI_SUCCESS ||
+	    smfi_register(describe()) != MI_SUCCESS ||
+	    smfi_opensocket(1) != MI_SUCCESS)
+		return errmsg_set(msg_r, "%s: cannot listen: %s", socket,
+		    strerror(errno));
+	return 0;
+}
+
+int
+callbacks_run(void)
+{
+	return smfi_main() == MI_SUCCESS ? 0 : ERR_SYSTEM;
+}
+
+void
+callbacks_stop(void)
+{
+	smfi_stop();
+}

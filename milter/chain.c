@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "chain.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/err.h"
+#include "log.h"
+#include "snapshot.h"
+
+#define SHOWN_MAX 256 /* octets of an address in a log line */
+
+/* What a failed check means is the configuration's to say, in one place. */
+static struct verdict
+settle(const struct session *s, struct verdict v, const char *by)
+{
+	if (v.action == VERDICT_ERROR) {
+		log_about(s, LOG_WARNING, "%s",
+		    v.text == NULL ? "internal error" : v.text);
+		v.action = s->snap->on_error[v.error];
+		v.text = v.action == VERDICT_QUARANTINE ? "check failed" : NULL;
+		v.code = 0;
+	}
+	v.by = by;
+	return v;
+}
+
+struct call {
+	enum hook hook;
+	struct session *s;
+	struct message *m;
+	struct rcpt *r;
+	const unsigned char *data;
+	size_t len;
+};
+
+/* Ask one stage; NONE when it has no such hook. */
+static struct verdict
+ask(const struct stage *st, const struct call *c)
+{
+	switch (c->hook) {
+	case HOOK_CONNECT:
+		return st->connect ? st->connect(c->s) : verdict_none;
+	case HOOK_HELO:
+		return st->helo ? st->helo(c->s) : verdict_none;
+	case HOOK_MAIL:
+		return st->mail ? st->mail(c->m) : verdict_none;
+	case HOOK_RCPT:
+		return st->rcpt ? st->rcpt(c->m, c->r) : verdict_none;
+	case HOOK_EOH:
+		return st->eoh ? st->eoh(c->m) : verdict_none;
+	case HOOK_BODY:
+		return st->body ? st->body(c->m, c->data, c->len)
+				: verdict_none;
+	case HOOK_EOM:
+		return st->eom ? st->eom(c->m) : verdict_none;
+	}
+	return verdict_none;
+}
+
+/* Ask the stages in order; the first that decides ends it. */
+static struct verdict
+walk(const struct call *c)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		struct verdict v;
+
+		if (!c->s->snap->on[i])
+			continue;
+		c->s->current = i;
+		v = ask(stages[i], c);
+		if (v.action == VERDICT_NONE)
+			continue;
+		v = settle(c->s, v, stages[i]->name);
+		if (verdict_decides(&v))
+			return v;
+		if (c->m != NULL && v.action == VERDICT_QUARANTINE &&
+		    c->m->hold.action == VERDICT_NONE)
+			c->m->hold = v;
+	}
+	return verdict_none;
+}
+
+struct session *
+chain_open(struct snapshot *snap, macro_fn macro, void *macro_ctx)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->snap = snapshot_ref(snap);
+	s->macro = macro;
+	s->macro_ctx = macro_ctx;
+	arena_init(&s->arena);
+	return s;
+}
+
+/* Keep the client's address; an IPv4-mapped one as IPv4. */
+static void
+set_client(struct session *s, const struct sockaddr *client)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&s->client;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)client;
+
+	if (client == NULL)
+		return;
+	if (client->sa_family == AF_INET) {
+		memcpy(v4, client, sizeof(*v4));
+	} else if (client->sa_family == AF_INET6 &&
+	    IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = v6->sin6_port;
+		memcpy(&v4->sin_addr, v6->sin6_addr.s6_addr + 12, 4);
+	} else if (client->sa_family == AF_INET6) {
+		memcpy(&s->client, v6, sizeof(*v6));
+	}
+	if (s->client.ss_family == AF_INET)
+		inet_ntop(AF_INET, &v4->sin_addr, s->client_ip,
+		    sizeof(s->client_ip));
+	else if (s->client.ss_family == AF_INET6)
+		inet_ntop(AF_INET6,
+		    &((struct sockaddr_in6 *)&s->client)->sin6_addr,
+		    s->client_ip, sizeof(s->client_ip));
+}
+
+static const char *
+keep(struct arena *a, const char *s)
+{
+	return s == NULL ? NULL : arena_strdup(a, s);
+}
+
+struct verdict
+chain_connect(
+    struct session *s, const char *name, const struct sockaddr *client)
+{
+	struct call c = {.hook = HOOK_CONNECT, .s = s};
+
+	s->client_name = keep(&s->arena, name);
+	s->host = keep(&s->arena, session_macro(s, "j"));
+	set_client(s, client);
+	s->verdict = walk(&c);
+	return s->verdict;
+}
+
+struct verdict
+chain_helo(struct session *s, const char *helo)
+{
+	struct call c = {.hook = HOOK_HELO, .s = s};
+
+	s->helo = keep(&s->arena, helo);
+	if (!verdict_decides(&s->verdict))
+		s->verdict = walk(&c);
+	return s->verdict;
+}
+
+/* The address without the brackets that smtpd leaves on. */
+static const char *
+bare_address(struct arena *a, const char *addr)
+{
+	size_t len = strlen(addr);
+
+	if (len >= 2 && addr[0] == '<' && addr[len - 1] == '>') {
+		addr++;
+		len -= 2;
+	}
+	return arena_memdup(a, addr, len);
+}
+
+static const char *const *
+keep_params(struct arena *a, const char *const *params)
+{
+	size_t n = 0;
+	const char **copy;
+
+	while (params != NULL && params[n] != NULL)
+		n++;
+	copy = arena_alloc(a, (n + 1) * sizeof(*copy));
+	for (size_t i = 0; copy != NULL && i < n; i++)
+		copy[i] = arena_strdup(a, params[i]);
+	return copy;
+}
+
+static struct message *
+message_new(struct session *s, const char *sender, const char *const *params)
+{
+	struct message *m = calloc(1, sizeof(*m));
+
+	if (m == NULL)
+		return NULL;
+	m->session = s;
+	arena_init(&m->arena);
+	clock_gettime(CLOCK_MONOTONIC, &m->begun);
+	m->queue_id = keep(&m->arena, session_macro(s, "i"));
+	m->sender = bare_address(&m->arena, sender);
+	m->params = keep_params(&m->arena, params);
+	if (m->sender == NULL || m->params == NULL) {
+		arena_fini(&m->arena);
+		free(m);
+		return NULL;
+	}
+	return m;
+}
+
+static struct verdict
+out_of_memory(const struct session *s)
+{
+	return settle(
+	    s, verdict_error(VERDICT_E_INTERNAL, "no memory"), "postern");
+}
+
+struct verdict
+chain_mail(
+    struct session *s, const char *sender, const char *const *params)
+{
+	struct call c = {.hook = HOOK_MAIL, .s = s};
+
+	chain_end(s, NULL);
+	s->msg = message_new(s, sender, params);
+	if (s->msg == NULL)
+		return out_of_memory(s);
+	c.m = s->msg;
+	s->msg->verdict =
+	    verdict_decides(&s->verdict) ? s->verdict : walk(&c);
+	return s->msg->verdict;
+}
+
+struct verdict
+chain_rcpt(struct session *s, const char *addr)
+{
+	struct message *m = s->msg;
+	struct call c = {.hook = HOOK_RCPT, .s = s, .m = m};
+	struct rcpt *r;
+	struct verdict v;
+
+	if (m == NULL || verdict_decides(&m->verdict))
+		return m == NULL ? verdict_none : m->verdict;
+	r = arena_alloc(&m->arena, sizeof(*r));
+	if (r == NULL || (r->addr = bare_address(&m->arena, addr)) == NULL)
+		return out_of_memory(s);
+	c.r = r;
+	v = walk(&c);
+	r->refused = verdict_refuses(&v);
+	if (m->last_rcpt == NULL)
+		m->rcpts = r;
+	else
+		m->last_rcpt->next = r;
+	m->last_rcpt = r;
+	m->rcpt_count += !r->refused;
+	/* Accepting or discarding is for the message as a whole. */
+	if (v.action == VERDICT_ACCEPT || v.action == VERDICT_DISCARD)
+		m->verdict = v;
+	return v;
+}
+
+void
+chain_header(struct session *s, const char *name, size_t name_len,
+    const char *value, size_t value_len)
+{
+	struct message *m = s->msg;
+	long max = s->snap->header_bytes_max;
+
+	if (m == NULL || m->too_big || verdict_decides(&m->verdict))
+		return;
+	if (hdr_add(&m->headers, &m->arena, name, name_len, value,
+		value_len) != 0) {
+		m->verdict = out_of_memory(s);
+		return;
+	}
+	m->too_big = m->headers.count > HEADER_COUNT_MAX ||
+	    (max > 0 && m->headers.bytes > (size_t)max);
+}
+
+struct verdict
+chain_eoh(struct session *s)
+{
+	struct message *m = s->msg;
+	struct call c = {.hook = HOOK_EOH, .s = s, .m = m};
+
+	if (m == NULL)
+		return verdict_none;
+	if (m->queue_id == NULL)
+		m->queue_id = keep(&m->arena, session_macro(s, "i"));
+	if (m->too_big && !verdict_decides(&m->verdict)) {
+		m->verdict = verdict_make(
+		    VERDICT_REJECT, "Too many or too long header fields");
+		m->verdict.by = "postern";
+	}
+	if (!verdict_decides(&m->verdict))
+		m->verdict = walk(&c);
+	return m->verdict;
+}
+
+struct verdict
+chain_body(struct session *s, const unsigned char *data, size_t len)
+{
+	struct message *m = s->msg;
+	struct call c = {
+	    .hook = HOOK_BODY, .s = s, .m = m, .data = data, .len = len};
+
+	if (m == NULL)
+		return verdict_none;
+	m->body_bytes += len;
+	if (!verdict_decides(&m->verdict))
+		m->verdict = walk(&c);
+	return m->verdict;
+}
+
+struct verdict
+chain_eom(struct session *s)
+{
+	struct message *m = s->msg;
+	struct call c = {.hook = HOOK_EOM, .s = s, .m = m};
+
+	if (m == NULL)
+		return verdict_none;
+	if (m->queue_id == NULL)
+		m->queue_id = keep(&m->arena, session_macro(s, "i"));
+	if (!verdict_decides(&m->verdict))
+		m->verdict = walk(&c);
+	edit_sort(&m->edits);
+	if (!verdict_decides(&m->verdict) &&
+	    m->hold.action == VERDICT_QUARANTINE)
+		return m->hold;
+	return m->verdict;
+}
+
+/* A value from outside, or "-" when there is none. */
+static void
+show(struct buf *b, const char *key, const char *value)
+{
+	buf_printf(b, " %s=", key);
+	if (value == NULL)
+		buf_char(b, '-');
+	else
+		buf_escape(b, value, strlen(value), SHOWN_MAX);
+}
+
+static double
+seconds_since(const struct timespec *begun)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - begun->tv_sec) +
+	    (double)(now.tv_nsec - begun->tv_nsec) / 1e9;
+}
+
+/* The one line a message. */
+static void
+summarize(struct session *s, struct message *m, const struct verdict *outcome)
+{
+	struct buf b = BUF_INIT;
+	const char *text;
+
+	buf_printf(&b, "direction=%s",
+	    m->direction == DIRECTION_OUTBOUND ? "outbound" : "inbound");
+	show(&b, "why", m->why);
+	show(&b, "client", s->client_ip[0] == '\0' ? NULL : s->client_ip);
+	show(&b, "account", m->account);
+	buf_str(&b, " from=<");
+	buf_escape(&b, m->sender, strlen(m->sender), SHOWN_MAX);
+	buf_printf(&b, "> rcpts=%zu size=%zu", m->rcpt_count, message_size(m));
+	buf_str(&b, m->notes.failed ? "" : buf_text(&m->notes));
+	if (outcome == NULL) {
+		buf_str(&b, " verdict=aborted by=-");
+	} else {
+		buf_printf(&b, " verdict=%s by=%s",
+		    verdict_word(outcome->action),
+		    outcome->by == NULL ? "-" : outcome->by);
+		if (verdict_refuses(outcome))
+			show(&b, "reply", outcome->text);
+	}
+	buf_printf(&b, " time=%.4f", seconds_since(&m->begun));
+	text = buf_text(&b);
+	s->current = STAGES_MAX; /* no stage speaks here */
+	log_about(s, LOG_INFO, "%s", text == NULL ? "no memory" : text);
+	buf_fini(&b);
+}
+
+void
+chain_end(struct session *s, const struct verdict *outcome)
+{
+	struct message *m = s->msg;
+
+	if (m == NULL)
+		return;
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		s->current = i;
+		if (s->snap->on[i] && stages[i]->finish != NULL)
+			stages[i]->finish(m, outcome);
+	}
+	summarize(s, m, outcome);
+	s->msg = NULL;
+	buf_fini(&m->notes);
+	arena_fini(&m->arena);
+	free(m);
+}
+
+void
+chain_close(struct session *s)
+{
+	if (s == NULL)
+		return;
+	chain_end(s, NULL);
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		s->current = i;
+		if (s->snap->on[i] && stages[i]->close != NULL)
+			stages[i]->close(s);
+	}
+	arena_fini(&s->arena);
+	snapshot_unref(s->snap);
+	free(s);
+}
+
+void
+chain_reset(const struct snapshot *snap)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		if (snap->on[i] && stages[i]->reset != NULL)
+			stages[i]->reset(snap->state[i]);
+	}
+}
+
+unsigned
+chain_answers(const struct snapshot *snap)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; stages[i] != NULL; i++)
+		bits |= snap->on[i] ? stages[i]->answers : 0;
+	return bits;
+}
+
+unsigned
+chain_hooks(const struct snapshot *snap)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		const struct stage *st = stages[i];
+
+		if (!snap->on[i])
+			continue;
+		bits |= st->connect ? HOOK_BIT(HOOK_CONNECT) : 0;
+		bits |= st->helo ? HOOK_BIT(HOOK_HELO) : 0;
+		bits |= st->mail ? HOOK_BIT(HOOK_MAIL) : 0;
+		bits |= st->rcpt ? HOOK_BIT(HOOK_RCPT) : 0;
+		bits |= st->eoh ? HOOK_BIT(HOOK_EOH) : 0;
+		bits |= st->body ? HOOK_BIT(HOOK_BODY) : 0;
+		bits |= st->eom ? HOOK_BIT(HOOK_EOM) : 0;
+	}
+	return bits;
+}
+
+unsigned
+chain_edits(const struct snapshot *snap)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; stages[i] != NULL; i++)
+		bits |= snap->on[i] ? stages[i]->edits : 0;
+	return bits;
+}
+
+unsigned
+chain_needs(const struct snapshot *snap)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; stages[i] != NULL; i++)
+		bits |= snap->on[i] ? stages[i]->needs : 0;
+	return bits;
+}
+
+bool
+chain_holds(const struct snapshot *snap)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		if (snap->on[i] && stages[i]->holds)
+			return true;
+	}
+	/* On-... may say quarantine for any check. */
+	for (size_t i = 0; i < VERDICT_E_COUNT; i++) {
+		if (snap->on_error[i] == VERDICT_QUARANTINE)
+			return true;
+	}
+	return false;
+}
+
+void
+chain_macros(const struct snapshot *snap, struct buf *names_r)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		const char *names = NULL;
+
+		if (snap->on[i] && stages[i]->macros != NULL)
+			names = stages[i]->macros(snap->state[i]);
+		if (names != NULL)
+			buf_str(names_r, names);
+	}
+}

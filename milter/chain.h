@@ -1,0 +1,144 @@
+/*
+ * The chain: what a stage is, and how the list in stages.c is walked.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * An example.  Bob's mail program logs in and sends one mail to two people.
+ * At MAIL the chain asks each stage in order: `direction` sees the login and
+ * writes the facts m->direction = outbound and m->login = "bob"; `account`
+ * makes m->account of it; `quota` looks whether the account is locked.  None
+ * of them decides, so the client hears 250.  At each RCPT `quota` reserves one
+ * recipient; were the account over its limit, it would answer a TEMPFAIL
+ * verdict, the walk would stop there, and that recipient alone would hear 450.
+ * Headers and body stream past whoever wants them.  At the end of the message
+ * `quota` commits what it reserved, `sign` asks for an edit (insert a
+ * DKIM-Signature at the top) and nobody decides: the driver applies the edits,
+ * tells the MTA to go on, and calls chain_end with what came of it.  Now every
+ * stage's finish hook hears the outcome, whatever it was; had the client gone
+ * away instead, `quota` would give its reservations back right there.
+ *
+ * Who drives: libmilter (callbacks.c), posternctl check (files), the tests.  A
+ * stage can't tell which.  It reads the session and message, writes facts,
+ * wanted edits and notes, and returns a verdict; it never calls smfi_*.
+ */
+#ifndef MILTER_CHAIN_H
+#define MILTER_CHAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "session.h"
+#include "verdict.h"
+
+struct conf_option;
+struct errmsg;
+struct snapshot;
+struct sockaddr;
+
+enum hook {
+	HOOK_CONNECT,
+	HOOK_HELO,
+	HOOK_MAIL,
+	HOOK_RCPT,
+	HOOK_EOH,
+	HOOK_BODY,
+	HOOK_EOM,
+};
+
+#define HOOK_BIT(h) (1u << (h))
+
+enum {
+	NEED_EXACT_HEADERS = 1 << 0, /* values with their leading space */
+};
+
+#define HEADER_COUNT_MAX 2000 /* fields of a message; more is refused */
+
+struct stage {
+	const char *name; /* as in logs and decided_by */
+	unsigned needs;   /* NEED_ */
+	unsigned edits;   /* EDIT_BIT()s it may ask for */
+	bool holds;       /* may it ask for quarantine? */
+	unsigned answers; /* HOOK_BIT()s of connect, helo, mail, rcpt, eoh at
+	    which the client must hear a refusal at once.  At other hooks the
+	    MTA need not wait: a verdict is kept, and said at the next one */
+	const struct conf_option *options; /* its keywords; may be NULL */
+
+	/*
+	 * Make what the stage needs of a configuration; everything it can get
+	 * wrong is said here.  Leaving *state_r NULL switches the stage off.
+	 * Without a load hook it is always on.
+	 */
+	int (*load)(const struct snapshot *snap, const struct snapshot *old,
+	    void **state_r, struct errmsg *msg_r);
+	void (*unload)(void *state);
+	/* Further macros to ask the MTA for, each after a space; may be NULL.
+	 * They are there at connect and MAIL. */
+	const char *(*macros)(const void *state);
+
+	/* Asked in order, up to the first verdict that decides. */
+	struct verdict (*connect)(struct session *s);
+	struct verdict (*helo)(struct session *s);
+	struct verdict (*mail)(struct message *m);
+	struct verdict (*rcpt)(struct message *m, struct rcpt *r); /* decides on
+	    that recipient only */
+	struct verdict (*eoh)(struct message *m); /* all headers are there */
+	struct verdict (*body)(
+	    struct message *m, const unsigned char *data, size_t len);
+	struct verdict (*eom)(struct message *m);
+
+	/* Told to everyone, in order; a message that got as far as MAIL gets
+	 * exactly one.  outcome NULL: aborted, or the connection broke. */
+	void (*finish)(struct message *m, const struct verdict *outcome);
+	void (*close)(struct session *s);
+
+	/* The admin asked (SIGUSR2) to begin all counts anew. */
+	void (*reset)(void *state);
+};
+
+/* The list, in order, NULL-ended (stages.c). */
+extern const struct stage *const stages[];
+
+/*
+ * For drivers.  A session is used by one thread at a time.
+ *
+ * session_new takes a reference of its own on the snapshot; NULL: no memory.
+ * Each chain_ function returns what the client is to hear now: an action of
+ * NONE means go on (QUARANTINE is only ever returned by chain_eom, and is to be
+ * carried out together with the edits).  Errors have become what the
+ * configuration makes of them.  A verdict's strings live as long as the
+ * message, or the session where there is none.
+ */
+struct session *chain_open(
+    struct snapshot *snap, macro_fn macro, void *macro_ctx);
+struct verdict chain_connect(
+    struct session *s, const char *name, const struct sockaddr *client);
+struct verdict chain_helo(struct session *s, const char *helo);
+/* sender with or without <>; params NULL-ended or NULL.  A message that was
+ * under way is aborted. */
+struct verdict chain_mail(
+    struct session *s, const char *sender, const char *const *params);
+struct verdict chain_rcpt(struct session *s, const char *addr);
+/* One field: see lib/hdr.h for the form.  Never answers. */
+void chain_header(struct session *s, const char *name, size_t name_len,
+    const char *value, size_t value_len);
+struct verdict chain_eoh(struct session *s);
+struct verdict chain_body(
+    struct session *s, const unsigned char *data, size_t len);
+/* The edits to apply are in s->msg->edits, sorted. */
+struct verdict chain_eom(struct session *s);
+/* The message is over; outcome is what the client heard, NULL for an abort.
+ * Logs the summary line.  No message under way: nothing happens. */
+void chain_end(struct session *s, const struct verdict *outcome);
+void chain_close(struct session *s); /* frees the session */
+/* SIGUSR2: every stage's reset hook. */
+void chain_reset(const struct snapshot *snap);
+
+/* Computed from the stages that are on in this snapshot. */
+unsigned chain_answers(const struct snapshot *snap); /* HOOK_BIT()s */
+unsigned chain_hooks(const struct snapshot *snap);   /* hooks anyone has */
+unsigned chain_edits(const struct snapshot *snap);   /* EDIT_BIT()s */
+unsigned chain_needs(const struct snapshot *snap);   /* NEED_ */
+bool chain_holds(const struct snapshot *snap);
+/* What the stages' macros hooks say, in a row. */
+void chain_macros(const struct snapshot *snap, struct buf *names_r);
+
+#endif

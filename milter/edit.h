@@ -1,0 +1,55 @@
+/*
+ * Header edits that stages ask for; the driver applies them after the last
+ * verdict.  SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef MILTER_EDIT_H
+#define MILTER_EDIT_H
+
+#include <stddef.h>
+
+struct arena;
+
+enum edit_op {
+	EDIT_INSERT, /* at the top (index 0) */
+	EDIT_ADD,    /* at the end */
+	EDIT_CHANGE,
+	EDIT_DELETE,
+};
+
+/* For a stage's list of what it may ask for. */
+#define EDIT_BIT(op) (1u << (op))
+
+struct edit {
+	enum edit_op op;
+	unsigned index;    /* CHANGE, DELETE: which field of that name, from 1,
+	                      in the message as received */
+	const char *name;
+	const char *value; /* folds are "\n\t"; no space in front; NULL for
+	                      EDIT_DELETE */
+	struct edit *next;
+};
+
+struct edit_list {
+	struct edit *first, *last;
+	size_t count;
+};
+
+/*
+ * Ask for an edit; name and value are copied into the arena.  Later inserts
+ * stand above earlier ones.  0, or ERR_NOMEM.
+ */
+int edit_want(struct edit_list *l, struct arena *a, enum edit_op op,
+    unsigned index, const char *name, const char *value);
+
+/*
+ * The list in the order in which a driver must apply it: changes, deletions
+ * with descending index (an MTA may close the gap at once), additions, and
+ * insertions in the order asked for.  Deletions and changes of one field twice
+ * stay as asked.  Sorts in place.
+ */
+void edit_sort(struct edit_list *l);
+
+/* insert, add, change, delete */
+const char *edit_word(enum edit_op op);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "session.h"
+
+#define LINE_SIZE 4096
+
+/* Set before threads exist and by a reload; a line that is written meanwhile
+ * goes by the old words or the new, each of them valid. */
+static struct {
+	_Atomic bool syslog;
+	_Atomic int level; /* the least urgent that is written */
+	char name[64];     /* openlog keeps the pointer */
+} target = {.level = LOG_INFO, .name = "postern"};
+
+void
+log_open(const struct log_options *o)
+{
+	bool was_open = target.syslog;
+
+	target.level = o->debug ? LOG_DEBUG : LOG_INFO;
+	if (was_open == o->syslog)
+		return;
+	if (o->syslog) {
+		snprintf(target.name, sizeof(target.name), "%s", o->name);
+		openlog(target.name, LOG_PID | LOG_NDELAY, o->facility);
+	} else {
+		closelog();
+	}
+	target.syslog = o->syslog;
+}
+
+static void
+write_line(int level, char *line)
+{
+	char out[LINE_SIZE + 128];
+	int n;
+
+	for (char *p = line; *p != '\0'; p++) {
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	}
+	if (target.syslog) {
+		syslog(level, "%s", line);
+		return;
+	}
+	n = snprintf(out, sizeof(out), "%s[%ld]: %s\n", target.name,
+	    (long)getpid(), line);
+	if (n > 0 && write(STDERR_FILENO, out, (size_t)n) < 0)
+		return; /* nowhere left to say so */
+}
+
+void
+log_line(int level, const char *fmt, ...)
+{
+	char line[LINE_SIZE];
+	va_list ap;
+
+	if (level > target.level)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	write_line(level, line);
+}
+
+void
+log_about(const struct session *s, int level, const char *fmt, ...)
+{
+	char line[LINE_SIZE];
+	const char *id = s->msg == NULL ? NULL : s->msg->queue_id;
+	struct buf b = BUF_INIT;
+	size_t len = 0;
+	va_list ap;
+
+	if (level > target.level)
+		return;
+	if (id != NULL)
+		buf_escape(&b, id, strlen(id), 64);
+	id = buf_text(&b);
+	len = (size_t)snprintf(line, sizeof(line), "%s: ",
+	    id == NULL || id[0] == '\0' ? "NOQUEUE" : id);
+	buf_fini(&b);
+	if (s->current < STAGES_MAX)
+		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s: ",
+		    stages[s->current]->name);
+	va_start(ap, fmt);
+	vsnprintf(line + len, sizeof(line) - len, fmt, ap);
+	va_end(ap);
+	write_line(level, line);
+}
+
+int
+log_facility(const char *word)
+{
+	static const struct {
+		const char *word;
+		int facility;
+	} known[] = {{"auth", LOG_AUTH}, {"cron", LOG_CRON},
+	    {"daemon", LOG_DAEMON}, {"kern", LOG_KERN}, {"lpr", LOG_LPR},
+	    {"mail", LOG_MAIL}, {"news", LOG_NEWS}, {"security", LOG_AUTH},
+	    {"syslog", LOG_SYSLOG}, {"user", LOG_USER}, {"uucp", LOG_UUCP},
+	    {"authpriv", LOG_AUTHPRIV}, {"ftp", LOG_FTP},
+	    {"local0", LOG_LOCAL0}, {"local1", LOG_LOCAL1},
+	    {"local2", LOG_LOCAL2}, {"local3", LOG_LOCAL3},
+	    {"local4", LOG_LOCAL4}, {"local5", LOG_LOCAL5},
+	    {"local6", LOG_LOCAL6}, {"local7", LOG_LOCAL7}};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+		if (strcasecmp(known[i].word, word) == 0)
+			return known[i].facility;
+	}
+	return -1;
+}

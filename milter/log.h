@@ -1,0 +1,42 @@
+/*
+ * The log.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * LOG_ERR      something does not work until somebody mends it
+ * LOG_WARNING  something is odd, and how postern goes on
+ * LOG_INFO     one summary line a message; starting, reloading, stopping
+ * LOG_DEBUG    what led to it (LogWhy)
+ *
+ * A line says what happened to what, the cause last.  Text from mail or DNS
+ * must be escaped (buf_escape) by whoever puts it into a line; as a last guard
+ * control octets in any line become `?`.
+ */
+#ifndef MILTER_LOG_H
+#define MILTER_LOG_H
+
+#include <stdbool.h>
+#include <syslog.h>
+
+struct session;
+
+struct log_options {
+	bool syslog;      /* Syslog; otherwise standard error */
+	bool debug;       /* LOG_DEBUG lines too (LogWhy) */
+	int facility;     /* SyslogFacility, LOG_MAIL ... */
+	const char *name; /* SyslogName; copied */
+};
+
+/* Until this was called, lines of LOG_INFO and above go to standard error.
+ * Call it before threads exist, or again to change (a reload). */
+void log_open(const struct log_options *o);
+/* A line about the daemon. */
+void log_line(int level, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* A line about the session's message: its queue id and the running stage come
+ * first. */
+void log_about(const struct session *s, int level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The facility of a word (mail, daemon, local0 ...); -1: unknown. */
+int log_facility(const char *word);
+
+#endif

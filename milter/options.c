@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "options.h"
+
+#include <string.h>
+
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "lib/err.h"
+#include "log.h"
+#include "snapshot.h"
+
+static int
+check_facility(const char *value, struct errmsg *msg_r)
+{
+	if (log_facility(value) >= 0)
+		return 0;
+	return errmsg_set(
+	    msg_r, "expected a syslog facility, such as mail or local0");
+}
+
+static int
+check_mode(const char *value, struct errmsg *msg_r)
+{
+	if (value[0] != '\0' && strspn(value, "sv") == strlen(value))
+		return 0;
+	return errmsg_set(msg_r, "expected s, v or sv");
+}
+
+const struct conf_option options_global[] = {
+    {"Mode", CONF_STR, 0, "sv", 0, 0, NULL, NULL,
+	"s signs outbound mail, v verifies inbound mail", check_mode},
+    {"Socket", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
+	"where the MTA connects: inet:PORT@HOST or local:PATH", NULL},
+    {"PidFile", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
+	"where to write the process id", NULL},
+    {"UserID", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
+	"run as USER or USER:GROUP", NULL},
+    {"UMask", CONF_INT, CONF_START, NULL, 0, 0777, NULL, NULL,
+	"file mode mask, for the socket among others", NULL},
+    {"Background", CONF_BOOL, CONF_START, "yes", 0, 0, NULL, NULL,
+	"leave the terminal after starting", NULL},
+    {"BaseDirectory", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
+	"change to this directory at start", NULL},
+    {"ChangeRootDirectory", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
+	"chroot to this directory at start", NULL},
+    {"EnableCoredumps", CONF_BOOL, CONF_START, "no", 0, 0, NULL, NULL,
+	"allow core dumps", NULL},
+    {"AutoRestart", CONF_BOOL, CONF_START, "no", 0, 0, NULL, NULL,
+	"keep a parent that starts the filter again when it fails", NULL},
+    {"AutoRestartCount", CONF_INT, CONF_START, "0", 0, 0, NULL, NULL,
+	"give up after so many restarts; 0: never", NULL},
+    {"AutoRestartRate", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
+	"give up after N restarts in a time, as 10/1h", NULL},
+    {"MilterDebug", CONF_INT, CONF_START, "0", 0, 6, NULL, NULL,
+	"libmilter's own debugging level", NULL},
+    {"Syslog", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"log through syslog, not to standard error", NULL},
+    {"SyslogFacility", CONF_STR, 0, "mail", 0, 0, NULL, NULL,
+	"the syslog facility", check_facility},
+    {"SyslogName", CONF_STR, CONF_START, "postern", 0, 0, NULL, NULL,
+	"the name in the log", NULL},
+    {"LogWhy", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"log what led to each decision", NULL},
+    {"MaximumHeaders", CONF_INT, 0, "65536", 0, 0, NULL, NULL,
+	"refuse a message with more octets of header; 0: no limit", NULL},
+    {"On-Default", CONF_WORD, 0, NULL, 0, 0, verdict_words, NULL,
+	"what to do in the cases below, unless they say otherwise", NULL},
+    {"On-InternalError", CONF_WORD, 0, "tempfail", 0, 0, verdict_words, NULL,
+	"what to do when memory or a file fails", NULL},
+    {"On-DNSError", CONF_WORD, 0, "tempfail", 0, 0, verdict_words, NULL,
+	"what to do when the DNS does not answer", NULL},
+    {"On-Security", CONF_WORD, 0, "tempfail", 0, 0, verdict_words, NULL,
+	"what to do with a message that is a danger to the filter", NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+int
+options_decode(struct snapshot *snap, struct errmsg *msg_r)
+{
+	static const char *const keywords[VERDICT_E_COUNT] = {
+	    [VERDICT_E_INTERNAL] = "On-InternalError",
+	    [VERDICT_E_DNS] = "On-DNSError",
+	    [VERDICT_E_SECURITY] = "On-Security",
+	};
+	const char *mode = conf_str(snap->conf, "Mode");
+
+	(void)msg_r;
+	snap->signs = strchr(mode, 's') != NULL;
+	snap->verifies = strchr(mode, 'v') != NULL;
+	snap->header_bytes_max = conf_int(snap->conf, "MaximumHeaders");
+	for (size_t i = 0; i < VERDICT_E_COUNT; i++) {
+		const char *word = conf_str(snap->conf, keywords[i]);
+
+		if (!conf_given(snap->conf, keywords[i]) &&
+		    conf_given(snap->conf, "On-Default"))
+			word = conf_str(snap->conf, "On-Default");
+		snap->on_error[i] = verdict_from_word(word);
+	}
+	return 0;
+}
+
+void
+options_log(const struct snapshot *snap, struct log_options *o_r)
+{
+	o_r->syslog = conf_bool(snap->conf, "Syslog");
+	o_r->debug = conf_bool(snap->conf, "LogWhy");
+	o_r->facility = log_facility(conf_str(snap->conf, "SyslogFacility"));
+	o_r->name = conf_str(snap->conf, "SyslogName");
+}
+
+int
+options_set(const struct conf *c, const char *keyword, const char *otherwise,
+    struct dataset **set_r, struct errmsg *msg_r)
+{
+	const char *spec = conf_str(c, keyword);
+	struct errmsg why;
+	int rc;
+
+	if (spec == NULL)
+		spec = otherwise;
+	if (spec == NULL)
+		return 0;
+	rc = dataset_open(spec, set_r, &why);
+	if (rc != 0)
+		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
+		    why.text);
+	return rc;
+}

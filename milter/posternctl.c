@@ -1,0 +1,126 @@
+/*
+ * posternctl(8): what a person does at the shell.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "posternctl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/utf8.h"
+#include "snapshot.h"
+
+static const struct command *const commands[] = {
+    &command_check,
+    NULL,
+};
+
+struct snapshot *
+posternctl_load(const char *config)
+{
+	struct snapshot *snap;
+	struct errmsg msg;
+
+	if (config == NULL && access(POSTERN_CONF, R_OK) == 0)
+		config = POSTERN_CONF;
+	if (snapshot_load(config, true, NULL, &snap, &msg) != 0) {
+		fprintf(stderr, "%s\n", msg.text);
+		return NULL;
+	}
+	return snap;
+}
+
+json_t *
+posternctl_stringn(const char *text, size_t len)
+{
+	struct buf b = BUF_INIT;
+	json_t *j;
+
+	utf8_mend(&b, text, len);
+	j = json_stringn(buf_text(&b), b.len);
+	buf_fini(&b);
+	return j;
+}
+
+json_t *
+posternctl_string(const char *text)
+{
+	return text == NULL ? json_null()
+			    : posternctl_stringn(text, strlen(text));
+}
+
+void
+posternctl_print(json_t *object)
+{
+	char *line = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+
+	puts(line == NULL ? "{}" : line);
+	free(line);
+}
+
+int
+posternctl_usage(const struct command *c)
+{
+	fprintf(stderr, "usage: posternctl [-x FILE] %s %s\n%s", c->name,
+	    c->args, c->help);
+	return EX_USAGE;
+}
+
+static void
+print_commands(FILE *out)
+{
+	fprintf(out, "usage: posternctl [-x FILE] COMMAND ...\n\n");
+	for (size_t i = 0; commands[i] != NULL; i++)
+		fprintf(out, "  %-8s %s\n", commands[i]->name,
+		    commands[i]->summary);
+	fprintf(out, "\n`posternctl COMMAND --help` says more.\n");
+}
+
+static int
+dispatch(int argc, char **argv, const char *config)
+{
+	for (size_t i = 0; commands[i] != NULL; i++) {
+		const struct command *c = commands[i];
+
+		if (strcmp(c->name, argv[0]) != 0)
+			continue;
+		if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+			printf("usage: posternctl [-x FILE] %s %s\n%s", c->name,
+			    c->args, c->help);
+			return EX_OK;
+		}
+		return c->run(argc, argv, config);
+	}
+	fprintf(stderr, "posternctl: %s: no such command\n", argv[0]);
+	return EX_USAGE;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *config = NULL;
+	int at = 1;
+
+	if (argc > at && strcmp(argv[at], "--help") == 0) {
+		print_commands(stdout);
+		return EX_OK;
+	}
+	if (argc > at && strcmp(argv[at], "--version") == 0) {
+		printf("posternctl %s\n", POSTERN_VERSION);
+		return EX_OK;
+	}
+	if (argc > at + 1 && strcmp(argv[at], "-x") == 0) {
+		config = argv[at + 1];
+		at += 2;
+	}
+	if (argc <= at) {
+		print_commands(stderr);
+		return EX_USAGE;
+	}
+	return dispatch(argc - at, argv + at, config);
+}

@@ -1,0 +1,114 @@
+/*
+ * A conversation and the message in it.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A session lives from connect to close and pins the configuration it began
+ * with.  A message lives from MAIL to its end or abort; everything that dies
+ * with it is in its arena.  Drivers make and fill them through chain.h; stages
+ * read them, write the facts that are theirs, and ask for edits.
+ */
+#ifndef MILTER_SESSION_H
+#define MILTER_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "edit.h"
+#include "lib/arena.h"
+#include "lib/buf.h"
+#include "lib/hdr.h"
+#include "verdict.h"
+
+struct snapshot;
+
+#define STAGES_MAX 32 /* size of the per-stage arrays; checked at start */
+
+/* The MTA's macro of that name (without braces for one letter, with them
+ * otherwise), as known at this moment; NULL: not given. */
+typedef const char *(*macro_fn)(void *ctx, const char *name);
+
+enum direction {
+	DIRECTION_INBOUND,
+	DIRECTION_OUTBOUND,
+};
+
+struct session {
+	struct snapshot *snap; /* pinned by a reference */
+	macro_fn macro;
+	void *macro_ctx;
+	bool readonly;   /* a question, not mail: change no lasting state */
+	time_t at;       /* the time to judge by; 0: the clock's */
+	struct arena arena;
+	struct message *msg; /* under way, or NULL */
+
+	/* The client, from connect. */
+	const char *client_name; /* verified name or "[ip]"; may be NULL */
+	struct sockaddr_storage client; /* ss_family 0: not known */
+	char client_ip[48]; /* the same as text; "" when not known */
+	const char *helo;   /* the last one; NULL: none yet */
+	const char *host;   /* what this MTA is called ({j}); may be NULL */
+
+	struct verdict verdict; /* decided before any message */
+	size_t current;         /* the stage being asked */
+	void *slots[STAGES_MAX];
+};
+
+struct rcpt {
+	const char *addr; /* without <> */
+	bool refused;
+	struct rcpt *next;
+};
+
+struct message {
+	struct session *session;
+	struct arena arena;
+
+	/* What the MTA said. */
+	const char *queue_id;  /* NULL until known */
+	const char *sender;    /* without <>; "" is the null sender */
+	const char *const *params; /* ESMTP parameters of MAIL, NULL-ended */
+	struct rcpt *rcpts, *last_rcpt;
+	size_t rcpt_count; /* those not refused */
+	struct hdr_list headers;
+	size_t body_bytes;
+	bool too_big; /* header caps were exceeded */
+
+	/* Facts, each written by the stage named. */
+	enum direction direction; /* direction */
+	const char *why;          /* direction: what decided it */
+	const char *login;        /* direction: {auth_authen}; NULL: none */
+	const char *account;      /* account: whose quota; NULL: nobody's */
+
+	struct edit_list edits;
+	struct buf notes;       /* ` key=value` for the summary line */
+	struct verdict verdict; /* the first that decided */
+	struct verdict hold;    /* a quarantine, when a stage asked for one */
+	struct timespec begun;  /* CLOCK_MONOTONIC */
+	void *slots[STAGES_MAX];
+};
+
+/* Octets of the message as sent: header, empty line, body. */
+size_t message_size(const struct message *m);
+/* The time to judge by. */
+time_t message_time(const struct message *m);
+/* The MTA's macro, through the session's driver. */
+const char *session_macro(const struct session *s, const char *name);
+
+/* Add ` key=value` to the summary line; the value is escaped. */
+void message_note(struct message *m, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The running stage's own pointer: per session, and per message. */
+void **session_slot(struct session *s);
+void **message_slot(struct message *m);
+/* What the running stage's load hook made of the configuration. */
+const void *session_state(const struct session *s);
+static inline const void *
+message_state(const struct message *m)
+{
+	return session_state(m->session);
+}
+
+#endif

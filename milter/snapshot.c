@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "snapshot.h"
+
+#include <stdlib.h>
+
+#include "chain.h"
+#include "lib/conf/conf.h"
+#include "lib/err.h"
+#include "options.h"
+#include "options_opendkim.h"
+
+#define OTHER_TABLES 2 /* the global rows and OpenDKIM's unused ones */
+
+static const struct conf_option *tables[STAGES_MAX + OTHER_TABLES + 1];
+
+/* Stages are constant, so the list is the same whoever fills it first. */
+__attribute__((constructor)) static void
+fill_tables(void)
+{
+	size_t n = 0;
+
+	tables[n++] = options_global;
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		if (i == STAGES_MAX)
+			abort();
+		if (stages[i]->options != NULL)
+			tables[n++] = stages[i]->options;
+	}
+	tables[n] = options_opendkim;
+}
+
+const struct conf_option *const *
+snapshot_tables(void)
+{
+	return tables;
+}
+
+static int
+load_stages(struct snapshot *snap, const struct snapshot *old,
+    struct errmsg *msg_r)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		int rc;
+
+		snap->on[i] = true;
+		if (stages[i]->load == NULL)
+			continue;
+		rc = stages[i]->load(snap, old, &snap->state[i], msg_r);
+		snap->on[i] = snap->state[i] != NULL;
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+int
+snapshot_load(const char *path, bool offline, const struct snapshot *old,
+    struct snapshot **snap_r, struct errmsg *msg_r)
+{
+	struct snapshot *snap = calloc(1, sizeof(*snap));
+	int rc;
+
+	if (snap == NULL) {
+		errmsg_set(msg_r, "no memory");
+		return ERR_NOMEM;
+	}
+	atomic_init(&snap->refs, 1);
+	snap->offline = offline;
+	rc = conf_read(path, tables, &snap->conf, msg_r);
+	if (rc == 0)
+		rc = options_decode(snap, msg_r);
+	if (rc == 0)
+		rc = load_stages(snap, old, msg_r);
+	if (rc != 0) {
+		snapshot_unref(snap);
+		return rc;
+	}
+	*snap_r = snap;
+	return 0;
+}
+
+struct snapshot *
+snapshot_ref(struct snapshot *snap)
+{
+	atomic_fetch_add_explicit(&snap->refs, 1, memory_order_relaxed);
+	return snap;
+}
+
+void
+snapshot_unref(struct snapshot *snap)
+{
+	if (snap == NULL ||
+	    atomic_fetch_sub_explicit(&snap->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		if (snap->state[i] != NULL)
+			stages[i]->unload(snap->state[i]);
+	}
+	conf_free(snap->conf);
+	free(snap);
+}

@@ -1,0 +1,44 @@
+/*
+ * The configuration as the stages see it: immutable, counted, swapped whole by
+ * a reload.  SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef MILTER_SNAPSHOT_H
+#define MILTER_SNAPSHOT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "session.h"
+#include "verdict.h"
+
+struct conf;
+struct errmsg;
+
+struct snapshot {
+	atomic_int refs;
+	struct conf *conf;
+	void *state[STAGES_MAX]; /* what each stage's load made; NULL: none */
+	bool on[STAGES_MAX];     /* does the stage take part? */
+	bool offline; /* made for posternctl: load hooks open nothing that only
+	                 a daemon may, and create nothing */
+
+	/* Global keywords, decoded (options.c). */
+	bool signs, verifies;    /* Mode */
+	long header_bytes_max;   /* MaximumHeaders; 0: no limit */
+	enum verdict_action on_error[VERDICT_E_COUNT]; /* On-... */
+};
+
+/*
+ * Read the file (NULL: all defaults), let every stage load its part.  A holder
+ * gets one reference.  `old` is the snapshot in force, or NULL; stages may take
+ * over from it what must outlive a reload.  0, or a negative ERR_ and *msg_r.
+ */
+int snapshot_load(const char *path, bool offline, const struct snapshot *old,
+    struct snapshot **snap_r, struct errmsg *msg_r);
+struct snapshot *snapshot_ref(struct snapshot *snap);
+void snapshot_unref(struct snapshot *snap);
+
+/* Every array of rows there is, NULL-ended: what conf_read takes. */
+const struct conf_option *const *snapshot_tables(void);
+
+#endif

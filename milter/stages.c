@@ -1,0 +1,16 @@
+/*
+ * The stages, in order: gather, judge, act.  Data only.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "stages.h"
+
+#include <stddef.h>
+
+#include "chain.h"
+
+const struct stage *const stages[] = {
+    &stage_direction, /* who speaks decides what everyone else does */
+    &stage_account,   /* before whoever counts */
+    &stage_software,  /* an edit that depends on nothing */
+    NULL,
+};

@@ -1,0 +1,13 @@
+/*
+ * The stages there are, one per stage_*.c.  SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef MILTER_STAGES_H
+#define MILTER_STAGES_H
+
+struct stage;
+
+extern const struct stage stage_account;
+extern const struct stage stage_direction;
+extern const struct stage stage_software;
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "verdict.h"
+
+#include <stddef.h>
+#include <strings.h>
+
+const struct verdict verdict_none = {.action = VERDICT_NONE};
+
+const char *const verdict_words[] = {
+    "accept", "discard", "quarantine", "reject", "tempfail", NULL};
+
+static const struct {
+	enum verdict_action action;
+	const char *word;
+	int code; /* of the usual reply; 0: none */
+	const char *xcode, *text;
+} actions[] = {
+    {VERDICT_NONE, "accept", 0, NULL, NULL},
+    {VERDICT_ACCEPT, "accept", 0, NULL, NULL},
+    {VERDICT_REJECT, "reject", 550, "5.7.1", "Message refused"},
+    {VERDICT_TEMPFAIL, "tempfail", 451, "4.7.1", "Try again later"},
+    {VERDICT_DISCARD, "discard", 0, NULL, NULL},
+    {VERDICT_QUARANTINE, "quarantine", 0, NULL, NULL},
+    {VERDICT_ERROR, "error", 451, "4.7.1", "Try again later"},
+};
+
+struct verdict
+verdict_make(enum verdict_action action, const char *text)
+{
+	return (struct verdict){.action = action, .text = text};
+}
+
+struct verdict
+verdict_error(enum verdict_error error, const char *cause)
+{
+	return (struct verdict){
+	    .action = VERDICT_ERROR, .error = error, .text = cause};
+}
+
+bool
+verdict_decides(const struct verdict *v)
+{
+	return v->action != VERDICT_NONE && v->action != VERDICT_QUARANTINE;
+}
+
+bool
+verdict_refuses(const struct verdict *v)
+{
+	return v->action == VERDICT_REJECT || v->action == VERDICT_TEMPFAIL ||
+	    v->action == VERDICT_DISCARD;
+}
+
+const char *
+verdict_word(enum verdict_action action)
+{
+	return actions[action].word;
+}
+
+enum verdict_action
+verdict_from_word(const char *word)
+{
+	for (size_t i = VERDICT_ACCEPT; i < VERDICT_ERROR; i++) {
+		if (strcasecmp(actions[i].word, word) == 0)
+			return actions[i].action;
+	}
+	return VERDICT_NONE;
+}
+
+bool
+verdict_reply(const struct verdict *v, int *code_r, const char **xcode_r,
+    const char **text_r)
+{
+	if (actions[v->action].code == 0)
+		return false;
+	*code_r = v->code != 0 ? v->code : actions[v->action].code;
+	*xcode_r = v->xcode != NULL ? v->xcode : actions[v->action].xcode;
+	*text_r = v->text != NULL ? v->text : actions[v->action].text;
+	return true;
+}

@@ -1,0 +1,65 @@
+/*
+ * What a stage may answer.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * verdict.c alone turns configuration words into verdicts and back;
+ * callbacks.c alone turns a verdict into what libmilter wants.
+ */
+#ifndef MILTER_VERDICT_H
+#define MILTER_VERDICT_H
+
+#include <stdbool.h>
+
+enum verdict_action {
+	VERDICT_NONE,       /* nothing to say; the walk goes on */
+	VERDICT_ACCEPT,     /* take it as it is, ask nobody else */
+	VERDICT_REJECT,     /* refuse for good */
+	VERDICT_TEMPFAIL,   /* refuse for now */
+	VERDICT_DISCARD,    /* take it and drop it */
+	VERDICT_QUARANTINE, /* take it and hold it; the walk goes on */
+	VERDICT_ERROR,      /* a check could not be made; the chain asks the
+	                       configuration (On-...) what to do */
+};
+
+/* Which check failed, for VERDICT_ERROR: whose On- keyword decides. */
+enum verdict_error {
+	VERDICT_E_INTERNAL, /* On-InternalError */
+	VERDICT_E_DNS,      /* On-DNSError */
+	VERDICT_E_SECURITY, /* On-Security */
+	VERDICT_E_COUNT,
+};
+
+struct verdict {
+	enum verdict_action action;
+	enum verdict_error error; /* for VERDICT_ERROR */
+	int code;          /* the SMTP reply; 0: the action's usual one */
+	const char *xcode; /* the enhanced code (RFC 3463); NULL: usual */
+	const char *text;  /* the reply's words, a quarantine's reason, or an
+	                      error's cause; the message's or constant */
+	const char *by;    /* the stage that decided; set by the chain */
+};
+
+/* Nothing to say. */
+extern const struct verdict verdict_none;
+
+/* A verdict of that action; text may be NULL. */
+struct verdict verdict_make(enum verdict_action action, const char *text);
+struct verdict verdict_error(enum verdict_error error, const char *cause);
+
+/* Does it end the walk? */
+bool verdict_decides(const struct verdict *v);
+/* Is the message (or recipient) refused or dropped by it? */
+bool verdict_refuses(const struct verdict *v);
+
+/* accept, reject ...; "accept" for VERDICT_NONE too. */
+const char *verdict_word(enum verdict_action action);
+/* The action of one of verdict_words; VERDICT_NONE: there is no such word. */
+enum verdict_action verdict_from_word(const char *word);
+/* The words for configuration rows, NULL-ended. */
+extern const char *const verdict_words[];
+
+/* The reply a client sees: code, enhanced code and words, with the action's
+ * usual ones filled in.  false: the action has no reply. */
+bool verdict_reply(const struct verdict *v, int *code_r, const char **xcode_r,
+    const char **text_r);
+
+#endif

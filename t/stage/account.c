@@ -1,0 +1,58 @@
+/* Whose quota a message is charged to. SPDX-License-Identifier: BSD-2-Clause */
+#include <string.h>
+
+#include "t/support/test.h"
+#include "t/support/walk.h"
+
+#define PLAIN "From: a@example.org\r\n\r\n"
+#define PHP "X-PHP-Originating-Script: 33:Mail.php\r\n" PLAIN
+
+static const struct {
+	const char *name, *conf, *client, *login, *from, *message, *account;
+} cases[] = {
+    {"a login", "Mode s\n", "192.0.2.1", "Bob", "<x@y>", PLAIN, "bob"},
+    {"a login and a script", "Mode s\n", "192.0.2.1", "bob", "<x@y>", PHP,
+	"bob"},
+    {"a realm", "QuotaRealm Example.ORG\n", "192.0.2.1", "Bob", "<x@y>", PLAIN,
+	"bob@example.org"},
+    {"a realm of its own", "QuotaRealm example.org\n", "192.0.2.1", "b@c",
+	"<x@y>", PLAIN, "b@c"},
+    {"a local sender", "Mode s\n", "127.0.0.1", NULL, "<X@y>", PLAIN,
+	"sender:x@y"},
+    {"a local script", "Mode s\n", "127.0.0.1", NULL, "<x@y>", PHP,
+	"script:33:mail.php"},
+    {"the null sender", "Mode s\n", "127.0.0.1", NULL, "<>", PLAIN, NULL},
+    {"a stranger", "Mode s\n", "192.0.2.1", NULL, "<x@y>", PHP, NULL},
+};
+
+static void
+names(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct walk w = {.client_ip = cases[i].client,
+		    .from = cases[i].from,
+		    .rcpts = {"b@example.net"},
+		    .macros = {{"{auth_authen}", cases[i].login}},
+		    .message = cases[i].message};
+		struct snapshot *snap = walk_load(cases[i].conf);
+		struct verdict v;
+		struct session *s = walk_run(snap, &w, &v, NULL);
+
+		print_message("%s\n", cases[i].name);
+		if (cases[i].account == NULL)
+			assert_null(s->msg->account);
+		else
+			assert_string_equal(s->msg->account, cases[i].account);
+		chain_close(s);
+		snapshot_unref(snap);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(names)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Milters under test, and the peer to compare with."""
+
+import os
+import re
+import signal
+import subprocess
+
+import proc
+
+
+class Milter(proc.Server):
+    """A milter with a socket of its own, `unix` or `inet`.
+
+    .socket is its address in libmilter's spelling, .milter in Postfix's.
+    """
+
+    name = 'milter'
+
+    def __init__(self, socket='unix'):
+        super().__init__()
+        if socket == 'unix':
+            self.address = os.path.join(self.dir, 'socket')
+            self.socket = 'local:' + self.address
+            self.milter = 'unix:' + self.address
+        else:
+            self.address = ('127.0.0.1', proc.free_port())
+            self.socket = 'inet:%d@127.0.0.1' % self.address[1]
+            self.milter = 'inet:127.0.0.1:%d' % self.address[1]
+
+    def is_up(self):
+        if not proc.accepts(self.address):
+            return False
+        if isinstance(self.address, str):
+            # The MTA connects as its own user, whatever the milter's umask.
+            os.chmod(self.address, 0o777)
+        return True
+
+
+class Postern(Milter):
+    """The daemon in the foreground with conf_text as its configuration.
+
+    `@DIR@` in conf_text is the daemon's directory. `Socket` and `Syslog no`
+    are added unless the text has them. Leaving the `with` block stops it and
+    insists on exit status 0, which a sanitizer's report is not.
+    """
+
+    name = 'postern'
+
+    def __init__(self, conf_text='', socket='unix', args=(), env=None,
+                 files=None, start=True):
+        super().__init__(socket)
+        self.args, self.env = list(args), dict(os.environ, **(env or {}))
+        self.conf_file = os.path.join(self.dir, 'postern.conf')
+        for name, text in (files or {}).items():
+            proc.write_file(os.path.join(self.dir, name), text, 0o600)
+        self.configure(conf_text)
+        if start:
+            self.run()
+
+    def configure(self, conf_text):
+        """Writes the file; a running daemon reads it at the next reload."""
+        lines = []
+        for keyword, value in (('Syslog', 'no'), ('Socket', self.socket)):
+            if not re.search(r'(?im)^\s*%s\s' % keyword, conf_text):
+                lines.append('%s %s\n' % (keyword, value))
+        proc.write_file(self.conf_file, ''.join(lines) +
+                        conf_text.replace('@DIR@', self.dir))
+
+    def run(self):
+        self.start([binary('POSTERN'), '-f', '-x', self.conf_file] +
+                   self.args, env=self.env, up=self.is_up)
+
+    def reload(self):
+        self.signal(signal.SIGUSR1)
+
+    def reset_quotas(self):
+        self.signal(signal.SIGUSR2)
+
+    def summaries(self, count=1, timeout=10.0):
+        """The summary lines in the log, as dicts of their key=value pairs;
+        waits until there are `count`. The queue id is under 'id'."""
+        lines = self.wait_log(r': direction=', count, timeout)
+        return [summary(line) for line in lines]
+
+    def ctl(self, *args, input=None):
+        """Runs posternctl COMMAND ... with this daemon's configuration."""
+        return subprocess.run(
+            [binary('POSTERNCTL')] + list(args) + ['-x', self.conf_file],
+            env=self.env, input=input, capture_output=True, text=True,
+            timeout=60)
+
+    def __exit__(self, kind, *_):
+        status = self.stop()
+        # An exception on its way says more than how the daemon ended.
+        if kind is None and status != 0:
+            raise proc.RigError('postern ended with status %s' % status)
+
+
+class OpenDKIM(Milter):
+    """OpenDKIM, unpacked: the peer whose behaviour is to be compared."""
+
+    name = 'opendkim'
+
+    def __init__(self, conf_text='', socket='unix'):
+        super().__init__(socket)
+        files, = proc.unpacked('opendkim')
+        conf = proc.write_file(
+            os.path.join(self.dir, 'opendkim.conf'),
+            'Syslog no\nBackground no\nRequireSafeKeys no\n' +
+            conf_text.replace('@DIR@', self.dir))
+        self.start([os.path.join(files, 'usr/sbin/opendkim'), '-f', '-l',
+                    '-x', conf, '-p', self.socket], up=self.is_up)
+
+
+def binary(variable):
+    """The program that POSTERN or POSTERNCTL names; run by hand without
+    them, a test takes the one that the dev preset built."""
+    path = os.environ.get(variable) or os.path.join(
+        proc.SOURCE, 'build/dev/milter', variable.lower())
+    if not os.access(path, os.X_OK):
+        raise proc.RigError('%s: no program %s' % (variable, path))
+    return path
+
+
+def summary(line):
+    """One summary line as a dict; '' is a value that is empty."""
+    pairs = dict(re.findall(r'(?:^|\s)([a-z_]+)=("[^"]*"|\S*)', line))
+    found = re.search(r'(\S+): direction=', line)
+    pairs['id'] = found.group(1) if found else None
+    pairs['line'] = line
+    return pairs
