@@ -14,25 +14,25 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const words[] = { "accept", "reject", "tempfail", NULL };
+static const char *const words[] = {"accept", "reject", "tempfail", NULL};
 
 static const struct conf_option quota[] = {
-	{ .keyword = "Messages", .type = CONF_LIST, .def = "{1/day}" },
-	{ .keyword = "Score", .type = CONF_INT, .max = 9 },
-	{ .keyword = "Note", .type = CONF_STR },
-	{ .type = CONF_END },
+    {.keyword = "Messages", .type = CONF_LIST, .def = "{1/day}"},
+    {.keyword = "Score", .type = CONF_INT, .max = 9},
+    {.keyword = "Note", .type = CONF_STR},
+    {.type = CONF_END},
 };
 static const struct conf_option rows[] = {
-	{ .keyword = "Syslog", .type = CONF_BOOL, .def = "no" },
-	{ .keyword = "UMask", .type = CONF_INT, .max = 0777 },
-	{ .keyword = "Domain", .type = CONF_SET },
-	{ .keyword = "On-Default", .type = CONF_WORD, .words = words },
-	{ .keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI },
-	{ .keyword = "FixCRLF", .type = CONF_IGNORED, .summary = "unsafe" },
-	{ .keyword = "Quota", .type = CONF_SECTION, .rows = quota },
-	{ .type = CONF_END },
+    {.keyword = "Syslog", .type = CONF_BOOL, .def = "no"},
+    {.keyword = "UMask", .type = CONF_INT, .max = 0777},
+    {.keyword = "Domain", .type = CONF_SET},
+    {.keyword = "On-Default", .type = CONF_WORD, .words = words},
+    {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI},
+    {.keyword = "FixCRLF", .type = CONF_IGNORED, .summary = "unsafe"},
+    {.keyword = "Quota", .type = CONF_SECTION, .rows = quota},
+    {.type = CONF_END},
 };
-static const struct conf_option *const tables[] = { rows, NULL };
+static const struct conf_option *const tables[] = {rows, NULL};
 
 static char *
 print(const struct conf *c, size_t *len_r)
@@ -51,7 +51,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct conf *c, *again;
-	struct errmsg msg = { "" };
+	struct errmsg msg = {""};
 	char *first, *second;
 	size_t len, len2;
 
@@ -59,8 +59,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (memmem(data, size, "nclude", 6) != NULL ||
 	    memmem(data, size, "NCLUDE", 6) != NULL)
 		return 0;
-	if (conf_read_text((const char *)data, size, "fuzz", tables, &c,
-		&msg) != 0) {
+	if (conf_read_text(
+		(const char *)data, size, "fuzz", tables, &c, &msg) != 0) {
 		if (msg.text[0] == '\0')
 			abort();
 		return 0;

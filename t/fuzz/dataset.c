@@ -34,8 +34,8 @@ find_again(const struct dataset_entry *e, void *arg)
 static void
 match_peers(const struct dataset *set)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+	struct sockaddr_in in = {.sin_family = AF_INET};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
 	struct peerlist *list;
 
 	if (peerlist_new(set, &list, NULL) != 0)
@@ -50,9 +50,9 @@ match_peers(const struct dataset *set)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum dataset_type types[] = { DATASET_FILE,
-		DATASET_REFILE, DATASET_CSL };
-	struct errmsg msg = { "" };
+	static const enum dataset_type types[] = {
+	    DATASET_FILE, DATASET_REFILE, DATASET_CSL};
+	struct errmsg msg = {""};
 	struct dataset *set;
 
 	if (size == 0)

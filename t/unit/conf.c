@@ -22,44 +22,41 @@ check_socket(const char *value, struct errmsg *msg_r)
 	return errmsg_set(msg_r, "expected local:PATH or inet:PORT");
 }
 
-static const char *const actions[] = { "accept", "discard", "quarantine",
-	"reject", "tempfail", "refuse", NULL };
+static const char *const actions[] = {
+    "accept", "discard", "quarantine", "reject", "tempfail", "refuse", NULL};
 
 static const struct conf_option quota_rows[] = {
-	{ .keyword = "Messages", .type = CONF_LIST, .def = "{9/day, 1/hour}" },
-	{ .keyword = "Score", .type = CONF_INT, .min = 1, .max = 9 },
-	{ .keyword = "Note", .type = CONF_STR, .def = "none" },
-	{ .type = CONF_END },
+    {.keyword = "Messages", .type = CONF_LIST, .def = "{9/day, 1/hour}"},
+    {.keyword = "Score", .type = CONF_INT, .min = 1, .max = 9},
+    {.keyword = "Note", .type = CONF_STR, .def = "none"},
+    {.type = CONF_END},
 };
 
 static const struct conf_option rows[] = {
-	{ .keyword = "Syslog", .type = CONF_BOOL, .def = "no" },
-	{ .keyword = "UMask", .type = CONF_INT, .max = 0777 },
-	{ .keyword = "Count", .type = CONF_INT, .def = "7" },
-	{ .keyword = "Domain", .type = CONF_SET },
-	{ .keyword = "On-Default",
-	    .type = CONF_WORD,
-	    .words = actions,
-	    .def = "accept" },
-	{ .type = CONF_END },
+    {.keyword = "Syslog", .type = CONF_BOOL, .def = "no"},
+    {.keyword = "UMask", .type = CONF_INT, .max = 0777},
+    {.keyword = "Count", .type = CONF_INT, .def = "7"},
+    {.keyword = "Domain", .type = CONF_SET},
+    {.keyword = "On-Default",
+	.type = CONF_WORD,
+	.words = actions,
+	.def = "accept"},
+    {.type = CONF_END},
 };
 static const struct conf_option more_rows[] = {
-	{ .keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI },
-	{ .keyword = "Password", .type = CONF_STR, .flags = CONF_SECRET },
-	{ .keyword = "Quota", .type = CONF_SECTION, .rows = quota_rows },
-	{ .keyword = "FixCRLF",
-	    .type = CONF_IGNORED,
-	    .summary = "unsafe" },
-	{ .keyword = "Socket", .type = CONF_STR, .check = check_socket },
-	{ .type = CONF_END },
+    {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI},
+    {.keyword = "Password", .type = CONF_STR, .flags = CONF_SECRET},
+    {.keyword = "Quota", .type = CONF_SECTION, .rows = quota_rows},
+    {.keyword = "FixCRLF", .type = CONF_IGNORED, .summary = "unsafe"},
+    {.keyword = "Socket", .type = CONF_STR, .check = check_socket},
+    {.type = CONF_END},
 };
-static const struct conf_option *const tables[] = { rows, more_rows, NULL };
+static const struct conf_option *const tables[] = {rows, more_rows, NULL};
 
 static int
 read_str(const char *text, struct conf **c_r, struct errmsg *msg_r)
 {
-	return conf_read_text(
-	    text, strlen(text), "t.conf", tables, c_r, msg_r);
+	return conf_read_text(text, strlen(text), "t.conf", tables, c_r, msg_r);
 }
 
 static char *
@@ -82,79 +79,75 @@ values(void **state)
 	static const struct {
 		const char *name, *text, *line;
 	} cases[] = {
-		{ "default", "", "Syslog no\n" },
-		{ "unset", "", "#UMask\n" },
-		{ "true by its first letter", "Syslog Truly", "Syslog yes\n" },
-		{ "one", "Syslog 1", "Syslog yes\n" },
-		{ "false by its first letter", "Syslog fine", "Syslog no\n" },
-		{ "keyword without case", "sYSLOG y", "Syslog yes\n" },
-		{ "tabs and spaces", " \tSyslog \t y \t", "Syslog yes\n" },
-		{ "CRLF", "Domain a\r\nSyslog y\r\n", "Domain a\n" },
-		{ "CR at the end of the file", "Domain a\r", "Domain a\n" },
-		{ "byte order mark", "\xef\xbb\xbf"
-				     "Syslog y\n",
-		    "Syslog yes\n" },
-		{ "comment behind", "Domain a # b", "Domain a\n" },
-		{ "comment without blank", "Domain a#b", "Domain a\n" },
-		{ "comment line", "# Domain a", "#Domain\n" },
-		{ "words up to the end", "Domain a, b  c", "Domain a, b  c\n" },
-		{ "single quotes", "Domain it's 'a'", "Domain it's 'a'\n" },
-		{ "double quotes", "Domain \"a\"", "Domain \"a\"\n" },
-		{ "backslashes", "Domain \\ \\\\ \\'", "Domain \\ \\\\ \\'\n" },
-		{ "backslash at the end", "Domain a\\\nSyslog y",
-		    "Domain a\\\n" },
-		{ "no C comment", "Domain /* a // b\nSyslog y",
-		    "Domain /* a // b\n" },
-		{ "no environment", "Domain ${HOME}", "Domain ${HOME}\n" },
-		{ "braces", "Domain {a} }\nSyslog y", "Domain {a} }\n" },
-		{ "octets above 127", "Domain b\xc3\xbc.de",
-		    "Domain b\xc3\xbc.de\n" },
-		{ "octal", "UMask 007", "UMask 007\n" },
-		{ "a word without case", "On-Default REJECT",
-		    "On-Default reject\n" },
-		{ "a word by its letter", "On-Default t",
-		    "On-Default tempfail\n" },
-		{ "the last counts", "Domain a\nDomain b", "Domain b\n" },
-		{ "repeated", "RuleFile a\nRuleFile b c\n",
-		    "RuleFile a\nRuleFile b c\n" },
-		{ "secret", "Password x", "#Password is set, and not shown\n" },
-		{ "checked", "Socket inet:1", "Socket inet:1\n" },
-		{ "section", "Quota default { Score = 3 }",
-		    "Quota \"default\" {\n"
-		    "    Messages = {\"9/day\", \"1/hour\"}\n"
-		    "    Score = \"3\"\n"
-		    "    Note = \"none\"\n}\n" },
-		{ "section over lines",
-		    "Quota x\r\n{\r\n # {\r\n Messages={1/day,\r\n"
-		    "'2/hour'}\r\n}\r\n",
-		    "    Messages = {\"1/day\", \"2/hour\"}\n" },
-		{ "list of one", "Quota x { Messages = 5/day }",
-		    "    Messages = {\"5/day\"}\n" },
-		{ "list appended to",
-		    "Quota x { Messages = 5/day Messages += {6/day} }",
-		    "    Messages = {\"5/day\", \"6/day\"}\n" },
-		{ "empty list", "Quota x { Messages = {} }",
-		    "    Messages = {}\n" },
-		{ "quotes in a section", "Quota x { Note = \"a\\\"b\\\\c\\d#\" }",
-		    "    Note = \"a\\\"b\\\\c\\\\d#\"\n" },
-		{ "no environment in a section",
-		    "Quota \"${HOME}\" { Note = ${HOME }",
-		    NULL },
-		{ "environment in quotes", "Quota \"${HOME}\" { }",
-		    "Quota \"${HOME}\" {\n" },
-		{ "comment signs in a word", "Quota x { Note = a/*b//c }",
-		    "    Note = \"a/*b//c\"\n" },
-		{ "two sections on a line", "Quota a { } Quota b { }",
-		    "Quota \"b\" {\n" },
-		{ "the last section counts",
-		    "Quota a { Score = 1 }\nQuota A { Score = 2 }",
-		    "    Score = \"2\"\n" },
+	    {"default", "", "Syslog no\n"},
+	    {"unset", "", "#UMask\n"},
+	    {"true by its first letter", "Syslog Truly", "Syslog yes\n"},
+	    {"one", "Syslog 1", "Syslog yes\n"},
+	    {"false by its first letter", "Syslog fine", "Syslog no\n"},
+	    {"keyword without case", "sYSLOG y", "Syslog yes\n"},
+	    {"tabs and spaces", " \tSyslog \t y \t", "Syslog yes\n"},
+	    {"CRLF", "Domain a\r\nSyslog y\r\n", "Domain a\n"},
+	    {"CR at the end of the file", "Domain a\r", "Domain a\n"},
+	    {"byte order mark",
+		"\xef\xbb\xbf"
+		"Syslog y\n",
+		"Syslog yes\n"},
+	    {"comment behind", "Domain a # b", "Domain a\n"},
+	    {"comment without blank", "Domain a#b", "Domain a\n"},
+	    {"comment line", "# Domain a", "#Domain\n"},
+	    {"words up to the end", "Domain a, b  c", "Domain a, b  c\n"},
+	    {"single quotes", "Domain it's 'a'", "Domain it's 'a'\n"},
+	    {"double quotes", "Domain \"a\"", "Domain \"a\"\n"},
+	    {"backslashes", "Domain \\ \\\\ \\'", "Domain \\ \\\\ \\'\n"},
+	    {"backslash at the end", "Domain a\\\nSyslog y", "Domain a\\\n"},
+	    {"no C comment", "Domain /* a // b\nSyslog y",
+		"Domain /* a // b\n"},
+	    {"no environment", "Domain ${HOME}", "Domain ${HOME}\n"},
+	    {"braces", "Domain {a} }\nSyslog y", "Domain {a} }\n"},
+	    {"octets above 127", "Domain b\xc3\xbc.de",
+		"Domain b\xc3\xbc.de\n"},
+	    {"octal", "UMask 007", "UMask 007\n"},
+	    {"a word without case", "On-Default REJECT", "On-Default reject\n"},
+	    {"a word by its letter", "On-Default t", "On-Default tempfail\n"},
+	    {"the last counts", "Domain a\nDomain b", "Domain b\n"},
+	    {"repeated", "RuleFile a\nRuleFile b c\n",
+		"RuleFile a\nRuleFile b c\n"},
+	    {"secret", "Password x", "#Password is set, and not shown\n"},
+	    {"checked", "Socket inet:1", "Socket inet:1\n"},
+	    {"section", "Quota default { Score = 3 }",
+		"Quota \"default\" {\n"
+		"    Messages = {\"9/day\", \"1/hour\"}\n"
+		"    Score = \"3\"\n"
+		"    Note = \"none\"\n}\n"},
+	    {"section over lines",
+		"Quota x\r\n{\r\n # {\r\n Messages={1/day,\r\n"
+		"'2/hour'}\r\n}\r\n",
+		"    Messages = {\"1/day\", \"2/hour\"}\n"},
+	    {"list of one", "Quota x { Messages = 5/day }",
+		"    Messages = {\"5/day\"}\n"},
+	    {"list appended to",
+		"Quota x { Messages = 5/day Messages += {6/day} }",
+		"    Messages = {\"5/day\", \"6/day\"}\n"},
+	    {"empty list", "Quota x { Messages = {} }", "    Messages = {}\n"},
+	    {"quotes in a section", "Quota x { Note = \"a\\\"b\\\\c\\d#\" }",
+		"    Note = \"a\\\"b\\\\c\\\\d#\"\n"},
+	    {"no environment in a section",
+		"Quota \"${HOME}\" { Note = ${HOME }", NULL},
+	    {"environment in quotes", "Quota \"${HOME}\" { }",
+		"Quota \"${HOME}\" {\n"},
+	    {"comment signs in a word", "Quota x { Note = a/*b//c }",
+		"    Note = \"a/*b//c\"\n"},
+	    {"two sections on a line", "Quota a { } Quota b { }",
+		"Quota \"b\" {\n"},
+	    {"the last section counts",
+		"Quota a { Score = 1 }\nQuota A { Score = 2 }",
+		"    Score = \"2\"\n"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct conf *c = NULL;
-		struct errmsg msg = { "" };
+		struct errmsg msg = {""};
 		int rc = read_str(cases[i].text, &c, &msg);
 		char *text;
 
@@ -180,95 +173,93 @@ mistakes(void **state)
 	static const struct {
 		const char *name, *text, *message;
 	} cases[] = {
-		{ "unknown", "Frobnicate x",
-		    "t.conf:1: Frobnicate: unknown keyword" },
-		{ "nearly known", "\nSyslgo yes",
-		    "t.conf:2: Syslgo: unknown keyword; did you mean Syslog?" },
-		{ "unknown in a section", "Quota a {\nMesages = 1 }",
-		    "t.conf:2: Mesages: unknown keyword; did you mean "
-		    "Messages?" },
-		{ "a keyword of the other level", "Quota a { Syslog = 1 }",
-		    "t.conf:1: Syslog: unknown keyword" },
-		{ "escaped", "\xff\xfe x",
-		    "t.conf:1: \\xff\\xfe: unknown keyword" },
-		{ "no value", "Domain", "t.conf:1: Domain: expected a value" },
-		{ "no value before the comment", "Domain # x\nSyslog y",
-		    "t.conf:1: Domain: expected a value" },
-		{ "no value for an ignored one", "FixCRLF",
-		    "t.conf:1: FixCRLF: expected a value" },
-		{ "no boolean", "Syslog maybe",
-		    "t.conf:1: Syslog: expected yes or no, not \"maybe\"" },
-		{ "no number", "Count x",
-		    "t.conf:1: Count: expected a number from 0 to 2147483647, "
-		    "not \"x\"" },
-		{ "number and more", "Count 5s",
-		    "t.conf:1: Count: expected a number from 0 to 2147483647, "
-		    "not \"5s\"" },
-		{ "out of range", "\n\nUMask 01000",
-		    "t.conf:3: UMask: expected a number from 0 to 511, not "
-		    "\"01000\"" },
-		{ "out of a long", "Count 99999999999999999999",
-		    "t.conf:1: Count: expected a number from 0 to 2147483647, "
-		    "not \"99999999999999999999\"" },
-		{ "no such word", "On-Default maybe",
-		    "t.conf:1: On-Default: expected one of accept, discard, "
-		    "quarantine, reject, tempfail, refuse, not \"maybe\"" },
-		{ "a letter that two begin with", "On-Default r",
-		    "t.conf:1: On-Default: expected one of accept, discard, "
-		    "quarantine, reject, tempfail, refuse, not \"r\"" },
-		{ "check", "Socket x",
-		    "t.conf:1: Socket: expected local:PATH or inet:PORT" },
-		{ "assignment", "Domain = x",
-		    "t.conf:1: Domain: expected a value, and no = before it" },
-		{ "control character at the end", "Domain x\nDomain y\1",
-		    "t.conf:2: a control character: this is no text file" },
-		{ "control character", "\nDomain \033[1m",
-		    "t.conf:2: a control character: this is no text file" },
-		{ "CR inside", "Domain a\rSyslog y",
-		    "t.conf:1: a carriage return inside the line" },
-		{ "open section", "Syslog y\nQuota a {\n Score = 1\n",
-		    "t.conf:2: Quota: the section is not closed by a }" },
-		{ "open list", "Quota a { Messages = {1/day }",
-		    "t.conf:1: Quota: the section is not closed by a }" },
-		{ "no title", "Quota { }",
-		    "t.conf:1: Quota: expected a title" },
-		{ "no brace", "Quota a\nSyslog y",
-		    "t.conf:2: Quota: expected { after the title" },
-		{ "no equal sign", "Quota a { Score 5 }",
-		    "t.conf:1: Score: expected = and a value" },
-		{ "no value in a section", "Quota a { Score = }",
-		    "t.conf:1: Quota: unexpected token '}'" },
-		{ "list for one value", "Quota a { Score = {1, 2} }",
-		    "t.conf:1: Quota: unexpected token '{'" },
-		{ "list without a word", "Quota a { Messages = {1,,2} }",
-		    "t.conf:1: Quota: unexpected token ','" },
-		{ "out of range in a section", "Quota a {\n\nScore = 10 }",
-		    "t.conf:3: Score: expected a number from 1 to 9, not "
-		    "\"10\"" },
-		{ "open quote", "Quota \"a\n { }",
-		    "t.conf:1: a quote is not closed on this line" },
-		{ "empty quotes", "Quota a { Note = \"\" }",
-		    "t.conf:1: expected a value between the quotes" },
-		{ "closing brace alone", "}", "t.conf:1: }: unknown keyword" },
-		{ "the first mistake is named", "Count x\nFrobnicate x",
-		    "t.conf:1: Count: expected a number from 0 to 2147483647, "
-		    "not \"x\"" },
-		{ "before an open section", "Count x\nQuota a { Score =",
-		    "t.conf:1: Count: expected a number from 0 to 2147483647, "
-		    "not \"x\"" },
-		{ "Include of nothing", "\nInclude /nonexistent/x",
-		    "t.conf:2: Include: /nonexistent/x: No such file or "
-		    "directory" },
-		{ "Include of a directory", "Include /",
-		    "t.conf:1: Include: /: Is a directory" },
-		{ "Include of a device", "Include /dev/null",
-		    "t.conf:1: Include: /dev/null: Operation not supported" },
+	    {"unknown", "Frobnicate x",
+		"t.conf:1: Frobnicate: unknown keyword"},
+	    {"nearly known", "\nSyslgo yes",
+		"t.conf:2: Syslgo: unknown keyword; did you mean Syslog?"},
+	    {"unknown in a section", "Quota a {\nMesages = 1 }",
+		"t.conf:2: Mesages: unknown keyword; did you mean "
+		"Messages?"},
+	    {"a keyword of the other level", "Quota a { Syslog = 1 }",
+		"t.conf:1: Syslog: unknown keyword"},
+	    {"escaped", "\xff\xfe x", "t.conf:1: \\xff\\xfe: unknown keyword"},
+	    {"no value", "Domain", "t.conf:1: Domain: expected a value"},
+	    {"no value before the comment", "Domain # x\nSyslog y",
+		"t.conf:1: Domain: expected a value"},
+	    {"no value for an ignored one", "FixCRLF",
+		"t.conf:1: FixCRLF: expected a value"},
+	    {"no boolean", "Syslog maybe",
+		"t.conf:1: Syslog: expected yes or no, not \"maybe\""},
+	    {"no number", "Count x",
+		"t.conf:1: Count: expected a number from 0 to 2147483647, "
+		"not \"x\""},
+	    {"number and more", "Count 5s",
+		"t.conf:1: Count: expected a number from 0 to 2147483647, "
+		"not \"5s\""},
+	    {"out of range", "\n\nUMask 01000",
+		"t.conf:3: UMask: expected a number from 0 to 511, not "
+		"\"01000\""},
+	    {"out of a long", "Count 99999999999999999999",
+		"t.conf:1: Count: expected a number from 0 to 2147483647, "
+		"not \"99999999999999999999\""},
+	    {"no such word", "On-Default maybe",
+		"t.conf:1: On-Default: expected one of accept, discard, "
+		"quarantine, reject, tempfail, refuse, not \"maybe\""},
+	    {"a letter that two begin with", "On-Default r",
+		"t.conf:1: On-Default: expected one of accept, discard, "
+		"quarantine, reject, tempfail, refuse, not \"r\""},
+	    {"check", "Socket x",
+		"t.conf:1: Socket: expected local:PATH or inet:PORT"},
+	    {"assignment", "Domain = x",
+		"t.conf:1: Domain: expected a value, and no = before it"},
+	    {"control character at the end", "Domain x\nDomain y\1",
+		"t.conf:2: a control character: this is no text file"},
+	    {"control character", "\nDomain \033[1m",
+		"t.conf:2: a control character: this is no text file"},
+	    {"CR inside", "Domain a\rSyslog y",
+		"t.conf:1: a carriage return inside the line"},
+	    {"open section", "Syslog y\nQuota a {\n Score = 1\n",
+		"t.conf:2: Quota: the section is not closed by a }"},
+	    {"open list", "Quota a { Messages = {1/day }",
+		"t.conf:1: Quota: the section is not closed by a }"},
+	    {"no title", "Quota { }", "t.conf:1: Quota: expected a title"},
+	    {"no brace", "Quota a\nSyslog y",
+		"t.conf:2: Quota: expected { after the title"},
+	    {"no equal sign", "Quota a { Score 5 }",
+		"t.conf:1: Score: expected = and a value"},
+	    {"no value in a section", "Quota a { Score = }",
+		"t.conf:1: Quota: unexpected token '}'"},
+	    {"list for one value", "Quota a { Score = {1, 2} }",
+		"t.conf:1: Quota: unexpected token '{'"},
+	    {"list without a word", "Quota a { Messages = {1,,2} }",
+		"t.conf:1: Quota: unexpected token ','"},
+	    {"out of range in a section", "Quota a {\n\nScore = 10 }",
+		"t.conf:3: Score: expected a number from 1 to 9, not "
+		"\"10\""},
+	    {"open quote", "Quota \"a\n { }",
+		"t.conf:1: a quote is not closed on this line"},
+	    {"empty quotes", "Quota a { Note = \"\" }",
+		"t.conf:1: expected a value between the quotes"},
+	    {"closing brace alone", "}", "t.conf:1: }: unknown keyword"},
+	    {"the first mistake is named", "Count x\nFrobnicate x",
+		"t.conf:1: Count: expected a number from 0 to 2147483647, "
+		"not \"x\""},
+	    {"before an open section", "Count x\nQuota a { Score =",
+		"t.conf:1: Count: expected a number from 0 to 2147483647, "
+		"not \"x\""},
+	    {"Include of nothing", "\nInclude /nonexistent/x",
+		"t.conf:2: Include: /nonexistent/x: No such file or "
+		"directory"},
+	    {"Include of a directory", "Include /",
+		"t.conf:1: Include: /: Is a directory"},
+	    {"Include of a device", "Include /dev/null",
+		"t.conf:1: Include: /dev/null: Operation not supported"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct conf *c = NULL;
-		struct errmsg msg = { "" };
+		struct errmsg msg = {""};
 
 		if (read_str(cases[i].text, &c, &msg) == 0)
 			fail_msg("%s: accepted", cases[i].name);
@@ -287,8 +278,8 @@ no_text(void **state)
 	char *line = malloc(70000);
 
 	(void)state;
-	assert_int_equal(conf_read_text(nul, sizeof(nul) - 1, "t.conf", tables,
-			     &c, &msg),
+	assert_int_equal(
+	    conf_read_text(nul, sizeof(nul) - 1, "t.conf", tables, &c, &msg),
 	    ERR_CONFIG);
 	assert_string_equal(
 	    msg.text, "t.conf:2: a NUL octet: this is no text file");
@@ -311,19 +302,18 @@ warnings(void **state)
 	static const struct {
 		const char *name, *text, *warning;
 	} cases[] = {
-		{ "none", "Domain a", NULL },
-		{ "repeated on purpose", "RuleFile a\nRuleFile a", NULL },
-		{ "given twice", "Domain a\n\nDomain b",
-		    "t.conf:3: Domain: given before at t.conf:1; this one "
-		    "counts" },
-		{ "ignored", "fixcrlf yes",
-		    "t.conf:1: FixCRLF: ignored: unsafe" },
-		{ "section twice", "Quota a {\n}\nQuota A { }",
-		    "t.conf:3: Quota: \"A\" given before at t.conf:1; this "
-		    "one counts" },
-		{ "twice in a section", "Quota a { Score = 1\nscore = 2 }",
-		    "t.conf:2: Score: given twice in this section; the last "
-		    "one counts" },
+	    {"none", "Domain a", NULL},
+	    {"repeated on purpose", "RuleFile a\nRuleFile a", NULL},
+	    {"given twice", "Domain a\n\nDomain b",
+		"t.conf:3: Domain: given before at t.conf:1; this one "
+		"counts"},
+	    {"ignored", "fixcrlf yes", "t.conf:1: FixCRLF: ignored: unsafe"},
+	    {"section twice", "Quota a {\n}\nQuota A { }",
+		"t.conf:3: Quota: \"A\" given before at t.conf:1; this "
+		"one counts"},
+	    {"twice in a section", "Quota a { Score = 1\nscore = 2 }",
+		"t.conf:2: Score: given twice in this section; the last "
+		"one counts"},
 	};
 
 	(void)state;
@@ -335,8 +325,10 @@ warnings(void **state)
 		if (read_str(cases[i].text, &c, &msg) != 0)
 			fail_msg("%s: %s", cases[i].name, msg.text);
 		warning = conf_warning(c, 0);
-		if (cases[i].warning == NULL ? warning != NULL :
-		    warning == NULL || strcmp(warning, cases[i].warning) != 0)
+		if (cases[i].warning == NULL
+			? warning != NULL
+			: warning == NULL ||
+			      strcmp(warning, cases[i].warning) != 0)
 			fail_msg("%s: got %s", cases[i].name, warning);
 		assert_null(conf_warning(c, 1));
 		conf_free(c);
@@ -445,8 +437,8 @@ enter(void **state)
 static int
 leave(void **state)
 {
-	static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g",
-		"loop" };
+	static const char *const names[] = {
+	    "a", "b", "c", "d", "e", "f", "g", "loop"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -507,8 +499,7 @@ include_depth(void **state)
 	conf_free(c);
 	put("g", "Include a");
 	assert_int_equal(conf_read("g", tables, &c, &msg), ERR_CONFIG);
-	assert_string_equal(
-	    msg.text, "e:1: Include: nested more than 5 deep");
+	assert_string_equal(msg.text, "e:1: Include: nested more than 5 deep");
 	put("loop", "Syslog y\nInclude loop\nInclude loop\n");
 	assert_int_equal(conf_read("loop", tables, &c, &msg), ERR_CONFIG);
 	assert_string_equal(
@@ -528,9 +519,9 @@ include_depth(void **state)
 static void *
 read_often(void *arg)
 {
-	static const char *const texts[] = { "Quota a { Note = \"x",
-		"Domain a\nQuota b { Messages = {1, 2} }\n",
-		"Quota a { Messages = {,} }", "Domain a\nCount x\n" };
+	static const char *const texts[] = {"Quota a { Note = \"x",
+	    "Domain a\nQuota b { Messages = {1, 2} }\n",
+	    "Quota a { Messages = {,} }", "Domain a\nCount x\n"};
 
 	for (size_t i = 0; i < 400; i++) {
 		struct errmsg msg;
@@ -600,25 +591,25 @@ static void
 debian_as_shipped(void **state)
 {
 	static const struct conf_option opendkim[] = {
-		{ .keyword = "Syslog", .type = CONF_BOOL },
-		{ .keyword = "SyslogSuccess", .type = CONF_BOOL },
-		{ .keyword = "Canonicalization", .type = CONF_STR },
-		{ .keyword = "OversignHeaders", .type = CONF_SET },
-		{ .keyword = "UserID", .type = CONF_STR },
-		{ .keyword = "UMask", .type = CONF_INT },
-		{ .keyword = "Socket", .type = CONF_STR },
-		{ .keyword = "PidFile", .type = CONF_STR },
-		{ .keyword = "TrustAnchorFile", .type = CONF_STR },
-		{ .keyword = "InternalHosts", .type = CONF_SET },
-		{ .type = CONF_END },
+	    {.keyword = "Syslog", .type = CONF_BOOL},
+	    {.keyword = "SyslogSuccess", .type = CONF_BOOL},
+	    {.keyword = "Canonicalization", .type = CONF_STR},
+	    {.keyword = "OversignHeaders", .type = CONF_SET},
+	    {.keyword = "UserID", .type = CONF_STR},
+	    {.keyword = "UMask", .type = CONF_INT},
+	    {.keyword = "Socket", .type = CONF_STR},
+	    {.keyword = "PidFile", .type = CONF_STR},
+	    {.keyword = "TrustAnchorFile", .type = CONF_STR},
+	    {.keyword = "InternalHosts", .type = CONF_SET},
+	    {.type = CONF_END},
 	};
-	const struct conf_option *const only[] = { opendkim, NULL };
+	const struct conf_option *const only[] = {opendkim, NULL};
 	struct errmsg msg;
 	struct conf *c;
 
 	(void)state;
-	if (conf_read_text(debian, strlen(debian), "opendkim.conf", only, &c,
-		&msg) != 0)
+	if (conf_read_text(
+		debian, strlen(debian), "opendkim.conf", only, &c, &msg) != 0)
 		fail_msg("%s", msg.text);
 	assert_true(conf_bool(c, "Syslog"));
 	assert_string_equal(conf_str(c, "Canonicalization"), "relaxed/simple");
@@ -636,16 +627,16 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(values),
-		cmocka_unit_test(mistakes),
-		cmocka_unit_test(no_text),
-		cmocka_unit_test(warnings),
-		cmocka_unit_test(answers),
-		cmocka_unit_test(prints_what_it_reads),
-		cmocka_unit_test(includes),
-		cmocka_unit_test(include_depth),
-		cmocka_unit_test(threads),
-		cmocka_unit_test(debian_as_shipped),
+	    cmocka_unit_test(values),
+	    cmocka_unit_test(mistakes),
+	    cmocka_unit_test(no_text),
+	    cmocka_unit_test(warnings),
+	    cmocka_unit_test(answers),
+	    cmocka_unit_test(prints_what_it_reads),
+	    cmocka_unit_test(includes),
+	    cmocka_unit_test(include_depth),
+	    cmocka_unit_test(threads),
+	    cmocka_unit_test(debian_as_shipped),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

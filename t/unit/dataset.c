@@ -37,8 +37,9 @@ enter(void **state)
 static int
 leave(void **state)
 {
-	static const char *const names[] = { "set", "re", "open", "big",
-		"set-lock", "one.mdb", "one.mdb-lock", "env/data.mdb", "env/lock.mdb" };
+	static const char *const names[] = {"set", "re", "open", "big",
+	    "set-lock", "one.mdb", "one.mdb-lock", "env/data.mdb",
+	    "env/lock.mdb"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -57,52 +58,51 @@ look_ups(void **state)
 		enum dataset_type type;
 		const char *text, *key, *value; /* NULL: not found */
 	} cases[] = {
-		{ "key alone", DATASET_FILE, "a\nb\n", "b", "" },
-		{ "no such key", DATASET_FILE, "a\nb\n", "c", NULL },
-		{ "no entry", DATASET_FILE, "", "a", NULL },
-		{ "empty key", DATASET_FILE, "a\n", "", NULL },
-		{ "key and value", DATASET_FILE, "a x y\n", "a", "x y" },
-		{ "tabs", DATASET_FILE, "\t a\t\tx:y \t\n", "a", "x:y" },
-		{ "comment", DATASET_FILE, "# a\nb # c\n", "b", "" },
-		{ "comment line", DATASET_FILE, "# a\n", "a", NULL },
-		{ "blank lines", DATASET_FILE, "\n\n \t\na\n", "a", "" },
-		{ "CRLF", DATASET_FILE, "a x\r\nb\r\n", "a", "x" },
-		{ "CRLF, key alone", DATASET_FILE, "a x\r\nb\r\n", "b", "" },
-		{ "without case", DATASET_FILE, "Example.COM x\n",
-		    "eXAMPLE.com", "x" },
-		{ "the first counts", DATASET_FILE, "a 1\nA 2\n", "a", "1" },
-		{ "negated as it is", DATASET_FILE, "!a\n", "!a", "" },
-		{ "negated is another key", DATASET_FILE, "!a\n", "a", NULL },
-		{ "no star in a file", DATASET_FILE, "*@a x\n", "u@a", NULL },
-		{ "octets above 127", DATASET_FILE, "b\xc3\xbc x\n",
-		    "b\xc3\xbc", "x" },
+	    {"key alone", DATASET_FILE, "a\nb\n", "b", ""},
+	    {"no such key", DATASET_FILE, "a\nb\n", "c", NULL},
+	    {"no entry", DATASET_FILE, "", "a", NULL},
+	    {"empty key", DATASET_FILE, "a\n", "", NULL},
+	    {"key and value", DATASET_FILE, "a x y\n", "a", "x y"},
+	    {"tabs", DATASET_FILE, "\t a\t\tx:y \t\n", "a", "x:y"},
+	    {"comment", DATASET_FILE, "# a\nb # c\n", "b", ""},
+	    {"comment line", DATASET_FILE, "# a\n", "a", NULL},
+	    {"blank lines", DATASET_FILE, "\n\n \t\na\n", "a", ""},
+	    {"CRLF", DATASET_FILE, "a x\r\nb\r\n", "a", "x"},
+	    {"CRLF, key alone", DATASET_FILE, "a x\r\nb\r\n", "b", ""},
+	    {"without case", DATASET_FILE, "Example.COM x\n", "eXAMPLE.com",
+		"x"},
+	    {"the first counts", DATASET_FILE, "a 1\nA 2\n", "a", "1"},
+	    {"negated as it is", DATASET_FILE, "!a\n", "!a", ""},
+	    {"negated is another key", DATASET_FILE, "!a\n", "a", NULL},
+	    {"no star in a file", DATASET_FILE, "*@a x\n", "u@a", NULL},
+	    {"octets above 127", DATASET_FILE, "b\xc3\xbc x\n", "b\xc3\xbc",
+		"x"},
 
-		{ "pattern", DATASET_REFILE, "*@a.b x\n", "u@A.b", "x" },
-		{ "all of it", DATASET_REFILE, "*@a.b x\n", "u@a.b.c", NULL },
-		{ "from the start", DATASET_REFILE, "a* x\n", "ba", NULL },
-		{ "star is empty too", DATASET_REFILE, "a*b x\n", "ab", "x" },
-		{ "two stars", DATASET_REFILE, "*@*.b x\n", "u@a.c.b", "x" },
-		{ "stars that go back", DATASET_REFILE, "*ab*ac x\n",
-		    "aabbabac", "x" },
-		{ "stars at the end", DATASET_REFILE, "a** x\n", "a", "x" },
-		{ "a dot is a dot", DATASET_REFILE, "a.b x\n", "aXb", NULL },
-		{ "no other sign", DATASET_REFILE, "a?[b] x\n", "a?[B]", "x" },
-		{ "in the order of the file", DATASET_REFILE,
-		    "u@* 1\n*@a 2\n", "u@a", "1" },
+	    {"pattern", DATASET_REFILE, "*@a.b x\n", "u@A.b", "x"},
+	    {"all of it", DATASET_REFILE, "*@a.b x\n", "u@a.b.c", NULL},
+	    {"from the start", DATASET_REFILE, "a* x\n", "ba", NULL},
+	    {"star is empty too", DATASET_REFILE, "a*b x\n", "ab", "x"},
+	    {"two stars", DATASET_REFILE, "*@*.b x\n", "u@a.c.b", "x"},
+	    {"stars that go back", DATASET_REFILE, "*ab*ac x\n", "aabbabac",
+		"x"},
+	    {"stars at the end", DATASET_REFILE, "a** x\n", "a", "x"},
+	    {"a dot is a dot", DATASET_REFILE, "a.b x\n", "aXb", NULL},
+	    {"no other sign", DATASET_REFILE, "a?[b] x\n", "a?[B]", "x"},
+	    {"in the order of the file", DATASET_REFILE, "u@* 1\n*@a 2\n",
+		"u@a", "1"},
 
-		{ "list", DATASET_CSL, "a,b", "b", "" },
-		{ "list with blanks", DATASET_CSL, " a , b ", "b", "" },
-		{ "list with values", DATASET_CSL, "a=x:y, b = z ", "b", "z" },
-		{ "list with holes", DATASET_CSL, ",a,,", "a", "" },
-		{ "only the first equal sign", DATASET_CSL, "a=b=c", "a",
-		    "b=c" },
-		{ "nothing", DATASET_CSL, " ", "a", NULL },
+	    {"list", DATASET_CSL, "a,b", "b", ""},
+	    {"list with blanks", DATASET_CSL, " a , b ", "b", ""},
+	    {"list with values", DATASET_CSL, "a=x:y, b = z ", "b", "z"},
+	    {"list with holes", DATASET_CSL, ",a,,", "a", ""},
+	    {"only the first equal sign", DATASET_CSL, "a=b=c", "a", "b=c"},
+	    {"nothing", DATASET_CSL, " ", "a", NULL},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct dataset *set;
-		struct dataset_entry e = { .value = NULL };
+		struct dataset_entry e = {.value = NULL};
 		struct errmsg msg;
 		int rc;
 
@@ -110,8 +110,9 @@ look_ups(void **state)
 			strlen(cases[i].text), &set, &msg) != 0)
 			fail_msg("%s: %s", cases[i].name, msg.text);
 		rc = dataset_get(set, cases[i].key, &e);
-		if (cases[i].value == NULL ? rc != ERR_NOTFOUND :
-		    rc != 0 || strcmp(e.value, cases[i].value) != 0)
+		if (cases[i].value == NULL
+			? rc != ERR_NOTFOUND
+			: rc != 0 || strcmp(e.value, cases[i].value) != 0)
 			fail_msg("%s: got %d %s", cases[i].name, rc, e.value);
 		if (rc == 0)
 			dataset_entry_fini(&e);
@@ -188,15 +189,15 @@ fields(void **state)
 		size_t n, got;
 		const char *text[3];
 	} cases[] = {
-		{ "a:b:c", 3, 3, { "a", "b", "c" } },
-		{ "a:b:/c:d", 3, 3, { "a", "b", "/c:d" } },
-		{ "a:b", 3, 2, { "a", "b", "" } },
-		{ "a", 1, 1, { "a" } },
-		{ "a:b", 1, 1, { "a:b" } },
-		{ "", 2, 0, { "", "" } },
-		{ ":b", 2, 2, { "", "b" } },
-		{ "a:", 2, 2, { "a", "" } },
-		{ "a::", 3, 3, { "a", "", "" } },
+	    {"a:b:c", 3, 3, {"a", "b", "c"}},
+	    {"a:b:/c:d", 3, 3, {"a", "b", "/c:d"}},
+	    {"a:b", 3, 2, {"a", "b", ""}},
+	    {"a", 1, 1, {"a"}},
+	    {"a:b", 1, 1, {"a:b"}},
+	    {"", 2, 0, {"", ""}},
+	    {":b", 2, 2, {"", "b"}},
+	    {"a:", 2, 2, {"a", ""}},
+	    {"a::", 3, 3, {"a", "", ""}},
 	};
 
 	(void)state;
@@ -226,43 +227,42 @@ kinds(void **state)
 		int type; /* -1: a mistake */
 		const char *says;
 	} cases[] = {
-		{ "file:set", DATASET_FILE, "set" },
-		{ "FILE:set", DATASET_FILE, "set" },
-		{ " file: set", DATASET_FILE, "set" },
-		{ "./set", DATASET_FILE, "./set" },
-		{ "refile:set", DATASET_REFILE, "set" },
-		{ "csl:a,b", DATASET_CSL, "a,b" },
-		{ "a,b", DATASET_CSL, "a,b" },
-		{ "set", DATASET_CSL, "set" },
-		{ "fe80::1, ::1", DATASET_CSL, "fe80::1, ::1" },
-		{ "a=b:c:/d", DATASET_CSL, "a=b:c:/d" },
-		{ "file:", -1, "file:: expected a path" },
-		{ "file:absent", -1, "absent: No such file or directory" },
-		{ "/", -1, "/: expected a regular file" },
-		{ "mdb:absent", -1, "absent" },
-		{ "mdb:set", -1, "no LMDB file" },
-		{ "db:/etc/x",
-		    -1,
-		    "db_dump -p /etc/x | sed -n 's/\\\\00$//; s/^ //p' | "
-		    "paste - - > /etc/x.txt, and write file:/etc/x.txt" },
-		{ "/etc/x.db", -1, "db_dump -p /etc/x.db |" },
-		{ "dsn:mysql://h/d", -1, "SELECT" },
-		{ "ldap://h", -1, "ldapsearch" },
-		{ "ldaps://h", -1, "ldapsearch" },
-		{ "ldapi://h", -1, "ldapsearch" },
-		{ "lua:/x", -1, "no Lua" },
-		{ "memcache:h/k", -1, "no memcache" },
-		{ "socket:x", -1, "socket map" },
-		{ "repute:x", -1, "reputation" },
-		{ "erlang:x", -1, "no Erlang" },
-		{ "hash:/etc/x", -1, "expected file:, refile:, csl: or mdb:" },
+	    {"file:set", DATASET_FILE, "set"},
+	    {"FILE:set", DATASET_FILE, "set"},
+	    {" file: set", DATASET_FILE, "set"},
+	    {"./set", DATASET_FILE, "./set"},
+	    {"refile:set", DATASET_REFILE, "set"},
+	    {"csl:a,b", DATASET_CSL, "a,b"},
+	    {"a,b", DATASET_CSL, "a,b"},
+	    {"set", DATASET_CSL, "set"},
+	    {"fe80::1, ::1", DATASET_CSL, "fe80::1, ::1"},
+	    {"a=b:c:/d", DATASET_CSL, "a=b:c:/d"},
+	    {"file:", -1, "file:: expected a path"},
+	    {"file:absent", -1, "absent: No such file or directory"},
+	    {"/", -1, "/: expected a regular file"},
+	    {"mdb:absent", -1, "absent"},
+	    {"mdb:set", -1, "no LMDB file"},
+	    {"db:/etc/x", -1,
+		"db_dump -p /etc/x | sed -n 's/\\\\00$//; s/^ //p' | "
+		"paste - - > /etc/x.txt, and write file:/etc/x.txt"},
+	    {"/etc/x.db", -1, "db_dump -p /etc/x.db |"},
+	    {"dsn:mysql://h/d", -1, "SELECT"},
+	    {"ldap://h", -1, "ldapsearch"},
+	    {"ldaps://h", -1, "ldapsearch"},
+	    {"ldapi://h", -1, "ldapsearch"},
+	    {"lua:/x", -1, "no Lua"},
+	    {"memcache:h/k", -1, "no memcache"},
+	    {"socket:x", -1, "socket map"},
+	    {"repute:x", -1, "reputation"},
+	    {"erlang:x", -1, "no Erlang"},
+	    {"hash:/etc/x", -1, "expected file:, refile:, csl: or mdb:"},
 	};
 
 	(void)state;
 	put("set", "a\n");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct dataset *set;
-		struct errmsg msg = { "" };
+		struct errmsg msg = {""};
 		int rc = dataset_open(cases[i].spec, &set, &msg);
 
 		if (cases[i].type < 0) {
@@ -293,14 +293,14 @@ bad_text(void **state)
 		size_t len;
 		const char *message;
 	} cases[] = {
-		{ DATASET_FILE, "a\nb\0c\n", 6,
-		    "t:2: a control character: this is no text file" },
-		{ DATASET_FILE, "a\n\nb\rc\n", 7,
-		    "t:3: a carriage return inside the line" },
-		{ DATASET_REFILE, "a\x7f", 2,
-		    "t:1: a control character: this is no text file" },
-		{ DATASET_CSL, "a\nb", 3,
-		    "t: a control character: this is no text file" },
+	    {DATASET_FILE, "a\nb\0c\n", 6,
+		"t:2: a control character: this is no text file"},
+	    {DATASET_FILE, "a\n\nb\rc\n", 7,
+		"t:3: a carriage return inside the line"},
+	    {DATASET_REFILE, "a\x7f", 2,
+		"t:1: a control character: this is no text file"},
+	    {DATASET_CSL, "a\nb", 3,
+		"t: a control character: this is no text file"},
 	};
 	char *line = malloc(70000);
 	struct dataset *set;
@@ -370,8 +370,8 @@ static void
 mdb_put_one(const char *path, unsigned flags, const char *key, size_t klen,
     const char *value, size_t vlen)
 {
-	MDB_val k = { klen, (char *)(uintptr_t)key };
-	MDB_val v = { vlen, (char *)(uintptr_t)value };
+	MDB_val k = {klen, (char *)(uintptr_t)key};
+	MDB_val v = {vlen, (char *)(uintptr_t)value};
 	MDB_env *env;
 	MDB_txn *txn;
 	MDB_dbi dbi;
@@ -387,8 +387,8 @@ mdb_put_one(const char *path, unsigned flags, const char *key, size_t klen,
 
 /* A writer that is another process, as LMDB wants it. */
 static void
-mdb_put_elsewhere(const char *path, unsigned flags, const char *key,
-    const char *value)
+mdb_put_elsewhere(
+    const char *path, unsigned flags, const char *key, const char *value)
 {
 	pid_t pid = fork();
 	int status;
@@ -523,17 +523,17 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(look_ups),
-		cmocka_unit_test(walks),
-		cmocka_unit_test(matches),
-		cmocka_unit_test(fields),
-		cmocka_unit_test(kinds),
-		cmocka_unit_test(bad_text),
-		cmocka_unit_test(permissions),
-		cmocka_unit_test(many),
-		cmocka_unit_test(mdb_file),
-		cmocka_unit_test(mdb_directory_and_fork),
-		cmocka_unit_test(mdb_threads),
+	    cmocka_unit_test(look_ups),
+	    cmocka_unit_test(walks),
+	    cmocka_unit_test(matches),
+	    cmocka_unit_test(fields),
+	    cmocka_unit_test(kinds),
+	    cmocka_unit_test(bad_text),
+	    cmocka_unit_test(permissions),
+	    cmocka_unit_test(many),
+	    cmocka_unit_test(mdb_file),
+	    cmocka_unit_test(mdb_directory_and_fork),
+	    cmocka_unit_test(mdb_threads),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

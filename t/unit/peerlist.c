@@ -41,97 +41,81 @@ static const struct {
 	bool in;
 	bool parsed; /* only where entries are parsed */
 } cases[] = {
-	{ "address", "192.0.2.1", NULL, "192.0.2.1", true, false },
-	{ "another", "192.0.2.1", NULL, "192.0.2.2", false, false },
-	{ "in brackets", "[192.0.2.1]", NULL, "192.0.2.1", true, false },
-	{ "network", "192.0.2.0/24", NULL, "192.0.2.77", true, false },
-	{ "beside the network", "192.0.2.0/25", NULL, "192.0.2.128", false,
-	    false },
-	{ "bracket and prefix", "[192.0.2.0]/24", NULL, "192.0.2.9", true,
-	    false },
-	{ "everything", "0.0.0.0/0", NULL, "203.0.113.9", true, false },
-	{ "all IPv4 is not IPv6", "0.0.0.0/0", NULL, "2001:db8::1", false,
-	    false },
-	{ "all IPv6 is not IPv4", "::/0", NULL, "192.0.2.1", false, false },
-	{ "all IPv6", "::/0", NULL, "2001:db8::1", true, false },
-	{ "host prefix", "192.0.2.1/32", NULL, "192.0.2.1", true, false },
-	{ "IPv6", "2001:db8::1", NULL, "2001:db8::1", true, false },
-	{ "IPv6 in brackets", "[2001:db8::1]", NULL, "2001:db8::1", true,
-	    false },
-	{ "IPv6 network", "2001:db8::/32", NULL, "2001:db8:1::7", true,
-	    false },
-	{ "IPv6 network, odd length", "2001:db8:8000::/33", NULL,
-	    "2001:db8:8001::7", true, false },
-	{ "beside it", "2001:db8:8000::/33", NULL, "2001:db8:7fff::", false,
-	    false },
-	{ "IPv6 in brackets with prefix", "[2001:db8::]/32", NULL,
-	    "2001:db8::9", true, false },
-	{ "IPv6 in capitals", "2001:DB8::1", NULL, "2001:db8::1", true,
-	    false },
-	{ "IPv6 not shortened", "2001:db8:0:0::1", NULL, "2001:db8::1", true,
-	    true },
-	{ "mapped client", "192.0.2.0/24", NULL, "::ffff:192.0.2.1", true,
-	    false },
-	{ "mapped entry", "::ffff:192.0.2.1", NULL, "192.0.2.1", true, true },
-	{ "mapped network", "::ffff:192.0.2.0/120", NULL, "192.0.2.1", true,
-	    true },
+    {"address", "192.0.2.1", NULL, "192.0.2.1", true, false},
+    {"another", "192.0.2.1", NULL, "192.0.2.2", false, false},
+    {"in brackets", "[192.0.2.1]", NULL, "192.0.2.1", true, false},
+    {"network", "192.0.2.0/24", NULL, "192.0.2.77", true, false},
+    {"beside the network", "192.0.2.0/25", NULL, "192.0.2.128", false, false},
+    {"bracket and prefix", "[192.0.2.0]/24", NULL, "192.0.2.9", true, false},
+    {"everything", "0.0.0.0/0", NULL, "203.0.113.9", true, false},
+    {"all IPv4 is not IPv6", "0.0.0.0/0", NULL, "2001:db8::1", false, false},
+    {"all IPv6 is not IPv4", "::/0", NULL, "192.0.2.1", false, false},
+    {"all IPv6", "::/0", NULL, "2001:db8::1", true, false},
+    {"host prefix", "192.0.2.1/32", NULL, "192.0.2.1", true, false},
+    {"IPv6", "2001:db8::1", NULL, "2001:db8::1", true, false},
+    {"IPv6 in brackets", "[2001:db8::1]", NULL, "2001:db8::1", true, false},
+    {"IPv6 network", "2001:db8::/32", NULL, "2001:db8:1::7", true, false},
+    {"IPv6 network, odd length", "2001:db8:8000::/33", NULL, "2001:db8:8001::7",
+	true, false},
+    {"beside it", "2001:db8:8000::/33", NULL, "2001:db8:7fff::", false, false},
+    {"IPv6 in brackets with prefix", "[2001:db8::]/32", NULL, "2001:db8::9",
+	true, false},
+    {"IPv6 in capitals", "2001:DB8::1", NULL, "2001:db8::1", true, false},
+    {"IPv6 not shortened", "2001:db8:0:0::1", NULL, "2001:db8::1", true, true},
+    {"mapped client", "192.0.2.0/24", NULL, "::ffff:192.0.2.1", true, false},
+    {"mapped entry", "::ffff:192.0.2.1", NULL, "192.0.2.1", true, true},
+    {"mapped network", "::ffff:192.0.2.0/120", NULL, "192.0.2.1", true, true},
 
-	{ "not", "!192.0.2.1,192.0.2.0/24", NULL, "192.0.2.1", false, false },
-	{ "but its neighbour", "!192.0.2.1,192.0.2.0/24", NULL, "192.0.2.2",
-	    true, false },
-	{ "whatever the order", "192.0.2.0/24,!192.0.2.1", NULL, "192.0.2.1",
-	    false, false },
-	{ "address before not its network", "192.0.2.1,!192.0.2.0/24", NULL,
-	    "192.0.2.1", true, false },
-	{ "the longer prefix", "10.0.0.0/8,!10.1.0.0/16,10.1.2.0/24", NULL,
-	    "10.1.2.3", true, false },
-	{ "the middle one", "10.0.0.0/8,!10.1.0.0/16,10.1.2.0/24", NULL,
-	    "10.1.3.3", false, false },
-	{ "both say: not", "192.0.2.1,!192.0.2.1", NULL, "192.0.2.1", false,
-	    false },
-	{ "only not", "!192.0.2.1", NULL, "192.0.2.2", false, false },
+    {"not", "!192.0.2.1,192.0.2.0/24", NULL, "192.0.2.1", false, false},
+    {"but its neighbour", "!192.0.2.1,192.0.2.0/24", NULL, "192.0.2.2", true,
+	false},
+    {"whatever the order", "192.0.2.0/24,!192.0.2.1", NULL, "192.0.2.1", false,
+	false},
+    {"address before not its network", "192.0.2.1,!192.0.2.0/24", NULL,
+	"192.0.2.1", true, false},
+    {"the longer prefix", "10.0.0.0/8,!10.1.0.0/16,10.1.2.0/24", NULL,
+	"10.1.2.3", true, false},
+    {"the middle one", "10.0.0.0/8,!10.1.0.0/16,10.1.2.0/24", NULL, "10.1.3.3",
+	false, false},
+    {"both say: not", "192.0.2.1,!192.0.2.1", NULL, "192.0.2.1", false, false},
+    {"only not", "!192.0.2.1", NULL, "192.0.2.2", false, false},
 
-	{ "host", "mx.example.com", "mx.example.com", NULL, true, false },
-	{ "host without case", "MX.example.com", "mx.Example.COM", NULL, true,
-	    false },
-	{ "host with the root's dot", "mx.example.com", "mx.example.com.",
-	    NULL, true, false },
-	{ "a host is no domain", "example.com", "mx.example.com", NULL, false,
-	    false },
-	{ "domain", ".example.com", "mx.example.com", NULL, true, false },
-	{ "domain far above", ".com", "mx.example.com", NULL, true, false },
-	{ "a domain is not the host", ".example.com", "example.com", NULL,
-	    false, false },
-	{ "part of a label", ".ample.com", "mx.example.com", NULL, false,
-	    false },
-	{ "not a host of the domain", "!mx.example.com,.example.com",
-	    "mx.example.com", NULL, false, false },
-	{ "a host of not the domain", "mx.example.com,!.example.com",
-	    "mx.example.com", NULL, true, false },
-	{ "name before address", "!mx.example.com,192.0.2.0/24",
-	    "mx.example.com", "192.0.2.1", false, false },
-	{ "name before not the address", "mx.example.com,!192.0.2.1",
-	    "mx.example.com", "192.0.2.1", true, false },
-	{ "address when the name says nothing", "192.0.2.1,mx.example.com",
-	    "other.example", "192.0.2.1", true, false },
-	{ "address in place of a name", "[192.0.2.1]", "[192.0.2.1]",
-	    "192.0.2.1", true, false },
-	{ "no name", ".example.com", "", "192.0.2.1", false, false },
-	{ "nothing at all", "192.0.2.1", NULL, NULL, false, false },
-	{ "empty list", "", "mx.example.com", "192.0.2.1", false, false },
-	{ "a name that looks like a prefix", "a/24", "a", NULL, false,
-	    false },
-	{ "half an address", "192.0.2", NULL, "192.0.2.1", false, false },
-	{ "bits behind the prefix", "192.0.2.1/24", NULL, "192.0.2.1", false,
-	    false },
-	{ "prefix too long", "192.0.2.1/33", NULL, "192.0.2.1", false,
-	    false },
-	{ "netmask", "192.0.2.0/255.255.255.0", NULL, "192.0.2.1", false,
-	    false },
-	{ "open bracket", "[192.0.2.1", NULL, "192.0.2.1", false, false },
-	{ "bracket alone", "[", NULL, "192.0.2.1", false, false },
-	{ "not alone", "!", NULL, "192.0.2.1", false, false },
-	{ "slash alone", "/", NULL, "192.0.2.1", false, false },
+    {"host", "mx.example.com", "mx.example.com", NULL, true, false},
+    {"host without case", "MX.example.com", "mx.Example.COM", NULL, true,
+	false},
+    {"host with the root's dot", "mx.example.com", "mx.example.com.", NULL,
+	true, false},
+    {"a host is no domain", "example.com", "mx.example.com", NULL, false,
+	false},
+    {"domain", ".example.com", "mx.example.com", NULL, true, false},
+    {"domain far above", ".com", "mx.example.com", NULL, true, false},
+    {"a domain is not the host", ".example.com", "example.com", NULL, false,
+	false},
+    {"part of a label", ".ample.com", "mx.example.com", NULL, false, false},
+    {"not a host of the domain", "!mx.example.com,.example.com",
+	"mx.example.com", NULL, false, false},
+    {"a host of not the domain", "mx.example.com,!.example.com",
+	"mx.example.com", NULL, true, false},
+    {"name before address", "!mx.example.com,192.0.2.0/24", "mx.example.com",
+	"192.0.2.1", false, false},
+    {"name before not the address", "mx.example.com,!192.0.2.1",
+	"mx.example.com", "192.0.2.1", true, false},
+    {"address when the name says nothing", "192.0.2.1,mx.example.com",
+	"other.example", "192.0.2.1", true, false},
+    {"address in place of a name", "[192.0.2.1]", "[192.0.2.1]", "192.0.2.1",
+	true, false},
+    {"no name", ".example.com", "", "192.0.2.1", false, false},
+    {"nothing at all", "192.0.2.1", NULL, NULL, false, false},
+    {"empty list", "", "mx.example.com", "192.0.2.1", false, false},
+    {"a name that looks like a prefix", "a/24", "a", NULL, false, false},
+    {"half an address", "192.0.2", NULL, "192.0.2.1", false, false},
+    {"bits behind the prefix", "192.0.2.1/24", NULL, "192.0.2.1", false, false},
+    {"prefix too long", "192.0.2.1/33", NULL, "192.0.2.1", false, false},
+    {"netmask", "192.0.2.0/255.255.255.0", NULL, "192.0.2.1", false, false},
+    {"open bracket", "[192.0.2.1", NULL, "192.0.2.1", false, false},
+    {"bracket alone", "[", NULL, "192.0.2.1", false, false},
+    {"not alone", "!", NULL, "192.0.2.1", false, false},
+    {"slash alone", "/", NULL, "192.0.2.1", false, false},
 };
 
 static void
@@ -141,8 +125,8 @@ check(const struct dataset *set, size_t i, const char *kind)
 	struct peerlist *list;
 
 	assert_int_equal(peerlist_new(set, &list, NULL), 0);
-	if (peerlist_match(list, cases[i].host,
-		addr_of(cases[i].addr, &ss)) != cases[i].in)
+	if (peerlist_match(list, cases[i].host, addr_of(cases[i].addr, &ss)) !=
+	    cases[i].in)
 		fail_msg("%s, %s", cases[i].name, kind);
 	peerlist_free(list);
 }
@@ -154,9 +138,9 @@ in_memory(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct dataset *set;
 
-		assert_int_equal(dataset_open_text(DATASET_CSL, "t",
-				     cases[i].list, strlen(cases[i].list),
-				     &set, NULL),
+		assert_int_equal(
+		    dataset_open_text(DATASET_CSL, "t", cases[i].list,
+			strlen(cases[i].list), &set, NULL),
 		    0);
 		check(set, i, "csl");
 		dataset_free(set);
@@ -222,7 +206,7 @@ fill(const char *list)
 	assert_int_equal(mdb_drop(txn, dbi, 0), 0);
 	for (char *s = strtok_r(text, ",", &save); s != NULL;
 	     s = strtok_r(NULL, ",", &save)) {
-		MDB_val k = { strlen(s), s }, v = { 0, s };
+		MDB_val k = {strlen(s), s}, v = {0, s};
 
 		assert_int_equal(mdb_put(txn, dbi, &k, &v, 0), 0);
 	}
@@ -263,21 +247,21 @@ warnings(void **state)
 	static const char text[] = "192.0.2.0/24\n# x\n10.0.0.1/8\nhost\n"
 				   "!192.0.2.0/33\na/b\n::1/\n";
 	static const char *const expected[] = {
-		"t:3: 10.0.0.1/8: bits are set behind the prefix; the entry "
-		"matches nothing",
-		"t:5: !192.0.2.0/33: expected a prefix length behind the /; "
-		"the entry matches nothing",
-		"t:6: a/b: expected a name, address or network; the entry "
-		"matches nothing",
-		"t:7: ::1/: expected a prefix length behind the /; the entry "
-		"matches nothing",
+	    "t:3: 10.0.0.1/8: bits are set behind the prefix; the entry "
+	    "matches nothing",
+	    "t:5: !192.0.2.0/33: expected a prefix length behind the /; "
+	    "the entry matches nothing",
+	    "t:6: a/b: expected a name, address or network; the entry "
+	    "matches nothing",
+	    "t:7: ::1/: expected a prefix length behind the /; the entry "
+	    "matches nothing",
 	};
 	struct dataset *set;
 	struct peerlist *list;
 
 	(void)state;
-	assert_int_equal(dataset_open_text(DATASET_FILE, "t", text,
-			     strlen(text), &set, NULL),
+	assert_int_equal(dataset_open_text(
+			     DATASET_FILE, "t", text, strlen(text), &set, NULL),
 	    0);
 	assert_int_equal(peerlist_new(set, &list, NULL), 0);
 	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++)
@@ -290,15 +274,14 @@ warnings(void **state)
 static void
 odd_peers(void **state)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	struct dataset *set;
 	struct peerlist *list;
 	char name[2000];
 
 	(void)state;
-	assert_int_equal(
-	    dataset_open_text(DATASET_CSL, "t", ".x,::/0,0.0.0.0/0", 17, &set,
-		NULL),
+	assert_int_equal(dataset_open_text(DATASET_CSL, "t",
+			     ".x,::/0,0.0.0.0/0", 17, &set, NULL),
 	    0);
 	assert_int_equal(peerlist_new(set, &list, NULL), 0);
 	assert_false(peerlist_match(list, NULL, (struct sockaddr *)&un));
@@ -314,12 +297,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(in_memory),
-		cmocka_unit_test(in_refile),
-		cmocka_unit_test(in_refile_with_star),
-		cmocka_unit_test(in_mdb),
-		cmocka_unit_test(warnings),
-		cmocka_unit_test(odd_peers),
+	    cmocka_unit_test(in_memory),
+	    cmocka_unit_test(in_refile),
+	    cmocka_unit_test(in_refile_with_star),
+	    cmocka_unit_test(in_mdb),
+	    cmocka_unit_test(warnings),
+	    cmocka_unit_test(odd_peers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
