@@ -137,6 +137,8 @@ values(void **state)
 		"Quota \"${HOME}\" {\n"},
 	    {"comment signs in a word", "Quota x { Note = a/*b//c }",
 		"    Note = \"a/*b//c\"\n"},
+	    {"comment behind a word", "Quota x { Score = 3#4\n}",
+		"    Score = \"3\"\n"},
 	    {"two sections on a line", "Quota a { } Quota b { }",
 		"Quota \"b\" {\n"},
 	    {"the last section counts",
