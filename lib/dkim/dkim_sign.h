@@ -1,0 +1,127 @@
+/*
+ * DKIM signatures for one message (RFC 6376 section 5, RFC 8463).
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The body is hashed while it streams by, once for each canonical form wanted;
+ * everything else happens at the end, when it is known which header fields
+ * leave: dkim_sign_finish takes the fields as they will be delivered (after the
+ * edits of other stages) and any number of requests, and makes one signature
+ * for each.
+ *
+ *	s = dkim_sign_new(engine, DKIM_CANON_BIT(DKIM_RELAXED));
+ *	dkim_sign_body(s, chunk, len);                  any number of times
+ *	dkim_sign_names(&arena, headers, &policy, &h);
+ *	dkim_sign_finish(s, &arena, headers, requests, n, results);
+ *	dkim_sign_free(s);
+ *
+ * An engine is shared by all threads; a struct dkim_sign is used by one thread
+ * at a time and dies before its engine.
+ */
+#ifndef LIB_DKIM_DKIM_SIGN_H
+#define LIB_DKIM_DKIM_SIGN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <time.h>
+
+#include "lib/dkim/dkim_canon.h"
+
+struct arena;
+struct dkim_key;
+struct hdr_list;
+
+#define DKIM_SIGN_REQUESTS_MAX 64   /* signatures made at once */
+#define DKIM_SIGN_NAMES_MAX 256     /* names in an h= */
+#define DKIM_SIGN_NAMES_OCTETS 3072 /* length of an h= */
+#define DKIM_SIGN_DOMAIN_MAX 253    /* d=, s= */
+#define DKIM_SIGN_IDENTITY_MAX 254  /* i= */
+#define DKIM_SIGN_FIELDS_OCTETS (1024 * 1024) /* of the fields signed */
+
+/* The header engine; one in a process will do. */
+struct dkim_engine;
+struct dkim_engine *dkim_engine_new(void); /* NULL: no memory */
+void dkim_engine_free(struct dkim_engine *e);
+
+struct dkim_sign;
+
+/* What to sign with, and how.  Strings and key are the caller's, and live until
+ * dkim_sign_finish returned. */
+struct dkim_request {
+	const char *domain;         /* d=: A-labels or UTF-8, no final dot */
+	const char *selector;       /* s= */
+	const char *identity;       /* i=, "local@domain" or "@domain" where
+	    domain is d= or below it; NULL: no i= */
+	const struct dkim_key *key; /* a= is its algorithm */
+	enum dkim_canon header, body;
+	const char *const *names;   /* h=, NULL-ended, in this order: each name
+	    stands for one instance, from the last one upwards; a name beyond
+	    the instances there are is oversigned (RFC 6376 section 5.4) */
+	time_t at;   /* t=; 0: no t= */
+	time_t ttl;  /* x= is at + ttl; 0: no x= */
+	bool copies; /* z=: copies of the fields signed, for diagnosis */
+};
+
+struct dkim_result {
+	/* 0; ERR_SYNTAX: the request or a field that must be signed (From) is
+	 * not of a form that can be signed; ERR_NOTFOUND: no From field, or
+	 * From is not in h=; ERR_LIMIT: a cap above; ERR_CRYPTO; ERR_NOMEM. */
+	int error;
+	const char *reason; /* words for error, static; NULL when 0 */
+	/* The value of the DKIM-Signature field, without name, colon and the
+	 * space behind it; folds are "\n\t", lines shorter than 78 columns.
+	 * Insert it at the top: with exactly one space behind the colon it is
+	 * what was hashed.  NULL when error is not 0. */
+	const char *value;
+	const char *b; /* the signature's first 8 characters, for a log */
+};
+
+/* canons: DKIM_CANON_BIT()s of the body forms that will be asked for, not 0.
+ * NULL: no memory. */
+struct dkim_sign *dkim_sign_new(struct dkim_engine *e, unsigned canons);
+void dkim_sign_free(struct dkim_sign *s);
+/* A piece of the body, as it comes over SMTP; see dkim_body.h. */
+void dkim_sign_body(struct dkim_sign *s, const void *bytes, size_t len);
+/* Does the body hold a bare CR or LF so far?  An MTA may change those. */
+bool dkim_sign_bare(const struct dkim_sign *s);
+
+/*
+ * Sign.  headers are all fields of the message as they will leave, top first.
+ * results[i] answers requests[i], its text in the arena; one that fails does
+ * not hinder the others.  Fields whose name or value holds what no signature
+ * survives (a NUL, an octet that may not stand in a name) must not be in h=:
+ * dkim_sign_names leaves them out.  Returns 0 when all went well, otherwise the
+ * first error.  May be called again, with other requests.
+ */
+int dkim_sign_finish(struct dkim_sign *s, struct arena *a,
+    const struct hdr_list *headers, const struct dkim_request *requests,
+    size_t count, struct dkim_result *results);
+
+/* Which fields to sign, by name.  Lists are NULL-ended; case does not matter. */
+struct dkim_fields {
+	const char *const *sign;     /* each instance present is signed; NULL:
+	    dkim_fields_default.  "*" as the first item: every field, but for
+	    those in omit */
+	const char *const *omit;     /* never signed, not even if in the other
+	    lists; NULL: none.  From can't be omitted */
+	const char *const *oversign; /* one more instance than present is
+	    signed, so that none can be added; implies sign; NULL: none */
+};
+
+/* RFC 6376 section 5.4.1, and what list software and MIME need. */
+extern const char *const dkim_fields_default[];
+/* Fields that change on the way or name what should stay hidden: what "*" does
+ * not mean (Return-Path, Received, DKIM-Signature, Bcc ...). */
+extern const char *const dkim_fields_never[];
+
+/*
+ * Make the h= for these headers: From first, then the others in the order of
+ * their lists, one name for each instance, oversigned ones once more.  A name
+ * with an instance that can't be signed is left out; so is, from the end, what
+ * would exceed the caps.  *names_r is NULL-ended and in the arena.  0,
+ * ERR_NOMEM, ERR_NOTFOUND (no From), or ERR_SYNTAX (a From that can't be
+ * signed).
+ */
+int dkim_sign_names(struct arena *a, const struct hdr_list *headers,
+    const struct dkim_fields *fields, const char *const **names_r);
+
+#endif
