@@ -3,12 +3,13 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The rules are opendkim's (RequireSafeKeys).  The file is a regular file; it
- * belongs to root or to the user that runs us; others have no access to it;
- * its group may read or write it only if nobody but that user is in the group.
+ * belongs to root or to the user that runs us; others may not read or write it;
+ * its group may read or write it only if nobody but those two is in the group.
  * Each directory of its real path (symbolic links followed) belongs to root or
- * that user, and group and others may not write it (the same rule about the
- * group; a sticky directory such as /tmp is not exempt).  What was checked is
- * what was opened: device and inode are compared.
+ * that user, unless its owner can't write it, and group and others may not
+ * write it (the same rule about the group; a sticky directory such as /tmp is
+ * not exempt).  What was checked is what was opened: device and inode are
+ * compared.
  */
 #ifndef LIB_KEYFILE_H
 #define LIB_KEYFILE_H
@@ -33,10 +34,11 @@ struct keyfile {
  * 0: *f_r holds the contents.  If f_r->unsafe, msg_r tells the path component,
  * its owner and mode, whom that lets in, and the command that mends it; the
  * caller decides whether that is an error or a warning.  Otherwise: ERR_NOMEM,
- * ERR_LIMIT (too large), ERR_SYSTEM (errno) or ERR_CONFIG (a directory, a
- * device), with words in msg_r that begin with the path, and nothing to free.
+ * ERR_LIMIT (too large), ERR_SYSTEM (it can't be read) or ERR_CONFIG (a
+ * directory, a device), with words in msg_r that begin with the path, and
+ * nothing to free.
  *
- * The user and group databases are walked with getpwent and getgrent: one
+ * The user and group databases are walked with getpwent and getgrgid: one
  * thread at a time.
  */
 int keyfile_read(

@@ -1,6 +1,7 @@
 /*
  * The body of a message, canonicalised and hashed as it streams by
- * (RFC 6376 sections 3.4.3, 3.4.4 and 3.7).  SPDX-License-Identifier: BSD-2-Clause
+ * (RFC 6376 sections 3.4.3, 3.4.4 and 3.7).
+ * SPDX-License-Identifier: BSD-2-Clause
  *
  * Where chunks begin and end makes no difference.  The body is taken as it
  * comes over SMTP: its lines end in CRLF, and a last line without an end is
@@ -9,13 +10,11 @@
  * either.  That is what RFC 6376 says (CR and LF occur only as CRLF, and other
  * octets are content) and what signatures are verified by that come out of
  * MTAs which pass bare CR and LF on.  Where an MTA changes them on the way out,
- * no signature can hold, whatever was hashed; dkim_body_bare tells that the
- * body has such octets.
+ * no signature can hold, whatever was hashed.
  */
 #ifndef LIB_DKIM_DKIM_BODY_H
 #define LIB_DKIM_DKIM_BODY_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/dkim/dkim_canon.h"
@@ -35,7 +34,5 @@ void dkim_body_add(struct dkim_body *b, const void *bytes, size_t len);
  */
 int dkim_body_finish(
     struct dkim_body *b, unsigned char hash_r[DKIM_BODY_HASH_SIZE]);
-/* Was there a CR without LF, or an LF without CR, so far? */
-bool dkim_body_bare(const struct dkim_body *b);
 
 #endif

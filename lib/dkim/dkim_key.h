@@ -30,8 +30,8 @@ enum dkim_key_type {
 /*
  * Decode a key: PEM (PKCS#1 or PKCS#8; text before it is skipped), or the
  * base64 of the same in DER, or of the 32 octets of an Ed25519 seed (RFC 8463
- * section A.2), white space anywhere.  The type is read from the key.  min_bits is for
- * RSA; 0 means DKIM_KEY_BITS_MIN, and less than that is raised to it.
+ * section A.2), white space anywhere.  The type is read from the key.  min_bits
+ * is for RSA; 0 means DKIM_KEY_BITS_MIN, and less is raised to it.
  *
  * 0, ERR_NOMEM, or ERR_CONFIG with words in msg_r: not a key, a public key or a
  * certificate, encrypted, of a type that DKIM has no word for, too short.  The

@@ -34,8 +34,11 @@ struct hdr_list;
 #define DKIM_SIGN_NAMES_MAX 256     /* names in an h= */
 #define DKIM_SIGN_NAMES_OCTETS 3072 /* length of an h= */
 #define DKIM_SIGN_DOMAIN_MAX 253    /* d=, s= */
-#define DKIM_SIGN_IDENTITY_MAX 254  /* i= */
+#define DKIM_SIGN_IDENTITY_MAX 254  /* i=; each octet before the @ counts
+    three times */
+#define DKIM_SIGN_FIELDS_MAX 1000   /* fields signed */
 #define DKIM_SIGN_FIELDS_OCTETS (1024 * 1024) /* of the fields signed */
+#define DKIM_SIGN_COPIES_OCTETS 16384 /* length of a z= */
 
 /* The header engine; one in a process will do. */
 struct dkim_engine;
@@ -47,8 +50,8 @@ struct dkim_sign;
 /* What to sign with, and how.  Strings and key are the caller's, and live until
  * dkim_sign_finish returned. */
 struct dkim_request {
-	const char *domain;         /* d=: A-labels or UTF-8, no final dot */
-	const char *selector;       /* s= */
+	const char *domain;         /* d=: A-labels, no final dot */
+	const char *selector;       /* s=: likewise */
 	const char *identity;       /* i=, "local@domain" or "@domain" where
 	    domain is d= or below it; NULL: no i= */
 	const struct dkim_key *key; /* a= is its algorithm */
@@ -56,9 +59,10 @@ struct dkim_request {
 	const char *const *names;   /* h=, NULL-ended, in this order: each name
 	    stands for one instance, from the last one upwards; a name beyond
 	    the instances there are is oversigned (RFC 6376 section 5.4) */
-	time_t at;   /* t=; 0: no t= */
+	time_t at;   /* t=, later than 2001; 0: no t= */
 	time_t ttl;  /* x= is at + ttl; 0: no x= */
-	bool copies; /* z=: copies of the fields signed, for diagnosis */
+	bool copies; /* z=: copies of the fields signed, for diagnosis; left
+	    out if it would exceed DKIM_SIGN_COPIES_OCTETS */
 };
 
 struct dkim_result {
@@ -81,45 +85,48 @@ struct dkim_sign *dkim_sign_new(struct dkim_engine *e, unsigned canons);
 void dkim_sign_free(struct dkim_sign *s);
 /* A piece of the body, as it comes over SMTP; see dkim_body.h. */
 void dkim_sign_body(struct dkim_sign *s, const void *bytes, size_t len);
-/* Does the body hold a bare CR or LF so far?  An MTA may change those. */
-bool dkim_sign_bare(const struct dkim_sign *s);
 
 /*
  * Sign.  headers are all fields of the message as they will leave, top first.
  * results[i] answers requests[i], its text in the arena; one that fails does
- * not hinder the others.  Fields whose name or value holds what no signature
- * survives (a NUL, an octet that may not stand in a name) must not be in h=:
- * dkim_sign_names leaves them out.  Returns 0 when all went well, otherwise the
- * first error.  May be called again, with other requests.
+ * not hinder the others.  Fields that can't be signed (see dkim_sign_names) must
+ * not be in h=.  Returns 0 when all went well, otherwise the first error.  May
+ * be called again, with other requests.
  */
 int dkim_sign_finish(struct dkim_sign *s, struct arena *a,
     const struct hdr_list *headers, const struct dkim_request *requests,
     size_t count, struct dkim_result *results);
 
-/* Which fields to sign, by name.  Lists are NULL-ended; case does not matter. */
+/*
+ * Which fields to sign, by name.  Lists are NULL-ended, case does not matter,
+ * and an item with a "*" in it is a pattern: it stands for what it matches of
+ * the message's fields, but for dkim_fields_never.
+ */
 struct dkim_fields {
 	const char *const *sign;     /* each instance present is signed; NULL:
-	    dkim_fields_default.  "*" as the first item: every field, but for
-	    those in omit */
-	const char *const *omit;     /* never signed, not even if in the other
-	    lists; NULL: none.  From can't be omitted */
-	const char *const *oversign; /* one more instance than present is
-	    signed, so that none can be added; implies sign; NULL: none */
+	    dkim_fields_default */
+	const char *const *oversign; /* likewise, and one instance more than
+	    are present, so that none can be added; NULL: none */
+	const char *const *omit;     /* not signed, even if in the other lists;
+	    NULL: none.  From can't be omitted */
 };
 
-/* RFC 6376 section 5.4.1, and what list software and MIME need. */
+/* RFC 6376 section 5.4.1, and fields of MIME, lists and threads that make a
+ * difference to the reader. */
 extern const char *const dkim_fields_default[];
-/* Fields that change on the way or name what should stay hidden: what "*" does
- * not mean (Return-Path, Received, DKIM-Signature, Bcc ...). */
+/* Fields that change on the way, or tell what should stay hidden. */
 extern const char *const dkim_fields_never[];
 
 /*
- * Make the h= for these headers: From first, then the others in the order of
- * their lists, one name for each instance, oversigned ones once more.  A name
- * with an instance that can't be signed is left out; so is, from the end, what
- * would exceed the caps.  *names_r is NULL-ended and in the arena.  0,
- * ERR_NOMEM, ERR_NOTFOUND (no From), or ERR_SYNTAX (a From that can't be
- * signed).
+ * Make the h= for these headers: From first, then the items of oversign, then
+ * those of sign, one name for each instance.  A name with an instance that
+ * can't be signed is left out; so is, from the end, what would exceed the caps.
+ * *names_r is NULL-ended and in the arena.  0, ERR_NOMEM, ERR_NOTFOUND (no
+ * From), or ERR_SYNTAX (a From that can't be signed).
+ *
+ * What can't be signed: a field whose name is not one, or whose value holds a
+ * NUL, a CR or LF outside of folds, or one of the white space octets (VT, FF)
+ * that verifiers do not agree about.
  */
 int dkim_sign_names(struct arena *a, const struct hdr_list *headers,
     const struct dkim_fields *fields, const char *const **names_r);
