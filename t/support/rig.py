@@ -26,6 +26,7 @@ from tap import diag, is_, like, ok, plan, skip_all
 from proc import RigError, Server, free_port, need_root, new_dir, root, \
     unpacked, wait_until, write_file
 from mail import Client, Mail, Reply, Sent, Sink
+from miltertalk import Talk
 from postern import Milter, OpenDKIM, Postern, binary
 from postfix import Postfix
 from sendmail import Sendmail
