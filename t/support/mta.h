@@ -26,8 +26,9 @@ struct mta_options {
 	uint32_t version, actions, steps;
 };
 #define MTA_OFFER_ALL ((struct mta_options){6, 0x1ff, 0x1fffff})
-/* An MTA that sends every step and waits for each. */
-#define MTA_OFFER_PLAIN ((struct mta_options){2, 0x3f, 0})
+/* An MTA of protocol version 2: each step that it sends has a reply.  (No steps
+ * at all can't be offered: libmilter reads 0 as those of version 1.) */
+#define MTA_OFFER_PLAIN ((struct mta_options){2, 0x3f, 0x7f})
 
 /* An edit that came before the reply to the end of the message; strings are
  * "" where the kind has none. */
