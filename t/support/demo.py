@@ -12,6 +12,7 @@ import os
 import smtplib
 import subprocess
 import sys
+import tempfile
 import textwrap
 
 import dkim
@@ -94,7 +95,7 @@ def send(mta, number):
     with Client(mta.submission_port, login=('bob', PASSWORD)) as client:
         need(client.login_reply.ok, 'login: %s' % client.login_reply)
         return client.send('bob@' + DOMAIN, 'alice@example.net', MESSAGE % (
-            number, email.utils.formatdate(),
+            number, email.utils.formatdate(localtime=True),
             email.utils.make_msgid(domain=DOMAIN)))
 
 
@@ -152,6 +153,8 @@ def quota_list(postern):
 
 
 def show():
+    # Not /tmp: postern wants a key where only root can replace it.
+    tempfile.tempdir = '/run'
     step('Making a key')
     postern = Postern(CONF, start=False)
     record = make_key(postern)
