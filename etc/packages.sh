@@ -83,6 +83,8 @@ packages_install() (
 	trap packages_policy_restore EXIT
 	trap 'exit 1' HUP INT TERM
 	packages_policy_set || exit 1
+	# dpkg wants these; who became root by su may not have them.
+	export PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 	export DEBIAN_FRONTEND=noninteractive
 	set -- -y -q --no-install-recommends --no-remove \
 	    -o DPkg::Lock::Timeout=600
