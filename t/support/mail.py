@@ -57,12 +57,14 @@ class Client:
 
     xclient: attributes for Postfix's XCLIENT, such as {'ADDR': '192.0.2.1',
     'NAME': 'mx.example.net'}; the session then goes on as that client.
+    source: the loopback address to come from, for an MTA without XCLIENT.
     """
 
     def __init__(self, port, helo='client.example.org', login=None,
-                 xclient=None, host='127.0.0.1', timeout=60):
+                 xclient=None, host='127.0.0.1', source='127.0.0.1',
+                 timeout=60):
         self.smtp = smtplib.SMTP(host, port, local_hostname=helo,
-                                 timeout=timeout)
+                                 timeout=timeout, source_address=(source, 0))
         self.helo = helo
         self.ehlo = self.cmd('EHLO ' + helo)
         if xclient:

@@ -28,3 +28,4 @@ from proc import RigError, Server, free_port, need_root, new_dir, root, \
 from mail import Client, Mail, Reply, Sent, Sink
 from postern import Milter, OpenDKIM, Postern, binary
 from postfix import Postfix
+from sendmail import Sendmail
