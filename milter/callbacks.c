@@ -374,22 +374,31 @@ wanted_steps(const struct snapshot *snap)
 
 /* The macros the stages read, by the step at which they must be there. */
 static void
-ask_macros(SMFICTX *ctx)
+ask_macros(SMFICTX *ctx, const struct snapshot *snap)
 {
 	static const struct {
 		int step;
 		const char *names;
+		bool more; /* and those that the configuration names */
 	} lists[] = {
-	    {SMFIM_CONNECT, "j {daemon_name} {client_addr} {client_name}"},
-	    {SMFIM_ENVFROM, "i {auth_type} {auth_authen} {daemon_name}"},
-	    {SMFIM_ENVRCPT, "i"},
-	    {SMFIM_EOH, "i"},
-	    {SMFIM_EOM, "i"},
+	    {SMFIM_CONNECT, "j {daemon_name} {client_addr} {client_name}", true},
+	    {SMFIM_ENVFROM, "i {auth_type} {auth_authen} {daemon_name}", true},
+	    {SMFIM_ENVRCPT, "i", false},
+	    {SMFIM_EOH, "i", false},
+	    {SMFIM_EOM, "i", false},
 	};
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
-		if (smfi_setsymlist(ctx, lists[i].step,
-			(char *)(uintptr_t)lists[i].names) != MI_SUCCESS)
+		struct buf names = BUF_INIT;
+		int rc;
+
+		buf_str(&names, lists[i].names);
+		if (lists[i].more)
+			chain_macros(snap, &names);
+		rc = smfi_setsymlist(ctx, lists[i].step,
+		    (char *)(uintptr_t)buf_text(&names));
+		buf_fini(&names);
+		if (rc != MI_SUCCESS)
 			return; /* the MTA's own list has to do */
 	}
 }
@@ -417,7 +426,7 @@ on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 	c->quiet = *pf1;
 	c->leading_space = (*pf1 & SMFIP_HDR_LEADSPC) != 0;
 	if (f0 & SMFIF_SETSYMLIST)
-		ask_macros(ctx);
+		ask_macros(ctx, c->s->snap);
 	return SMFIS_CONTINUE;
 }
 

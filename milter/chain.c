@@ -488,3 +488,16 @@ chain_holds(const struct snapshot *snap)
 	}
 	return false;
 }
+
+void
+chain_macros(const struct snapshot *snap, struct buf *names_r)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		const char *names = NULL;
+
+		if (snap->on[i] && stages[i]->macros != NULL)
+			names = stages[i]->macros(snap->state[i]);
+		if (names != NULL)
+			buf_str(names_r, names);
+	}
+}

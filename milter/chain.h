@@ -70,6 +70,9 @@ struct stage {
 	int (*load)(const struct snapshot *snap, const struct snapshot *old,
 	    void **state_r, struct errmsg *msg_r);
 	void (*unload)(void *state);
+	/* Further macros to ask the MTA for, each after a space; may be NULL.
+	 * They are there at connect and MAIL. */
+	const char *(*macros)(const void *state);
 
 	/* Asked in order, up to the first verdict that decides. */
 	struct verdict (*connect)(struct session *s);
@@ -135,5 +138,7 @@ unsigned chain_hooks(const struct snapshot *snap);   /* hooks anyone has */
 unsigned chain_edits(const struct snapshot *snap);   /* EDIT_BIT()s */
 unsigned chain_needs(const struct snapshot *snap);   /* NEED_ */
 bool chain_holds(const struct snapshot *snap);
+/* What the stages' macros hooks say, in a row. */
+void chain_macros(const struct snapshot *snap, struct buf *names_r);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
 #include "lib/err.h"
 #include "log.h"
 #include "snapshot.h"
@@ -105,4 +106,23 @@ options_log(const struct snapshot *snap, struct log_options *o_r)
 	o_r->debug = conf_bool(snap->conf, "LogWhy");
 	o_r->facility = log_facility(conf_str(snap->conf, "SyslogFacility"));
 	o_r->name = conf_str(snap->conf, "SyslogName");
+}
+
+int
+options_set(const struct conf *c, const char *keyword, const char *otherwise,
+    struct dataset **set_r, struct errmsg *msg_r)
+{
+	const char *spec = conf_str(c, keyword);
+	struct errmsg why;
+	int rc;
+
+	if (spec == NULL)
+		spec = otherwise;
+	if (spec == NULL)
+		return 0;
+	rc = dataset_open(spec, set_r, &why);
+	if (rc != 0)
+		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
+		    why.text);
+	return rc;
 }

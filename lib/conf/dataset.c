@@ -404,7 +404,7 @@ slurp(const char *path, char **text_r, size_t *len_r, struct errmsg *msg_r)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	char *text = NULL;
-	size_t size;
+	size_t size = 0;
 	int rc;
 
 	if (fd < 0)
@@ -452,8 +452,8 @@ dataset_open(const char *spec, struct dataset **set_r, struct errmsg *msg_r)
 {
 	enum dataset_type type;
 	const char *rest;
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	int rc;
 
 	spec += strspn(spec, " \t");
