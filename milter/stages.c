@@ -11,6 +11,8 @@
 const struct stage *const stages[] = {
     &stage_direction, /* who speaks decides what everyone else does */
     &stage_account,   /* before whoever counts */
+    &stage_login,     /* before anyone signs or counts */
     &stage_software,  /* an edit that depends on nothing */
+    &stage_sign,      /* last: it signs what the others made of the header */
     NULL,
 };
