@@ -109,8 +109,8 @@ enum quota_event {
 	QUOTA_RENEWED,   /* what was there is no table of ours, or a torn one: it
 			  * is now called bad_path, counts start from zero */
 	QUOTA_MIGRATED,  /* counts were moved to a file of another size */
-	QUOTA_TOO_SMALL, /* the accounts in use exceed the size asked for, so
-			  * the file keeps its size */
+	QUOTA_TOO_SMALL, /* the file keeps its size: more accounts are in use
+			  * than were asked for, or the disk is full */
 	QUOTA_RESTORED,  /* quota_check: the file was gone or another stood in its
 			  * place: counts were moved to a new one, or joined
 			  * with the other */
@@ -196,15 +196,14 @@ struct quota_use {
 	struct quota_key {
 		uint64_t hi, lo;
 	} key;
-	uint32_t slot;
-	unsigned rings;
-	struct quota_cell {
+	uint32_t slot;    /* a hint */
+	uint64_t version; /* the slot's, at the last reserve */
+	struct quota_cell { /* one for each ring of the slot */
 		uint64_t gen;  /* the ring's when it was counted */
 		uint64_t tick; /* the cell's */
-		uint64_t end;  /* table time at which the tick is over */
+		uint64_t end;  /* of the tick, table time; 0: not checked */
 		uint64_t count;
-		uint64_t desc;  /* kind and window */
-		unsigned index; /* of the ring in its slot */
+		unsigned kind;
 	} cell[QUOTA_LIMITS_MAX];
 };
 
@@ -214,8 +213,8 @@ struct quota_use {
  * use; set is borrowed until the use is released, and may be NULL or empty.
  * All of it is granted, or nothing changes and *refusal_r (may be NULL) says
  * why.  ERR_FULL: the account is new and the table has neither a free nor an
- * idle slot: the caller decides, nothing is counted.  ERR_LIMIT: the name or an
- * amount is too long.  ERR_SYSTEM: locking the file failed.
+ * idle slot: the caller decides, nothing is counted.  ERR_LIMIT: the name is too
+ * long, an amount too large, or the set has more limits than the table's slots.  ERR_SYSTEM: locking the file failed.
  */
 int quota_reserve(struct quota *q, const char *account,
     const struct quota_set *set, const struct quota_amount *amount,
