@@ -145,6 +145,7 @@ options_decode(struct snapshot *snap, struct errmsg *msg_r)
 void
 options_log(const struct conf *conf, struct log_options *o_r)
 {
+	o_r->quiet = false;
 	o_r->syslog = conf_bool(conf, "Syslog");
 	o_r->debug = conf_bool(conf, "LogWhy");
 	o_r->facility = log_facility(conf_str(conf, "SyslogFacility"));
