@@ -41,8 +41,10 @@
 
 struct state {
 	struct quota_conf conf;
-	struct quota *table; /* NULL: off line, and there is none */
+	struct quota *table;  /* NULL: off line, and there is none to read */
 	atomic_llong checked; /* CLOCK_MONOTONIC seconds of the last look */
+	atomic_bool unread;   /* there is one, and the log does not know */
+	struct errmsg why;    /* why it can't be read */
 };
 
 /* One message's account; in the message's arena. */
@@ -130,15 +132,12 @@ static void
 open_offline(struct state *st)
 {
 	const struct quota_options opt = {.mode = QUOTA_READ};
-	struct errmsg msg = {""};
-	int rc = quota_open(&st->table, st->conf.path, &opt, NULL, &msg);
+	int rc = quota_open(&st->table, st->conf.path, &opt, NULL, &st->why);
 
-	if (rc != 0)
-		st->table = NULL;
-	if (rc != 0 && rc != ERR_NOTFOUND)
-		log_line(LOG_WARNING,
-		    "quota: %s; accounts are judged as if nothing was sent",
-		    msg.text);
+	if (rc == 0)
+		return;
+	st->table = NULL;
+	atomic_store(&st->unread, rc != ERR_NOTFOUND);
 }
 
 static int
@@ -154,9 +153,15 @@ open_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 	int rc = quota_open(&st->table, st->conf.path, &opt, &report, &why);
 
 	if (rc != 0) {
+		const char *cure = rc == ERR_SYSTEM &&
+			(errno == ENOENT || errno == EACCES || errno == EROFS)
+		    ? ": its directory must be there, and belong to the user "
+		      "that postern runs as (UserID)"
+		    : "";
+
 		st->table = NULL;
-		errmsg_set(msg_r, "%s: QuotaTable: %s",
-		    conf_where(c, "QuotaTable"), why.text);
+		errmsg_set(msg_r, "%s: QuotaTable: %s%s",
+		    conf_where(c, "QuotaTable"), why.text, cure);
 		return rc;
 	}
 	log_report(st->conf.path, &report, &why);
@@ -541,6 +546,7 @@ probe_size(struct message *m, struct charge *c, const struct quota_state *state)
 static struct verdict
 mail(struct message *m)
 {
+	struct state *st = (struct state *)(uintptr_t)message_state(m);
 	struct charge *c;
 	struct quota_state state;
 
@@ -550,7 +556,11 @@ mail(struct message *m)
 	if (c == NULL)
 		return verdict_none;
 	if (!m->session->readonly)
-		check_sometimes((struct state *)(uintptr_t)message_state(m));
+		check_sometimes(st);
+	else if (atomic_exchange(&st->unread, false))
+		log_line(LOG_WARNING,
+		    "quota: %s; accounts are judged as if nothing was sent",
+		    st->why.text);
 	if (c->late)
 		return verdict_none;
 	peek(m, c, &state);

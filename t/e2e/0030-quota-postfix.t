@@ -73,6 +73,25 @@ def local_mail(mta, sink, postern):
         'a script: counted by its own name')
 
 
+def held(mta, sink, postern):
+    """QuotaAction hold: taken, not sent on, not counted."""
+    fresh(mta, sink, postern)
+    postern.configure(conf() + 'QuotaAction hold\n')
+    reloads = len(postern.log_lines(r': reloaded$'))
+    postern.reload()
+    postern.wait_log(r': reloaded$', reloads + 1)
+    is_([send(mta).accepted for _ in range(4)], [True] * 4,
+        'hold: all mail is taken')
+    is_(arrived(sink, 3), 3, 'hold: what is over the limit is not sent on')
+    like(mta.command('postqueue', '-p').stdout.decode(), r'(?m)^\w+! ',
+         'hold: but held')
+    is_(used(postern), (3, 3), 'hold: and not counted')
+    mta.command('postsuper', '-d', 'ALL', 'hold')
+    postern.configure(conf())
+    postern.reload()
+    postern.wait_log(r': reloaded$', reloads + 2)
+
+
 def removed(mta, sink, postern):
     fresh(mta, sink, postern)
     is_([send(mta).accepted for _ in range(2)], [True, True],
@@ -152,14 +171,15 @@ def _full_disk(sink, text):
 
 def main():
     need_root()
-    plan(quota.CHECKS + 31)
+    plan(quota.CHECKS + 35)
     with Sink() as sink, Postern(conf()) as postern, \
             Postfix(sink, milter=postern, non_smtpd_milter=postern,
                     users=quota.USERS) as mta:
         for step in (quota.until_refused, quota.reset_by_signal,
                      quota.partly_refused, quota.given_back, quota.locked,
-                     quota.reset_by_name, quota.too_big, command_line,
-                     local_mail, removed, quota.reloaded, quota.restarted):
+                     quota.reset_by_name, quota.parallel, quota.too_big,
+                     command_line, local_mail, held, removed, quota.reloaded,
+                     quota.restarted):
             step(mta, sink, postern)
     is_(postern.status, 0, 'postern ended well')
     with Sink() as sink:

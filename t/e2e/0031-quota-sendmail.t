@@ -34,8 +34,8 @@ def main():
             Sendmail(sink, milter=postern, users=quota.USERS) as mta:
         for step in (quota.until_refused, quota.reset_by_signal,
                      quota.partly_refused, quota.given_back, quota.locked,
-                     quota.reset_by_name, quota.too_big, local_mail,
-                     quota.reloaded, quota.restarted):
+                     quota.reset_by_name, quota.parallel, quota.too_big,
+                     local_mail, quota.reloaded, quota.restarted):
             step(mta, sink, postern)
     is_(postern.status, 0, 'postern ended well')
 

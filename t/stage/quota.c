@@ -431,8 +431,15 @@ acts(void **state)
 			assert_string_equal(v.xcode, actions[i].xcode);
 		assert_used(r, "bob", 1, 2);
 
-		/* A local client hears of it at the end. */
-		w = local("127.0.0.1", "<x@example.org>", PLAIN);
+		/* A login from this machine is a login. */
+		w.client_ip = "127.0.0.1";
+		v = send_mail(snap, &w, rcpt_v);
+		assert_int_equal(rcpt_v[0].action,
+		    actions[i].at_end ? VERDICT_NONE : actions[i].action);
+
+		/* A local client without one hears of it at the end. */
+		w = local(i % 2 == 0 ? "127.0.0.1" : "::1", "<x@example.org>",
+		    PLAIN);
 		send_mail(snap, &w, NULL);
 		v = send_mail(snap, &w, rcpt_v);
 		assert_int_equal(rcpt_v[0].action, VERDICT_NONE);
@@ -454,7 +461,7 @@ locks(void **state)
 
 	lock(r, "bob", true);
 	lock(r, "sender:x@example.org", true);
-	s = walk_run(snap, &w, &v, NULL);
+	s = walk_envelope(snap, &w, &v, NULL);
 	assert_int_equal(v.action, VERDICT_TEMPFAIL);
 	assert_int_equal(v.code, 450);
 	assert_string_equal(v.text, "100% locked, bob: call us");
@@ -628,8 +635,8 @@ only_looks(void **state)
 	v = send_mail(snap, &w, rcpt_v);
 	assert_int_equal(rcpt_v[0].action, VERDICT_NONE);
 	assert_int_equal(rcpt_v[1].action, VERDICT_TEMPFAIL);
-	lock(r, "bob", true);
-	v = send_mail(snap, &w, NULL);
+	lock(r, "sender:x@y", true);
+	v = send_mail(snap, &l, NULL);
 	assert_int_equal(v.action, VERDICT_TEMPFAIL);
 	assert_used(r, "bob", 2, 4);
 	snapshot_unref(snap);

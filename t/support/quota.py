@@ -3,6 +3,7 @@
 
 import json
 import os
+import threading
 import time
 
 from rig import Client, RigError, diag, is_, like, ok, wait_until
@@ -30,7 +31,7 @@ Message-ID: <counted@example.org>
 Hello.
 '''
 
-CHECKS = 35     # made by the functions below
+CHECKS = 37     # made by the functions below
 
 
 def conf(messages='3', size='1M'):
@@ -182,6 +183,23 @@ def reset_by_name(mta, sink, postern):
     is_(postern.ctl('quota', 'reset', 'bob').returncode, 0, 'quota reset')
     is_((used(postern), used(postern, 'eve')), ((0, 0), (1, 1)),
         'quota reset: that account alone')
+
+
+def parallel(mta, sink, postern):
+    """Many connections of one account share its limit."""
+    fresh(mta, sink, postern)
+    sents = []
+
+    def one():
+        sents.append(send(mta))
+    threads = [threading.Thread(target=one) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    is_((len(sents), sum(sent.accepted for sent in sents)), (12, 3),
+        'parallel connections: no more than the limit')
+    is_(used(postern), (3, 3), 'parallel connections: the numbers')
 
 
 def too_big(mta, sink, postern):

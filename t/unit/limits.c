@@ -1,4 +1,4 @@
-/* Limits as written, and whose they are. SPDX-License-Identifier: BSD-2-Clause */
+/* Limits as written, and whose. SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/quota/limits.h"
 
 #include <stdio.h>
