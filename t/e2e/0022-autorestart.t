@@ -40,8 +40,8 @@ def another(postern, old):
 
 
 def check_signals(postern):
-    first = child(postern)
     ok(passes(postern), 'a child serves')
+    first = child(postern)
     is_(open(os.path.join(postern.dir, 'pid')).read(), '%d\n' % postern.pid,
         'the pid file names the parent')
     postern.signal(signal.SIGHUP)
@@ -84,6 +84,7 @@ def check_end(postern):
 def check_limit(line, crashes, said):
     postern = Postern(CONF + line + '\n')
     for _ in range(crashes):
+        passes(postern)
         old = child(postern)
         os.kill(old, signal.SIGKILL)
         another(postern, old)
@@ -97,6 +98,7 @@ def check_limit(line, crashes, said):
 def check_orphan():
     """The parent is killed: its child must not stay on the socket."""
     with Postern(CONF) as postern:
+        passes(postern)
         orphan = child(postern)
         postern.signal(signal.SIGKILL)
         postern.process.wait()
@@ -110,6 +112,7 @@ def check_orphan():
 
 def check_configuration():
     with Postern(CONF) as postern:
+        passes(postern)
         old = child(postern)
         postern.configure(CONF + 'Flavour sweet\n')
         os.kill(old, signal.SIGKILL)
