@@ -236,7 +236,7 @@ def _cleanup():
     if _root is None:
         return
     if tap.failed():
-        _show_logs()
+        show_logs(tap.diag, LOG_LINES)
     if os.environ.get('POSTERN_RIG_KEEP'):
         tap.diag('kept: ' + _root)
     else:
@@ -245,16 +245,16 @@ def _cleanup():
     _reaper.wait()
 
 
-def _show_logs():
-    for directory in sorted(os.listdir(_root)):
-        path = os.path.join(_root, directory, 'log')
+def show_logs(show, count):
+    """The last lines of each server's log, through show(text)."""
+    for directory in sorted(os.listdir(root())):
+        path = os.path.join(root(), directory, 'log')
         if not os.path.isfile(path):
             continue
         with open(path, errors='replace') as log:
             lines = log.read().splitlines()
-        tap.diag('--- end of the log of %s (%d lines)' %
-                 (directory, len(lines)))
-        tap.diag('\n'.join(lines[-LOG_LINES:]))
+        show('--- end of the log of %s (%d lines)' % (directory, len(lines)))
+        show('\n'.join(lines[-count:]))
 
 
 def _on_signal(number, _frame):
