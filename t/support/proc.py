@@ -196,6 +196,10 @@ class Server:
             return self.status
         if self.process.poll() is None:
             self.process.terminate()
+        return self.end()
+
+    def end(self):
+        """Waits for its end; returns its exit status as stop() does."""
         self.wait()
         # What the server itself started shares its session and has no
         # reason to outlive it.
