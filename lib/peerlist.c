@@ -265,16 +265,20 @@ peerlist_warning(const struct peerlist *list, size_t i)
 
 enum answer { YES, NO, UNKNOWN };
 
-/* Look for a key as it is and negated. */
+/* Look for a key as it is and negated.  bits < 0: it has no prefix. */
 static enum answer
-ask_key(const struct dataset *set, const char *fmt, const char *text, int bits)
+ask_key(const struct dataset *set, const char *text, bool brackets, int bits)
 {
+	const char *open = brackets ? "[" : "", *close = brackets ? "]" : "";
 	char key[NAME_MAX_LEN + 16];
 	struct dataset_entry e;
 	bool negated;
 
-	key[0] = '!';
-	snprintf(key + 1, sizeof(key) - 1, fmt, text, bits);
+	if (bits < 0)
+		snprintf(key, sizeof(key), "!%s%s%s", open, text, close);
+	else
+		snprintf(
+		    key, sizeof(key), "!%s%s%s/%d", open, text, close, bits);
 	if (dataset_get(set, key, &e) == 0) {
 		/* In a refile, `*` matches this too, and means no "not". */
 		negated = e.key[0] == '!';
@@ -304,11 +308,11 @@ ask_name(const struct dataset *set, const char *name)
 	buf[len] = '\0';
 	for (const char *s = buf; s != NULL && answer == UNKNOWN;
 	     s = strchr(s + 1, '.'))
-		answer = ask_key(set, "%s", s, 0);
+		answer = ask_key(set, s, false, -1);
 	return answer;
 }
 
-/* An address or network, with brackets and without. */
+/* An address or network, without brackets and with.  bits as of ask_key. */
 static enum answer
 ask_addr_key(
     const struct dataset *set, const struct in6_addr *addr, bool v4, int bits)
@@ -320,15 +324,10 @@ ask_addr_key(
 		inet_ntop(AF_INET, &addr->s6_addr[12], text, sizeof(text));
 	else
 		inet_ntop(AF_INET6, addr, text, sizeof(text));
-	if (bits < 0) {
-		answer = ask_key(set, "%s", text, 0);
-		return answer != UNKNOWN ? answer
-					 : ask_key(set, "[%s]", text, 0);
-	}
-	if (v4)
+	if (v4 && bits >= 0)
 		bits -= V4_BITS;
-	answer = ask_key(set, "%s/%d", text, bits);
-	return answer != UNKNOWN ? answer : ask_key(set, "[%s]/%d", text, bits);
+	answer = ask_key(set, text, false, bits);
+	return answer != UNKNOWN ? answer : ask_key(set, text, true, bits);
 }
 
 static enum answer

@@ -72,6 +72,9 @@ static pthread_mutex_t confuse_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* -- what libconfuse calls -- */
 
+static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {

@@ -452,8 +452,8 @@ dataset_open(const char *spec, struct dataset **set_r, struct errmsg *msg_r)
 {
 	enum dataset_type type;
 	const char *rest;
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	int rc;
 
 	spec += strspn(spec, " \t");
