@@ -91,6 +91,7 @@ const struct conf_option options_opendkim[] = {
     ROW("On-KeyNotFound", VERIFY),
     ROW("On-NoSignature", VERIFY),
     ROW("On-ReputationError", REPUTE),
+    ROW("LogResults", VERIFY),
     ROW("On-SignatureError",
 	"a message that cannot be signed is a case of On-InternalError"),
     ROW("RedirectFailuresTo", VERIFY),

@@ -181,56 +181,15 @@ print_field(const char *name, size_t name_len, const char *value,
 }
 
 static void
-print_new(const struct edit *e)
+print_message(struct message *m, const char *body, size_t body_len)
 {
 	struct buf b = BUF_INIT;
+	struct hdr_list out;
 
-	buf_printf(&b, " %s", e->value);
-	print_field(e->name, strlen(e->name), buf_text(&b), b.len);
-	buf_fini(&b);
-}
-
-/* Insertions in turn each stand above the one before. */
-static void
-print_inserted(const struct edit *e)
-{
-	if (e == NULL)
+	if (edit_result(&m->headers, &m->edits, &m->arena, &out) != 0)
 		return;
-	print_inserted(e->next);
-	if (e->op == EDIT_INSERT)
-		print_new(e);
-}
-
-static const struct edit *
-edit_of(const struct message *m, const struct hdr *h)
-{
-	for (const struct edit *e = m->edits.first; e != NULL; e = e->next) {
-		if ((e->op == EDIT_CHANGE || e->op == EDIT_DELETE) &&
-		    e->index == h->index && hdr_is(h, e->name))
-			return e;
-	}
-	return NULL;
-}
-
-static void
-print_message(const struct message *m, const char *body, size_t body_len)
-{
-	struct buf b = BUF_INIT;
-
-	print_inserted(m->edits.first);
-	for (const struct hdr *h = m->headers.first; h != NULL; h = h->next) {
-		const struct edit *e = edit_of(m, h);
-
-		if (e == NULL)
-			print_field(
-			    h->name, h->name_len, h->value, h->value_len);
-		else if (e->op == EDIT_CHANGE)
-			print_new(e);
-	}
-	for (const struct edit *e = m->edits.first; e != NULL; e = e->next) {
-		if (e->op == EDIT_ADD)
-			print_new(e);
-	}
+	for (const struct hdr *h = out.first; h != NULL; h = h->next)
+		print_field(h->name, h->name_len, h->value, h->value_len);
 	fputs("\r\n", stdout);
 	message_crlf(&b, body, body_len);
 	fwrite(buf_text(&b), 1, b.len, stdout);
@@ -238,7 +197,7 @@ print_message(const struct message *m, const char *body, size_t body_len)
 }
 
 static void
-print_result(const struct check *c, const char *file, const struct message *m,
+print_result(const struct check *c, const char *file, struct message *m,
     const struct verdict *v, const char *body, size_t body_len)
 {
 	json_t *j;

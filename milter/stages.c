@@ -11,6 +11,7 @@
 const struct stage *const stages[] = {
     &stage_direction, /* who speaks decides what everyone else does */
     &stage_account,   /* before whoever counts */
+    &stage_login,     /* before anyone signs or counts */
     &stage_software,  /* an edit that depends on nothing */
     NULL,
 };

@@ -1,0 +1,93 @@
+/* SenderLogins. SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <string.h>
+
+#include "t/support/test.h"
+#include "t/support/walk.h"
+
+#define SET "SenderLogins a@x.org=bob,info@x.org=al,@y.org=bob\n"
+
+static const struct {
+	const char *name, *login, *header;
+	bool denied;
+} cases[] = {
+    {"an address of its own", "bob", "From: A@X.ORG\n", false},
+    {"somebody's", "al", "From: a@x.org\n", true},
+    {"a domain of its own", "Bob", "From: any@y.org\n", false},
+    {"below its domain", "bob", "From: any@z.y.org\n", true},
+    {"nobody's", "bob", "From: b@x.org\n", true},
+    {"the login itself", "eve@z.org", "From: Eve <eve@Z.org>\n", false},
+    {"one of two authors", "bob", "From: a@x.org, b@x.org\n", true},
+    {"two authors of its own", "bob", "From: a@x.org, b@y.org\n", false},
+    {"a second From", "bob", "From: a@x.org\nFrom: b@x.org\n", true},
+    {"an unreadable From", "bob", "From: a@x.org <\n", true},
+    {"an empty From", "bob", "From:\n", true},
+    {"no From", "bob", "Subject: x\n", false},
+    {"a display name that looks right", "bob",
+	"From: \"a@x.org\" <b@x.org>\n", true},
+    {"no login", NULL, "From: b@x.org\n", false},
+};
+
+static void
+check(const char *conf, bool refuses)
+{
+	struct snapshot *snap = walk_load(conf);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[200];
+		struct walk w = {.client_ip = "127.0.0.1",
+		    .from = "<>",
+		    .rcpts = {"b@example.net"},
+		    .macros = {{"{auth_authen}", cases[i].login}},
+		    .message = text};
+		struct verdict v;
+		struct session *s;
+
+		snprintf(text, sizeof(text), "%s\n", cases[i].header);
+		s = walk_run(snap, &w, &v, NULL);
+		if (s->msg->from_denied != cases[i].denied ||
+		    (v.action == VERDICT_REJECT) !=
+			(refuses && cases[i].denied))
+			fail_msg("%s: %d", cases[i].name, v.action);
+		chain_end(s, &v);
+		chain_close(s);
+	}
+	snapshot_unref(snap);
+}
+
+static void
+refuses_or_only_marks(void **state)
+{
+	(void)state;
+	check(SET, true);
+	check(SET "SenderLoginsAction log\n", false);
+}
+
+static void
+is_off_when_told(void **state)
+{
+	struct snapshot *snap = walk_load(SET "SenderLoginsAction off\n");
+	const struct walk w = {.from = "<>",
+	    .rcpts = {"b@example.net"},
+	    .macros = {{"{auth_authen}", "al"}},
+	    .message = "From: a@x.org\n\n"};
+	struct verdict v;
+	struct session *s = walk_run(snap, &w, &v, NULL);
+
+	(void)state;
+	assert_int_equal(v.action, VERDICT_NONE);
+	assert_false(s->msg->from_denied);
+	chain_close(s);
+	snapshot_unref(snap);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(refuses_or_only_marks),
+	    cmocka_unit_test(is_off_when_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
