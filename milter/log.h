@@ -26,8 +26,12 @@ struct log_options {
 };
 
 /* Until this was called, lines of LOG_INFO and above go to standard error.
- * Call it before threads exist, or again to change (a reload). */
+ * Call it before threads exist, or again to change (a reload); the name stays
+ * as it was first. */
 void log_open(const struct log_options *o);
+/* Why the daemon can't start or go on: to standard error, where a person or a
+ * service manager looks, and to the log if that is somewhere else. */
+void log_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A line about the daemon. */
 void log_line(int level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -13,5 +13,6 @@ const struct stage *const stages[] = {
     &stage_account,   /* before whoever counts */
     &stage_login,     /* before anyone signs or counts */
     &stage_software,  /* an edit that depends on nothing */
+    &stage_sign,      /* last: it signs what the others made of the header */
     NULL,
 };
