@@ -29,7 +29,9 @@ log_open(const struct log_options *o)
 		snprintf(target.name, sizeof(target.name), "%s", o->name);
 		target.named = true;
 	}
-	target.level = o->debug ? LOG_DEBUG : LOG_INFO;
+	target.level = o->quiet ? LOG_WARNING
+	    : o->debug		? LOG_DEBUG
+				: LOG_INFO;
 	target.facility = o->facility;
 	/* At once, as after a chroot it may be out of reach.  The facility goes
 	 * with each line, so that a reload can change it. */

@@ -13,6 +13,7 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/utf8.h"
+#include "log.h"
 #include "snapshot.h"
 
 static const struct command *const commands[] = {
@@ -23,9 +24,12 @@ static const struct command *const commands[] = {
 struct snapshot *
 posternctl_load(const char *config)
 {
+	static const struct log_options quiet = {
+	    .quiet = true, .name = "posternctl"};
 	struct snapshot *snap;
 	struct errmsg msg;
 
+	log_open(&quiet);
 	if (config == NULL && access(POSTERN_CONF, R_OK) == 0)
 		config = POSTERN_CONF;
 	if (snapshot_load(config, true, NULL, &snap, &msg) != 0) {
