@@ -399,6 +399,7 @@ on_eom(SMFICTX *ctx)
 {
 	struct connection *c = enter(ctx);
 	struct verdict v = chain_eom(c->s);
+	sfsistat st;
 
 	if (c->s->msg == NULL)
 		return leave(c, SMFIS_TEMPFAIL);
@@ -406,7 +407,9 @@ on_eom(SMFICTX *ctx)
 		v = act(ctx, c, v);
 	set_reply(ctx, &v);
 	chain_end(c->s, &v);
-	return leave(c, status_of(&v));
+	st = status_of(&v);
+	/* The same to an MTA, and what OpenDKIM's users have always seen. */
+	return leave(c, st == SMFIS_CONTINUE ? SMFIS_ACCEPT : st);
 }
 
 static sfsistat

@@ -145,10 +145,12 @@ options_decode(struct snapshot *snap, struct errmsg *msg_r)
 void
 options_log(const struct conf *conf, struct log_options *o_r)
 {
-	o_r->syslog = conf_bool(conf, "Syslog");
-	o_r->debug = conf_bool(conf, "LogWhy");
-	o_r->facility = log_facility(conf_str(conf, "SyslogFacility"));
-	o_r->name = conf_str(conf, "SyslogName");
+	*o_r = (struct log_options){
+	    .syslog = conf_bool(conf, "Syslog"),
+	    .debug = conf_bool(conf, "LogWhy"),
+	    .facility = log_facility(conf_str(conf, "SyslogFacility")),
+	    .name = conf_str(conf, "SyslogName"),
+	};
 }
 
 int

@@ -320,11 +320,13 @@ serve(const struct serve_options *o)
 		return EX_CONFIG;
 	}
 	callbacks_use(snap);
+	/* The socket is open, so this is true already; after the threads are
+	 * there the main thread had better wait for signals. */
+	log_line(LOG_INFO, "postern %s serves", POSTERN_VERSION);
+	ready_say(EX_OK);
 	rc = start_threads(&srv);
 	if (rc != EX_OK)
 		return rc;
-	log_line(LOG_INFO, "postern %s serves", POSTERN_VERSION);
-	ready_say(EX_OK);
 	why = wait_for_signals(&srv);
 	if (why == NULL) {
 		log_fatal("libmilter gave up; it told the system's log why");

@@ -125,8 +125,8 @@ extern const char *const dkim_fields_never[];
  * From), or ERR_SYNTAX (a From that can't be signed).
  *
  * What can't be signed: a field whose name is not one, or whose value holds a
- * NUL, a CR or LF outside of folds, or one of the white space octets (VT, FF)
- * that verifiers do not agree about.
+ * NUL, or a CR or LF outside of folds; and what verifiers do not agree about, VT
+ * and FF in a value and a tab before the colon.
  */
 int dkim_sign_names(struct arena *a, const struct hdr_list *headers,
     const struct dkim_fields *fields, const char *const **names_r);

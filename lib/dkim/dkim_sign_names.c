@@ -90,7 +90,9 @@ dkim_sign_field_ok(const struct hdr *h)
 {
 	const char *v = h->value;
 
-	if (!dkim_sign_name_ok(h->name, dkim_sign_name_len(h)))
+	/* Spaces before the colon are known to all verifiers, tabs are not. */
+	if (!dkim_sign_name_ok(h->name, dkim_sign_name_len(h)) ||
+	    memchr(h->name, '\t', h->name_len) != NULL)
 		return false;
 	for (size_t i = 0; i < h->value_len; i++) {
 		if ((unsigned char)v[i] > '\r')

@@ -1,0 +1,716 @@
+/*
+ * Counting.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * An attempt (struct claim) brings the cells of a use to what is wanted, at the
+ * tick that is now: add, read the clock again, then sum, then see whether
+ * anything but cells has changed in the slot meanwhile.  Bringing is idempotent,
+ * so that an attempt may be begun again at any point.
+ */
+#include "quota.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "lib/err.h"
+#include "table.h"
+
+#define CONTENTION_TRIES 8
+
+enum mode {
+	MODE_RESERVE,
+	MODE_COMMIT,
+	MODE_SETTLE, /* like commit, but unchecked */
+};
+
+enum step {
+	STEP_OK,
+	STEP_OVER,  /* a limit is reached */
+	STEP_AGAIN, /* something moved: from the beginning */
+	STEP_MEND,  /* the slot needs work under the lock */
+	STEP_LOCKED,
+};
+
+struct claim {
+	struct quota *q;
+	struct map *m;
+	struct slot *s;
+	struct quota_use *use;
+	const struct quota_amount *extra;
+	enum mode mode;
+	uint64_t version;
+	uint64_t now; /* table time */
+	struct claim_ring {
+		bool used; /* takes part */
+		bool limited;
+		unsigned kind;
+		uint64_t desc, gen, width;
+		uint64_t want; /* in the cell, at the end */
+		uint64_t limit;
+		uint64_t tick, end;
+	} ring[QUOTA_LIMITS_MAX];
+	const struct quota_limit *limits[QUOTA_LIMITS_MAX];
+};
+
+const char *
+quota_kind_name(enum quota_kind kind)
+{
+	static const char *const names[QUOTA_KINDS] = {
+	    [QUOTA_MESSAGES] = "messages",
+	    [QUOTA_RECIPIENTS] = "recipients",
+	    [QUOTA_BYTES] = "bytes",
+	};
+
+	return kind < QUOTA_KINDS ? names[kind] : "?";
+}
+
+int
+quota_set_add(struct quota_set *set, const struct quota_limit *limit)
+{
+	unsigned i = 0;
+	uint64_t desc;
+
+	if (limit->kind >= QUOTA_KINDS || limit->window_s < 1 ||
+	    limit->window_s > QUOTA_WINDOW_MAX ||
+	    limit->limit > QUOTA_LIMIT_MAX)
+		return ERR_LIMIT;
+	desc = ring_desc(limit->kind, limit->window_s);
+	while (i < set->count && (set->limit[i].kind < limit->kind ||
+	    (set->limit[i].kind == limit->kind &&
+	    set->limit[i].window_s < limit->window_s)))
+		i++;
+	if (i < set->count && ring_desc(set->limit[i].kind,
+	    set->limit[i].window_s) == desc) {
+		if (limit->limit < set->limit[i].limit)
+			set->limit[i].limit = limit->limit;
+		return 0;
+	}
+	if (set->count == QUOTA_LIMITS_MAX)
+		return ERR_LIMIT;
+	memmove(&set->limit[i + 1], &set->limit[i],
+	    (set->count - i) * sizeof(set->limit[0]));
+	set->limit[i] = *limit;
+	set->count++;
+	return 0;
+}
+
+/* --- cells ------------------------------------------------------------ */
+
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+/*
+ * The sum of what is within the ring at this tick, or ahead of it.  An aligned
+ * word is read in one piece by vector loads too, and no load passes the locked
+ * instruction that added before; C has no words for that, hence not portable.
+ */
+typedef uint64_t vec __attribute__((vector_size(16), may_alias));
+typedef int64_t svec __attribute__((vector_size(16), may_alias));
+typedef uint64_t uvec __attribute__((vector_size(16), aligned(8), may_alias));
+
+/* One lap, for the places behind that of the tick: from [31 - place] on. */
+static const uint64_t lap_back[2 * RING_CELLS] = {
+#define LAP (UINT64_C(1) << 56)
+#define LAP8 LAP, LAP, LAP, LAP, LAP, LAP, LAP, LAP
+    [RING_CELLS] = LAP8, LAP8, LAP8, LAP8
+};
+
+static inline uint64_t
+ring_sum(const word64 *cells, uint64_t tick)
+{
+	const uint64_t *back = lap_back + RING_CELLS - 1 - tick % RING_CELLS;
+	uint64_t base = (tick / RING_CELLS) << 56;
+	vec bases = {base, base}, mask = {COUNT_MASK, COUNT_MASK};
+	vec sum = {0, 0}, sum2 = {0, 0};
+
+	__asm__ __volatile__("" ::: "memory");
+	for (unsigned i = 0; i < RING_CELLS; i += 4) {
+		vec v = *(const vec *)(const void *)(cells + i);
+		vec w = *(const vec *)(const void *)(cells + i + 2);
+		vec x = v - bases + *(const uvec *)(const void *)(back + i);
+		vec y = w - bases + *(const uvec *)(const void *)(back + i + 2);
+
+		sum += v & mask & ~(vec)((svec)x >> 63);
+		sum2 += w & mask & ~(vec)((svec)y >> 63);
+	}
+	__asm__ __volatile__("" ::: "memory");
+	sum += sum2;
+	return sum[0] + sum[1];
+}
+#else
+static inline uint64_t
+ring_sum(const word64 *cells, uint64_t tick)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < RING_CELLS; i++) {
+		uint64_t v = atomic_load(&cells[i]);
+
+		if (cell_lap(v, i, tick) >= 0)
+			sum += v & COUNT_MASK;
+	}
+	return sum;
+}
+#endif
+
+/* Add, and leave the place to nobody older.  STEP_OVER: it would not fit. */
+static enum step
+cell_add(const struct claim *c, unsigned i, uint64_t tick, uint64_t n)
+{
+	const struct claim_ring *r = &c->ring[i];
+	unsigned place = tick % RING_CELLS;
+	word64 *cell = &slot_cells(c->m, c->s, i)[place];
+	uint64_t tag = cell_tag(tick, r->gen), v = atomic_load(cell), next;
+
+	do {
+		uint64_t count = v & COUNT_MASK;
+		int lap = cell_lap(v, place, tick);
+
+		if ((v & ~COUNT_MASK) == tag) {
+			if (count + n > COUNT_MASK)
+				return STEP_OVER;
+			next = v + n;
+			continue;
+		}
+		next = tag | n;
+		if (count == 0 || lap < 0)
+			continue;
+		if (lap > 0) /* we slept for a window */
+			return STEP_MEND;
+		/* Of another generation: an older one's straggler that nobody
+		 * will miss, unless it is ours that is old. */
+		if (atomic_load(&slot_ring(c->s, i)->gen) != r->gen)
+			return STEP_AGAIN;
+	} while (!atomic_compare_exchange_weak(cell, &v, next));
+	return STEP_OK;
+}
+
+/* Take back what was counted, if it still stands there. */
+static void
+cell_take(const struct map *m, struct slot *s, unsigned i,
+    const struct quota_cell *from, uint64_t n)
+{
+	word64 *cell = &slot_cells(m, s, i)[from->tick % RING_CELLS];
+	uint64_t tag = cell_tag(from->tick, from->gen), v, count;
+
+	if (n == 0 || atomic_load(&slot_ring(s, i)->gen) != from->gen)
+		return;
+	v = atomic_load(cell);
+	do {
+		count = v & COUNT_MASK;
+		if ((v & ~COUNT_MASK) != tag)
+			return;
+	} while (!atomic_compare_exchange_weak(cell, &v,
+	    v - (n < count ? n : count)));
+}
+
+/* --- an attempt -------------------------------------------------------- */
+
+static void
+claim_hint(struct claim *c, unsigned i)
+{
+	struct ring *r = slot_ring(c->s, i);
+	uint64_t until = c->ring[i].end + RING_CELLS * c->ring[i].width;
+
+	if (atomic_load_explicit(&r->head, memory_order_relaxed) <
+	    c->ring[i].tick)
+		atomic_store_explicit(&r->head, c->ring[i].tick,
+		    memory_order_relaxed);
+	if (atomic_load_explicit(&c->s->live_until, memory_order_relaxed) <
+	    until)
+		atomic_store_explicit(&c->s->live_until, until,
+		    memory_order_relaxed);
+}
+
+/* Bring one cell to what is wanted, at the tick that is now. */
+static enum step
+claim_put(struct claim *c, unsigned i)
+{
+	struct claim_ring *r = &c->ring[i];
+	struct quota_cell *cell = &c->use->cell[i], old = *cell;
+	bool ours = cell->count != 0 && cell->gen == r->gen;
+	enum step step;
+
+	if (c->now >= r->end) {
+		uint64_t swept = atomic_load(&slot_ring(c->s, i)->swept);
+
+		r->tick = c->now / r->width;
+		r->end = (r->tick + 1) * r->width;
+		if ((int64_t)(r->tick - swept) >= SWEEP_LAPS * RING_CELLS)
+			return STEP_MEND;
+	}
+	if (ours && cell->tick == r->tick) {
+		if (cell->count >= r->want)
+			return STEP_OK;
+		step = cell_add(c, i, r->tick, r->want - cell->count);
+		if (step == STEP_OK)
+			cell->count = r->want;
+		return step;
+	}
+	step = cell_add(c, i, r->tick, r->want);
+	if (step != STEP_OK)
+		return step;
+	*cell = (struct quota_cell){.gen = r->gen, .tick = r->tick,
+	    .count = r->want, .kind = r->kind};
+	if (ours)
+		cell_take(c->m, c->s, i, &old, old.count);
+	claim_hint(c, i);
+	return STEP_OK;
+}
+
+static void
+claim_clock(struct claim *c)
+{
+	c->now = quota_boottime(c->q) + c->m->offset;
+}
+
+/* Has the tick of any ring passed? */
+static bool
+claim_late(const struct claim *c)
+{
+	for (unsigned i = 0; i < c->m->rings; i++) {
+		if (c->ring[i].used && c->now >= c->ring[i].end)
+			return true;
+	}
+	return false;
+}
+
+/* What the slot holds, and what is wanted of each ring. */
+static enum step
+claim_begin(struct claim *c)
+{
+	const struct quota_set *set = c->use->set;
+	unsigned found = 0;
+
+	c->version = atomic_load(&c->s->version);
+	if ((c->version & 1) != 0 ||
+	    atomic_load(&c->s->key_hi) != c->use->key.hi ||
+	    atomic_load(&c->s->key_lo) != c->use->key.lo)
+		return STEP_MEND;
+	if ((atomic_load(&c->s->state) & SLOT_LOCKED) != 0 &&
+	    c->mode != MODE_SETTLE)
+		return STEP_LOCKED;
+	for (unsigned i = 0; i < c->m->rings; i++) {
+		struct claim_ring *r = &c->ring[i];
+		uint64_t extra, base;
+
+		r->used = r->limited = false;
+		r->desc = atomic_load_explicit(&slot_ring(c->s, i)->desc,
+		    memory_order_acquire);
+		if (!desc_valid(r->desc))
+			continue;
+		r->kind = desc_kind(r->desc);
+		for (unsigned k = 0; k < set->count; k++) {
+			if (ring_desc(set->limit[k].kind,
+			    set->limit[k].window_s) != r->desc)
+				continue;
+			r->limited = true;
+			r->limit = set->limit[k].limit;
+			c->limits[i] = &set->limit[k];
+			found++;
+		}
+		extra = c->extra->of[r->kind];
+		base = c->use->amount.of[r->kind];
+		r->want = base + extra;
+		r->used = c->mode == MODE_RESERVE ? extra != 0 : base != 0;
+		r->gen = atomic_load_explicit(&slot_ring(c->s, i)->gen,
+		    memory_order_acquire);
+		r->width = ring_width(r->desc);
+		r->end = 0;
+	}
+	if (found < set->count || atomic_load(&c->s->seen) !=
+	    atomic_load(&c->m->t->reset))
+		return STEP_MEND;
+	return STEP_OK;
+}
+
+/* Bring all cells to the same moment. */
+static enum step
+claim_put_all(struct claim *c)
+{
+	claim_clock(c);
+	do {
+		for (unsigned i = 0; i < c->m->rings; i++) {
+			enum step step;
+
+			if (!c->ring[i].used)
+				continue;
+			step = claim_put(c, i);
+			if (step != STEP_OK)
+				return step;
+		}
+		claim_clock(c);
+	} while (claim_late(c));
+	return STEP_OK;
+}
+
+static enum step
+claim_sum(const struct claim *c)
+{
+	for (unsigned i = 0; i < c->m->rings; i++) {
+		const struct claim_ring *r = &c->ring[i];
+
+		if (r->used && r->limited &&
+		    ring_sum(slot_cells(c->m, c->s, i), r->tick) > r->limit)
+			return STEP_OVER;
+	}
+	return STEP_OK;
+}
+
+/* Did the slot or the table change under us? */
+static bool
+claim_moved(const struct claim *c)
+{
+	return atomic_load(&c->s->version) != c->version ||
+	    atomic_load(&c->m->t->moved) != MOVED_NO;
+}
+
+static enum step
+claim_try(struct claim *c)
+{
+	enum step step = claim_begin(c);
+
+	while (step == STEP_OK) {
+		step = claim_put_all(c);
+		if (step == STEP_OK && c->mode != MODE_SETTLE)
+			step = claim_sum(c);
+		if (claim_moved(c))
+			return STEP_AGAIN;
+		/* An event's time is its commit: that is now, not then. */
+		if (step != STEP_OK || c->mode == MODE_RESERVE)
+			break;
+		claim_clock(c);
+		if (!claim_late(c))
+			break;
+	}
+	if (step != STEP_OK)
+		return step;
+	for (unsigned i = 0; i < c->m->rings; i++) {
+		if (c->ring[i].used)
+			c->use->cell[i].end = c->ring[i].end;
+	}
+	c->use->version = c->version;
+	return STEP_OK;
+}
+
+/* --- around attempts ---------------------------------------------------- */
+
+/* The use's slot, wherever it is by now; NULL: the table has none. */
+static struct slot *
+use_slot(struct map *m, struct quota_use *use)
+{
+	if (use->slot < m->slot_count && use->key.hi != 0) {
+		struct slot *s = map_slot(m, use->slot);
+
+		if (atomic_load(&s->key_hi) == use->key.hi &&
+		    atomic_load(&s->key_lo) == use->key.lo)
+			return s;
+	}
+	use->key = quota_key_of(m, use->account, use->account_len);
+	return slot_find(m, &use->key, &use->slot);
+}
+
+/* Take back down to what was reserved before; all: to nothing. */
+static void
+use_take_back(struct quota *q, struct quota_use *use, bool all)
+{
+	struct map *m = atomic_load(&q->map);
+	struct slot *s = NULL;
+
+	for (unsigned i = 0; i < m->rings; i++) {
+		struct quota_cell *cell = &use->cell[i];
+		uint64_t keep = all ? 0 : use->amount.of[cell->kind];
+
+		if (cell->count <= keep)
+			continue;
+		if (s == NULL && (s = use_slot(m, use)) == NULL)
+			break;
+		cell_take(m, s, i, cell, cell->count - keep);
+		cell->count = keep;
+	}
+}
+
+/* Find the slot or make it, under the lock, and do there what is needed. */
+static int
+use_mend(struct quota *q, struct map *m, struct quota_use *use)
+{
+	int rc = table_lock(q, m);
+
+	if (rc != 0)
+		return rc;
+	if (atomic_load(&m->t->moved) == MOVED_NO) {
+		use->key = quota_key_of(m, use->account, use->account_len);
+		rc = slot_make(q, m, &use->key, use->account, use->account_len,
+		    &use->slot);
+		if (rc == 0)
+			slot_mend(q, m, use->slot, use->set);
+	}
+	table_unlock(q, m);
+	return rc;
+}
+
+uint64_t
+ring_retry(const word64 *cells, uint64_t desc, uint64_t limit, uint64_t need,
+    uint64_t now)
+{
+	uint64_t width = ring_width(desc), tick = now / width, used, at;
+
+	if (need > limit)
+		return QUOTA_NEVER;
+	used = ring_sum(cells, tick);
+	at = tick;
+	for (unsigned k = 1; used + need > limit && k <= RING_CELLS; k++) {
+		/* At tick + k the cell of tick + k - RING_CELLS is gone. */
+		unsigned place = (tick + k) % RING_CELLS;
+		uint64_t v = atomic_load(&cells[place]);
+
+		at = tick + k;
+		if (cell_lap(v, place, tick) >= 0)
+			used -= (v & COUNT_MASK) < used ? v & COUNT_MASK : used;
+	}
+	if (at == tick)
+		return 1;
+	return (at * width - now + NSEC - 1) / NSEC;
+}
+
+/* Say why not.  False: by now it seems to fit after all. */
+static bool
+claim_refusal(struct claim *c, struct quota_refusal *refusal_r)
+{
+	struct quota_refusal refusal = {.retry_s = 0};
+	bool over = false;
+
+	claim_clock(c);
+	for (unsigned i = 0; i < c->m->rings; i++) {
+		const struct claim_ring *r = &c->ring[i];
+		const word64 *cells = slot_cells(c->m, c->s, i);
+		uint64_t used, need, retry;
+
+		if (!r->used || !r->limited)
+			continue;
+		used = ring_sum(cells, c->now / r->width);
+		need = c->mode == MODE_RESERVE ? c->extra->of[r->kind] :
+		    r->want;
+		if (used + need <= r->limit)
+			continue;
+		over = true;
+		retry = ring_retry(cells, r->desc, r->limit, need, c->now);
+		if (retry >= refusal.retry_s) {
+			refusal.limit = *c->limits[i];
+			refusal.used = used;
+			refusal.retry_s = retry;
+		}
+	}
+	if (over && refusal_r != NULL)
+		*refusal_r = refusal;
+	return over;
+}
+
+/* The last resort for why: others were in the way for a moment. */
+static void
+claim_contended(struct claim *c, struct quota_refusal *refusal_r)
+{
+	if (refusal_r == NULL)
+		return;
+	for (unsigned i = 0; i < c->m->rings; i++) {
+		if (!c->ring[i].used || !c->ring[i].limited)
+			continue;
+		*refusal_r = (struct quota_refusal){.limit = *c->limits[i],
+		    .used = c->limits[i]->limit, .retry_s = 1};
+	}
+}
+
+/* One attempt, wherever the table and the slot are by now. */
+static enum step
+use_attempt(struct claim *c, int *rc_r)
+{
+	c->m = atomic_load(&c->q->map);
+	if (c->use->set->count > c->m->rings) {
+		*rc_r = ERR_LIMIT;
+		return STEP_AGAIN;
+	}
+	if (atomic_load(&c->m->t->moved) != MOVED_NO) {
+		*rc_r = table_follow(c->q, c->m);
+		return STEP_AGAIN;
+	}
+	c->s = use_slot(c->m, c->use);
+	if (c->s != NULL) {
+		enum step step = claim_try(c);
+
+		if (step != STEP_MEND)
+			return step;
+	}
+	*rc_r = use_mend(c->q, c->m, c->use);
+	return STEP_AGAIN;
+}
+
+static int
+use_run(struct quota *q, struct quota_use *use,
+    const struct quota_amount *extra, enum mode mode,
+    struct quota_refusal *refusal_r)
+{
+	struct claim c = {.q = q, .use = use, .extra = extra, .mode = mode};
+	bool all = mode == MODE_COMMIT; /* refused: nothing stays */
+	unsigned contended = 0;
+	enum step step;
+	int rc = 0;
+
+	do {
+		step = use_attempt(&c, &rc);
+		if (step == STEP_OVER) {
+			use_take_back(q, use, all);
+			if (!claim_refusal(&c, refusal_r) &&
+			    ++contended < CONTENTION_TRIES)
+				step = STEP_AGAIN;
+		}
+	} while (step == STEP_AGAIN && rc == 0);
+	if (step == STEP_OK)
+		return QUOTA_GRANTED;
+	use_take_back(q, use, all);
+	if (all)
+		memset(&use->amount, 0, sizeof(use->amount));
+	if (rc != 0)
+		return rc;
+	if (contended == CONTENTION_TRIES)
+		claim_contended(&c, refusal_r);
+	return step == STEP_LOCKED ? QUOTA_LOCKED : QUOTA_REFUSED;
+}
+
+/* --- what the header offers ------------------------------------------- */
+
+/* The first reserve of a use names its account and set. */
+static int
+use_begin(struct quota *q, struct quota_use *use, const char *account,
+    const struct quota_set *set)
+{
+	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
+
+	if (q->mode == QUOTA_READ) {
+		errno = EROFS;
+		return ERR_SYSTEM;
+	}
+	if (len == 0 || len > QUOTA_ACCOUNT_MAX)
+		return ERR_LIMIT;
+	if (use->account_len == 0) {
+		memcpy(use->account, account, len + 1);
+		use->account_len = (unsigned char)len;
+		use->slot = UINT32_MAX;
+	}
+	use->set = set;
+	return 0;
+}
+
+/* Without limits there is nothing to count, but there may be a lock. */
+static bool
+use_locked(struct quota *q, struct quota_use *use)
+{
+	struct slot *s = use_slot(atomic_load(&q->map), use);
+
+	return s != NULL && (atomic_load(&s->state) & SLOT_LOCKED) != 0;
+}
+
+int
+quota_reserve(struct quota *q, const char *account,
+    const struct quota_set *set, const struct quota_amount *amount,
+    struct quota_use *use, struct quota_refusal *refusal_r)
+{
+	static const struct quota_set none = {.count = 0};
+	int rc = use_begin(q, use, account, set != NULL ? set : &none);
+
+	if (rc != 0)
+		return rc;
+	assert(!use->committed);
+	for (unsigned k = 0; k < QUOTA_KINDS; k++) {
+		if (amount->of[k] > QUOTA_LIMIT_MAX ||
+		    amount->of[k] + use->amount.of[k] > QUOTA_LIMIT_MAX)
+			return ERR_LIMIT;
+	}
+	if (use->set->count == 0) {
+		if (use_locked(q, use))
+			return QUOTA_LOCKED;
+	} else {
+		rc = use_run(q, use, amount, MODE_RESERVE, refusal_r);
+		if (rc != QUOTA_GRANTED)
+			return rc;
+	}
+	for (unsigned k = 0; k < QUOTA_KINDS; k++)
+		use->amount.of[k] += amount->of[k];
+	return QUOTA_GRANTED;
+}
+
+void
+quota_give_back(struct quota *q, struct quota_use *use,
+    const struct quota_amount *amount)
+{
+	if (use->committed)
+		return;
+	for (unsigned k = 0; k < QUOTA_KINDS; k++)
+		use->amount.of[k] -= amount->of[k] < use->amount.of[k] ?
+		    amount->of[k] : use->amount.of[k];
+	use_take_back(q, use, false);
+}
+
+/* Nothing has moved since the reservation was checked. */
+static bool
+use_fresh(struct quota *q, struct quota_use *use)
+{
+	struct map *m = atomic_load(&q->map);
+	struct slot *s;
+	uint64_t now, state;
+
+	if (use->slot >= m->slot_count ||
+	    atomic_load(&m->t->moved) != MOVED_NO)
+		return false;
+	s = map_slot(m, use->slot);
+	state = atomic_load(&s->state);
+	now = quota_boottime(q) + m->offset;
+	for (unsigned i = 0; i < m->rings; i++) {
+		const struct quota_cell *cell = &use->cell[i];
+
+		if (cell->count != 0 && (now >= cell->end ||
+		    cell->count != use->amount.of[cell->kind]))
+			return false;
+	}
+	return (state & SLOT_LOCKED) == 0 &&
+	    atomic_load(&s->key_hi) == use->key.hi &&
+	    atomic_load(&s->key_lo) == use->key.lo &&
+	    atomic_load(&s->version) == use->version &&
+	    atomic_load(&s->seen) == atomic_load(&m->t->reset);
+}
+
+int
+quota_commit(struct quota *q, struct quota_use *use,
+    struct quota_refusal *refusal_r)
+{
+	static const struct quota_amount nothing = {{0}};
+	int rc;
+
+	if (use->committed)
+		return QUOTA_GRANTED;
+	if (use->account_len != 0 && use->set->count == 0 &&
+	    use_locked(q, use))
+		return QUOTA_LOCKED;
+	if (use->account_len == 0 || use->set->count == 0 ||
+	    use_fresh(q, use)) {
+		use->committed = true;
+		return QUOTA_GRANTED;
+	}
+	rc = use_run(q, use, &nothing, MODE_COMMIT, refusal_r);
+	use->committed = rc == QUOTA_GRANTED;
+	return rc;
+}
+
+void
+quota_settle(struct quota *q, struct quota_use *use)
+{
+	static const struct quota_amount nothing = {{0}};
+
+	if (use->committed && use->account_len != 0 && use->set->count != 0)
+		use_run(q, use, &nothing, MODE_SETTLE, NULL);
+}
+
+void
+quota_release(struct quota *q, struct quota_use *use)
+{
+	if (use->account_len != 0 && !use->committed)
+		use_take_back(q, use, true);
+	memset(use, 0, sizeof(*use));
+}

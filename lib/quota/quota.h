@@ -1,0 +1,302 @@
+/*
+ * How much every account has sent: a table in a file that several processes map
+ * and count in at once.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The promise: in no window of a limit's length is an account granted more than
+ * that limit, with any number of processes and threads, and whatever is killed.
+ * A crash may lose a little of an allowance until the window has passed, it
+ * never grants more.  A refusal means that what was committed or is reserved
+ * within the window (and at most a 24th of it more) reaches the limit.
+ *
+ * The life of a message:
+ *
+ *	struct quota_use use = {0};
+ *
+ *	MAIL          quota_peek: locked? does SIZE= fit?
+ *	RCPT          quota_reserve(..., {messages 1, recipients 1}, &use)
+ *	RCPT          quota_reserve(..., {recipients 1}, &use)
+ *	end of data   quota_reserve(..., {bytes 20480}, &use)
+ *	accepted      quota_commit(&use): the event's time is now; may refuse
+ *	finish        quota_release(&use), always: gives back what is not committed
+ *
+ * A table serves every thread of the process, but not a forked child: open it
+ * after the fork.  At a reload open it again and close the old one when its last
+ * user is gone; both count in the same file meanwhile.  Every function but
+ * quota_open and quota_close may be called by any thread at any time; one
+ * quota_use belongs to one thread at a time.
+ *
+ * The engine reads its own clock (the boot clock, so that steps of the wall
+ * clock change nothing); times it reports are seconds from now.
+ */
+#ifndef LIB_QUOTA_QUOTA_H
+#define LIB_QUOTA_QUOTA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct errmsg;
+struct quota;
+
+enum quota_kind {
+	QUOTA_MESSAGES,
+	QUOTA_RECIPIENTS,
+	QUOTA_BYTES,
+	QUOTA_KINDS
+};
+
+#define QUOTA_ACCOUNT_MAX 255 /* octets of an account's name */
+#define QUOTA_LIMITS_MAX 8 /* limits of one account */
+#define QUOTA_WINDOW_MAX (53U * 7 * 86400) /* seconds */
+#define QUOTA_LIMIT_MAX ((UINT64_C(1) << 40) - 1)
+#define QUOTA_ACCOUNTS_MAX (1U << 26)
+#define QUOTA_NEVER UINT64_MAX /* a retry_s: this does not fit, ever */
+
+/* The word of the configuration and of JSON: "messages", "recipients", "bytes". */
+const char *quota_kind_name(enum quota_kind kind);
+
+struct quota_limit {
+	enum quota_kind kind;
+	uint32_t window_s; /* 1 .. QUOTA_WINDOW_MAX */
+	uint64_t limit;    /* 0 .. QUOTA_LIMIT_MAX */
+};
+
+/* The limits that hold for an account, in order of kind and window.  {0} is
+ * empty: everything is granted and nothing is counted. */
+struct quota_set {
+	struct quota_limit limit[QUOTA_LIMITS_MAX];
+	unsigned count;
+};
+
+/* Add a limit; of two with the same kind and window the smaller one stays.
+ * ERR_LIMIT: out of range, or one too many. */
+int quota_set_add(struct quota_set *set, const struct quota_limit *limit);
+
+/* How much of each kind; all others are 0: {.of[QUOTA_RECIPIENTS] = 1}. */
+struct quota_amount {
+	uint64_t of[QUOTA_KINDS];
+};
+
+/* --- the table -------------------------------------------------------- */
+
+enum quota_mode {
+	QUOTA_CREATE, /* the daemon: makes, mends and resizes the file */
+	QUOTA_WRITE,  /* resets and locks what is there; never creates it */
+	QUOTA_READ,   /* looks only; needs no right to write */
+};
+
+/* The two clocks, in nanoseconds, and what tells one boot from another.  For
+ * tests; everyone else leaves it out. */
+struct quota_clock {
+	uint64_t (*boottime)(void *ctx); /* never backwards within a boot */
+	uint64_t (*wall)(void *ctx);     /* since the epoch; may step */
+	void (*boot_id)(void *ctx, unsigned char id_r[16]);
+	void *ctx;
+};
+
+struct quota_options {
+	enum quota_mode mode;
+	uint32_t accounts; /* room for so many; QUOTA_CREATE only */
+	unsigned limits;   /* the most limits that an account has, 1 .. 8;
+			    * QUOTA_CREATE only.  A file with more stays. */
+	const struct quota_clock *clock; /* NULL: the real ones */
+};
+
+/* What opening or checking found and did; for the log. */
+enum quota_event {
+	QUOTA_OPENED,    /* the file was there and good */
+	QUOTA_CREATED,   /* there was none */
+	QUOTA_RENEWED,   /* what was there is no table of ours, or a torn one: it
+			  * is now called bad_path, counts start from zero */
+	QUOTA_MIGRATED,  /* counts were moved to a file of another size */
+	QUOTA_TOO_SMALL, /* the file keeps its size: more accounts are in use
+			  * than were asked for, or the disk is full */
+	QUOTA_RESTORED,  /* quota_check: the file was gone or another stood in its
+			  * place: counts were moved to a new one, or joined
+			  * with the other */
+	QUOTA_FOLLOWED,  /* quota_check: another process moved the table; now
+			  * this one counts there too */
+};
+
+struct quota_report {
+	enum quota_event event;
+	char bad_path[4096]; /* QUOTA_RENEWED: the new name; otherwise "" */
+	char words[256];     /* what happened, in English, without the path;
+			      * QUOTA_RENEWED says why */
+	uint32_t accounts;   /* room in the file as it is now */
+};
+
+/*
+ * Open the table at path.  The file is 0600 and belongs to whoever runs this;
+ * it is allocated in full, so that a full disk is found here and not while mail
+ * flows.  report_r may be NULL.  0, and *q_r is the caller's to close; or
+ * ERR_NOTFOUND  no file there (QUOTA_WRITE, QUOTA_READ),
+ * ERR_FORMAT    it is foreign, torn or of another version (the same two modes),
+ * ERR_SYSTEM    a call failed, errno is set; ENOSPC: the disk is full,
+ * ERR_CONFIG    options out of range; owner or mode make the file unsafe,
+ * ERR_NOMEM.
+ * Each has its cause and cure in msg_r, which may be NULL.
+ */
+int quota_open(struct quota **q_r, const char *path,
+    const struct quota_options *opt, struct quota_report *report_r,
+    struct errmsg *msg_r);
+/* Nobody may be using it.  Counts stay in the file.  NULL is fine. */
+void quota_close(struct quota *q);
+
+/*
+ * Has somebody removed, replaced or resized the file?  To be called now and
+ * then (every few seconds, at a reload) by the daemon: until then it goes on
+ * counting in the removed file.  Counts are moved to a new file under the old
+ * name, or joined with the one that stands there.  Tells the time of day to the
+ * table too, for after a reboot.  QUOTA_OPENED in *report_r: nothing happened.
+ * 0, or an error as of quota_open: the old file stays in use.  In the modes
+ * QUOTA_WRITE and QUOTA_READ it follows a table that was moved, no more.
+ */
+int quota_check(struct quota *q, struct quota_report *report_r,
+    struct errmsg *msg_r);
+
+struct quota_info {
+	uint32_t accounts;      /* room */
+	uint32_t accounts_used; /* slots taken; idle ones are reused when full */
+	unsigned limits;        /* rings in a slot */
+	uint64_t bytes;         /* of the file */
+	uint64_t resets;        /* of the whole table so far */
+};
+
+void quota_info(struct quota *q, struct quota_info *info_r);
+
+/* --- counting --------------------------------------------------------- */
+
+/* The outcomes of quota_reserve and quota_commit; failures are negative. */
+enum {
+	QUOTA_GRANTED = 0,
+	QUOTA_REFUSED = 1, /* a limit is reached */
+	QUOTA_LOCKED = 2,  /* the account is locked */
+};
+
+/* Why not, and when. */
+struct quota_refusal {
+	struct quota_limit limit; /* the one that lasts longest */
+	uint64_t used;            /* of it, without what was asked for */
+	uint64_t retry_s; /* seconds from now until it fits if nobody else sends,
+			   * rounded up, at least 1; or QUOTA_NEVER */
+};
+
+/*
+ * What one message has reserved: {0} at its beginning, then the engine's.  Holds
+ * no resource: a copy that is dropped costs the allowance until the window has
+ * passed, nothing else.
+ */
+struct quota_use {
+	const struct quota_set *set; /* borrowed from the first reserve on */
+	struct quota_amount amount;  /* reserved so far, for the caller to read */
+	bool committed;
+	unsigned char account_len;
+	char account[QUOTA_ACCOUNT_MAX + 1];
+	struct quota_key {
+		uint64_t hi, lo;
+	} key;
+	uint32_t slot;    /* a hint */
+	uint64_t version; /* the slot's, at the last reserve */
+	struct quota_cell { /* one for each ring of the slot */
+		uint64_t gen;  /* the ring's when it was counted */
+		uint64_t tick; /* the cell's */
+		uint64_t end;  /* of the tick, table time; 0: not checked */
+		uint64_t count;
+		unsigned kind;
+	} cell[QUOTA_LIMITS_MAX];
+};
+
+/*
+ * Reserve more for a message.  The account (NUL-terminated, 1 to
+ * QUOTA_ACCOUNT_MAX octets) and set must be those of earlier calls with the same
+ * use; set is borrowed until the use is released, and may be NULL or empty.
+ * All of it is granted, or nothing changes and *refusal_r (may be NULL) says
+ * why.  ERR_FULL: the account is new and the table has neither a free nor an
+ * idle slot: the caller decides, nothing is counted.  ERR_LIMIT: the name is too
+ * long, an amount too large, or the set has more limits than the table's slots.  ERR_SYSTEM: locking the file failed.
+ */
+int quota_reserve(struct quota *q, const char *account,
+    const struct quota_set *set, const struct quota_amount *amount,
+    struct quota_use *use, struct quota_refusal *refusal_r);
+
+/* Give part back (no more than is reserved): a recipient that another check
+ * refused.  Not after the commit. */
+void quota_give_back(struct quota *q, struct quota_use *use,
+    const struct quota_amount *amount);
+
+/*
+ * The message is accepted, now.  Where time has passed since the reservation it
+ * is made anew as of now, and may be refused (or find the table full: ERR_FULL,
+ * ERR_SYSTEM); then all of it has gone back.  To be called as late as possible,
+ * just before the reply.  A lock set since the reservation refuses too.
+ */
+int quota_commit(struct quota *q, struct quota_use *use,
+    struct quota_refusal *refusal_r);
+
+/*
+ * Count a committed message as of now: for a caller that learns the moment of
+ * the reply and wants windows measured from there.  A window is covered with
+ * 1/110 of its length to spare, so that replies this much apart from their
+ * commits need no settling.  Never refuses.  Without a commit it does nothing.
+ */
+void quota_settle(struct quota *q, struct quota_use *use);
+
+/* The message is over: what is not committed goes back, and use is {0} again.
+ * May be called at any time, twice too. */
+void quota_release(struct quota *q, struct quota_use *use);
+
+/* --- looking ---------------------------------------------------------- */
+
+struct quota_usage {
+	struct quota_limit limit;
+	uint64_t used;    /* committed or reserved within the window */
+	uint64_t retry_s; /* 0: one more fits now; otherwise seconds from now,
+			   * rounded up, or QUOTA_NEVER (a limit of 0) */
+};
+
+struct quota_state {
+	bool known;  /* the table has the account */
+	bool locked;
+	unsigned count; /* of usage: one for each limit of the set, in order */
+	struct quota_usage usage[QUOTA_LIMITS_MAX];
+};
+
+/* What an account has used of a set, changing nothing (a limit that it was never
+ * counted against shows what its kind's other windows know).  An unknown account
+ * has used nothing.  0, or ERR_LIMIT: the name is too long. */
+int quota_peek(struct quota *q, const char *account,
+    const struct quota_set *set, struct quota_state *state_r);
+
+/* One account of the table.  Names of more than QUOTA_NAME_KEPT octets are kept
+ * cut off, with the key's first half in hex behind a tilde in place of the rest:
+ * good to look at, not to look up.  May hold any octet but NUL. */
+#define QUOTA_NAME_KEPT 96
+struct quota_entry {
+	char account[QUOTA_NAME_KEPT + 20];
+	bool whole;  /* the name is not cut off */
+	bool locked;
+	uint32_t slot;
+	struct quota_key key;
+};
+
+/* Walk through all accounts: *cursor is 0 at first, false is returned after the
+ * last.  An account that comes or goes meanwhile may be missed. */
+bool quota_next(struct quota *q, uint32_t *cursor, struct quota_entry *entry_r);
+/* quota_peek for an entry, whatever its name's length. */
+void quota_peek_entry(struct quota *q, const struct quota_entry *entry,
+    const struct quota_set *set, struct quota_state *state_r);
+
+/* --- administration --------------------------------------------------- */
+
+/* Everybody's counts start from zero, at once, in all processes; locks stay.
+ * What is reserved and not yet committed is counted when it is committed. */
+int quota_reset_all(struct quota *q);
+/* The same for one account.  ERR_NOTFOUND: the table does not have it. */
+int quota_reset(struct quota *q, const char *account);
+/* Lock or unlock; an account to be locked need not be known.  ERR_FULL,
+ * ERR_NOTFOUND (unlocking one that is not there), ERR_LIMIT, ERR_SYSTEM.  In
+ * QUOTA_READ mode these three are ERR_SYSTEM with EROFS. */
+int quota_lock(struct quota *q, const char *account, bool locked);
+
+#endif

@@ -1,0 +1,238 @@
+/*
+ * Looking at accounts, and what an administrator does to them.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "quota.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/err.h"
+#include "table.h"
+
+/* The map as it is now, followed to where the table was moved. */
+static struct map *
+look_map(struct quota *q)
+{
+	struct map *m = atomic_load(&q->map);
+
+	if (atomic_load(&m->t->moved) == MOVED_AWAY)
+		table_follow(q, m);
+	return atomic_load(&q->map);
+}
+
+static void
+look_limit(const struct map *m, struct slot *s, uint64_t now,
+    struct quota_usage *u)
+{
+	unsigned ring;
+	uint64_t desc;
+
+	u->used = slot_used(m, s, &u->limit, now, &ring);
+	if (u->used < u->limit.limit || ring == m->rings)
+		return;
+	desc = atomic_load(&slot_ring(s, ring)->desc);
+	if (desc_valid(desc))
+		u->retry_s = ring_retry(slot_cells(m, s, ring), desc,
+		    u->limit.limit, 1, now);
+}
+
+static void
+look(struct quota *q, struct map *m, struct slot *s,
+    const struct quota_set *set, struct quota_state *state_r)
+{
+	uint64_t now = quota_boottime(q) + m->offset;
+	bool void_now = s == NULL || atomic_load(&s->seen) !=
+	    atomic_load(&m->t->reset); /* nobody came since the reset */
+
+	memset(state_r, 0, sizeof(*state_r));
+	state_r->known = s != NULL;
+	state_r->locked = s != NULL &&
+	    (atomic_load(&s->state) & SLOT_LOCKED) != 0;
+	if (set == NULL)
+		return;
+	state_r->count = set->count;
+	for (unsigned k = 0; k < set->count; k++) {
+		struct quota_usage *u = &state_r->usage[k];
+
+		u->limit = set->limit[k];
+		if (!void_now)
+			look_limit(m, s, now, u);
+		if (u->limit.limit == 0)
+			u->retry_s = QUOTA_NEVER;
+	}
+}
+
+int
+quota_peek(struct quota *q, const char *account, const struct quota_set *set,
+    struct quota_state *state_r)
+{
+	struct map *m = look_map(q);
+	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
+	struct quota_key key;
+	uint32_t n;
+
+	if (len == 0 || len > QUOTA_ACCOUNT_MAX)
+		return ERR_LIMIT;
+	key = quota_key_of(m, account, len);
+	look(q, m, slot_find(m, &key, &n), set, state_r);
+	return 0;
+}
+
+void
+quota_peek_entry(struct quota *q, const struct quota_entry *entry,
+    const struct quota_set *set, struct quota_state *state_r)
+{
+	struct map *m = look_map(q);
+	uint32_t n;
+
+	look(q, m, slot_find(m, &entry->key, &n), set, state_r);
+}
+
+static void
+look_name(const struct map *m, struct slot *s, struct quota_entry *e)
+{
+	struct name *name = slot_name(m, s);
+	uint64_t len = atomic_load(&name->len);
+
+	for (size_t i = 0; i < QUOTA_NAME_KEPT; i += 8) {
+		uint64_t w = atomic_load_explicit(&name->text[i / 8],
+		    memory_order_relaxed);
+
+		memcpy(e->account + i, &w, sizeof(w));
+	}
+	e->whole = len <= QUOTA_NAME_KEPT;
+	if (e->whole)
+		e->account[len] = '\0';
+	else
+		snprintf(e->account + QUOTA_NAME_KEPT,
+		    sizeof(e->account) - QUOTA_NAME_KEPT, "~%016" PRIx64,
+		    e->key.hi);
+}
+
+bool
+quota_next(struct quota *q, uint32_t *cursor, struct quota_entry *entry_r)
+{
+	struct map *m = look_map(q);
+	uint64_t fresh = atomic_load(&m->t->fresh);
+
+	while (*cursor < fresh && *cursor < m->slot_count) {
+		struct slot *s = map_slot(m, *cursor);
+		uint64_t version = atomic_load(&s->version);
+
+		memset(entry_r, 0, sizeof(*entry_r));
+		entry_r->slot = (*cursor)++;
+		entry_r->key.hi = atomic_load(&s->key_hi);
+		entry_r->key.lo = atomic_load(&s->key_lo);
+		if (entry_r->key.hi == 0)
+			continue;
+		entry_r->locked = (atomic_load(&s->state) & SLOT_LOCKED) != 0;
+		look_name(m, s, entry_r);
+		/* Half another's, if it changed hands meanwhile. */
+		if (atomic_load(&s->version) == version ||
+		    atomic_load(&s->key_hi) == entry_r->key.hi)
+			return true;
+	}
+	return false;
+}
+
+void
+quota_info(struct quota *q, struct quota_info *info_r)
+{
+	struct map *m = look_map(q);
+
+	*info_r = (struct quota_info){
+	    .accounts = m->slot_count,
+	    .accounts_used = (uint32_t)atomic_load(&m->t->fresh),
+	    .limits = m->rings,
+	    .bytes = m->size,
+	    .resets = atomic_load(&m->t->reset),
+	};
+}
+
+/* --- administration --------------------------------------------------- */
+
+/* The table's lock, on the table as it is now. */
+static int
+admin_lock(struct quota *q, struct map **m_r)
+{
+	if (q->mode == QUOTA_READ) {
+		errno = EROFS;
+		return ERR_SYSTEM;
+	}
+	for (;;) {
+		struct map *m = atomic_load(&q->map);
+		int rc = table_lock(q, m);
+
+		if (rc != 0)
+			return rc;
+		*m_r = m;
+		if (atomic_load(&m->t->moved) == MOVED_NO)
+			return 0;
+		table_unlock(q, m);
+		rc = table_follow(q, m);
+		if (rc != 0)
+			return rc;
+	}
+}
+
+int
+quota_reset_all(struct quota *q)
+{
+	struct map *m;
+	int rc = admin_lock(q, &m);
+
+	if (rc != 0)
+		return rc;
+	atomic_fetch_add(&m->t->reset, 1);
+	table_unlock(q, m);
+	return 0;
+}
+
+int
+quota_reset(struct quota *q, const char *account)
+{
+	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
+	struct quota_key key;
+	struct map *m;
+	uint32_t n;
+	int rc = admin_lock(q, &m);
+
+	if (rc != 0)
+		return rc;
+	key = quota_key_of(m, account, len);
+	if (len == 0 || len > QUOTA_ACCOUNT_MAX)
+		rc = ERR_LIMIT;
+	else if (slot_find(m, &key, &n) == NULL)
+		rc = ERR_NOTFOUND;
+	else
+		slot_clear(m, n);
+	table_unlock(q, m);
+	return rc;
+}
+
+int
+quota_lock(struct quota *q, const char *account, bool locked)
+{
+	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
+	struct quota_key key;
+	struct map *m;
+	uint32_t n;
+	int rc = admin_lock(q, &m);
+
+	if (rc != 0)
+		return rc;
+	key = quota_key_of(m, account, len);
+	if (len == 0 || len > QUOTA_ACCOUNT_MAX)
+		rc = ERR_LIMIT;
+	else if (slot_find(m, &key, &n) == NULL)
+		rc = locked ? slot_make(q, m, &key, account, len, &n) :
+		    ERR_NOTFOUND;
+	if (rc == 0)
+		atomic_store(&map_slot(m, n)->state,
+		    SLOT_TAKEN | (locked ? SLOT_LOCKED : 0));
+	table_unlock(q, m);
+	return rc;
+}

@@ -1,0 +1,648 @@
+/*
+ * Accounts come to slots and leave them, rings are cleared and replaced: what
+ * is done under the lock.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Every change that takes more than one store is written to the journal first
+ * and can be done again from there, from whatever point it was left at.
+ */
+#include "table.h"
+
+#include <string.h>
+
+#include "lib/err.h"
+#include "lib/siphash.h"
+
+#define FULL_NSEC NSEC /* how long a full table is called full unseen */
+#define ENTRY_TOMB (UINT64_C(1) << 32) /* a tag, and no slot */
+
+/* --- the index -------------------------------------------------------- */
+
+struct quota_key
+quota_key_of(const struct map *m, const char *account, size_t len)
+{
+	uint64_t hash[2];
+
+	siphash128(m->t->hash_key, account, len, hash);
+	/* 0 stands for nobody. */
+	return (struct quota_key){hash[0] | UINT64_C(1) << 63, hash[1]};
+}
+
+static uint64_t
+index_entry(const struct quota_key *key, uint32_t n)
+{
+	return (key->lo >> 32) << 32 | (n + UINT64_C(1));
+}
+
+static bool
+slot_is(struct slot *s, const struct quota_key *key)
+{
+	return atomic_load(&s->key_hi) == key->hi &&
+	    atomic_load_explicit(&s->key_lo, memory_order_relaxed) == key->lo;
+}
+
+struct slot *
+slot_find(const struct map *m, const struct quota_key *key, uint32_t *n_r)
+{
+	uint64_t tag = key->lo >> 32;
+
+	for (uint64_t i = 0; i <= m->index_mask; i++) {
+		uint64_t e = atomic_load_explicit(
+		    &m->index[(key->hi + i) & m->index_mask],
+		    memory_order_acquire);
+		uint64_t n = e & UINT32_MAX;
+
+		if (e == 0)
+			return NULL;
+		if (e >> 32 != tag || n == 0 || n > m->slot_count)
+			continue;
+		if (slot_is(map_slot(m, (uint32_t)n - 1), key)) {
+			*n_r = (uint32_t)n - 1;
+			return map_slot(m, *n_r);
+		}
+	}
+	return NULL;
+}
+
+/* Is there a free place; the index is never more than half full of slots. */
+static void
+index_add(struct map *m, const struct quota_key *key, uint32_t n)
+{
+	for (uint64_t i = 0; i <= m->index_mask; i++) {
+		word64 *e = &m->index[(key->hi + i) & m->index_mask];
+		uint64_t old = atomic_load(e);
+
+		if (old != 0 && (old & UINT32_MAX) != 0)
+			continue;
+		if (old != 0)
+			atomic_fetch_sub(&m->t->tombs, 1);
+		atomic_store(e, index_entry(key, n));
+		return;
+	}
+}
+
+static void
+index_remove(struct map *m, const struct quota_key *key, uint32_t n)
+{
+	uint64_t at = key->hi & m->index_mask;
+
+	for (uint64_t i = 0; i <= m->index_mask; i++) {
+		uint64_t e = atomic_load(&m->index[at]);
+		uint64_t next = (at + 1) & m->index_mask;
+
+		if (e == 0)
+			return;
+		if ((e & UINT32_MAX) != n + UINT64_C(1)) {
+			at = next;
+			continue;
+		}
+		/* At the end of a run nobody looks further anyway. */
+		if (atomic_load(&m->index[next]) == 0) {
+			atomic_store(&m->index[at], 0);
+		} else {
+			atomic_store(&m->index[at], ENTRY_TOMB);
+			atomic_fetch_add(&m->t->tombs, 1);
+		}
+		return;
+	}
+}
+
+/*
+ * Who looks an account up meanwhile may miss it; then he comes for the lock and
+ * finds it after all.
+ */
+void
+table_reindex(struct map *m)
+{
+	struct table *t = m->t;
+	uint64_t fresh = atomic_load(&t->fresh);
+
+	atomic_store(&t->dirty, 1);
+	for (uint64_t i = 0; i <= m->index_mask; i++)
+		atomic_store_explicit(&m->index[i], 0, memory_order_relaxed);
+	atomic_store(&t->tombs, 0);
+	for (uint32_t n = 0; n < fresh && n < m->slot_count; n++) {
+		struct slot *s = map_slot(m, n);
+		struct quota_key key = {atomic_load(&s->key_hi),
+		    atomic_load(&s->key_lo)};
+		uint32_t other;
+
+		if (key.hi == 0 || !(atomic_load(&s->state) & SLOT_TAKEN))
+			continue;
+		/* Only pages of different age can hold one twice. */
+		if (slot_find(m, &key, &other) == NULL)
+			index_add(m, &key, n);
+		else
+			atomic_store(&s->key_hi, 0);
+	}
+	atomic_store(&t->dirty, 0);
+}
+
+/* --- rings ------------------------------------------------------------ */
+
+static void
+version_odd(struct slot *s)
+{
+	atomic_store(&s->version, atomic_load(&s->version) | 1);
+}
+
+static void
+version_even(struct slot *s)
+{
+	atomic_store(&s->version, (atomic_load(&s->version) | 1) + 1);
+}
+
+/* In this order: from the moment of the even version on others count, and what
+ * they count must not be cleared by doing the journal's work again. */
+static void
+slot_done(struct map *m, struct slot *s)
+{
+	atomic_store(&m->t->journal, JOURNAL_NONE);
+	version_even(s);
+}
+
+static uint64_t
+next_generation(struct map *m)
+{
+	return atomic_fetch_add(&m->t->generation, 1);
+}
+
+static void
+ring_wipe(struct map *m, struct slot *s, unsigned i)
+{
+	word64 *cell = slot_cells(m, s, i);
+
+	atomic_store(&slot_ring(s, i)->gen, next_generation(m));
+	for (unsigned c = 0; c < RING_CELLS; c++)
+		atomic_store(&cell[c], 0);
+	/* All cells are empty, so no lap can be mistaken from any tick on;
+	 * the next one who counts says when that was. */
+	atomic_store(&slot_ring(s, i)->swept, 0);
+	atomic_store(&slot_ring(s, i)->head, 0);
+}
+
+/* So long unswept that laps say nothing.  But whoever had come in the last half
+ * of that time would have swept: all of it is old. */
+static bool
+laps_ambiguous(uint64_t tick, uint64_t swept)
+{
+	return tick > swept && tick / RING_CELLS - swept / RING_CELLS >=
+	    2 * SWEEP_LAPS - 1;
+}
+
+uint64_t
+slot_live(const struct map *m, struct slot *s, unsigned i, uint64_t now,
+    uint64_t within_s)
+{
+	struct ring *r = slot_ring(s, i);
+	uint64_t desc = atomic_load(&r->desc), width, tick, live = 0, cells;
+	word64 *cell = slot_cells(m, s, i);
+
+	if (!desc_valid(desc))
+		return 0;
+	width = ring_width(desc);
+	tick = now / width;
+	if (laps_ambiguous(tick, atomic_load(&r->swept)))
+		return 0;
+	cells = within_s * NSEC / width + 2;
+	for (unsigned c = 0; c < RING_CELLS; c++) {
+		uint64_t v = atomic_load(&cell[c]);
+		unsigned age = (unsigned)(tick - c) % RING_CELLS;
+		int lap = cell_lap(v, c, tick);
+
+		if ((v & COUNT_MASK) != 0 && lap >= 0 &&
+		    (age < cells || lap > 0))
+			live += v & COUNT_MASK;
+	}
+	return live;
+}
+
+uint64_t
+slot_used(const struct map *m, struct slot *s, const struct quota_limit *limit,
+    uint64_t now, unsigned *ring_r)
+{
+	uint64_t most = 0;
+
+	*ring_r = m->rings;
+	for (unsigned i = 0; i < m->rings; i++) {
+		uint64_t desc = atomic_load(&slot_ring(s, i)->desc), live;
+
+		if (!desc_valid(desc) || desc_kind(desc) != limit->kind)
+			continue;
+		live = slot_live(m, s, i, now, limit->window_s);
+		if (desc == ring_desc(limit->kind, limit->window_s)) {
+			*ring_r = i;
+			return live;
+		}
+		if (live >= most) {
+			most = live;
+			*ring_r = i;
+		}
+	}
+	return most;
+}
+
+/* Step 2 of replacing a ring; the journal knows all it needs. */
+static void
+ring_become(struct quota *q, struct map *m, struct slot *s)
+{
+	struct table *t = m->t;
+	unsigned i = (unsigned)atomic_load(&t->journal_ring);
+	uint64_t desc = atomic_load(&t->journal_desc);
+	uint64_t total = atomic_load(&t->journal_total);
+	struct ring *r = slot_ring(s, i);
+	uint64_t tick = (quota_boottime(q) + m->offset) / ring_width(desc);
+
+	atomic_store(&r->desc, 0);
+	ring_wipe(m, s, i);
+	if (total != 0)
+		atomic_store(&slot_cells(m, s, i)[tick % RING_CELLS],
+		    cell_tag(tick, atomic_load(&r->gen)) |
+		    (total < COUNT_MASK ? total : COUNT_MASK));
+	atomic_store(&r->swept, tick);
+	atomic_store(&r->head, tick);
+	atomic_store(&r->desc, desc);
+}
+
+/* The ring to give up for another: an unused one, else the one longest not
+ * counted in among those that the set has no use for. */
+static unsigned
+ring_victim(struct map *m, struct slot *s, const struct quota_set *set)
+{
+	uint64_t oldest = UINT64_MAX;
+	unsigned victim = 0;
+
+	for (unsigned i = 0; i < m->rings; i++) {
+		uint64_t desc = atomic_load(&slot_ring(s, i)->desc), last;
+		bool wanted = false;
+
+		if (!desc_valid(desc))
+			return i;
+		for (unsigned k = 0; k < set->count; k++)
+			wanted |= desc == ring_desc(set->limit[k].kind,
+			    set->limit[k].window_s);
+		last = atomic_load(&slot_ring(s, i)->head) * ring_width(desc);
+		if (!wanted && last < oldest) {
+			oldest = last;
+			victim = i;
+		}
+	}
+	return victim;
+}
+
+/*
+ * Nothing is known of a window that was not counted so far, but what the kind's
+ * other windows hold: the most that could be is taken, as if it were of now.
+ */
+static void
+ring_add(struct quota *q, struct map *m, uint32_t n,
+    const struct quota_set *set, const struct quota_limit *limit)
+{
+	struct slot *s = map_slot(m, n);
+	struct table *t = m->t;
+	unsigned any;
+
+	version_odd(s);
+	atomic_store(&t->journal_slot, n);
+	atomic_store(&t->journal_ring, ring_victim(m, s, set));
+	atomic_store(&t->journal_desc, ring_desc(limit->kind, limit->window_s));
+	atomic_store(&t->journal_total, slot_used(m, s, limit,
+	    quota_boottime(q) + m->offset, &any));
+	atomic_store(&t->journal, JOURNAL_RING);
+	ring_become(q, m, s);
+	slot_done(m, s);
+}
+
+static void
+rings_fit(struct quota *q, struct map *m, uint32_t n,
+    const struct quota_set *set)
+{
+	struct slot *s = map_slot(m, n);
+
+	for (unsigned k = 0; k < set->count; k++) {
+		uint64_t desc = ring_desc(set->limit[k].kind,
+		    set->limit[k].window_s);
+		unsigned i = 0;
+
+		while (i < m->rings && atomic_load(&slot_ring(s, i)->desc) !=
+		    desc)
+			i++;
+		if (i == m->rings)
+			ring_add(q, m, n, set, &set->limit[k]);
+	}
+}
+
+/*
+ * Clear what has left the window, before its lap can be taken for a later one.
+ * A cell is read before the clock: a true one is never of a later tick.
+ */
+static void
+ring_sweep(struct quota *q, struct map *m, struct slot *s, unsigned i)
+{
+	struct ring *r = slot_ring(s, i);
+	uint64_t desc = atomic_load(&r->desc), width, tick;
+	word64 *cell = slot_cells(m, s, i);
+	bool all;
+
+	if (!desc_valid(desc))
+		return;
+	width = ring_width(desc);
+	tick = (quota_boottime(q) + m->offset) / width;
+	all = laps_ambiguous(tick, atomic_load(&r->swept));
+	for (unsigned c = 0; c < RING_CELLS; c++) {
+		uint64_t v = atomic_load(&cell[c]);
+
+		for (;;) {
+			tick = (quota_boottime(q) + m->offset) / width;
+			if (!all && cell_lap(v, c, tick) == 0)
+				break;
+			if (atomic_compare_exchange_strong(&cell[c], &v, 0))
+				break;
+		}
+	}
+	atomic_store(&r->swept, tick);
+}
+
+static void
+rings_clear(struct map *m, struct slot *s)
+{
+	uint64_t reset = atomic_load(&m->t->reset);
+
+	for (unsigned i = 0; i < m->rings; i++)
+		ring_wipe(m, s, i);
+	atomic_store(&s->live_until, 0);
+	atomic_store(&s->seen, reset);
+}
+
+void
+slot_clear(struct map *m, uint32_t n)
+{
+	struct slot *s = map_slot(m, n);
+
+	atomic_store(&m->t->journal_slot, n);
+	atomic_store(&m->t->journal, JOURNAL_CLEAR);
+	version_odd(s);
+	rings_clear(m, s);
+	slot_done(m, s);
+}
+
+void
+slot_mend(struct quota *q, struct map *m, uint32_t n,
+    const struct quota_set *set)
+{
+	struct slot *s = map_slot(m, n);
+
+	if (atomic_load(&s->seen) != atomic_load(&m->t->reset))
+		slot_clear(m, n);
+	/* Odd and not in the journal: its last change was done. */
+	if ((atomic_load(&s->version) & 1) != 0)
+		version_even(s);
+	if (set != NULL)
+		rings_fit(q, m, n, set);
+	for (unsigned i = 0; i < m->rings; i++)
+		ring_sweep(q, m, s, i);
+}
+
+void
+slot_put(struct quota *q, struct map *m, uint32_t n, unsigned i, uint64_t count)
+{
+	struct slot *s = map_slot(m, n);
+	struct ring *r = slot_ring(s, i);
+	uint64_t desc = atomic_load(&r->desc), tick, v, sum, tag;
+	word64 *cell;
+
+	tick = (quota_boottime(q) + m->offset) / ring_width(desc);
+	cell = &slot_cells(m, s, i)[tick % RING_CELLS];
+	tag = cell_tag(tick, atomic_load(&r->gen));
+	version_odd(s);
+	v = atomic_load(cell);
+	do {
+		sum = count;
+		if ((v & ~COUNT_MASK) == tag)
+			sum += v & COUNT_MASK;
+		if (sum > COUNT_MASK)
+			sum = COUNT_MASK;
+	} while (!atomic_compare_exchange_weak(cell, &v, tag | sum));
+	atomic_store(&r->head, tick);
+	atomic_store(&s->live_until, 0); /* to be found out */
+	version_even(s);
+}
+
+/* --- slots ------------------------------------------------------------ */
+
+bool
+slot_is_live(const struct map *m, struct slot *s, uint64_t now)
+{
+	if (atomic_load(&s->seen) != atomic_load(&m->t->reset))
+		return false;
+	for (unsigned i = 0; i < m->rings; i++) {
+		if (slot_live(m, s, i, now, QUOTA_WINDOW_MAX) != 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+slot_free(struct map *m, struct slot *s)
+{
+	atomic_store(&s->key_hi, 0);
+	atomic_store(&s->key_lo, 0);
+	atomic_store(&s->state, SLOT_FREE);
+	for (unsigned i = 0; i < m->rings; i++)
+		atomic_store(&slot_ring(s, i)->desc, 0);
+	rings_clear(m, s);
+}
+
+/* Take the slot from whom it belongs to, unless something was counted in it
+ * until the moment at which everybody sees that it is going. */
+static bool
+slot_retire(struct quota *q, struct map *m, uint32_t n)
+{
+	struct slot *s = map_slot(m, n);
+	struct quota_key key = {atomic_load(&s->key_hi),
+	    atomic_load(&s->key_lo)};
+	bool live;
+
+	atomic_store(&m->t->journal_slot, n);
+	atomic_store(&m->t->journal, JOURNAL_REUSE);
+	version_odd(s);
+	live = slot_is_live(m, s, quota_boottime(q) + m->offset);
+	if (!live) {
+		if (key.hi != 0)
+			index_remove(m, &key, n);
+		slot_free(m, s);
+		return true;
+	}
+	slot_done(m, s);
+	return false;
+}
+
+/*
+ * Look for an idle slot, from where the last search ended.  A search in vain is
+ * not repeated for a while: it reads the whole table.
+ */
+static int
+slot_search(struct quota *q, struct map *m, uint32_t *n_r)
+{
+	struct table *t = m->t;
+	uint64_t now = quota_boottime(q) + m->offset;
+	uint64_t reset = atomic_load(&t->reset);
+	uint32_t n = (uint32_t)(atomic_load(&t->hand) % m->slot_count);
+
+	if (now < atomic_load(&t->full_until) &&
+	    reset == atomic_load(&t->full_reset))
+		return ERR_FULL;
+	/* First by the hints; then what was reserved and went back shows only
+	 * in the cells. */
+	for (uint64_t k = 0; k < UINT64_C(2) * m->slot_count; k++) {
+		struct slot *s = map_slot(m, n);
+		bool idle = atomic_load(&s->live_until) <= now ||
+		    atomic_load(&s->seen) != reset ||
+		    (k >= m->slot_count && !slot_is_live(m, s, now));
+
+		*n_r = n;
+		n = n + 1 == m->slot_count ? 0 : n + 1;
+		if (idle && (atomic_load(&s->state) & SLOT_LOCKED) == 0 &&
+		    slot_retire(q, m, *n_r)) {
+			atomic_store(&t->hand, n);
+			return 0;
+		}
+	}
+	atomic_store(&t->full_reset, reset);
+	atomic_store(&t->full_until, now + FULL_NSEC);
+	return ERR_FULL;
+}
+
+static int
+slot_take(struct quota *q, struct map *m, uint32_t *n_r)
+{
+	struct table *t = m->t;
+	uint64_t fresh = atomic_load(&t->fresh);
+
+	if (fresh >= m->slot_count)
+		return slot_search(q, m, n_r);
+	*n_r = (uint32_t)fresh;
+	atomic_store(&t->fresh, fresh + 1);
+	atomic_store(&t->journal_slot, fresh);
+	atomic_store(&t->journal, JOURNAL_REUSE);
+	version_odd(map_slot(m, *n_r));
+	slot_free(m, map_slot(m, *n_r));
+	return 0;
+}
+
+static void
+name_set(const struct map *m, struct slot *s, const char *account, size_t len)
+{
+	struct name *name = slot_name(m, s);
+
+	atomic_store(&name->len, len);
+	for (size_t i = 0; i < QUOTA_NAME_KEPT; i += 8) {
+		uint64_t w = 0;
+
+		if (i < len)
+			memcpy(&w, account + i, len - i < 8 ? len - i : 8);
+		atomic_store_explicit(&name->text[i / 8], w,
+		    memory_order_relaxed);
+	}
+}
+
+int
+slot_make(struct quota *q, struct map *m, const struct quota_key *key,
+    const char *account, size_t len, uint32_t *n_r)
+{
+	struct table *t = m->t;
+	struct slot *s;
+	int rc;
+
+	if (slot_find(m, key, n_r) != NULL)
+		return 0;
+	rc = slot_take(q, m, n_r);
+	if (rc != 0)
+		return rc;
+	/* Ours now, free, of odd version, and in the journal. */
+	s = map_slot(m, *n_r);
+	name_set(m, s, account, len);
+	atomic_store(&s->state, SLOT_TAKEN);
+	atomic_store(&s->key_lo, key->lo);
+	atomic_store(&s->key_hi, key->hi);
+	index_add(m, key, *n_r);
+	slot_done(m, s);
+	if (atomic_load(&t->tombs) > m->index_mask / 4)
+		table_reindex(m);
+	return 0;
+}
+
+/* --- after a kill ------------------------------------------------------ */
+
+/* The slot was changing hands.  With a key it is whole, be it the old one's or
+ * the new one's; it may or may not stand in the index. */
+static void
+recover_reuse(struct map *m, uint32_t n)
+{
+	struct slot *s = map_slot(m, n);
+	struct quota_key key = {atomic_load(&s->key_hi),
+	    atomic_load(&s->key_lo)};
+	uint32_t other;
+
+	if (key.hi == 0) {
+		slot_free(m, s);
+	} else if (slot_find(m, &key, &other) == NULL) {
+		index_add(m, &key, n);
+	}
+}
+
+void
+table_recover(struct quota *q, struct map *m)
+{
+	struct table *t = m->t;
+	uint64_t journal = atomic_load(&t->journal);
+	uint64_t n = atomic_load(&t->journal_slot);
+
+	if (atomic_load(&t->dirty) != 0)
+		table_reindex(m);
+	if (journal == JOURNAL_NONE)
+		return;
+	if (n < m->slot_count) {
+		struct slot *s = map_slot(m, (uint32_t)n);
+
+		version_odd(s);
+		if (journal == JOURNAL_REUSE)
+			recover_reuse(m, (uint32_t)n);
+		else if (journal == JOURNAL_CLEAR)
+			rings_clear(m, s);
+		else if (journal == JOURNAL_RING &&
+		    atomic_load(&t->journal_ring) < m->rings &&
+		    desc_valid(atomic_load(&t->journal_desc)))
+			ring_become(q, m, s);
+		slot_done(m, s);
+	}
+	atomic_store(&t->journal, JOURNAL_NONE);
+}
+
+uint64_t
+table_after_boot(struct map *m)
+{
+	uint64_t fresh = atomic_load(&m->t->fresh), newest = 0;
+	uint64_t next = atomic_load(&m->t->generation);
+
+	for (uint32_t n = 0; n < fresh; n++) {
+		struct slot *s = map_slot(m, n);
+
+		if ((atomic_load(&s->version) & 1) != 0)
+			version_even(s);
+		for (unsigned i = 0; i < m->rings; i++) {
+			struct ring *r = slot_ring(s, i);
+			uint64_t desc = atomic_load(&r->desc), end;
+
+			if (atomic_load(&r->gen) >= next)
+				next = atomic_load(&r->gen) + 1;
+			if (!desc_valid(desc))
+				continue;
+			end = (atomic_load(&r->head) + 1) * ring_width(desc);
+			if (end > newest)
+				newest = end;
+		}
+	}
+	atomic_store(&m->t->generation, next);
+	table_reindex(m);
+	return newest;
+}

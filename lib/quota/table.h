@@ -1,0 +1,319 @@
+/*
+ * The quota table as it lies in its file; private to lib/quota.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ *	header   one page: what the file is (fixed), the locked part, the clock
+ *	index    open addressing: part of a key and a slot's number
+ *	slots    all of one size: head, ring heads, name, room for later, cells
+ *
+ * A ring counts one kind over one window.  Time is cut into ticks of
+ * ring_width(window); tick n counts in cell n % RING_CELLS.  RING_CELLS ticks
+ * are at most 25/24 of the window, one tick less is the window and 1/110 more:
+ * so whatever part of the current tick has passed, a sum covers the window.
+ *
+ * A cell is one atomic word, changed by compare-and-swap only:
+ *
+ *	bits 56..63  lap: which time round the ring (tick / RING_CELLS)
+ *	bits 40..55  the lowest bits of the ring's generation
+ *	bits  0..39  count; 0: the rest means nothing
+ *
+ * Laps compare modulo 256, so cells that have left the window are cleared at
+ * least every SWEEP_LAPS.  Generations come from one counter of the table: a
+ * generation names an account, a ring and what it was last cleared for, so who
+ * holds the one he counted under may take back, and nobody else.
+ *
+ * Who counts takes no lock: he reads the slot's version, adds, sums, and reads
+ * the version again.  Who changes more than cells (a new account, a reuse, a
+ * reset taking effect, other windows) holds the lock and makes the version odd
+ * first and even at the end.  Either the one sees the other's count, or the
+ * other sees the version move and begins again.
+ *
+ * The lock is an open-file-description lock on the file's first octet, which
+ * the kernel drops with its owner, and a mutex between threads.  What a killed
+ * owner left half done is in the journal; the next one does it again.
+ */
+#ifndef LIB_QUOTA_TABLE_H
+#define LIB_QUOTA_TABLE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+
+#include "quota.h"
+
+#define TABLE_MAGIC "postern quota\n\0"
+#define TABLE_VERSION 1
+#define NSEC UINT64_C(1000000000)
+#define RING_CELLS 32
+#define SWEEP_LAPS 64
+#define COUNT_BITS 40
+#define COUNT_MASK QUOTA_LIMIT_MAX
+#define FACTS_SIZE 120 /* reserved: networks, recipients' domains ... */
+
+typedef _Atomic uint64_t word64;
+
+enum {
+	MOVED_NO,
+	MOVED_NOW,  /* being copied: wait for the lock */
+	MOVED_JOINING, /* the same, into a file that had the name already */
+	MOVED_AWAY, /* another file has the name now */
+};
+
+enum {
+	JOURNAL_NONE,
+	JOURNAL_CLEAR, /* every ring of the slot starts anew */
+	JOURNAL_RING,  /* ring becomes desc, with total in its newest cell */
+	JOURNAL_REUSE, /* the slot changes hands */
+};
+
+struct table {
+	/* Fixed once the file has its name. */
+	char magic[16];
+	uint32_t version;
+	uint32_t header_size;
+	uint32_t slots;
+	uint32_t rings;
+	uint32_t slot_size;
+	uint32_t cells; /* of a ring */
+	uint64_t index_size; /* a power of two */
+	uint64_t file_size;
+	uint64_t hash_key[2];
+	uint64_t check; /* over all of the above */
+	unsigned char pad0[128 - 80];
+
+	/* Read by all, seldom written. */
+	word64 moved;
+	word64 reset; /* generation of the whole table */
+	unsigned char pad1[128 - 16];
+
+	/* The clock: table time is boot time + offset, in nanoseconds. */
+	word64 offset;
+	word64 latest;      /* a recent table time */
+	word64 wall_offset; /* wall - table at that time */
+	unsigned char boot_id[16];
+	unsigned char pad2[128 - 40];
+
+	/* Under the lock. */
+	word64 generation; /* the next one */
+	word64 fresh;      /* slots from here on were never used */
+	word64 hand;       /* where the search for an idle slot goes on */
+	word64 full_until; /* nothing is idle before */
+	word64 full_reset; /* ... unless reset is no longer this */
+	word64 tombs;      /* dead entries of the index */
+	word64 dirty;      /* the index is being rebuilt */
+	word64 journal;    /* JOURNAL_ */
+	word64 journal_slot, journal_ring, journal_desc, journal_total;
+	unsigned char pad3[4096 - 3 * 128 - 96];
+};
+
+enum {
+	SLOT_FREE = 0,
+	SLOT_TAKEN = 1,
+	SLOT_LOCKED = 2, /* bit: the administrator's lock */
+};
+
+struct slot {
+	word64 version; /* odd: being changed */
+	word64 key_hi;  /* 0: nobody's.  Written last, cleared first */
+	word64 key_lo;
+	word64 state;
+	word64 seen; /* the table's reset generation when last cleared */
+	word64 live_until; /* a hint: table time when all will have left */
+	word64 spare[2];
+};
+
+struct ring {
+	word64 desc;  /* kind and window; 0: unused */
+	word64 gen;
+	word64 swept; /* tick at which old cells were last cleared */
+	word64 head;  /* newest tick counted in */
+};
+
+struct name {
+	word64 len; /* of the whole name */
+	word64 text[QUOTA_NAME_KEPT / 8];
+};
+
+/* One file, mapped. */
+struct map {
+	struct map *older; /* mapped until quota_close: others may be in there */
+	int fd;
+	dev_t dev;
+	ino_t ino;
+	size_t size;
+	struct table *t;
+	word64 *index;
+	unsigned char *slots;
+	uint64_t index_mask;
+	size_t slot_size, name_at, cells_at;
+	uint32_t slot_count;
+	unsigned rings;
+	uint64_t offset; /* constant within a boot */
+};
+
+struct quota {
+	_Atomic(struct map *) map;
+	pthread_mutex_t mutex;
+	struct quota_clock clock;
+	enum quota_mode mode;
+	uint32_t accounts;
+	unsigned limits;
+	char *path, *new_path;
+};
+
+/* --- slots and rings -------------------------------------------------- */
+
+static inline struct slot *
+map_slot(const struct map *m, uint32_t n)
+{
+	return (struct slot *)(void *)(m->slots + n * m->slot_size);
+}
+
+static inline struct ring *
+slot_ring(struct slot *s, unsigned i)
+{
+	return (struct ring *)(void *)(s + 1) + i;
+}
+
+static inline struct name *
+slot_name(const struct map *m, struct slot *s)
+{
+	return (struct name *)(void *)((unsigned char *)s + m->name_at);
+}
+
+static inline word64 *
+slot_cells(const struct map *m, struct slot *s, unsigned i)
+{
+	return (word64 *)(void *)((unsigned char *)s + m->cells_at) +
+	    i * RING_CELLS;
+}
+
+/* Layout of a slot with so many rings. */
+static inline size_t
+layout_name_at(unsigned rings)
+{
+	return sizeof(struct slot) + rings * sizeof(struct ring);
+}
+
+static inline size_t
+layout_cells_at(unsigned rings)
+{
+	return (layout_name_at(rings) + sizeof(struct name) + FACTS_SIZE + 63) /
+	    64 * 64;
+}
+
+static inline size_t
+layout_slot_size(unsigned rings)
+{
+	return layout_cells_at(rings) + rings * RING_CELLS * sizeof(word64);
+}
+
+static inline uint64_t
+ring_desc(enum quota_kind kind, uint32_t window_s)
+{
+	return (uint64_t)window_s << 8 | (uint64_t)kind;
+}
+
+static inline unsigned
+desc_kind(uint64_t desc)
+{
+	return desc & 0xff;
+}
+
+static inline uint64_t
+desc_window(uint64_t desc)
+{
+	return desc >> 8;
+}
+
+/* Not what a torn file may hold. */
+static inline bool
+desc_valid(uint64_t desc)
+{
+	return desc_kind(desc) < QUOTA_KINDS && desc_window(desc) >= 1 &&
+	    desc_window(desc) <= QUOTA_WINDOW_MAX;
+}
+
+/* Nanoseconds of a tick. */
+static inline uint64_t
+ring_width(uint64_t desc)
+{
+	return desc_window(desc) * (NSEC * 25 / 24) / RING_CELLS;
+}
+
+static inline uint64_t
+cell_tag(uint64_t tick, uint64_t gen)
+{
+	return (tick / RING_CELLS) << 56 | (gen & 0xffff) << COUNT_BITS;
+}
+
+/* By how many laps a cell is ahead of what the tick expects at its place: 0 it
+ * is within the ring, less: it has left, more: its writer's clock is ahead. */
+static inline int
+cell_lap(uint64_t cell, unsigned index, uint64_t tick)
+{
+	uint64_t lap = tick / RING_CELLS - (index > tick % RING_CELLS);
+
+	return (int8_t)(uint8_t)((cell >> 56) - lap);
+}
+
+static inline uint64_t
+quota_boottime(const struct quota *q)
+{
+	return q->clock.boottime(q->clock.ctx);
+}
+
+/* --- quota.c ----------------------------------------------------------- */
+
+/* Seconds until so much fits into the ring, at least 1. */
+uint64_t ring_retry(const word64 *cells, uint64_t desc, uint64_t limit,
+    uint64_t need, uint64_t now);
+
+/* --- quota_slot.c: all under the lock ---------------------------------- */
+
+struct quota_key quota_key_of(const struct map *m, const char *account,
+    size_t len);
+/* The account's slot, or NULL.  Needs no lock: may miss one that is being
+ * created, never takes one for another. */
+struct slot *slot_find(const struct map *m, const struct quota_key *key,
+    uint32_t *n_r);
+/* The same, or a new one for it.  ERR_FULL. */
+int slot_make(struct quota *q, struct map *m, const struct quota_key *key,
+    const char *account, size_t len, uint32_t *n_r);
+/* Make it fit for counting: resets applied, a ring for each limit of the set
+ * (NULL: none), laps unambiguous. */
+void slot_mend(struct quota *q, struct map *m, uint32_t n,
+    const struct quota_set *set);
+/* Every ring starts anew. */
+void slot_clear(struct map *m, uint32_t n);
+/* Put more into the newest cell of a ring (to join tables). */
+void slot_put(struct quota *q, struct map *m, uint32_t n, unsigned ring,
+    uint64_t count);
+/* What counts against the limit: its ring's live count, or, without one, the
+ * most that another ring of the kind knows.  *ring_r is that ring's number; the
+ * number of rings: there is none of the kind. */
+uint64_t slot_used(const struct map *m, struct slot *s,
+    const struct quota_limit *limit, uint64_t now, unsigned *ring_r);
+/* Live count of the ring; within: only of the last so many seconds of it. */
+uint64_t slot_live(const struct map *m, struct slot *s, unsigned ring,
+    uint64_t now, uint64_t within_s);
+/* Does anything count in it? */
+bool slot_is_live(const struct map *m, struct slot *s, uint64_t now);
+/* Finish what a killed owner of the lock began. */
+void table_recover(struct quota *q, struct map *m);
+/* Make the index anew from the slots. */
+void table_reindex(struct map *m);
+/* After a reboot, when pages of the file may be of different age: mend what can
+ * be mended.  Returns the latest table time at which something was counted. */
+uint64_t table_after_boot(struct map *m);
+
+/* --- quota_file.c ------------------------------------------------------ */
+
+/* The lock; ERR_SYSTEM.  Taking it recovers. */
+int table_lock(struct quota *q, struct map *m);
+void table_unlock(struct quota *q, struct map *m);
+/* Go to where the table was moved.  0: q->map is another one now, or the move
+ * was given up. */
+int table_follow(struct quota *q, struct map *from);
+
+#endif
