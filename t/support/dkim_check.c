@@ -32,12 +32,26 @@ canon_line(struct buf *out, const char *p, size_t len)
 	buf_str(out, "\r\n");
 }
 
+/* The first line end; NULL: none. */
+static const char *
+line_end(const char *p, size_t len)
+{
+	const char *end = p + len;
+
+	while ((p = memchr(p, '\r', (size_t)(end - p))) != NULL) {
+		if (p + 1 < end && p[1] == '\n')
+			return p;
+		p++;
+	}
+	return NULL;
+}
+
 void
 dkim_check_body(
     enum dkim_canon canon, const char *body, size_t len, struct buf *out)
 {
 	while (len > 0) {
-		const char *end = memmem(body, len, "\r\n", 2);
+		const char *end = line_end(body, len);
 		size_t n = end == NULL ? len : (size_t)(end - body);
 
 		if (canon == DKIM_RELAXED) {
