@@ -20,6 +20,7 @@
 #include "log.h"
 #include "options.h"
 #include "ready.h"
+#include "runfiles.h"
 #include "snapshot.h"
 
 /* Milliseconds, at a stop: for messages under way to come to their end, for
@@ -268,9 +269,9 @@ shut(struct server *srv)
 	}
 	atomic_store(&srv->quit, true);
 	sem_post(&srv->work);
-	clock_gettime(CLOCK_REALTIME, &end);
+	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_sec += SHUT_MAX / 1000;
-	if (pthread_timedjoin_np(srv->worker, NULL, &end) != 0)
+	if (pthread_clockjoin_np(srv->worker, NULL, CLOCK_MONOTONIC, &end) != 0)
 		return false;
 	callbacks_use(NULL);
 	return left == 0;
@@ -297,7 +298,7 @@ wait_for_signals(struct server *srv)
 		case SIGCHLD:
 			if (!atomic_load(&srv->listener_ended))
 				break;
-			return srv->listener_rc == 0 ? "signal" : NULL;
+			return srv->listener_rc == 0 ? "a signal" : NULL;
 		default:
 			return sig == SIGTERM ? "SIGTERM"
 			    : sig == SIGINT   ? "SIGINT"
@@ -335,7 +336,8 @@ serve(const struct serve_options *o)
 	drain(&srv);
 	/* A thread that is still at work must not see exit's clean-up. */
 	if (!shut(&srv)) {
-		log_line(LOG_WARNING, "stopped with messages at work");
+		log_line(LOG_WARNING, "stopped with threads still at work");
+		runfiles_remove();
 		_exit(rc);
 	}
 	if (why != NULL)

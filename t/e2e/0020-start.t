@@ -15,7 +15,7 @@ USAGE, NOUSER, UNAVAILABLE, CANTCREAT, NOPERM, CONFIG = 64, 67, 69, 73, 77, 78
 LONG = '/' + 'x' * 120
 
 # Name, configuration, further arguments, exit status, what is said. @DIR@ is
-# an empty directory, @PORT@ a port in use.
+# an empty directory, @PORT@ a port in use, @PIPE@ a named pipe.
 MISTAKES = [
     ('unknown flag', '', ['-Z'], USAGE, r'usage: postern'),
     ('argument', '', ['file'], USAGE, r'usage: postern'),
@@ -47,8 +47,8 @@ MISTAKES = [
      CONFIG, r'BaseDirectory: \S+/none: No such'),
     ('PidFile', 'Socket local:@DIR@/s\nPidFile @DIR@/none/pid\n', [],
      CANTCREAT, r'PidFile: \S+/none/pid: No such'),
-    ('PidFile, a device', 'Socket local:@DIR@/s\nPidFile /dev/null\n', [],
-     CANTCREAT, r'PidFile: /dev/null: is not a plain file'),
+    ('PidFile, a pipe', 'Socket local:@DIR@/s\nPidFile @PIPE@\n', [],
+     CANTCREAT, r'PidFile: \S+/pipe: is not a plain file'),
     ('-u', 'Socket local:@DIR@/s\n', ['-u', 'no-such-user'], NOUSER,
      r'no user no-such-user: create it with: useradd'),
     ('UserID', 'Socket local:@DIR@/s\nUserID nobody:no-such\n', [], NOUSER,
@@ -96,11 +96,15 @@ def conf(directory, text):
 def check_mistake(case, port, user=None, program=None):
     name, text, args, status, said = case
     directory, empty = new_dir('start'), new_dir('empty')
-    text = text.replace('@DIR@', empty).replace('@PORT@', str(port))
+    pipe = os.path.join(directory, 'pipe')
+    os.mkfifo(pipe)
+    for word, value in (('DIR', empty), ('PORT', port), ('PIPE', pipe)):
+        text = text.replace('@%s@' % word, str(value))
     done = run(['-f', '-x', conf(directory, text)] + args, user, program)
     is_(done.returncode, status, '%s: exit status' % name)
     like(done.stderr, said, '%s: message' % name)
-    is_(os.listdir(empty), [], '%s: nothing stays' % name)
+    is_((os.listdir(empty), sorted(os.listdir(directory))),
+        ([], ['conf', 'pipe']), '%s: nothing stays' % name)
 
 
 def check_mistakes():

@@ -124,6 +124,14 @@ def check_files():
                      'read it .*: chown nobody ' + path)
     os.chown(path, USER.pw_uid, -1)
     is_(refused(postern, '-n'), (0, ''), 'data set: with that done, -n is fine')
+    postern = start(CONF, start=False)
+    key = write_file(os.path.join(postern.dir, 'key'), 'no key\n', 0o600)
+    postern.configure(CONF + 'Domain example.org\nSelector s\n'
+                      'RequireSafeKeys no\nKeyFile %s\n' % key)
+    check_unreadable('key', postern, key, 'read it .*: chown nobody ' + key)
+    postern = start(CONF, start=False)
+    path = closed_file(postern, 'hosts', '192.0.2.1\n')
+    os.chown(path, USER.pw_uid, -1)
     os.chmod(path, 0)
     check_unreadable('own file', postern, path, 'read it .*: chmod u.r ' + path)
     directory = os.path.join(postern.dir, 'secret')
@@ -167,7 +175,7 @@ def check_chroot():
 
 def main():
     need_root()
-    plan(41)
+    plan(46)
     check_ids()
     check_modes()
     check_files()

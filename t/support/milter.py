@@ -7,11 +7,9 @@ import struct
 
 VERSION = 6
 ACTIONS = 0x1ff
-PROTOCOL = 0x1fffff
-
-# Command -> the flag by which the filter said that it will not answer.
-NO_REPLY = {b'C': 0x1000, b'H': 0x2000, b'M': 0x4000, b'R': 0x8000,
-            b'L': 0x80, b'N': 0x40000, b'B': 0x80000}
+# Steps that can be left out, and what else an MTA may offer, but not to go on
+# without a reply: so that a step is over when it returns.
+PROTOCOL = 0x100f7f
 FINAL = b'acrtdy4'
 
 
@@ -20,8 +18,8 @@ class Gone(Exception):
 
 
 class Conversation:
-    """Each step returns the reply's letter as text ('c' continue, 'a' accept,
-    't' tempfail, 'r' reject, ...), or None where the filter gives none.
+    """Each step returns the reply's letter as text: 'c' continue, 'a' accept,
+    't' tempfail, 'r' reject, ...
 
     address: a path or a (host, port) pair. .edits are the packets before the
     last reply that change the message, as (letter, octets).
@@ -32,12 +30,12 @@ class Conversation:
             socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
         self.socket.settimeout(timeout)
         self.socket.connect(address)
-        self.flags, self.edits = 0, []
+        self.edits = []
+        self.greeted = False
         self._send(b'O', struct.pack('>III', VERSION, ACTIONS, PROTOCOL))
-        command, data = self._receive()
+        command, _ = self._receive()
         if command != b'O':
             raise Gone('negotiation: %r' % command)
-        self.flags = struct.unpack('>III', data[:12])[2]
 
     def _send(self, command, data=b''):
         try:
@@ -65,8 +63,6 @@ class Conversation:
 
     def step(self, command, data=b''):
         self._send(command, data)
-        if self.flags & NO_REPLY.get(command, 0):
-            return None
         self.edits = []
         while True:
             reply, octets = self._receive()
@@ -105,9 +101,11 @@ class Conversation:
         return self.step(b'E')
 
     def begin(self, queue_id='TEST'):
-        """As far as the recipient."""
-        self.connect()
-        self.helo()
+        """As far as the recipient of the first message, or a further one."""
+        if not self.greeted:
+            self.connect()
+            self.helo()
+            self.greeted = True
         self.macros(b'M', i=queue_id)
         self.mail()
         return self.rcpt()
