@@ -17,6 +17,7 @@
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/dkim/dkim_key.h"
+#include "lib/dkim/dkim_sign.h"
 #include "lib/err.h"
 #include "lib/keyfile.h"
 #include "log.h"
@@ -341,6 +342,10 @@ signing_find(struct signing *s, struct arena *a, const struct addr *from,
 	int rc;
 
 	*count_r = 0;
+	/* No name is longer, and one with very many labels would cost a
+	 * look-up for each. */
+	if (strlen(from->domain) > DKIM_SIGN_DOMAIN_MAX)
+		return 0;
 	if (s->table != NULL) {
 		rc = walk_forms(&f);
 		*count_r = f.count;
@@ -420,16 +425,15 @@ load_tables(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	struct checker check = {.s = s, .msg = msg_r};
 	int rc;
 
-	if (conf_given(c, "KeyFile"))
-		return errmsg_set(msg_r, "%s: KeyFile: expected either KeyFile "
-		    "or KeyTable, not both", conf_where(c, "KeyFile"));
 	if (!conf_given(c, "SigningTable"))
 		return errmsg_set(msg_r, "%s: KeyTable: expected SigningTable "
 		    "too, which says who is signed for",
 		    conf_where(c, "KeyTable"));
-	if (conf_given(c, "Domain") || conf_given(c, "Selector"))
-		log_line(LOG_WARNING, "%s: Domain and Selector are not used: "
-		    "KeyTable names them", conf_where(c, "KeyTable"));
+	if (conf_given(c, "Domain") || conf_given(c, "KeyFile") ||
+	    conf_given(c, "Selector"))
+		log_line(LOG_WARNING, "%s: Domain, KeyFile and Selector are "
+		    "not used: KeyTable names them",
+		    conf_where(c, "KeyTable"));
 	rc = options_set(c, "KeyTable", NULL, &s->keys, msg_r);
 	if (rc == 0)
 		rc = options_set(c, "SigningTable", NULL, &s->table, msg_r);
