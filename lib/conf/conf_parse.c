@@ -78,7 +78,7 @@ static pthread_mutex_t confuse_lock = PTHREAD_MUTEX_INITIALIZER;
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 
-__attribute__((format(printf, 2, 0))) static void
+static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	char text[512], shown[512];
