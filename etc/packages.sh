@@ -14,8 +14,7 @@ PACKAGES_RIG="python3 python3-dkim libsasl2-modules libsasl2-modules-db
 	openssl"
 
 # To run the tests.
-PACKAGES_TEST="$PACKAGES_RIG python3-nacl opendkim-tools mandoc lmdb-utils m4
-	openssl"
+PACKAGES_TEST="$PACKAGES_RIG python3-nacl opendkim-tools mandoc lmdb-utils m4"
 
 # packages_missing NAME...: prints those that are not installed.
 packages_missing() {
