@@ -92,9 +92,9 @@ void dkim_sign_body(struct dkim_sign *s, const void *bytes, size_t len);
 /*
  * Sign.  headers are all fields of the message as they will leave, top first.
  * results[i] answers requests[i], its text in the arena; one that fails does
- * not hinder the others.  Fields that can't be signed (see dkim_sign_names) must
- * not be in h=.  Returns 0 when all went well, otherwise the first error.  May
- * be called again, with other requests.
+ * not hinder the others.  Fields that can't be signed (see dkim_sign_names)
+ * must not be in h=.  Returns 0 when all went well, otherwise the first error.
+ * May be called again, with other requests.
  */
 int dkim_sign_finish(struct dkim_sign *s, struct arena *a,
     const struct hdr_list *headers, const struct dkim_request *requests,
@@ -128,8 +128,8 @@ extern const char *const dkim_fields_never[];
  * From), or ERR_SYNTAX (a From that can't be signed).
  *
  * What can't be signed: a field whose name is not one, or whose value holds a
- * NUL, or a CR or LF outside of folds; and what verifiers do not agree about, VT
- * and FF in a value and a tab before the colon.
+ * NUL, or a CR or LF outside of folds; and what verifiers do not agree about:
+ * VT and FF in a value and a tab before the colon.
  */
 int dkim_sign_names(struct arena *a, const struct hdr_list *headers,
     const struct dkim_fields *fields, const char *const **names_r);
