@@ -175,6 +175,9 @@ work(void *arg)
 			reload(srv);
 		if (atomic_exchange(&srv->reset, false))
 			reset();
+		/* A TERM close behind that signal may have gone to libmilter's
+		 * thread: have the listener look, sooner than it would. */
+		pthread_kill(srv->listener, SIGURG);
 	}
 }
 
@@ -187,6 +190,12 @@ ask(struct server *srv, atomic_bool *what)
 }
 
 /* -- signals -- */
+
+static void
+on_nudge(int sig)
+{
+	(void)sig; /* it has ended a poll */
+}
 
 static void
 on_signal(int sig)
@@ -206,8 +215,9 @@ on_signal(int sig)
 
 /*
  * A thread of libmilter's waits for HUP, TERM and INT as well, and takes five
- * seconds to stop.  But a signal to the process goes to the main thread first if
- * it is open there, so it is, there only, and before libmilter starts.
+ * seconds to stop.  But a signal to the process goes to the main thread first,
+ * if it is open there and no other is on its way to it; so they are, there only,
+ * and before libmilter starts.
  */
 static void
 take_signals(struct server *srv)
@@ -216,6 +226,7 @@ take_signals(struct server *srv)
 	    SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT};
 	struct sigaction action = {
 	    .sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct sigaction nudge = {.sa_handler = on_nudge};
 	sigset_t set;
 
 	serving = srv;
@@ -224,6 +235,7 @@ take_signals(struct server *srv)
 		sigaction(numbers[i], &action, NULL);
 		sigaddset(&set, numbers[i]);
 	}
+	sigaction(SIGURG, &nudge, NULL);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -233,9 +245,13 @@ static void *
 listen_and_serve(void *arg)
 {
 	struct server *srv = arg;
+	sigset_t set;
 
 	while (sem_wait(&srv->go) != 0)
 		;
+	sigemptyset(&set);
+	sigaddset(&set, SIGURG);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	srv->listener_rc = callbacks_run();
 	atomic_store(&srv->listener_ended, true);
 	sem_post(&srv->stop);
