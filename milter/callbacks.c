@@ -183,6 +183,16 @@ connection_new(SMFICTX *ctx)
 	return enter(ctx);
 }
 
+/* For a command of mail: an MTA may send one without having negotiated, and
+ * then libmilter has it carried out.  NULL: as connection_new. */
+static struct connection *
+enter_command(SMFICTX *ctx)
+{
+	struct connection *c = enter(ctx);
+
+	return c != NULL ? c : connection_new(ctx);
+}
+
 /* A reply's words as smfi_setreply takes them: one line, `%` doubled. */
 static char *
 reply_text(const char *text, char *out, size_t size)
@@ -258,10 +268,10 @@ tell(SMFICTX *ctx, struct connection *c, unsigned long quiet, struct verdict v)
 static sfsistat
 on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *addr)
 {
-	struct connection *c = enter(ctx);
+	struct connection *c = enter_command(ctx);
 	struct verdict v;
 
-	if (c == NULL && (c = connection_new(ctx)) == NULL)
+	if (c == NULL)
 		return SMFIS_TEMPFAIL;
 	v = chain_connect(c->s, name, (const struct sockaddr *)addr);
 	if (c->quiet & SMFIP_NR_CONN)
@@ -272,16 +282,20 @@ on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *addr)
 static sfsistat
 on_helo(SMFICTX *ctx, char *helo)
 {
-	struct connection *c = enter(ctx);
+	struct connection *c = enter_command(ctx);
 
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
 	return leave(c, tell(ctx, c, SMFIP_NR_HELO, chain_helo(c->s, helo)));
 }
 
 static sfsistat
 on_mail(SMFICTX *ctx, char **argv)
 {
-	struct connection *c = enter(ctx);
+	struct connection *c = enter_command(ctx);
 
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
 	return leave(c,
 	    tell(ctx, c, SMFIP_NR_MAIL,
 		chain_mail(c->s, argv[0], (const char *const *)argv + 1)));
@@ -290,9 +304,12 @@ on_mail(SMFICTX *ctx, char **argv)
 static sfsistat
 on_rcpt(SMFICTX *ctx, char **argv)
 {
-	struct connection *c = enter(ctx);
-	struct verdict v = chain_rcpt(c->s, argv[0]);
+	struct connection *c = enter_command(ctx);
+	struct verdict v;
 
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	v = chain_rcpt(c->s, argv[0]);
 	if (c->quiet & SMFIP_NR_RCPT)
 		return leave(c, SMFIS_NOREPLY);
 	if (v.action == VERDICT_DISCARD)
@@ -306,10 +323,12 @@ on_rcpt(SMFICTX *ctx, char **argv)
 static sfsistat
 on_header(SMFICTX *ctx, char *name, char *value)
 {
-	struct connection *c = enter(ctx);
+	struct connection *c = enter_command(ctx);
 	size_t len = strlen(value);
 	char *spaced;
 
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
 	if (c->leading_space) {
 		chain_header(c->s, name, strlen(name), value, len);
 	} else if (c->s->msg != NULL) {
@@ -326,18 +345,21 @@ on_header(SMFICTX *ctx, char *name, char *value)
 static sfsistat
 on_eoh(SMFICTX *ctx)
 {
-	struct connection *c = enter(ctx);
+	struct connection *c = enter_command(ctx);
 
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
 	return leave(c, tell(ctx, c, SMFIP_NR_EOH, chain_eoh(c->s)));
 }
 
 static sfsistat
 on_body(SMFICTX *ctx, unsigned char *data, size_t len)
 {
-	struct connection *c = enter(ctx);
-	struct verdict v = chain_body(c->s, data, len);
+	struct connection *c = enter_command(ctx);
 
-	(void)v; /* kept for the end of the message */
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	chain_body(c->s, data, len); /* kept for the end of the message */
 	return leave(
 	    c, c->quiet & SMFIP_NR_BODY ? SMFIS_NOREPLY : SMFIS_CONTINUE);
 }
@@ -397,10 +419,13 @@ act(SMFICTX *ctx, struct connection *c, struct verdict v)
 static sfsistat
 on_eom(SMFICTX *ctx)
 {
-	struct connection *c = enter(ctx);
-	struct verdict v = chain_eom(c->s);
+	struct connection *c = enter_command(ctx);
+	struct verdict v;
 	sfsistat st;
 
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	v = chain_eom(c->s);
 	if (c->s->msg == NULL)
 		return leave(c, SMFIS_TEMPFAIL);
 	if (!verdict_decides(&v))

@@ -171,6 +171,7 @@ def show():
         quote(open(postern.conf_file).read())
         signed_mail(mta, sink, record)
         number = until_refused(mta)
+        quota_list(postern)
         after_reset(mta, postern, number)
         quota_list(postern)
     step('Done. Nothing is left running; the README says how to attach '

@@ -191,8 +191,7 @@ class _Session(socketserver.StreamRequestHandler):
 
     def do_ehlo(self, line):
         self.helo, self.mail = line[5:], None
-        for word in ('sink.example', 'PIPELINING', 'SIZE', '8BITMIME',
-                     'SMTPUTF8', 'DSN'):
+        for word in ('sink.example',) + self.server.sink.extensions:
             self.say('250-' + word)
         self.say('250 ENHANCEDSTATUSCODES')
 
@@ -251,10 +250,13 @@ class Sink:
     """An SMTP server on loopback that keeps what it is given.
 
     answers: recipient address -> reply line, for recipients it refuses.
+    extensions: what its EHLO offers; may be changed while it runs.
     """
 
     def __init__(self, answers=None):
         self.answers = answers or {}
+        self.extensions = ('PIPELINING', 'SIZE', '8BITMIME', 'SMTPUTF8',
+                           'DSN')
         self.mails = []
         self._lock = threading.Lock()
         self.port = proc.free_port()

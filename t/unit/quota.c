@@ -1,0 +1,988 @@
+/*
+ * The quota table, one thread, with a clock that only moves when told to.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "lib/quota/quota.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/err.h"
+#include "t/support/test.h"
+
+#define S UINT64_C(1000000000)
+
+struct rig {
+	char dir[64], path[128];
+	uint64_t boot, wall;
+	unsigned char boot_id[16];
+	struct quota_clock clock;
+	struct quota_options opt;
+	struct quota_report report;
+	struct errmsg msg;
+	struct quota *q;
+	struct quota_set set;
+};
+
+static uint64_t
+rig_boottime(void *ctx)
+{
+	return ((struct rig *)ctx)->boot;
+}
+
+static uint64_t
+rig_wall(void *ctx)
+{
+	return ((struct rig *)ctx)->wall;
+}
+
+static void
+rig_boot_id(void *ctx, unsigned char id_r[16])
+{
+	memcpy(id_r, ((struct rig *)ctx)->boot_id, 16);
+}
+
+static void
+pass(struct rig *r, double seconds)
+{
+	r->boot += (uint64_t)(seconds * (double)S);
+	r->wall += (uint64_t)(seconds * (double)S);
+}
+
+static void
+open_table(struct rig *r)
+{
+	int rc = quota_open(&r->q, r->path, &r->opt, &r->report, &r->msg);
+
+	if (rc != 0)
+		fail_msg("%d: %s", rc, r->msg.text);
+}
+
+static void
+limit(struct rig *r, enum quota_kind kind, uint32_t window, uint64_t max)
+{
+	struct quota_limit l = {kind, window, max};
+
+	assert_int_equal(quota_set_add(&r->set, &l), 0);
+}
+
+static int
+setup(void **state)
+{
+	struct rig *r = calloc(1, sizeof(*r));
+
+	strcpy(r->dir, "quota.XXXXXX");
+	assert_non_null(mkdtemp(r->dir));
+	snprintf(r->path, sizeof(r->path), "%s/table", r->dir);
+	r->boot = 1000 * S;
+	r->wall = UINT64_C(1700000000) * S;
+	r->boot_id[0] = 1;
+	r->clock = (struct quota_clock){rig_boottime, rig_wall, rig_boot_id, r};
+	r->opt = (struct quota_options){.mode = QUOTA_CREATE, .accounts = 100,
+	    .limits = 5, .clock = &r->clock};
+	open_table(r);
+	assert_int_equal(r->report.event, QUOTA_CREATED);
+	*state = r;
+	return 0;
+}
+
+static int
+files(struct rig *r, const char *with, bool unlink_all)
+{
+	DIR *d = opendir(r->dir);
+	struct dirent *e;
+	int n = 0;
+
+	while ((e = readdir(d)) != NULL) {
+		char path[512];
+
+		if (e->d_name[0] == '.')
+			continue;
+		n += strstr(e->d_name, with) != NULL;
+		snprintf(path, sizeof(path), "%s/%s", r->dir, e->d_name);
+		if (unlink_all)
+			unlink(path);
+	}
+	closedir(d);
+	return n;
+}
+
+static int
+teardown(void **state)
+{
+	struct rig *r = *state;
+
+	quota_close(r->q);
+	assert_int_equal(files(r, ".new", false), 0);
+	files(r, "", true);
+	rmdir(r->dir);
+	free(r);
+	return 0;
+}
+
+/* A whole message of n messages, or whatever the kind is. */
+static int
+take(struct rig *r, const char *who, enum quota_kind kind, uint64_t n)
+{
+	struct quota_use use = {0};
+	struct quota_amount amount = {{0}};
+	int rc;
+
+	amount.of[kind] = n;
+	rc = quota_reserve(r->q, who, &r->set, &amount, &use, NULL);
+	if (rc == QUOTA_GRANTED)
+		rc = quota_commit(r->q, &use, NULL);
+	quota_release(r->q, &use);
+	return rc;
+}
+
+static uint64_t
+used(struct rig *r, const char *who, unsigned which)
+{
+	struct quota_state s;
+
+	assert_int_equal(quota_peek(r->q, who, &r->set, &s), 0);
+	assert_int_equal(s.count, r->set.count);
+	return s.usage[which].used;
+}
+
+static uint64_t
+retry(struct rig *r, const char *who, unsigned which)
+{
+	struct quota_state s;
+
+	assert_int_equal(quota_peek(r->q, who, &r->set, &s), 0);
+	return s.usage[which].retry_s;
+}
+
+/* Every length of window: full now, full until it has passed, free soon after;
+ * the same many times over, and from odd places within a tick. */
+static void
+windows(void **state)
+{
+	static const uint32_t lengths[] = {1, 2, 60, 3600, 86400, 604800,
+	    QUOTA_WINDOW_MAX};
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		uint32_t w = lengths[i];
+		char who[32];
+
+		r->set.count = 0;
+		limit(r, QUOTA_MESSAGES, w, 3);
+		snprintf(who, sizeof(who), "window%u", w);
+		for (int k = 0; k < 200; k++) {
+			pass(r, w * (0.0001 + 0.0137 * k));
+			while (used(r, who, 0) != 0)
+				pass(r, w / 50.0);
+			for (int n = 0; n < 3; n++)
+				assert_int_equal(take(r, who, QUOTA_MESSAGES,
+				    1), QUOTA_GRANTED);
+			assert_int_equal(take(r, who, QUOTA_MESSAGES, 1),
+			    QUOTA_REFUSED);
+			assert_in_range(retry(r, who, 0), w, w * 25 / 24 + 1);
+			pass(r, w * 1.009);
+			assert_int_equal(take(r, who, QUOTA_MESSAGES, 1),
+			    QUOTA_REFUSED);
+			pass(r, w * (25.0 / 24 - 1.009) + 0.000001);
+			assert_int_equal(take(r, who, QUOTA_MESSAGES, 1),
+			    QUOTA_GRANTED);
+		}
+	}
+}
+
+/* The sliding window against a list of what was granted, for hours. */
+static void
+slides(void **state)
+{
+	struct rig *r = *state;
+	static uint64_t when[100000];
+	size_t n = 0;
+	unsigned refused = 0, seed = 7;
+
+	limit(r, QUOTA_MESSAGES, 3600, 50);
+	for (int i = 0; i < 20000; i++) {
+		uint64_t in_window = 0, near = 0;
+		int rc;
+
+		seed = seed * 1103515245 + 12345;
+		pass(r, (seed >> 16) % 97 + 0.123);
+		rc = take(r, "bob", QUOTA_MESSAGES, 1);
+		for (size_t k = n; k-- > 0;) {
+			in_window += when[k] + 3600 * S > r->boot;
+			near += when[k] + 3750 * S > r->boot;
+		}
+		if (rc == QUOTA_GRANTED) {
+			assert_true(in_window < 50);
+			when[n++] = r->boot;
+		} else {
+			assert_int_equal(rc, QUOTA_REFUSED);
+			assert_true(near >= 50);
+			refused++;
+		}
+	}
+	assert_true(refused > 100 && n > 5000);
+}
+
+/* Several limits, all or nothing. */
+static void
+several(void **state)
+{
+	struct rig *r = *state;
+	struct quota_use use = {0};
+	struct quota_refusal why;
+
+	limit(r, QUOTA_RECIPIENTS, 86400, 100);
+	limit(r, QUOTA_MESSAGES, 3600, 5);
+	limit(r, QUOTA_MESSAGES, 86400, 7);
+	limit(r, QUOTA_BYTES, 86400, 500);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(take(r, "a", QUOTA_MESSAGES, 1), 0);
+	assert_int_equal(quota_reserve(r->q, "a", &r->set,
+	    &(struct quota_amount){{1, 1, 0}}, &use, &why), QUOTA_REFUSED);
+	assert_int_equal(why.limit.kind, QUOTA_MESSAGES);
+	assert_int_equal(why.limit.window_s, 3600);
+	assert_int_equal(why.used, 5);
+	assert_in_range(why.retry_s, 3600, 3750);
+	assert_int_equal(used(r, "a", 0), 5);
+	assert_int_equal(used(r, "a", 2), 0); /* no recipient stayed */
+	quota_release(r->q, &use);
+	pass(r, 4000);
+	assert_int_equal(take(r, "a", QUOTA_MESSAGES, 2), 0);
+	assert_int_equal(quota_reserve(r->q, "a", &r->set,
+	    &(struct quota_amount){{1, 0, 0}}, &use, &why), QUOTA_REFUSED);
+	assert_int_equal(why.limit.window_s, 86400);
+	assert_int_equal(quota_reserve(r->q, "a", &r->set,
+	    &(struct quota_amount){{0, 0, 501}}, &use, &why), QUOTA_REFUSED);
+	assert_true(why.retry_s == QUOTA_NEVER);
+	assert_int_equal(quota_reserve(r->q, "a", &r->set,
+	    &(struct quota_amount){{0, 0, 500}}, &use, &why), QUOTA_GRANTED);
+	quota_release(r->q, &use);
+	assert_int_equal(used(r, "a", 3), 0);
+}
+
+/* A message in steps; what is given back, and when it counts. */
+static void
+message(void **state)
+{
+	struct rig *r = *state;
+	struct quota_use use = {0}, other = {0};
+	const struct quota_amount first = {{1, 1, 0}}, more = {{0, 1, 0}};
+
+	limit(r, QUOTA_MESSAGES, 60, 2);
+	limit(r, QUOTA_RECIPIENTS, 60, 4);
+	limit(r, QUOTA_BYTES, 60, 1000);
+	assert_int_equal(quota_reserve(r->q, "b", &r->set, &first, &use, NULL),
+	    0);
+	for (int i = 0; i < 3; i++) {
+		pass(r, 11); /* each in a tick of its own */
+		assert_int_equal(quota_reserve(r->q, "b", &r->set, &more, &use,
+		    NULL), 0);
+	}
+	assert_int_equal(use.amount.of[QUOTA_RECIPIENTS], 4);
+	assert_int_equal(quota_reserve(r->q, "b", &r->set, &more, &use, NULL),
+	    QUOTA_REFUSED);
+	assert_int_equal(used(r, "b", 0), 1);
+	assert_int_equal(used(r, "b", 1), 4);
+	quota_give_back(r->q, &use, &more);
+	assert_int_equal(used(r, "b", 1), 3);
+	pass(r, 40); /* the first tick has left the window; this one waits */
+	assert_int_equal(quota_reserve(r->q, "b", &r->set,
+	    &(struct quota_amount){{0, 0, 999}}, &use, NULL), 0);
+	assert_int_equal(quota_commit(r->q, &use, NULL), 0);
+	quota_release(r->q, &use);
+	quota_release(r->q, &use);
+	assert_int_equal(used(r, "b", 0), 1);
+	assert_int_equal(used(r, "b", 1), 3);
+	assert_int_equal(used(r, "b", 2), 999);
+	pass(r, 60);
+	assert_int_equal(used(r, "b", 1), 3); /* of its commit, not before */
+	pass(r, 4);
+	assert_int_equal(used(r, "b", 1), 0);
+	/* Reserved long ago; meanwhile another took all there is. */
+	assert_int_equal(quota_reserve(r->q, "b", &r->set,
+	    &(struct quota_amount){{2, 0, 0}}, &use, NULL), 0);
+	pass(r, 70);
+	assert_int_equal(quota_reserve(r->q, "b", &r->set,
+	    &(struct quota_amount){{2, 0, 0}}, &other, NULL), 0);
+	assert_int_equal(quota_commit(r->q, &other, NULL), 0);
+	assert_int_equal(quota_commit(r->q, &use, NULL), QUOTA_REFUSED);
+	assert_int_equal(used(r, "b", 0), 2);
+	quota_release(r->q, &use);
+	quota_release(r->q, &other);
+	assert_int_equal(used(r, "b", 0), 2);
+}
+
+/* Taken back after the tick has moved, or has gone, or another stands there. */
+static void
+gives_back_late(void **state)
+{
+	static const double waits[] = {0, 1.9, 2, 30, 61.9, 62.6, 125, 100000};
+	struct rig *r = *state;
+
+	limit(r, QUOTA_MESSAGES, 60, 10);
+	for (size_t i = 0; i < sizeof(waits) / sizeof(*waits); i++) {
+		struct quota_use use = {0};
+
+		assert_int_equal(quota_reserve(r->q, "c", &r->set,
+		    &(struct quota_amount){{4, 0, 0}}, &use, NULL), 0);
+		pass(r, waits[i]);
+		assert_int_equal(take(r, "c", QUOTA_MESSAGES, 3), 0);
+		quota_release(r->q, &use);
+		assert_int_equal(used(r, "c", 0), 3);
+		pass(r, 64);
+	}
+}
+
+static void
+settles(void **state)
+{
+	struct rig *r = *state;
+	struct quota_use use = {0};
+
+	limit(r, QUOTA_MESSAGES, 60, 1);
+	assert_int_equal(quota_reserve(r->q, "d", &r->set,
+	    &(struct quota_amount){{1, 0, 0}}, &use, NULL), 0);
+	assert_int_equal(quota_commit(r->q, &use, NULL), 0);
+	pass(r, 20);
+	quota_settle(r->q, &use);
+	assert_int_equal(used(r, "d", 0), 1);
+	pass(r, 59);
+	assert_int_equal(used(r, "d", 0), 1);
+	assert_int_equal(take(r, "d", QUOTA_MESSAGES, 1), QUOTA_REFUSED);
+	pass(r, 4);
+	assert_int_equal(take(r, "d", QUOTA_MESSAGES, 1), QUOTA_GRANTED);
+}
+
+static void
+resets(void **state)
+{
+	struct rig *r = *state;
+	struct quota_use use = {0}, old = {0};
+
+	limit(r, QUOTA_MESSAGES, 3600, 5);
+	/* More often than a cell has room to count. */
+	for (int i = 0; i < 70000; i++) {
+		if (i % 1000 < 3)
+			assert_int_equal(take(r, "e", QUOTA_MESSAGES, 5), 0);
+		assert_int_equal(quota_reset_all(r->q), 0);
+		if (i % 1000 < 3) {
+			assert_int_equal(used(r, "e", 0), 0);
+			assert_int_equal(used(r, "nobody", 0), 0);
+		}
+	}
+	for (int i = 0; i < 70000; i++) {
+		assert_int_equal(take(r, "e", QUOTA_MESSAGES, 2), 0);
+		assert_int_equal(quota_reset(r->q, "e"), 0);
+	}
+	assert_int_equal(used(r, "e", 0), 0);
+	assert_int_equal(quota_reset(r->q, "nobody"), ERR_NOTFOUND);
+	/* What was reserved before counts again at its commit, once. */
+	quota_reserve(r->q, "e", &r->set, &(struct quota_amount){{2, 0, 0}},
+	    &use, NULL);
+	quota_reserve(r->q, "e", &r->set, &(struct quota_amount){{3, 0, 0}},
+	    &old, NULL);
+	quota_reset_all(r->q);
+	assert_int_equal(take(r, "e", QUOTA_MESSAGES, 3), 0);
+	quota_release(r->q, &old);
+	assert_int_equal(used(r, "e", 0), 3);
+	assert_int_equal(quota_commit(r->q, &use, NULL), 0);
+	assert_int_equal(used(r, "e", 0), 5);
+	quota_release(r->q, &use);
+}
+
+static void
+locks(void **state)
+{
+	struct rig *r = *state;
+	struct quota_use use = {0};
+	struct quota_state s;
+
+	limit(r, QUOTA_MESSAGES, 60, 5);
+	assert_int_equal(quota_lock(r->q, "f", false), ERR_NOTFOUND);
+	assert_int_equal(quota_reserve(r->q, "f", &r->set,
+	    &(struct quota_amount){{1, 0, 0}}, &use, NULL), 0);
+	assert_int_equal(quota_lock(r->q, "f", true), 0);
+	assert_int_equal(quota_lock(r->q, "never seen", true), 0);
+	assert_int_equal(quota_commit(r->q, &use, NULL), QUOTA_LOCKED);
+	assert_int_equal(take(r, "f", QUOTA_MESSAGES, 1), QUOTA_LOCKED);
+	assert_int_equal(used(r, "f", 0), 0);
+	quota_reset_all(r->q);
+	quota_reset(r->q, "f");
+	quota_close(r->q);
+	open_table(r);
+	assert_int_equal(take(r, "f", QUOTA_MESSAGES, 1), QUOTA_LOCKED);
+	quota_peek(r->q, "never seen", &r->set, &s);
+	assert_true(s.locked && s.known);
+	/* Without any limit too. */
+	r->set.count = 0;
+	assert_int_equal(take(r, "f", QUOTA_MESSAGES, 1), QUOTA_LOCKED);
+	assert_int_equal(take(r, "free", QUOTA_MESSAGES, 1000), 0);
+	limit(r, QUOTA_MESSAGES, 60, 5);
+	assert_int_equal(quota_lock(r->q, "f", false), 0);
+	assert_int_equal(take(r, "f", QUOTA_MESSAGES, 1), 0);
+}
+
+/* Idle slots are reused, busy and locked ones never. */
+static void
+full(void **state)
+{
+	struct rig *r = *state;
+	struct quota_use old = {0}, aborted = {0};
+	struct quota_state s;
+	char who[32];
+
+	limit(r, QUOTA_MESSAGES, 60, 5);
+	assert_int_equal(quota_lock(r->q, "locked", true), 0);
+	quota_reserve(r->q, "user0", &r->set,
+	    &(struct quota_amount){{1, 0, 0}}, &old, NULL);
+	for (int i = 0; i < 98; i++) {
+		snprintf(who, sizeof(who), "user%d", i);
+		assert_int_equal(take(r, who, QUOTA_MESSAGES, 1), 0);
+	}
+	assert_int_equal(quota_reserve(r->q, "aborted", &r->set,
+	    &(struct quota_amount){{1, 0, 0}}, &aborted, NULL), 0);
+	assert_int_equal(take(r, "late", QUOTA_MESSAGES, 1), ERR_FULL);
+	assert_int_equal(quota_lock(r->q, "late", true), ERR_FULL);
+	assert_int_equal(take(r, "user5", QUOTA_MESSAGES, 1), 0);
+	quota_release(r->q, &aborted);
+	pass(r, 2);
+	assert_int_equal(take(r, "late", QUOTA_MESSAGES, 1), 0);
+	quota_peek(r->q, "aborted", &r->set, &s);
+	assert_false(s.known);
+	assert_int_equal(take(r, "later", QUOTA_MESSAGES, 1), ERR_FULL);
+	for (int round = 0; round < 50; round++) {
+		pass(r, 70);
+		for (int i = 0; i < 99; i++) {
+			snprintf(who, sizeof(who), "round%d-%d", round, i);
+			assert_int_equal(take(r, who, QUOTA_MESSAGES, 5), 0);
+		}
+		assert_int_equal(take(r, "late", QUOTA_MESSAGES, 1), ERR_FULL);
+		assert_int_equal(used(r, "round0-0", 0), round == 0 ? 5 : 0);
+	}
+	/* His slot has been another's fifty times. */
+	assert_int_equal(quota_commit(r->q, &old, NULL), ERR_FULL);
+	quota_release(r->q, &old);
+	assert_int_equal(used(r, "round49-7", 0), 5);
+	quota_peek(r->q, "locked", &r->set, &s);
+	assert_true(s.locked);
+	quota_reset_all(r->q); /* makes room at once */
+	assert_int_equal(take(r, "late", QUOTA_MESSAGES, 1), 0);
+}
+
+static void
+names(void **state)
+{
+	static const char *const wrong[] = {"", NULL};
+	struct rig *r = *state;
+	struct quota_entry e;
+	uint32_t cursor = 0;
+	char name[QUOTA_ACCOUNT_MAX + 2];
+	int cut = 0, whole = 0;
+
+	limit(r, QUOTA_MESSAGES, 60, 500);
+	/* Lengths all round the room there is, differing in the last octet. */
+	for (size_t len = 1; len <= QUOTA_ACCOUNT_MAX; len += 7) {
+		memset(name, 'x', sizeof(name));
+		name[len] = '\0';
+		assert_int_equal(take(r, name, QUOTA_MESSAGES, len), 0);
+		name[len - 1] = '\xff';
+		assert_int_equal(used(r, name, 0), 0);
+		assert_int_equal(take(r, name, QUOTA_MESSAGES, 1), 0);
+	}
+	while (quota_next(r->q, &cursor, &e)) {
+		struct quota_state s;
+
+		quota_peek_entry(r->q, &e, &r->set, &s);
+		assert_true(s.known);
+		whole += e.whole;
+		cut += !e.whole;
+		if (e.whole)
+			assert_int_equal(used(r, e.account, 0),
+			    s.usage[0].used);
+		else
+			assert_int_equal(strlen(e.account),
+			    QUOTA_NAME_KEPT + 17);
+	}
+	assert_int_equal(whole + cut, 2 * 37);
+	assert_int_equal(cut, 2 * 23);
+	memset(name, 'x', sizeof(name));
+	name[QUOTA_ACCOUNT_MAX + 1] = '\0';
+	assert_int_equal(take(r, name, QUOTA_MESSAGES, 1), ERR_LIMIT);
+	for (int i = 0; wrong[i] != NULL; i++)
+		assert_int_equal(take(r, wrong[i], QUOTA_MESSAGES, 1),
+		    ERR_LIMIT);
+}
+
+/* Other limits at a reload: at once; other windows: never a grant. */
+static void
+reconfigured(void **state)
+{
+	static const uint32_t lengths[] = {60, 3600, 86400, 1, 7200, 600, 120,
+	    300, 3600, 60};
+	struct rig *r = *state;
+
+	limit(r, QUOTA_MESSAGES, 3600, 10);
+	assert_int_equal(take(r, "g", QUOTA_MESSAGES, 10), 0);
+	r->set.limit[0].limit = 9;
+	assert_int_equal(take(r, "g", QUOTA_MESSAGES, 1), QUOTA_REFUSED);
+	r->set.limit[0].limit = 12;
+	assert_int_equal(take(r, "g", QUOTA_MESSAGES, 2), 0);
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		r->set.count = 0;
+		limit(r, QUOTA_MESSAGES, lengths[i], 12);
+		assert_int_equal(used(r, "g", 0), 12);
+		assert_int_equal(take(r, "g", QUOTA_MESSAGES, 1),
+		    QUOTA_REFUSED);
+		assert_int_equal(used(r, "g", 0), 12);
+	}
+	/* Under the other windows it was counted too. */
+	r->set.count = 0;
+	limit(r, QUOTA_MESSAGES, 60, 100);
+	pass(r, 90);
+	assert_int_equal(take(r, "g", QUOTA_MESSAGES, 20), 0);
+	r->set.count = 0;
+	limit(r, QUOTA_MESSAGES, 3600, 100);
+	assert_int_equal(used(r, "g", 0), 32);
+	/* A new kind begins with nothing. */
+	limit(r, QUOTA_BYTES, 60, 1000);
+	assert_int_equal(used(r, "g", 1), 0);
+	assert_int_equal(take(r, "g", QUOTA_BYTES, 1000), 0);
+	assert_int_equal(take(r, "g", QUOTA_BYTES, 1), QUOTA_REFUSED);
+}
+
+/* One reserves under the old configuration, commits under it after the other
+ * has changed the rings. */
+static void
+reconfigured_meanwhile(void **state)
+{
+	struct rig *r = *state;
+	struct quota_set old;
+	struct quota_use use = {0};
+
+	limit(r, QUOTA_MESSAGES, 3600, 10);
+	old = r->set;
+	assert_int_equal(quota_reserve(r->q, "h", &old,
+	    &(struct quota_amount){{4, 0, 0}}, &use, NULL), 0);
+	r->set.count = 0;
+	limit(r, QUOTA_MESSAGES, 60, 10);
+	assert_int_equal(take(r, "h", QUOTA_MESSAGES, 1), 0);
+	assert_int_equal(quota_commit(r->q, &use, NULL), 0);
+	assert_true(used(r, "h", 0) >= 5);
+	quota_release(r->q, &use);
+	r->set = old;
+	assert_int_equal(used(r, "h", 0), 5);
+}
+
+static void
+big_numbers(void **state)
+{
+	struct rig *r = *state;
+
+	limit(r, QUOTA_BYTES, 60, QUOTA_LIMIT_MAX);
+	assert_int_equal(take(r, "i", QUOTA_BYTES, QUOTA_LIMIT_MAX - 5), 0);
+	assert_int_equal(take(r, "i", QUOTA_BYTES, 6), QUOTA_REFUSED);
+	pass(r, 10);
+	assert_int_equal(take(r, "i", QUOTA_BYTES, QUOTA_LIMIT_MAX),
+	    QUOTA_REFUSED);
+	assert_int_equal(take(r, "i", QUOTA_BYTES, 5), 0);
+	assert_int_equal(take(r, "i", QUOTA_BYTES, 1), QUOTA_REFUSED);
+	assert_int_equal(take(r, "i", QUOTA_BYTES, QUOTA_LIMIT_MAX + 1),
+	    ERR_LIMIT);
+	assert_true(used(r, "i", 0) == QUOTA_LIMIT_MAX);
+}
+
+static void
+sets(void **state)
+{
+	static const struct quota_limit wrong[] = {
+	    {QUOTA_KINDS, 60, 1}, {QUOTA_BYTES, 0, 1},
+	    {QUOTA_BYTES, QUOTA_WINDOW_MAX + 1, 1},
+	    {QUOTA_BYTES, 60, QUOTA_LIMIT_MAX + 1},
+	};
+	struct rig *r = *state;
+	struct quota_limit l = {QUOTA_BYTES, 60, 10};
+
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
+		assert_int_equal(quota_set_add(&r->set, &wrong[i]), ERR_LIMIT);
+	limit(r, QUOTA_BYTES, 60, 10);
+	limit(r, QUOTA_BYTES, 60, 7);
+	limit(r, QUOTA_BYTES, 60, 8);
+	assert_int_equal(r->set.count, 1);
+	assert_int_equal(r->set.limit[0].limit, 7);
+	for (uint32_t w = 1; w < QUOTA_LIMITS_MAX; w++)
+		limit(r, QUOTA_MESSAGES, w, 1);
+	l.window_s = 61;
+	assert_int_equal(quota_set_add(&r->set, &l), ERR_LIMIT);
+	assert_int_equal(r->set.limit[7].kind, QUOTA_BYTES);
+	/* The table was opened for five. */
+	assert_int_equal(take(r, "j", QUOTA_MESSAGES, 1), ERR_LIMIT);
+	/* Nothing may be sent at all. */
+	r->set.count = 0;
+	limit(r, QUOTA_MESSAGES, 60, 0);
+	assert_int_equal(take(r, "j", QUOTA_MESSAGES, 1), QUOTA_REFUSED);
+	assert_true(retry(r, "j", 0) == QUOTA_NEVER);
+	assert_true(retry(r, "nobody", 0) == QUOTA_NEVER);
+}
+
+/* An account that sleeps for as long as laps take to come round, or longer. */
+static void
+long_sleeps(void **state)
+{
+	static const double laps[] = {1, 2, 63, 64, 65, 126, 127, 128, 129, 191,
+	    192, 255, 256, 257, 511, 512, 513, 65536, 1e6};
+	struct rig *r = *state;
+
+	limit(r, QUOTA_MESSAGES, 2, 5);
+	for (int offset = -3; offset <= 3; offset++) {
+		for (size_t i = 0; i < sizeof(laps) / sizeof(*laps); i++) {
+			assert_int_equal(take(r, "k", QUOTA_MESSAGES, 5), 0);
+			pass(r, laps[i] * 2 * 25 / 24 + offset * 0.01 + 0.1);
+			assert_int_equal(used(r, "k", 0), 0);
+		}
+	}
+	/* Awake, but always at the same place of the ring. */
+	assert_int_equal(take(r, "l", QUOTA_MESSAGES, 5), 0);
+	for (int i = 0; i < 2000; i++) {
+		pass(r, 2 * 25.0 / 24 + (i < 20 ? 0.07 : 0));
+		assert_int_equal(used(r, "l", 0), 0);
+		assert_int_equal(take(r, "l", QUOTA_MESSAGES, 5), 0);
+	}
+}
+
+static void
+wall_clock_steps(void **state)
+{
+	static const int64_t steps[] = {-3600, 86400 * 365, -86400 * 700, 5};
+	struct rig *r = *state;
+
+	limit(r, QUOTA_MESSAGES, 3600, 5);
+	assert_int_equal(take(r, "m", QUOTA_MESSAGES, 5), 0);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		r->wall += (uint64_t)(steps[i] * (int64_t)S);
+		assert_int_equal(used(r, "m", 0), 5);
+		assert_int_equal(quota_check(r->q, NULL, NULL), 0);
+		quota_close(r->q);
+		open_table(r);
+		assert_int_equal(r->report.event, QUOTA_OPENED);
+		assert_int_equal(used(r, "m", 0), 5);
+	}
+}
+
+/* The boot clock begins anew; wall time says how long it took, or not. */
+static void
+reboots(void **state)
+{
+	static const struct {
+		double away; /* by wall time */
+		uint64_t left;
+	} cases[] = {
+	    {600, 5}, {3590, 5}, {4000, 0}, {-86400 * 365.0, 5}, {0, 5},
+	};
+	struct rig *r = *state;
+
+	limit(r, QUOTA_MESSAGES, 3600, 5);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		pass(r, 7200);
+		assert_int_equal(quota_check(r->q, NULL, NULL), 0);
+		assert_int_equal(take(r, "n", QUOTA_MESSAGES, 5), 0);
+		quota_close(r->q);
+		r->boot_id[0]++;
+		r->boot = 3 * S;
+		r->wall += (uint64_t)(int64_t)(cases[i].away * (double)S);
+		open_table(r);
+		assert_int_equal(r->report.event, QUOTA_OPENED);
+		assert_int_equal(used(r, "n", 0), cases[i].left);
+		assert_int_equal(take(r, "n", QUOTA_MESSAGES, 1),
+		    cases[i].left == 0 ? QUOTA_GRANTED : QUOTA_REFUSED);
+	}
+	/* The machine went down long after the time was last noted, and its
+	 * clock is wrong now: never back behind what was counted. */
+	pass(r, 7200);
+	quota_check(r->q, NULL, NULL);
+	pass(r, 50000);
+	assert_int_equal(take(r, "n", QUOTA_MESSAGES, 5), 0);
+	quota_close(r->q);
+	r->boot_id[0]++;
+	r->boot = S;
+	r->wall = S;
+	open_table(r);
+	assert_int_equal(used(r, "n", 0), 5);
+	assert_int_equal(take(r, "n", QUOTA_MESSAGES, 1), QUOTA_REFUSED);
+	pass(r, 3751);
+	assert_int_equal(take(r, "n", QUOTA_MESSAGES, 1), 0);
+}
+
+static void
+resized(void **state)
+{
+	static const struct {
+		uint32_t accounts;
+		unsigned limits;
+		enum quota_event event;
+		uint32_t now;
+	} cases[] = {
+	    {100, 5, QUOTA_OPENED, 100}, {5000, 5, QUOTA_MIGRATED, 5000},
+	    {5000, 3, QUOTA_OPENED, 5000}, {60, 8, QUOTA_MIGRATED, 60},
+	    {20, 8, QUOTA_TOO_SMALL, 60}, {200, 1, QUOTA_MIGRATED, 200},
+	};
+	struct rig *r = *state;
+	struct quota_use use = {0};
+	struct quota_info info;
+	char who[32];
+
+	limit(r, QUOTA_MESSAGES, 3600, 5);
+	limit(r, QUOTA_MESSAGES, 7200, 5);
+	for (int i = 0; i < 50; i++) {
+		snprintf(who, sizeof(who), "user%d", i);
+		assert_int_equal(take(r, who, QUOTA_MESSAGES, 3), 0);
+	}
+	quota_lock(r->q, "user49", true);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct quota *before = r->q;
+
+		assert_int_equal(quota_reserve(before, "user0", &r->set,
+		    &(struct quota_amount){{2, 0, 0}}, &use, NULL), 0);
+		r->opt.accounts = cases[i].accounts;
+		r->opt.limits = cases[i].limits;
+		open_table(r);
+		assert_int_equal(r->report.event, cases[i].event);
+		quota_info(r->q, &info);
+		assert_int_equal(info.accounts, cases[i].now);
+		assert_int_equal(used(r, "user1", 0), 3);
+		assert_int_equal(take(r, "user1", QUOTA_MESSAGES, 3),
+		    QUOTA_REFUSED);
+		assert_int_equal(take(r, "user49", QUOTA_MESSAGES, 1),
+		    QUOTA_LOCKED);
+		/* Reserved in the old file, given back in the new one. */
+		assert_int_equal(used(r, "user0", 0), 5);
+		quota_release(before, &use);
+		if (cases[i].event != QUOTA_MIGRATED) {
+			assert_int_equal(used(r, "user0", 0), 3);
+		} else {
+			/* The old handle has not followed yet. */
+			quota_reserve(before, "other", &r->set,
+			    &(struct quota_amount){{1, 0, 0}}, &use, NULL);
+			quota_release(before, &use);
+			quota_reset(r->q, "user0");
+			assert_int_equal(take(r, "user0", QUOTA_MESSAGES, 3),
+			    0);
+		}
+		quota_close(before);
+	}
+}
+
+static void
+write_file(struct rig *r, const char *bytes, size_t len)
+{
+	int fd = open(r->path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(write(fd, bytes, len) == (ssize_t)len);
+	close(fd);
+}
+
+static void
+bad_files(void **state)
+{
+	struct rig *r = *state;
+	size_t size = 0;
+	char *good;
+	struct stat st;
+	int fd;
+
+	limit(r, QUOTA_MESSAGES, 3600, 5);
+	take(r, "p", QUOTA_MESSAGES, 5);
+	quota_close(r->q);
+	stat(r->path, &st);
+	size = (size_t)st.st_size;
+	good = malloc(size + 1);
+	fd = open(r->path, O_RDONLY);
+	assert_true(read(fd, good, size) == (ssize_t)size);
+	close(fd);
+	assert_int_equal(st.st_mode & 0777, 0600);
+
+	for (int i = 0; i < 8; i++) {
+		char *bytes = malloc(size + 1);
+		size_t len = size;
+
+		memcpy(bytes, good, size);
+		bytes[size] = 0;
+		switch (i) {
+		case 0: len = 0; break;
+		case 1: len = 100; break;
+		case 2: len = 4096; break;
+		case 3: len = size - 1; break;
+		case 4: len = size + 1; break;
+		case 5: bytes[0] = 'P'; break; /* foreign */
+		case 6: bytes[16]++; break; /* version */
+		case 7: bytes[24]++; break; /* slots */
+		}
+		write_file(r, bytes, len);
+		free(bytes);
+		r->opt.mode = QUOTA_WRITE;
+		assert_int_equal(quota_open(&r->q, r->path, &r->opt, NULL,
+		    &r->msg), ERR_FORMAT);
+		r->opt.mode = QUOTA_READ;
+		assert_int_equal(quota_open(&r->q, r->path, &r->opt, NULL,
+		    &r->msg), ERR_FORMAT);
+		r->opt.mode = QUOTA_CREATE;
+		open_table(r);
+		assert_int_equal(r->report.event, QUOTA_RENEWED);
+		assert_int_equal(stat(r->report.bad_path, &st), 0);
+		assert_int_equal(st.st_size, len);
+		assert_true(strlen(r->report.words) > 5);
+		assert_int_equal(used(r, "p", 0), 0);
+		assert_int_equal(take(r, "p", QUOTA_MESSAGES, 5), 0);
+		quota_close(r->q);
+	}
+	assert_int_equal(files(r, "table.bad-20231114T", false), 8);
+	write_file(r, good, size);
+	free(good);
+	open_table(r);
+	assert_int_equal(r->report.event, QUOTA_OPENED);
+	assert_int_equal(used(r, "p", 0), 5);
+}
+
+static void
+modes(void **state)
+{
+	struct rig *r = *state;
+	struct quota *q;
+
+	limit(r, QUOTA_MESSAGES, 3600, 5);
+	take(r, "q", QUOTA_MESSAGES, 2);
+	quota_close(r->q);
+	r->opt.mode = QUOTA_READ;
+	chmod(r->path, 0400);
+	open_table(r);
+	assert_int_equal(used(r, "q", 0), 2);
+	assert_int_equal(take(r, "q", QUOTA_MESSAGES, 2), ERR_SYSTEM);
+	assert_int_equal(quota_reset_all(r->q), ERR_SYSTEM);
+	assert_int_equal(errno, EROFS);
+	assert_int_equal(quota_reset(r->q, "q"), ERR_SYSTEM);
+	assert_int_equal(quota_lock(r->q, "q", true), ERR_SYSTEM);
+	assert_int_equal(quota_check(r->q, NULL, NULL), 0);
+	quota_close(r->q);
+	chmod(r->path, 0600);
+	r->opt.mode = QUOTA_WRITE;
+	open_table(r);
+	assert_int_equal(quota_reset(r->q, "q"), 0);
+	quota_close(r->q);
+	unlink(r->path);
+	assert_int_equal(quota_open(&q, r->path, &r->opt, NULL, &r->msg),
+	    ERR_NOTFOUND);
+	r->opt.mode = QUOTA_READ;
+	assert_int_equal(quota_open(&q, r->path, &r->opt, NULL, &r->msg),
+	    ERR_NOTFOUND);
+	assert_int_equal(files(r, "", false), 0);
+	r->opt.mode = QUOTA_CREATE;
+	assert_int_equal(mkdir(r->path, 0700), 0);
+	assert_int_equal(quota_open(&q, r->path, &r->opt, NULL, &r->msg),
+	    ERR_SYSTEM);
+	rmdir(r->path);
+	write_file(r, "", 0);
+	chmod(r->path, 0666);
+	assert_int_equal(quota_open(&q, r->path, &r->opt, NULL, &r->msg),
+	    ERR_CONFIG);
+	assert_non_null(strstr(r->msg.text, "chmod 600"));
+	unlink(r->path);
+	assert_int_equal(symlink("/nowhere/at/all", r->path), 0);
+	assert_int_equal(quota_open(&q, r->path, &r->opt, NULL, &r->msg),
+	    ERR_SYSTEM);
+	unlink(r->path);
+	r->opt.accounts = 0;
+	assert_int_equal(quota_open(&q, r->path, &r->opt, NULL, &r->msg),
+	    ERR_CONFIG);
+	r->opt.accounts = 10;
+	open_table(r);
+}
+
+/* Removed under a running daemon: counted on, and restored with a check. */
+static void
+removed(void **state)
+{
+	struct rig *r = *state;
+	struct quota *other;
+	struct quota_report rep;
+	struct quota_use use = {0};
+
+	limit(r, QUOTA_MESSAGES, 3600, 9);
+	assert_int_equal(quota_open(&other, r->path, &r->opt, NULL, NULL), 0);
+	assert_int_equal(take(r, "r", QUOTA_MESSAGES, 3), 0);
+	assert_int_equal(quota_reserve(other, "r", &r->set,
+	    &(struct quota_amount){{2, 0, 0}}, &use, NULL), 0);
+	assert_int_equal(quota_check(r->q, &rep, NULL), 0);
+	assert_int_equal(rep.event, QUOTA_OPENED);
+	unlink(r->path);
+	assert_int_equal(take(r, "r", QUOTA_MESSAGES, 3), 0);
+	assert_int_equal(quota_check(r->q, &rep, &r->msg), 0);
+	assert_int_equal(rep.event, QUOTA_RESTORED);
+	assert_int_equal(access(r->path, F_OK), 0);
+	assert_int_equal(used(r, "r", 0), 8);
+	/* The other one follows by itself. */
+	assert_int_equal(quota_commit(other, &use, NULL), 0);
+	quota_release(other, &use);
+	assert_int_equal(used(r, "r", 0), 8);
+	assert_int_equal(take(r, "r", QUOTA_MESSAGES, 1), 0);
+	assert_int_equal(take(r, "r", QUOTA_MESSAGES, 1), QUOTA_REFUSED);
+	quota_close(other);
+	quota_close(r->q);
+	open_table(r);
+	assert_int_equal(used(r, "r", 0), 9);
+}
+
+/* Removed, and a second daemon began with nothing: joined at the check. */
+static void
+replaced(void **state)
+{
+	struct rig *r = *state;
+	struct quota *first = r->q, *third;
+	struct quota_report rep;
+
+	limit(r, QUOTA_MESSAGES, 3600, 9);
+	limit(r, QUOTA_MESSAGES, 60, 9);
+	assert_int_equal(quota_open(&third, r->path, &r->opt, NULL, NULL), 0);
+	assert_int_equal(take(r, "s", QUOTA_MESSAGES, 3), 0);
+	quota_lock(first, "t", true);
+	pass(r, 100);
+	assert_int_equal(take(r, "s", QUOTA_MESSAGES, 1), 0);
+	unlink(r->path);
+	open_table(r);
+	assert_int_equal(r->report.event, QUOTA_CREATED);
+	assert_int_equal(take(r, "s", QUOTA_MESSAGES, 2), 0);
+	assert_int_equal(quota_check(first, &rep, &r->msg), 0);
+	assert_int_equal(rep.event, QUOTA_RESTORED);
+	assert_int_equal(used(r, "s", 1), 6);
+	assert_int_equal(used(r, "s", 0), 3);
+	assert_int_equal(take(r, "t", QUOTA_MESSAGES, 1), QUOTA_LOCKED);
+	assert_int_equal(quota_check(third, &rep, &r->msg), 0);
+	assert_int_equal(rep.event, QUOTA_FOLLOWED);
+	assert_int_equal(quota_check(third, &rep, &r->msg), 0);
+	assert_int_equal(rep.event, QUOTA_OPENED);
+	assert_int_equal(used(r, "s", 1), 6);
+	quota_close(first);
+	quota_close(third);
+}
+
+int
+main(void)
+{
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    CASE(windows), CASE(slides), CASE(several), CASE(message),
+	    CASE(gives_back_late), CASE(settles), CASE(resets), CASE(locks),
+	    CASE(full), CASE(names), CASE(reconfigured),
+	    CASE(reconfigured_meanwhile), CASE(big_numbers), CASE(sets),
+	    CASE(long_sleeps), CASE(wall_clock_steps), CASE(reboots),
+	    CASE(resized), CASE(bad_files), CASE(modes), CASE(removed),
+	    CASE(replaced),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
