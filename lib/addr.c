@@ -21,6 +21,7 @@ struct mailbox {
 	bool angle;      /* inside <> */
 	bool had_angle;  /* there was a < */
 	bool space;      /* white space since the last character */
+	bool joint;      /* that was a dot or @, behind which it means nothing */
 	bool bad;
 };
 
@@ -58,15 +59,28 @@ skip_comment(struct reader *r)
 	return false;
 }
 
+/* What follows <...> is decoration. */
+static bool
+is_over(const struct mailbox *m)
+{
+	return m->had_angle && !m->angle;
+}
+
+/* The words of a name may run together, but where the address is white space
+ * stands only beside a dot or @ (RFC 5322 section 4.4). */
 static void
 put(struct mailbox *m, char c)
 {
-	/* Words run together only where no address is: a display name. */
-	if (m->space && m->len > 0 && !m->angle) {
+	if (is_over(m))
+		return;
+	if (m->space && m->len > 0 &&
+	    !(m->joint && (m->angle || m->at != 0))) {
+		m->bad = m->bad || m->angle;
 		m->text[m->len++] = ' ';
 		m->word = m->len;
 	}
-	m->space = false;
+	m->space = m->joint = false;
+	m->bad = m->bad || c == '\0';
 	m->text[m->len++] = c;
 }
 
@@ -74,6 +88,8 @@ put(struct mailbox *m, char c)
 static void
 read_quoted(struct reader *r, struct mailbox *m)
 {
+	/* In a domain it would hide what others read. */
+	m->bad = m->bad || (m->at != 0 && !is_over(m));
 	for (r->p++; r->p < r->end && *r->p != '"'; r->p++) {
 		if (*r->p == '\\' && r->p + 1 < r->end)
 			r->p++;
@@ -86,24 +102,21 @@ read_quoted(struct reader *r, struct mailbox *m)
 		r->p++;
 }
 
-/* The domain in lower case, without space or a final dot. */
+/* The domain in lower case, without a final dot. */
 static char *
 clean_domain(struct arena *a, const char *text, size_t len)
 {
 	char *d = arena_memdup(a, text, len);
-	size_t n = 0;
 
 	if (d == NULL)
 		return NULL;
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)d[i];
 
-		if (!is_space(d[i]))
-			d[n++] = (char)(c < 0x80 ? tolower(c) : c);
+		d[i] = (char)(c < 0x80 ? tolower(c) : c);
 	}
-	if (n > 0 && d[n - 1] == '.')
-		n--;
-	d[n] = '\0';
+	if (len > 0 && d[len - 1] == '.')
+		d[len - 1] = '\0';
 	return d;
 }
 
@@ -165,7 +178,7 @@ static void
 begin(struct mailbox *m)
 {
 	m->len = m->at = m->word = m->start = 0;
-	m->angle = m->had_angle = m->space = m->bad = false;
+	m->angle = m->had_angle = m->space = m->joint = m->bad = false;
 }
 
 static void
@@ -188,6 +201,20 @@ colon(struct mailbox *m)
 		m->len = m->at = m->word = m->start = 0;
 }
 
+static void
+at_sign(struct mailbox *m)
+{
+	if (is_over(m))
+		return;
+	/* Two addresses with nothing but space between them. */
+	m->bad = m->bad || (m->at != 0 && m->word > m->at);
+	m->space = false;
+	put(m, '@');
+	m->joint = true;
+	m->at = m->len;
+	m->start = m->word;
+}
+
 /* One character that is not space, comment or quoted. */
 static void
 read_char(struct reader *r, struct mailbox *m)
@@ -206,19 +233,20 @@ read_char(struct reader *r, struct mailbox *m)
 		colon(m);
 		break;
 	case '\\':
+		m->bad = m->bad || (m->at != 0 && !is_over(m));
 		if (r->p < r->end)
 			put(m, *r->p++);
 		break;
 	case '@':
-		m->space = false;
+		at_sign(m);
+		break;
+	case '.':
+		m->space = m->space && m->at == 0 && !m->angle;
 		put(m, c);
-		m->at = m->len;
-		m->start = m->word;
+		m->joint = true;
 		break;
 	default:
-		/* What follows <...> is decoration. */
-		if (!m->had_angle || m->angle)
-			put(m, c);
+		put(m, c);
 	}
 }
 

@@ -17,6 +17,7 @@
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/dkim/dkim_key.h"
+#include "lib/dkim/dkim_sign.h"
 #include "lib/err.h"
 #include "lib/keyfile.h"
 #include "log.h"
@@ -341,6 +342,10 @@ signing_find(struct signing *s, struct arena *a, const struct addr *from,
 	int rc;
 
 	*count_r = 0;
+	/* No name is longer, and one with very many labels would cost a
+	 * look-up for each. */
+	if (strlen(from->domain) > DKIM_SIGN_DOMAIN_MAX)
+		return 0;
 	if (s->table != NULL) {
 		rc = walk_forms(&f);
 		*count_r = f.count;
@@ -420,6 +425,8 @@ load_tables(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	struct checker check = {.s = s, .msg = msg_r};
 	int rc;
 
+	/* OpenDKIM takes no notice of KeyFile then, and mail is signed with
+	 * another key than the admin thinks. */
 	if (conf_given(c, "KeyFile"))
 		return errmsg_set(msg_r, "%s: KeyFile: expected either KeyFile "
 		    "or KeyTable, not both", conf_where(c, "KeyFile"));

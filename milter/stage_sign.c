@@ -326,24 +326,41 @@ struct job {
 	size_t count;
 };
 
+static size_t
+count_at(const struct hdr *h)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < h->value_len; i++)
+		n += h->value[i] == '@';
+	return n;
+}
+
+/* The first author of a field.  One that could be read in part only may show
+ * somebody else to its reader, unless it is only a comma in a name. */
+static bool
+read_author(const struct hdr *h, struct arena *a, struct addr *author_r)
+{
+	struct addr list[AUTHORS_MAX];
+	size_t n;
+	int rc = addr_list(a, h->value, h->value_len, list, AUTHORS_MAX, &n);
+
+	if (n == 0 || (rc == ERR_SYNTAX && count_at(h) > 1))
+		return false;
+	*author_r = list[0];
+	return true;
+}
+
 /* The author, by the first of SenderHeaders that is there. */
 static bool
 find_author(const struct state *st, struct message *m, struct addr *author_r)
 {
-	struct addr list[AUTHORS_MAX];
-	size_t n;
-
 	for (size_t i = 0; st->sender_fields[i] != NULL; i++) {
 		const struct hdr *h =
 		    hdr_find(&m->headers, st->sender_fields[i]);
 
-		if (h == NULL)
-			continue;
-		addr_list(&m->arena, h->value, h->value_len, list, AUTHORS_MAX,
-		    &n);
-		if (n > 0)
-			*author_r = list[0];
-		return n > 0;
+		if (h != NULL)
+			return read_author(h, &m->arena, author_r);
 	}
 	return false;
 }

@@ -76,7 +76,7 @@ MESSAGE = 'From: %s\nTo: x@example.org\nSubject: %s\n\nHello.\n'
 
 def main():
     need_root()
-    plan(2 * len(CASES) + 6)
+    plan(2 * len(CASES) + 7)
     with Sink() as sink, \
             Postern(BASE, files={KEY.name: KEY.pem}) as postern, \
             Postfix(sink, milter=postern, non_smtpd_milter=postern,
@@ -93,6 +93,7 @@ def main():
         postern.wait_log('reloaded', len(CASES) + 1)
         local(mta, sink, postern)
         bounce(mta, sink, postern)
+        new_key(mta, sink, postern)
 
 
 def one(mta, sink, postern, name, _conf, port, client, author, rcpt, signed,
@@ -138,6 +139,18 @@ def bounce(mta, sink, postern):
     line = postern.summaries(before + 2)[-1]
     is_((line['from'], line['account']), ('<>', '-'),
         'and charged to nobody')
+
+
+def new_key(mta, sink, postern):
+    sink.clear()
+    key = Key('example.org', 's', 'rsa')
+    with open(os.path.join(postern.dir, KEY.name), 'w') as file:
+        file.write(key.pem)
+    postern.reload()
+    postern.wait_log('reloaded', len(CASES) + 2)
+    mta.sendmail(FROM, 'eve@example.net', MESSAGE % (FROM, 'a new key'))
+    is_([verify(mail.data, [key]) for mail in sink.wait_for(1)], [SIGNED],
+        'a key that was replaced signs after a reload')
 
 
 main()

@@ -118,6 +118,8 @@ tag(const char *value, const char *name, char *out, size_t size)
 }
 
 #define SINGLE "Domain x.org\nSelector s\nKeyFile &/rsa\n"
+#define A50 "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a."
+#define LONG A50 A50 A50 A50 A50 "a"
 #define TABLE(t) "KeyTable &/keys\nSigningTable " t "\n"
 
 static const struct {
@@ -133,6 +135,14 @@ static const struct {
 	"x.org/s/", false},
     {"no From", SINGLE, "Subject: x\n", "", false},
     {"an unreadable From", SINGLE, "From: bob\n", "", false},
+    {"a comma in a name", SINGLE, "From: Smith, Bob <bob@x.org>\n",
+	"x.org/s/", false},
+    {"an address that can't be read before ours", SINGLE,
+	"From: <al@y.org> <al@y.org>, bob@x.org\n", "", false},
+    {"an address that can't be read behind ours", SINGLE,
+	"From: bob@x.org, <al@y.org\n", "", false},
+    {"a group", SINGLE, "From: us: bob@x.org, al@y.org;\n", "x.org/s/",
+	false},
     {"Sender before From", SINGLE "SenderHeaders Sender,From\n",
 	"From: bob@y.org\nSender: al@x.org\n", "x.org/s/", false},
     {"Sender is absent", SINGLE "SenderHeaders Sender,From\n",
@@ -159,6 +169,10 @@ static const struct {
     {"order: *", TABLE("&/ordered"), "From: bob@z.org\n", "z.org/s3/", false},
     {"order: all", TABLE("&/ordered") "MultipleSignatures yes\n",
 	"From: bob@x.org\n", "x.org/s3/ x.org/s2/ x.org/s1/", false},
+    {"order: no domain is that long", TABLE("&/ordered"),
+	"From: bob@" LONG ".y.org\n", "", false},
+    {"SubDomains: no domain is that long", SINGLE "SubDomains yes\n",
+	"From: bob@" LONG ".x.org\n", "", false},
     {"% for the key's name", TABLE("&/percent"), "From: bob@x.org\n",
 	"x.org/s5/", false},
 };
@@ -192,7 +206,7 @@ signs_for_whom_it_may(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		char text[300], *conf = with_dir(cases[i].conf);
+		char text[600], *conf = with_dir(cases[i].conf);
 		struct walk w = {.client_ip = "192.0.2.1",
 		    .from = "<>",
 		    .rcpts = {"b@example.net"},
