@@ -301,8 +301,14 @@ signs_the_fields_asked_for(void **state)
 		const char *name, *conf, *h;
 	} lists[] = {
 	    {"defaults oversign", "",
-		"From:From:To:To:Cc:Subject:Subject:Date:Reply-To:Message-ID:"
-		"MIME-Version:Content-Type"},
+		"From:From:To:To:Cc:Subject:Subject:Reply-To:MIME-Version:"
+		"Content-Type"},
+	    {"and more, but not what the MTA adds",
+		"OversignHeaders *,+X-No,-Reply-To,-To,-Subject\n",
+		"From:From:Cc:MIME-Version:Content-Type:X-No:Subject:To"},
+	    {"a missing one that is asked for",
+		"OversignHeaders Date\nSignHeaders Subject\n",
+		"From:Date:Subject"},
 	    {"only what is named",
 		"SignHeaders Subject\nOversignHeaders .\n", "From:Subject"},
 	    {"the default and one more",
