@@ -18,6 +18,7 @@
 
 static const struct command *const commands[] = {
     &command_check,
+    &command_key,
     &command_quota,
     NULL,
 };

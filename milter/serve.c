@@ -269,9 +269,9 @@ shut(struct server *srv)
 	}
 	atomic_store(&srv->quit, true);
 	sem_post(&srv->work);
-	clock_gettime(CLOCK_MONOTONIC, &end);
+	clock_gettime(CLOCK_REALTIME, &end); /* the clock that it goes by */
 	end.tv_sec += SHUT_MAX / 1000;
-	if (pthread_clockjoin_np(srv->worker, NULL, CLOCK_MONOTONIC, &end) != 0)
+	if (pthread_timedjoin_np(srv->worker, NULL, &end) != 0)
 		return false;
 	callbacks_use(NULL);
 	return left == 0;

@@ -425,15 +425,18 @@ load_tables(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	struct checker check = {.s = s, .msg = msg_r};
 	int rc;
 
+	/* OpenDKIM takes no notice of KeyFile then, and mail is signed with
+	 * another key than the admin thinks. */
+	if (conf_given(c, "KeyFile"))
+		return errmsg_set(msg_r, "%s: KeyFile: expected either KeyFile "
+		    "or KeyTable, not both", conf_where(c, "KeyFile"));
 	if (!conf_given(c, "SigningTable"))
 		return errmsg_set(msg_r, "%s: KeyTable: expected SigningTable "
 		    "too, which says who is signed for",
 		    conf_where(c, "KeyTable"));
-	if (conf_given(c, "Domain") || conf_given(c, "KeyFile") ||
-	    conf_given(c, "Selector"))
-		log_line(LOG_WARNING, "%s: Domain, KeyFile and Selector are "
-		    "not used: KeyTable names them",
-		    conf_where(c, "KeyTable"));
+	if (conf_given(c, "Domain") || conf_given(c, "Selector"))
+		log_line(LOG_WARNING, "%s: Domain and Selector are not used: "
+		    "KeyTable names them", conf_where(c, "KeyTable"));
 	rc = options_set(c, "KeyTable", NULL, &s->keys, msg_r);
 	if (rc == 0)
 		rc = options_set(c, "SigningTable", NULL, &s->table, msg_r);

@@ -55,7 +55,7 @@ struct charge {
 	bool late;      /* judged at the end of the message only */
 	bool uncounted; /* the table is full, and QuotaFull is accept */
 	bool ended;     /* judged at the end of the message */
-	bool logged;    /* that a limit is reached */
+	bool logged;    /* that a limit is reached, or the table full */
 	bool noted;     /* the summary has its note */
 };
 
@@ -430,11 +430,14 @@ full(struct message *m, struct charge *c)
 	struct verdict v = verdict_make(VERDICT_TEMPFAIL, FULL_REPLY);
 
 	v.code = 450;
-	log_about(m->session, LOG_WARNING,
-	    "%s: the table is full of active accounts, so this one's mail is "
-	    "%s: raise QuotaAccounts (now %ld)",
-	    st->conf.path, st->conf.full_accepts ? "not counted" : "refused",
-	    st->conf.accounts);
+	if (!c->logged)
+		log_about(m->session, LOG_WARNING,
+		    "%s: the table is full of active accounts, so this one's "
+		    "mail is %s: raise QuotaAccounts (now %ld)",
+		    st->conf.path,
+		    st->conf.full_accepts ? "not counted" : "refused",
+		    st->conf.accounts);
+	c->logged = true;
 	c->uncounted = st->conf.full_accepts;
 	return c->uncounted ? verdict_none : v;
 }

@@ -45,6 +45,9 @@ struct dkim_engine;
 struct dkim_engine *dkim_engine_new(void); /* NULL: no memory */
 void dkim_engine_free(struct dkim_engine *e);
 
+/* Can this be a d= or s=?  Letters, digits, "-" and "_" in labels. */
+bool dkim_sign_domain_ok(const char *name);
+
 struct dkim_sign;
 
 /* What to sign with, and how.  Strings and key are the caller's, and live until

@@ -173,8 +173,8 @@ add_copies(struct fold *f, const struct dkim_request *r,
 	fold_add(f, ";", 1);
 }
 
-static bool
-domain_ok(const char *name)
+bool
+dkim_sign_domain_ok(const char *name)
 {
 	size_t len = strlen(name);
 
@@ -198,7 +198,7 @@ identity_ok(const char *identity, const char *domain)
 	/* Each octet of the local part may need three. */
 	if ((size_t)(at - identity) * 3 + strlen(at) > DKIM_SIGN_IDENTITY_MAX)
 		return false;
-	if (strchr(identity, '@') != at || !domain_ok(at + 1))
+	if (strchr(identity, '@') != at || !dkim_sign_domain_ok(at + 1))
 		return false;
 	len = strlen(at + 1);
 	if (len < domain_len ||
@@ -241,9 +241,9 @@ const char *
 dkim_sign_fault(const struct dkim_request *r, int *error_r)
 {
 	*error_r = ERR_SYNTAX;
-	if (r->domain == NULL || !domain_ok(r->domain))
+	if (r->domain == NULL || !dkim_sign_domain_ok(r->domain))
 		return "the signing domain is not a domain name";
-	if (r->selector == NULL || !domain_ok(r->selector))
+	if (r->selector == NULL || !dkim_sign_domain_ok(r->selector))
 		return "the selector is not a domain name";
 	if (r->identity != NULL && !identity_ok(r->identity, r->domain))
 		return "the identity is not in the signing domain";

@@ -42,6 +42,7 @@ struct claim {
 	uint64_t now; /* table time */
 	struct claim_ring {
 		bool used; /* takes part */
+		bool touched; /* its cell was changed, in this map */
 		bool limited;
 		unsigned kind;
 		uint64_t desc, gen, width;
@@ -237,9 +238,10 @@ claim_put(struct claim *c, unsigned i)
 		if ((int64_t)(r->tick - swept) >= SWEEP_LAPS * RING_CELLS)
 			return STEP_MEND;
 	}
+	if (ours && cell->tick == r->tick && cell->count >= r->want)
+		return STEP_OK;
+	r->touched = true;
 	if (ours && cell->tick == r->tick) {
-		if (cell->count >= r->want)
-			return STEP_OK;
 		step = cell_add(c, i, r->tick, r->want - cell->count);
 		if (step == STEP_OK)
 			cell->count = r->want;
@@ -415,6 +417,10 @@ use_take_back(struct quota *q, struct quota_use *use, bool all)
 	struct map *m = atomic_load(&q->map);
 	struct slot *s = NULL;
 
+	if (atomic_load(&m->t->moved) != MOVED_NO) {
+		table_follow(q, m);
+		m = atomic_load(&q->map);
+	}
 	for (unsigned i = 0; i < m->rings; i++) {
 		struct quota_cell *cell = &use->cell[i];
 		uint64_t keep = all ? 0 : use->amount.of[cell->kind];
@@ -518,11 +524,29 @@ claim_contended(struct claim *c, struct quota_refusal *refusal_r)
 	}
 }
 
+/*
+ * The map to count in.  When the table was moved during an attempt, nobody knows
+ * whether what was added came along: then it is added again.
+ */
+static void
+claim_map(struct claim *c)
+{
+	struct map *m = atomic_load(&c->q->map);
+
+	for (unsigned i = 0; i < QUOTA_LIMITS_MAX; i++) {
+		if (c->ring[i].touched && m != c->m)
+			c->use->cell[i].count = 0;
+		if (m != c->m)
+			c->ring[i].touched = false;
+	}
+	c->m = m;
+}
+
 /* One attempt, wherever the table and the slot are by now. */
 static enum step
 use_attempt(struct claim *c, int *rc_r)
 {
-	c->m = atomic_load(&c->q->map);
+	claim_map(c);
 	if (c->use->set->count > c->m->rings) {
 		*rc_r = ERR_LIMIT;
 		return STEP_AGAIN;

@@ -269,8 +269,7 @@ def play(case, milter, offer):
     """Problems; none: the conversation went as it should."""
     if not milter.process:
         # No conversation at all is what an invalid configuration gets.
-        invalid = not case['steps'] or name_of(case).endswith('-bad')
-        return [] if invalid else ['it does not start']
+        return [] if invalid(case) else ['it does not start']
     if not case['steps']:
         return ['an invalid configuration was taken']
     if has(case, 'PeerList'):
@@ -279,10 +278,21 @@ def play(case, milter, offer):
         return Player(talk, case, offer).play()
 
 
+def invalid(case):
+    return not case['steps'] or name_of(case).endswith('-bad')
+
+
 def started(case, key):
     milter = filter_for(case, key)
     try:
         milter.run()
+        if invalid(case):
+            # It may listen before it has read everything.
+            try:
+                milter.process.wait(5)
+            except subprocess.TimeoutExpired:
+                return milter
+            raise RigError(milter.log())
     except RigError as error:
         milter.stop()
         diag(error)

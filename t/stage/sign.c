@@ -173,8 +173,6 @@ static const struct {
 	"From: bob@" LONG ".y.org\n", "", false},
     {"SubDomains: no domain is that long", SINGLE "SubDomains yes\n",
 	"From: bob@" LONG ".x.org\n", "", false},
-    {"a key table before a key file", SINGLE TABLE("refile:&/both"),
-	"From: bob@x.org\n", "x.org/s1/", false},
     {"% for the key's name", TABLE("&/percent"), "From: bob@x.org\n",
 	"x.org/s5/", false},
 };
@@ -239,6 +237,7 @@ static const struct {
     {"no key in it", "Domain x\nSelector s\nKeyFile &/garbage\n",
 	"garbage: "},
     {"no selector", "Domain x\nKeyFile &/rsa\n", "Selector"},
+    {"a key table and a key file", SINGLE TABLE("&/percent"), "KeyFile"},
     {"a key table alone", "KeyTable &/keys\n", "SigningTable"},
     {"a signing table alone", "SigningTable &/percent\n", "KeyTable"},
     {"a key that is not in the table", TABLE("&/dangling"), "dangling:1: "},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "t/support/dkim_check.h"
 
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,12 +32,26 @@ canon_line(struct buf *out, const char *p, size_t len)
 	buf_str(out, "\r\n");
 }
 
+/* The first line end; NULL: none. */
+static const char *
+line_end(const char *p, size_t len)
+{
+	const char *end = p + len;
+
+	while ((p = memchr(p, '\r', (size_t)(end - p))) != NULL) {
+		if (p + 1 < end && p[1] == '\n')
+			return p;
+		p++;
+	}
+	return NULL;
+}
+
 void
 dkim_check_body(
     enum dkim_canon canon, const char *body, size_t len, struct buf *out)
 {
 	while (len > 0) {
-		const char *end = memmem(body, len, "\r\n", 2);
+		const char *end = line_end(body, len);
 		size_t n = end == NULL ? len : (size_t)(end - body);
 
 		if (canon == DKIM_RELAXED) {
@@ -84,14 +99,17 @@ key_lookup(DKIM *d, DKIM_SIGINFO *sig, unsigned char *buf, size_t size)
 	return DKIM_CBSTAT_CONTINUE;
 }
 
-static DKIM_LIB *
-library(void)
+static DKIM_LIB *lib;
+static pthread_once_t lib_once = PTHREAD_ONCE_INIT;
+
+static void
+make_lib(void)
 {
 	uint64_t drift = 1000000000;
 	/* Also where the From field is no address. */
 	unsigned int flags = DKIM_LIBFLAGS_BADSIGHANDLES;
-	DKIM_LIB *lib = dkim_init(NULL, NULL);
 
+	lib = dkim_init(NULL, NULL);
 	if (lib == NULL ||
 	    dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_FLAGS, &flags,
 		sizeof(flags)) != DKIM_STAT_OK ||
@@ -99,7 +117,6 @@ library(void)
 		sizeof(drift)) != DKIM_STAT_OK ||
 	    dkim_set_key_lookup(lib, key_lookup) != DKIM_STAT_OK)
 		abort();
-	return lib;
 }
 
 static void
@@ -170,12 +187,13 @@ const char *
 dkim_check(const struct hdr_list *headers, const char *value,
     const char *body, size_t len, const char *record)
 {
-	DKIM_LIB *lib = library();
 	struct buf top = BUF_INIT;
 	const char *wrong;
 	DKIM_STAT st;
-	DKIM *d = dkim_verify(lib, (const unsigned char *)"", NULL, &st);
+	DKIM *d;
 
+	pthread_once(&lib_once, make_lib);
+	d = dkim_verify(lib, (const unsigned char *)"", NULL, &st);
 	if (d == NULL)
 		abort();
 	dkim_set_user_context(d, (void *)(uintptr_t)record);
@@ -193,6 +211,5 @@ dkim_check(const struct hdr_list *headers, const char *value,
 	wrong = outcome(d, body, len);
 	buf_fini(&top);
 	dkim_free(d);
-	dkim_close(lib);
 	return wrong;
 }

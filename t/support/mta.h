@@ -71,7 +71,7 @@ int mta_macros(
 int mta_connect(struct mta *m, const char *name, char family,
     const char *address, unsigned port, struct mta_answer *a_r);
 /* A command of strings: SMFIC_HELO, _MAIL, _RCPT, _HEADER, _DATA, _EOH,
- * _UNKNOWN. */
+ * _UNKNOWN; ERR_NOTFOUND: there is no such command. */
 int mta_say(struct mta *m, char command, const char *const *strings,
     size_t count, struct mta_answer *a_r);
 int mta_header(struct mta *m, const char *name, const char *value,

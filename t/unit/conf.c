@@ -626,6 +626,40 @@ debian_as_shipped(void **state)
 	conf_free(c);
 }
 
+/* Each of many sections keeps its own values; of equal titles the last one. */
+static void
+many_sections(void **state)
+{
+	enum { COUNT = 50000 };
+	struct errmsg msg = {""};
+	struct conf *c;
+	char *text, want[32];
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	fprintf(f, "Quota user7 { Score = 1 }\n");
+	for (int i = 0; i < COUNT; i++)
+		fprintf(f, "Quota USER%d { Score = %d }\n", i, i % 9 + 1);
+	fclose(f);
+	if (read_str(text, &c, &msg) != 0)
+		fail_msg("%s", msg.text);
+	for (int i = 0; i < COUNT; i += 7) {
+		const struct conf_section *s = conf_section(c, "Quota", i);
+
+		snprintf(want, sizeof(want), "USER%d", i);
+		assert_string_equal(conf_section_title(s), want);
+		snprintf(want, sizeof(want), "%d", i % 9 + 1);
+		assert_string_equal(conf_section_str(s, "Score"), want);
+		snprintf(want, sizeof(want), "t.conf:%d", i + 2);
+		assert_string_equal(conf_section_where(s), want);
+	}
+	assert_null(conf_section(c, "Quota", COUNT));
+	assert_non_null(conf_warning(c, 0));
+	conf_free(c);
+	free(text);
+}
+
 int
 main(void)
 {
@@ -640,6 +674,7 @@ main(void)
 	    cmocka_unit_test(include_depth),
 	    cmocka_unit_test(threads),
 	    cmocka_unit_test(debian_as_shipped),
+	    cmocka_unit_test(many_sections),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

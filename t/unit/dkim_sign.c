@@ -295,6 +295,28 @@ chooses_fields(void **state)
 	    "From:Subject");
 }
 
+/* A line end without white space behind it would be another field's begin. */
+static void
+line_ends_that_are_no_folds(void **state)
+{
+	const char *const values[] = {" a\nX: y", " a\n", "\n", " a\r\nb"};
+	const char *const *names;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(values); i++) {
+		struct mail m;
+
+		mail_init(&m, "From: a@b\nTo: c\n");
+		assert_int_equal(hdr_add(&m.list, &m.arena, "Subject", 7,
+		    values[i], strlen(values[i])), 0);
+		assert_int_equal(dkim_sign_names(&m.arena, &m.list,
+		    &(struct dkim_fields){0}, &names), 0);
+		assert_string_equal(names[1], "To");
+		assert_null(names[2]);
+		arena_fini(&m.arena);
+	}
+}
+
 static void
 caps_names(void **state)
 {
@@ -550,6 +572,7 @@ main(void)
 	    cmocka_unit_test(signatures_verify),
 	    cmocka_unit_test(large_body),
 	    cmocka_unit_test(chooses_fields),
+	    cmocka_unit_test(line_ends_that_are_no_folds),
 	    cmocka_unit_test(caps_names),
 	    cmocka_unit_test(refuses),
 	    cmocka_unit_test(refuses_too_much),

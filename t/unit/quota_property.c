@@ -1,0 +1,675 @@
+/*
+ * Many processes and threads on one quota table, killed, stopped, restarted and
+ * reloaded at random; afterwards an exact oracle looks at everything that they
+ * were told.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ *	unit_quota_property [SECONDS [SEED]]
+ *
+ * What is held against the table, by stamps taken after the calls returned, as a
+ * client takes them when it reads the reply:
+ *  - no window (s, s + W] holds more than the limit;
+ *  - a refusal is right only if what was committed, or reserved by anybody,
+ *    within the last 25/24 of the window reaches the limit with what was asked;
+ *  - 64 contenders for 50 places fill at least 48 of them.
+ */
+#include "lib/quota/quota.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/err.h"
+
+#define S UINT64_C(1000000000)
+#define WORKERS 4
+#define THREADS 3 /* of a worker, and one that administers */
+#define ACCOUNTS 3
+#define OPS_MAX 600000
+#define ACTS_MAX 20000
+
+/* Always in force; the limits of a process are up to LESS lower. */
+static const struct quota_limit fixed[] = {
+    {QUOTA_MESSAGES, 1, 12},
+    {QUOTA_RECIPIENTS, 2, 60},
+    {QUOTA_BYTES, 3, 200000},
+};
+#define FIXED (sizeof(fixed) / sizeof(*fixed))
+#define LESS 2
+
+enum state {
+	OP_OPEN, /* reserving; stays so when its process is killed */
+	OP_COMMITTED,
+	OP_GONE, /* aborted or refused */
+};
+
+/* One message. */
+struct op {
+	_Atomic int state;
+	int worker, account;
+	uint64_t amount[QUOTA_KINDS]; /* asked for so far */
+	uint64_t start, commit, stamp, end;
+	/* A refusal: between these times, by this limit. */
+	uint64_t refused_from, refused_to;
+	uint64_t need; /* of the limit's kind, when refused */
+	uint64_t own;  /* reserved by this message itself, then */
+	struct quota_limit limit;
+};
+
+/* A reset, or a move of the table. */
+struct act {
+	enum { ACT_RESET, ACT_MOVE } what;
+	int worker, account; /* -1: all */
+	uint64_t from;
+	_Atomic uint64_t to; /* 0: not ended */
+};
+
+static struct shared {
+	_Atomic unsigned ops, acts;
+	_Atomic int stop;
+	struct op op[OPS_MAX];
+	struct act act[ACTS_MAX];
+} *sh;
+
+static char path[256];
+
+static uint64_t
+now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * S + (uint64_t)ts.tv_nsec;
+}
+
+static unsigned
+rnd(uint64_t *x, unsigned below)
+{
+	*x ^= *x << 13;
+	*x ^= *x >> 7;
+	*x ^= *x << 17;
+	return (unsigned)((*x >> 11) % below);
+}
+
+static void
+nap(uint64_t ns)
+{
+	struct timespec ts = {(time_t)(ns / S), (long)(ns % S)};
+
+	nanosleep(&ts, NULL);
+}
+
+/* --- workers ------------------------------------------------------------ */
+
+/* The wall clock steps to and fro all the time. */
+static uint64_t
+boottime(void *ctx)
+{
+	(void)ctx;
+	return now();
+}
+
+static uint64_t
+wall(void *ctx)
+{
+	uint64_t x = now() * 0x9e3779b97f4a7c15u | 1;
+
+	(void)ctx;
+	return rnd(&x, 2000000000) * S;
+}
+
+static void
+boot_id(void *ctx, unsigned char id_r[16])
+{
+	(void)ctx;
+	memset(id_r, 7, 16);
+}
+
+static const struct quota_clock stepping = {boottime, wall, boot_id, NULL};
+
+struct config {
+	struct quota *q;
+	struct quota_set set;
+};
+
+struct worker {
+	int n;
+	uint64_t seed;
+	_Atomic(struct config *) config;
+};
+
+static struct act *
+act_begin(int what, int worker, int account)
+{
+	unsigned n = atomic_fetch_add(&sh->acts, 1);
+	struct act *a = &sh->act[n % ACTS_MAX];
+
+	a->what = what;
+	a->worker = worker;
+	a->account = account;
+	a->from = now();
+	return a;
+}
+
+/* A new configuration: another capacity, other limits, one window that is not
+ * like the others'. */
+static struct config *
+configure(struct worker *w, uint64_t *x)
+{
+	static const uint32_t sizes[] = {64, 64, 64, 150, 900};
+	struct quota_options opt = {.mode = QUOTA_CREATE, .limits = 5,
+	    .accounts = sizes[rnd(x, 5)], .clock = &stepping};
+	struct config *c = calloc(1, sizeof(*c));
+	struct act *a = act_begin(ACT_MOVE, w->n, -1);
+	struct quota_report *rep = calloc(1, sizeof(*rep));
+	struct quota_limit more = {QUOTA_MESSAGES, 4 + rnd(x, 4), 10000};
+	struct errmsg msg;
+
+	if (quota_open(&c->q, path, &opt, rep, &msg) != 0) {
+		fprintf(stderr, "open: %s\n", msg.text);
+		abort();
+	}
+	if (rep->event == QUOTA_RENEWED) {
+		fprintf(stderr, "renewed: %s\n", rep->words);
+		abort();
+	}
+	if (rep->event != QUOTA_MIGRATED)
+		a->from = UINT64_MAX;
+	atomic_store(&a->to, now());
+	free(rep);
+	for (size_t i = 0; i < FIXED; i++) {
+		struct quota_limit l = fixed[i];
+
+		l.limit -= rnd(x, LESS + 1);
+		quota_set_add(&c->set, &l);
+	}
+	if (rnd(x, 2) == 0)
+		quota_set_add(&c->set, &more);
+	return c;
+}
+
+static bool
+answered(int rc, struct op *op, const struct quota_refusal *why,
+    const struct quota_amount *asked, const struct quota_use *use)
+{
+	if (rc == QUOTA_GRANTED)
+		return true;
+	if (rc != QUOTA_REFUSED) {
+		fprintf(stderr, "unexpected: %d %s errno %d\n", rc,
+		    err_text(rc), errno);
+		abort();
+	}
+	op->limit = why->limit;
+	op->need = asked->of[why->limit.kind];
+	op->own = use->amount.of[why->limit.kind];
+	op->refused_to = now();
+	return false;
+}
+
+/* One message: reserved in steps, committed or given up. */
+static void
+send_one(struct worker *w, uint64_t *x)
+{
+	const struct config *c = atomic_load(&w->config);
+	unsigned n = atomic_fetch_add(&sh->ops, 1);
+	struct op *op = &sh->op[n];
+	struct quota_use use = {0};
+	struct quota_refusal why;
+	char name[32];
+	bool ok = true;
+
+	if (n >= OPS_MAX)
+		return;
+	op->worker = w->n;
+	op->account = (int)rnd(x, ACCOUNTS);
+	op->start = now();
+	snprintf(name, sizeof(name), "account%d", op->account);
+	for (unsigned step = rnd(x, 4) == 0 ? 3 : 1; ok && step > 0; step--) {
+		struct quota_amount amount = {{step == 1, 1 + rnd(x, 5),
+		    rnd(x, 20000)}};
+
+		for (unsigned k = 0; k < QUOTA_KINDS; k++)
+			op->amount[k] += amount.of[k];
+		op->refused_from = now();
+		ok = answered(quota_reserve(c->q, name, &c->set, &amount, &use,
+		    &why), op, &why, &amount, &use);
+		if (rnd(x, 8) == 0)
+			nap(rnd(x, 40) * S / 100);
+	}
+	if (ok && rnd(x, 5) != 0) {
+		struct quota_amount amount = use.amount;
+
+		op->commit = op->refused_from = now();
+		ok = answered(quota_commit(c->q, &use, &why), op, &why, &amount,
+		    &use);
+		if (ok) {
+			op->stamp = now();
+			atomic_store(&op->state, OP_COMMITTED);
+			quota_settle(c->q, &use);
+			op->end = now();
+			return;
+		}
+	}
+	quota_release(c->q, &use);
+	op->end = now();
+	atomic_store(&op->state, OP_GONE);
+}
+
+static void *
+sender(void *arg)
+{
+	struct worker *w = arg;
+	uint64_t x = w->seed ^ (uint64_t)(uintptr_t)&x;
+
+	while (!atomic_load(&sh->stop)) {
+		send_one(w, &x);
+		if (rnd(&x, 3) == 0)
+			nap(rnd(&x, 4000) * 1000);
+	}
+	return NULL;
+}
+
+static void
+reset(struct worker *w, struct quota *q, uint64_t *x)
+{
+	int account = rnd(x, 2) == 0 ? -1 : (int)rnd(x, ACCOUNTS);
+	struct act *a = act_begin(ACT_RESET, w->n, account);
+	char name[32];
+
+	snprintf(name, sizeof(name), "account%d", account);
+	if (account < 0)
+		quota_reset_all(q);
+	else
+		quota_reset(q, name);
+	atomic_store(&a->to, now());
+}
+
+/* Reloads, resets, other accounts coming and going; until the end. */
+static void
+administer(struct worker *w, uint64_t *x)
+{
+	while (!atomic_load(&sh->stop)) {
+		struct config *c = atomic_load(&w->config);
+		struct quota_use use = {0};
+		struct quota_amount one = {{1, 1, 1}};
+		char name[32];
+
+		nap(rnd(x, 100) * S / 1000);
+		switch (rnd(x, 16)) {
+		case 0: /* the old one stays: messages are under way with it */
+			atomic_store(&w->config, configure(w, x));
+			break;
+		case 1:
+			if (rnd(x, 3) == 0)
+				reset(w, c->q, x);
+			break;
+		case 2:
+			quota_check(c->q, NULL, NULL);
+			break;
+		case 3:
+			snprintf(name, sizeof(name), "account%d",
+			    10 + (int)rnd(x, 5));
+			quota_lock(c->q, name, rnd(x, 2) == 0);
+			break;
+		default:
+			snprintf(name, sizeof(name), "guest%u", rnd(x, 500));
+			quota_reserve(c->q, name, &c->set, &one, &use, NULL);
+			quota_release(c->q, &use);
+		}
+	}
+}
+
+static pid_t
+worker_start(int n, uint64_t seed)
+{
+	struct worker w = {.n = n, .seed = seed};
+	pthread_t id[THREADS];
+	uint64_t x = seed;
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	atomic_store(&w.config, configure(&w, &x));
+	for (int t = 0; t < THREADS; t++)
+		pthread_create(&id[t], NULL, sender, &w);
+	administer(&w, &x);
+	for (int t = 0; t < THREADS; t++)
+		pthread_join(id[t], NULL);
+	_exit(0);
+}
+
+/* What a worker that is no more had begun, ended with it at the latest. */
+static void
+bury(int n)
+{
+	uint64_t t = now();
+	unsigned ops = atomic_load(&sh->ops), acts = atomic_load(&sh->acts);
+
+	for (unsigned i = 0; i < ops && i < OPS_MAX; i++) {
+		if (sh->op[i].worker == n && sh->op[i].start != 0 &&
+		    sh->op[i].end == 0)
+			sh->op[i].end = t;
+	}
+	for (unsigned i = 0; i < acts && i < ACTS_MAX; i++) {
+		if (sh->act[i].worker == n &&
+		    atomic_load(&sh->act[i].to) == 0)
+			atomic_store(&sh->act[i].to, t);
+	}
+}
+
+static int
+storm(double seconds, uint64_t seed)
+{
+	pid_t pid[WORKERS];
+	uint64_t x = seed, end = now() + (uint64_t)(seconds * (double)S);
+	int kills = 0, bad = 0;
+
+	for (int n = 0; n < WORKERS; n++)
+		pid[n] = worker_start(n + 1, rnd(&x, UINT32_MAX) + 1u);
+	while (now() < end) {
+		int n = (int)rnd(&x, WORKERS), status;
+
+		nap(rnd(&x, 120) * S / 1000);
+		if (rnd(&x, 4) == 0) { /* asleep for up to half a second */
+			kill(pid[n], SIGSTOP);
+			nap(rnd(&x, 50) * S / 100);
+			kill(pid[n], SIGCONT);
+			continue;
+		}
+		kill(pid[n], SIGKILL);
+		waitpid(pid[n], &status, 0);
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+			bad++;
+		bury(n + 1);
+		kills++;
+		pid[n] = worker_start(n + 1, rnd(&x, UINT32_MAX) + 1u);
+	}
+	atomic_store(&sh->stop, 1);
+	for (int n = 0; n < WORKERS; n++) {
+		int status;
+
+		waitpid(pid[n], &status, 0);
+		if (status != 0)
+			bad++;
+		bury(n + 1);
+	}
+	printf("# %d kills\n", kills);
+	return bad;
+}
+
+/* --- the oracle ------------------------------------------------------------ */
+
+/* The latest moment before which a reset may have cleared what was committed
+ * then, seen from t. */
+static uint64_t
+cleared_before(int account, uint64_t t)
+{
+	uint64_t latest = 0;
+
+	for (unsigned i = 0; i < atomic_load(&sh->acts); i++) {
+		const struct act *a = &sh->act[i];
+
+		if (a->what == ACT_RESET && a->from < t && a->to > latest &&
+		    (a->account < 0 || a->account == account))
+			latest = a->to;
+	}
+	return latest;
+}
+
+/* Was a reset begun after the one moment and ended before the other? */
+static bool
+cleared_between(int account, uint64_t after, uint64_t before)
+{
+	for (unsigned i = 0; i < atomic_load(&sh->acts); i++) {
+		const struct act *a = &sh->act[i];
+
+		if (a->what == ACT_RESET && a->from > after && a->to < before &&
+		    (a->account < 0 || a->account == account))
+			return true;
+	}
+	return false;
+}
+
+/* Messages under way while the table moved may have left a second trace. */
+static unsigned
+weight(const struct op *op)
+{
+	unsigned n = 1;
+
+	for (unsigned i = 0; i < atomic_load(&sh->acts); i++) {
+		const struct act *a = &sh->act[i];
+
+		n += a->what == ACT_MOVE && a->from <= op->end &&
+		    a->to >= op->start;
+	}
+	return n;
+}
+
+static int
+by_stamp(const void *a, const void *b)
+{
+	const struct op *x = *(struct op *const *)a, *y = *(struct op *const *)b;
+
+	return x->stamp < y->stamp ? -1 : x->stamp > y->stamp;
+}
+
+static int
+by_start(const void *a, const void *b)
+{
+	const struct op *x = *(struct op *const *)a, *y = *(struct op *const *)b;
+
+	return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* No window holds more than the limit. */
+static int
+exceeded(struct op **ops, size_t n, const struct quota_limit *l)
+{
+	int wrong = 0;
+
+	qsort(ops, n, sizeof(*ops), by_stamp);
+	for (size_t j = 0; j < n; j++) {
+		uint64_t sum = 0, since;
+
+		if (ops[j]->stamp == 0)
+			continue;
+		since = cleared_before(ops[j]->account, ops[j]->stamp);
+		for (size_t i = j + 1; i-- > 0 && ops[i]->stamp != 0 &&
+		    ops[i]->stamp + l->window_s * S > ops[j]->stamp;)
+			if (ops[i]->commit > since)
+				sum += ops[i]->amount[l->kind];
+		if (sum > l->limit && wrong++ < 5)
+			printf("not ok - account%d: %" PRIu64 " %s in %u s, "
+			    "limit %" PRIu64 "\n", ops[j]->account, sum,
+			    quota_kind_name(l->kind), l->window_s, l->limit);
+	}
+	return wrong;
+}
+
+/* May op count in the ring of length span, seen between from and to? */
+static bool
+counts(const struct op *op, const struct op *refused, uint64_t span)
+{
+	uint64_t last = op->end;
+
+	if (op == refused || op->start > refused->refused_to)
+		return false;
+	if (op->state != OP_GONE)
+		last += span;
+	return last >= refused->refused_from &&
+	    !cleared_between(op->account, op->end, refused->refused_from);
+}
+
+static int
+refused_wrongly(struct op **ops, size_t n, unsigned *refusals)
+{
+	int wrong = 0;
+
+	qsort(ops, n, sizeof(*ops), by_start);
+	for (size_t j = 0; j < n; j++) {
+		const struct op *r = ops[j];
+		const struct quota_limit *l = &r->limit;
+		uint64_t sum = r->own + r->need, span = l->window_s * S * 25 /
+		    24;
+
+		if (r->refused_to == 0 || l->limit > 1000000 ||
+		    (l->kind == QUOTA_MESSAGES && l->window_s != 1))
+			continue;
+		(*refusals)++;
+		for (size_t i = 0; i < n && sum <= l->limit; i++) {
+			if (ops[i]->start > r->refused_to)
+				break;
+			if (ops[i]->end + span >= r->refused_from &&
+			    counts(ops[i], r, span))
+				sum += ops[i]->amount[l->kind] * weight(ops[i]);
+		}
+		if (sum <= l->limit && wrong++ < 5)
+			printf("not ok - account%d: refused at %" PRIu64
+			    " of %" PRIu64 " %s in %u s\n", r->account, sum,
+			    l->limit, quota_kind_name(l->kind), l->window_s);
+	}
+	return wrong;
+}
+
+static int
+judge(void)
+{
+	unsigned total = atomic_load(&sh->ops), committed = 0, refusals = 0;
+	struct op **ops = calloc(total + 1, sizeof(*ops));
+	int wrong = 0;
+
+	if (total >= OPS_MAX || atomic_load(&sh->acts) >= ACTS_MAX)
+		printf("# the log is too small\n");
+	for (int account = 0; account < ACCOUNTS; account++) {
+		size_t n = 0;
+
+		for (unsigned i = 0; i < total && i < OPS_MAX; i++) {
+			if (sh->op[i].start == 0 ||
+			    sh->op[i].account != account)
+				continue;
+			ops[n++] = &sh->op[i];
+			committed += sh->op[i].stamp != 0;
+		}
+		for (size_t i = 0; i < FIXED; i++)
+			wrong += exceeded(ops, n, &fixed[i]);
+		wrong += refused_wrongly(ops, n, &refusals);
+	}
+	printf("# %u messages, %u committed, %u refusals judged, %u resets "
+	    "and reloads\n", total, committed, refusals, sh->acts);
+	free(ops);
+	if (committed < 10 || refusals < 10) {
+		printf("not ok - too little happened\n");
+		wrong++;
+	}
+	return wrong;
+}
+
+/* --- contenders ---------------------------------------------------------- */
+
+struct contender {
+	struct quota *q;
+	struct quota_set set;
+	pthread_barrier_t start;
+	_Atomic unsigned granted;
+	char name[32];
+};
+
+static void *
+contend(void *arg)
+{
+	struct contender *c = arg;
+	int rc = QUOTA_REFUSED;
+
+	pthread_barrier_wait(&c->start);
+	for (int tries = 0; tries < 10 && rc == QUOTA_REFUSED; tries++) {
+		struct quota_use use = {0};
+		struct quota_amount one = {{1, 3, 1000}};
+
+		rc = quota_reserve(c->q, c->name, &c->set, &one, &use, NULL);
+		if (rc == QUOTA_GRANTED)
+			rc = quota_commit(c->q, &use, NULL);
+		quota_release(c->q, &use);
+		if (rc == QUOTA_REFUSED)
+			nap(S / 1000);
+	}
+	c->granted += rc == QUOTA_GRANTED;
+	return NULL;
+}
+
+static int
+contention(unsigned rounds)
+{
+	struct quota_options opt = {.mode = QUOTA_CREATE, .limits = 5,
+	    .accounts = 900};
+	struct contender c;
+	int wrong = 0;
+	unsigned least = 64, most = 0;
+
+	memset(&c, 0, sizeof(c));
+	if (quota_open(&c.q, path, &opt, NULL, NULL) != 0)
+		return 1;
+	quota_set_add(&c.set, &(struct quota_limit){QUOTA_MESSAGES, 3600, 50});
+	quota_set_add(&c.set, &(struct quota_limit){QUOTA_RECIPIENTS, 3600,
+	    1000});
+	for (unsigned r = 0; r < rounds; r++) {
+		pthread_t id[64];
+
+		snprintf(c.name, sizeof(c.name), "contended%u", r);
+		c.granted = 0;
+		pthread_barrier_init(&c.start, NULL, 64);
+		for (int i = 0; i < 64; i++)
+			pthread_create(&id[i], NULL, contend, &c);
+		for (int i = 0; i < 64; i++)
+			pthread_join(id[i], NULL);
+		pthread_barrier_destroy(&c.start);
+		least = c.granted < least ? c.granted : least;
+		most = c.granted > most ? c.granted : most;
+	}
+	quota_close(c.q);
+	printf("# 64 contenders filled %u to %u of 50 places\n", least, most);
+	if (least < 48 || most > 50) {
+		printf("not ok - places\n");
+		wrong++;
+	}
+	return wrong;
+}
+
+int
+main(int argc, char **argv)
+{
+	double seconds = argc > 1 ? atof(argv[1]) : 4;
+	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) :
+	    now() * 2654435761u | 1;
+	char dir[] = "quota_property.XXXXXX";
+	int wrong, bad;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("# %.0f s, seed %" PRIu64 "\n", seconds, seed);
+	sh = mmap(NULL, sizeof(*sh), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (sh == MAP_FAILED || mkdtemp(dir) == NULL) {
+		perror("set-up");
+		return 1;
+	}
+	snprintf(path, sizeof(path), "%s/table", dir);
+	bad = storm(seconds, seed);
+	if (bad != 0)
+		printf("not ok - %d workers ended otherwise\n", bad);
+	wrong = judge() + contention(20);
+	unlink(path);
+	strcat(path, ".new");
+	unlink(path);
+	rmdir(dir);
+	printf("%s\n", wrong + bad == 0 ? "ok" : "not ok");
+	return wrong + bad != 0;
+}
