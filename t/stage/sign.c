@@ -283,6 +283,7 @@ leads_to_no_other_file(void **state)
 	    {"../conf/rsa", false},
 	    {"x/../rsa", false},
 	    {"./rsa", false},
+	    {"x/below", false},
 	    {"%", false},
 	    {"x.org%00", false},
 	    {"[../rsa]", false},
@@ -294,6 +295,7 @@ leads_to_no_other_file(void **state)
 	(void)state;
 	snprintf(path, sizeof(path), "%s/x", dir);
 	assert_int_equal(mkdir(path, 0700), 0);
+	put_key("x/below", DKIM_KEY_ED25519, 0);
 	for (size_t i = 0; i < sizeof(domains) / sizeof(*domains); i++) {
 		char text[200];
 		struct walk w = {.from = "<>",
