@@ -194,8 +194,11 @@ file_safe(const struct node *n)
 static bool
 directory_safe(const struct node *n)
 {
-	static const char *const commands[] = {
-	    "chmod o-w", "chmod g-w", "chmod go-w"};
+	/* A sticky directory is everybody's by intent. */
+	bool sticky = (n->st.st_mode & S_ISVTX) != 0;
+	const char *const commands[] = {
+	    sticky ? "move the key out of" : "chmod o-w", "chmod g-w",
+	    sticky ? "move the key out of" : "chmod go-w"};
 
 	if ((n->st.st_mode & S_IWUSR) != 0 && !trusted(n, n->st.st_uid))
 		return unsafe_owner(n, "replace what is in it");

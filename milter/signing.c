@@ -35,7 +35,8 @@ struct cached {
 struct signing {
 	struct dataset *domains, *keys, *table;
 	const char *selector;  /* with domains */
-	const char *key_file;  /* with domains */
+	const char *key_file;  /* with domains: its path */
+	char *key_path;        /* the same, where it had to be made; owned */
 	bool subdomains, multiple, safe;
 	unsigned min_bits;
 	uid_t uid;             /* who may own key files */
@@ -313,19 +314,30 @@ walk_forms(struct finder *f)
 	return rc != 0 ? rc : try_form(f, "", "", "*");
 }
 
-/* The domain that is listed: the author's, or with SubDomains one above. */
-static const char *
-listed_domain(const struct signing *s, const char *domain)
+static bool
+is_listed(const struct signing *s, const char *domain)
 {
 	struct dataset_entry e;
 
-	while (dataset_get(s->domains, domain, &e) != 0) {
+	if (dataset_get(s->domains, domain, &e) != 0)
+		return false;
+	dataset_entry_fini(&e);
+	return true;
+}
+
+/* The domain that is listed: the author's, or with SubDomains one above; where
+ * `*` is listed, the author's. */
+static const char *
+listed_domain(const struct signing *s, const char *author)
+{
+	const char *domain = author;
+
+	while (!is_listed(s, domain)) {
 		domain = s->subdomains ? strchr(domain, '.') : NULL;
 		if (domain == NULL)
-			return NULL;
+			return is_listed(s, "*") ? author : NULL;
 		domain++;
 	}
-	dataset_entry_fini(&e);
 	return domain;
 }
 
@@ -447,6 +459,14 @@ load_tables(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	return rc;
 }
 
+static char *
+below_here(const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "./%s", name) < 0 ? NULL : path;
+}
+
 /* Domain, KeyFile and Selector belong together. */
 static int
 load_single(const struct conf *c, struct signing *s, struct errmsg *msg_r)
@@ -466,12 +486,14 @@ load_single(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	}
 	s->selector = conf_str(c, "Selector");
 	s->key_file = conf_str(c, "KeyFile");
+	/* Always a path, while in KeyTable a bare word is the key itself. */
+	if (!is_path(s->key_file))
+		s->key_file = s->key_path = below_here(s->key_file);
+	if (s->key_file == NULL)
+		return ERR_NOMEM;
 	rc = options_set(c, "Domain", NULL, &s->domains, msg_r);
 	if (rc != 0)
 		return rc;
-	if (!is_path(s->key_file))
-		return errmsg_set(msg_r, "%s: KeyFile: expected a path that "
-		    "begins with /", conf_where(c, "KeyFile"));
 	rc = get_key(s, s->key_file, &key, &why);
 	if (rc != 0)
 		errmsg_set(msg_r, "%s: KeyFile: %s", conf_where(c, "KeyFile"),
@@ -546,6 +568,7 @@ signing_free(struct signing *s)
 		return;
 	tdestroy(s->cache, cached_free);
 	pthread_mutex_destroy(&s->lock);
+	free(s->key_path);
 	dataset_free(s->domains);
 	dataset_free(s->keys);
 	dataset_free(s->table);

@@ -135,6 +135,11 @@ static const struct {
     {"a subdomain, not asked for", SINGLE, "From: bob@a.x.org\n", "", false},
     {"a subdomain", SINGLE "SubDomains yes\n", "From: bob@a.b.x.org\n",
 	"x.org/s/", false},
+    {"any domain", "Domain *\nSelector s\nKeyFile &/rsa\n",
+	"From: bob@z.y.org\n", "z.y.org/s/", false},
+    {"a listed domain before any", "Domain x.org,*\nSubDomains yes\n"
+	"Selector s\nKeyFile &/rsa\n", "From: bob@a.x.org\n", "x.org/s/",
+	false},
     {"no From", SINGLE, "Subject: x\n", "", false},
     {"an unreadable From", SINGLE, "From: bob\n", "", false},
     {"a comma in a name", SINGLE, "From: Smith, Bob <bob@x.org>\n",
@@ -248,6 +253,9 @@ static const struct {
     {"an unsafe algorithm", "SignatureAlgorithm rsa-sha1\n", "RFC 8301"},
     {"a canonicalization unheard of", "Canonicalization relaxed/lax\n",
 	"Canonicalization: expected"},
+    {"a key file below here that is not there",
+	"Domain x\nSelector s\nKeyFile postern-no-such-key\n",
+	"postern-no-such-key"},
     {"keys too short", SINGLE "MinimumKeyBits 2048\n", "2048"},
 };
 
