@@ -4,7 +4,7 @@
  *
  * Outbound is what an authenticated client sends, one of InternalHosts, or what
  * comes in by an MTA name or a macro that was named (opendkim.conf(5): MTA,
- * MacroList).  All else is inbound.  Mail of PeerList is left alone.
+ * MacroList).  All else is inbound.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +12,10 @@
 #include <strings.h>
 
 #include "chain.h"
+#include "hosts.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
-#include "lib/peerlist.h"
 #include "log.h"
 #include "options.h"
 #include "snapshot.h"
@@ -26,8 +26,6 @@
 static const struct conf_option options[] = {
     {"InternalHosts", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
 	"hosts whose mail is outbound, even without a login", dataset_check},
-    {"PeerList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"hosts whose mail is accepted without a look", dataset_check},
     {"MTA", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
 	"MTA names ({daemon_name}) by which outbound mail comes", dataset_check},
     {"MacroList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
@@ -35,32 +33,11 @@ static const struct conf_option options[] = {
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
-struct hosts {
-	struct dataset *set;
-	struct peerlist *list; /* NULL: nobody */
-};
-
 struct state {
-	struct hosts internal, peers;
+	struct hosts internal;
 	struct dataset *mtas, *macros; /* NULL: not given */
 	struct buf macro_names;        /* what to ask the MTA for */
 };
-
-static int
-load_hosts(const struct conf *c, const char *keyword, const char *otherwise,
-    struct hosts *h, struct errmsg *msg_r)
-{
-	const char *w;
-	int rc = options_set(c, keyword, otherwise, &h->set, msg_r);
-
-	if (rc != 0 || h->set == NULL)
-		return rc;
-	rc = peerlist_new(h->set, &h->list, msg_r);
-	for (size_t i = 0; rc == 0 && (w = peerlist_warning(h->list, i)); i++)
-		log_line(LOG_WARNING, "%s: %s: %s", conf_where(c, keyword),
-		    keyword, w);
-	return rc;
-}
 
 /* A macro's name as libmilter wants it: braces unless it is one letter. */
 static int
@@ -78,10 +55,7 @@ unload(void *state)
 {
 	struct state *st = state;
 
-	peerlist_free(st->internal.list);
-	peerlist_free(st->peers.list);
-	dataset_free(st->internal.set);
-	dataset_free(st->peers.set);
+	hosts_fini(&st->internal);
 	dataset_free(st->mtas);
 	dataset_free(st->macros);
 	buf_fini(&st->macro_names);
@@ -100,10 +74,8 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (st == NULL)
 		return ERR_NOMEM;
 	*state_r = st;
-	rc = load_hosts(c, "InternalHosts",
+	rc = hosts_load(c, "InternalHosts",
 	    snap->signs ? INTERNAL_DEFAULT : NULL, &st->internal, msg_r);
-	if (rc == 0)
-		rc = load_hosts(c, "PeerList", NULL, &st->peers, msg_r);
 	if (rc == 0)
 		rc = options_set(c, "MTA", NULL, &st->mtas, msg_r);
 	if (rc == 0)
@@ -117,21 +89,6 @@ static const char *
 macros(const void *state)
 {
 	return buf_text(&((const struct state *)state)->macro_names);
-}
-
-static bool
-is_host(const struct hosts *h, const struct session *s)
-{
-	const char *name = s->client_name;
-
-	if (h->list == NULL)
-		return false;
-	/* "[192.0.2.1]" or "unknown" is what the MTA says of no name. */
-	if (name != NULL &&
-	    (name[0] == '[' || strcasecmp(name, "unknown") == 0))
-		name = NULL;
-	return peerlist_match(
-	    h->list, name, (const struct sockaddr *)&s->client);
 }
 
 static bool
@@ -181,22 +138,13 @@ macro_matches(const struct dataset_entry *e, void *arg)
 static const char *
 why_outbound(const struct state *st, struct session *s)
 {
-	if (is_host(&st->internal, s))
+	if (hosts_match(&st->internal, s))
 		return "InternalHosts";
 	if (is_mta(st, s))
 		return "MTA";
 	if (st->macros != NULL && dataset_walk(st->macros, macro_matches, s))
 		return "MacroList";
 	return NULL;
-}
-
-static struct verdict
-connect_(struct session *s)
-{
-	const struct state *st = session_state(s);
-
-	return is_host(&st->peers, s) ? verdict_make(VERDICT_ACCEPT, NULL)
-				      : verdict_none;
 }
 
 static struct verdict
@@ -228,6 +176,5 @@ const struct stage stage_direction = {
     .load = load,
     .unload = unload,
     .macros = macros,
-    .connect = connect_,
     .mail = mail,
 };

@@ -9,13 +9,13 @@
 #include <strings.h>
 
 #include "chain.h"
+#include "hosts.h"
 #include "lib/addr.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_sign.h"
 #include "lib/err.h"
-#include "lib/peerlist.h"
 #include "log.h"
 #include "options.h"
 #include "signing.h"
@@ -143,8 +143,7 @@ struct state {
 	time_t ttl;
 	bool copies, remove_old, log_success;
 	struct dataset *exempt, *dont_sign;
-	struct dataset *ignore_set;
-	struct peerlist *ignore;
+	struct hosts ignore; /* ExternalIgnoreList */
 	struct arena arena; /* of the lists above */
 };
 
@@ -255,8 +254,7 @@ unload(void *state)
 	dkim_engine_free(st->engine);
 	dataset_free(st->exempt);
 	dataset_free(st->dont_sign);
-	peerlist_free(st->ignore);
-	dataset_free(st->ignore_set);
+	hosts_fini(&st->ignore);
 	arena_fini(&st->arena);
 	free(st);
 }
@@ -286,10 +284,8 @@ load_lists(const struct conf *c, struct state *st, struct errmsg *msg_r)
 		rc = options_set(
 		    c, "DontSignMailTo", NULL, &st->dont_sign, msg_r);
 	if (rc == 0)
-		rc = options_set(
-		    c, "ExternalIgnoreList", NULL, &st->ignore_set, msg_r);
-	if (rc == 0 && st->ignore_set != NULL)
-		rc = peerlist_new(st->ignore_set, &st->ignore, msg_r);
+		rc = hosts_load(
+		    c, "ExternalIgnoreList", NULL, &st->ignore, msg_r);
 	return rc;
 }
 
@@ -408,9 +404,7 @@ report_external(
 	const struct session *s = m->session;
 	struct buf b = BUF_INIT;
 
-	if (st->ignore != NULL &&
-	    peerlist_match(st->ignore, s->client_name,
-		(const struct sockaddr *)&s->client))
+	if (hosts_match(&st->ignore, s))
 		return;
 	buf_escape(&b, author->domain, strlen(author->domain), 256);
 	log_about(s, LOG_INFO, "external host %s tried to send mail as %s",

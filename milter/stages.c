@@ -9,6 +9,7 @@
 #include "chain.h"
 
 const struct stage *const stages[] = {
+    &stage_peer,      /* whom nobody else need look at */
     &stage_direction, /* who speaks decides what everyone else does */
     &stage_account,   /* before whoever counts */
     &stage_login,     /* before anyone signs or counts */

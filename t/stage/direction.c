@@ -81,7 +81,7 @@ leaves_peers_alone(void **state)
 
 	(void)state;
 	assert_int_equal(v.action, VERDICT_ACCEPT);
-	assert_string_equal(v.by, "direction");
+	assert_string_equal(v.by, "peer");
 	chain_close(s);
 	w.client_ip = "192.0.2.8";
 	s = walk_run(snap, &w, &v, NULL);
