@@ -242,8 +242,8 @@ print_json(const struct generate *g, const char *zone, const char *key_line,
 	    "domain", g->domain, "selector", g->selector, "type",
 	    dkim_key_word(g->key), "bits", (int)dkim_key_bits(g->key), "file",
 	    posternctl_string(g->file), "name", g->selector, "._domainkey.",
-	    g->domain, "record", g->record.data, "strings", strings_json(g), "zone", zone,
-	    "keytable", key_line, "signingtable", signing_line);
+	    g->domain, "record", g->record.data, "strings", strings_json(g),
+	    "zone", zone, "keytable", key_line, "signingtable", signing_line);
 
 	posternctl_print(j);
 	json_decref(j);
@@ -397,7 +397,8 @@ run(int argc, char **argv, const char *config)
 	struct generate g = {.directory = ".", .bits = BITS_DEFAULT};
 	int opt, rc;
 
-	while ((opt = getopt_long(argc, argv, "x:", long_options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "x:", long_options, NULL)) !=
+	    -1) {
 		if (!take_option(&g, opt, &config))
 			return posternctl_usage(&command_key);
 	}

@@ -31,7 +31,7 @@ struct dkim_engine {
 
 struct dkim_sign {
 	const struct dkim_engine *engine;
-	struct dkim_body *body[CANONS]; /* by enum dkim_canon; NULL: not wanted */
+	struct dkim_body *body[CANONS]; /* by form; NULL: not wanted */
 };
 
 /* The hashes are there: no key is looked up, nothing is verified. */

@@ -92,9 +92,9 @@ void dkim_sign_body(struct dkim_sign *s, const void *bytes, size_t len);
 /*
  * Sign.  headers are all fields of the message as they will leave, top first.
  * results[i] answers requests[i], its text in the arena; one that fails does
- * not hinder the others.  Fields that can't be signed (see dkim_sign_names) must
- * not be in h=.  Returns 0 when all went well, otherwise the first error.  May
- * be called again, with other requests.
+ * not hinder the others.  Fields that can't be signed (see dkim_sign_names)
+ * must not be in h=.  Returns 0 when all went well, otherwise the first error.
+ * May be called again, with other requests.
  */
 int dkim_sign_finish(struct dkim_sign *s, struct arena *a,
     const struct hdr_list *headers, const struct dkim_request *requests,
@@ -123,15 +123,16 @@ extern const char *const dkim_fields_default[];
 extern const char *const dkim_fields_never[];
 
 /*
- * Make the h= for these headers: From first, then the items of oversign, then
- * those of sign, one name for each instance.  A name with an instance that
- * can't be signed is left out; so is, from the end, what would exceed the caps.
+ * Make the h= for these headers: From first, then every field that sign or
+ * oversign names, in the order of the message, then each item of oversign once
+ * more.  A name with an instance that can't be signed is left out; so are, from
+ * the end, fields of the message that would exceed the caps.
  * *names_r is NULL-ended and in the arena.  0, ERR_NOMEM, ERR_NOTFOUND (no
  * From), or ERR_SYNTAX (a From that can't be signed).
  *
  * What can't be signed: a field whose name is not one, or whose value holds a
- * NUL, or a CR or LF outside of folds; and what verifiers do not agree about, VT
- * and FF in a value and a tab before the colon.
+ * NUL, or a CR or LF outside of folds; and what verifiers do not agree about:
+ * VT and FF in a value and a tab before the colon.
  */
 int dkim_sign_names(struct arena *a, const struct hdr_list *headers,
     const struct dkim_fields *fields, const char *const **names_r);

@@ -152,8 +152,8 @@ plain_body(const char *body, size_t len)
 static const char *
 body_wrong(DKIM_SIGINFO *sig, const char *body, size_t len)
 {
-	const char *bh =
-	    (const char *)dkim_sig_gettagvalue(sig, false, (unsigned char *)"bh");
+	const char *bh = (const char *)dkim_sig_gettagvalue(
+	    sig, false, (unsigned char *)"bh");
 	dkim_canon_t hc, bc;
 	char want[45];
 
