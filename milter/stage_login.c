@@ -40,6 +40,7 @@ static const struct conf_option options[] = {
 
 struct state {
 	struct dataset *owners;
+	struct dataset *fields; /* SenderHeaders: who may be signed for */
 	enum action action;
 };
 
@@ -49,6 +50,7 @@ unload(void *state)
 	struct state *st = state;
 
 	dataset_free(st->owners);
+	dataset_free(st->fields);
 	free(st);
 }
 
@@ -59,6 +61,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	const struct conf *c = snap->conf;
 	int action = conf_word(c, "SenderLoginsAction");
 	struct state *st;
+	int rc;
 
 	(void)old;
 	if (!conf_given(c, "SenderLogins")) {
@@ -75,7 +78,11 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 		return ERR_NOMEM;
 	*state_r = st;
 	st->action = (enum action)action;
-	return options_set(c, "SenderLogins", NULL, &st->owners, msg_r);
+	rc = options_set(c, "SenderLogins", NULL, &st->owners, msg_r);
+	if (rc == 0)
+		rc = options_set(
+		    c, "SenderHeaders", NULL, &st->fields, msg_r);
+	return rc;
 }
 
 /* Is the login among those of a value, which commas or spaces separate? */
@@ -125,30 +132,62 @@ owns(const struct state *st, const char *login, const struct addr *a)
 	    key_names(st->owners, key + strlen(a->local), login);
 }
 
-/* Does the login own every author?  A From that can't be read is nobody's. */
+/* Does the field name an author: From, or one of SenderHeaders? */
 static bool
-owns_from(const struct state *st, struct message *m, const char **whose_r)
+names_author(const struct state *st, const struct hdr *h)
+{
+	struct dataset_entry e;
+
+	if (hdr_is(h, "From"))
+		return true;
+	if (st->fields == NULL || dataset_get(st->fields, h->name, &e) != 0)
+		return false;
+	dataset_entry_fini(&e);
+	return true;
+}
+
+/* Does the login own all of a field's addresses?  A field that can't be read is
+ * nobody's. */
+static bool
+owns_field(const struct state *st, struct message *m, const struct hdr *h,
+    const char **whose_r)
 {
 	struct addr list[AUTHORS_MAX];
-	size_t n, fields = 0;
+	size_t n;
+
+	*whose_r = "an unreadable From";
+	if (addr_list(&m->arena, h->value, h->value_len, list, AUTHORS_MAX,
+		&n) != 0 || n == 0)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		*whose_r = arena_printf(&m->arena, "%s@%s", list[i].local,
+		    list[i].domain);
+		if (!owns(st, m->login, &list[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Does the login own every author? */
+static bool
+owns_authors(const struct state *st, struct message *m, const char **whose_r)
+{
+	struct addr sender;
+	bool from = false;
 
 	for (const struct hdr *h = m->headers.first; h != NULL; h = h->next) {
-		if (!hdr_is(h, "From"))
+		if (!names_author(st, h))
 			continue;
-		fields++;
-		*whose_r = "an unreadable From";
-		if (addr_list(&m->arena, h->value, h->value_len, list,
-			AUTHORS_MAX, &n) != 0 || n == 0)
+		from = from || hdr_is(h, "From");
+		if (!owns_field(st, m, h, whose_r))
 			return false;
-		for (size_t i = 0; i < n; i++) {
-			*whose_r = arena_printf(&m->arena, "%s@%s",
-			    list[i].local, list[i].domain);
-			if (!owns(st, m->login, &list[i]))
-				return false;
-		}
 	}
-	/* Without a From nothing is claimed, and nothing signed. */
-	return true;
+	if (from || m->sender[0] == '\0')
+		return true;
+	/* The MTA makes a From of the sender, be it behind the milter. */
+	*whose_r = m->sender;
+	return addr_split(&m->arena, m->sender, &sender) == 0 &&
+	    owns(st, m->login, &sender);
 }
 
 static struct verdict
@@ -158,7 +197,7 @@ eoh(struct message *m)
 	const char *whose = NULL;
 	struct buf b = BUF_INIT;
 
-	if (m->login == NULL || owns_from(st, m, &whose))
+	if (m->login == NULL || owns_authors(st, m, &whose))
 		return verdict_none;
 	m->from_denied = true;
 	if (whose == NULL)

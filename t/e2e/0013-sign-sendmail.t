@@ -21,4 +21,4 @@ REFUSED = ['bare-cr', 'bare-lf']
 signmails.run(
     lambda sink, postern, users: Sendmail(sink, milter=postern, users=users),
     # EightBitMode is pass8 unless set: 8 bits are sent all the same.
-    BROKEN, REFUSED, downgrades=False)
+    BROKEN, REFUSED, downgrades=False, local=True)

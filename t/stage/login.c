@@ -10,22 +10,30 @@
 static const struct {
 	const char *name, *login, *header;
 	bool denied;
+	const char *sender; /* NULL: the null sender */
 } cases[] = {
-    {"an address of its own", "bob", "From: A@X.ORG\n", false},
-    {"somebody's", "al", "From: a@x.org\n", true},
-    {"a domain of its own", "Bob", "From: any@y.org\n", false},
-    {"below its domain", "bob", "From: any@z.y.org\n", true},
-    {"nobody's", "bob", "From: b@x.org\n", true},
-    {"the login itself", "eve@z.org", "From: Eve <eve@Z.org>\n", false},
-    {"one of two authors", "bob", "From: a@x.org, b@x.org\n", true},
-    {"two authors of its own", "bob", "From: a@x.org, b@y.org\n", false},
-    {"a second From", "bob", "From: a@x.org\nFrom: b@x.org\n", true},
-    {"an unreadable From", "bob", "From: a@x.org <\n", true},
-    {"an empty From", "bob", "From:\n", true},
-    {"no From", "bob", "Subject: x\n", false},
+    {"an address of its own", "bob", "From: A@X.ORG\n", false, NULL},
+    {"somebody's", "al", "From: a@x.org\n", true, NULL},
+    {"a domain of its own", "Bob", "From: any@y.org\n", false, NULL},
+    {"below its domain", "bob", "From: any@z.y.org\n", true, NULL},
+    {"nobody's", "bob", "From: b@x.org\n", true, NULL},
+    {"the login itself", "eve@z.org", "From: Eve <eve@Z.org>\n", false, NULL},
+    {"one of two authors", "bob", "From: a@x.org, b@x.org\n", true, NULL},
+    {"two authors of its own", "bob", "From: a@x.org, b@y.org\n", false, NULL},
+    {"a second From", "bob", "From: a@x.org\nFrom: b@x.org\n", true, NULL},
+    {"an unreadable From", "bob", "From: a@x.org <\n", true, NULL},
+    {"an empty From", "bob", "From:\n", true, NULL},
+    {"no From", "bob", "Subject: x\n", false, NULL},
+    {"no From: the MTA makes one of the sender", "bob", "Subject: x\n", true,
+	"<b@x.org>"},
+    {"no From, its own sender", "bob", "Subject: x\n", false, "<a@x.org>"},
+    {"its own From, not the sender's", "bob", "From: a@x.org\n", false,
+	"<b@x.org>"},
+    {"somebody's Sender, which is not looked at", "bob",
+	"From: a@x.org\nSender: b@x.org\n", false, NULL},
     {"a display name that looks right", "bob",
-	"From: \"a@x.org\" <b@x.org>\n", true},
-    {"no login", NULL, "From: b@x.org\n", false},
+	"From: \"a@x.org\" <b@x.org>\n", true, NULL},
+    {"no login", NULL, "From: b@x.org\n", false, NULL},
 };
 
 static void
@@ -36,7 +44,7 @@ check(const char *conf, bool refuses)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		char text[200];
 		struct walk w = {.client_ip = "127.0.0.1",
-		    .from = "<>",
+		    .from = cases[i].sender == NULL ? "<>" : cases[i].sender,
 		    .rcpts = {"b@example.net"},
 		    .macros = {{"{auth_authen}", cases[i].login}},
 		    .message = text};
@@ -81,11 +89,32 @@ is_off_when_told(void **state)
 	snapshot_unref(snap);
 }
 
+/* Who is in one of SenderHeaders may be signed for. */
+static void
+looks_at_sender_headers(void **state)
+{
+	struct snapshot *snap =
+	    walk_load(SET "SenderHeaders Sender,From\n");
+	const struct walk w = {.from = "<>",
+	    .rcpts = {"b@example.net"},
+	    .macros = {{"{auth_authen}", "bob"}},
+	    .message = "From: a@x.org\nSender: b@x.org\n\n"};
+	struct verdict v;
+	struct session *s = walk_run(snap, &w, &v, NULL);
+
+	(void)state;
+	assert_int_equal(v.action, VERDICT_REJECT);
+	chain_end(s, &v);
+	chain_close(s);
+	snapshot_unref(snap);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(refuses_or_only_marks),
+	    cmocka_unit_test(looks_at_sender_headers),
 	    cmocka_unit_test(is_off_when_told),
 	};
 

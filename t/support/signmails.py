@@ -6,7 +6,7 @@ looked at by others where the MTA delivers them."""
 import re
 
 from rig import Client, Postern, Sink, is_, need_root, ok, plan
-from verify import Key, verify
+from verify import PASS, Key, verify
 
 CANONS = [head + '/' + body for head in ('simple', 'relaxed')
           for body in ('simple', 'relaxed')]
@@ -87,13 +87,14 @@ def message(case, fields, body, domain):
     return head + fields + b'\r\n' + body
 
 
-def run(make_mta, broken, refused=(), downgrades=True):
+def run(make_mta, broken, refused=(), downgrades=True, local=False):
     """make_mta(sink, milter, users) starts the MTA. broken: what it changes
     behind the milter's back, so that no signature could hold: case -> the
     canonicalisations that break. refused: the cases it does not take.
-    downgrades: it has a way to send 8 bits where 8BITMIME is not offered."""
+    downgrades: it has a way to send 8 bits where 8BITMIME is not offered.
+    local: mail of local programs passes the milter too."""
     need_root()
-    plan(len(CANONS) * (3 + len(KINDS) + len(refused)) + 4)
+    plan(len(CANONS) * (3 + len(KINDS) + len(refused)) + 4 + local)
     keys = {'rsa2048': Key('example.org', 'r2', 'rsa', 2048),
             'rsa4096': Key('example.org', 'r4', 'rsa', 4096),
             'ed25519': Key('example.org', 'ed', 'ed25519')}
@@ -114,6 +115,8 @@ def run(make_mta, broken, refused=(), downgrades=True):
             _one_canon(mta, sink, keys, canon, broken, refused)
         _they_can_say_no(sink.mails, keys)
         _downgraded(mta, sink, keys, downgrades)
+        if local:
+            _local(mta, sink, keys)
 
 
 def _they_can_say_no(mails, keys):
@@ -173,6 +176,14 @@ def _one_canon(mta, sink, keys, canon, broken, refused):
         is_(_wrong(cases, keys, names, canon, broken), {},
             '%s, %s: %d mails verified by dkimpy and OpenDKIM' % (
                 canon, ' and '.join(names), len(cases)))
+
+
+def _local(mta, sink, keys):
+    sink.clear()
+    mta.sendmail('bob@example.org', 'eve@example.net',
+                 b'From: bob@rsa2048.example.org\nSubject: local\n\nHello.\n')
+    got = [verify(mail.data, keys.values()) for mail in sink.wait_for(1)]
+    is_(got, [{('example.org', 'r2'): PASS}], 'sendmail(1): verified')
 
 
 def _offered(client, params):
