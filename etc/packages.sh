@@ -10,11 +10,11 @@ PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config libmilter-dev
 # To run what stands on the rig (t/support). No mail server is among them: the
 # rig unpacks those without installing, so that the machine's own stays as it
 # is.
-PACKAGES_RIG="python3 python3-dkim libsasl2-modules libsasl2-modules-db
-	openssl"
+PACKAGES_RIG="python3 python3-dkim libsasl2-modules libsasl2-modules-db"
 
 # To run the tests.
-PACKAGES_TEST="$PACKAGES_RIG python3-nacl opendkim-tools mandoc lmdb-utils m4"
+PACKAGES_TEST="$PACKAGES_RIG python3-nacl opendkim-tools openssl mandoc
+	lmdb-utils m4"
 
 # packages_missing NAME...: prints those that are not installed.
 packages_missing() {

@@ -58,7 +58,8 @@ explain(const char *part, int mode, struct errmsg *msg_r)
 	user_name(st.st_uid, owner);
 	group_name(st.st_gid, group);
 	if (st.st_uid == geteuid())
-		snprintf(cure, sizeof(cure), "chmod u+%c", mode == X_OK ? 'x' : 'r');
+		snprintf(cure, sizeof(cure), "chmod u+%c",
+		    mode == X_OK ? 'x' : 'r');
 	else if (mode == X_OK)
 		snprintf(cure, sizeof(cure), "chmod o+x");
 	else

@@ -75,8 +75,8 @@ enter(SMFICTX *ctx)
 
 	if (c == NULL)
 		return NULL;
-	/* First say busy, then look: callbacks_shut does it the other way about,
-	 * so one of the two sees the other. */
+	/* First say busy, then look: callbacks_shut does it the other way
+	 * about, so one of the two sees the other. */
 	atomic_store(&c->busy, true);
 	if (atomic_load(&door.shut)) {
 		atomic_store(&c->busy, false);

@@ -185,8 +185,8 @@ listen_open(const struct sockspec *spec, const struct privileges *p, int debug,
 	if (rc != EX_OK)
 		return rc;
 	text = sockspec_text(spec);
-	/* The group by being of it, not by a chown afterwards: the directory may
-	 * be the user's, who could have put another file there by then. */
+	/* The group by being of it, not by a chown afterwards: the directory
+	 * may be the user's, who could have put another file there by then. */
 	if (p->change && setegid(p->gid) != 0)
 		rc = EX_NOPERM;
 	if (rc == EX_OK &&

@@ -1,5 +1,6 @@
 /*
- * UserID: becoming another user for good.  SPDX-License-Identifier: BSD-2-Clause
+ * UserID: becoming another user for good.
+ * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_PRIVILEGES_H
 #define MILTER_PRIVILEGES_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "serve.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -39,14 +40,20 @@
 
 struct server {
 	const struct serve_options *o;
-	pthread_t main, listener, worker;
-	atomic_bool listener_ended;
+	pthread_t listener, worker;
+	sem_t go; /* the listener may start */
 	int listener_rc;
+	atomic_bool listener_ended;
+
+	sem_t stop;           /* posted by a signal, or the listener's end */
+	atomic_int signal;    /* that said so */
 
 	/* What the worker is to do; set before the post. */
 	sem_t work;
 	atomic_bool reload, reset, quit;
 };
+
+static struct server *serving; /* for on_signal */
 
 void
 serve_log(const struct serve_options *o, const struct conf *conf,
@@ -153,8 +160,7 @@ reset(void)
 	log_line(LOG_INFO, "quotas reset");
 }
 
-/* A reload takes its time, and the main thread has to be there for signals.
- * However many ask for one while it runs, one more follows. */
+/* However many ask for a reload while one runs, one more follows. */
 static void *
 work(void *arg)
 {
@@ -169,14 +175,68 @@ work(void *arg)
 			reload(srv);
 		if (atomic_exchange(&srv->reset, false))
 			reset();
+		/* A TERM close behind that signal may have gone to libmilter's
+		 * thread: have the listener look, sooner than it would. */
+		pthread_kill(srv->listener, SIGURG);
 	}
 }
 
+/* In a signal handler too. */
 static void
 ask(struct server *srv, atomic_bool *what)
 {
 	if (!atomic_exchange(what, true))
 		sem_post(&srv->work);
+}
+
+/* -- signals -- */
+
+static void
+on_nudge(int sig)
+{
+	(void)sig; /* it has ended a poll */
+}
+
+static void
+on_signal(int sig)
+{
+	int saved = errno;
+
+	if (sig == SIGUSR1) {
+		ask(serving, &serving->reload);
+	} else if (sig == SIGUSR2) {
+		ask(serving, &serving->reset);
+	} else {
+		atomic_store(&serving->signal, sig);
+		sem_post(&serving->stop);
+	}
+	errno = saved;
+}
+
+/*
+ * A thread of libmilter's waits for HUP, TERM and INT as well, and takes five
+ * seconds to stop.  But a signal to the process goes to the main thread first,
+ * if it is open there and no other is on its way to it; so they are, there only,
+ * and before libmilter starts.
+ */
+static void
+take_signals(struct server *srv)
+{
+	static const int numbers[] = {
+	    SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT};
+	struct sigaction action = {
+	    .sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct sigaction nudge = {.sa_handler = on_nudge};
+	sigset_t set;
+
+	serving = srv;
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		sigaction(numbers[i], &action, NULL);
+		sigaddset(&set, numbers[i]);
+	}
+	sigaction(SIGURG, &nudge, NULL);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
 /* -- start and stop -- */
@@ -185,37 +245,28 @@ static void *
 listen_and_serve(void *arg)
 {
 	struct server *srv = arg;
+	sigset_t set;
 
+	while (sem_wait(&srv->go) != 0)
+		;
+	sigemptyset(&set);
+	sigaddset(&set, SIGURG);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 	srv->listener_rc = callbacks_run();
 	atomic_store(&srv->listener_ended, true);
-	pthread_kill(srv->main, SIGCHLD); /* one that main waits for */
+	sem_post(&srv->stop);
 	return NULL;
 }
 
-static void
-signals_of_main(sigset_t *set)
-{
-	static const int numbers[] = {
-	    SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT, SIGCHLD};
-
-	sigemptyset(set);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-		sigaddset(set, numbers[i]);
-}
-
-/*
- * Start the threads.  libmilter's listener is not the main thread: a signal to
- * the process goes to the main thread first if that waits for it, so that TERM
- * is ours and not libmilter's, which takes five seconds over it.
- */
+/* With all signals blocked, as new threads have it from this one. */
 static int
 start_threads(struct server *srv)
 {
 	pthread_attr_t attr;
 	int rc;
 
-	srv->main = pthread_self();
-	if (sem_init(&srv->work, 0, 0) != 0 || pthread_attr_init(&attr) != 0)
+	if (sem_init(&srv->go, 0, 0) != 0 || sem_init(&srv->stop, 0, 0) != 0 ||
+	    sem_init(&srv->work, 0, 0) != 0 || pthread_attr_init(&attr) != 0)
 		return EX_OSERR;
 	/* The worker decodes keys and compiles patterns: the usual stack. */
 	rc = pthread_create(&srv->worker, NULL, work, srv);
@@ -234,24 +285,26 @@ start_threads(struct server *srv)
 
 /* Wait a step; true: another signal asks for haste. */
 static bool
-wait_a_step(void)
+wait_a_step(struct server *srv)
 {
-	static const struct timespec step = {.tv_nsec = STEP * 1000000L};
-	sigset_t set;
-	int sig;
+	struct timespec end;
 
-	signals_of_main(&set);
-	sig = sigtimedwait(&set, NULL, &step);
-	return sig == SIGTERM || sig == SIGINT || sig == SIGHUP;
+	clock_gettime(CLOCK_REALTIME, &end); /* the clock that it goes by */
+	end.tv_nsec += STEP * 1000000L;
+	if (end.tv_nsec >= 1000000000L) {
+		end.tv_nsec -= 1000000000L;
+		end.tv_sec++;
+	}
+	return sem_timedwait(&srv->stop, &end) == 0;
 }
 
 /* Let what is under way come to its end, but not for long. */
 static void
-drain(const struct server *srv)
+drain(struct server *srv)
 {
 	for (int ms = 0; ms < DRAIN_MAX; ms += STEP) {
 		if (callbacks_closing() == 0 ||
-		    atomic_load(&srv->listener_ended) || wait_a_step())
+		    atomic_load(&srv->listener_ended) || wait_a_step(srv))
 			return;
 	}
 }
@@ -264,12 +317,12 @@ shut(struct server *srv)
 	int left = callbacks_shut();
 
 	for (int ms = 0; left > 0 && ms < SHUT_MAX; ms += STEP) {
-		(void)wait_a_step();
+		(void)wait_a_step(srv);
 		left = callbacks_shut();
 	}
 	atomic_store(&srv->quit, true);
 	sem_post(&srv->work);
-	clock_gettime(CLOCK_REALTIME, &end); /* the clock that it goes by */
+	clock_gettime(CLOCK_REALTIME, &end);
 	end.tv_sec += SHUT_MAX / 1000;
 	if (pthread_timedjoin_np(srv->worker, NULL, &end) != 0)
 		return false;
@@ -277,58 +330,46 @@ shut(struct server *srv)
 	return left == 0;
 }
 
-/* Returns when it is time to stop; the name of what said so. */
+/* What said so; NULL: nobody, libmilter failed. */
 static const char *
-wait_for_signals(struct server *srv)
+why_stopped(const struct server *srv)
 {
-	sigset_t set;
-	int sig;
-
-	signals_of_main(&set);
-	for (;;) {
-		if (sigwait(&set, &sig) != 0)
-			continue;
-		switch (sig) {
-		case SIGUSR1:
-			ask(srv, &srv->reload);
-			break;
-		case SIGUSR2:
-			ask(srv, &srv->reset);
-			break;
-		case SIGCHLD:
-			if (!atomic_load(&srv->listener_ended))
-				break;
-			return srv->listener_rc == 0 ? "a signal" : NULL;
-		default:
-			return sig == SIGTERM ? "SIGTERM"
-			    : sig == SIGINT   ? "SIGINT"
-					      : "SIGHUP";
-		}
+	switch (atomic_load(&srv->signal)) {
+	case SIGTERM:
+		return "SIGTERM";
+	case SIGINT:
+		return "SIGINT";
+	case SIGHUP:
+		return "SIGHUP";
 	}
+	return srv->listener_rc == 0 ? "a signal" : NULL;
 }
 
 int
 serve(const struct serve_options *o)
 {
-	struct server srv = {.o = o};
+	static struct server srv; /* a signal may come to the very end */
 	struct snapshot *snap;
 	struct errmsg msg;
 	const char *why;
 	int rc;
 
+	srv.o = o;
 	if (serve_load(o, false, NULL, &snap, &msg) != 0) {
 		log_fatal("%s", msg.text);
 		return EX_CONFIG;
 	}
 	callbacks_use(snap);
-	/* The socket is open, so this is true already; after the threads are
-	 * there the main thread had better wait for signals. */
-	log_line(LOG_INFO, "postern %s serves", POSTERN_VERSION);
-	ready_say(EX_OK);
 	rc = start_threads(&srv);
 	if (rc != EX_OK)
 		return rc;
-	why = wait_for_signals(&srv);
+	take_signals(&srv);
+	sem_post(&srv.go);
+	log_line(LOG_INFO, "postern %s serves", POSTERN_VERSION);
+	ready_say(EX_OK);
+	while (sem_wait(&srv.stop) != 0)
+		;
+	why = why_stopped(&srv);
 	if (why == NULL) {
 		log_fatal("libmilter gave up; it told the system's log why");
 		rc = EX_UNAVAILABLE;

@@ -131,6 +131,9 @@ static const struct conf_option options[] = {
 static const char *const oversign_default[] = {"From", "To", "Cc", "Subject",
     "Date", "Reply-To", "Message-ID", "MIME-Version", "Content-Type", NULL};
 
+/* Of these, what Sendmail adds behind the milter when it is missing. */
+static const char *const oversign_late[] = {"Date", "Message-ID", NULL};
+
 struct state {
 	struct signing *signing;
 	struct dkim_engine *engine;
@@ -212,11 +215,12 @@ take_name(const struct dataset_entry *e, void *arg)
 	return names_add(n, e->key[0] == '+' ? e->key + 1 : e->key);
 }
 
-/* The list that a keyword makes of a default; the default when not given. */
+/* The list that a keyword makes of a default; the default when not given.
+ * *own_r (may be NULL): the list owes nothing to the default. */
 static int
 load_names(const struct conf *c, const char *keyword,
     const char *const *otherwise, struct arena *a, const char *const **list_r,
-    struct errmsg *msg_r)
+    bool *own_r, struct errmsg *msg_r)
 {
 	static const char *const none[] = {NULL};
 	struct names n = {.arena = a};
@@ -224,9 +228,13 @@ load_names(const struct conf *c, const char *keyword,
 	int rc = options_set(c, keyword, NULL, &set, msg_r);
 
 	*list_r = otherwise;
+	if (own_r != NULL)
+		*own_r = false;
 	if (rc != 0 || set == NULL)
 		return rc;
 	dataset_walk(set, find_star, &n);
+	if (own_r != NULL)
+		*own_r = !n.delta;
 	for (size_t i = 0; n.delta && rc == 0 && otherwise[i] != NULL; i++)
 		rc = names_add(&n, otherwise[i]);
 	if (rc == 0)
@@ -257,18 +265,21 @@ static int
 load_lists(const struct conf *c, struct state *st, struct errmsg *msg_r)
 {
 	static const char *const from[] = {"From", NULL};
+	bool own;
 	int rc = load_names(c, "SignHeaders", dkim_fields_default, &st->arena,
-	    &st->fields.sign, msg_r);
+	    &st->fields.sign, NULL, msg_r);
 
 	if (rc == 0)
 		rc = load_names(c, "OmitHeaders", dkim_fields_never,
-		    &st->arena, &st->fields.omit, msg_r);
+		    &st->arena, &st->fields.omit, NULL, msg_r);
 	if (rc == 0)
 		rc = load_names(c, "OversignHeaders", oversign_default,
-		    &st->arena, &st->fields.oversign, msg_r);
+		    &st->arena, &st->fields.oversign, &own, msg_r);
+	if (rc == 0 && !own)
+		st->fields.late = oversign_late;
 	if (rc == 0)
 		rc = load_names(c, "SenderHeaders", from, &st->arena,
-		    &st->sender_fields, msg_r);
+		    &st->sender_fields, NULL, msg_r);
 	if (rc == 0)
 		rc = options_set(c, "ExemptDomains", NULL, &st->exempt, msg_r);
 	if (rc == 0)

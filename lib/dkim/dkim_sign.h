@@ -110,6 +110,8 @@ struct dkim_fields {
 	    dkim_fields_default */
 	const char *const *oversign; /* likewise, and one instance more than
 	    are present, so that none can be added; NULL: none */
+	const char *const *late;     /* not oversigned when absent, even if in
+	    oversign: the MTA may yet add it; NULL: none */
 	const char *const *omit;     /* not signed, even if in the other lists;
 	    NULL: none.  From can't be omitted */
 };

@@ -201,7 +201,7 @@ choose(struct choice *c, const char *name, size_t len, bool over)
 	n = dkim_sign_count(c->headers, copy, &ok);
 	if (from && (n == 0 || !ok))
 		c->error = n == 0 ? ERR_NOTFOUND : ERR_SYNTAX;
-	if (!ok)
+	if (!ok || (n == 0 && listed(c->fields->late, name, len)))
 		return;
 	for (n += over; n > 0; n--) {
 		if (c->count == DKIM_SIGN_NAMES_MAX ||

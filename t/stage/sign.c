@@ -64,7 +64,9 @@ set_up(void **state)
 		    "k2 x.org:s2:&/ed\n"
 		    "any %:s3:&/ed\n"
 		    "file %:s4:&/%\n"
-		    "x.org x.org:s5:&/ed\n");
+		    "x.org x.org:s5:&/ed\n"
+		    "hers x.org:s6:&/%\n");
+	put("hers", "* hers\n");
 	put("by-pattern", "*@x.org k1\nbob@x.org k2\n*.y.org any\n");
 	put("both", "*@x.org k1\n*@x.org k2:me@sub.%\n");
 	put("ordered", "bob@x.org k1\nx.org k2\nal@.y.org any:al@%\n"
@@ -267,6 +269,54 @@ names_mistakes(void **state)
 	}
 }
 
+/* The author's domain is a file's name here, and nothing more than a name. */
+static void
+leads_to_no_other_file(void **state)
+{
+	static const struct {
+		const char *domain;
+		bool good;
+	} domains[] = {
+	    {"x.org", true},
+	    {"X.ORG.", true},
+	    {"nokey.org", false},
+	    {"../conf/rsa", false},
+	    {"x/../rsa", false},
+	    {"./rsa", false},
+	    {"x/below", false},
+	    {"%", false},
+	    {"x.org%00", false},
+	    {"[../rsa]", false},
+	};
+	char *conf = with_dir(TABLE("&/hers"));
+	struct snapshot *snap = walk_load(conf);
+	char path[200];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/x", dir);
+	assert_int_equal(mkdir(path, 0700), 0);
+	put_key("x/below", DKIM_KEY_ED25519, 0);
+	for (size_t i = 0; i < sizeof(domains) / sizeof(*domains); i++) {
+		char text[200];
+		struct walk w = {.from = "<>",
+		    .rcpts = {"b@example.net"},
+		    .macros = {{"{auth_authen}", "bob"}},
+		    .message = text};
+		struct verdict v;
+		struct session *s;
+
+		snprintf(text, sizeof(text), "From: bob@%s\n\n",
+		    domains[i].domain);
+		s = walk_run(snap, &w, &v, NULL);
+		if ((s->msg != NULL && s->msg->edits.first != NULL) !=
+		    domains[i].good)
+			fail_msg("%s", domains[i].domain);
+		chain_close(s);
+	}
+	snapshot_unref(snap);
+	free(conf);
+}
+
 static void
 takes_old_signatures_off(void **state)
 {
@@ -300,8 +350,14 @@ signs_the_fields_asked_for(void **state)
 		const char *name, *conf, *h;
 	} lists[] = {
 	    {"defaults oversign", "",
-		"From:From:To:To:Cc:Subject:Subject:Date:Reply-To:Message-ID:"
-		"MIME-Version:Content-Type"},
+		"From:From:To:To:Cc:Subject:Subject:Reply-To:MIME-Version:"
+		"Content-Type"},
+	    {"and more, but not what the MTA adds",
+		"OversignHeaders *,+X-No,-Reply-To,-To,-Subject\n",
+		"From:From:Cc:MIME-Version:Content-Type:X-No:Subject:To"},
+	    {"a missing one that is asked for",
+		"OversignHeaders Date\nSignHeaders Subject\n",
+		"From:Date:Subject"},
 	    {"only what is named",
 		"SignHeaders Subject\nOversignHeaders .\n", "From:Subject"},
 	    {"the default and one more",
@@ -349,6 +405,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(signs_for_whom_it_may),
 	    cmocka_unit_test(names_mistakes),
+	    cmocka_unit_test(leads_to_no_other_file),
 	    cmocka_unit_test(takes_old_signatures_off),
 	    cmocka_unit_test(signs_the_fields_asked_for),
 	};

@@ -8,6 +8,7 @@ it is left.
 """
 
 import email.utils
+import json
 import os
 import smtplib
 import subprocess
@@ -20,7 +21,7 @@ import dkim
 import proc
 import tap
 from quota import refusal, reset
-from rig import Client, Postern, Postfix, RigError, Sink, write_file
+from rig import Client, Postern, Postfix, RigError, Sink
 
 DOMAIN = 'example.org'
 SELECTOR = 'demo'
@@ -32,12 +33,12 @@ CONF = '''\
 Mode           s
 Domain         %s
 Selector       %s
-KeyFile        @DIR@/%s.private
+KeyFile        @DIR@/%s/%s.private
 QuotaTable     @DIR@/quota
 Quota default {
     Messages = {%d/hour}
 }
-''' % (DOMAIN, SELECTOR, SELECTOR, LIMIT)
+''' % (DOMAIN, SELECTOR, DOMAIN, SELECTOR, LIMIT)
 
 MESSAGE = '''\
 From: Bob <bob@example.org>
@@ -79,15 +80,21 @@ def need(held, what):
         raise RigError(what)
 
 
+def ctl(postern, *words):
+    """What `posternctl words` prints."""
+    step('posternctl ' + ' '.join(words[:3]))
+    done = postern.ctl(*words)
+    need(done.returncode == 0, 'posternctl: ' + done.stderr)
+    return done.stdout
+
+
 def make_key(postern):
     """Makes the key that CONF names; returns its DNS record's text."""
-    path = os.path.join(postern.dir, SELECTOR + '.private')
-    pem = subprocess.run(['openssl', 'genrsa', '2048'], check=True,
-                         capture_output=True, text=True).stdout
-    write_file(path, pem, 0o600)
-    public = subprocess.run(['openssl', 'rsa', '-in', path, '-pubout'],
-                            check=True, capture_output=True, text=True).stdout
-    return 'v=DKIM1; k=rsa; p=' + ''.join(public.split('\n')[1:-2])
+    key = json.loads(ctl(postern, 'key', 'generate', DOMAIN, '--selector',
+                         SELECTOR, '--directory', postern.dir, '--json'))
+    say('makes a key. Its public half belongs into the DNS:')
+    quote(key['zone'])
+    return key['record']
 
 
 def send(mta, number):
@@ -145,22 +152,11 @@ def after_reset(mta, postern, number):
     need(sent.accepted, 'mail %d was to be accepted' % number)
 
 
-def quota_list(postern):
-    step('posternctl quota list')
-    listing = postern.ctl('quota', 'list')
-    need(listing.returncode == 0, 'posternctl: ' + listing.stderr)
-    quote(listing.stdout)
-
-
 def show():
     # Not /tmp: postern wants a key where only root can replace it.
     tempfile.tempdir = '/run'
-    step('Making a key')
     postern = Postern(CONF, start=False)
     record = make_key(postern)
-    say('This is what belongs into the DNS as a TXT record of '
-        '%s._domainkey.%s:' % (SELECTOR, DOMAIN))
-    quote(record)
     step('Starting a Postfix of our own, with postern as its smtpd_milters')
     postern.run()
     with Sink() as sink, postern, \
@@ -171,9 +167,9 @@ def show():
         quote(open(postern.conf_file).read())
         signed_mail(mta, sink, record)
         number = until_refused(mta)
-        quota_list(postern)
+        quote(ctl(postern, 'quota', 'list'))
         after_reset(mta, postern, number)
-        quota_list(postern)
+        quote(ctl(postern, 'quota', 'list'))
     step('Done. Nothing is left running; the README says how to attach '
          'postern\n  to a mail server of yours.')
 

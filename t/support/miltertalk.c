@@ -8,7 +8,7 @@
  * each is answered by one line on standard output.  A string stands for octets:
  * the code point is the octet (as Latin-1), so that all 256 can be said.
  *
- *   ["open"]                       connect (the first command does it by itself)
+ *   ["open"]                       connect; the first command does by itself
  *   ["negotiate", "all"|"plain"]   or actions and steps as two numbers; done
  *                                  with "all" before the first command of mail
  *   ["define", NAME, VALUE]        a macro, sent where the filter wants it
