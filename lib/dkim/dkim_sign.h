@@ -123,9 +123,10 @@ extern const char *const dkim_fields_default[];
 extern const char *const dkim_fields_never[];
 
 /*
- * Make the h= for these headers: From first, then the items of oversign, then
- * those of sign, one name for each instance.  A name with an instance that
- * can't be signed is left out; so is, from the end, what would exceed the caps.
+ * Make the h= for these headers: From first, then every field that sign or
+ * oversign names, in the order of the message, then each item of oversign once
+ * more.  A name with an instance that can't be signed is left out; so are, from
+ * the end, fields of the message that would exceed the caps.
  * *names_r is NULL-ended and in the arena.  0, ERR_NOMEM, ERR_NOTFOUND (no
  * From), or ERR_SYNTAX (a From that can't be signed).
  *

@@ -10,7 +10,7 @@
 #include "lib/arena.h"
 #include "lib/err.h"
 
-#define PATTERN_FIELDS_MAX 1024 /* names that patterns bring in */
+#define NAME_LEN_MAX 256 /* octets of a name that is signed */
 
 const char *const dkim_fields_default[] = {
     /* RFC 6376 section 5.4.1 */
@@ -132,9 +132,13 @@ dkim_sign_count(const struct hdr_list *headers, const char *name, bool *ok_r)
 static bool
 matches(const char *pattern, const char *name, size_t len)
 {
-	const char *star = strchr(pattern, '*'), *tail;
+	const char *star, *tail;
 	size_t head, at;
 
+	if (pattern[0] != '*' && len > 0 &&
+	    ((name[0] ^ pattern[0]) & ~0x20) != 0)
+		return false;
+	star = strchr(pattern, '*');
 	if (star == NULL)
 		return same(pattern, name, len);
 	head = (size_t)(star - pattern);
@@ -160,83 +164,160 @@ listed(const char *const *list, const char *name, size_t len)
 	return false;
 }
 
-/* An h= in the making. */
-struct choice {
-	struct arena *arena;
-	const struct hdr_list *headers;
-	const struct dkim_fields *fields;
-	const char **names;
-	size_t count, octets;
-	size_t tries; /* fields looked at for patterns */
-	int error;
-};
-
+/* The same for a list in which a pattern does not mean what changes on the
+ * way. */
 static bool
-chosen(const struct choice *c, const char *name, size_t len)
+asked_for(const char *const *list, const char *name, size_t len)
 {
-	for (size_t i = 0; i < c->count; i++) {
-		if (same(c->names[i], name, len))
+	for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
+		if (matches(list[i], name, len) &&
+		    (strchr(list[i], '*') == NULL ||
+			!listed(dkim_fields_never, name, len)))
 			return true;
 	}
 	return false;
 }
 
-/* One name, as often as there are instances; false: there is no more room. */
-static void
-choose(struct choice *c, const char *name, size_t len, bool over)
-{
-	bool from = same("From", name, len), ok;
-	char *copy;
-	size_t n;
+struct names {
+	const char **list;
+	size_t count, octets;
+	size_t count_max, octets_max;
+};
 
-	if (!dkim_sign_name_ok(name, len) || chosen(c, name, len) ||
-	    same("DKIM-Signature", name, len) ||
-	    (!from && listed(c->fields->omit, name, len)))
+/* An h= in the making. */
+struct choice {
+	struct arena *arena;
+	const struct hdr_list *headers;
+	const struct dkim_fields *fields;
+	const char *const *sign;
+	const struct hdr **bad; /* fields no signature survives */
+	size_t bad_count;
+	struct names over, names;
+	int error;
+};
+
+static int
+names_init(struct names *n, struct arena *a, const struct names *less)
+{
+	n->count_max = DKIM_SIGN_NAMES_MAX - (less ? less->count : 0);
+	n->octets_max = DKIM_SIGN_NAMES_OCTETS - (less ? less->octets : 0);
+	n->list =
+	    arena_alloc(a, (DKIM_SIGN_NAMES_MAX + 1) * sizeof(*n->list));
+	return n->list == NULL ? ERR_NOMEM : 0;
+}
+
+/* One instance more, if there is room. */
+static void
+put(struct choice *c, struct names *n, const char *name, size_t len)
+{
+	char *copy;
+
+	if (n->count == n->count_max || n->octets + len + 1 > n->octets_max)
 		return;
 	copy = arena_memdup(c->arena, name, len);
 	if (copy == NULL) {
 		c->error = ERR_NOMEM;
 		return;
 	}
-	n = dkim_sign_count(c->headers, copy, &ok);
-	if (from && (n == 0 || !ok))
-		c->error = n == 0 ? ERR_NOTFOUND : ERR_SYNTAX;
-	if (!ok || (n == 0 && listed(c->fields->late, name, len)))
-		return;
-	for (n += over; n > 0; n--) {
-		if (c->count == DKIM_SIGN_NAMES_MAX ||
-		    c->octets + len + 1 > DKIM_SIGN_NAMES_OCTETS)
-			return;
-		c->names[c->count++] = copy;
-		c->octets += len + 1;
+	n->list[n->count++] = copy;
+	n->octets += len + 1;
+}
+
+static int
+find_bad(struct choice *c)
+{
+	for (const struct hdr *h = c->headers->first; h != NULL; h = h->next) {
+		if (dkim_sign_field_ok(h))
+			continue;
+		if (c->bad == NULL)
+			c->bad = arena_alloc(c->arena,
+			    c->headers->count * sizeof(*c->bad));
+		if (c->bad == NULL)
+			return ERR_NOMEM;
+		c->bad[c->bad_count++] = h;
 	}
+	return 0;
+}
+
+static bool
+is_bad(const struct choice *c, const char *name, size_t len)
+{
+	for (size_t i = 0; i < c->bad_count; i++) {
+		if (dkim_sign_name_len(c->bad[i]) == len &&
+		    strncasecmp(c->bad[i]->name, name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* May it stand in h= at all? */
+static bool
+may_sign(const struct choice *c, const char *name, size_t len)
+{
+	return dkim_sign_name_ok(name, len) && len <= NAME_LEN_MAX &&
+	    !same("DKIM-Signature", name, len) &&
+	    (same("From", name, len) ||
+		!listed(c->fields->omit, name, len)) &&
+	    !is_bad(c, name, len);
+}
+
+static bool
+has(const struct names *n, const char *name, size_t len)
+{
+	for (size_t i = 0; i < n->count; i++) {
+		if (same(n->list[i], name, len))
+			return true;
+	}
+	return false;
 }
 
 static void
-choose_pattern(struct choice *c, const char *pattern, bool over)
+put_over(struct choice *c, const char *name, size_t len)
 {
+	if (!has(&c->over, name, len) && may_sign(c, name, len))
+		put(c, &c->over, name, len);
+}
+
+/* One instance more than there are, of what the lists name. */
+static void
+choose_over(struct choice *c)
+{
+	const char *const *list = c->fields->oversign;
+	bool ok;
+
+	for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
+		size_t len = strlen(list[i]);
+
+		if (strchr(list[i], '*') == NULL &&
+		    (!listed(c->fields->late, list[i], len) ||
+			dkim_sign_count(c->headers, list[i], &ok) > 0))
+			put_over(c, list[i], len);
+	}
 	for (const struct hdr *h = c->headers->first; h != NULL; h = h->next) {
 		size_t len = dkim_sign_name_len(h);
 
-		if (h->index != 1 || !matches(pattern, h->name, len) ||
-		    listed(dkim_fields_never, h->name, len))
-			continue;
-		if (c->tries++ == PATTERN_FIELDS_MAX)
-			return;
-		choose(c, h->name, len, over);
+		if (h->index == 1 && asked_for(list, h->name, len))
+			put_over(c, h->name, len);
 	}
 }
 
+/* The instances there are, in the order of the message but for From. */
 static void
-choose_list(struct choice *c, const char *const *list, bool over)
+choose_present(struct choice *c)
 {
-	for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
-		if (c->error != 0)
-			return;
-		if (strchr(list[i], '*') != NULL)
-			choose_pattern(c, list[i], over);
-		else
-			choose(c, list[i], strlen(list[i]), over);
+	for (const struct hdr *h = c->headers->first; h != NULL; h = h->next) {
+		if (dkim_sign_is(h, "From"))
+			put(c, &c->names, "From", 4);
+	}
+	for (const struct hdr *h = c->headers->first; h != NULL; h = h->next) {
+		size_t len = dkim_sign_name_len(h);
+
+		if (same("From", h->name, len) ||
+		    (!asked_for(c->sign, h->name, len) &&
+			!asked_for(c->fields->oversign, h->name, len)) ||
+		    !may_sign(c, h->name, len))
+			continue;
+		put(c, &c->names, h->name, len);
 	}
 }
 
@@ -245,15 +326,27 @@ dkim_sign_names(struct arena *a, const struct hdr_list *headers,
     const struct dkim_fields *fields, const char *const **names_r)
 {
 	struct choice c = {.arena = a, .headers = headers, .fields = fields};
+	bool from_ok;
+	int rc;
 
-	c.names = arena_alloc(a, (DKIM_SIGN_NAMES_MAX + 1) * sizeof(*c.names));
-	if (c.names == NULL)
-		return ERR_NOMEM;
-	choose(&c, "From", 4, listed(fields->oversign, "From", 4));
-	choose_list(&c, fields->oversign, true);
-	choose_list(
-	    &c, fields->sign == NULL ? dkim_fields_default : fields->sign,
-	    false);
-	*names_r = c.names;
+	c.sign = fields->sign == NULL ? dkim_fields_default : fields->sign;
+	if (dkim_sign_count(headers, "From", &from_ok) == 0)
+		return ERR_NOTFOUND;
+	if (!from_ok)
+		return ERR_SYNTAX;
+	rc = find_bad(&c);
+	if (rc == 0)
+		rc = names_init(&c.over, a, NULL);
+	if (rc != 0)
+		return rc;
+	choose_over(&c);
+	/* What the message has makes room for what must not be added to it. */
+	rc = names_init(&c.names, a, &c.over);
+	if (rc != 0)
+		return rc;
+	choose_present(&c);
+	memcpy(c.names.list + c.names.count, c.over.list,
+	    c.over.count * sizeof(*c.over.list));
+	*names_r = c.names.list;
 	return c.error;
 }

@@ -350,19 +350,19 @@ signs_the_fields_asked_for(void **state)
 		const char *name, *conf, *h;
 	} lists[] = {
 	    {"defaults oversign", "",
-		"From:From:To:To:Cc:Subject:Subject:Reply-To:MIME-Version:"
+		"From:To:Subject:From:To:Cc:Subject:Reply-To:MIME-Version:"
 		"Content-Type"},
 	    {"and more, but not what the MTA adds",
 		"OversignHeaders *,+X-No,-Reply-To,-To,-Subject\n",
-		"From:From:Cc:MIME-Version:Content-Type:X-No:Subject:To"},
+		"From:To:Subject:From:Cc:MIME-Version:Content-Type:X-No"},
 	    {"a missing one that is asked for",
 		"OversignHeaders Date\nSignHeaders Subject\n",
-		"From:Date:Subject"},
+		"From:Subject:Date"},
 	    {"only what is named",
 		"SignHeaders Subject\nOversignHeaders .\n", "From:Subject"},
 	    {"the default and one more",
 		"SignHeaders *,+X-Own\nOversignHeaders From\n",
-		"From:From:Subject:To:X-Own"},
+		"From:To:Subject:X-Own:From"},
 	    {"the default less one",
 		"SignHeaders *,-Subject\nOversignHeaders .\n", "From:To"},
 	    {"one omitted", "OmitHeaders To\nOversignHeaders .\n",

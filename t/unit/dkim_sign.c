@@ -272,13 +272,13 @@ chooses_fields(void **state)
 	(void)state;
 	names_are(h, &(struct dkim_fields){0}, 0, "From:Subject:To:To");
 	names_are(h, &(struct dkim_fields){.oversign = LIST("subject", "Cc")},
-	    0, "From:subject:subject:Cc:To:To");
+	    0, "From:Subject:To:To:subject:Cc");
 	names_are(h, &(struct dkim_fields){.oversign = LIST("FROM")}, 0,
-	    "From:From:Subject:To:To");
+	    "From:Subject:To:To:FROM");
 	names_are(h, &(struct dkim_fields){.sign = LIST("x-a", "Received")}, 0,
-	    "From:x-a:x-a:Received");
+	    "From:Received:X-A:X-A");
 	names_are(h, &(struct dkim_fields){.sign = LIST("*")}, 0,
-	    "From:Subject:To:To:X-A:X-A:X-B");
+	    "From:Subject:To:X-A:X-B:To:X-A");
 	names_are(h, &(struct dkim_fields){.sign = LIST("X-*"),
 	    .omit = LIST("*-b")}, 0, "From:X-A:X-A");
 	names_are(h, &(struct dkim_fields){.omit = LIST("From", "To"),
