@@ -14,8 +14,9 @@
 
 struct buf;
 
-/* The length of a field's name without the white space that may stand before
- * the colon (RFC 5322 section 4.5): verifiers do not count it. */
+/* The length of a field's name as verifiers see it: up to the colon, should
+ * there be one in it, and without the white space that may stand before that
+ * (RFC 5322 section 4.5). */
 size_t dkim_sign_name_len(const struct hdr *h);
 /* Has the field this name? */
 bool dkim_sign_is(const struct hdr *h, const char *name);

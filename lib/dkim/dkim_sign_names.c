@@ -33,7 +33,8 @@ const char *const dkim_fields_never[] = {"Return-Path", "Received",
 size_t
 dkim_sign_name_len(const struct hdr *h)
 {
-	size_t len = h->name_len;
+	const char *colon = memchr(h->name, ':', h->name_len);
+	size_t len = colon == NULL ? h->name_len : (size_t)(colon - h->name);
 
 	while (len > 0 &&
 	    (h->name[len - 1] == ' ' || h->name[len - 1] == '\t'))
@@ -95,7 +96,8 @@ dkim_sign_field_ok(const struct hdr *h)
 
 	/* Spaces before the colon are known to all verifiers, tabs are not. */
 	if (!dkim_sign_name_ok(h->name, dkim_sign_name_len(h)) ||
-	    memchr(h->name, '\t', h->name_len) != NULL)
+	    memchr(h->name, '\t', h->name_len) != NULL ||
+	    memchr(h->name, ':', h->name_len) != NULL)
 		return false;
 	for (size_t i = 0; i < h->value_len; i++) {
 		if ((unsigned char)v[i] > '\r')

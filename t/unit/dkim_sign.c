@@ -297,6 +297,25 @@ chooses_fields(void **state)
 	    "From:Subject");
 }
 
+/* To a verifier `Subject:` is a Subject whose value begins with a colon. */
+static void
+colon_in_a_name(void **state)
+{
+	const char *const over[] = {"Subject", NULL};
+	const char *const *names;
+	struct mail m;
+
+	(void)state;
+	mail_init(&m, "From: a@b\nTo: c\n");
+	assert_int_equal(
+	    hdr_add(&m.list, &m.arena, "Subject:", 8, " x", 2), 0);
+	assert_int_equal(dkim_sign_names(&m.arena, &m.list,
+	    &(struct dkim_fields){.oversign = over}, &names), 0);
+	assert_string_equal(names[1], "To");
+	assert_null(names[2]);
+	arena_fini(&m.arena);
+}
+
 /* A line end without white space behind it would be another field's begin. */
 static void
 line_ends_that_are_no_folds(void **state)
@@ -574,6 +593,7 @@ main(void)
 	    cmocka_unit_test(signatures_verify),
 	    cmocka_unit_test(large_body),
 	    cmocka_unit_test(chooses_fields),
+	    cmocka_unit_test(colon_in_a_name),
 	    cmocka_unit_test(line_ends_that_are_no_folds),
 	    cmocka_unit_test(caps_names),
 	    cmocka_unit_test(refuses),
