@@ -289,6 +289,7 @@ map_new(const struct quota *q, int fd, const struct stat *st,
 static uint64_t
 map_offset(const struct quota *q, const struct map *m, uint64_t newest)
 {
+	static const unsigned char unknown[16] = {0};
 	struct table *t = m->t;
 	uint64_t boot = quota_boottime(q), now = atomic_load(&t->latest);
 	uint64_t wall = q->clock.wall(q->clock.ctx) -
@@ -297,7 +298,8 @@ map_offset(const struct quota *q, const struct map *m, uint64_t newest)
 
 	q->clock.boot_id(q->clock.ctx, id);
 	if (memcmp(id, t->boot_id, sizeof(id)) == 0 &&
-	    boot + atomic_load(&t->offset) >= now)
+	    (memcmp(id, unknown, sizeof(id)) != 0 ||
+	    boot + atomic_load(&t->offset) >= now))
 		return atomic_load(&t->offset);
 	if (wall < TIME_MAX && wall > now)
 		now = wall;

@@ -12,6 +12,7 @@
 #include "lib/err.h"
 #include "lib/siphash.h"
 
+#define TICKS_AHEAD 4 /* of another processor's clock, at the very most */
 #define FULL_NSEC NSEC /* how long a full table is called full unseen */
 #define ENTRY_TOMB (UINT64_C(1) << 32) /* a tag, and no slot */
 
@@ -331,9 +332,20 @@ rings_fit(struct quota *q, struct map *m, uint32_t n,
 	}
 }
 
+/* Is the cell of the ring as it is now, or of a clock that is a little ahead? */
+static bool
+cell_current(uint64_t v, unsigned c, uint64_t tick)
+{
+	int lap = cell_lap(v, c, tick);
+
+	return lap == 0 || (lap == 1 &&
+	    (c - tick) % RING_CELLS <= TICKS_AHEAD);
+}
+
 /*
  * Clear what has left the window, before its lap can be taken for a later one.
- * A cell is read before the clock: a true one is never of a later tick.
+ * A cell is read before the clock, so a true one is not of a later tick, but for
+ * the difference of clocks.
  */
 static void
 ring_sweep(struct quota *q, struct map *m, struct slot *s, unsigned i)
@@ -353,7 +365,7 @@ ring_sweep(struct quota *q, struct map *m, struct slot *s, unsigned i)
 
 		for (;;) {
 			tick = (quota_boottime(q) + m->offset) / width;
-			if (!all && cell_lap(v, c, tick) == 0)
+			if (!all && cell_current(v, c, tick))
 				break;
 			if (atomic_compare_exchange_strong(&cell[c], &v, 0))
 				break;

@@ -32,16 +32,18 @@
 
 #define S UINT64_C(1000000000)
 #define WORKERS 4
-#define THREADS 3 /* of a worker, and one that administers */
-#define ACCOUNTS 3
-#define OPS_MAX 600000
+#define THREADS 8 /* of a worker, and one that administers */
+#define ACCOUNTS 5
+#define SKEW (8 * S / 1000)
+#define SPARE (2 * S / 1000) /* a reply so late needs no settling */
+#define OPS_MAX 6000000
 #define ACTS_MAX 20000
 
 /* Always in force; the limits of a process are up to LESS lower. */
 static const struct quota_limit fixed[] = {
-    {QUOTA_MESSAGES, 1, 12},
-    {QUOTA_RECIPIENTS, 2, 60},
-    {QUOTA_BYTES, 3, 200000},
+    {QUOTA_MESSAGES, 1, 60},
+    {QUOTA_RECIPIENTS, 2, 300},
+    {QUOTA_BYTES, 3, 1500000},
 };
 #define FIXED (sizeof(fixed) / sizeof(*fixed))
 #define LESS 2
@@ -110,13 +112,26 @@ nap(uint64_t ns)
 
 /* --- workers ------------------------------------------------------------ */
 
-/* The wall clock steps to and fro all the time. */
+struct config {
+	struct quota *q;
+	struct quota_set set;
+};
+
+struct worker {
+	int n;
+	uint64_t seed;
+	_Atomic(struct config *) config;
+};
+
+/* Clocks of the workers differ a little, as if read on other processors; by less
+ * than what windows have to spare. */
 static uint64_t
 boottime(void *ctx)
 {
-	(void)ctx;
-	return now();
+	return now() + SKEW / WORKERS * (uint64_t)((struct worker *)ctx)->n;
 }
+
+/* The wall clock steps to and fro all the time. */
 
 static uint64_t
 wall(void *ctx)
@@ -134,18 +149,6 @@ boot_id(void *ctx, unsigned char id_r[16])
 	memset(id_r, 7, 16);
 }
 
-static const struct quota_clock stepping = {boottime, wall, boot_id, NULL};
-
-struct config {
-	struct quota *q;
-	struct quota_set set;
-};
-
-struct worker {
-	int n;
-	uint64_t seed;
-	_Atomic(struct config *) config;
-};
 
 static struct act *
 act_begin(int what, int worker, int account)
@@ -166,8 +169,9 @@ static struct config *
 configure(struct worker *w, uint64_t *x)
 {
 	static const uint32_t sizes[] = {64, 64, 64, 150, 900};
+	struct quota_clock clock = {boottime, wall, boot_id, w};
 	struct quota_options opt = {.mode = QUOTA_CREATE, .limits = 5,
-	    .accounts = sizes[rnd(x, 5)], .clock = &stepping};
+	    .accounts = sizes[rnd(x, 5)], .clock = &clock};
 	struct config *c = calloc(1, sizeof(*c));
 	struct act *a = act_begin(ACT_MOVE, w->n, -1);
 	struct quota_report *rep = calloc(1, sizeof(*rep));
@@ -189,7 +193,7 @@ configure(struct worker *w, uint64_t *x)
 	for (size_t i = 0; i < FIXED; i++) {
 		struct quota_limit l = fixed[i];
 
-		l.limit -= rnd(x, LESS + 1);
+		l.limit -= rnd(x, 3) == 0 ? rnd(x, LESS + 1) : 0;
 		quota_set_add(&c->set, &l);
 	}
 	if (rnd(x, 2) == 0)
@@ -215,8 +219,18 @@ answered(int rc, struct op *op, const struct quota_refusal *why,
 	return false;
 }
 
-/* One message: reserved in steps, committed or given up. */
+/* Some take their time, a few longer than any window. */
 static void
+dawdle(uint64_t *x)
+{
+	if (rnd(x, 6) == 0)
+		nap(rnd(x, 60) * S / 1000);
+	else if (rnd(x, 60) == 0)
+		nap(S + rnd(x, 2500) * S / 1000);
+}
+
+/* One message: reserved in steps, committed or given up. */
+static bool
 send_one(struct worker *w, uint64_t *x)
 {
 	const struct config *c = atomic_load(&w->config);
@@ -228,24 +242,26 @@ send_one(struct worker *w, uint64_t *x)
 	bool ok = true;
 
 	if (n >= OPS_MAX)
-		return;
+		return false;
 	op->worker = w->n;
-	op->account = (int)rnd(x, ACCOUNTS);
 	op->start = now();
+	/* Most of them crowd at the same account, each in its turn. */
+	op->account = rnd(x, 4) == 0 ? (int)rnd(x, ACCOUNTS) :
+	    (int)(op->start / (S / 5) % ACCOUNTS);
 	snprintf(name, sizeof(name), "account%d", op->account);
-	for (unsigned step = rnd(x, 4) == 0 ? 3 : 1; ok && step > 0; step--) {
-		struct quota_amount amount = {{step == 1, 1 + rnd(x, 5),
-		    rnd(x, 20000)}};
+	for (unsigned step = rnd(x, 16) == 0 ? 3 : 1; ok && step > 0; step--) {
+		struct quota_amount amount = {{step == 1, 1 + rnd(x, 3),
+		    rnd(x, 10000)}};
 
 		for (unsigned k = 0; k < QUOTA_KINDS; k++)
 			op->amount[k] += amount.of[k];
 		op->refused_from = now();
 		ok = answered(quota_reserve(c->q, name, &c->set, &amount, &use,
 		    &why), op, &why, &amount, &use);
-		if (rnd(x, 8) == 0)
-			nap(rnd(x, 40) * S / 100);
+		if (ok)
+			dawdle(x);
 	}
-	if (ok && rnd(x, 5) != 0) {
+	if (ok && rnd(x, 3) != 0) {
 		struct quota_amount amount = use.amount;
 
 		op->commit = op->refused_from = now();
@@ -254,14 +270,16 @@ send_one(struct worker *w, uint64_t *x)
 		if (ok) {
 			op->stamp = now();
 			atomic_store(&op->state, OP_COMMITTED);
-			quota_settle(c->q, &use);
+			if (op->stamp - op->commit > SPARE)
+				quota_settle(c->q, &use);
 			op->end = now();
-			return;
+			return true;
 		}
 	}
 	quota_release(c->q, &use);
 	op->end = now();
 	atomic_store(&op->state, OP_GONE);
+	return ok;
 }
 
 static void *
@@ -271,9 +289,8 @@ sender(void *arg)
 	uint64_t x = w->seed ^ (uint64_t)(uintptr_t)&x;
 
 	while (!atomic_load(&sh->stop)) {
-		send_one(w, &x);
-		if (rnd(&x, 3) == 0)
-			nap(rnd(&x, 4000) * 1000);
+		if (!send_one(w, &x) && rnd(&x, 16) == 0)
+			nap(rnd(&x, 1000) * 1000);
 	}
 	return NULL;
 }
@@ -281,7 +298,7 @@ sender(void *arg)
 static void
 reset(struct worker *w, struct quota *q, uint64_t *x)
 {
-	int account = rnd(x, 2) == 0 ? -1 : (int)rnd(x, ACCOUNTS);
+	int account = rnd(x, 4) == 0 ? -1 : (int)rnd(x, ACCOUNTS);
 	struct act *a = act_begin(ACT_RESET, w->n, account);
 	char name[32];
 
@@ -309,7 +326,7 @@ administer(struct worker *w, uint64_t *x)
 			atomic_store(&w->config, configure(w, x));
 			break;
 		case 1:
-			if (rnd(x, 3) == 0)
+			if (now() / S % 5 < 2) /* and then some peace */
 				reset(w, c->q, x);
 			break;
 		case 2:
@@ -379,10 +396,10 @@ storm(double seconds, uint64_t seed)
 	while (now() < end) {
 		int n = (int)rnd(&x, WORKERS), status;
 
-		nap(rnd(&x, 120) * S / 1000);
+		nap(rnd(&x, 250) * S / 1000);
 		if (rnd(&x, 4) == 0) { /* asleep for up to half a second */
 			kill(pid[n], SIGSTOP);
-			nap(rnd(&x, 50) * S / 100);
+			nap(rnd(&x, 50) * S / (rnd(&x, 2) == 0 ? 100 : 1000));
 			kill(pid[n], SIGCONT);
 			continue;
 		}
@@ -409,32 +426,47 @@ storm(double seconds, uint64_t seed)
 
 /* --- the oracle ------------------------------------------------------------ */
 
+/* The resets that concern an account. */
+struct resets {
+	size_t n;
+	struct act *act[ACTS_MAX];
+};
+
+static void
+resets_of(struct resets *r, int account)
+{
+	unsigned acts = atomic_load(&sh->acts);
+
+	r->n = 0;
+	for (unsigned i = 0; i < acts && i < ACTS_MAX; i++) {
+		struct act *a = &sh->act[i];
+
+		if (a->what == ACT_RESET && a->from != 0 &&
+		    (a->account < 0 || a->account == account))
+			r->act[r->n++] = a;
+	}
+}
+
 /* The latest moment before which a reset may have cleared what was committed
  * then, seen from t. */
 static uint64_t
-cleared_before(int account, uint64_t t)
+cleared_before(const struct resets *r, uint64_t t)
 {
 	uint64_t latest = 0;
 
-	for (unsigned i = 0; i < atomic_load(&sh->acts); i++) {
-		const struct act *a = &sh->act[i];
-
-		if (a->what == ACT_RESET && a->from < t && a->to > latest &&
-		    (a->account < 0 || a->account == account))
-			latest = a->to;
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->act[i]->from < t && r->act[i]->to > latest)
+			latest = r->act[i]->to;
 	}
 	return latest;
 }
 
 /* Was a reset begun after the one moment and ended before the other? */
 static bool
-cleared_between(int account, uint64_t after, uint64_t before)
+cleared_between(const struct resets *r, uint64_t after, uint64_t before)
 {
-	for (unsigned i = 0; i < atomic_load(&sh->acts); i++) {
-		const struct act *a = &sh->act[i];
-
-		if (a->what == ACT_RESET && a->from > after && a->to < before &&
-		    (a->account < 0 || a->account == account))
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->act[i]->from > after && r->act[i]->to < before)
 			return true;
 	}
 	return false;
@@ -444,9 +476,9 @@ cleared_between(int account, uint64_t after, uint64_t before)
 static unsigned
 weight(const struct op *op)
 {
-	unsigned n = 1;
+	unsigned n = 1, acts = atomic_load(&sh->acts);
 
-	for (unsigned i = 0; i < atomic_load(&sh->acts); i++) {
+	for (unsigned i = 0; i < acts && i < ACTS_MAX; i++) {
 		const struct act *a = &sh->act[i];
 
 		n += a->what == ACT_MOVE && a->from <= op->end &&
@@ -473,7 +505,8 @@ by_start(const void *a, const void *b)
 
 /* No window holds more than the limit. */
 static int
-exceeded(struct op **ops, size_t n, const struct quota_limit *l)
+exceeded(struct op **ops, size_t n, const struct resets *resets,
+    const struct quota_limit *l)
 {
 	int wrong = 0;
 
@@ -483,7 +516,7 @@ exceeded(struct op **ops, size_t n, const struct quota_limit *l)
 
 		if (ops[j]->stamp == 0)
 			continue;
-		since = cleared_before(ops[j]->account, ops[j]->stamp);
+		since = cleared_before(resets, ops[j]->stamp);
 		for (size_t i = j + 1; i-- > 0 && ops[i]->stamp != 0 &&
 		    ops[i]->stamp + l->window_s * S > ops[j]->stamp;)
 			if (ops[i]->commit > since)
@@ -496,48 +529,65 @@ exceeded(struct op **ops, size_t n, const struct quota_limit *l)
 	return wrong;
 }
 
-/* May op count in the ring of length span, seen between from and to? */
-static bool
-counts(const struct op *op, const struct op *refused, uint64_t span)
+/* What may have counted of these against a refusal, until it is enough. */
+static uint64_t
+sum_up(struct op **ops, size_t n, const struct resets *resets,
+    const struct op *r, uint64_t sum)
 {
-	uint64_t last = op->end;
+	const struct quota_limit *l = &r->limit;
+	uint64_t span = l->window_s * S * 25 / 24 + SKEW;
 
-	if (op == refused || op->start > refused->refused_to)
-		return false;
-	if (op->state != OP_GONE)
-		last += span;
-	return last >= refused->refused_from &&
-	    !cleared_between(op->account, op->end, refused->refused_from);
+	for (size_t i = 0; i < n && ops[i]->start <= r->refused_to &&
+	    sum <= l->limit; i++) {
+		const struct op *op = ops[i];
+		uint64_t last = op->end + (op->state == OP_GONE ? 0 : span);
+
+		if (op != r && last >= r->refused_from &&
+		    !cleared_between(resets, op->end, r->refused_from))
+			sum += op->amount[l->kind] * weight(op);
+	}
+	return sum;
 }
 
 static int
-refused_wrongly(struct op **ops, size_t n, unsigned *refusals)
+refused_wrongly(struct op **ops, size_t n, const struct resets *resets,
+    unsigned *refusals)
 {
+	struct op **held = calloc(n + 1, sizeof(*held));
+	size_t held_n = 0, first = 0, old = 0;
 	int wrong = 0;
 
+	/* What holds on after its end, and what is over with it. */
 	qsort(ops, n, sizeof(*ops), by_start);
+	for (size_t i = 0; i < n; i++) {
+		if (ops[i]->state != OP_GONE)
+			held[held_n++] = ops[i];
+	}
 	for (size_t j = 0; j < n; j++) {
 		const struct op *r = ops[j];
 		const struct quota_limit *l = &r->limit;
-		uint64_t sum = r->own + r->need, span = l->window_s * S * 25 /
-		    24;
+		uint64_t sum = r->own + r->need;
 
-		if (r->refused_to == 0 || l->limit > 1000000 ||
+		if (r->refused_to == 0 || l->limit > 1000000000 ||
 		    (l->kind == QUOTA_MESSAGES && l->window_s != 1))
 			continue;
 		(*refusals)++;
-		for (size_t i = 0; i < n && sum <= l->limit; i++) {
-			if (ops[i]->start > r->refused_to)
-				break;
-			if (ops[i]->end + span >= r->refused_from &&
-			    counts(ops[i], r, span))
-				sum += ops[i]->amount[l->kind] * weight(ops[i]);
-		}
+		/* No message takes longer than this. */
+		while (first < held_n && held[first]->start + 30 * S <
+		    r->refused_from)
+			first++;
+		while (old < n && ops[old]->start + 30 * S < r->refused_from)
+			old++;
+		sum = sum_up(held + first, held_n - first, resets, r, sum);
+		if (sum <= l->limit)
+			sum = sum_up(ops + old, n - old, resets, r, r->own +
+			    r->need);
 		if (sum <= l->limit && wrong++ < 5)
 			printf("not ok - account%d: refused at %" PRIu64
 			    " of %" PRIu64 " %s in %u s\n", r->account, sum,
 			    l->limit, quota_kind_name(l->kind), l->window_s);
 	}
+	free(held);
 	return wrong;
 }
 
@@ -546,6 +596,7 @@ judge(void)
 {
 	unsigned total = atomic_load(&sh->ops), committed = 0, refusals = 0;
 	struct op **ops = calloc(total + 1, sizeof(*ops));
+	struct resets *resets = calloc(1, sizeof(*resets));
 	int wrong = 0;
 
 	if (total >= OPS_MAX || atomic_load(&sh->acts) >= ACTS_MAX)
@@ -560,13 +611,15 @@ judge(void)
 			ops[n++] = &sh->op[i];
 			committed += sh->op[i].stamp != 0;
 		}
+		resets_of(resets, account);
 		for (size_t i = 0; i < FIXED; i++)
-			wrong += exceeded(ops, n, &fixed[i]);
-		wrong += refused_wrongly(ops, n, &refusals);
+			wrong += exceeded(ops, n, resets, &fixed[i]);
+		wrong += refused_wrongly(ops, n, resets, &refusals);
 	}
 	printf("# %u messages, %u committed, %u refusals judged, %u resets "
 	    "and reloads\n", total, committed, refusals, sh->acts);
 	free(ops);
+	free(resets);
 	if (committed < 10 || refusals < 10) {
 		printf("not ok - too little happened\n");
 		wrong++;
@@ -575,6 +628,91 @@ judge(void)
 }
 
 /* --- contenders ---------------------------------------------------------- */
+
+/*
+ * Two threads and more fill one account after the other, as fast as they can:
+ * thousands of last places, and nobody is late, so that every one is filled.
+ */
+struct racer {
+	struct quota *q;
+	struct quota_set set;
+	pthread_barrier_t *start;
+	unsigned accounts;
+	_Atomic unsigned *granted;
+};
+
+#define RACERS 4
+#define PLACES 20
+
+static void *
+race(void *arg)
+{
+	struct racer *r = arg;
+	const struct quota_amount one = {{1, 2, 300}};
+
+	pthread_barrier_wait(r->start);
+	for (unsigned i = 0; i < r->accounts; i++) {
+		char name[32];
+		int rc;
+
+		snprintf(name, sizeof(name), "race%u", i);
+		do {
+			struct quota_use use = {0};
+
+			rc = quota_reserve(r->q, name, &r->set, &one, &use,
+			    NULL);
+			if (rc == QUOTA_GRANTED)
+				rc = quota_commit(r->q, &use, NULL);
+			quota_release(r->q, &use);
+			r->granted[i] += rc == QUOTA_GRANTED;
+		} while (rc == QUOTA_GRANTED);
+	}
+	return NULL;
+}
+
+static int
+races(unsigned accounts)
+{
+	struct quota_options opt = {.mode = QUOTA_CREATE, .limits = 5,
+	    .accounts = accounts + 900};
+	struct racer r[RACERS];
+	pthread_barrier_t start;
+	pthread_t id[RACERS];
+	_Atomic unsigned *granted = calloc(accounts, sizeof(*granted));
+	unsigned over = 0, under = 0;
+
+	memset(r, 0, sizeof(r));
+	pthread_barrier_init(&start, NULL, RACERS);
+	/* First all open: the first one resizes, the others find it done. */
+	for (int i = 0; i < RACERS; i++) {
+		r[i].start = &start;
+		r[i].accounts = accounts;
+		r[i].granted = granted;
+		quota_set_add(&r[i].set, &(struct quota_limit){QUOTA_MESSAGES,
+		    3600, PLACES});
+		if (quota_open(&r[i].q, path, &opt, NULL, NULL) != 0)
+			return 1;
+	}
+	for (int i = 0; i < RACERS; i++)
+		pthread_create(&id[i], NULL, race, &r[i]);
+	for (int i = 0; i < RACERS; i++)
+		pthread_join(id[i], NULL);
+	for (int i = 0; i < RACERS; i++)
+		quota_close(r[i].q);
+	pthread_barrier_destroy(&start);
+	for (unsigned i = 0; i < accounts; i++) {
+		over += granted[i] > PLACES;
+		under += granted[i] < PLACES;
+	}
+	free(granted);
+	printf("# %u races, %u left a place empty\n", accounts, under);
+	if (over != 0)
+		printf("not ok - %u races filled more than %u places\n", over,
+		    PLACES);
+	if (under > accounts / 20)
+		printf("not ok - empty places\n");
+	return over != 0 || under > accounts / 20;
+}
 
 struct contender {
 	struct quota *q;
@@ -647,7 +785,7 @@ contention(unsigned rounds)
 int
 main(int argc, char **argv)
 {
-	double seconds = argc > 1 ? atof(argv[1]) : 4;
+	double seconds = argc > 1 ? atof(argv[1]) : 6;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) :
 	    now() * 2654435761u | 1;
 	char dir[] = "quota_property.XXXXXX";
@@ -665,7 +803,7 @@ main(int argc, char **argv)
 	bad = storm(seconds, seed);
 	if (bad != 0)
 		printf("not ok - %d workers ended otherwise\n", bad);
-	wrong = judge() + contention(20);
+	wrong = judge() + contention(20) + races(5000);
 	unlink(path);
 	strcat(path, ".new");
 	unlink(path);
