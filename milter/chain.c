@@ -192,6 +192,8 @@ message_new(struct session *s, const char *sender, const char *const *params)
 	m->session = s;
 	arena_init(&m->arena);
 	clock_gettime(CLOCK_MONOTONIC, &m->begun);
+	m->deadline_ms = m->begun.tv_sec * INT64_C(1000) +
+	    m->begun.tv_nsec / 1000000 + s->snap->dns_timeout_ms;
 	m->queue_id = keep(&m->arena, session_macro(s, "i"));
 	m->sender = bare_address(&m->arena, sender);
 	m->params = keep_params(&m->arena, params);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/err.h"
 #include "snapshot.h"
 
 #define NOTE_MAX 512 /* octets of a note's value before escaping */
@@ -38,6 +39,38 @@ message_note(struct message *m, const char *key, const char *fmt, ...)
 	va_end(ap);
 	buf_printf(&m->notes, " %s=", key);
 	buf_escape(&m->notes, value, strlen(value), NOTE_MAX);
+}
+
+int
+message_symbol(struct message *m, const char *name, double score)
+{
+	struct symbol *sym;
+
+	for (sym = m->symbols; sym != NULL; sym = sym->next) {
+		if (strcmp(sym->name, name) == 0)
+			return 0;
+	}
+	sym = arena_alloc(&m->arena, sizeof(*sym));
+	if (sym == NULL)
+		return ERR_NOMEM;
+	sym->name = name;
+	sym->score = score;
+	if (m->last_symbol == NULL)
+		m->symbols = sym;
+	else
+		m->last_symbol->next = sym;
+	m->last_symbol = sym;
+	return 0;
+}
+
+double
+message_score(const struct message *m)
+{
+	double sum = 0;
+
+	for (const struct symbol *s = m->symbols; s != NULL; s = s->next)
+		sum += s->score;
+	return sum;
 }
 
 void **

@@ -21,7 +21,11 @@
 #include "lib/hdr.h"
 #include "verdict.h"
 
+struct dkim_verdicts;
+struct dmarc_result;
+struct iprev_result;
 struct snapshot;
+struct spf_result;
 
 #define STAGES_MAX 32 /* size of the per-stage arrays; checked at start */
 
@@ -55,6 +59,13 @@ struct session {
 	void *slots[STAGES_MAX];
 };
 
+/* One thing that was found out about a message, for rules to weigh. */
+struct symbol {
+	const char *name; /* constant; SpamAssassin's where it has one */
+	double score;
+	struct symbol *next;
+};
+
 struct rcpt {
 	const char *addr; /* without <> */
 	bool refused;
@@ -81,6 +92,16 @@ struct message {
 	const char *login;        /* direction: {auth_authen}; NULL: none */
 	const char *account;      /* account: whose quota; NULL: nobody's */
 	bool from_denied;         /* login: From is not the login's to use */
+	const struct iprev_result *iprev;  /* iprev; NULL: not checked */
+	const struct spf_result *spf;      /* spf: MAIL FROM's, or that of
+	    postmaster@HELO when the sender is null; NULL: not checked */
+	const struct spf_result *spf_helo; /* spf: HELO's own; NULL: likewise */
+	const struct dkim_verdicts *dkim;  /* dkim: a result for each signature;
+	    NULL: not checked */
+	const struct dmarc_result *dmarc;  /* dmarc; NULL: not checked */
+	struct symbol *symbols, *last_symbol; /* what was found, in order */
+
+	int64_t deadline_ms; /* when all look-ups end (CLOCK_MONOTONIC) */
 
 	struct edit_list edits;
 	struct buf notes;       /* ` key=value` for the summary line */
@@ -100,6 +121,11 @@ const char *session_macro(const struct session *s, const char *name);
 /* Add ` key=value` to the summary line; the value is escaped. */
 void message_note(struct message *m, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Record that something was found; a name counts once.  ERR_NOMEM, or 0. */
+int message_symbol(struct message *m, const char *name, double score);
+/* The sum of their scores. */
+double message_score(const struct message *m);
 
 /* The running stage's own pointer: per session, and per message. */
 void **session_slot(struct session *s);

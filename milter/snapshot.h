@@ -12,6 +12,7 @@
 #include "verdict.h"
 
 struct conf;
+struct dns;
 struct errmsg;
 
 struct snapshot {
@@ -26,6 +27,10 @@ struct snapshot {
 	bool signs, verifies;    /* Mode */
 	long header_bytes_max;   /* MaximumHeaders; 0: no limit */
 	enum verdict_action on_error[VERDICT_E_COUNT]; /* On-... */
+
+	const struct dns *dns; /* where look-ups go; NULL: nowhere, checks that
+	                          need it are not made */
+	long dns_timeout_ms;   /* for all look-ups of one message */
 };
 
 /*
