@@ -48,7 +48,7 @@ same(const char *name, const char *other, size_t len)
 {
 	if (len > 0 && ((name[0] ^ other[0]) & ~0x20) != 0)
 		return false;
-	return strncasecmp(name, other, len) == 0 && name[len] == '\0';
+	return strlen(name) == len && strncasecmp(name, other, len) == 0;
 }
 
 bool
