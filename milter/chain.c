@@ -66,6 +66,7 @@ walk(const struct call *c)
 {
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		struct verdict v;
+		bool failed;
 
 		if (!c->s->snap->on[i])
 			continue;
@@ -73,7 +74,11 @@ walk(const struct call *c)
 		v = ask(stages[i], c);
 		if (v.action == VERDICT_NONE)
 			continue;
+		failed = v.action == VERDICT_ERROR;
 		v = settle(c->s, v, stages[i]->name);
+		/* Whoever can make one check fail must not get past others. */
+		if (failed && v.action == VERDICT_ACCEPT)
+			continue;
 		if (verdict_decides(&v))
 			return v;
 		if (c->m != NULL && v.action == VERDICT_QUARANTINE &&
