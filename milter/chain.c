@@ -211,8 +211,14 @@ message_new(struct session *s, const char *sender, const char *const *params)
 static struct verdict
 out_of_memory(const struct session *s)
 {
-	return settle(
+	struct verdict v = settle(
 	    s, verdict_error(VERDICT_E_INTERNAL, "no memory"), "postern");
+
+	/* What is not known in full can't be held. */
+	if (v.action == VERDICT_QUARANTINE)
+		v = (struct verdict){
+		    .action = VERDICT_TEMPFAIL, .by = "postern"};
+	return v;
 }
 
 struct verdict
@@ -268,8 +274,8 @@ chain_header(struct session *s, const char *name, size_t name_len,
 
 	if (m == NULL || m->too_big || verdict_decides(&m->verdict))
 		return;
-	if (hdr_add(&m->headers, &m->arena, name, name_len, value,
-		value_len) != 0) {
+	if (value == NULL || hdr_add(&m->headers, &m->arena, name, name_len,
+		value, value_len) != 0) {
 		m->verdict = out_of_memory(s);
 		return;
 	}
