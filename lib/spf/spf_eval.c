@@ -383,6 +383,7 @@ look_up(SPF_dns_server_t *dns, const char *token, ns_type type, int cache)
 	struct eval *e = dns->hook;
 	struct token *t = find_token(e, token);
 	SPF_dns_rr_t *rr = NULL;
+	bool failed;
 
 	(void)cache;
 	if (!e->check->decided && !e->check->spf->failed && t != NULL) {
@@ -391,13 +392,14 @@ look_up(SPF_dns_server_t *dns, const char *token, ns_type type, int cache)
 		else
 			rr = look_up_term(e, dns, t, token);
 	}
-	if (e->check->decided || e->check->spf->failed) {
+	failed = e->check->decided || e->check->spf->failed;
+	if (rr != NULL && (failed || rr->num_rr == 0)) {
 		SPF_dns_rr_free(rr);
-		rr = make_rr(dns, token, type, TRY_AGAIN, 0, 0);
-	} else if (rr == NULL || rr->num_rr == 0) {
-		SPF_dns_rr_free(rr);
-		rr = make_rr(dns, token, type, NO_DATA, 0, 0);
+		rr = NULL;
 	}
+	if (rr == NULL)
+		rr = make_rr(
+		    dns, token, type, failed ? TRY_AGAIN : NO_DATA, 0, 0);
 	if (rr == NULL)
 		on_error(__FILE__, __LINE__, "no memory");
 	return rr;
@@ -462,6 +464,7 @@ run(struct eval *e)
 		return;
 	}
 	if (prepare(e) && compile(e, c->top, &e->record) == SPF_E_SUCCESS) {
+		e->response->spf_record_exp = e->record; /* not NULL */
 		SPF_record_interpret(e->record, e->request, e->response, 0);
 		if (!c->decided &&
 		    !take_result(SPF_response_result(e->response),
