@@ -99,7 +99,7 @@ add_ip(const struct spf_macro_env *env, struct buf *b)
 		return;
 	}
 	for (int i = 0; i < 16; i++)
-		buf_printf(b, "%s%x.%x", i == 0 ? "" : ".", env->ip[i] >> 4,
+		buf_printf(b, "%s%X.%X", i == 0 ? "" : ".", env->ip[i] >> 4,
 		    env->ip[i] & 15);
 }
 

@@ -4,8 +4,9 @@
  *
  * All fields are hexadecimal.  In: `CLIENT HELO SENDER`.  Out, any number of
  * times: `? NAME TYPE`, to which the next line in is `STATUS DATA...`, STATUS a
- * number of enum dns_status; then `= RESULT SCOPE MECHANISM INNER EXPLANATION
- * REASON ADDRESSES PLUSALL`, the numbers and the first two words in the clear.
+ * number of enum dns_status; then, for MAIL FROM and for HELO, `= RESULT SCOPE
+ * MECHANISM INNER EXPLANATION REASON ADDRESSES PLUSALL`, the numbers and the
+ * first two words in the clear.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -30,6 +31,18 @@ put_hex(const char *s)
 		putchar('-');
 	for (; s != NULL && *s != '\0'; s++)
 		printf("%02x", (unsigned char)*s);
+}
+
+static void
+put_result(const struct spf_result *r)
+{
+	printf("= %s %s", spf_outcome_text(r->result),
+	    spf_scope_text(r->scope));
+	put_hex(r->mechanism);
+	put_hex(r->inner);
+	put_hex(r->explanation);
+	put_hex(r->reason);
+	printf(" %llu %d\n", (unsigned long long)r->addresses, r->plus_all);
 }
 
 static char *
@@ -122,13 +135,8 @@ judge(char *line)
 	s = spf_start(&dns, &a, &request);
 	if (s == NULL || spf_finish(s, 0, &r, &helo) != 0)
 		exit(1);
-	printf("= %s %s", spf_outcome_text(r->result),
-	    spf_scope_text(r->scope));
-	put_hex(r->mechanism);
-	put_hex(r->inner);
-	put_hex(r->explanation);
-	put_hex(r->reason);
-	printf(" %llu %d\n", (unsigned long long)r->addresses, r->plus_all);
+	put_result(r);
+	put_result(helo);
 	fflush(stdout);
 	spf_drop(s);
 	arena_fini(&a);

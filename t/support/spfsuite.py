@@ -40,17 +40,22 @@ def load(path):
 
 
 class Case:
-    def __init__(self, name, test):
-        self.name = name
+    def __init__(self, scenario, name, test):
+        self.name = '%s: %s' % (scenario, name)
         self.client = str(test['host'])
         self.helo = str(test.get('helo') or '')
         self.sender = str(test.get('mailfrom') or '')
         want = test['result']
         self.results = want if isinstance(want, list) else [want]
         self.explanation = test.get('explanation')
+        self.combined = 'combined' in test
 
-    def fault(self, got):
-        """What is wrong with {result, explanation}; '' for nothing."""
+    def fault(self, mfrom, helo):
+        """What is wrong with two {result, explanation}; '' for nothing.
+        MAIL FROM's counts, in a combined case only if HELO's is pass."""
+        got = mfrom
+        if self.combined and helo['result'] != 'pass':
+            got = helo
         if got['result'] not in self.results:
             return '%s: %s, not %s (%s)' % (
                 self.name, got['result'], '/'.join(self.results), got)
@@ -71,4 +76,4 @@ class Scenario:
     def cases(self, regex=None):
         for name, test in self.tests.items():
             if 'disputed' not in test and re.search(regex or '', name):
-                yield Case(name, test)
+                yield Case(self.description, name, test)
