@@ -130,13 +130,17 @@ dkim_engine_hash(struct dkim *d, size_t i)
 	void *header, *body;
 	size_t header_len, body_len;
 	DKIM_SIGINFO **sigs;
+	DKIM_SIGERROR error;
 	int count;
 
 	if (dkim_getsiglist(d, &sigs, &count) != DKIM_STAT_OK ||
 	    i >= (size_t)count)
 		return NULL;
-	/* An error here means that parts of the signature are missing. */
-	if (dkim_sig_geterror(sigs[i]) != DKIM_SIGERROR_UNKNOWN ||
+	/* An error here means that parts of the signature are missing; but that
+	 * l= exceeds a body which is not there says nothing. */
+	error = dkim_sig_geterror(sigs[i]);
+	if ((error != DKIM_SIGERROR_UNKNOWN &&
+		error != DKIM_SIGERROR_TOOLARGE_L) ||
 	    dkim_sig_gethashes(sigs[i], &header, &header_len, &body,
 		&body_len) != DKIM_STAT_OK ||
 	    header_len != DKIM_KEY_HASH_SIZE)
