@@ -13,7 +13,7 @@ PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config libmilter-dev
 PACKAGES_RIG="python3 python3-dkim libsasl2-modules libsasl2-modules-db"
 
 # To run the tests.
-PACKAGES_TEST="$PACKAGES_RIG python3-nacl opendkim-tools openssl mandoc
+PACKAGES_TEST="$PACKAGES_RIG python3-nacl python3-yaml opendkim-tools openssl mandoc
 	lmdb-utils m4"
 
 # packages_missing NAME...: prints those that are not installed.
