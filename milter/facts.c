@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "facts.h"
 
+#include "lib/dkim/dkim_verify.h"
 #include "posternctl.h"
 #include "session.h"
 
@@ -14,8 +15,26 @@ facts_spf(const struct spf_result *r)
 json_t *
 facts_dkim(const struct dkim_verdicts *v)
 {
-	(void)v;
-	return json_null();
+	json_t *list;
+
+	if (v == NULL)
+		return json_null();
+	list = json_array();
+	for (size_t i = 0; i < v->count; i++) {
+		const struct dkim_verdict *d = &v->list[i];
+
+		json_array_append_new(list,
+		    json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "result",
+			dkim_status_word(d->status), "domain",
+			posternctl_string(d->domain), "selector",
+			posternctl_string(d->selector), "identity",
+			posternctl_string(d->identity), "algorithm",
+			posternctl_string(d->algorithm), "bits",
+			d->bits == 0 ? json_null()
+				     : json_integer((json_int_t)d->bits),
+			"reason", posternctl_string(d->reason)));
+	}
+	return list;
 }
 
 json_t *
