@@ -20,6 +20,10 @@ settle(const struct session *s, struct verdict v, const char *by)
 		log_about(s, LOG_WARNING, "%s",
 		    v.text == NULL ? "internal error" : v.text);
 		v.action = s->snap->on_error[v.error];
+		/* To accept is to go on without that check: others have yet to
+		 * look. */
+		if (v.action == VERDICT_ACCEPT)
+			v.action = VERDICT_NONE;
 		v.text = v.action == VERDICT_QUARANTINE ? "check failed" : NULL;
 		v.code = 0;
 	}

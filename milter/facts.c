@@ -4,6 +4,7 @@
 #include "lib/iprev.h"
 #include "lib/spf/spf.h"
 #include "lib/dkim/dkim_verify.h"
+#include "lib/dmarc/dmarc.h"
 #include "posternctl.h"
 #include "session.h"
 
@@ -47,8 +48,18 @@ facts_dkim(const struct dkim_verdicts *v)
 json_t *
 facts_dmarc(const struct dmarc_result *r)
 {
-	(void)r;
-	return json_null();
+	bool found = r != NULL && r->policy_domain != NULL;
+
+	if (r == NULL)
+		return json_null();
+	return json_pack("{s:s,s:s,s:s?,s:s?,s:s,s:s,s:b,s:b,s:s?}", "result",
+	    dmarc_outcome_word(r->result), "domain", r->domain,
+	    "policy_domain", found ? r->policy_domain : NULL, "policy",
+	    found ? dmarc_policy_word(r->policy) : NULL, "disposition",
+	    dmarc_policy_word(r->disposition), "discovery",
+	    r->psl ? "psl" : "treewalk", "spf_aligned", r->spf_aligned,
+	    "dkim_aligned", r->dkim_aligned, "override",
+	    dmarc_override_word(r->override));
 }
 
 json_t *
