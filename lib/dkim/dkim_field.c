@@ -42,7 +42,7 @@ dkim_field_ok(const struct hdr *h)
 {
 	const char *v = h->value;
 
-	if (!dkim_sign_name_ok(h->name, dkim_sign_name_len(h)) ||
+	if (!dkim_sign_name_ok(h->name, hdr_name_len(h)) ||
 	    memchr(v, '\0', h->value_len) != NULL)
 		return false;
 	for (size_t i = 0; i < h->value_len; i++) {

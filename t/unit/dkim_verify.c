@@ -159,7 +159,7 @@ sign(const struct world *w, const struct dkim_key *key, struct buf *sig,
 		    &field, h->name, h->name_len, h->value, h->value_len);
 		fed = dkim_engine_feed(d, &field) && fed;
 	}
-	if (fed && dkim_engine_run(d) && dkim_engine_hash(d, 0) != NULL)
+	if (fed && dkim_engine_run(&d) && dkim_engine_hash(d, 0) != NULL)
 		hash = dkim_engine_hash(d, 0);
 	assert_int_equal(dkim_key_sign(key, hash, bytes, &len), 0);
 	EVP_EncodeBlock(text, bytes, (int)len);
