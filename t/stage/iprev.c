@@ -29,21 +29,21 @@ results(void **state)
 		const char *word; /* NULL: not checked */
 		const char *symbol;
 	} cases[] = {
-	    {"pass", ALONE "", {.client_ip = "192.0.2.1"}, "pass", "RDNS_PASS"},
-	    {"fail", ALONE "", {.client_ip = "192.0.2.2"}, "fail", "RDNS_FAIL"},
-	    {"no name", ALONE "", {.client_ip = "192.0.2.9"}, "permerror",
+	    {"pass", ALONE, {.client_ip = "192.0.2.1"}, "pass", "RDNS_PASS"},
+	    {"fail", ALONE, {.client_ip = "192.0.2.2"}, "fail", "RDNS_FAIL"},
+	    {"no name", ALONE, {.client_ip = "192.0.2.9"}, "permerror",
 		"RDNS_NONE"},
 	    {"the DNS fails", ALONE "On-DNSError reject\n",
 		{.client_ip = "192.0.2.3"}, "temperror", "RDNS_TEMPERROR"},
 	    {"switched off", ALONE "IPRev no\n", {.client_ip = "192.0.2.1"}, NULL,
 		NULL},
 	    {"Mode s", ALONE "Mode s\n", {.client_ip = "192.0.2.1"}, NULL, NULL},
-	    {"a login", ALONE "",
-		{.client_ip = "192.0.2.1", .macros = {{"{auth_authen}", ALONE "b"}}},
+	    {"a login", ALONE,
+		{.client_ip = "192.0.2.1", .macros = {{"{auth_authen}", "b"}}},
 		NULL, NULL},
 	    {"a private client", ALONE "InternalHosts 192.0.2.77\n",
 		{.client_ip = "10.0.0.1"}, NULL, NULL},
-	    {"no client", ALONE "", {0}, NULL, NULL},
+	    {"no client", ALONE, {0}, NULL, NULL},
 	};
 	struct dns d;
 
