@@ -445,27 +445,6 @@ chain_answers(const struct snapshot *snap)
 }
 
 unsigned
-chain_hooks(const struct snapshot *snap)
-{
-	unsigned bits = 0;
-
-	for (size_t i = 0; stages[i] != NULL; i++) {
-		const struct stage *st = stages[i];
-
-		if (!snap->on[i])
-			continue;
-		bits |= st->connect ? HOOK_BIT(HOOK_CONNECT) : 0;
-		bits |= st->helo ? HOOK_BIT(HOOK_HELO) : 0;
-		bits |= st->mail ? HOOK_BIT(HOOK_MAIL) : 0;
-		bits |= st->rcpt ? HOOK_BIT(HOOK_RCPT) : 0;
-		bits |= st->eoh ? HOOK_BIT(HOOK_EOH) : 0;
-		bits |= st->body ? HOOK_BIT(HOOK_BODY) : 0;
-		bits |= st->eom ? HOOK_BIT(HOOK_EOM) : 0;
-	}
-	return bits;
-}
-
-unsigned
 chain_edits(const struct snapshot *snap)
 {
 	unsigned bits = 0;

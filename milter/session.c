@@ -41,12 +41,6 @@ message_note(struct message *m, const char *key, const char *fmt, ...)
 }
 
 void **
-session_slot(struct session *s)
-{
-	return &s->slots[s->current];
-}
-
-void **
 message_slot(struct message *m)
 {
 	return &m->slots[m->session->current];

@@ -52,7 +52,6 @@ struct session {
 
 	struct verdict verdict; /* decided before any message */
 	size_t current;         /* the stage being asked */
-	void *slots[STAGES_MAX];
 };
 
 struct rcpt {
@@ -101,8 +100,7 @@ const char *session_macro(const struct session *s, const char *name);
 void message_note(struct message *m, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* The running stage's own pointer: per session, and per message. */
-void **session_slot(struct session *s);
+/* The running stage's own pointer for the message. */
 void **message_slot(struct message *m);
 /* What the running stage's load hook made of the configuration. */
 const void *session_state(const struct session *s);
