@@ -96,8 +96,6 @@ walk_envelope(const struct check *c, struct session *s, struct verdict *v_r)
 		else if (!verdict_decides(v_r))
 			*v_r = v;
 	}
-	if (any)
-		*v_r = verdict_none;
 	return any;
 }
 
