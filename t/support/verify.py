@@ -8,6 +8,7 @@ keys). Neither asks the DNS: the public keys are given.
     verify(mail.data, keys)   -> {('example.org', 's1'): Words('pass', 'pass')}
 """
 
+import base64
 import collections
 import ctypes
 import json
@@ -42,7 +43,7 @@ class Key:
         if kind == 'ed25519':
             public = public[-32:]   # RFC 8463 section 4.2: the bare key
         self.record = 'v=DKIM1; h=sha256; k=%s; p=%s' % (
-            kind, dkim.base64.b64encode(public).decode())
+            kind, base64.b64encode(public).decode())
 
 
 def _openssl(*argv, input=None):
