@@ -4,6 +4,8 @@
  */
 #include "posternctl.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +37,12 @@ posternctl_load(const char *config)
 	if (config == NULL && access(POSTERN_CONF, R_OK) == 0)
 		config = POSTERN_CONF;
 	if (snapshot_load(config, true, NULL, &snap, &msg) != 0) {
-		fprintf(stderr, "%s\n", msg.text);
+		/* Keys and tables are for UserID alone. */
+		bool closed = geteuid() != 0 &&
+		    strstr(msg.text, strerror(EACCES)) != NULL;
+
+		fprintf(stderr, "%s%s\n", msg.text,
+		    closed ? "; run posternctl as root" : "");
 		return NULL;
 	}
 	return snap;
@@ -102,7 +109,9 @@ dispatch(int argc, char **argv, const char *config)
 		}
 		return c->run(argc, argv, config);
 	}
-	fprintf(stderr, "posternctl: %s: no such command\n", argv[0]);
+	fprintf(stderr,
+	    "posternctl: %s: no such command; see posternctl --help\n",
+	    argv[0]);
 	return EX_USAGE;
 }
 
