@@ -34,7 +34,7 @@ posternctl_load(const char *config)
 	struct errmsg msg;
 
 	log_open(&quiet);
-	if (config == NULL && access(POSTERN_CONF, R_OK) == 0)
+	if (config == NULL && access(POSTERN_CONF, F_OK) == 0)
 		config = POSTERN_CONF;
 	if (snapshot_load(config, true, NULL, &snap, &msg) != 0) {
 		/* Keys and tables are for UserID alone. */
@@ -94,6 +94,16 @@ print_commands(FILE *out)
 	fprintf(out, "\n`posternctl COMMAND --help` says more.\n");
 }
 
+/* The exit code, unless the output could not all be written. */
+static int
+end(int rc)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return rc;
+	fprintf(stderr, "posternctl: standard output: %s\n", strerror(errno));
+	return rc == EX_OK ? EX_IOERR : rc;
+}
+
 static int
 dispatch(int argc, char **argv, const char *config)
 {
@@ -123,11 +133,11 @@ main(int argc, char **argv)
 
 	if (argc > at && strcmp(argv[at], "--help") == 0) {
 		print_commands(stdout);
-		return EX_OK;
+		return end(EX_OK);
 	}
 	if (argc > at && strcmp(argv[at], "--version") == 0) {
 		printf("posternctl %s\n", POSTERN_VERSION);
-		return EX_OK;
+		return end(EX_OK);
 	}
 	if (argc > at + 1 && strcmp(argv[at], "-x") == 0) {
 		config = argv[at + 1];
@@ -137,5 +147,5 @@ main(int argc, char **argv)
 		print_commands(stderr);
 		return EX_USAGE;
 	}
-	return dispatch(argc - at, argv + at, config);
+	return end(dispatch(argc - at, argv + at, config));
 }

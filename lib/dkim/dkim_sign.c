@@ -342,10 +342,15 @@ sign_all(struct run *r)
 	DKIM_SIGINFO **sigs;
 	size_t start = 0, at = 0;
 	int count;
+	DKIM_STAT st = dkim_eoh(r->dkim);
 
+	/* libopendkim 2.11 may have freed part of it by then, and would again;
+	 * better a leak than that. */
+	if (st == DKIM_STAT_NORESOURCE)
+		r->dkim = NULL;
 	/* Without a body of its own the library's is empty; it ends before keys
 	 * are looked up (stop_before_keys). */
-	if (dkim_eoh(r->dkim) != DKIM_STAT_OK ||
+	if (st != DKIM_STAT_OK ||
 	    dkim_eom(r->dkim, NULL) != DKIM_STAT_CBERROR ||
 	    dkim_getsiglist(r->dkim, &sigs, &count) != DKIM_STAT_OK) {
 		fail_all(r, ERR_CRYPTO, "the header can't be hashed");
