@@ -142,13 +142,14 @@ warn_unmakable(const struct state *st, const struct conf *c)
 
 	if (dir != NULL && access(dirname(dir), W_OK | X_OK) != 0 &&
 	    (errno != ENOENT || conf_given(c, "QuotaTable")))
-		log_line(LOG_WARNING, "%s: QuotaTable: %s: %s" DIRECTORY_CURE,
+		log_line(LOG_INFO, "%s: QuotaTable: %s: %s" DIRECTORY_CURE,
 		    conf_where(c, "QuotaTable"), st->conf.path,
 		    strerror(errno));
 	free(dir);
 }
 
-/* Off line: whatever there is to read. */
+/* Off line: whatever there is to read.  What is wrong is for `postern -n`;
+ * posternctl, which is quieter, says it where it matters. */
 static void
 open_offline(struct state *st, const struct conf *c)
 {
@@ -162,7 +163,7 @@ open_offline(struct state *st, const struct conf *c)
 	if (rc == ERR_NOTFOUND)
 		warn_unmakable(st, c);
 	else
-		log_line(LOG_WARNING, "%s: QuotaTable: %s",
+		log_line(LOG_INFO, "%s: QuotaTable: %s",
 		    conf_where(c, "QuotaTable"), st->why.text);
 }
 
