@@ -376,6 +376,7 @@ signing_find(struct signing *s, struct arena *a, const struct addr *from,
 struct checker {
 	struct signing *s;
 	struct errmsg *msg;
+	bool warned; /* of the first * without meaning */
 };
 
 static int
@@ -407,6 +408,23 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	return entry_error(c->s->keys, e, "KeyTable", why.text, c->msg);
 }
 
+/* Other tables than refile: have user@* and * itself, no more. */
+static void
+warn_star(struct checker *c, const struct dataset_entry *e)
+{
+	const char *star = strchr(e->key, '*');
+	struct errmsg msg;
+
+	if (star == NULL || c->warned || star[1] == '\0' ||
+	    dataset_type(c->s->table) == DATASET_REFILE)
+		return;
+	c->warned = true;
+	entry_error(c->s->table, e, "SigningTable",
+	    "a * here matches nothing: patterns take refile: before the path, "
+	    "and file: has the domain alone", &msg);
+	log_line(LOG_WARNING, "%s", msg.text);
+}
+
 static int
 check_signing_entry(const struct dataset_entry *e, void *arg)
 {
@@ -415,6 +433,7 @@ check_signing_entry(const struct dataset_entry *e, void *arg)
 	struct dataset_field f[2];
 	char name[LOOKUP_SIZE];
 
+	warn_star(c, e);
 	dataset_fields(e->value, f, 2);
 	if (f[0].len == 0 || f[0].len >= sizeof(name))
 		return entry_error(c->s->table, e, "SigningTable",
