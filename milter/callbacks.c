@@ -6,13 +6,12 @@
  */
 #include "callbacks.h"
 
-#include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <libmilter/mfapi.h>
@@ -24,11 +23,20 @@
 
 #define REPLY_MAX 900 /* octets; libmilter refuses more than 980 */
 
+#define BACKLOG 1024  /* the kernel's net.core.somaxconn may lower it */
+
+/* Seconds without a word from the MTA.  Sendmail waits an hour for its client
+ * (Timeout.datablock, Timeout.command), so a little more than that. */
+#define QUIET_MAX 3900
+
 /* What libmilter's private pointer holds: one connection. */
 struct connection {
 	struct session *s;
 	unsigned long quiet; /* SMFIP_NR_ flags that were agreed */
 	bool leading_space;  /* SMFIP_HDR_LEADSPC was agreed */
+	bool under_way;      /* a message is; see `door` */
+	atomic_bool busy;    /* in one of our callbacks */
+	struct connection *next, **prev;
 };
 
 /* The configuration that new sessions begin with.  libmilter hands a callback
@@ -37,6 +45,89 @@ static struct {
 	pthread_mutex_t lock;
 	struct snapshot *snap;
 } current = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/*
+ * How the filter stops.  libmilter's own way (smfi_stop) frees contexts that
+ * its workers may be using and takes up to five seconds, so it is not used:
+ * when the door is shut every callback waits in enter() for the end of the
+ * process, and whoever shut it may close the sessions that nobody is in.
+ */
+static struct {
+	atomic_bool closing; /* no new sessions */
+	atomic_bool shut;    /* no callbacks */
+	atomic_int messages; /* under way */
+	pthread_mutex_t lock; /* for the list */
+	struct connection *first;
+} door = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void
+wait_for_the_end(void)
+{
+	for (;;)
+		pause();
+}
+
+/* Every callback begins here ... */
+static struct connection *
+enter(SMFICTX *ctx)
+{
+	struct connection *c = smfi_getpriv(ctx);
+
+	if (c == NULL)
+		return NULL;
+	/* First say busy, then look: callbacks_shut does it the other way
+	 * about, so one of the two sees the other. */
+	atomic_store(&c->busy, true);
+	if (atomic_load(&door.shut)) {
+		atomic_store(&c->busy, false);
+		wait_for_the_end();
+	}
+	return c;
+}
+
+/* Keep door.messages in step. */
+static void
+count(struct connection *c)
+{
+	bool under_way = c->s->msg != NULL;
+
+	if (under_way != c->under_way)
+		atomic_fetch_add(&door.messages, under_way ? 1 : -1);
+	c->under_way = under_way;
+}
+
+/* ... and ends here. */
+static sfsistat
+leave(struct connection *c, sfsistat st)
+{
+	if (c != NULL) {
+		count(c);
+		atomic_store(&c->busy, false);
+	}
+	return st;
+}
+
+static void
+list_add(struct connection *c)
+{
+	pthread_mutex_lock(&door.lock);
+	c->next = door.first;
+	c->prev = &door.first;
+	if (c->next != NULL)
+		c->next->prev = &c->next;
+	door.first = c;
+	pthread_mutex_unlock(&door.lock);
+}
+
+static void
+list_remove(struct connection *c)
+{
+	pthread_mutex_lock(&door.lock);
+	*c->prev = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	pthread_mutex_unlock(&door.lock);
+}
 
 void
 callbacks_use(struct snapshot *snap)
@@ -67,12 +158,17 @@ get_macro(void *ctx, const char *name)
 	return smfi_getsymval(ctx, (char *)(uintptr_t)name);
 }
 
+/* A new connection, busy; NULL: no memory, or we are about to stop. */
 static struct connection *
 connection_new(SMFICTX *ctx)
 {
-	struct connection *c = calloc(1, sizeof(*c));
-	struct snapshot *snap = callbacks_current();
+	struct connection *c;
+	struct snapshot *snap;
 
+	if (atomic_load(&door.closing))
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	snap = callbacks_current();
 	if (c != NULL && snap != NULL)
 		c->s = chain_open(snap, get_macro, ctx);
 	snapshot_unref(snap);
@@ -83,7 +179,18 @@ connection_new(SMFICTX *ctx)
 		free(c);
 		return NULL;
 	}
-	return c;
+	list_add(c);
+	return enter(ctx);
+}
+
+/* For a command of mail: an MTA may send one without having negotiated, and
+ * then libmilter has it carried out.  NULL: as connection_new. */
+static struct connection *
+enter_command(SMFICTX *ctx)
+{
+	struct connection *c = enter(ctx);
+
+	return c != NULL ? c : connection_new(ctx);
 }
 
 /* A reply's words as smfi_setreply takes them: one line, `%` doubled. */
@@ -161,85 +268,99 @@ tell(SMFICTX *ctx, struct connection *c, unsigned long quiet, struct verdict v)
 static sfsistat
 on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *addr)
 {
-	struct connection *c = smfi_getpriv(ctx);
+	struct connection *c = enter_command(ctx);
 	struct verdict v;
 
-	if (c == NULL && (c = connection_new(ctx)) == NULL)
+	if (c == NULL)
 		return SMFIS_TEMPFAIL;
 	v = chain_connect(c->s, name, (const struct sockaddr *)addr);
 	if (c->quiet & SMFIP_NR_CONN)
-		return SMFIS_NOREPLY;
-	return status_of(&v); /* no reply text is allowed here */
+		return leave(c, SMFIS_NOREPLY);
+	return leave(c, status_of(&v)); /* no reply text is allowed here */
 }
 
 static sfsistat
 on_helo(SMFICTX *ctx, char *helo)
 {
-	struct connection *c = smfi_getpriv(ctx);
+	struct connection *c = enter_command(ctx);
 
-	return tell(ctx, c, SMFIP_NR_HELO, chain_helo(c->s, helo));
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	return leave(c, tell(ctx, c, SMFIP_NR_HELO, chain_helo(c->s, helo)));
 }
 
 static sfsistat
 on_mail(SMFICTX *ctx, char **argv)
 {
-	struct connection *c = smfi_getpriv(ctx);
+	struct connection *c = enter_command(ctx);
 
-	return tell(ctx, c, SMFIP_NR_MAIL,
-	    chain_mail(c->s, argv[0], (const char *const *)argv + 1));
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	return leave(c,
+	    tell(ctx, c, SMFIP_NR_MAIL,
+		chain_mail(c->s, argv[0], (const char *const *)argv + 1)));
 }
 
 static sfsistat
 on_rcpt(SMFICTX *ctx, char **argv)
 {
-	struct connection *c = smfi_getpriv(ctx);
-	struct verdict v = chain_rcpt(c->s, argv[0]);
+	struct connection *c = enter_command(ctx);
+	struct verdict v;
 
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	v = chain_rcpt(c->s, argv[0]);
 	if (c->quiet & SMFIP_NR_RCPT)
-		return SMFIS_NOREPLY;
+		return leave(c, SMFIS_NOREPLY);
 	if (v.action == VERDICT_DISCARD)
-		return tell(ctx, c, 0, v);
+		return leave(c, tell(ctx, c, 0, v));
 	if (!verdict_refuses(&v))
-		return SMFIS_CONTINUE;
+		return leave(c, SMFIS_CONTINUE);
 	set_reply(ctx, &v);
-	return status_of(&v);
+	return leave(c, status_of(&v));
 }
 
 static sfsistat
 on_header(SMFICTX *ctx, char *name, char *value)
 {
-	struct connection *c = smfi_getpriv(ctx);
-	size_t len = strlen(value);
-	char *spaced;
+	struct connection *c = enter_command(ctx);
+	char *spaced = NULL;
 
-	if (c->leading_space) {
-		chain_header(c->s, name, strlen(name), value, len);
-	} else if (c->s->msg != NULL) {
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	if (!c->leading_space) {
 		/* The MTA swallowed the space that nearly always stands here. */
-		spaced = arena_printf(&c->s->msg->arena, " %s", value);
-		if (spaced != NULL)
-			chain_header(
-			    c->s, name, strlen(name), spaced, len + 1);
+		if (asprintf(&spaced, " %s", value) < 0)
+			spaced = NULL;
+		value = spaced;
 	}
-	return c->quiet & SMFIP_NR_HDR ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+	chain_header(c->s, name, strlen(name), value,
+	    value == NULL ? 0 : strlen(value));
+	free(spaced);
+	return leave(
+	    c, c->quiet & SMFIP_NR_HDR ? SMFIS_NOREPLY : SMFIS_CONTINUE);
 }
 
 static sfsistat
 on_eoh(SMFICTX *ctx)
 {
-	struct connection *c = smfi_getpriv(ctx);
+	struct connection *c = enter_command(ctx);
 
-	return tell(ctx, c, SMFIP_NR_EOH, chain_eoh(c->s));
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	return leave(c, tell(ctx, c, SMFIP_NR_EOH, chain_eoh(c->s)));
 }
 
 static sfsistat
 on_body(SMFICTX *ctx, unsigned char *data, size_t len)
 {
-	struct connection *c = smfi_getpriv(ctx);
-	struct verdict v = chain_body(c->s, data, len);
+	struct connection *c = enter_command(ctx);
 
-	(void)v; /* kept for the end of the message */
-	return c->quiet & SMFIP_NR_BODY ? SMFIS_NOREPLY : SMFIS_CONTINUE;
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	chain_body(c->s, data, len); /* kept for the end of the message */
+	return leave(
+	    c, c->quiet & SMFIP_NR_BODY ? SMFIS_NOREPLY : SMFIS_CONTINUE);
 }
 
 static int
@@ -297,36 +418,45 @@ act(SMFICTX *ctx, struct connection *c, struct verdict v)
 static sfsistat
 on_eom(SMFICTX *ctx)
 {
-	struct connection *c = smfi_getpriv(ctx);
-	struct verdict v = chain_eom(c->s);
+	struct connection *c = enter_command(ctx);
+	struct verdict v;
+	sfsistat st;
 
-	if (c->s->msg == NULL)
+	if (c == NULL)
 		return SMFIS_TEMPFAIL;
+	v = chain_eom(c->s);
+	if (c->s->msg == NULL)
+		return leave(c, SMFIS_TEMPFAIL);
 	if (!verdict_decides(&v))
 		v = act(ctx, c, v);
 	set_reply(ctx, &v);
 	chain_end(c->s, &v);
-	return status_of(&v);
+	st = status_of(&v);
+	/* The same to an MTA, and what OpenDKIM's users have always seen. */
+	return leave(c, st == SMFIS_CONTINUE ? SMFIS_ACCEPT : st);
 }
 
 static sfsistat
 on_abort(SMFICTX *ctx)
 {
-	struct connection *c = smfi_getpriv(ctx);
+	struct connection *c = enter(ctx);
 
 	if (c != NULL)
 		chain_end(c->s, NULL);
-	return SMFIS_CONTINUE;
+	return leave(c, SMFIS_CONTINUE);
 }
 
 /* May come without anything before it. */
 static sfsistat
 on_close(SMFICTX *ctx)
 {
-	struct connection *c = smfi_getpriv(ctx);
+	struct connection *c = enter(ctx);
 
 	if (c != NULL) {
 		smfi_setpriv(ctx, NULL);
+		chain_end(c->s, NULL);
+		count(c);
+		list_remove(c); /* busy to its end, so nobody else closes it */
 		chain_close(c->s);
 		free(c);
 	}
@@ -374,22 +504,31 @@ wanted_steps(const struct snapshot *snap)
 
 /* The macros the stages read, by the step at which they must be there. */
 static void
-ask_macros(SMFICTX *ctx)
+ask_macros(SMFICTX *ctx, const struct snapshot *snap)
 {
 	static const struct {
 		int step;
 		const char *names;
+		bool more; /* and those that the configuration names */
 	} lists[] = {
-	    {SMFIM_CONNECT, "j {daemon_name} {client_addr} {client_name}"},
-	    {SMFIM_ENVFROM, "i {auth_type} {auth_authen} {daemon_name}"},
-	    {SMFIM_ENVRCPT, "i"},
-	    {SMFIM_EOH, "i"},
-	    {SMFIM_EOM, "i"},
+	    {SMFIM_CONNECT, "j {daemon_name} {client_addr} {client_name}", true},
+	    {SMFIM_ENVFROM, "i {auth_type} {auth_authen} {daemon_name}", true},
+	    {SMFIM_ENVRCPT, "i", false},
+	    {SMFIM_EOH, "i", false},
+	    {SMFIM_EOM, "i", false},
 	};
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
-		if (smfi_setsymlist(ctx, lists[i].step,
-			(char *)(uintptr_t)lists[i].names) != MI_SUCCESS)
+		struct buf names = BUF_INIT;
+		int rc;
+
+		buf_str(&names, lists[i].names);
+		if (lists[i].more)
+			chain_macros(snap, &names);
+		rc = smfi_setsymlist(ctx, lists[i].step,
+		    (char *)(uintptr_t)buf_text(&names));
+		buf_fini(&names);
+		if (rc != MI_SUCCESS)
 			return; /* the MTA's own list has to do */
 	}
 }
@@ -417,7 +556,7 @@ on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 	c->quiet = *pf1;
 	c->leading_space = (*pf1 & SMFIP_HDR_LEADSPC) != 0;
 	if (f0 & SMFIF_SETSYMLIST)
-		ask_macros(ctx);
+		ask_macros(ctx, c->s->snap);
 	return SMFIS_CONTINUE;
 }
 
@@ -444,13 +583,15 @@ describe(void)
 }
 
 int
-callbacks_open(const char *socket, struct errmsg *msg_r)
+callbacks_open(const char *socket, int debug)
 {
+	smfi_setdbg(debug);
+	smfi_settimeout(QUIET_MAX);
+	smfi_setbacklog(BACKLOG);
 	if (smfi_setconn((char *)(uintptr_t)socket) != MI_SUCCESS ||
 	    smfi_register(describe()) != MI_SUCCESS ||
 	    smfi_opensocket(1) != MI_SUCCESS)
-		return errmsg_set(msg_r, "%s: cannot listen: %s", socket,
-		    strerror(errno));
+		return ERR_SYSTEM;
 	return 0;
 }
 
@@ -460,8 +601,29 @@ callbacks_run(void)
 	return smfi_main() == MI_SUCCESS ? 0 : ERR_SYSTEM;
 }
 
-void
-callbacks_stop(void)
+int
+callbacks_closing(void)
 {
-	smfi_stop();
+	atomic_store(&door.closing, true);
+	return atomic_load(&door.messages);
+}
+
+int
+callbacks_shut(void)
+{
+	int busy = 0;
+
+	atomic_store(&door.closing, true);
+	atomic_store(&door.shut, true);
+	pthread_mutex_lock(&door.lock);
+	for (struct connection *c = door.first; c != NULL; c = c->next) {
+		if (atomic_load(&c->busy)) {
+			busy++;
+		} else if (c->s != NULL) {
+			chain_close(c->s);
+			c->s = NULL;
+		}
+	}
+	pthread_mutex_unlock(&door.lock);
+	return busy;
 }

@@ -70,6 +70,9 @@ struct stage {
 	int (*load)(const struct snapshot *snap, const struct snapshot *old,
 	    void **state_r, struct errmsg *msg_r);
 	void (*unload)(void *state);
+	/* Further macros to ask the MTA for, each after a space; may be NULL.
+	 * They are there at connect and MAIL. */
+	const char *(*macros)(const void *state);
 
 	/* Asked in order, up to the first verdict that decides. */
 	struct verdict (*connect)(struct session *s);
@@ -114,7 +117,8 @@ struct verdict chain_helo(struct session *s, const char *helo);
 struct verdict chain_mail(
     struct session *s, const char *sender, const char *const *params);
 struct verdict chain_rcpt(struct session *s, const char *addr);
-/* One field: see lib/hdr.h for the form.  Never answers. */
+/* One field: see lib/hdr.h for the form.  value NULL: there was no memory for
+ * it.  Never answers. */
 void chain_header(struct session *s, const char *name, size_t name_len,
     const char *value, size_t value_len);
 struct verdict chain_eoh(struct session *s);
@@ -135,5 +139,7 @@ unsigned chain_hooks(const struct snapshot *snap);   /* hooks anyone has */
 unsigned chain_edits(const struct snapshot *snap);   /* EDIT_BIT()s */
 unsigned chain_needs(const struct snapshot *snap);   /* NEED_ */
 bool chain_holds(const struct snapshot *snap);
+/* What the stages' macros hooks say, in a row. */
+void chain_macros(const struct snapshot *snap, struct buf *names_r);
 
 #endif

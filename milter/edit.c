@@ -2,9 +2,11 @@
 #include "edit.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "lib/arena.h"
 #include "lib/err.h"
+#include "lib/hdr.h"
 
 int
 edit_want(struct edit_list *l, struct arena *a, enum edit_op op,
@@ -60,6 +62,68 @@ edit_sort(struct edit_list *l)
 	l->last = sorted;
 	while (l->last != NULL && l->last->next != NULL)
 		l->last = l->last->next;
+}
+
+static int
+put(struct hdr_list *out, struct arena *a, const struct edit *e)
+{
+	const char *value = arena_printf(a, " %s", e->value);
+
+	return value == NULL ? ERR_NOMEM
+			     : hdr_add(out, a, e->name, strlen(e->name), value,
+				   strlen(value));
+}
+
+/* Each insertion stands above the one before. */
+static int
+put_inserted(struct hdr_list *out, struct arena *a, const struct edit *e)
+{
+	int rc;
+
+	if (e == NULL)
+		return 0;
+	rc = put_inserted(out, a, e->next);
+	return rc != 0 || e->op != EDIT_INSERT ? rc : put(out, a, e);
+}
+
+/* The last edit asked for that concerns a field received; NULL: none. */
+static const struct edit *
+edit_of(const struct edit_list *edits, const struct hdr *h)
+{
+	const struct edit *found = NULL;
+
+	for (const struct edit *e = edits->first; e != NULL; e = e->next) {
+		if ((e->op == EDIT_CHANGE || e->op == EDIT_DELETE) &&
+		    e->index == h->index && hdr_is(h, e->name))
+			found = e;
+	}
+	return found;
+}
+
+int
+edit_result(const struct hdr_list *received, const struct edit_list *edits,
+    struct arena *a, struct hdr_list *out_r)
+{
+	int rc;
+
+	*out_r = (struct hdr_list){0};
+	rc = put_inserted(out_r, a, edits->first);
+	for (const struct hdr *h = received->first; rc == 0 && h != NULL;
+	     h = h->next) {
+		const struct edit *e = edit_of(edits, h);
+
+		if (e == NULL)
+			rc = hdr_add(out_r, a, h->name, h->name_len, h->value,
+			    h->value_len);
+		else if (e->op == EDIT_CHANGE)
+			rc = put(out_r, a, e);
+	}
+	for (const struct edit *e = edits->first; rc == 0 && e != NULL;
+	     e = e->next) {
+		if (e->op == EDIT_ADD)
+			rc = put(out_r, a, e);
+	}
+	return rc;
 }
 
 const char *

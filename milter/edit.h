@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 struct arena;
+struct hdr_list;
 
 enum edit_op {
 	EDIT_INSERT, /* at the top (index 0) */
@@ -48,6 +49,14 @@ int edit_want(struct edit_list *l, struct arena *a, enum edit_op op,
  * stay as asked.  Sorts in place.
  */
 void edit_sort(struct edit_list *l);
+
+/*
+ * The header as it will leave: the fields received with the edits applied.
+ * *out_r is made anew in the arena; new values begin with the space that the
+ * MTA puts there.  0, or ERR_NOMEM.
+ */
+int edit_result(const struct hdr_list *received, const struct edit_list *edits,
+    struct arena *a, struct hdr_list *out_r);
 
 /* insert, add, change, delete */
 const char *edit_word(enum edit_op op);

@@ -12,28 +12,31 @@
 
 #define LINE_SIZE 4096
 
-/* Set before threads exist and by a reload; a line that is written meanwhile
- * goes by the old words or the new, each of them valid. */
+/* A reload changes these one by one; a line that is written meanwhile goes by
+ * the old or the new, each of them valid. */
 static struct {
 	_Atomic bool syslog;
 	_Atomic int level; /* the least urgent that is written */
-	char name[64];     /* openlog keeps the pointer */
-} target = {.level = LOG_INFO, .name = "postern"};
+	_Atomic int facility;
+	bool named;    /* name is set, and openlog was told: by the first call */
+	char name[64]; /* openlog keeps the pointer */
+} target = {.level = LOG_INFO, .facility = LOG_MAIL, .name = "postern"};
 
 void
 log_open(const struct log_options *o)
 {
-	bool was_open = target.syslog;
-
-	target.level = o->debug ? LOG_DEBUG : LOG_INFO;
-	if (was_open == o->syslog)
-		return;
-	if (o->syslog) {
+	if (!target.named) {
 		snprintf(target.name, sizeof(target.name), "%s", o->name);
-		openlog(target.name, LOG_PID | LOG_NDELAY, o->facility);
-	} else {
-		closelog();
+		target.named = true;
 	}
+	target.level = o->quiet ? LOG_WARNING
+	    : o->debug		? LOG_DEBUG
+				: LOG_INFO;
+	target.facility = o->facility;
+	/* At once, as after a chroot it may be out of reach.  The facility goes
+	 * with each line, so that a reload can change it. */
+	if (o->syslog && !target.syslog)
+		openlog(target.name, LOG_PID | LOG_NDELAY, LOG_MAIL);
 	target.syslog = o->syslog;
 }
 
@@ -48,7 +51,7 @@ write_line(int level, char *line)
 			*p = '?';
 	}
 	if (target.syslog) {
-		syslog(level, "%s", line);
+		syslog(target.facility | level, "%s", line);
 		return;
 	}
 	n = snprintf(out, sizeof(out), "%s[%ld]: %s\n", target.name,
@@ -69,6 +72,20 @@ log_line(int level, const char *fmt, ...)
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	write_line(level, line);
+}
+
+void
+log_fatal(const char *fmt, ...)
+{
+	char line[LINE_SIZE];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "%s: %s\n", target.name, line);
+	if (target.syslog)
+		write_line(LOG_ERR, line);
 }
 
 void

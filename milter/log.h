@@ -20,14 +20,19 @@ struct session;
 
 struct log_options {
 	bool syslog;      /* Syslog; otherwise standard error */
+	bool quiet;       /* LOG_WARNING and above only */
 	bool debug;       /* LOG_DEBUG lines too (LogWhy) */
 	int facility;     /* SyslogFacility, LOG_MAIL ... */
 	const char *name; /* SyslogName; copied */
 };
 
 /* Until this was called, lines of LOG_INFO and above go to standard error.
- * Call it before threads exist, or again to change (a reload). */
+ * Call it before threads exist, or again to change (a reload); the name stays
+ * as it was first. */
 void log_open(const struct log_options *o);
+/* Why the daemon can't start or go on: to standard error, where a person or a
+ * service manager looks, and to the log if that is somewhere else. */
+void log_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A line about the daemon. */
 void log_line(int level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -1,122 +1,414 @@
 /*
- * postern(8): arguments, privileges, signals, start and stop.
+ * postern(8): arguments, the order of starting, checking.
  * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The order is: read the configuration, for what starting needs of it; open the
+ * socket and write the pid file, as whoever we were started as; chroot and
+ * become UserID; then all else, the configuration again among it, with the
+ * rights with which a reload will do it again (serve.c).
  */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "callbacks.h"
-#include "chain.h"
+#include "lib/access.h"
 #include "lib/conf/conf.h"
 #include "lib/err.h"
+#include "listen.h"
 #include "log.h"
 #include "options.h"
+#include "privileges.h"
+#include "ready.h"
+#include "runfiles.h"
+#include "serve.h"
 #include "snapshot.h"
+#include "sockspec.h"
+#include "supervise.h"
 
 struct arguments {
-	const char *config; /* -x */
-	const char *socket; /* -p */
-	bool foreground, check_only, print;
+	const char *socket, *pid_file, *user; /* -p -P -u */
+	bool foreground, check, print, restart;
+	struct serve_options serve;
+};
+
+/* What starting needs to know. */
+struct plan {
+	const struct arguments *args;
+	struct conf *conf;
+	struct sockspec socket;
+	struct privileges user;
+	const char *pid_file, *chroot; /* NULL: none */
+	bool background, restart;
+	struct supervise_options supervise;
 };
 
 static int
 usage(void)
 {
 	fprintf(stderr,
-	    "usage: postern [-fnTV] [-x FILE] [-p SOCKET] [-P PIDFILE] "
-	    "[-u USER]\n");
+	    "usage: postern [-AflnTV] [-x FILE] [-p SOCKET] [-P PIDFILE] "
+	    "[-u USER[:GROUP]]\n");
 	return EX_USAGE;
 }
 
+/* EX_OK, or the status to end with; -1: end well at once. */
 static int
-print_config(const struct snapshot *snap)
+parse(int argc, char **argv, struct arguments *args)
 {
-	conf_print(snap->conf, stdout);
-	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "AflnTVx:p:P:u:")) != -1) {
+		switch (opt) {
+		case 'A':
+			args->restart = true;
+			break;
+		case 'f':
+			args->foreground = true;
+			break;
+		case 'l':
+			args->serve.syslog = true;
+			break;
+		case 'n':
+			args->check = true;
+			break;
+		case 'T':
+			args->print = true;
+			break;
+		case 'V':
+			printf("postern %s\n", POSTERN_VERSION);
+			return -1;
+		case 'x':
+			args->serve.config = optarg;
+			break;
+		case 'p':
+			args->socket = optarg;
+			break;
+		case 'P':
+			args->pid_file = optarg;
+			break;
+		case 'u':
+			args->user = optarg;
+			break;
+		default:
+			return usage();
+		}
+	}
+	return optind == argc ? EX_OK : usage();
+}
+
+/* The file's full path, as BaseDirectory may come between; the default one
+ * only if it is there. */
+static void
+find_config(struct arguments *args)
+{
+	static char full[PATH_MAX];
+
+	if (args->serve.config == NULL && access(POSTERN_CONF, F_OK) == 0)
+		args->serve.config = POSTERN_CONF;
+	if (args->serve.config != NULL &&
+	    realpath(args->serve.config, full) != NULL)
+		args->serve.config = full;
+}
+
+/* -- planning -- */
+
+static int
+mistake(int status, const char *where, const struct errmsg *msg)
+{
+	log_fatal("%s%s%s", where, where[0] != '\0' ? ": " : "", msg->text);
+	return status;
+}
+
+static int
+read_conf(struct plan *plan)
+{
+	const char *path = plan->args->serve.config;
+	struct errmsg msg, why;
+
+	if (conf_read(path, snapshot_tables(), &plan->conf, &msg) == 0)
+		return EX_OK;
+	if (path != NULL && access_why(path, &why) != 0)
+		msg = why;
+	return mistake(EX_CONFIG, "", &msg);
+}
+
+static const char *
+given_or(const char *arg, const struct conf *conf, const char *keyword)
+{
+	return arg != NULL ? arg : conf_str(conf, keyword);
+}
+
+static int
+plan_socket(struct plan *plan)
+{
+	const char *text =
+	    given_or(plan->args->socket, plan->conf, "Socket");
+	struct errmsg msg;
+
+	if (text == NULL) {
+		log_fatal("Socket: say where to listen, with Socket in the "
+			  "configuration or -p: local:PATH or inet:PORT@HOST");
+		return EX_CONFIG;
+	}
+	if (sockspec_parse(text, &plan->socket, &msg) != 0)
+		return mistake(EX_CONFIG, text, &msg);
+	return EX_OK;
+}
+
+static int
+make_plan(const struct arguments *args, struct plan *plan)
+{
+	const struct conf *conf = plan->conf;
+	const char *rate = conf_str(conf, "AutoRestartRate");
+	struct errmsg msg;
+	int rc = plan_socket(plan);
+
+	if (rc != EX_OK)
+		return rc;
+	rc = privileges_find(
+	    given_or(args->user, conf, "UserID"), &plan->user, &msg);
+	if (rc != EX_OK)
+		return mistake(rc, "", &msg);
+	plan->pid_file = given_or(args->pid_file, conf, "PidFile");
+	plan->chroot = conf_str(conf, "ChangeRootDirectory");
+	plan->background = !args->foreground && conf_bool(conf, "Background");
+	plan->restart = args->restart || conf_bool(conf, "AutoRestart");
+	plan->supervise.count = conf_int(conf, "AutoRestartCount");
+	if (rate != NULL)
+		(void)options_rate(rate, &plan->supervise.rate);
+	return EX_OK;
+}
+
+/* -- the steps of starting -- */
+
+static int
+step_directory(const struct plan *plan)
+{
+	const char *dir = conf_str(plan->conf, "BaseDirectory");
+
+	if (dir == NULL || chdir(dir) == 0)
+		return EX_OK;
+	log_fatal("BaseDirectory: %s: %s", dir, strerror(errno));
+	return EX_CONFIG;
+}
+
+static int
+step_chroot(const struct plan *plan)
+{
+	if (plan->chroot == NULL)
+		return EX_OK;
+	if (chroot(plan->chroot) != 0 || chdir("/") != 0) {
+		log_fatal("ChangeRootDirectory: %s: %s%s", plan->chroot,
+		    strerror(errno),
+		    errno == EPERM ? ": only root can" : "");
+		return errno == EPERM ? EX_NOPERM : EX_CONFIG;
+	}
+	if (plan->args->serve.config == NULL ||
+	    access(plan->args->serve.config, F_OK) == 0)
+		return EX_OK;
+	log_fatal("ChangeRootDirectory: %s: %s is not to be found in there, "
+		  "where a reload has to read it: put it, and the files that "
+		  "it names, below that directory",
+	    plan->chroot, plan->args->serve.config);
+	return EX_CONFIG;
+}
+
+static int
+step_user(const struct plan *plan)
+{
+	struct errmsg msg;
+	int rc = step_chroot(plan);
+
+	if (rc != EX_OK)
+		return rc;
+	rc = privileges_drop(&plan->user, &msg);
+	return rc == EX_OK ? EX_OK : mistake(rc, "", &msg);
+}
+
+static int
+step_files(const struct plan *plan)
+{
+	long debug = conf_int(plan->conf, "MilterDebug");
+	struct errmsg msg;
+	int rc;
+
+	if (conf_given(plan->conf, "UMask"))
+		umask((mode_t)conf_int(plan->conf, "UMask"));
+	rc = listen_open(&plan->socket, &plan->user, (int)debug, &msg);
+	if (rc == EX_OK && plan->pid_file != NULL)
+		rc = runfiles_pid(plan->pid_file, &msg);
+	return rc == EX_OK ? EX_OK : mistake(rc, "", &msg);
+}
+
+/* -- checking -- */
+
+/* In a child, as a change of user is for good. */
+static int
+check_as_user(const struct plan *plan)
+{
+	struct snapshot *snap;
+	struct errmsg msg;
+	int rc = step_user(plan);
+
+	if (rc != EX_OK)
+		return rc;
+	if (serve_load(&plan->args->serve, true, NULL, &snap, &msg) != 0)
+		return mistake(EX_CONFIG, "", &msg);
+	snapshot_unref(snap);
+	return EX_OK;
+}
+
+static int
+check(const struct plan *plan)
+{
+	struct errmsg msg;
+	int rc = step_directory(plan), status;
+	pid_t pid;
+
+	if (rc == EX_OK && listen_check(&plan->socket, false, &msg) != EX_OK)
+		return mistake(EX_CONFIG, "", &msg);
+	if (rc != EX_OK)
+		return rc;
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		exit(check_as_user(plan));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return EX_OSERR;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+}
+
+/* -- running -- */
+
+static void
+set_limits(const struct plan *plan)
+{
+	struct rlimit limit;
+
+	/* A connection and its look-ups each take a descriptor. */
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (conf_bool(plan->conf, "EnableCoredumps") &&
+	    getrlimit(RLIMIT_CORE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_CORE, &limit);
+	}
 }
 
 static void
-log_warnings(const struct snapshot *snap)
+set_log(const struct plan *plan)
 {
-	const char *w;
+	struct log_options log;
 
-	for (size_t i = 0; (w = conf_warning(snap->conf, i)) != NULL; i++)
-		log_line(LOG_WARNING, "%s", w);
+	serve_log(&plan->args->serve, plan->conf, &log);
+	log_open(&log);
+	if (!log.syslog && plan->background)
+		fprintf(stderr, "postern: nothing will be logged: Syslog is "
+				"off, and so is -l\n");
+	if (geteuid() == 0 && !plan->user.change)
+		log_line(LOG_WARNING, "runs as root: name a user with UserID");
 }
 
 static int
-serve(const struct arguments *args, struct snapshot *snap)
+serve_it(void *arg)
 {
-	struct log_options log;
-	struct errmsg msg;
-	const char *socket = args->socket != NULL
-	    ? args->socket
-	    : conf_str(snap->conf, "Socket");
+	const struct plan *plan = arg;
 
-	options_log(snap, &log);
-	log_open(&log);
-	log_warnings(snap);
-	if (socket == NULL) {
-		fprintf(stderr, "postern: Socket: expected where to listen\n");
-		return EX_CONFIG;
+	/* A change of user forbids dumps; asked for after it. */
+	if (conf_bool(plan->conf, "EnableCoredumps"))
+		prctl(PR_SET_DUMPABLE, 1);
+	return serve(&plan->args->serve);
+}
+
+/* For this thread and all that come of it.  What says that we are broken, or is
+ * a person's at the terminal, keeps its meaning. */
+static void
+block_signals(void)
+{
+	static const int not[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
+	    SIGABRT, SIGSYS, SIGQUIT, SIGTSTP};
+	sigset_t set;
+
+	sigfillset(&set);
+	for (size_t i = 0; i < sizeof(not) / sizeof(*not); i++)
+		sigdelset(&set, not[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static int
+run(struct plan *plan)
+{
+	int rc = step_directory(plan);
+
+	if (rc != EX_OK)
+		return rc;
+	set_limits(plan);
+	set_log(plan);
+	if (plan->background && ready_background() != EX_OK) {
+		log_fatal("can't go into the background: %s", strerror(errno));
+		return EX_OSERR;
 	}
-	if (callbacks_open(socket, &msg) != 0) {
-		fprintf(stderr, "postern: %s\n", msg.text);
-		return EX_UNAVAILABLE;
-	}
-	callbacks_use(snapshot_ref(snap));
-	if (callbacks_run() != 0)
-		return EX_SOFTWARE;
-	callbacks_use(NULL);
-	return EX_OK;
+	block_signals();
+	rc = step_files(plan);
+	if (rc == EX_OK)
+		rc = step_user(plan);
+	if (rc == EX_OK)
+		rc = plan->restart
+		    ? supervise(&plan->supervise, serve_it, plan)
+		    : serve_it(plan);
+	runfiles_remove();
+	ready_say(rc);
+	return rc;
+}
+
+/* Sockets and files must not become standard input, output or error. */
+static void
+open_standard_files(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
 }
 
 int
 main(int argc, char **argv)
 {
 	struct arguments args = {0};
-	struct snapshot *snap;
-	struct errmsg msg;
-	int opt, rc;
+	struct plan plan = {.args = &args};
+	int rc;
 
-	while ((opt = getopt(argc, argv, "fnTVx:p:")) != -1) {
-		switch (opt) {
-		case 'f':
-			args.foreground = true;
-			break;
-		case 'n':
-			args.check_only = true;
-			break;
-		case 'T':
-			args.print = true;
-			break;
-		case 'V':
-			printf("postern %s\n", POSTERN_VERSION);
-			return EX_OK;
-		case 'x':
-			args.config = optarg;
-			break;
-		case 'p':
-			args.socket = optarg;
-			break;
-		default:
-			return usage();
-		}
-	}
-	if (optind != argc)
-		return usage();
-	rc = snapshot_load(args.config, args.check_only, NULL, &snap, &msg);
-	if (rc != 0) {
-		fprintf(stderr, "%s\n", msg.text);
-		return EX_CONFIG;
-	}
-	if (args.print)
-		rc = print_config(snap);
-	else if (!args.check_only)
-		rc = serve(&args, snap);
-	snapshot_unref(snap);
+	open_standard_files();
+	rc = parse(argc, argv, &args);
+	if (rc != EX_OK)
+		return rc < 0 ? EX_OK : rc;
+	find_config(&args);
+	rc = read_conf(&plan);
+	if (rc == EX_OK && (args.check || !args.print))
+		rc = make_plan(&args, &plan);
+	if (rc == EX_OK && args.check)
+		rc = check(&plan);
+	if (rc == EX_OK && args.print)
+		conf_print(plan.conf, stdout);
+	if (rc == EX_OK && !args.check && !args.print)
+		rc = run(&plan);
+	conf_free(plan.conf);
+	if (fflush(stdout) != 0 && rc == EX_OK)
+		rc = EX_IOERR;
 	return rc;
 }

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "options.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
 #include "lib/err.h"
 #include "log.h"
 #include "snapshot.h"
+#include "sockspec.h"
 
 static int
 check_facility(const char *value, struct errmsg *msg_r)
@@ -25,11 +29,51 @@ check_mode(const char *value, struct errmsg *msg_r)
 	return errmsg_set(msg_r, "expected s, v or sv");
 }
 
+#define RATE_COUNT_MAX 1000
+
+int
+options_rate(const char *value, struct options_rate *rate_r)
+{
+	static const char units[] = "smhd";
+	static const long seconds[] = {1, 60, 3600, 86400};
+	const char *unit;
+	char *end;
+	long count, time;
+
+	count = strtol(value, &end, 10);
+	if (end == value || *end != '/' || count < 1 || count > RATE_COUNT_MAX)
+		return ERR_SYNTAX;
+	value = end + 1;
+	time = strtol(value, &end, 10);
+	if (end == value || time < 1 || time > INT_MAX)
+		return ERR_SYNTAX;
+	unit = *end == '\0' ? units : strchr(units, *end | 0x20);
+	if (unit == NULL || (*end != '\0' && end[1] != '\0'))
+		return ERR_SYNTAX;
+	rate_r->count = count;
+	rate_r->seconds = time * seconds[unit - units];
+	return 0;
+}
+
+static int
+check_rate(const char *value, struct errmsg *msg_r)
+{
+	struct options_rate rate;
+
+	if (options_rate(value, &rate) == 0)
+		return 0;
+	return errmsg_set(msg_r,
+	    "expected COUNT/TIME, the time in seconds or with m, h or d behind "
+	    "it (10/1h), and a count of at most %d",
+	    RATE_COUNT_MAX);
+}
+
 const struct conf_option options_global[] = {
     {"Mode", CONF_STR, 0, "sv", 0, 0, NULL, NULL,
 	"s signs outbound mail, v verifies inbound mail", check_mode},
     {"Socket", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
-	"where the MTA connects: inet:PORT@HOST or local:PATH", NULL},
+	"where the MTA connects: inet:PORT@HOST or local:PATH",
+	sockspec_check},
     {"PidFile", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
 	"where to write the process id", NULL},
     {"UserID", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
@@ -49,7 +93,7 @@ const struct conf_option options_global[] = {
     {"AutoRestartCount", CONF_INT, CONF_START, "0", 0, 0, NULL, NULL,
 	"give up after so many restarts; 0: never", NULL},
     {"AutoRestartRate", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
-	"give up after N restarts in a time, as 10/1h", NULL},
+	"give up after more than N restarts in a time, as 10/1h", check_rate},
     {"MilterDebug", CONF_INT, CONF_START, "0", 0, 6, NULL, NULL,
 	"libmilter's own debugging level", NULL},
     {"Syslog", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
@@ -65,7 +109,8 @@ const struct conf_option options_global[] = {
     {"On-Default", CONF_WORD, 0, NULL, 0, 0, verdict_words, NULL,
 	"what to do in the cases below, unless they say otherwise", NULL},
     {"On-InternalError", CONF_WORD, 0, "tempfail", 0, 0, verdict_words, NULL,
-	"what to do when memory or a file fails", NULL},
+	"what to do when memory or a file fails; accept: go on without "
+	"that check", NULL},
     {"On-DNSError", CONF_WORD, 0, "tempfail", 0, 0, verdict_words, NULL,
 	"what to do when the DNS does not answer", NULL},
     {"On-Security", CONF_WORD, 0, "tempfail", 0, 0, verdict_words, NULL,
@@ -99,10 +144,31 @@ options_decode(struct snapshot *snap, struct errmsg *msg_r)
 }
 
 void
-options_log(const struct snapshot *snap, struct log_options *o_r)
+options_log(const struct conf *conf, struct log_options *o_r)
 {
-	o_r->syslog = conf_bool(snap->conf, "Syslog");
-	o_r->debug = conf_bool(snap->conf, "LogWhy");
-	o_r->facility = log_facility(conf_str(snap->conf, "SyslogFacility"));
-	o_r->name = conf_str(snap->conf, "SyslogName");
+	*o_r = (struct log_options){
+	    .syslog = conf_bool(conf, "Syslog"),
+	    .debug = conf_bool(conf, "LogWhy"),
+	    .facility = log_facility(conf_str(conf, "SyslogFacility")),
+	    .name = conf_str(conf, "SyslogName"),
+	};
+}
+
+int
+options_set(const struct conf *c, const char *keyword, const char *otherwise,
+    struct dataset **set_r, struct errmsg *msg_r)
+{
+	const char *spec = conf_str(c, keyword);
+	struct errmsg why;
+	int rc;
+
+	if (spec == NULL)
+		spec = otherwise;
+	if (spec == NULL)
+		return 0;
+	rc = dataset_open(spec, set_r, &why);
+	if (rc != 0)
+		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
+		    why.text);
+	return rc;
 }

@@ -6,6 +6,9 @@
 #define MILTER_OPTIONS_H
 
 #include "lib/conf/conf.h"
+
+struct conf;
+struct dataset;
 struct errmsg;
 struct log_options;
 struct snapshot;
@@ -15,6 +18,20 @@ extern const struct conf_option options_global[];
 /* Decode the global keywords of snap->conf into snap. */
 int options_decode(struct snapshot *snap, struct errmsg *msg_r);
 /* How to log. */
-void options_log(const struct snapshot *snap, struct log_options *o_r);
+void options_log(const struct conf *conf, struct log_options *o_r);
+
+/* AutoRestartRate: so many restarts in so many seconds. */
+struct options_rate {
+	long count, seconds;
+};
+
+/* 0, or ERR_SYNTAX. */
+int options_rate(const char *value, struct options_rate *rate_r);
+
+/* Open the data set that a keyword names, or `otherwise` when it names none
+ * (both NULL: *set_r stays as it is).  0, or a negative ERR_ and in *msg_r
+ * where the keyword stands and what is wrong. */
+int options_set(const struct conf *c, const char *keyword,
+    const char *otherwise, struct dataset **set_r, struct errmsg *msg_r);
 
 #endif

@@ -1,10 +1,174 @@
-/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * OpenDKIM's keywords that postern does not obey, each with the reason that
+ * the log gives.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The list is that of OpenDKIM 2.11, with what its manual describes and its
+ * optional features add.  A keyword moves from here to the rows of the stage
+ * that comes to read it.
+ */
 #include "options_opendkim.h"
 
 #include <stddef.h>
 
 #include "lib/conf/conf.h"
 
+#define ROW(word, why)                                                         \
+	{                                                                      \
+		.keyword = word, .type = CONF_IGNORED, .summary = why          \
+	}
+
+/* Reasons that several share. */
+#define VERIFY "mail is not verified in this version"
+#define LUA "postern has no Lua; see SigningTable for who signs what"
+#define LDAP "postern has no LDAP; use data sets in files"
+#define REPUTE "postern asks no reputation service"
+#define STATS "postern keeps no OpenDKIM statistics"
+#define VBR "Vouch By Reference (RFC 5518) is not in use any more"
+#define RATE "postern counts what accounts send instead; see Quota"
+#define REPORTS "postern sends no reports about failed signatures"
+#define RESIGN "postern signs only what is outbound; it does not sign again"
+#define BODY_LENGTH                                                            \
+	"unsafe: l= lets anyone append text to a message under the signature"
+
 const struct conf_option options_opendkim[] = {
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    /* operation */
+    ROW("CaptureUnknownErrors",
+	"say it with On-InternalError quarantine instead"),
+    ROW("DisableCryptoInit", "OpenSSL 3 initializes itself"),
+    ROW("KeepTemporaryFiles",
+	"unsafe: it writes users' mail to disk; postern uses no temporary "
+	"files"),
+    ROW("MTACommand", "postern runs no commands, and sends no reports"),
+    ROW("Quarantine", VERIFY),
+    ROW("SoftStart", "there is no database server to wait for"),
+    ROW("TemporaryDirectory", "postern uses no temporary files"),
+    ROW("X-Header", "an old name; use SoftwareHeader instead"),
+
+    /* who is signed */
+    ROW("BodyLengthDB", BODY_LENGTH),
+    ROW("ConditionalSignatures",
+	"conditional signatures never became a standard"),
+    ROW("DefaultSender",
+	"the sender is taken from the fields that SenderHeaders names"),
+    ROW("LuaOnlySigning", LUA),
+    ROW("POPDBFile",
+	"POP before SMTP is not in use any more; let users authenticate"),
+    ROW("ResignAll", RESIGN),
+    ROW("ResignMailTo", RESIGN),
+    ROW("SelectCanonicalizationHeader",
+	"unsafe: the sender of a message would choose how it is signed; "
+	"see Canonicalization"),
+    ROW("SenderMacro",
+	"the sender is taken from the fields that SenderHeaders names"),
+
+    /* how it is signed */
+    ROW("FixCRLF", "unsafe: it signs other octets than those that are sent"),
+    ROW("IdentityHeader",
+	"unsafe: a field of the message would choose the identity signed "
+	"for; the SigningTable names it"),
+    ROW("IdentityHeaderRemove",
+	"there is no IdentityHeader to remove in postern"),
+    ROW("MaximumSignedBytes", BODY_LENGTH),
+    ROW("ReplaceHeaders", "postern signs header fields as they are"),
+    ROW("ReplaceRules", "postern signs header fields as they are"),
+    ROW("RequestReports", REPORTS ", and asks for none"),
+
+    /* verifying */
+    ROW("AllowSHA1Only", "unsafe: SHA-1 is broken, RFC 8301 forbids it"),
+    ROW("AlwaysAddARHeader", VERIFY),
+    ROW("AuthservID", VERIFY),
+    ROW("AuthservIDWithJobID", VERIFY),
+    ROW("ClockDrift", VERIFY),
+    ROW("DiagnosticDirectory", VERIFY),
+    ROW("DomainKeysCompat", "DomainKeys (RFC 4870) is not in use any more"),
+    ROW("IgnoreMalformedMail", VERIFY),
+    ROW("KeepAuthResults", VERIFY),
+    ROW("MaximumSignaturesToVerify", VERIFY),
+    ROW("Minimum", VERIFY),
+    ROW("MustBeSigned", VERIFY),
+    ROW("NoHeaderB", VERIFY),
+    ROW("On-BadSignature", VERIFY),
+    ROW("On-KeyNotFound", VERIFY),
+    ROW("On-NoSignature", VERIFY),
+    ROW("On-ReputationError", REPUTE),
+    ROW("LogResults", VERIFY),
+    ROW("On-SignatureError",
+	"a message that cannot be signed is a case of On-InternalError"),
+    ROW("RedirectFailuresTo", VERIFY),
+    ROW("RemoveARAll", VERIFY),
+    ROW("RemoveARFrom", VERIFY),
+    ROW("RequiredHeaders", VERIFY),
+    ROW("StrictHeaders", VERIFY),
+    ROW("StrictTestMode",
+	"there is no test mode; posternctl check reads messages with "
+	"either line end"),
+    ROW("TrustSignaturesFrom", VERIFY),
+    ROW("WeakSyntaxChecks", VERIFY),
+
+    /* DNS */
+    ROW("BogusKey", VERIFY),
+    ROW("DNSConnect", VERIFY),
+    ROW("DNSTimeout", VERIFY),
+    ROW("Nameservers", VERIFY),
+    ROW("QueryCache", VERIFY),
+    ROW("ResolverConfiguration", VERIFY),
+    ROW("ResolverTracing", VERIFY),
+    ROW("TestDNSData", VERIFY),
+    ROW("TestPublicKeys", VERIFY),
+    ROW("TrustAnchorFile", VERIFY),
+    ROW("UnprotectedKey", VERIFY),
+
+    /* reports */
+    ROW("ReportAddress", REPORTS),
+    ROW("ReportBccAddress", REPORTS),
+    ROW("SendReports", REPORTS),
+    ROW("SMTPURI", REPORTS),
+
+    /* back ends and extras */
+    ROW("ATPSDomains", "ATPS (RFC 6541) remained an experiment"),
+    ROW("ATPSHashAlgorithm", "ATPS (RFC 6541) remained an experiment"),
+    ROW("FinalPolicyScript", LUA),
+    ROW("FlowData", RATE),
+    ROW("FlowDataFactor", RATE),
+    ROW("FlowDataTTL", RATE),
+    ROW("LDAPAuthMechanism", LDAP),
+    ROW("LDAPAuthName", LDAP),
+    ROW("LDAPAuthRealm", LDAP),
+    ROW("LDAPAuthUser", LDAP),
+    ROW("LDAPBindPassword", LDAP),
+    ROW("LDAPBindUser", LDAP),
+    ROW("LDAPDisableCache", LDAP),
+    ROW("LDAPKeepaliveIdle", LDAP),
+    ROW("LDAPKeepaliveInterval", LDAP),
+    ROW("LDAPKeepaliveProbes", LDAP),
+    ROW("LDAPTimeout", LDAP),
+    ROW("LDAPUseTLS", LDAP),
+    ROW("RateLimits", RATE),
+    ROW("ReputationCache", REPUTE),
+    ROW("ReputationCacheTTL", REPUTE),
+    ROW("ReputationDuplicates", REPUTE),
+    ROW("ReputationLimitModifiers", REPUTE),
+    ROW("ReputationLimits", REPUTE),
+    ROW("ReputationLowTime", REPUTE),
+    ROW("ReputationMinimum", REPUTE),
+    ROW("ReputationRatios", REPUTE),
+    ROW("ReputationRRDHashDepth", REPUTE),
+    ROW("ReputationRRDRoot", REPUTE),
+    ROW("ReputationSpamCheck", REPUTE),
+    ROW("ReputationTest", REPUTE),
+    ROW("ReputationTimeFactor", REPUTE),
+    ROW("ReputationTimeout", REPUTE),
+    ROW("ReputationVerbose", REPUTE),
+    ROW("ScreenPolicyScript", LUA),
+    ROW("SetupPolicyScript", LUA),
+    ROW("Statistics", STATS),
+    ROW("StatisticsName", STATS),
+    ROW("StatisticsPolicyScript", LUA),
+    ROW("StatisticsPrefix", STATS),
+    ROW("VBR-Certifiers", VBR),
+    ROW("VBR-PurgeFields", VBR),
+    ROW("VBR-TrustedCertifiers", VBR),
+    ROW("VBR-TrustedCertifiersOnly", VBR),
+    ROW("VBR-Type", VBR),
+    {.type = CONF_END},
 };

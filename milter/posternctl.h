@@ -21,6 +21,8 @@ struct command {
 };
 
 extern const struct command command_check;
+extern const struct command command_key;
+extern const struct command command_quota;
 
 /* The configuration, read off line; NULL after saying why.  config NULL: the
  * installed file if there is one, the defaults otherwise. */

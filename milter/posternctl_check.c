@@ -20,6 +20,7 @@
 
 #define RCPTS_MAX 1000
 #define CHUNK 65536 /* octets of body at a time, as MTAs send it */
+#define TIME_MAX_ 253402300799LL /* the end of the year 9999 */
 
 enum output { OUTPUT_JSON, OUTPUT_MESSAGE, OUTPUT_TEXT };
 
@@ -181,56 +182,15 @@ print_field(const char *name, size_t name_len, const char *value,
 }
 
 static void
-print_new(const struct edit *e)
+print_message(struct message *m, const char *body, size_t body_len)
 {
 	struct buf b = BUF_INIT;
+	struct hdr_list out;
 
-	buf_printf(&b, " %s", e->value);
-	print_field(e->name, strlen(e->name), buf_text(&b), b.len);
-	buf_fini(&b);
-}
-
-/* Insertions in turn each stand above the one before. */
-static void
-print_inserted(const struct edit *e)
-{
-	if (e == NULL)
+	if (edit_result(&m->headers, &m->edits, &m->arena, &out) != 0)
 		return;
-	print_inserted(e->next);
-	if (e->op == EDIT_INSERT)
-		print_new(e);
-}
-
-static const struct edit *
-edit_of(const struct message *m, const struct hdr *h)
-{
-	for (const struct edit *e = m->edits.first; e != NULL; e = e->next) {
-		if ((e->op == EDIT_CHANGE || e->op == EDIT_DELETE) &&
-		    e->index == h->index && hdr_is(h, e->name))
-			return e;
-	}
-	return NULL;
-}
-
-static void
-print_message(const struct message *m, const char *body, size_t body_len)
-{
-	struct buf b = BUF_INIT;
-
-	print_inserted(m->edits.first);
-	for (const struct hdr *h = m->headers.first; h != NULL; h = h->next) {
-		const struct edit *e = edit_of(m, h);
-
-		if (e == NULL)
-			print_field(
-			    h->name, h->name_len, h->value, h->value_len);
-		else if (e->op == EDIT_CHANGE)
-			print_new(e);
-	}
-	for (const struct edit *e = m->edits.first; e != NULL; e = e->next) {
-		if (e->op == EDIT_ADD)
-			print_new(e);
-	}
+	for (const struct hdr *h = out.first; h != NULL; h = h->next)
+		print_field(h->name, h->name_len, h->value, h->value_len);
 	fputs("\r\n", stdout);
 	message_crlf(&b, body, body_len);
 	fwrite(buf_text(&b), 1, b.len, stdout);
@@ -238,7 +198,7 @@ print_message(const struct message *m, const char *body, size_t body_len)
 }
 
 static void
-print_result(const struct check *c, const char *file, const struct message *m,
+print_result(const struct check *c, const char *file, struct message *m,
     const struct verdict *v, const char *body, size_t body_len)
 {
 	json_t *j;
@@ -373,6 +333,7 @@ parse_client(struct check *c, const char *ip)
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&c->client;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&c->client;
 
+	memset(&c->client, 0, sizeof(c->client));
 	if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1)
 		c->client.ss_family = AF_INET;
 	else if (inet_pton(AF_INET6, ip, &v6->sin6_addr) == 1)
@@ -401,7 +362,7 @@ parse_time(struct check *c, const char *text)
 	long long t = strtoll(text, &end, 10);
 
 	c->at = (time_t)t;
-	return *text != '\0' && *end == '\0' && t > 0;
+	return *text != '\0' && *end == '\0' && t > 0 && t <= TIME_MAX_;
 }
 
 static const struct option long_options[] = {

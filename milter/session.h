@@ -80,6 +80,7 @@ struct message {
 	const char *why;          /* direction: what decided it */
 	const char *login;        /* direction: {auth_authen}; NULL: none */
 	const char *account;      /* account: whose quota; NULL: nobody's */
+	bool from_denied;         /* login: From is not the login's to use */
 
 	struct edit_list edits;
 	struct buf notes;       /* ` key=value` for the summary line */

@@ -2,57 +2,176 @@
  * Which way a message goes: decided once, at MAIL, never by its From.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Outbound is what an authenticated client sends, one of InternalHosts, or one
- * that comes in by an MTA name or macro that was named (opendkim.conf(5): MTA,
+ * Outbound is what an authenticated client sends, one of InternalHosts, or what
+ * comes in by an MTA name or a macro that was named (opendkim.conf(5): MTA,
  * MacroList).  All else is inbound.
  */
-#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "chain.h"
+#include "hosts.h"
 #include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
 #include "lib/err.h"
-#include "snapshot.h"
 #include "log.h"
+#include "options.h"
+#include "snapshot.h"
 #include "stages.h"
 
-static bool
-is_loopback(const struct session *s)
+#define INTERNAL_DEFAULT "127.0.0.1" /* only where Mode has s */
+
+static const struct conf_option options[] = {
+    {"InternalHosts", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"hosts whose mail is outbound, even without a login", dataset_check},
+    {"MTA", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"MTA names ({daemon_name}) by which outbound mail comes", dataset_check},
+    {"MacroList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"macros, or macro=value|value, that mark outbound mail", dataset_check},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+struct state {
+	struct hosts internal;
+	struct dataset *mtas, *macros; /* NULL: not given */
+	struct buf macro_names;        /* what to ask the MTA for */
+};
+
+/* A macro's name as libmilter wants it: braces unless it is one letter. */
+static int
+ask_for(const struct dataset_entry *e, void *arg)
 {
-	return strcmp(s->client_ip, "127.0.0.1") == 0;
+	struct buf *names = arg;
+	bool bare = e->key[0] != '{' && strlen(e->key) > 1;
+
+	buf_printf(names, bare ? " {%s}" : " %s", e->key);
+	return 0;
 }
 
 static void
-decide(struct message *m)
+unload(void *state)
 {
-	const struct session *s = m->session;
-	const char *type = session_macro(s, "{auth_type}");
-	const char *login = session_macro(s, "{auth_authen}");
+	struct state *st = state;
 
-	m->direction = DIRECTION_OUTBOUND;
-	if (login != NULL && login[0] != '\0') {
-		m->login = arena_strdup(&m->arena, login);
-		m->why = "login";
-	} else if (type != NULL && type[0] != '\0') {
-		m->why = "login";
-	} else if (s->snap->signs && is_loopback(s)) {
-		m->why = "InternalHosts";
-	} else {
-		m->direction = DIRECTION_INBOUND;
-		m->why = "default";
+	hosts_fini(&st->internal);
+	dataset_free(st->mtas);
+	dataset_free(st->macros);
+	buf_fini(&st->macro_names);
+	free(st);
+}
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	struct state *st = calloc(1, sizeof(*st));
+	const struct conf *c = snap->conf;
+	int rc;
+
+	(void)old;
+	if (st == NULL)
+		return ERR_NOMEM;
+	*state_r = st;
+	rc = hosts_load(c, "InternalHosts",
+	    snap->signs ? INTERNAL_DEFAULT : NULL, &st->internal, msg_r);
+	if (rc == 0)
+		rc = options_set(c, "MTA", NULL, &st->mtas, msg_r);
+	if (rc == 0)
+		rc = options_set(c, "MacroList", NULL, &st->macros, msg_r);
+	if (rc == 0 && st->macros != NULL)
+		rc = dataset_walk(st->macros, ask_for, &st->macro_names);
+	return rc;
+}
+
+static const char *
+macros(const void *state)
+{
+	return buf_text(&((const struct state *)state)->macro_names);
+}
+
+/* Is value one of the words between bars? */
+static bool
+among(const char *bars, const char *value)
+{
+	size_t len = strlen(value);
+
+	for (;;) {
+		size_t n = strcspn(bars, "|");
+
+		if (n == len && strncmp(bars, value, n) == 0)
+			return true;
+		if (bars[n] == '\0')
+			return false;
+		bars += n + 1;
 	}
+}
+
+static int
+macro_matches(const struct dataset_entry *e, void *arg)
+{
+	char name[256];
+	bool bare = e->key[0] != '{' && strlen(e->key) > 1;
+	const char *value;
+
+	snprintf(name, sizeof(name), bare ? "{%s}" : "%s", e->key);
+	value = session_macro(arg, name);
+	return value != NULL &&
+	    (e->value[0] == '\0' || among(e->value, value));
+}
+
+/* *why_r: the name that decides, or NULL: inbound.  0, or an ERR_. */
+static int
+find_why(const struct state *st, struct session *s, const char **why_r)
+{
+	const char *mta = session_macro(s, "{daemon_name}");
+	int rc = mta == NULL ? 0 : dataset_has(st->mtas, mta);
+
+	*why_r = NULL;
+	if (hosts_match(&st->internal, s)) {
+		*why_r = "InternalHosts";
+		return 0;
+	}
+	if (rc > 0)
+		*why_r = "MTA";
+	if (rc != 0 || st->macros == NULL)
+		return rc < 0 ? rc : 0;
+	rc = dataset_walk(st->macros, macro_matches, s);
+	if (rc > 0)
+		*why_r = "MacroList";
+	return rc < 0 ? rc : 0;
 }
 
 static struct verdict
 mail(struct message *m)
 {
-	decide(m);
-	log_about(m->session, LOG_DEBUG, "%s because of %s",
-	    m->direction == DIRECTION_OUTBOUND ? "outbound" : "inbound", m->why);
+	struct session *s = m->session;
+	const char *type = session_macro(s, "{auth_type}");
+	const char *login = session_macro(s, "{auth_authen}");
+
+	if (login != NULL && login[0] != '\0') {
+		m->login = arena_strdup(&m->arena, login);
+		if (m->login == NULL)
+			return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	}
+	if (m->login != NULL || (type != NULL && type[0] != '\0'))
+		m->why = "login";
+	else if (find_why(message_state(m), s, &m->why) != 0)
+		return verdict_error(
+		    VERDICT_E_INTERNAL, "MTA or MacroList can't be read");
+	m->direction =
+	    m->why == NULL ? DIRECTION_INBOUND : DIRECTION_OUTBOUND;
+	if (m->why == NULL)
+		m->why = "default";
 	return verdict_none;
 }
 
 const struct stage stage_direction = {
     .name = "direction",
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .macros = macros,
     .mail = mail,
 };

@@ -9,8 +9,12 @@
 #include "chain.h"
 
 const struct stage *const stages[] = {
+    &stage_peer,      /* whom nobody else need look at */
     &stage_direction, /* who speaks decides what everyone else does */
     &stage_account,   /* before whoever counts */
+    &stage_login,     /* before anyone signs or counts */
+    &stage_quota,     /* counts what all before it let pass */
     &stage_software,  /* an edit that depends on nothing */
+    &stage_sign,      /* last: it signs what the others made of the header */
     NULL,
 };

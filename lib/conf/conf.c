@@ -393,13 +393,15 @@ const struct conf_section *
 conf_section(const struct conf *c, const char *keyword, size_t i)
 {
 	const struct conf_value *v = value_of(c, keyword);
+	size_t first = 0;
 
 	assert(v->row->type == CONF_SECTION);
-	for (size_t j = 0; j < c->nsections; j++) {
-		if (c->sections[j].row == v->row && i-- == 0)
-			return &c->sections[j];
-	}
-	return NULL;
+	/* Those of a row stand together. */
+	while (first < c->nsections && c->sections[first].row != v->row)
+		first++;
+	if (i >= c->nsections - first || c->sections[first + i].row != v->row)
+		return NULL;
+	return &c->sections[first + i];
 }
 
 const char *

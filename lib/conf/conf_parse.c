@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <search.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,12 +32,14 @@
 #define INCLUDES_MAX 256 /* files in one configuration */
 #define NEAR_MAX 24 /* letters in a keyword that is compared for likeness */
 
-/* A section met, for conf_section_where: libconfuse's own line number of a
- * section is that of its end. */
+/* A section met.  libconfuse is not told its title: it would compare it with
+ * those of all before; and its line number of a section is that of the end. */
 struct met {
 	const struct conf_option *row;
 	char *title;
 	char *where;
+	bool again; /* there is a later one of that title, which counts */
+	struct met *next;
 };
 
 struct reader {
@@ -45,8 +48,8 @@ struct reader {
 	struct errmsg *msg;
 	int err; /* of a callback, which can only tell libconfuse "no" */
 	int includes;
-	struct met *met;
-	size_t nmet;
+	struct met *met, *last_met; /* in the order of the file */
+	void *titles; /* the same, those that count, for tsearch */
 	char *word; /* CONF_LINE_MAX + 1, for tokens */
 };
 
@@ -71,6 +74,9 @@ static _Thread_local struct reader *parsing;
 static pthread_mutex_t confuse_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* -- what libconfuse calls -- */
+
+static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 
 static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
@@ -189,8 +195,7 @@ root_opts(const struct conf *c)
 		return NULL;
 	for (size_t i = 0; i < c->nvalues; i++) {
 		const struct conf_option *row = c->values[i].row;
-		cfg_opt_t section =
-		    CFG_SEC(row->keyword, NULL, CFGF_MULTI | CFGF_TITLE);
+		cfg_opt_t section = CFG_SEC(row->keyword, NULL, CFGF_MULTI);
 
 		if (row->type == CONF_IGNORED)
 			continue;
@@ -406,34 +411,55 @@ syntax(struct source *s, const char *keyword, const char *expected)
 }
 
 static int
-section_met(struct source *s, const struct conf_option *row, int line)
+by_title(const void *a, const void *b)
+{
+	const struct met *x = a, *y = b;
+
+	if (x->row != y->row)
+		return x->row < y->row ? -1 : 1;
+	return strcasecmp(x->title, y->title);
+}
+
+static struct met *
+add_met(struct source *s, const struct conf_option *row, int line)
 {
 	struct reader *r = s->r;
-	struct met *grown, *m;
+	struct met *m = calloc(1, sizeof(*m));
 
-	grown = reallocarray(r->met, r->nmet + 1, sizeof(*grown));
-	if (grown == NULL)
-		return ERR_NOMEM;
-	r->met = grown;
-	m = &r->met[r->nmet];
+	if (m == NULL)
+		return NULL;
+	if (r->met == NULL)
+		r->met = m;
+	else
+		r->last_met->next = m;
+	r->last_met = m;
 	m->row = row;
 	m->title = strdup(r->word);
 	if (asprintf(&m->where, "%s:%d", s->lex.name, line) < 0)
 		m->where = NULL;
-	r->nmet++;
-	if (m->title == NULL || m->where == NULL)
-		return ERR_NOMEM;
-	for (struct met *old = r->met; old < m; old++) {
-		char shown[64];
+	return m->title == NULL || m->where == NULL ? NULL : m;
+}
 
-		if (old->row != row || strcasecmp(old->title, m->title) != 0)
-			continue;
-		conf_lex_show(shown, sizeof(shown), m->title, strlen(m->title));
-		return conf_warn(r->conf,
-		    "%s: %s: \"%s\" given before at %s; this one counts",
-		    m->where, row->keyword, shown, old->where);
-	}
-	return 0;
+static int
+section_met(struct source *s, const struct conf_option *row, int line)
+{
+	struct met *m = add_met(s, row, line), **at, *old;
+	char shown[64];
+
+	if (m == NULL)
+		return ERR_NOMEM;
+	at = tsearch(m, &s->r->titles, by_title);
+	if (at == NULL)
+		return ERR_NOMEM;
+	old = *at;
+	if (old == m)
+		return 0;
+	*at = m;
+	old->again = true;
+	conf_lex_show(shown, sizeof(shown), m->title, strlen(m->title));
+	return conf_warn(s->r->conf,
+	    "%s: %s: \"%s\" given before at %s; this one counts", m->where,
+	    row->keyword, shown, old->where);
 }
 
 /* `Keyword title {`. */
@@ -448,8 +474,7 @@ section_head(struct source *s, const struct conf_option *row, int line)
 	if (tok != CONF_TOK_WORD)
 		return syntax(s, row->keyword, "expected a title");
 	emit_lines(s, line);
-	fprintf(s->out, "%s ", row->keyword);
-	conf_lex_quote(s->out, s->r->word, strlen(s->r->word));
+	fputs(row->keyword, s->out);
 	rc = section_met(s, row, line);
 	if (rc != 0)
 		return rc;
@@ -773,19 +798,15 @@ collect_value(cfg_t *cfg, struct conf_value *v)
 }
 
 static int
-collect_section(struct reader *r, const struct conf_option *row, cfg_t *cfg)
+collect_section(struct reader *r, const struct met *m, cfg_t *cfg)
 {
 	struct conf_section *s = &r->conf->sections[r->conf->nsections++];
 	int rc = 0;
 
-	s->row = row;
-	s->title = strdup(cfg_title(cfg));
-	for (size_t i = r->nmet; i-- > 0 && s->where == NULL;) {
-		if (r->met[i].row == row && s->title != NULL &&
-		    strcasecmp(r->met[i].title, s->title) == 0)
-			s->where = strdup(r->met[i].where);
-	}
-	s->values = conf_values_new(row->rows, &s->nvalues);
+	s->row = m->row;
+	s->title = strdup(m->title);
+	s->where = strdup(m->where);
+	s->values = conf_values_new(m->row->rows, &s->nvalues);
 	if (s->title == NULL || s->where == NULL || s->values == NULL)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < s->nvalues && rc == 0; i++) {
@@ -811,6 +832,7 @@ collect_sections(struct reader *r, struct conf_value *v)
 	struct conf *c = r->conf;
 	unsigned n = cfg_size(r->cfg, v->row->keyword);
 	struct conf_section *grown;
+	unsigned i = 0;
 	int rc = 0;
 
 	if (n == 0)
@@ -820,9 +842,14 @@ collect_sections(struct reader *r, struct conf_value *v)
 		return ERR_NOMEM;
 	c->sections = grown;
 	memset(&c->sections[c->nsections], 0, n * sizeof(*grown));
-	for (unsigned i = 0; i < n && rc == 0; i++)
-		rc = collect_section(
-		    r, v->row, cfg_getnsec(r->cfg, v->row->keyword, i));
+	for (const struct met *m = r->met; m != NULL && rc == 0; m = m->next) {
+		if (m->row != v->row)
+			continue;
+		if (!m->again)
+			rc = collect_section(
+			    r, m, cfg_getnsec(r->cfg, v->row->keyword, i));
+		i++;
+	}
 	if (rc == 0 && v->where == NULL) {
 		v->where = strdup(c->sections[c->nsections - 1].where);
 		rc = v->where != NULL ? 0 : ERR_NOMEM;
@@ -852,16 +879,27 @@ collect(struct reader *r)
 
 /* -- the two ways in -- */
 
+/* For tdestroy: what the tree holds is the list's. */
+static void
+keep(void *met)
+{
+	(void)met;
+}
+
 static void
 reader_close(struct reader *r)
 {
 	if (r->cfg != NULL)
 		cfg_free(r->cfg);
-	for (size_t i = 0; i < r->nmet; i++) {
-		free(r->met[i].title);
-		free(r->met[i].where);
+	tdestroy(r->titles, keep);
+	while (r->met != NULL) {
+		struct met *next = r->met->next;
+
+		free(r->met->title);
+		free(r->met->where);
+		free(r->met);
+		r->met = next;
 	}
-	free(r->met);
 	free(r->word);
 }
 

@@ -785,3 +785,10 @@ quota_release(struct quota *q, struct quota_use *use)
 		use_take_back(q, use, true);
 	memset(use, 0, sizeof(*use));
 }
+
+void
+quota_cancel(struct quota *q, struct quota_use *use)
+{
+	use->committed = false;
+	quota_release(q, use);
+}

@@ -243,6 +243,10 @@ int quota_commit(struct quota *q, struct quota_use *use,
  */
 void quota_settle(struct quota *q, struct quota_use *use);
 
+/* A committed message was refused after all: all of it goes back, and use is {0}
+ * again. */
+void quota_cancel(struct quota *q, struct quota_use *use);
+
 /* The message is over: what is not committed goes back, and use is {0} again.
  * May be called at any time, twice too. */
 void quota_release(struct quota *q, struct quota_use *use);

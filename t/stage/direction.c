@@ -22,6 +22,20 @@ static const struct {
 	"InternalHosts", NULL},
     {"loopback, mapped", "Mode s\n", "::ffff:127.0.0.1", NULL, NULL,
 	DIRECTION_OUTBOUND, "InternalHosts", NULL},
+    {"a host that was named", "InternalHosts 192.0.2.0/24\n", "192.0.2.7", NULL,
+	NULL, DIRECTION_OUTBOUND, "InternalHosts", NULL},
+    {"loopback when others were named", "InternalHosts 192.0.2.0/24\n",
+	"127.0.0.1", NULL, NULL, DIRECTION_INBOUND, "default", NULL},
+    {"an MTA that was named", "MTA MSA,ORIGINATING\n", "192.0.2.7",
+	"{daemon_name}", "originating", DIRECTION_OUTBOUND, "MTA", NULL},
+    {"an MTA that was not", "MTA MSA\n", "192.0.2.7", "{daemon_name}", "smtpd",
+	DIRECTION_INBOUND, "default", NULL},
+    {"a macro", "MacroList {mark}\n", "192.0.2.7", "{mark}", "x",
+	DIRECTION_OUTBOUND, "MacroList", NULL},
+    {"a macro without braces", "MacroList mark=a|b\n", "192.0.2.7", "{mark}",
+	"b", DIRECTION_OUTBOUND, "MacroList", NULL},
+    {"a macro with another value", "MacroList mark=a|b\n", "192.0.2.7",
+	"{mark}", "a|b", DIRECTION_INBOUND, "default", NULL},
     {"loopback where nothing is signed", "Mode v\n", "127.0.0.1", NULL, NULL,
 	DIRECTION_INBOUND, "default", NULL},
 };
@@ -54,10 +68,35 @@ decides(void **state)
 	}
 }
 
+static void
+leaves_peers_alone(void **state)
+{
+	struct snapshot *snap = walk_load("PeerList 192.0.2.7\n");
+	struct walk w = {.client_ip = "192.0.2.7",
+	    .from = "a@b",
+	    .rcpts = {"c@d"},
+	    .message = "A: b\n\n"};
+	struct verdict v;
+	struct session *s = walk_run(snap, &w, &v, NULL);
+
+	(void)state;
+	assert_int_equal(v.action, VERDICT_ACCEPT);
+	assert_string_equal(v.by, "peer");
+	chain_close(s);
+	w.client_ip = "192.0.2.8";
+	s = walk_run(snap, &w, &v, NULL);
+	assert_int_equal(v.action, VERDICT_NONE);
+	chain_close(s);
+	snapshot_unref(snap);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(decides)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(decides),
+	    cmocka_unit_test(leaves_peers_alone),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

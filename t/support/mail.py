@@ -57,12 +57,14 @@ class Client:
 
     xclient: attributes for Postfix's XCLIENT, such as {'ADDR': '192.0.2.1',
     'NAME': 'mx.example.net'}; the session then goes on as that client.
+    source: the loopback address to come from, for an MTA without XCLIENT.
     """
 
     def __init__(self, port, helo='client.example.org', login=None,
-                 xclient=None, host='127.0.0.1', timeout=60):
+                 xclient=None, host='127.0.0.1', source='127.0.0.1',
+                 timeout=60):
         self.smtp = smtplib.SMTP(host, port, local_hostname=helo,
-                                 timeout=timeout)
+                                 timeout=timeout, source_address=(source, 0))
         self.helo = helo
         self.ehlo = self.cmd('EHLO ' + helo)
         if xclient:
@@ -189,8 +191,7 @@ class _Session(socketserver.StreamRequestHandler):
 
     def do_ehlo(self, line):
         self.helo, self.mail = line[5:], None
-        for word in ('sink.example', 'PIPELINING', 'SIZE', '8BITMIME',
-                     'SMTPUTF8', 'DSN'):
+        for word in ('sink.example',) + self.server.sink.extensions:
             self.say('250-' + word)
         self.say('250 ENHANCEDSTATUSCODES')
 
@@ -249,10 +250,13 @@ class Sink:
     """An SMTP server on loopback that keeps what it is given.
 
     answers: recipient address -> reply line, for recipients it refuses.
+    extensions: what its EHLO offers; may be changed while it runs.
     """
 
     def __init__(self, answers=None):
         self.answers = answers or {}
+        self.extensions = ('PIPELINING', 'SIZE', '8BITMIME', 'SMTPUTF8',
+                           'DSN')
         self.mails = []
         self._lock = threading.Lock()
         self.port = proc.free_port()

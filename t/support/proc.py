@@ -196,6 +196,10 @@ class Server:
             return self.status
         if self.process.poll() is None:
             self.process.terminate()
+        return self.end()
+
+    def end(self):
+        """Waits for its end; returns its exit status as stop() does."""
         self.wait()
         # What the server itself started shares its session and has no
         # reason to outlive it.
@@ -232,7 +236,7 @@ def _cleanup():
     if _root is None:
         return
     if tap.failed():
-        _show_logs()
+        show_logs(tap.diag, LOG_LINES)
     if os.environ.get('POSTERN_RIG_KEEP'):
         tap.diag('kept: ' + _root)
     else:
@@ -241,16 +245,16 @@ def _cleanup():
     _reaper.wait()
 
 
-def _show_logs():
-    for directory in sorted(os.listdir(_root)):
-        path = os.path.join(_root, directory, 'log')
+def show_logs(show, count):
+    """The last lines of each server's log, through show(text)."""
+    for directory in sorted(os.listdir(root())):
+        path = os.path.join(root(), directory, 'log')
         if not os.path.isfile(path):
             continue
         with open(path, errors='replace') as log:
             lines = log.read().splitlines()
-        tap.diag('--- end of the log of %s (%d lines)' %
-                 (directory, len(lines)))
-        tap.diag('\n'.join(lines[-LOG_LINES:]))
+        show('--- end of the log of %s (%d lines)' % (directory, len(lines)))
+        show('\n'.join(lines[-count:]))
 
 
 def _on_signal(number, _frame):

@@ -22,9 +22,11 @@ POSTERN and POSTERNCTL name the programs, POSTERN_RIG_CACHE the directory of
 unpacked packages; with POSTERN_RIG_KEEP=1 a test's files stay for a look.
 """
 
-from tap import diag, is_, like, ok, plan, skip_all
+from tap import diag, is_, like, ok, plan, skip, skip_all
 from proc import RigError, Server, free_port, need_root, new_dir, root, \
     unpacked, wait_until, write_file
 from mail import Client, Mail, Reply, Sent, Sink
+from miltertalk import Talk
 from postern import Milter, OpenDKIM, Postern, binary
 from postfix import Postfix
+from sendmail import Sendmail

@@ -1,0 +1,18 @@
+/*
+ * Why this process may not read a file, in words that help.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LIB_ACCESS_H
+#define LIB_ACCESS_H
+
+struct errmsg;
+
+/*
+ * Walk an absolute path with the rights that are in force.  0: the file can be
+ * read, or is not there, or the path is relative.  ERR_CONFIG: some part of it
+ * is closed to us; *msg_r names that part, its owner and mode, and the command
+ * that opens it.
+ */
+int access_why(const char *path, struct errmsg *msg_r);
+
+#endif

@@ -1,0 +1,357 @@
+/*
+ * LMDB as a data set.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * One process must not open an LMDB twice (lmdb.h, Caveats: closing one drops
+ * the file locks of the other), yet two keywords may name the same file, and a
+ * reload opens it before the old configuration is gone.  So what is open is
+ * shared, and kept in a list of the process.  Nor may it be used across a
+ * fork: a child opens its own.
+ */
+#include "dataset_mdb.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <limits.h>
+#include <lmdb.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/err.h"
+
+/* An LMDB that is open, once in the process. */
+struct shared {
+	struct shared *next;
+	dev_t dev; /* of the data file */
+	ino_t ino;
+	pid_t pid; /* who opened it */
+	unsigned refs;
+	pthread_mutex_t lock; /* one look-up at a time: one reader's slot */
+	MDB_env *env;
+	MDB_txn *txn; /* reset between look-ups */
+	MDB_dbi dbi;
+};
+
+struct dataset_mdb {
+	char *path;
+	pthread_mutex_t lock; /* guards `shared`, which a fork outdates */
+	struct shared *shared;
+};
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct shared *all;
+
+/* -- opening -- */
+
+static int
+say(const char *path, const char *what, int rc, struct errmsg *msg_r)
+{
+	if (rc == EACCES || rc == EROFS)
+		return errmsg_set(msg_r,
+		    "mdb:%s: %s: %s (reading takes write access to LMDB's "
+		    "lock file)",
+		    path, what, mdb_strerror(rc));
+	return errmsg_set(msg_r, "mdb:%s: %s: %s", path, what,
+	    rc == MDB_INVALID ? "no LMDB file" : mdb_strerror(rc));
+}
+
+/* The data file's status; subdir_r: does it stand in a directory of its own? */
+static int
+stat_data(
+    const char *path, struct stat *st, bool *subdir_r, struct errmsg *msg_r)
+{
+	char file[PATH_MAX];
+
+	if (stat(path, st) != 0)
+		return say(path, "cannot be opened", errno, msg_r);
+	*subdir_r = S_ISDIR(st->st_mode);
+	snprintf(file, sizeof(file), "%s/data.mdb", path);
+	if (*subdir_r && stat(file, st) != 0)
+		return errmsg_set(msg_r, "%s: %s", file, strerror(errno));
+	if (!S_ISREG(st->st_mode))
+		return errmsg_set(
+		    msg_r, "mdb:%s: expected a regular file", path);
+	if (st->st_mode & S_IWOTH)
+		return errmsg_set(msg_r,
+		    "mdb:%s: writable by everyone (mode %04o); run chmod o-w",
+		    path, (unsigned)(st->st_mode & 07777));
+	return 0;
+}
+
+static void
+shared_free(struct shared *s)
+{
+	if (s->txn != NULL)
+		mdb_txn_abort(s->txn);
+	if (s->env != NULL)
+		mdb_env_close(s->env);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+static int
+shared_open(
+    struct shared *s, const char *path, bool subdir, struct errmsg *msg_r)
+{
+	unsigned flags = MDB_RDONLY | MDB_NOTLS | (subdir ? 0 : MDB_NOSUBDIR);
+	int rc = mdb_env_create(&s->env);
+
+	if (rc != 0)
+		return say(path, "cannot be opened", rc, msg_r);
+	rc = mdb_env_open(s->env, path, flags, 0600);
+	if (rc != 0)
+		return say(path, "cannot be opened", rc, msg_r);
+	rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->txn);
+	if (rc != 0)
+		return say(path, "cannot be read", rc, msg_r);
+	rc = mdb_dbi_open(s->txn, NULL, 0, &s->dbi);
+	if (rc != 0)
+		return say(path, "cannot be read", rc, msg_r);
+	mdb_txn_reset(s->txn);
+	return 0;
+}
+
+/* all_lock is held. */
+static int
+shared_get_locked(
+    const char *path, struct shared **shared_r, struct errmsg *msg_r)
+{
+	struct shared *s;
+	struct stat st;
+	bool subdir;
+	int rc = stat_data(path, &st, &subdir, msg_r);
+
+	if (rc != 0)
+		return rc;
+	for (s = all; s != NULL; s = s->next) {
+		if (s->dev == st.st_dev && s->ino == st.st_ino &&
+		    s->pid == getpid()) {
+			s->refs++;
+			*shared_r = s;
+			return 0;
+		}
+	}
+	s = calloc(1, sizeof(*s));
+	if (s == NULL)
+		return ERR_NOMEM;
+	pthread_mutex_init(&s->lock, NULL);
+	rc = shared_open(s, path, subdir, msg_r);
+	if (rc != 0) {
+		shared_free(s);
+		return rc;
+	}
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	s->pid = getpid();
+	s->refs = 1;
+	s->next = all;
+	all = s;
+	*shared_r = s;
+	return 0;
+}
+
+static int
+shared_get(const char *path, struct shared **shared_r, struct errmsg *msg_r)
+{
+	int rc;
+
+	pthread_mutex_lock(&all_lock);
+	rc = shared_get_locked(path, shared_r, msg_r);
+	pthread_mutex_unlock(&all_lock);
+	return rc;
+}
+
+static void
+shared_put(struct shared *s)
+{
+	struct shared **at = &all;
+
+	/* What a parent opened is left as it is: closing it here would
+	 * disturb the parent's locks. */
+	if (s == NULL || s->pid != getpid())
+		return;
+	pthread_mutex_lock(&all_lock);
+	if (--s->refs == 0) {
+		while (*at != s)
+			at = &(*at)->next;
+		*at = s->next;
+		shared_free(s);
+	}
+	pthread_mutex_unlock(&all_lock);
+}
+
+int
+dataset_mdb_open(
+    const char *path, struct dataset_mdb **mdb_r, struct errmsg *msg_r)
+{
+	struct dataset_mdb *mdb = calloc(1, sizeof(*mdb));
+	int rc = ERR_NOMEM;
+
+	if (mdb == NULL)
+		return ERR_NOMEM;
+	pthread_mutex_init(&mdb->lock, NULL);
+	mdb->path = strdup(path);
+	if (mdb->path != NULL)
+		rc = shared_get(path, &mdb->shared, msg_r);
+	if (rc != 0) {
+		dataset_mdb_close(mdb);
+		return rc;
+	}
+	*mdb_r = mdb;
+	return 0;
+}
+
+void
+dataset_mdb_close(struct dataset_mdb *mdb)
+{
+	if (mdb == NULL)
+		return;
+	shared_put(mdb->shared);
+	pthread_mutex_destroy(&mdb->lock);
+	free(mdb->path);
+	free(mdb);
+}
+
+/* -- reading -- */
+
+/* Lock what is open, its transaction renewed; opened anew after a fork. */
+static int
+begin(struct dataset_mdb *mdb, struct shared **s_r)
+{
+	struct shared *s;
+	int rc = 0;
+
+	pthread_mutex_lock(&mdb->lock);
+	if (mdb->shared->pid != getpid())
+		rc = shared_get(mdb->path, &mdb->shared, NULL);
+	s = mdb->shared;
+	pthread_mutex_unlock(&mdb->lock);
+	if (rc != 0)
+		return rc;
+	pthread_mutex_lock(&s->lock);
+	if (mdb_txn_renew(s->txn) != 0) {
+		pthread_mutex_unlock(&s->lock);
+		return ERR_SYSTEM;
+	}
+	*s_r = s;
+	return 0;
+}
+
+static void
+end(struct shared *s)
+{
+	mdb_txn_reset(s->txn);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Some writers count the terminating NUL as part of the string. */
+static size_t
+text_len(const MDB_val *v)
+{
+	const char *s = v->mv_data;
+
+	return v->mv_size > 0 && s[v->mv_size - 1] == '\0' ? v->mv_size - 1
+							   : v->mv_size;
+}
+
+static int
+make_entry(const MDB_val *key, const MDB_val *value, size_t i,
+    struct dataset_entry *entry_r)
+{
+	size_t klen = text_len(key), vlen = text_len(value);
+	char *owned = malloc(klen + vlen + 2);
+
+	if (owned == NULL)
+		return ERR_NOMEM;
+	memcpy(owned, key->mv_data, klen);
+	owned[klen] = '\0';
+	memcpy(owned + klen + 1, value->mv_data, vlen);
+	owned[klen + 1 + vlen] = '\0';
+	*entry_r = (struct dataset_entry){owned, owned + klen + 1, i, 0, owned};
+	return 0;
+}
+
+/* Without the terminating NUL, then with it. */
+static int
+get_exact(struct shared *s, char *text, struct dataset_entry *entry_r)
+{
+	MDB_val key = {strlen(text), text}, value;
+	int rc = MDB_NOTFOUND;
+
+	/* LMDB calls an empty or too long key a mistake. */
+	if (key.mv_size == 0 ||
+	    key.mv_size >= (size_t)mdb_env_get_maxkeysize(s->env))
+		return ERR_NOTFOUND;
+	rc = mdb_get(s->txn, s->dbi, &key, &value);
+	if (rc == MDB_NOTFOUND) {
+		key.mv_size++;
+		rc = mdb_get(s->txn, s->dbi, &key, &value);
+	}
+	if (rc == MDB_NOTFOUND)
+		return ERR_NOTFOUND;
+	return rc == 0 ? make_entry(&key, &value, 0, entry_r) : ERR_SYSTEM;
+}
+
+int
+dataset_mdb_get(
+    struct dataset_mdb *mdb, const char *key, struct dataset_entry *entry_r)
+{
+	char *text = strdup(key);
+	struct shared *s;
+	int rc;
+
+	if (text == NULL)
+		return ERR_NOMEM;
+	rc = begin(mdb, &s);
+	if (rc == 0) {
+		rc = get_exact(s, text, entry_r);
+		if (rc == ERR_NOTFOUND) {
+			/* LMDB compares octets: in it, keys are in lower
+			 * case to be found whatever the mail says. */
+			for (char *p = text; *p != '\0'; p++)
+				*p = (char)tolower((unsigned char)*p);
+			rc = get_exact(s, text, entry_r);
+		}
+		end(s);
+	}
+	free(text);
+	return rc;
+}
+
+int
+dataset_mdb_walk(struct dataset_mdb *mdb,
+    int (*each)(const struct dataset_entry *entry, void *arg), void *arg)
+{
+	struct shared *s;
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	size_t i = 0;
+	int rc = begin(mdb, &s), found;
+
+	if (rc != 0)
+		return rc;
+	if (mdb_cursor_open(s->txn, s->dbi, &cursor) != 0) {
+		end(s);
+		return ERR_SYSTEM;
+	}
+	found = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	while (rc == 0 && found == 0) {
+		struct dataset_entry entry;
+
+		rc = make_entry(&key, &value, i++, &entry);
+		if (rc == 0) {
+			rc = each(&entry, arg);
+			dataset_entry_fini(&entry);
+		}
+		found = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+	}
+	if (rc == 0 && found != MDB_NOTFOUND)
+		rc = ERR_SYSTEM;
+	mdb_cursor_close(cursor);
+	end(s);
+	return rc;
+}

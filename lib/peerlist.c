@@ -1,0 +1,391 @@
+/*
+ * Lists of hosts.  SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "peerlist.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "lib/conf/dataset.h"
+#include "lib/err.h"
+
+#define NAME_MAX_LEN 255 /* RFC 1035 2.3.4 */
+#define V4_BITS 96 /* of ::ffff:0:0, which stands before an IPv4 address */
+
+struct net {
+	struct in6_addr addr; /* IPv4 as mapped */
+	int bits;	      /* of 128 */
+	bool negated;
+};
+
+struct peerlist {
+	const struct dataset *set;
+	struct net *nets; /* by by_net, each prefix once */
+	size_t nnets;
+	size_t room;
+	char **warnings;
+	size_t nwarnings;
+};
+
+/* -- addresses -- */
+
+static void
+map_v4(const void *v4, struct in6_addr *addr_r)
+{
+	memset(addr_r, 0, sizeof(*addr_r));
+	addr_r->s6_addr[10] = addr_r->s6_addr[11] = 0xff;
+	memcpy(&addr_r->s6_addr[12], v4, 4);
+}
+
+static void
+mask(struct in6_addr *addr, int bits)
+{
+	for (int i = 0; i < 16; i++, bits -= 8) {
+		if (bits <= 0)
+			addr->s6_addr[i] = 0;
+		else if (bits < 8)
+			addr->s6_addr[i] &= (uint8_t)(0xff00 >> bits);
+	}
+}
+
+static bool
+peer_addr(const struct sockaddr *sa, struct in6_addr *addr_r)
+{
+	struct sockaddr_in6 in6;
+	struct sockaddr_in in;
+
+	if (sa == NULL)
+		return false;
+	/* Copied, since nobody promises the alignment of a sockaddr. */
+	if (sa->sa_family == AF_INET) {
+		memcpy(&in, sa, sizeof(in));
+		map_v4(&in.sin_addr, addr_r);
+		return true;
+	}
+	if (sa->sa_family == AF_INET6) {
+		memcpy(&in6, sa, sizeof(in6));
+		*addr_r = in6.sin6_addr;
+		return true;
+	}
+	return false;
+}
+
+/* -- entries -- */
+
+/* `address`, `[address]`, `address/bits` or `[address]/bits`.  1: it is one;
+ * 0: it is none; -1: it is one that nothing can match, and why. */
+static int
+parse_net(const char *s, struct net *net_r, const char **why_r)
+{
+	char buf[INET6_ADDRSTRLEN + 2];
+	bool bracket = *s == '[';
+	size_t len = strcspn(s, "/");
+	const char *slash = s[len] == '/' ? s + len : NULL;
+	struct in6_addr masked;
+	struct in_addr v4;
+	int offset = 0;
+	long bits;
+	char *end;
+
+	if (len >= sizeof(buf) || (bracket && s[len - 1] != ']'))
+		return 0;
+	memcpy(buf, s + bracket, len - 2 * bracket);
+	buf[len - 2 * bracket] = '\0';
+	if (inet_pton(AF_INET, buf, &v4) == 1) {
+		map_v4(&v4, &net_r->addr);
+		offset = V4_BITS;
+	} else if (inet_pton(AF_INET6, buf, &net_r->addr) != 1) {
+		return 0;
+	}
+	net_r->bits = 128;
+	if (slash == NULL)
+		return 1;
+	bits = strtol(slash + 1, &end, 10);
+	*why_r = "expected a prefix length behind the /";
+	if (slash[1] < '0' || slash[1] > '9' || *end != '\0' || bits < 0 ||
+	    bits > 128 - offset)
+		return -1;
+	net_r->bits = (int)bits + offset;
+	masked = net_r->addr;
+	mask(&masked, net_r->bits);
+	*why_r = "bits are set behind the prefix";
+	return memcmp(&masked, &net_r->addr, sizeof(masked)) == 0 ? 1 : -1;
+}
+
+static int
+warn(struct peerlist *list, const struct dataset_entry *e, const char *why)
+{
+	const char *name = dataset_name(list->set);
+	char **grown =
+	    reallocarray(list->warnings, list->nwarnings + 1, sizeof(*grown));
+	int n;
+
+	if (grown == NULL)
+		return ERR_NOMEM;
+	list->warnings = grown;
+	if (e->line > 0)
+		n = asprintf(&list->warnings[list->nwarnings],
+		    "%s:%d: %s: %s; the entry matches nothing", name, e->line,
+		    e->key, why);
+	else
+		n = asprintf(&list->warnings[list->nwarnings],
+		    "%s: %s; the entry matches nothing", e->key, why);
+	if (n < 0)
+		return ERR_NOMEM;
+	list->nwarnings++;
+	return 0;
+}
+
+static int
+add_net(struct peerlist *list, const struct net *net)
+{
+	if (list->nnets == list->room) {
+		size_t want = list->room == 0 ? 16 : 2 * list->room;
+		struct net *grown =
+		    reallocarray(list->nets, want, sizeof(*grown));
+
+		if (grown == NULL)
+			return ERR_NOMEM;
+		list->nets = grown;
+		list->room = want;
+	}
+	list->nets[list->nnets++] = *net;
+	return 0;
+}
+
+static int
+add_entry(const struct dataset_entry *e, void *arg)
+{
+	struct peerlist *list = arg;
+	struct net net = {.negated = e->key[0] == '!'};
+	const char *text = e->key + net.negated, *why;
+
+	switch (parse_net(text, &net, &why)) {
+	case 1:
+		return add_net(list, &net);
+	case -1:
+		return warn(list, e, why);
+	}
+	/* A name; it is found in the set itself. */
+	if (strchr(text, '/') != NULL)
+		return warn(list, e, "expected a name, address or network");
+	return 0;
+}
+
+/* The longest prefix first. */
+static int
+by_prefix(const void *a, const void *b)
+{
+	const struct net *na = a, *nb = b;
+
+	if (na->bits != nb->bits)
+		return nb->bits - na->bits;
+	return memcmp(&na->addr, &nb->addr, sizeof(na->addr));
+}
+
+/* Of the same prefix "not" comes first, as OpenDKIM asks for it first. */
+static int
+by_net(const void *a, const void *b)
+{
+	const struct net *na = a, *nb = b;
+	int order = by_prefix(a, b);
+
+	return order != 0 ? order : nb->negated - na->negated;
+}
+
+static void
+sort_nets(struct peerlist *list)
+{
+	size_t n = 0;
+
+	if (list->nnets > 0)
+		qsort(list->nets, list->nnets, sizeof(*list->nets), by_net);
+	for (size_t i = 0; i < list->nnets; i++) {
+		if (n == 0 ||
+		    by_prefix(&list->nets[n - 1], &list->nets[i]) != 0)
+			list->nets[n++] = list->nets[i];
+	}
+	list->nnets = n;
+}
+
+static bool
+asks_by_key(const struct dataset *set)
+{
+	return dataset_type(set) == DATASET_MDB ||
+	       dataset_type(set) == DATASET_REFILE;
+}
+
+int
+peerlist_new(
+    const struct dataset *set, struct peerlist **list_r, struct errmsg *msg_r)
+{
+	struct peerlist *list = calloc(1, sizeof(*list));
+	int rc = ERR_NOMEM;
+
+	if (list != NULL) {
+		list->set = set;
+		rc = 0;
+		if (!asks_by_key(set))
+			rc = dataset_walk(set, add_entry, list);
+	}
+	if (rc != 0) {
+		errmsg_set(msg_r, "%s: %s", dataset_name(set), err_text(rc));
+		peerlist_free(list);
+		return rc;
+	}
+	sort_nets(list);
+	*list_r = list;
+	return 0;
+}
+
+void
+peerlist_free(struct peerlist *list)
+{
+	if (list == NULL)
+		return;
+	for (size_t i = 0; i < list->nwarnings; i++)
+		free(list->warnings[i]);
+	free(list->warnings);
+	free(list->nets);
+	free(list);
+}
+
+const char *
+peerlist_warning(const struct peerlist *list, size_t i)
+{
+	return i < list->nwarnings ? list->warnings[i] : NULL;
+}
+
+/* -- matching -- */
+
+enum answer { YES, NO, UNKNOWN };
+
+/* Look for a key as it is and negated.  bits < 0: it has no prefix. */
+static enum answer
+ask_key(const struct dataset *set, const char *text, bool brackets, int bits)
+{
+	const char *open = brackets ? "[" : "", *close = brackets ? "]" : "";
+	char key[NAME_MAX_LEN + 16];
+	struct dataset_entry e;
+	bool negated;
+
+	if (bits < 0)
+		snprintf(key, sizeof(key), "!%s%s%s", open, text, close);
+	else
+		snprintf(
+		    key, sizeof(key), "!%s%s%s/%d", open, text, close, bits);
+	if (dataset_get(set, key, &e) == 0) {
+		/* In a refile, `*` matches this too, and means no "not". */
+		negated = e.key[0] == '!';
+		dataset_entry_fini(&e);
+		if (negated)
+			return NO;
+	}
+	if (dataset_get(set, key + 1, &e) != 0)
+		return UNKNOWN;
+	dataset_entry_fini(&e);
+	return YES;
+}
+
+/* The name, then each domain above it. */
+static enum answer
+ask_name(const struct dataset *set, const char *name)
+{
+	enum answer answer = UNKNOWN;
+	char buf[NAME_MAX_LEN + 1];
+	size_t len = strlen(name);
+
+	if (len > 0 && name[len - 1] == '.')
+		len--;
+	if (len == 0 || len > NAME_MAX_LEN)
+		return UNKNOWN;
+	memcpy(buf, name, len);
+	buf[len] = '\0';
+	for (const char *s = buf; s != NULL && answer == UNKNOWN;
+	     s = strchr(s + 1, '.'))
+		answer = ask_key(set, s, false, -1);
+	return answer;
+}
+
+/* An address or network, without brackets and with.  bits as of ask_key. */
+static enum answer
+ask_addr_key(
+    const struct dataset *set, const struct in6_addr *addr, bool v4, int bits)
+{
+	char text[INET6_ADDRSTRLEN];
+	enum answer answer;
+
+	if (v4)
+		inet_ntop(AF_INET, &addr->s6_addr[12], text, sizeof(text));
+	else
+		inet_ntop(AF_INET6, addr, text, sizeof(text));
+	if (v4 && bits >= 0)
+		bits -= V4_BITS;
+	answer = ask_key(set, text, false, bits);
+	return answer != UNKNOWN ? answer : ask_key(set, text, true, bits);
+}
+
+static enum answer
+ask_addr_by_key(const struct dataset *set, struct in6_addr addr, bool v4)
+{
+	enum answer answer = ask_addr_key(set, &addr, v4, -1);
+
+	for (int bits = 128; bits >= (v4 ? V4_BITS : 0) && answer == UNKNOWN;
+	     bits--) {
+		mask(&addr, bits);
+		answer = ask_addr_key(set, &addr, v4, bits);
+	}
+	return answer;
+}
+
+/* One binary search for each length of prefix that the list has. */
+static enum answer
+ask_addr(const struct peerlist *list, struct in6_addr addr, bool v4)
+{
+	size_t i = 0, n;
+
+	for (; i < list->nnets; i += n) {
+		struct net key = {.bits = list->nets[i].bits};
+		const struct net *found;
+
+		/* ::/0 does not speak of IPv4. */
+		if (v4 && key.bits < V4_BITS)
+			return UNKNOWN;
+		for (n = 1;
+		     i + n < list->nnets && list->nets[i + n].bits == key.bits;
+		     n++)
+			;
+		mask(&addr, key.bits);
+		key.addr = addr;
+		found =
+		    bsearch(&key, &list->nets[i], n, sizeof(key), by_prefix);
+		if (found != NULL)
+			return found->negated ? NO : YES;
+	}
+	return UNKNOWN;
+}
+
+bool
+peerlist_match(
+    const struct peerlist *list, const char *name, const struct sockaddr *sa)
+{
+	enum answer answer = UNKNOWN;
+	struct in6_addr addr;
+	bool v4;
+
+	/* Without a name MTAs give the address in brackets. */
+	if (name != NULL && name[0] != '[')
+		answer = ask_name(list->set, name);
+	if (answer == UNKNOWN && peer_addr(sa, &addr)) {
+		v4 = IN6_IS_ADDR_V4MAPPED(&addr);
+		answer = asks_by_key(list->set)
+			     ? ask_addr_by_key(list->set, addr, v4)
+			     : ask_addr(list, addr, v4);
+	}
+	return answer == YES;
+}

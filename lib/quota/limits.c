@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "limits.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/err.h"
+
+#define SHOWN_MAX 60     /* octets of a limit in a message */
+#define FIRST_ROOM 16    /* places in a new hash; a power of two */
+#define EXPECTED                                                               \
+	"expected a limit such as 200/hour, 20/5minutes or 500M/day, or none"
+
+/* What one section says of one kind. */
+struct kind {
+	bool named; /* with count 0: none */
+	unsigned char count;
+	struct {
+		uint64_t amount;
+		uint32_t window;
+	} limits[LIMITS_KIND_MAX];
+};
+
+struct section {
+	struct section *next; /* in the order made */
+	struct kind kinds[QUOTA_KINDS];
+	char title[]; /* in lower case */
+};
+
+/* Open addressing, at most half full. */
+struct limits {
+	struct section *first;
+	struct section **places;
+	size_t room, count;
+};
+
+/* -- one limit -- */
+
+static const char *
+skip_space(const char *p)
+{
+	while (*p == ' ' || *p == '\t')
+		p++;
+	return p;
+}
+
+/* Digits; NULL: there are none, or they say more than max. */
+static const char *
+parse_number(const char *p, uint64_t max, uint64_t *n_r)
+{
+	uint64_t n = 0;
+
+	if (!isdigit((unsigned char)*p))
+		return NULL;
+	for (; isdigit((unsigned char)*p); p++) {
+		unsigned digit = (unsigned)(*p - '0');
+
+		if (n > (max - digit) / 10)
+			return NULL;
+		n = n * 10 + digit;
+	}
+	*n_r = n;
+	return p;
+}
+
+static const struct {
+	const char *name;
+	const char *words; /* between spaces */
+	uint32_t seconds;
+} units[] = {
+    {"second", " s sec second seconds ", 1},
+    {"minute", " m min minute minutes ", 60},
+    {"hour", " h hr hour hours ", 3600},
+    {"day", " d day days ", 86400},
+    {"week", " w week weeks ", 604800},
+};
+
+/* The seconds of a unit; 0: there is no such word. */
+static uint32_t
+unit_seconds(const char *p, size_t len)
+{
+	char word[16];
+
+	if (len == 0 || len > sizeof(word) - 3)
+		return 0;
+	snprintf(word, sizeof(word), " %.*s ", (int)len, p);
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		if (strcasestr(units[i].words, word) != NULL)
+			return units[i].seconds;
+	}
+	return 0;
+}
+
+/* `5minutes`, to the end; 0: it is no window. */
+static uint32_t
+parse_window(const char *p)
+{
+	uint64_t n = 1;
+	uint32_t unit;
+	size_t len;
+
+	if (isdigit((unsigned char)*p) &&
+	    (p = parse_number(p, QUOTA_WINDOW_MAX, &n)) == NULL)
+		return 0;
+	p = skip_space(p);
+	len = strspn(p, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+	unit = unit_seconds(p, len);
+	if (*skip_space(p + len) != '\0' || n * unit > QUOTA_WINDOW_MAX)
+		return 0;
+	return (uint32_t)(n * unit);
+}
+
+static const char *
+parse_amount(const char *p, uint64_t *amount_r)
+{
+	unsigned shift = 0;
+
+	p = parse_number(p, QUOTA_LIMIT_MAX, amount_r);
+	if (p == NULL)
+		return NULL;
+	switch (toupper((unsigned char)*p)) {
+	case 'K':
+		shift = 10;
+		break;
+	case 'M':
+		shift = 20;
+		break;
+	case 'G':
+		shift = 30;
+		break;
+	}
+	if (*amount_r > QUOTA_LIMIT_MAX >> shift)
+		return NULL;
+	*amount_r <<= shift;
+	return p + (shift != 0);
+}
+
+/* A mistake, with the limit as written unless it could hurt a terminal. */
+static int
+mistake(const char *text, const char *what, struct errmsg *msg_r)
+{
+	for (const char *p = text; *p != '\0'; p++) {
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
+			return errmsg_set(msg_r, "%s", what);
+	}
+	return errmsg_set(msg_r, "%s, not %.*s", what, SHOWN_MAX,
+	    *text == '\0' ? "nothing" : text);
+}
+
+int
+limits_parse(const char *text, uint64_t *amount_r, uint32_t *window_r,
+    struct errmsg *msg_r)
+{
+	const char *p = skip_space(text), *slash = strchr(p, '/');
+
+	*amount_r = 0;
+	*window_r = 0;
+	if (strcasecmp(p, "none") == 0)
+		return 0;
+	if (slash == NULL || !isdigit((unsigned char)*p))
+		return mistake(text, EXPECTED, msg_r);
+	p = parse_amount(p, amount_r);
+	if (p == NULL)
+		return mistake(text, "expected an amount below 1024G", msg_r);
+	if (skip_space(p) != slash)
+		return mistake(text, EXPECTED, msg_r);
+	*window_r = parse_window(skip_space(slash + 1));
+	if (*window_r == 0)
+		return mistake(text,
+		    "expected a window of 1 second to 53 weeks, in seconds, "
+		    "minutes, hours, days or weeks", msg_r);
+	return 0;
+}
+
+/* The largest unit of which a window is so many. */
+static size_t
+whole_unit(uint32_t window)
+{
+	size_t i = sizeof(units) / sizeof(*units) - 1;
+
+	while (i > 0 && window % units[i].seconds != 0)
+		i--;
+	return i;
+}
+
+void
+limits_window_text(uint32_t window, char *out, size_t size)
+{
+	size_t i = whole_unit(window);
+
+	snprintf(out, size, "%u%c", window / units[i].seconds,
+	    units[i].name[0]);
+}
+
+void
+limits_window_words(uint32_t window, char *out, size_t size)
+{
+	size_t i = whole_unit(window);
+	uint32_t n = window / units[i].seconds;
+
+	snprintf(out, size, "%u %s%s", n, units[i].name, n == 1 ? "" : "s");
+}
+
+/* -- sections -- */
+
+/* FNV-1a; titles are the admin's own, so nobody can aim for collisions. */
+static size_t
+hash(const char *s, size_t len)
+{
+	uint64_t h = 0xcbf29ce484222325;
+
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned char)s[i]) * 0x100000001b3;
+	return (size_t)(h ^ h >> 32);
+}
+
+/* Where the title, in lower case, stands or would stand. */
+static struct section **
+place_of(const struct limits *l, const char *title)
+{
+	size_t i = hash(title, strlen(title));
+
+	for (;; i++) {
+		struct section **at = &l->places[i & (l->room - 1)];
+
+		if (*at == NULL || strcmp((*at)->title, title) == 0)
+			return at;
+	}
+}
+
+static int
+grow(struct limits *l)
+{
+	size_t room = l->room == 0 ? FIRST_ROOM : l->room * 2;
+	struct section **places = calloc(room, sizeof(*places));
+
+	if (places == NULL)
+		return ERR_NOMEM;
+	free(l->places);
+	l->places = places;
+	l->room = room;
+	for (struct section *s = l->first; s != NULL; s = s->next)
+		*place_of(l, s->title) = s;
+	return 0;
+}
+
+/* In lower case; NULL: too long. */
+static const char *
+fold(const char *name, char out[QUOTA_ACCOUNT_MAX + 1])
+{
+	size_t len = strlen(name);
+
+	if (len > QUOTA_ACCOUNT_MAX)
+		return NULL;
+	for (size_t i = 0; i <= len; i++)
+		out[i] = (char)tolower((unsigned char)name[i]);
+	return out;
+}
+
+static struct section *
+find(const struct limits *l, const char *title)
+{
+	return l->count == 0 ? NULL : *place_of(l, title);
+}
+
+static struct section *
+add_section(struct limits *l, const char *title)
+{
+	struct section *s;
+
+	if (l->count * 2 >= l->room && grow(l) != 0)
+		return NULL;
+	s = calloc(1, sizeof(*s) + strlen(title) + 1);
+	if (s == NULL)
+		return NULL;
+	strcpy(s->title, title);
+	s->next = l->first;
+	l->first = s;
+	l->count++;
+	return *place_of(l, title) = s;
+}
+
+struct limits *
+limits_new(void)
+{
+	return calloc(1, sizeof(struct limits));
+}
+
+void
+limits_free(struct limits *l)
+{
+	if (l == NULL)
+		return;
+	while (l->first != NULL) {
+		struct section *next = l->first->next;
+
+		free(l->first);
+		l->first = next;
+	}
+	free(l->places);
+	free(l);
+}
+
+static int
+add_limit(struct kind *k, uint64_t amount, uint32_t window,
+    struct errmsg *msg_r)
+{
+	if (k->named && (window == 0 || k->count == 0))
+		return errmsg_set(msg_r, "expected none to stand alone");
+	k->named = true;
+	if (window == 0)
+		return 0;
+	for (size_t i = 0; i < k->count; i++) {
+		if (k->limits[i].window == window)
+			return errmsg_set(
+			    msg_r, "expected one limit for each window");
+	}
+	if (k->count == LIMITS_KIND_MAX)
+		return errmsg_set(
+		    msg_r, "expected at most %d limits", LIMITS_KIND_MAX);
+	k->limits[k->count].amount = amount;
+	k->limits[k->count].window = window;
+	k->count++;
+	return 0;
+}
+
+int
+limits_add(struct limits *l, const char *title, enum quota_kind kind,
+    const char *text, struct errmsg *msg_r)
+{
+	char folded[QUOTA_ACCOUNT_MAX + 1];
+	struct section *s;
+	uint64_t amount;
+	uint32_t window;
+	int rc = limits_parse(text, &amount, &window, msg_r);
+
+	if (rc != 0)
+		return rc;
+	if (*title == '\0' || fold(title, folded) == NULL)
+		return errmsg_set(msg_r,
+		    "expected an account of 1 to %d octets, @domain or default",
+		    QUOTA_ACCOUNT_MAX);
+	s = find(l, folded);
+	if (s == NULL && (s = add_section(l, folded)) == NULL) {
+		errmsg_set(msg_r, "no memory");
+		return ERR_NOMEM;
+	}
+	return add_limit(&s->kinds[kind], amount, window, msg_r);
+}
+
+size_t
+limits_sections(const struct limits *l)
+{
+	return l->count;
+}
+
+bool
+limits_has(const struct limits *l, const char *title)
+{
+	char folded[QUOTA_ACCOUNT_MAX + 1];
+
+	return fold(title, folded) != NULL && find(l, folded) != NULL;
+}
+
+/* The most specific section that names the kind; NULL: none does. */
+static const struct kind *
+named(const struct section *const found[3], int kind)
+{
+	for (size_t i = 0; i < 3; i++) {
+		if (found[i] != NULL && found[i]->kinds[kind].named)
+			return &found[i]->kinds[kind];
+	}
+	return NULL;
+}
+
+static int
+add_kind(struct quota_set *set, enum quota_kind kind, const struct kind *k)
+{
+	int rc = 0;
+
+	for (size_t i = 0; k != NULL && i < k->count && rc == 0; i++)
+		rc = quota_set_add(set,
+		    &(struct quota_limit){.kind = kind,
+			.window_s = k->limits[i].window,
+			.limit = k->limits[i].amount});
+	return rc;
+}
+
+int
+limits_of(const struct limits *l, const char *account,
+    struct quota_set *set_r)
+{
+	char folded[QUOTA_ACCOUNT_MAX + 1];
+	const char *name = fold(account, folded), *at;
+	const struct section *found[3] = {0};
+	int rc = 0;
+
+	if (name != NULL) {
+		at = strrchr(name, '@');
+		found[0] = find(l, name);
+		found[1] = at == NULL ? NULL : find(l, at);
+	}
+	found[2] = find(l, LIMITS_DEFAULT);
+	memset(set_r, 0, sizeof(*set_r));
+	for (int k = 0; k < QUOTA_KINDS && rc == 0; k++)
+		rc = add_kind(set_r, (enum quota_kind)k, named(found, k));
+	return rc;
+}
+
+unsigned
+limits_most(const struct limits *l, const char **title_r)
+{
+	unsigned most = 0;
+
+	*title_r = NULL;
+	for (const struct section *s = l->first; s != NULL; s = s->next) {
+		struct quota_set set;
+		unsigned n = QUOTA_LIMITS_MAX + 1;
+
+		if (limits_of(l, s->title, &set) == 0)
+			n = set.count;
+		if (*title_r == NULL || n > most) {
+			*title_r = s->title;
+			most = n;
+		}
+	}
+	return most;
+}

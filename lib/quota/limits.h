@@ -1,0 +1,72 @@
+/*
+ * Which limits an account has: limits as the admin writes them, and the
+ * sections that give them to accounts.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A limit is `AMOUNT/WINDOW`: a number, K, M or G behind it for powers of 1024;
+ * then, maybe with a number in front, second, minute, hour, day or week, also
+ * as plural, first letter, sec, min or hr: 200/hour, 500M/day, 20/5minutes.
+ * The word `none` says that a kind is not limited.
+ *
+ * A section's title is an account, `@domain`, or `default`.  For each kind of
+ * limit the most specific section that names the kind counts, and it counts
+ * whole: an account whose section has one limit for messages has that one and
+ * no other for messages, and its limits for bytes from its domain's section,
+ * or else from the default.  Titles and accounts match without case.
+ *
+ * Once filled, a struct limits is read-only and may be shared by threads.
+ * Looking up costs the same however many sections there are.
+ */
+#ifndef LIB_QUOTA_LIMITS_H
+#define LIB_QUOTA_LIMITS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/quota/quota.h"
+
+struct errmsg;
+struct limits;
+
+#define LIMITS_DEFAULT "default"
+#define LIMITS_KIND_MAX 4 /* limits of one kind in one section */
+
+/*
+ * Read one limit.  0, with the amount and the window in seconds, which is 0
+ * for `none`; or ERR_CONFIG, with what was expected in msg_r.
+ */
+int limits_parse(const char *text, uint64_t *amount_r, uint32_t *window_r,
+    struct errmsg *msg_r);
+/* A window in the largest unit that is whole, as limits_parse reads it: 1h, 5m;
+ * or in words: 1 hour, 5 minutes.  Terminated; LIMITS_TEXT octets suffice. */
+#define LIMITS_TEXT 32
+void limits_window_text(uint32_t window, char *out, size_t size);
+void limits_window_words(uint32_t window, char *out, size_t size);
+
+/* NULL: no memory. */
+struct limits *limits_new(void);
+void limits_free(struct limits *l);
+
+/*
+ * Give the section of that title one more limit; the first one makes the
+ * section.  0, ERR_NOMEM, or ERR_CONFIG: the text is no limit, the title no
+ * title, the window is there already for that kind, there are too many, or
+ * `none` stands beside others.
+ */
+int limits_add(struct limits *l, const char *title, enum quota_kind kind,
+    const char *text, struct errmsg *msg_r);
+
+size_t limits_sections(const struct limits *l);
+/* Has one of that title been made? */
+bool limits_has(const struct limits *l, const char *title);
+
+/* The limits of an account.  0, or ERR_LIMIT: they are more than fit into a
+ * set, and some are missing from it. */
+int limits_of(const struct limits *l, const char *account,
+    struct quota_set *set_r);
+/* How many the account with the most limits has, whoever it may be; its title
+ * (of its section, or its domain's, or the default) is in *title_r, NULL when
+ * there are no sections.  A pass over all sections. */
+unsigned limits_most(const struct limits *l, const char **title_r);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * The daemon's socket: what may be wrong with it, said before libmilter fails
+ * without a word.  SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef MILTER_LISTEN_H
+#define MILTER_LISTEN_H
+
+#include <stdbool.h>
+
+struct errmsg;
+struct privileges;
+struct sockspec;
+
+/*
+ * Could we listen there?  start: really about to, so a socket in use is a
+ * mistake (a check may be made while the daemon runs).  EX_OK, or another of
+ * sysexits and *msg_r with cause and cure.
+ */
+int listen_check(
+    const struct sockspec *spec, bool start, struct errmsg *msg_r);
+/* Listen.  A local socket belongs to the group that p names, so that UMask can
+ * open it for that group. */
+int listen_open(const struct sockspec *spec, const struct privileges *p,
+    int debug, struct errmsg *msg_r);
+
+#endif

@@ -1,0 +1,431 @@
+/*
+ * posternctl quota: what accounts have sent; reset and lock them.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * It works on the table that the daemon counts in, needs no daemon, and never
+ * makes a table.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+
+#include "lib/arena.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/quota/limits.h"
+#include "lib/quota/quota.h"
+#include "posternctl.h"
+#include "quota_conf.h"
+#include "snapshot.h"
+
+#define FAILED 1 /* the exit code for what could not be done */
+
+enum verb { VERB_LIST, VERB_SHOW, VERB_RESET, VERB_LOCK, VERB_UNLOCK };
+
+static const struct {
+	const char *word;
+	enum quota_mode mode;
+	int args_min, args_max; /* accounts */
+} verbs[] = {
+    [VERB_LIST] = {"list", QUOTA_READ, 0, 0},
+    [VERB_SHOW] = {"show", QUOTA_READ, 1, 1},
+    [VERB_RESET] = {"reset", QUOTA_WRITE, 0, 1},
+    [VERB_LOCK] = {"lock", QUOTA_WRITE, 1, 1},
+    [VERB_UNLOCK] = {"unlock", QUOTA_WRITE, 1, 1},
+};
+
+enum sort { SORT_ACCOUNT, SORT_USED };
+
+struct query {
+	enum verb verb;
+	enum sort sort;
+	bool json;
+	const char *account; /* in its one form; NULL: all */
+	struct arena arena;
+	struct quota_conf conf;
+	struct quota *table; /* NULL: there is none */
+	time_t now;
+};
+
+/* One account to print. */
+struct row {
+	char *account;
+	bool locked;
+	double share; /* of the limit that is nearest */
+	struct quota_state state;
+};
+
+/* -- printing -- */
+
+static json_t *
+limit_json(const struct query *q, const struct quota_usage *u)
+{
+	bool waits = u->retry_s != 0 && u->retry_s != QUOTA_NEVER;
+
+	return json_pack("{s:s,s:I,s:I,s:I,s:o}", "kind",
+	    quota_kind_name(u->limit.kind), "window_s",
+	    (json_int_t)u->limit.window_s, "limit", (json_int_t)u->limit.limit,
+	    "used", (json_int_t)u->used, "retry_at",
+	    waits ? json_integer((json_int_t)q->now + (json_int_t)u->retry_s)
+		  : json_null());
+}
+
+static void
+print_json(const struct query *q, const struct row *r)
+{
+	json_t *limits = json_array(), *j;
+
+	for (unsigned i = 0; i < r->state.count; i++)
+		json_array_append_new(
+		    limits, limit_json(q, &r->state.usage[i]));
+	j = json_pack("{s:o,s:b,s:o}", "account", posternctl_string(r->account),
+	    "locked", r->locked, "limits", limits);
+	posternctl_print(j);
+	json_decref(j);
+}
+
+/* A name as a terminal may see it; the caller's to free. */
+static char *
+escaped(const char *name)
+{
+	struct buf b = BUF_INIT;
+	const char *text;
+	char *out;
+
+	buf_escape(&b, name, strlen(name), QUOTA_ACCOUNT_MAX);
+	text = buf_text(&b);
+	out = strdup(text == NULL ? "?" : text);
+	buf_fini(&b);
+	return out;
+}
+
+static void
+print_table_row(const struct query *q, const struct row *r, int width)
+{
+	char *name = escaped(r->account);
+
+	printf("%-*s  %-6s", width, name == NULL ? "?" : name,
+	    r->locked ? "locked" : "-");
+	free(name);
+	for (unsigned i = 0; i < r->state.count; i++) {
+		const struct quota_usage *u = &r->state.usage[i];
+		char window[LIMITS_TEXT], when[32] = "";
+		time_t at = q->now + (time_t)u->retry_s;
+		struct tm tm;
+
+		limits_window_text(u->limit.window_s, window, sizeof(window));
+		if (u->retry_s == QUOTA_NEVER)
+			strcpy(when, " full");
+		else if (u->retry_s != 0 && gmtime_r(&at, &tm) != NULL)
+			strftime(when, sizeof(when), " until %FT%TZ", &tm);
+		printf("  %s/%s %llu/%llu%s", quota_kind_name(u->limit.kind),
+		    window, (unsigned long long)u->used,
+		    (unsigned long long)u->limit.limit, when);
+	}
+	putchar('\n');
+}
+
+static void
+print_rows(const struct query *q, const struct row *rows, size_t count)
+{
+	int width = (int)strlen("ACCOUNT");
+
+	for (size_t i = 0; i < count && !q->json; i++) {
+		char *name = escaped(rows[i].account);
+
+		if (name != NULL && (int)strlen(name) > width)
+			width = (int)strlen(name);
+		free(name);
+	}
+	if (!q->json && count > 0)
+		printf("%-*s  %-6s  USED/LIMIT\n", width, "ACCOUNT", "STATE");
+	for (size_t i = 0; i < count; i++) {
+		if (q->json)
+			print_json(q, &rows[i]);
+		else
+			print_table_row(q, &rows[i], width);
+	}
+}
+
+/* -- looking -- */
+
+static int
+by_account(const void *a, const void *b)
+{
+	return strcmp(((const struct row *)a)->account,
+	    ((const struct row *)b)->account);
+}
+
+static int
+by_used(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	if (x->share != y->share)
+		return x->share < y->share ? 1 : -1;
+	return by_account(a, b);
+}
+
+/* How much of its nearest limit is used. */
+static double
+share_of(const struct quota_state *state)
+{
+	double most = 0;
+
+	for (unsigned i = 0; i < state->count; i++) {
+		const struct quota_usage *u = &state->usage[i];
+		double share = u->limit.limit == 0
+		    ? 1
+		    : (double)u->used / (double)u->limit.limit;
+
+		if (share > most)
+			most = share;
+	}
+	return most;
+}
+
+static void
+row_of(struct query *q, const struct quota_entry *e, struct row *r)
+{
+	struct quota_set set;
+
+	r->account = arena_strdup(&q->arena, e->account);
+	r->locked = e->locked;
+	quota_conf_set(&q->conf, e->account, &set);
+	quota_peek_entry(q->table, e, &set, &r->state);
+	r->share = share_of(&r->state);
+}
+
+static int
+no_memory(void)
+{
+	fprintf(stderr, "posternctl: no memory\n");
+	return EX_OSERR;
+}
+
+static int
+list(struct query *q)
+{
+	struct row *rows = NULL, *more;
+	size_t count = 0, room = 0;
+	struct quota_entry e;
+	uint32_t cursor = 0;
+	int rc = EX_OK;
+
+	while (q->table != NULL && quota_next(q->table, &cursor, &e)) {
+		if (count == room) {
+			room = room == 0 ? 64 : room * 2;
+			more = realloc(rows, room * sizeof(*rows));
+			if (more == NULL)
+				break;
+			rows = more;
+		}
+		row_of(q, &e, &rows[count]);
+		if (rows[count].account == NULL)
+			break;
+		count++;
+	}
+	if (q->table != NULL && quota_next(q->table, &cursor, &e))
+		rc = no_memory();
+	if (count > 0)
+		qsort(rows, count, sizeof(*rows),
+		    q->sort == SORT_USED ? by_used : by_account);
+	print_rows(q, rows, count);
+	free(rows);
+	return rc;
+}
+
+static int
+unknown(const struct query *q)
+{
+	char *name = escaped(q->account);
+
+	fprintf(stderr, "posternctl: %s: %s\n", name == NULL ? "?" : name,
+	    q->table == NULL ? "nothing was counted yet: there is no table"
+			     : "no such account in the table");
+	free(name);
+	return FAILED;
+}
+
+static int
+show(struct query *q)
+{
+	struct quota_set set;
+	struct row r = {0};
+
+	if (q->table == NULL)
+		return unknown(q);
+	quota_conf_set(&q->conf, q->account, &set);
+	if (quota_peek(q->table, q->account, &set, &r.state) != 0 ||
+	    !r.state.known)
+		return unknown(q);
+	r.account = arena_strdup(&q->arena, q->account);
+	r.locked = r.state.locked;
+	if (r.account == NULL)
+		return no_memory();
+	print_rows(q, &r, 1);
+	return EX_OK;
+}
+
+/* -- changing -- */
+
+static int
+change(struct query *q)
+{
+	int rc;
+
+	if (q->table == NULL && q->account == NULL)
+		return EX_OK; /* nothing is counted */
+	if (q->table == NULL && q->verb != VERB_LOCK)
+		return unknown(q);
+	if (q->table == NULL) {
+		fprintf(stderr,
+		    "posternctl: %s: there is no table yet: postern makes it "
+		    "when it starts\n",
+		    q->conf.path);
+		return FAILED;
+	}
+	if (q->verb != VERB_RESET)
+		rc = quota_lock(q->table, q->account, q->verb == VERB_LOCK);
+	else if (q->account != NULL)
+		rc = quota_reset(q->table, q->account);
+	else
+		rc = quota_reset_all(q->table);
+	if (rc == ERR_NOTFOUND)
+		return unknown(q);
+	if (rc != 0) {
+		fprintf(stderr, "posternctl: %s: %s\n", q->conf.path,
+		    rc == ERR_SYSTEM ? strerror(errno) : err_text(rc));
+		return FAILED;
+	}
+	return EX_OK;
+}
+
+/* -- the command -- */
+
+static bool
+find_verb(const char *word, enum verb *verb_r)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+		if (strcmp(verbs[i].word, word) == 0) {
+			*verb_r = (enum verb)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int
+open_table(struct query *q)
+{
+	const struct quota_options opt = {.mode = verbs[q->verb].mode};
+	struct errmsg msg = {""};
+	int rc = quota_open(&q->table, q->conf.path, &opt, NULL, &msg);
+
+	if (rc == 0)
+		return EX_OK;
+	q->table = NULL;
+	if (rc == ERR_NOTFOUND)
+		return EX_OK;
+	fprintf(stderr, "posternctl: %s\n", msg.text);
+	return rc == ERR_SYSTEM && errno == EACCES ? EX_NOPERM : FAILED;
+}
+
+static int
+answer(struct query *q, const char *config, const char *account)
+{
+	struct snapshot *snap = posternctl_load(config);
+	struct errmsg msg = {""};
+	int rc = EX_CONFIG;
+
+	if (snap == NULL)
+		return EX_CONFIG;
+	if (quota_conf_init(&q->conf, snap->conf, &msg) != 0) {
+		fprintf(stderr, "%s\n", msg.text);
+		goto done;
+	}
+	if (account != NULL) {
+		q->account = quota_conf_account(snap->conf, &q->arena, account);
+		rc = q->account == NULL ? no_memory() : EX_OK;
+		if (rc != EX_OK)
+			goto done;
+	}
+	rc = open_table(q);
+	if (rc != EX_OK)
+		goto done;
+	if (q->verb == VERB_LIST)
+		rc = list(q);
+	else if (q->verb == VERB_SHOW)
+		rc = show(q);
+	else
+		rc = change(q);
+done:
+	quota_close(q->table);
+	quota_conf_fini(&q->conf);
+	snapshot_unref(snap);
+	return rc;
+}
+
+static const struct option long_options[] = {
+    {"json", no_argument, NULL, 'j'},
+    {"sort", required_argument, NULL, 's'},
+    {NULL, 0, NULL, 0},
+};
+
+static bool
+take_option(struct query *q, int opt, const char **config)
+{
+	switch (opt) {
+	case 'x':
+		*config = optarg;
+		return true;
+	case 'j':
+		q->json = true;
+		return true;
+	case 's':
+		q->sort = strcmp(optarg, "used") == 0 ? SORT_USED
+						      : SORT_ACCOUNT;
+		return q->sort == SORT_USED || strcmp(optarg, "account") == 0;
+	default:
+		return false;
+	}
+}
+
+static int
+run(int argc, char **argv, const char *config)
+{
+	struct query q = {.now = time(NULL)};
+	int opt, args, rc;
+
+	while ((opt = getopt_long(argc, argv, "x:", long_options, NULL)) != -1) {
+		if (!take_option(&q, opt, &config))
+			return posternctl_usage(&command_quota);
+	}
+	args = argc - optind - 1;
+	if (args < 0 || !find_verb(argv[optind], &q.verb) ||
+	    args < verbs[q.verb].args_min || args > verbs[q.verb].args_max)
+		return posternctl_usage(&command_quota);
+	arena_init(&q.arena);
+	rc = answer(&q, config, args == 0 ? NULL : argv[optind + 1]);
+	arena_fini(&q.arena);
+	return rc;
+}
+
+const struct command command_quota = {
+    .name = "quota",
+    .args = "list|show|reset|lock|unlock [options] [ACCOUNT]",
+    .summary = "what accounts have sent; reset and lock them",
+    .run = run,
+    .help = "  list               all accounts of the table\n"
+	    "  show ACCOUNT       one of them\n"
+	    "  reset [ACCOUNT]    its counts, or all, begin anew; locks stay\n"
+	    "  lock ACCOUNT       refuse all its mail\n"
+	    "  unlock ACCOUNT     no more\n"
+	    "  -x FILE            the configuration\n"
+	    "  --json             one object a line\n"
+	    "  --sort used|account\n",
+};

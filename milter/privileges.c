@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "privileges.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/err.h"
+
+/* A number that is an id; names may begin with digits. */
+static bool
+number(const char *word, unsigned long *n_r)
+{
+	char *end;
+
+	errno = 0;
+	*n_r = strtoul(word, &end, 10);
+	return word[0] >= '0' && word[0] <= '9' && *end == '\0' &&
+	    errno == 0 && *n_r < 0xffffffffUL;
+}
+
+static int
+find_user(const char *word, struct privileges *p, struct errmsg *msg_r)
+{
+	struct passwd *pw = getpwnam(word);
+	unsigned long id;
+
+	if (pw == NULL && number(word, &id))
+		pw = getpwuid((uid_t)id);
+	if (pw == NULL) {
+		errmsg_set(msg_r,
+		    "UserID: there is no user %s: create it with: "
+		    "useradd --system --user-group --shell /usr/sbin/nologin "
+		    "%s",
+		    word, word);
+		return EX_NOUSER;
+	}
+	snprintf(p->name, sizeof(p->name), "%s", pw->pw_name);
+	p->uid = pw->pw_uid;
+	p->gid = pw->pw_gid;
+	return EX_OK;
+}
+
+static int
+find_group(const char *word, struct privileges *p, struct errmsg *msg_r)
+{
+	struct group *gr = getgrnam(word);
+	unsigned long id;
+
+	if (gr != NULL) {
+		p->gid = gr->gr_gid;
+	} else if (number(word, &id)) {
+		p->gid = (gid_t)id;
+	} else {
+		errmsg_set(msg_r, "UserID: there is no group %s: create it "
+		    "with: groupadd --system %s", word, word);
+		return EX_NOUSER;
+	}
+	return EX_OK;
+}
+
+/* Changing takes root; being that user already is as good. */
+static int
+judge_change(struct privileges *p, struct errmsg *msg_r)
+{
+	if (geteuid() == 0) {
+		p->change = p->uid != 0;
+		return EX_OK;
+	}
+	if (geteuid() == p->uid)
+		return EX_OK;
+	errmsg_set(msg_r,
+	    "UserID: only root can become user %s: start postern as root (in a "
+	    "systemd unit: ExecStart=!...), or as %s",
+	    p->name, p->name);
+	return EX_NOPERM;
+}
+
+int
+privileges_find(
+    const char *spec, struct privileges *p_r, struct errmsg *msg_r)
+{
+	char user[sizeof(p_r->name)];
+	const char *group;
+	size_t len;
+	int rc;
+
+	memset(p_r, 0, sizeof(*p_r));
+	if (spec == NULL)
+		return EX_OK;
+	len = strcspn(spec, ":");
+	group = spec[len] == ':' ? spec + len + 1 : NULL;
+	if (len == 0 || len >= sizeof(user) ||
+	    (group != NULL && group[0] == '\0')) {
+		errmsg_set(msg_r, "UserID: expected USER or USER:GROUP");
+		return EX_CONFIG;
+	}
+	snprintf(user, sizeof(user), "%.*s", (int)len, spec);
+	rc = find_user(user, p_r, msg_r);
+	if (rc == EX_OK && group != NULL)
+		rc = find_group(group, p_r, msg_r);
+	if (rc != EX_OK)
+		return rc;
+	p_r->ngroups = PRIVILEGES_GROUPS_MAX;
+	if (getgrouplist(p_r->name, p_r->gid, p_r->groups, &p_r->ngroups) < 0)
+		p_r->ngroups = PRIVILEGES_GROUPS_MAX; /* the first so many */
+	return judge_change(p_r, msg_r);
+}
+
+static bool
+is_user(const struct privileges *p)
+{
+	uid_t r, e, s;
+	gid_t rg, eg, sg;
+
+	return getresuid(&r, &e, &s) == 0 && r == p->uid && e == p->uid &&
+	    s == p->uid && getresgid(&rg, &eg, &sg) == 0 && rg == p->gid &&
+	    eg == p->gid && sg == p->gid &&
+	    getgroups(0, NULL) == p->ngroups;
+}
+
+int
+privileges_drop(const struct privileges *p, struct errmsg *msg_r)
+{
+	if (!p->change)
+		return EX_OK;
+	if (setgroups((size_t)p->ngroups, p->groups) != 0 ||
+	    setresgid(p->gid, p->gid, p->gid) != 0 ||
+	    setresuid(p->uid, p->uid, p->uid) != 0) {
+		errmsg_set(msg_r, "UserID: can't become user %s: %s", p->name,
+		    strerror(errno));
+		return EX_NOPERM;
+	}
+	if (!is_user(p) || setuid(0) == 0 || seteuid(0) == 0) {
+		errmsg_set(
+		    msg_r, "UserID: root's rights did not go away for good");
+		return EX_NOPERM;
+	}
+	return EX_OK;
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "quota_conf.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/arena.h"
+#include "lib/buf.h"
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "lib/err.h"
+#include "lib/quota/limits.h"
+#include "options.h"
+
+#define REPLY_TEXT_MAX 500 /* octets of a reply as the admin words it */
+
+static const char *const full_words[] = {"accept", "tempfail", NULL};
+
+static int
+check_limit(const char *value, struct errmsg *msg_r)
+{
+	uint64_t amount;
+	uint32_t window;
+
+	return limits_parse(value, &amount, &window, msg_r);
+}
+
+/* 450, another code of an SMTP refusal, hold or discard. */
+static int
+check_action(const char *value, struct errmsg *msg_r)
+{
+	if (strcasecmp(value, "hold") == 0 || strcasecmp(value, "discard") == 0)
+		return 0;
+	if (strlen(value) == 3 && (value[0] == '4' || value[0] == '5') &&
+	    isdigit((unsigned char)value[1]) &&
+	    isdigit((unsigned char)value[2]))
+		return 0;
+	return errmsg_set(msg_r,
+	    "expected hold, discard, or a reply code such as 450 or 550");
+}
+
+/* The word of a placeholder at p, `%word%`; NULL: there is none. */
+static const char *const *
+placeholder(const char *p, const struct quota_words *w, size_t *len_r)
+{
+	const struct {
+		const char *name;
+		const char *const *word;
+	} all[] = {{"%account%", &w->account}, {"%limit%", &w->limit},
+	    {"%kind%", &w->kind}, {"%used%", &w->used},
+	    {"%window%", &w->window}, {"%retry%", &w->retry},
+	    {"%minutes%", &w->minutes}};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
+		*len_r = strlen(all[i].name);
+		if (strncmp(p, all[i].name, *len_r) == 0)
+			return all[i].word;
+	}
+	return NULL;
+}
+
+static int
+check_reply(const char *value, struct errmsg *msg_r)
+{
+	const struct quota_words none = {0};
+	size_t len;
+
+	if (*value == '\0' || strlen(value) > REPLY_TEXT_MAX)
+		return errmsg_set(msg_r, "expected a text of 1 to %d octets",
+		    REPLY_TEXT_MAX);
+	for (const char *p = value; *p != '\0'; p++) {
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
+			return errmsg_set(msg_r,
+			    "expected a text in ASCII, as SMTP replies are");
+		if (*p != '%')
+			continue;
+		if (placeholder(p, &none, &len) != NULL)
+			p += len - 1;
+		else if (isalpha((unsigned char)p[1]))
+			return errmsg_set(msg_r,
+			    "expected no placeholders but %%account%%, "
+			    "%%limit%%, %%kind%%, %%used%%, %%window%%, "
+			    "%%retry%% and %%minutes%%");
+	}
+	return 0;
+}
+
+static const struct conf_option section_rows[] = {
+    {"Messages", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
+	"how many messages in which time", check_limit},
+    {"Recipients", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
+	"how many recipients in which time", check_limit},
+    {"Bytes", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
+	"how many octets of mail in which time", check_limit},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+const struct conf_option quota_conf_options[] = {
+    {"Quota", CONF_SECTION, 0, NULL, 0, 0, NULL, section_rows,
+	"the limits of an account, @domain, or default", NULL},
+    {"QuotaTable", CONF_STR, 0, POSTERN_STATE_DIR "/quota", 0, 0, NULL, NULL,
+	"the file in which counts are kept", NULL},
+    {"QuotaAccounts", CONF_INT, 0, "10000", 1, QUOTA_ACCOUNTS_MAX, NULL, NULL,
+	"how many accounts the table has room for", NULL},
+    {"QuotaExempt", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"accounts and @domains without any limit", dataset_check},
+    {"QuotaAction", CONF_STR, 0, "450", 0, 0, NULL, NULL,
+	"what is done to mail over a limit: a reply code, hold or discard",
+	check_action},
+    {"QuotaFull", CONF_WORD, 0, "tempfail", 0, 0, full_words, NULL,
+	"what is done to mail of a new account when the table is full", NULL},
+    {"QuotaReply", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the words of a refusal", check_reply},
+    {"QuotaLockedReply", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the words of a refusal when the account is locked", check_reply},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+const char *
+quota_conf_account(const struct conf *c, struct arena *a, const char *name)
+{
+	const char *realm = conf_str(c, "QuotaRealm");
+	char *account;
+
+	/* What has a colon is the name of a script or a sender. */
+	if (realm == NULL || strpbrk(name, "@:") != NULL)
+		account = arena_strdup(a, name);
+	else
+		account = arena_printf(a, "%s@%s", name, realm);
+	for (char *p = account; p != NULL && *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return account;
+}
+
+static bool
+is_exempt(const struct quota_conf *q, const char *account)
+{
+	const char *at = strrchr(account, '@');
+
+	return dataset_has(q->exempt, account) > 0 ||
+	    (at != NULL && dataset_has(q->exempt, at) > 0);
+}
+
+void
+quota_conf_set(const struct quota_conf *q, const char *account,
+    struct quota_set *set_r)
+{
+	memset(set_r, 0, sizeof(*set_r));
+	if (!is_exempt(q, account))
+		limits_of(q->limits, account, set_r);
+}
+
+static int
+read_section(struct quota_conf *q, const struct conf *c,
+    const struct conf_section *s, struct errmsg *msg_r)
+{
+	const char *title = conf_section_title(s), *value;
+	struct arena a;
+	struct errmsg why = {""};
+	int rc = 0;
+
+	arena_init(&a);
+	if (strcasecmp(title, LIMITS_DEFAULT) != 0 && *title != '@')
+		title = quota_conf_account(c, &a, title);
+	if (title == NULL)
+		rc = ERR_NOMEM;
+	else if (limits_has(q->limits, title))
+		rc = errmsg_set(msg_r, "%s: Quota: expected one section for %s",
+		    conf_section_where(s), title);
+	for (int k = 0; k < QUOTA_KINDS && rc == 0; k++) {
+		const char *keyword = section_rows[k].keyword;
+
+		for (size_t i = 0; rc == 0 &&
+		     (value = conf_section_list(s, keyword, i)) != NULL; i++) {
+			rc = limits_add(q->limits, title, k, value, &why);
+			if (rc == ERR_CONFIG)
+				errmsg_set(msg_r, "%s: Quota: %s: %s",
+				    conf_section_where(s), keyword, why.text);
+		}
+	}
+	arena_fini(&a);
+	if (rc != 0 && rc != ERR_CONFIG)
+		errmsg_set(msg_r, "%s", err_text(rc));
+	return rc;
+}
+
+static void
+read_action(struct quota_conf *q, const char *word)
+{
+	q->code = atoi(word);
+	if (strcasecmp(word, "hold") == 0)
+		q->action = VERDICT_QUARANTINE;
+	else if (strcasecmp(word, "discard") == 0)
+		q->action = VERDICT_DISCARD;
+	else
+		q->action = q->code < 500 ? VERDICT_TEMPFAIL : VERDICT_REJECT;
+}
+
+static int
+count_limits(struct quota_conf *q, struct errmsg *msg_r)
+{
+	const char *title;
+
+	q->most = limits_most(q->limits, &title);
+	if (q->most <= QUOTA_LIMITS_MAX)
+		return 0;
+	return errmsg_set(msg_r,
+	    "Quota %s: expected at most %d limits, with those of its domain "
+	    "and the default", title, QUOTA_LIMITS_MAX);
+}
+
+int
+quota_conf_init(
+    struct quota_conf *q, const struct conf *c, struct errmsg *msg_r)
+{
+	const struct conf_section *s;
+	int rc = 0;
+
+	memset(q, 0, sizeof(*q));
+	q->path = conf_str(c, "QuotaTable");
+	q->accounts = conf_int(c, "QuotaAccounts");
+	q->full_accepts = strcmp(conf_str(c, "QuotaFull"), "accept") == 0;
+	q->reply = conf_str(c, "QuotaReply");
+	q->locked_reply = conf_str(c, "QuotaLockedReply");
+	read_action(q, conf_str(c, "QuotaAction"));
+	q->limits = limits_new();
+	if (q->limits == NULL)
+		return errmsg_set(msg_r, "no memory"), ERR_NOMEM;
+	for (size_t i = 0;
+	     rc == 0 && (s = conf_section(c, "Quota", i)) != NULL; i++)
+		rc = read_section(q, c, s, msg_r);
+	if (rc == 0)
+		rc = count_limits(q, msg_r);
+	if (rc == 0)
+		rc = options_set(c, "QuotaExempt", NULL, &q->exempt, msg_r);
+	return rc;
+}
+
+void
+quota_conf_fini(struct quota_conf *q)
+{
+	limits_free(q->limits);
+	dataset_free(q->exempt);
+}
+
+void
+quota_conf_expand(
+    struct buf *b, const char *text, const struct quota_words *w)
+{
+	const char *const *word;
+	size_t len;
+
+	while (*text != '\0') {
+		word = placeholder(text, w, &len);
+		if (word == NULL)
+			buf_char(b, *text++);
+		else if (*word != NULL)
+			buf_str(b, *word);
+		text += word == NULL ? 0 : len;
+	}
+}

@@ -1,0 +1,60 @@
+/*
+ * What the configuration says about quotas, for the stage that holds accounts
+ * to them and for posternctl, which shows them.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef MILTER_QUOTA_CONF_H
+#define MILTER_QUOTA_CONF_H
+
+#include <stdbool.h>
+
+#include "lib/conf/conf.h"
+#include "verdict.h"
+
+struct arena;
+struct buf;
+struct dataset;
+struct errmsg;
+struct limits;
+struct quota_set;
+
+struct quota_conf {
+	struct limits *limits; /* of all Quota sections */
+	unsigned most;          /* that any account has; 0: none are set */
+	struct dataset *exempt; /* QuotaExempt; NULL: unset */
+	const char *path;       /* QuotaTable */
+	long accounts;          /* QuotaAccounts */
+	enum verdict_action action; /* QuotaAction: REJECT, TEMPFAIL, DISCARD
+	                               or QUARANTINE */
+	int code;               /* of the reply, for the first two */
+	bool full_accepts;      /* QuotaFull */
+	const char *reply;      /* QuotaReply, QuotaLockedReply; NULL: unset */
+	const char *locked_reply;
+};
+
+/* The keywords: the stage's rows. */
+extern const struct conf_option quota_conf_options[];
+
+/* Decode what was read; the conf must outlive the result.  0, or a negative
+ * ERR_ and *msg_r.  Call quota_conf_fini in either case. */
+int quota_conf_init(
+    struct quota_conf *q, const struct conf *c, struct errmsg *msg_r);
+void quota_conf_fini(struct quota_conf *q);
+
+/* The one form of an account's name: lower case, the realm of QuotaRealm added
+ * to a login without one.  NULL: no memory. */
+const char *quota_conf_account(
+    const struct conf *c, struct arena *a, const char *name);
+/* The limits of an account; none when it is exempt. */
+void quota_conf_set(const struct quota_conf *q, const char *account,
+    struct quota_set *set_r);
+
+/* What a text's placeholders stand for; NULL words are left empty. */
+struct quota_words {
+	const char *account, *limit, *kind, *used, *window, *retry, *minutes;
+};
+/* Add the text with %account% and so on replaced. */
+void quota_conf_expand(
+    struct buf *b, const char *text, const struct quota_words *w);
+
+#endif

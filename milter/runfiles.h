@@ -1,0 +1,20 @@
+/*
+ * The files that stand as long as the daemon runs: its socket, its pid file.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef MILTER_RUNFILES_H
+#define MILTER_RUNFILES_H
+
+struct errmsg;
+
+/* Write our process id; EX_OK, or EX_CANTCREAT and *msg_r. */
+int runfiles_pid(const char *path, struct errmsg *msg_r);
+/* Note the socket at that path, to be removed too. */
+void runfiles_socket(const char *path);
+/* Remove what is still ours.  Works after a chroot; without the right to
+ * remove it, the pid file is emptied. */
+void runfiles_remove(void);
+/* Leave them to the parent process. */
+void runfiles_forget(void);
+
+#endif

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "serve.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "callbacks.h"
+#include "chain.h"
+#include "lib/access.h"
+#include "lib/conf/conf.h"
+#include "lib/err.h"
+#include "log.h"
+#include "options.h"
+#include "ready.h"
+#include "runfiles.h"
+#include "snapshot.h"
+
+/* Milliseconds, at a stop: for messages under way to come to their end, for
+ * callbacks to return. */
+#define DRAIN_MAX 2000
+#define SHUT_MAX 1000
+#define STEP 5
+
+/* Of libmilter's threads.  No callback needs a tenth of it, and with the
+ * system's 8 MiB only five stacks would be kept for the next thread. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STACK_SIZE (2048 << 10)
+#else
+#define STACK_SIZE (512 << 10)
+#endif
+
+struct server {
+	const struct serve_options *o;
+	pthread_t listener, worker;
+	sem_t go; /* the listener may start */
+	int listener_rc;
+	atomic_bool listener_ended;
+
+	sem_t stop;           /* posted by a signal, or the listener's end */
+	atomic_int signal;    /* that said so */
+
+	/* What the worker is to do; set before the post. */
+	sem_t work;
+	atomic_bool reload, reset, quit;
+};
+
+static struct server *serving; /* for on_signal */
+
+void
+serve_log(const struct serve_options *o, const struct conf *conf,
+    struct log_options *log_r)
+{
+	options_log(conf, log_r);
+	log_r->syslog |= o->syslog;
+}
+
+/* If a file that the message names is closed to us, say how to open it. */
+static void
+explain(struct errmsg *msg)
+{
+	struct errmsg why;
+	char path[sizeof(msg->text)];
+	const char *at = msg->text;
+	size_t len, used = strlen(msg->text);
+
+	while ((at = strchr(at, '/')) != NULL) {
+		len = strcspn(at, ": ,;");
+		snprintf(path, sizeof(path), "%.*s", (int)len, at);
+		if (access_why(path, &why) != 0) {
+			snprintf(msg->text + used, sizeof(msg->text) - used,
+			    "; %s", why.text);
+			return;
+		}
+		at += len;
+	}
+}
+
+int
+serve_load(const struct serve_options *o, bool offline,
+    const struct snapshot *old, struct snapshot **snap_r, struct errmsg *msg_r)
+{
+	const char *warning;
+	int rc = snapshot_load(o->config, offline, old, snap_r, msg_r);
+
+	if (rc != 0) {
+		explain(msg_r);
+		return rc;
+	}
+	for (size_t i = 0;
+	     (warning = conf_warning((*snap_r)->conf, i)) != NULL; i++)
+		log_line(LOG_WARNING, "%s", warning);
+	return 0;
+}
+
+/* -- reload -- */
+
+static bool
+same(const struct conf_option *row, const struct conf *a, const struct conf *b)
+{
+	const char *sa, *sb;
+
+	if (row->type == CONF_BOOL)
+		return conf_bool(a, row->keyword) == conf_bool(b, row->keyword);
+	if (row->type == CONF_INT)
+		return conf_int(a, row->keyword) == conf_int(b, row->keyword);
+	sa = conf_str(a, row->keyword);
+	sb = conf_str(b, row->keyword);
+	return sa == sb || (sa != NULL && sb != NULL && strcmp(sa, sb) == 0);
+}
+
+static void
+say_what_waits(const struct conf *old, const struct conf *new)
+{
+	for (const struct conf_option *row = options_global;
+	     row->type != CONF_END; row++) {
+		if ((row->flags & CONF_START) && !same(row, old, new))
+			log_line(LOG_WARNING,
+			    "%s: %s: changed, but read at start only: restart "
+			    "to use it",
+			    conf_where(new, row->keyword), row->keyword);
+	}
+}
+
+static void
+reload(const struct server *srv)
+{
+	struct snapshot *old = callbacks_current(), *snap;
+	struct log_options log;
+	struct errmsg msg;
+
+	if (serve_load(srv->o, false, old, &snap, &msg) != 0) {
+		log_line(LOG_ERR, "reload refused, the configuration in force "
+				  "stays: %s", msg.text);
+	} else {
+		say_what_waits(old->conf, snap->conf);
+		serve_log(srv->o, snap->conf, &log);
+		log_open(&log);
+		callbacks_use(snap);
+		log_line(LOG_INFO, "reloaded");
+	}
+	snapshot_unref(old);
+}
+
+static void
+reset(void)
+{
+	struct snapshot *snap = callbacks_current();
+
+	chain_reset(snap);
+	snapshot_unref(snap);
+	log_line(LOG_INFO, "quotas reset");
+}
+
+/* However many ask for a reload while one runs, one more follows. */
+static void *
+work(void *arg)
+{
+	struct server *srv = arg;
+
+	for (;;) {
+		while (sem_wait(&srv->work) != 0)
+			;
+		if (atomic_load(&srv->quit))
+			return NULL;
+		if (atomic_exchange(&srv->reload, false))
+			reload(srv);
+		if (atomic_exchange(&srv->reset, false))
+			reset();
+		/* A TERM close behind that signal may have gone to libmilter's
+		 * thread: have the listener look, sooner than it would. */
+		pthread_kill(srv->listener, SIGURG);
+	}
+}
+
+/* In a signal handler too. */
+static void
+ask(struct server *srv, atomic_bool *what)
+{
+	if (!atomic_exchange(what, true))
+		sem_post(&srv->work);
+}
+
+/* -- signals -- */
+
+static void
+on_nudge(int sig)
+{
+	(void)sig; /* it has ended a poll */
+}
+
+static void
+on_signal(int sig)
+{
+	int saved = errno;
+
+	if (sig == SIGUSR1) {
+		ask(serving, &serving->reload);
+	} else if (sig == SIGUSR2) {
+		ask(serving, &serving->reset);
+	} else {
+		atomic_store(&serving->signal, sig);
+		sem_post(&serving->stop);
+	}
+	errno = saved;
+}
+
+/*
+ * A thread of libmilter's waits for HUP, TERM and INT as well, and takes five
+ * seconds to stop.  But a signal to the process goes to the main thread first,
+ * if it is open there and no other is on its way to it; so they are, there only,
+ * and before libmilter starts.
+ */
+static void
+take_signals(struct server *srv)
+{
+	static const int numbers[] = {
+	    SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT};
+	struct sigaction action = {
+	    .sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct sigaction nudge = {.sa_handler = on_nudge};
+	sigset_t set;
+
+	serving = srv;
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		sigaction(numbers[i], &action, NULL);
+		sigaddset(&set, numbers[i]);
+	}
+	sigaction(SIGURG, &nudge, NULL);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* -- start and stop -- */
+
+static void *
+listen_and_serve(void *arg)
+{
+	struct server *srv = arg;
+	sigset_t set;
+
+	while (sem_wait(&srv->go) != 0)
+		;
+	sigemptyset(&set);
+	sigaddset(&set, SIGURG);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	srv->listener_rc = callbacks_run();
+	atomic_store(&srv->listener_ended, true);
+	sem_post(&srv->stop);
+	return NULL;
+}
+
+/* With all signals blocked, as new threads have it from this one. */
+static int
+start_threads(struct server *srv)
+{
+	pthread_attr_t attr;
+	int rc;
+
+	if (sem_init(&srv->go, 0, 0) != 0 || sem_init(&srv->stop, 0, 0) != 0 ||
+	    sem_init(&srv->work, 0, 0) != 0 || pthread_attr_init(&attr) != 0)
+		return EX_OSERR;
+	/* The worker decodes keys and compiles patterns: the usual stack. */
+	rc = pthread_create(&srv->worker, NULL, work, srv);
+	if (rc == 0)
+		rc = pthread_attr_setstacksize(&attr, STACK_SIZE);
+	if (rc == 0)
+		rc = pthread_setattr_default_np(&attr);
+	if (rc == 0)
+		rc = pthread_create(
+		    &srv->listener, NULL, listen_and_serve, srv);
+	pthread_attr_destroy(&attr);
+	if (rc != 0)
+		log_fatal("can't start a thread: %s", strerror(rc));
+	return rc == 0 ? EX_OK : EX_OSERR;
+}
+
+/* Wait a step; true: another signal asks for haste. */
+static bool
+wait_a_step(struct server *srv)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end); /* the clock that it goes by */
+	end.tv_nsec += STEP * 1000000L;
+	if (end.tv_nsec >= 1000000000L) {
+		end.tv_nsec -= 1000000000L;
+		end.tv_sec++;
+	}
+	return sem_timedwait(&srv->stop, &end) == 0;
+}
+
+/* Let what is under way come to its end, but not for long. */
+static void
+drain(struct server *srv)
+{
+	for (int ms = 0; ms < DRAIN_MAX; ms += STEP) {
+		if (callbacks_closing() == 0 ||
+		    atomic_load(&srv->listener_ended) || wait_a_step(srv))
+			return;
+	}
+}
+
+/* Shut the door and tidy up; false: some callback does not return. */
+static bool
+shut(struct server *srv)
+{
+	struct timespec end;
+	int left = callbacks_shut();
+
+	for (int ms = 0; left > 0 && ms < SHUT_MAX; ms += STEP) {
+		(void)wait_a_step(srv);
+		left = callbacks_shut();
+	}
+	atomic_store(&srv->quit, true);
+	sem_post(&srv->work);
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += SHUT_MAX / 1000;
+	if (pthread_timedjoin_np(srv->worker, NULL, &end) != 0)
+		return false;
+	callbacks_use(NULL);
+	return left == 0;
+}
+
+/* What said so; NULL: nobody, libmilter failed. */
+static const char *
+why_stopped(const struct server *srv)
+{
+	switch (atomic_load(&srv->signal)) {
+	case SIGTERM:
+		return "SIGTERM";
+	case SIGINT:
+		return "SIGINT";
+	case SIGHUP:
+		return "SIGHUP";
+	}
+	return srv->listener_rc == 0 ? "a signal" : NULL;
+}
+
+int
+serve(const struct serve_options *o)
+{
+	static struct server srv; /* a signal may come to the very end */
+	struct snapshot *snap;
+	struct errmsg msg;
+	const char *why;
+	int rc;
+
+	srv.o = o;
+	if (serve_load(o, false, NULL, &snap, &msg) != 0) {
+		log_fatal("%s", msg.text);
+		return EX_CONFIG;
+	}
+	callbacks_use(snap);
+	rc = start_threads(&srv);
+	if (rc != EX_OK)
+		return rc;
+	take_signals(&srv);
+	sem_post(&srv.go);
+	log_line(LOG_INFO, "postern %s serves", POSTERN_VERSION);
+	ready_say(EX_OK);
+	while (sem_wait(&srv.stop) != 0)
+		;
+	why = why_stopped(&srv);
+	if (why == NULL) {
+		log_fatal("libmilter gave up; it told the system's log why");
+		rc = EX_UNAVAILABLE;
+	}
+	drain(&srv);
+	/* A thread that is still at work must not see exit's clean-up. */
+	if (!shut(&srv)) {
+		log_line(LOG_WARNING, "stopped with threads still at work");
+		runfiles_remove();
+		_exit(rc);
+	}
+	if (why != NULL)
+		log_line(LOG_INFO, "stopped by %s", why);
+	return rc;
+}

@@ -1,0 +1,35 @@
+/*
+ * The process that serves: its threads and signals, reload and stop.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef MILTER_SERVE_H
+#define MILTER_SERVE_H
+
+#include <stdbool.h>
+
+struct conf;
+struct errmsg;
+struct log_options;
+struct snapshot;
+
+struct serve_options {
+	const char *config; /* the file; NULL: none */
+	bool syslog;        /* -l: whatever the file says */
+};
+
+/*
+ * Read the configuration with the rights in force, serve on the socket that
+ * callbacks_open opened, until TERM, INT or HUP.  EX_OK, or another of
+ * sysexits, which the log was told the reason of.  All signals must be blocked.
+ */
+int serve(const struct serve_options *o);
+
+/* How to log, by the configuration and the flags. */
+void serve_log(const struct serve_options *o, const struct conf *conf,
+    struct log_options *log_r);
+/* Load and log the warnings; on a mistake the words for the log, with what to
+ * chown if a file named in them is closed to us. */
+int serve_load(const struct serve_options *o, bool offline,
+    const struct snapshot *old, struct snapshot **snap_r, struct errmsg *msg_r);
+
+#endif

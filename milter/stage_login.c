@@ -1,0 +1,237 @@
+/*
+ * SenderLogins: whose addresses a login may write into From.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The data set has the form of Postfix' smtpd_sender_login_maps: an address, or
+ * @domain, and the logins that own it.  A login that is itself the address owns
+ * it.  What a login does not own is never signed; SenderLoginsAction says
+ * whether it is refused too.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "chain.h"
+#include "lib/addr.h"
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "lib/err.h"
+#include "log.h"
+#include "options.h"
+#include "snapshot.h"
+#include "stages.h"
+
+#define AUTHORS_MAX 100  /* addresses in one From */
+#define ADDRESS_SIZE 600 /* octets of an address as a key */
+
+static const char *const actions[] = {"off", "log", "refuse", NULL};
+enum action { ACTION_OFF, ACTION_LOG, ACTION_REFUSE };
+
+static const struct conf_option options[] = {
+    {"SenderLogins", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"which logins own an address or @domain", dataset_check},
+    {"SenderLoginsAction", CONF_WORD, 0, "refuse", 0, 0, actions, NULL,
+	"what to do with a From that is not the login's: log leaves it "
+	"unsigned",
+	NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+struct state {
+	struct dataset *owners;
+	struct dataset *fields; /* SenderHeaders: who may be signed for */
+	enum action action;
+};
+
+static void
+unload(void *state)
+{
+	struct state *st = state;
+
+	dataset_free(st->owners);
+	dataset_free(st->fields);
+	free(st);
+}
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	const struct conf *c = snap->conf;
+	int action = conf_word(c, "SenderLoginsAction");
+	struct state *st;
+	int rc;
+
+	(void)old;
+	if (!conf_given(c, "SenderLogins")) {
+		if (!conf_given(c, "SenderLoginsAction"))
+			return 0;
+		return errmsg_set(msg_r, "%s: SenderLoginsAction: expected "
+		    "SenderLogins too, which says who owns what",
+		    conf_where(c, "SenderLoginsAction"));
+	}
+	if (action == ACTION_OFF)
+		return 0;
+	st = calloc(1, sizeof(*st));
+	if (st == NULL)
+		return ERR_NOMEM;
+	*state_r = st;
+	st->action = (enum action)action;
+	rc = options_set(c, "SenderLogins", NULL, &st->owners, msg_r);
+	if (rc == 0)
+		rc = options_set(
+		    c, "SenderHeaders", NULL, &st->fields, msg_r);
+	return rc;
+}
+
+/* Is the login among those of a value, which commas or spaces separate? */
+static bool
+named(const char *logins, const char *login)
+{
+	static const char separators[] = ", \t";
+	size_t len = strlen(login);
+
+	for (;;) {
+		size_t n;
+
+		logins += strspn(logins, separators);
+		n = strcspn(logins, separators);
+		if (n == 0)
+			return false;
+		if (n == len && strncasecmp(logins, login, n) == 0)
+			return true;
+		logins += n;
+	}
+}
+
+/* Answers to the questions below: 1 or 0, or an ERR_ when it can't be told. */
+
+static int
+key_names(const struct dataset *set, const char *key, const char *login)
+{
+	struct dataset_entry e;
+	int rc = dataset_get(set, key, &e);
+
+	if (rc != 0)
+		return rc == ERR_NOTFOUND ? 0 : rc;
+	rc = named(e.value, login);
+	dataset_entry_fini(&e);
+	return rc;
+}
+
+static int
+owns(const struct state *st, const char *login, const struct addr *a)
+{
+	char key[ADDRESS_SIZE];
+	int n = snprintf(key, sizeof(key), "%s@%s", a->local, a->domain), rc;
+
+	/* What is longer than any address is nobody's. */
+	if (n < 0 || (size_t)n >= sizeof(key))
+		return 0;
+	if (strcasecmp(key, login) == 0)
+		return 1;
+	rc = key_names(st->owners, key, login);
+	return rc != 0
+	    ? rc
+	    : key_names(st->owners, key + strlen(a->local), login);
+}
+
+/* Does the field name an author: From, or one of SenderHeaders? */
+static int
+names_author(const struct state *st, struct arena *a, const struct hdr *h)
+{
+	const char *name;
+
+	if (hdr_is(h, "From"))
+		return 1;
+	if (st->fields == NULL)
+		return 0;
+	name = arena_memdup(a, h->name, hdr_name_len(h));
+	return name == NULL ? ERR_NOMEM : dataset_has(st->fields, name);
+}
+
+/* Does the login own all of a field's addresses?  A field that can't be read is
+ * nobody's. */
+static int
+owns_field(const struct state *st, struct message *m, const struct hdr *h,
+    const char **whose_r)
+{
+	struct addr list[AUTHORS_MAX];
+	size_t n;
+	int rc = addr_list(&m->arena, h->value, h->value_len, list,
+	    AUTHORS_MAX, &n);
+
+	*whose_r = "an unreadable From";
+	if (rc != 0 || n == 0)
+		return rc == ERR_NOMEM ? rc : 0;
+	rc = 1;
+	for (size_t i = 0; i < n && rc > 0; i++) {
+		*whose_r = arena_printf(&m->arena, "%s@%s", list[i].local,
+		    list[i].domain);
+		rc = *whose_r == NULL ? ERR_NOMEM
+				      : owns(st, m->login, &list[i]);
+	}
+	return rc;
+}
+
+/* Does the login own every author? */
+static int
+owns_authors(const struct state *st, struct message *m, const char **whose_r)
+{
+	struct addr sender;
+	bool from = false;
+	int rc;
+
+	for (const struct hdr *h = m->headers.first; h != NULL; h = h->next) {
+		rc = names_author(st, &m->arena, h);
+		if (rc == 0)
+			continue;
+		from = from || hdr_is(h, "From");
+		if (rc > 0)
+			rc = owns_field(st, m, h, whose_r);
+		if (rc <= 0)
+			return rc;
+	}
+	if (from || m->sender[0] == '\0')
+		return 1;
+	/* The MTA makes a From of the sender, be it behind the milter. */
+	*whose_r = m->sender;
+	rc = addr_split(&m->arena, m->sender, &sender);
+	return rc != 0 ? rc : owns(st, m->login, &sender);
+}
+
+static struct verdict
+eoh(struct message *m)
+{
+	const struct state *st = message_state(m);
+	const char *whose = "";
+	struct buf b = BUF_INIT;
+	int rc = m->login == NULL ? 1 : owns_authors(st, m, &whose);
+
+	if (rc > 0)
+		return verdict_none;
+	m->from_denied = true;
+	if (rc < 0)
+		return verdict_error(VERDICT_E_INTERNAL,
+		    rc == ERR_NOMEM ? "no memory"
+				    : "SenderLogins can't be read");
+	buf_escape(&b, m->login, strlen(m->login), 256);
+	buf_str(&b, " may not use ");
+	buf_escape(&b, whose, strlen(whose), 256);
+	log_about(m->session, LOG_WARNING, "%s",
+	    b.failed ? "no memory" : buf_text(&b));
+	buf_fini(&b);
+	if (st->action == ACTION_LOG)
+		return verdict_none;
+	return verdict_make(VERDICT_REJECT,
+	    "The From address does not belong to your account");
+}
+
+const struct stage stage_login = {
+    .name = "login",
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .eoh = eoh,
+};

@@ -1,0 +1,143 @@
+#!/bin/sh
+# posternctl key generate makes a key that is safe where it lies, never over
+# another, and prints the record that belongs to it.
+# SPDX-License-Identifier: BSD-2-Clause
+set -u
+dir=$(mktemp -d) || exit 1
+trap 'rm -rf "$dir"' EXIT
+n=0 bad=0
+
+# ok NAME COMMAND...: one test, passed when the command succeeds.
+ok() {
+	name=$1
+	shift
+	n=$((n + 1))
+	if "$@" >"$dir/diag" 2>&1; then
+		echo "ok $n - $name"
+	else
+		bad=$((bad + 1))
+		echo "not ok $n - $name"
+		sed 's/^/# /' "$dir/diag" "$dir/out" "$dir/err"
+	fi
+}
+# key ARGS...: run it; its output goes to out and err, its code to code.
+key() {
+	"$POSTERNCTL" key "$@" >"$dir/out" 2>"$dir/err"
+	code=$?
+}
+# field NAME: of the JSON object.
+field() {
+	python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' \
+		"$dir/out" "$1"
+}
+# The public half of a private key, as it stands in p=.
+public() {
+	openssl pkey -in "$1" -pubout -outform DER |
+		if [ "$2" = ed25519 ]; then tail -c 32; else cat; fi |
+		base64 -w0
+}
+
+month=$(date -u +%Y%m)
+mkdir "$dir/keys"
+key generate Example.ORG. --directory "$dir/keys"
+ok 'rsa: exit code' test $code -eq 0
+pem=$dir/keys/example.org/$month-rsa.private
+ok 'rsa: 2048 bits' sh -c "openssl pkey -in '$pem' -noout -text |
+	grep -q '(2048 bit'"
+ok 'rsa: only its owner gets at it' test "$(stat -c %a "$pem")" = 600
+ok 'rsa: nor into its directory' \
+	test "$(stat -c %a "$dir/keys/example.org")" = 700
+ok 'rsa: the record is that of the key' \
+	grep -qxF "v=DKIM1; h=sha256; k=rsa; p=$(public "$pem" rsa)" "$dir/out"
+ok 'rsa: the KeyTable line' grep -qxF \
+	"$month-rsa._domainkey.example.org example.org:$month-rsa:$(realpath "$pem")" \
+	"$dir/out"
+ok 'rsa: the SigningTable line' grep -qxF \
+	"*@example.org $month-rsa._domainkey.example.org" "$dir/out"
+ok 'rsa: zone text in strings of at most 255 octets' python3 -c '
+import re, sys
+zone = open(sys.argv[1]).read()
+assert zone in open(sys.argv[2]).read()
+head = re.match(r"(\S+) IN TXT \( ", zone)
+assert head[1] == sys.argv[3] + "-rsa._domainkey.example.org.", zone
+strings = re.findall(r"\"([^\"]*)\"", zone)
+assert len(strings) > 1 and all(len(s) <= 255 for s in strings), strings
+assert "".join(strings) in open(sys.argv[2]).read().splitlines(), strings
+' "${pem%private}txt" "$dir/out" "$month"
+
+sum=$(cksum <"$pem")
+key generate example.org --directory "$dir/keys"
+ok 'never over a key that is there: exit code' test $code -eq 73
+ok 'never over a key that is there: the cure' grep -q -e --selector "$dir/err"
+ok 'never over a key that is there' test "$(cksum <"$pem")" = "$sum"
+
+key generate example.org --type ed25519 --directory "$dir/keys" --json
+ok 'ed25519: exit code' test $code -eq 0
+pem=$(field file)
+ok 'ed25519: the file' test "$pem" = \
+	"$(realpath "$dir/keys")/example.org/$month-ed25519.private"
+ok 'ed25519: the record is that of the key' test "$(field record)" = \
+	"v=DKIM1; h=sha256; k=ed25519; p=$(public "$pem" ed25519)"
+ok 'ed25519: its name in the DNS' \
+	test "$(field name)" = "$month-ed25519._domainkey.example.org"
+ok 'ed25519: bits' test "$(field bits)" = 256
+
+key generate --selector a.b --bits 1024 example.org --directory "$dir/keys"
+ok 'another selector, other bits' sh -c "openssl pkey -noout -text \
+	-in '$dir/keys/example.org/a.b.private' | grep -q '(1024 bit'"
+
+# A message signed with the key verifies with the record.
+printf 'a.b._domainkey.example.org example.org:a.b:%s\n' \
+	"$dir/keys/example.org/a.b.private" >"$dir/table"
+printf '*@example.org a.b._domainkey.example.org\n' >"$dir/signing"
+cat >"$dir/conf" <<END
+Mode s
+KeyTable file:$dir/table
+SigningTable refile:$dir/signing
+RequireSafeKeys no
+END
+printf 'From: a@example.org\nSubject: x\n\nbody\n' >"$dir/mail"
+"$POSTERNCTL" check -x "$dir/conf" --auth a --from a@example.org \
+	--output message "$dir/mail" >"$dir/signed" 2>"$dir/err"
+ok 'what it signs verifies with its record' /usr/bin/python3 -c '
+import re, sys
+import dkim
+text = open(sys.argv[2]).read()
+record = "".join(re.findall(r"\"([^\"]*)\"", text)).encode()
+mail = open(sys.argv[1], "rb").read()
+assert dkim.verify(mail, dnsfunc=lambda n, timeout=5: record
+                   if n == b"a.b._domainkey.example.org." else None)
+' "$dir/signed" "$dir/keys/example.org/a.b.txt"
+
+chmod 777 "$dir/keys"
+key generate --selector open example.org --directory "$dir/keys"
+ok 'an unsafe place is warned of' grep -q 'warning.*lets every user' "$dir/err"
+chmod 755 "$dir/keys"
+
+if [ "$(id -u)" -eq 0 ]; then
+	echo 'UserID nobody' >"$dir/user"
+	key generate -x "$dir/user" example.net --directory "$dir/keys"
+	ok 'as root: the files are for UserID' test \
+		"$(stat -c %U "$dir"/keys/example.net "$dir"/keys/example.net/* |
+		sort -u)" = nobody
+	echo 'Nonsense 1' >"$dir/user"
+	key generate -x "$dir/user" example.com --directory "$dir/keys"
+	ok 'as root: a bad configuration' test $code -eq 78
+	ok 'as root: and no key' test ! -e "$dir/keys/example.com"
+fi
+
+for args in '' 'generate' 'generate a b' 'list x' 'generate ../x' \
+	'generate x --bits 512' 'generate x --bits 2k' 'generate x --type dsa' \
+	'generate x --selector a/b' 'generate .' 'generate x --nonsense'; do
+	# shellcheck disable=SC2086
+	key $args
+	ok "refused: key $args" test $code -eq 64
+done
+key generate example.org --directory "$dir/none"
+ok 'no such directory: exit code' test $code -eq 73
+ok 'no such directory: which' grep -qF "$dir/none" "$dir/err"
+"$POSTERNCTL" key --help >"$dir/out"
+ok 'help' grep -q 'key generate' "$dir/out"
+
+echo "1..$n"
+exit $((bad > 0))

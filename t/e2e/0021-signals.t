@@ -1,0 +1,152 @@
+#!/usr/bin/python3
+# USR1 reloads, and a bad file changes nothing; conversations under way keep
+# what they began with. Signals by the thousand do no harm. TERM, INT and HUP
+# end the daemon, with nothing left behind and mail at work answered.
+
+import os
+import signal
+import sys
+import time
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+from rig import *
+from milter import Conversation, Gone
+
+PLAIN = 'PidFile @DIR@/pid\n'
+HEADER = PLAIN + 'SoftwareHeader yes\n'
+BURST = 2000
+
+
+def edits(conversation):
+    """What a whole message gets; the reply must let it pass."""
+    conversation.begin()
+    return finish(conversation)
+
+
+def finish(conversation):
+    reply = conversation.finish()
+    return [kind for kind, _ in conversation.edits] if reply in 'ac' else reply
+
+
+def descriptors(postern):
+    return len(os.listdir('/proc/%d/fd' % postern.pid))
+
+
+def check_reload(postern):
+    old = Conversation(postern.address)
+    is_(edits(old), [], 'before a reload: no field is added')
+    old.begin()
+    postern.configure(HEADER)
+    postern.reload()
+    is_(len(postern.wait_log('reloaded')), 1, 'reloaded')
+    is_(finish(old), [], 'a message under way has what it began with')
+    is_(edits(old), [], 'so has its conversation')
+    old.close()
+    with Conversation(postern.address) as new:
+        is_(edits(new), ['i'], 'a new conversation has the new')
+
+
+def check_bad_reload(postern):
+    postern.configure(HEADER + 'Flavour sweet\n')
+    postern.reload()
+    lines = postern.wait_log('reload refused')
+    like(lines[-1] if lines else '', r'stays: \S+conf:5: Flavour: ',
+         'a bad file is refused, with its line')
+    os.rename(postern.conf_file, postern.conf_file + '.away')
+    postern.reload()
+    lines = postern.wait_log('reload refused', 2)
+    like(lines[-1] if lines else '', r'conf: No such file',
+         'a missing one too')
+    with Conversation(postern.address) as conversation:
+        is_(edits(conversation), ['i'], 'the old one stays in force')
+    postern.configure(HEADER.replace('pid', 'other'))
+    postern.reload()
+    lines = postern.wait_log('PidFile: changed, but read at start only')
+    is_(len(lines), 1, 'what waits for a restart is said')
+
+
+def check_burst(postern):
+    postern.configure(HEADER)
+    before = descriptors(postern)
+    with Conversation(postern.address) as conversation:
+        conversation.begin()
+        for _ in range(BURST):
+            postern.signal(signal.SIGUSR1)
+            postern.signal(signal.SIGUSR2)
+        is_(finish(conversation), ['i'], 'a message through a burst')
+    # What came last must have been heeded.
+    resets = len(postern.log_lines('quotas reset'))
+    postern.signal(signal.SIGUSR2)
+    count = len(postern.wait_log('quotas reset', resets + 1))
+    ok(1 < count <= BURST + 1, 'quotas were reset', count)
+    with Conversation(postern.address) as conversation:
+        is_(edits(conversation), ['i'], 'and it serves on')
+    proc.wait_until(lambda: descriptors(postern) <= before, 10, 'descriptors')
+    ok(True, 'no descriptor was lost')
+    diag('%d reloads and %d resets for %d signals of each' % (
+        len(postern.log_lines(': reloaded')), count, BURST))
+
+
+def check_stop(postern):
+    idle = Conversation(postern.address)
+    idle.connect()
+    begun = time.monotonic()
+    is_(postern.stop(), 0, 'TERM: exit status')
+    diag('TERM to end: %.3f s' % (time.monotonic() - begun))
+    is_([name for name in ('pid', 'socket')
+         if os.path.exists(os.path.join(postern.dir, name))], [],
+        'TERM: no pid file and no socket stays')
+    idle.close()
+
+
+def check_stop_with_mail():
+    with Postern(PLAIN) as postern:
+        mail = Conversation(postern.address)
+        mail.begin()
+        postern.signal(signal.SIGTERM)
+        proc.wait_until(lambda: refuses(postern), 2, 'no new conversations')
+        is_(finish(mail), [], 'TERM: a message under way is answered')
+        mail.close()
+        is_(postern.stop(), 0, 'TERM: and then it ends')
+
+
+def refuses(postern):
+    try:
+        Conversation(postern.address).close()
+    except (Gone, ConnectionError, FileNotFoundError):
+        return True
+    return False
+
+
+def check_stop_without_end():
+    with Postern(PLAIN) as postern:
+        mail = Conversation(postern.address)
+        mail.begin()
+        is_(postern.stop(), 0, 'TERM: a message without end does not keep it')
+        like(postern.log(), r'TEST: direction=', 'TERM: and is accounted for')
+        mail.close()
+
+
+def check_others():
+    for number in (signal.SIGINT, signal.SIGHUP):
+        with Postern(PLAIN) as postern:
+            postern.signal(number)
+            postern.wait()
+            is_(postern.status, 0, '%s: exit status' % number.name)
+            is_(os.path.exists(postern.address), False,
+                '%s: no socket stays' % number.name)
+
+
+def main():
+    plan(23)
+    with Postern(PLAIN) as postern:
+        check_reload(postern)
+        check_bad_reload(postern)
+        check_burst(postern)
+        check_stop(postern)
+    check_stop_with_mail()
+    check_stop_without_end()
+    check_others()
+
+
+import proc
+main()

@@ -1,0 +1,189 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+# Behind a real Postfix every account is held to its quota. What is refused
+# hears when to try again; what is refused or given up is not counted; neither
+# a signal, a reload, a restart, a kill nor trouble with the table loses a mail
+# or grants more than the limit; local mail waits, and goes out later.
+
+import os
+import subprocess
+import sys
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+from rig import Postern, Postfix, RigError, Sink, diag, is_, like, \
+    need_root, new_dir, ok, plan, wait_until
+import quota
+from quota import MESSAGE, conf, fresh, reset, send, used
+
+
+def command_line(mta, sink, postern):
+    """What posternctl says for people, and when there is nothing to say."""
+    reset(postern)
+    send(mta)
+    done = postern.ctl('quota', 'list')
+    like(done.stdout, r'(?m)^ACCOUNT +STATE +USED/LIMIT$',
+         'quota list: a heading')
+    like(done.stdout, r'(?m)^bob +- +messages/1h 1/3 +messages/1d 1/50 ',
+         'quota list: the numbers')
+    done = postern.ctl('quota', 'show', 'nobody')
+    is_((done.returncode, done.stdout), (1, ''), 'show: an unknown account')
+    like(done.stderr, r'nobody: no such account', 'show: says so')
+    is_(postern.ctl('quota', 'show', 'BOB').returncode, 0,
+        'show: names match without case')
+    is_(postern.ctl('quota', 'frobnicate').returncode, 64, 'usage: 64')
+    before = used(postern)
+    done = postern.ctl('check', '--auth', 'bob', '--from', 'bob@example.org',
+                       *['--rcpt=r@example.net'] * 9, input=MESSAGE)
+    like(done.stdout, r'"verdict":"accept"', 'check: some recipients fit')
+    is_(used(postern), before, 'check: counts nothing')
+
+
+def sendmail(mta, count, sender='ann@example.org', rcpts='eve@example.net',
+             message=MESSAGE):
+    for _ in range(count):
+        mta.sendmail(sender, rcpts, message)
+
+
+def arrived(sink, count):
+    """Whether so many arrive, and for a while no more."""
+    got = len(sink.wait_for(count))
+    return got if got < count else len(sink.wait_for(count + 1, timeout=3))
+
+
+def local_mail(mta, sink, postern):
+    fresh(mta, sink, postern)
+    sendmail(mta, 4)
+    is_(arrived(sink, 3), 3, 'sendmail(1): three go out, the fourth waits')
+    is_(used(postern, 'sender:ann@example.org'), (3, 3),
+        'sendmail(1): counted by its sender')
+    ok(postern.wait_log(r'quota: sender:ann@example.org: limit'),
+       'sendmail(1): the refusal is logged')
+    ok(mta.log_lines(r'cleanup\[.*milter-reject: END-OF-MESSAGE'),
+         'sendmail(1): refused at the end of the message')
+    is_(mta.log_lines(r'cleanup\[.*reject: RCPT|4\.3\.5'), [],
+        'sendmail(1): not at RCPT')
+    reset(postern)
+    is_(len(sink.wait_for(4, timeout=90)), 4,
+        'sendmail(1): and goes out once there is room')
+    fresh(mta, sink, postern)
+    script = 'X-PHP-Originating-Script: 33:Form.php\n' + MESSAGE
+    sendmail(mta, 2, message=script)
+    is_(arrived(sink, 2), 2, 'a script: goes out')
+    is_((used(postern, 'script:33:form.php'),
+         used(postern, 'sender:ann@example.org')), ((2, 2), (0, 0)),
+        'a script: counted by its own name')
+
+
+def held(mta, sink, postern):
+    """QuotaAction hold: taken, not sent on, not counted."""
+    fresh(mta, sink, postern)
+    postern.configure(conf() + 'QuotaAction hold\n')
+    reloads = len(postern.log_lines(r': reloaded$'))
+    postern.reload()
+    postern.wait_log(r': reloaded$', reloads + 1)
+    is_([send(mta).accepted for _ in range(4)], [True] * 4,
+        'hold: all mail is taken')
+    is_(arrived(sink, 3), 3, 'hold: what is over the limit is not sent on')
+    like(mta.command('postqueue', '-p').stdout.decode(), r'(?m)^\w+! ',
+         'hold: but held')
+    is_(used(postern), (3, 3), 'hold: and not counted')
+    mta.command('postsuper', '-d', 'ALL', 'hold')
+    postern.configure(conf())
+    postern.reload()
+    postern.wait_log(r': reloaded$', reloads + 2)
+
+
+def removed(mta, sink, postern):
+    fresh(mta, sink, postern)
+    is_([send(mta).accepted for _ in range(2)], [True, True],
+        'before the table is removed')
+    os.unlink(os.path.join(postern.dir, 'quota'))
+    # A daemon that gets mail looks after its table every few seconds.
+    done = postern.ctl('quota', 'list', '--json')
+    is_((done.returncode, done.stdout), (0, ''), 'no table: an empty list')
+    is_(postern.ctl('quota', 'show', 'bob').returncode, 1,
+        'no table: nobody to show')
+    is_(postern.ctl('quota', 'reset').returncode, 0,
+        'no table: nothing to reset')
+    ok(not os.path.exists(os.path.join(postern.dir, 'quota')),
+       'no table: posternctl makes none')
+    sents = []
+
+    def restored():
+        sents.append(send(mta))
+        return os.path.exists(os.path.join(postern.dir, 'quota'))
+    try:
+        wait_until(restored, 20, 'the table')
+    except RigError as error:
+        diag(error)
+    is_(sum(sent.accepted for sent in sents), 1,
+        'a removed table: not one mail more than the limit')
+    is_(len(sink.wait_for(3)), 3, 'a removed table: no mail is lost')
+    is_(used(postern), (3, 3), 'a removed table: comes back with its counts')
+    ok(postern.log_lines(r'quota: .*/quota: '), 'a removed table: is logged',
+       postern.log())
+
+
+def mounted(size):
+    """A small file system, or None where none can be mounted."""
+    path = new_dir('small')
+    done = subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=%d' % size,
+                           'postern-test', path], capture_output=True)
+    return path if done.returncode == 0 else None
+
+
+def full_disk(sink):
+    """Found out at the start or at a reload, never while mail flows."""
+    small = mounted(1 << 20)
+    if small is None:
+        for name in ('start', 'words', 'reload', 'goes on', 'counts'):
+            ok(True, 'a full disk: %s # SKIP no mount here' % name)
+        return
+    try:
+        text = conf().replace('@DIR@/quota', small + '/quota')
+        _full_disk(sink, text)
+    finally:
+        subprocess.run(['umount', '-l', small])
+
+
+def _full_disk(sink, text):
+    big = text.replace('1000\n', '100000\n')
+    postern = Postern(big, start=False)
+    try:
+        postern.run()
+        failed = False
+    except RigError:
+        failed = True
+    ok(failed, 'a full disk: no start with a table that does not fit')
+    like(postern.log(), r'QuotaTable: .*\d+.*QuotaAccounts',
+         'a full disk: says how many octets, and what to do')
+    postern.stop()
+    with Postern(text.replace('1000\n', '100\n')) as small, \
+            Postfix(sink, milter=small, users=quota.USERS) as mta:
+        send(mta)
+        small.configure(big)
+        small.reload()
+        ok(small.wait_log(r'keeps room for 100 accounts.*No space left'),
+           'a full disk: after such a reload the table is as it was')
+        is_([send(mta).accepted for _ in range(3)], [True, True, False],
+            'a full disk: mail flows on')
+        is_(used(small), (3, 3), 'a full disk: counting goes on')
+
+
+def main():
+    need_root()
+    plan(quota.CHECKS + 35)
+    with Sink() as sink, Postern(conf()) as postern, \
+            Postfix(sink, milter=postern, non_smtpd_milter=postern,
+                    users=quota.USERS) as mta:
+        for step in (quota.until_refused, quota.reset_by_signal,
+                     quota.partly_refused, quota.given_back, quota.locked,
+                     quota.reset_by_name, quota.parallel, quota.too_big,
+                     command_line, local_mail, held, removed, quota.reloaded,
+                     quota.restarted):
+            step(mta, sink, postern)
+    is_(postern.status, 0, 'postern ended well')
+    with Sink() as sink:
+        full_disk(sink)
+
+
+main()

@@ -1,0 +1,79 @@
+/*
+ * Any octets are a configuration or a mistake in words; what is accepted
+ * prints in a form that is accepted again.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "lib/conf/conf.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/err.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char *const words[] = {"accept", "reject", "tempfail", NULL};
+
+static const struct conf_option quota[] = {
+    {.keyword = "Messages", .type = CONF_LIST, .def = "{1/day}"},
+    {.keyword = "Score", .type = CONF_INT, .max = 9},
+    {.keyword = "Note", .type = CONF_STR},
+    {.type = CONF_END},
+};
+static const struct conf_option rows[] = {
+    {.keyword = "Syslog", .type = CONF_BOOL, .def = "no"},
+    {.keyword = "UMask", .type = CONF_INT, .max = 0777},
+    {.keyword = "Domain", .type = CONF_SET},
+    {.keyword = "On-Default", .type = CONF_WORD, .words = words},
+    {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI},
+    {.keyword = "FixCRLF", .type = CONF_IGNORED, .summary = "unsafe"},
+    {.keyword = "Quota", .type = CONF_SECTION, .rows = quota},
+    {.type = CONF_END},
+};
+static const struct conf_option *const tables[] = {rows, NULL};
+
+static char *
+print(const struct conf *c, size_t *len_r)
+{
+	char *text = NULL;
+	FILE *out = open_memstream(&text, len_r);
+
+	if (out == NULL)
+		abort();
+	conf_print(c, out);
+	fclose(out);
+	return text;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct conf *c, *again;
+	struct errmsg msg = {""};
+	char *first, *second;
+	size_t len, len2;
+
+	/* Include would read files that are not the input. */
+	if (memmem(data, size, "nclude", 6) != NULL ||
+	    memmem(data, size, "NCLUDE", 6) != NULL)
+		return 0;
+	if (conf_read_text(
+		(const char *)data, size, "fuzz", tables, &c, &msg) != 0) {
+		if (msg.text[0] == '\0')
+			abort();
+		return 0;
+	}
+	first = print(c, &len);
+	if (conf_read_text(first, len, "print", tables, &again, &msg) != 0)
+		abort();
+	second = print(again, &len2);
+	if (len != len2 || memcmp(first, second, len) != 0)
+		abort();
+	free(first);
+	free(second);
+	conf_free(c);
+	conf_free(again);
+	return 0;
+}

@@ -1,0 +1,148 @@
+/* SenderLogins. SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <string.h>
+
+#include "t/support/test.h"
+#include "t/support/walk.h"
+
+#define SET "SenderLogins a@x.org=bob,info@x.org=al,@y.org=bob\n"
+
+static const struct {
+	const char *name, *login, *header;
+	bool denied;
+	const char *sender; /* NULL: the null sender */
+} cases[] = {
+    {"an address of its own", "bob", "From: A@X.ORG\n", false, NULL},
+    {"somebody's", "al", "From: a@x.org\n", true, NULL},
+    {"a domain of its own", "Bob", "From: any@y.org\n", false, NULL},
+    {"below its domain", "bob", "From: any@z.y.org\n", true, NULL},
+    {"nobody's", "bob", "From: b@x.org\n", true, NULL},
+    {"the login itself", "eve@z.org", "From: Eve <eve@Z.org>\n", false, NULL},
+    {"one of two authors", "bob", "From: a@x.org, b@x.org\n", true, NULL},
+    {"two authors of its own", "bob", "From: a@x.org, b@y.org\n", false, NULL},
+    {"a second From", "bob", "From: a@x.org\nFrom: b@x.org\n", true, NULL},
+    {"an unreadable From", "bob", "From: a@x.org <\n", true, NULL},
+    {"an empty From", "bob", "From:\n", true, NULL},
+    {"no From", "bob", "Subject: x\n", false, NULL},
+    {"no From: the MTA makes one of the sender", "bob", "Subject: x\n", true,
+	"<b@x.org>"},
+    {"no From, its own sender", "bob", "Subject: x\n", false, "<a@x.org>"},
+    {"its own From, not the sender's", "bob", "From: a@x.org\n", false,
+	"<b@x.org>"},
+    {"somebody's Sender, which is not looked at", "bob",
+	"From: a@x.org\nSender: b@x.org\n", false, NULL},
+    {"a display name that looks right", "bob",
+	"From: \"a@x.org\" <b@x.org>\n", true, NULL},
+    {"no login", NULL, "From: b@x.org\n", false, NULL},
+};
+
+static void
+check(const char *conf, bool refuses)
+{
+	struct snapshot *snap = walk_load(conf);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[200];
+		struct walk w = {.client_ip = "127.0.0.1",
+		    .from = cases[i].sender == NULL ? "<>" : cases[i].sender,
+		    .rcpts = {"b@example.net"},
+		    .macros = {{"{auth_authen}", cases[i].login}},
+		    .message = text};
+		struct verdict v;
+		struct session *s;
+
+		snprintf(text, sizeof(text), "%s\n", cases[i].header);
+		s = walk_run(snap, &w, &v, NULL);
+		if (s->msg->from_denied != cases[i].denied ||
+		    (v.action == VERDICT_REJECT) !=
+			(refuses && cases[i].denied))
+			fail_msg("%s: %d", cases[i].name, v.action);
+		chain_end(s, &v);
+		chain_close(s);
+	}
+	snapshot_unref(snap);
+}
+
+static void
+refuses_or_only_marks(void **state)
+{
+	(void)state;
+	check(SET, true);
+	check(SET "SenderLoginsAction log\n", false);
+}
+
+/* As some MTA might hand it over; to a mail reader it is a From, and to whoever
+ * signs too. */
+static void
+looks_at_names_with_space(void **state)
+{
+	struct snapshot *snap =
+	    walk_load(SET "SenderHeaders Sender,From\n");
+	static const char *const names[] = {"From ", "FROM\t", "Sender "};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const struct walk w = {.from = "<a@x.org>",
+		    .rcpts = {"b@example.net"},
+		    .macros = {{"{auth_authen}", "bob"}}};
+		struct verdict v;
+		struct session *s = walk_envelope(snap, &w, &v, NULL);
+
+		chain_header(s, "From", 4, " a@x.org", 8);
+		chain_header(s, names[i], strlen(names[i]), " b@x.org", 8);
+		assert_int_equal(chain_eoh(s).action, VERDICT_REJECT);
+		chain_close(s);
+	}
+	snapshot_unref(snap);
+}
+
+static void
+is_off_when_told(void **state)
+{
+	struct snapshot *snap = walk_load(SET "SenderLoginsAction off\n");
+	const struct walk w = {.from = "<>",
+	    .rcpts = {"b@example.net"},
+	    .macros = {{"{auth_authen}", "al"}},
+	    .message = "From: a@x.org\n\n"};
+	struct verdict v;
+	struct session *s = walk_run(snap, &w, &v, NULL);
+
+	(void)state;
+	assert_int_equal(v.action, VERDICT_NONE);
+	assert_false(s->msg->from_denied);
+	chain_close(s);
+	snapshot_unref(snap);
+}
+
+/* Who is in one of SenderHeaders may be signed for. */
+static void
+looks_at_sender_headers(void **state)
+{
+	struct snapshot *snap =
+	    walk_load(SET "SenderHeaders Sender,From\n");
+	const struct walk w = {.from = "<>",
+	    .rcpts = {"b@example.net"},
+	    .macros = {{"{auth_authen}", "bob"}},
+	    .message = "From: a@x.org\nSender: b@x.org\n\n"};
+	struct verdict v;
+	struct session *s = walk_run(snap, &w, &v, NULL);
+
+	(void)state;
+	assert_int_equal(v.action, VERDICT_REJECT);
+	chain_end(s, &v);
+	chain_close(s);
+	snapshot_unref(snap);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(refuses_or_only_marks),
+	    cmocka_unit_test(looks_at_sender_headers),
+	    cmocka_unit_test(looks_at_names_with_space),
+	    cmocka_unit_test(is_off_when_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

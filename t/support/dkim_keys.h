@@ -1,0 +1,76 @@
+/*
+ * The keys of RFC 8463 appendix A.2 and A.3, and an elliptic curve key that
+ * DKIM has no use for.  SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef T_SUPPORT_DKIM_KEYS_H
+#define T_SUPPORT_DKIM_KEYS_H
+
+#define KEY_ED25519 "nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A="
+#define KEY_ED25519_PUBLIC "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+
+#define KEY_RSA \
+	"-----BEGIN RSA PRIVATE KEY-----\n" \
+	"MIICXQIBAAKBgQDkHlOQoBTzWRiGs5V6NpP3idY6Wk08a5qhdR6wy5bdOKb2jLQi\n" \
+	"Y/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/e/8uBsCR+yz1Lxj+PL6lHvqM\n" \
+	"KrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G+2kryOTIKT+l/K4w3QIDAQAB\n" \
+	"AoGAH0cxOhFZDgzXWhDhnAJDw5s4roOXN4OhjiXa8W7Y3rhX3FJqmJSPuC8N9vQm\n" \
+	"6SVbaLAE4SG5mLMueHlh4KXffEpuLEiNp9Ss3O4YfLiQpbRqE7Tm5SxKjvvQoZZe\n" \
+	"zHorimOaChRL2it47iuWxzxSiRMv4c+j70GiWdxXnxe4UoECQQDzJB/0U58W7RZy\n" \
+	"6enGVj2kWF732CoWFZWzi1FicudrBFoy63QwcowpoCazKtvZGMNlPWnC7x/6o8Gc\n" \
+	"uSe0ga2xAkEA8C7PipPm1/1fTRQvj1o/dDmZp243044ZNyxjg+/OPN0oWCbXIGxy\n" \
+	"WvmZbXriOWoSALJTjExEgraHEgnXssuk7QJBALl5ICsYMu6hMxO73gnfNayNgPxd\n" \
+	"WFV6Z7ULnKyV7HSVYF0hgYOHjeYe9gaMtiJYoo0zGN+L3AAtNP9huqkWlzECQE1a\n" \
+	"licIeVlo1e+qJ6Mgqr0Q7Aa7falZ448ccbSFYEPD6oFxiOl9Y9se9iYHZKKfIcst\n" \
+	"o7DUw1/hz2Ck4N5JrgUCQQCyKveNvjzkkd8HjYs0SwM0fPjK16//5qDZ2UiDGnOe\n" \
+	"uEzxBDAr518Z8VFbR41in3W4Y3yCDgQlLlcETrS+zYcL\n" \
+	"-----END RSA PRIVATE KEY-----\n"
+#define KEY_RSA_PUBLIC \
+	"MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDkHlOQoBTzWRiGs5V6NpP3idY6" \
+	"Wk08a5qhdR6wy5bdOKb2jLQiY/J16JYi0Qvx/byYzCNb3W91y3FutACDfzwQ/BC/" \
+	"e/8uBsCR+yz1Lxj+PL6lHvqMKrM3rG4hstT5QjvHO9PzoxZyVYLzBfO2EeC3Ip3G" \
+	"+2kryOTIKT+l/K4w3QIDAQAB"
+
+#define KEY_EC \
+	"-----BEGIN PRIVATE KEY-----\n" \
+	"MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgeQOFC3zHPRwTzkan\n" \
+	"LY1DabfsDJNbAg9q9gMemIf1Tn+hRANCAAQrPmUItSyH2C67bL/xStpji6XwA9Lo\n" \
+	"/AKPvwbej7pOR6OgRoCsUi+Jw3Uuf8Sj9Gdbmty3elWhIPT/PpV7h7ML\n" \
+	"-----END PRIVATE KEY-----\n"
+#define KEY_RSA_SHORT \
+	"-----BEGIN RSA PRIVATE KEY-----\n" \
+	"MIIBPAIBAAJBANIKM8kKDUdSM6bs3a7t0fU5ANJLhgS3WRQGpSKC8QHIIjDWkY00\n" \
+	"veiyhhPiRNL0glFhm3/aZdNZqVZWyuKJgRsCAwEAAQJAB9ONfm47dG7hsdSdpgkC\n" \
+	"i8ql9zANPFvAm/hras/KPzCumV7tMTnmr299VN82CsUGM1j1zjcJXrcSDYjvOaPF\n" \
+	"0QIhAPIwZfPhBcoCBkW2WhJaU9BuCChdoKp9UZ+MGr0lvGMHAiEA3gR5JzJA/j6A\n" \
+	"+u25X1djlLSuqYXv+TaJHGL57gSciE0CIQCY5F7oiC0cawzEo6rXHTj+QwhZW0ob\n" \
+	"d0O5IjybHiCArwIhAMJ47J622FNb8KLcJOospB+X/P6lQcTsTkG9OOuSwoJpAiEA\n" \
+	"5a6kB+YYtI+uQagdQ/Md5jiacsJ6Op0rlePHBYY9PZM=\n" \
+	"-----END RSA PRIVATE KEY-----\n"
+#define KEY_ENCRYPTED \
+	"-----BEGIN ENCRYPTED PRIVATE KEY-----\n" \
+	"MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAg/D8sqvnhL6QICCAAw\n" \
+	"DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEORUQkvOsfkCmu08CZXVNqMEQMVq\n" \
+	"plwJmaeGk5+d+bbkaGb1K6osxCOrugZuinzfZrD1GiKu2TSXA12sVNeSwQ7+LEKq\n" \
+	"CVC5FtuvRPGktV9qE8c=\n" \
+	"-----END ENCRYPTED PRIVATE KEY-----\n"
+#define KEY_RSA_ENCRYPTED \
+	"-----BEGIN RSA PRIVATE KEY-----\n" \
+	"Proc-Type: 4,ENCRYPTED\n" \
+	"DEK-Info: AES-128-CBC,2CCA4A17B9A3442D9597144601DBD68C\n" \
+	"\n" \
+	"mOAPyXBcj1P53P442D9VE1VRAXcsXf9EJgeJvhL56TftU4tSoPjI6S6O6q1Fx5p7\n" \
+	"+CQ9ILPi9AWqB9D1fmRJDyTz+QREvcsF6dAVtVZ/UKjWbkkElcgvWRpSx+xcPa2r\n" \
+	"T0L4FjZKYOL8zj5gSGzsE3x6mBzNlys28UNnXZPghrNLwyyhWWjBM5lDXK04m7m3\n" \
+	"QOR/snHssOt3PDQOZqDB4cZhDEuSJubcgktxNi9yqtAkMsa5kkH3MAP3lRMcZMG8\n" \
+	"7zaZqYmRtkKqh7MtjsBbC4y4gGU3m+4ZAqzA+Je5X4TMAnssbSNyGf7UA1HKK32y\n" \
+	"lkJ/CTK0xhZzX2F139OGbY+5tDEwoW1yVi8082/qdl72G4s8RP29YfLrB9fBWDc6\n" \
+	"MjZv8cGP/OW1gZxkr6T3UqEFhYOG1A4sJSHUeHIYYz+8N6G8D+OSzStfGGUJ3ep+\n" \
+	"f6q+ucjjA23s3ElIn+kMmAVjlt0JtI2Bg54a5R5SiN+MHccfONYWJL44LC+XDgGe\n" \
+	"5AUklVrD7AIqSq5YWhVbvBDFG0wVYwkYfpMoch6MmEarLoKrtDQcCkF6NI4k0CDK\n" \
+	"HWRcJW7swlu9Y16ZJ97KMMMTu5xeQgCTCNW1QXuShxV9sziNB70nRm9rOdK0oZiW\n" \
+	"boiCqxc7yNmrHJiMt7HNLfUErReTS/Fg+wf3omqgsdE8bvynewCj7XLIoe34k2Y+\n" \
+	"V5CYZ+ZGSVpXxtNXThfRU7QsV7PcCu1ktmtdhEquJ6+7lDCT+i3F+dAHqNYiyFdh\n" \
+	"ytw/EGu6qSWK3BHVTkLa3scXvwtOgLUlGgRjHrSpZ3EBN9yGZN6wf+TAUi5apNTF\n" \
+	"-----END RSA PRIVATE KEY-----\n"
+
+#endif
