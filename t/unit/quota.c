@@ -999,7 +999,8 @@ main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    CASE(clock_ahead), CASE(windows), CASE(slides), CASE(several), CASE(message),
+	    CASE(clock_ahead), CASE(windows), CASE(slides), CASE(several),
+	    CASE(message),
 	    CASE(gives_back_late), CASE(settles), CASE(resets), CASE(locks),
 	    CASE(full), CASE(names), CASE(reconfigured),
 	    CASE(reconfigured_meanwhile), CASE(big_numbers), CASE(sets),

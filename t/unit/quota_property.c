@@ -5,8 +5,8 @@
  *
  *	unit_quota_property [SECONDS [SEED]]
  *
- * What is held against the table, by stamps taken after the calls returned, as a
- * client takes them when it reads the reply:
+ * What is held against the table, by stamps taken after the calls returned, as
+ * a client takes them when it reads the reply:
  *  - no window (s, s + W] holds more than the limit;
  *  - a refusal is right only if what was committed, or reserved by anybody,
  *    within the last 25/24 of the window reaches the limit with what was asked;
@@ -137,8 +137,8 @@ struct worker {
 	_Atomic(struct config *) config;
 };
 
-/* The first worker's clock is a little ahead, as if read on another processor; by
- * less than what windows have to spare. */
+/* The first worker's clock is a little ahead, as if read on another processor;
+ * by less than what windows have to spare. */
 static uint64_t
 boottime(void *ctx)
 {
@@ -469,7 +469,7 @@ storm(int which, double seconds, uint64_t *x)
 	return bad;
 }
 
-/* --- the oracle ------------------------------------------------------------ */
+/* --- the oracle --------------------------------------------------------- */
 
 /* The resets that concern an account. */
 struct resets {
@@ -535,7 +535,8 @@ weight(const struct op *op)
 static int
 by_stamp(const void *a, const void *b)
 {
-	const struct op *x = *(struct op *const *)a, *y = *(struct op *const *)b;
+	const struct op *x = *(struct op *const *)a;
+	const struct op *y = *(struct op *const *)b;
 
 	return x->stamp < y->stamp ? -1 : x->stamp > y->stamp;
 }
@@ -543,7 +544,8 @@ by_stamp(const void *a, const void *b)
 static int
 by_start(const void *a, const void *b)
 {
-	const struct op *x = *(struct op *const *)a, *y = *(struct op *const *)b;
+	const struct op *x = *(struct op *const *)a;
+	const struct op *y = *(struct op *const *)b;
 
 	return x->start < y->start ? -1 : x->start > y->start;
 }
