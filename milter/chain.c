@@ -253,6 +253,8 @@ chain_rcpt(struct session *s, const char *addr)
 	c.r = r;
 	v = walk(&c);
 	r->refused = verdict_refuses(&v);
+	if (r->refused)
+		m->refusal = v;
 	if (m->last_rcpt == NULL)
 		m->rcpts = r;
 	else
@@ -370,6 +372,10 @@ summarize(struct session *s, struct message *m, const struct verdict *outcome)
 	show(&b, "why", m->why);
 	show(&b, "client", s->client_ip[0] == '\0' ? NULL : s->client_ip);
 	show(&b, "account", m->account);
+	/* A client that hears of nobody who takes it gives up: that is why. */
+	if (outcome == NULL && m->rcpt_count == 0 &&
+	    m->refusal.action != VERDICT_NONE)
+		outcome = &m->refusal;
 	buf_str(&b, " from=<");
 	buf_escape(&b, m->sender, strlen(m->sender), SHOWN_MAX);
 	buf_printf(&b, "> rcpts=%zu size=%zu", m->rcpt_count, message_size(m));

@@ -135,7 +135,8 @@ main(int argc, char **argv)
 		print_commands(stdout);
 		return end(EX_OK);
 	}
-	if (argc > at && strcmp(argv[at], "--version") == 0) {
+	if (argc > at && (strcmp(argv[at], "--version") == 0 ||
+			    strcmp(argv[at], "-V") == 0)) {
 		printf("posternctl %s\n", POSTERN_VERSION);
 		return end(EX_OK);
 	}

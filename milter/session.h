@@ -84,6 +84,7 @@ struct message {
 	struct edit_list edits;
 	struct buf notes;       /* ` key=value` for the summary line */
 	struct verdict verdict; /* the first that decided */
+	struct verdict refusal; /* of a recipient, the last one */
 	struct verdict hold;    /* a quarantine, when a stage asked for one */
 	struct timespec begun;  /* CLOCK_MONOTONIC */
 	void *slots[STAGES_MAX];

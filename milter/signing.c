@@ -171,6 +171,19 @@ expand(struct arena *a, const char *text, size_t len, const char *domain)
 	return s;
 }
 
+/* The name may be the author's domain. */
+static int
+no_such_key(const char *name, struct errmsg *msg_r)
+{
+	struct buf b = BUF_INIT;
+
+	buf_escape(&b, name, strlen(name), 256);
+	errmsg_set(msg_r, "KeyTable has no key %s",
+	    b.failed ? "of that name" : buf_text(&b));
+	buf_fini(&b);
+	return ERR_CONFIG;
+}
+
 /* Fill in domain, selector and key of the entry of that name. */
 static int
 resolve_key(struct signing *s, struct arena *a, const char *name,
@@ -184,7 +197,7 @@ resolve_key(struct signing *s, struct arena *a, const char *name,
 	if (rc != 0 && rc != ERR_NOTFOUND)
 		return errmsg_set(msg_r, "KeyTable can't be read");
 	if (rc != 0)
-		return errmsg_set(msg_r, "KeyTable has no key %s", name);
+		return no_such_key(name, msg_r);
 	if (dataset_fields(e.value, f, 3) != 3 ||
 	    (memchr(f[2].text, '%', f[2].len) != NULL &&
 		!domain_is_plain(from_domain))) {
