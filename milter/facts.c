@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "facts.h"
 
+#include "lib/iprev.h"
 #include "lib/spf/spf.h"
 #include "posternctl.h"
 #include "session.h"
@@ -34,8 +35,10 @@ facts_dmarc(const struct dmarc_result *r)
 json_t *
 facts_rdns(const struct iprev_result *r)
 {
-	(void)r;
-	return json_null();
+	if (r == NULL)
+		return json_null();
+	return json_pack("{s:s,s:o}", "result", iprev_word(r->status), "name",
+	    posternctl_string(r->name));
 }
 
 json_t *
