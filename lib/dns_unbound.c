@@ -124,8 +124,8 @@ static const char *const options[][2] = {
 /* Names that libunbound would answer itself. */
 static const char *const own_zones[] = {"test.", "invalid.", "onion.",
     "localhost.", "home.arpa.", "127.in-addr.arpa.",
-    "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
-    "ip6.arpa."};
+    ("1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
+     "ip6.arpa.")};
 
 static int
 refused(struct errmsg *msg_r, const char *what, int rc)

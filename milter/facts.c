@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "facts.h"
 
+#include "lib/dkim/dkim_verify.h"
+#include "lib/dmarc/dmarc.h"
 #include "lib/iprev.h"
 #include "lib/spf/spf.h"
 #include "posternctl.h"
@@ -21,15 +23,43 @@ facts_spf(const struct spf_result *r)
 json_t *
 facts_dkim(const struct dkim_verdicts *v)
 {
-	(void)v;
-	return json_null();
+	json_t *list;
+
+	if (v == NULL)
+		return json_null();
+	list = json_array();
+	for (size_t i = 0; i < v->count; i++) {
+		const struct dkim_verdict *d = &v->list[i];
+
+		json_array_append_new(list,
+		    json_pack("{s:s,s:o,s:o,s:o,s:o,s:o,s:o}", "result",
+			dkim_status_word(d->status), "domain",
+			posternctl_string(d->domain), "selector",
+			posternctl_string(d->selector), "identity",
+			posternctl_string(d->identity), "algorithm",
+			posternctl_string(d->algorithm), "bits",
+			d->bits == 0 ? json_null()
+				     : json_integer((json_int_t)d->bits),
+			"reason", posternctl_string(d->reason)));
+	}
+	return list;
 }
 
 json_t *
 facts_dmarc(const struct dmarc_result *r)
 {
-	(void)r;
-	return json_null();
+	bool found = r != NULL && r->policy_domain != NULL;
+
+	if (r == NULL)
+		return json_null();
+	return json_pack("{s:s,s:s,s:s?,s:s?,s:s,s:s,s:b,s:b,s:s?}", "result",
+	    dmarc_outcome_word(r->result), "domain", r->domain,
+	    "policy_domain", found ? r->policy_domain : NULL, "policy",
+	    found ? dmarc_policy_word(r->policy) : NULL, "disposition",
+	    dmarc_policy_word(r->disposition), "discovery",
+	    r->psl ? "psl" : "treewalk", "spf_aligned", r->spf_aligned,
+	    "dkim_aligned", r->dkim_aligned, "override",
+	    dmarc_override_word(r->override));
 }
 
 json_t *

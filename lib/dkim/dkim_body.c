@@ -34,12 +34,21 @@ struct dkim_body {
 	bool cr;
 	bool content; /* anything but ends of lines was hashed */
 
+	uint64_t octets; /* of the canonical form, up to here */
+	uint64_t limit;  /* how many of them are hashed */
+
 	size_t gathered;
 	unsigned char gather[GATHER];
 };
 
 struct dkim_body *
 dkim_body_new(enum dkim_canon canon)
+{
+	return dkim_body_new_limited(canon, UINT64_MAX);
+}
+
+struct dkim_body *
+dkim_body_new_limited(enum dkim_canon canon, uint64_t octets)
 {
 	struct dkim_body *b = malloc(sizeof(*b));
 
@@ -48,6 +57,7 @@ dkim_body_new(enum dkim_canon canon)
 	/* The gathering room need not be cleared. */
 	memset(b, 0, offsetof(struct dkim_body, gather));
 	b->canon = canon;
+	b->limit = octets;
 	b->md = EVP_MD_CTX_new();
 	if (b->md == NULL ||
 	    EVP_DigestInit_ex(b->md, EVP_sha256(), NULL) != 1) {
@@ -69,6 +79,11 @@ dkim_body_free(struct dkim_body *b)
 static void
 digest(struct dkim_body *b, const void *bytes, size_t len)
 {
+	uint64_t room = b->octets < b->limit ? b->limit - b->octets : 0;
+
+	b->octets += len;
+	if (len > room)
+		len = (size_t)room;
 	if (len > 0 && EVP_DigestUpdate(b->md, bytes, len) != 1)
 		b->failed = true;
 }
@@ -273,4 +288,10 @@ dkim_body_finish(struct dkim_body *b, unsigned char hash_r[DKIM_BODY_HASH_SIZE])
 	}
 	memcpy(hash_r, b->hash, sizeof(b->hash));
 	return b->failed ? ERR_CRYPTO : 0;
+}
+
+uint64_t
+dkim_body_octets(const struct dkim_body *b)
+{
+	return b->octets;
 }

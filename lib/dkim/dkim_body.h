@@ -16,6 +16,7 @@
 #define LIB_DKIM_DKIM_BODY_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/dkim/dkim_canon.h"
 
@@ -25,6 +26,8 @@ struct dkim_body;
 
 /* NULL: no memory, or no SHA-256 to be had. */
 struct dkim_body *dkim_body_new(enum dkim_canon canon);
+/* The same of the first octets of the canonical form only (l=). */
+struct dkim_body *dkim_body_new_limited(enum dkim_canon canon, uint64_t octets);
 void dkim_body_free(struct dkim_body *b);
 
 void dkim_body_add(struct dkim_body *b, const void *bytes, size_t len);
@@ -34,5 +37,7 @@ void dkim_body_add(struct dkim_body *b, const void *bytes, size_t len);
  */
 int dkim_body_finish(
     struct dkim_body *b, unsigned char hash_r[DKIM_BODY_HASH_SIZE]);
+/* Octets of the canonical form; known when dkim_body_finish has returned. */
+uint64_t dkim_body_octets(const struct dkim_body *b);
 
 #endif

@@ -12,72 +12,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/types.h>
-
-#include <opendkim/dkim.h>
 
 #include "lib/arena.h"
 #include "lib/buf.h"
+#include "lib/dkim/dkim_engine.h"
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_sign_impl.h"
 #include "lib/err.h"
 
+#define SIGNATURE "DKIM-Signature"
 #define CANONS 2
 #define LOG_SIZE 8 /* characters of a signature in a log */
-
-struct dkim_engine {
-	DKIM_LIB *lib;
-};
 
 struct dkim_sign {
 	const struct dkim_engine *engine;
 	struct dkim_body *body[CANONS]; /* by form; NULL: not wanted */
 };
-
-/* The hashes are there: no key is looked up, nothing is verified. */
-static DKIM_CBSTAT
-stop_before_keys(DKIM *d, DKIM_SIGINFO **sigs, int count)
-{
-	(void)d;
-	(void)sigs;
-	(void)count;
-	return DKIM_CBSTAT_ERROR;
-}
-
-struct dkim_engine *
-dkim_engine_new(void)
-{
-	struct dkim_engine *e = malloc(sizeof(*e));
-	/* Signatures may bear any time since 2001, whatever the clock says:
-	 * the library compares both ways, without regard to signs. */
-	uint64_t drift = 1000000000;
-	unsigned int flags =
-	    DKIM_LIBFLAGS_DELAYSIGPROC | DKIM_LIBFLAGS_BADSIGHANDLES;
-
-	if (e == NULL)
-		return NULL;
-	e->lib = dkim_init(NULL, NULL);
-	if (e->lib == NULL ||
-	    dkim_options(e->lib, DKIM_OP_SETOPT, DKIM_OPTS_CLOCKDRIFT, &drift,
-		sizeof(drift)) != DKIM_STAT_OK ||
-	    dkim_options(e->lib, DKIM_OP_SETOPT, DKIM_OPTS_FLAGS, &flags,
-		sizeof(flags)) != DKIM_STAT_OK ||
-	    dkim_set_final(e->lib, stop_before_keys) != DKIM_STAT_OK) {
-		dkim_engine_free(e);
-		return NULL;
-	}
-	return e;
-}
-
-void
-dkim_engine_free(struct dkim_engine *e)
-{
-	if (e == NULL)
-		return;
-	if (e->lib != NULL)
-		dkim_close(e->lib);
-	free(e);
-}
 
 struct dkim_sign *
 dkim_sign_new(struct dkim_engine *e, unsigned canons)
@@ -129,7 +79,7 @@ struct run {
 	struct buf text;  /* the fields to be, one after the other */
 	size_t *ends;     /* where each ends there, by request */
 	size_t fed, octets; /* what the library got of the message */
-	DKIM *dkim;
+	struct dkim *dkim;
 };
 
 static void
@@ -214,28 +164,6 @@ wanted(const struct run *r, const struct hdr *h)
 	return false;
 }
 
-/* Add text with CRLF for each "\n" that has no CR yet. */
-static void
-add_crlf(struct buf *b, const char *text, size_t len)
-{
-	const char *end = text + len, *lf, *p = text;
-
-	for (; (lf = memchr(p, '\n', (size_t)(end - p))) != NULL; p = lf + 1) {
-		buf_add(b, p, (size_t)(lf - p));
-		buf_str(b, lf > text && lf[-1] == '\r' ? "\n" : "\r\n");
-	}
-	buf_add(b, p, (size_t)(end - p));
-}
-
-/* Give the library one field: "name:value" without the last line end. */
-static bool
-feed(struct run *r, const struct buf *field)
-{
-	return !field->failed && field->len > 0 &&
-	    dkim_header(r->dkim, (unsigned char *)field->data, field->len) ==
-	    DKIM_STAT_OK;
-}
-
 /* All fields that are to be signed; the library chooses among them as a
  * verifier will.  It never gets others. */
 static int
@@ -249,10 +177,9 @@ feed_fields(struct run *r, struct buf *field)
 		    r->octets > DKIM_SIGN_FIELDS_OCTETS)
 			return ERR_LIMIT;
 		buf_reset(field);
-		buf_add(field, h->name, h->name_len);
-		buf_char(field, ':');
-		add_crlf(field, h->value, h->value_len);
-		if (!feed(r, field))
+		dkim_engine_field(
+		    field, h->name, h->name_len, h->value, h->value_len);
+		if (!dkim_engine_feed(r->dkim, field))
 			return ERR_CRYPTO;
 	}
 	return 0;
@@ -273,10 +200,10 @@ feed_signature(struct run *r, size_t i, struct buf *field)
 		return ERR_NOMEM;
 	r->ends[i] = r->text.len;
 	buf_reset(field);
-	buf_str(field, "DKIM-Signature: ");
-	add_crlf(field, r->text.data + start, r->text.len - start);
+	dkim_engine_field(field, SIGNATURE, strlen(SIGNATURE), " ", 1);
+	dkim_engine_text(field, r->text.data + start, r->text.len - start);
 	buf_str(field, "AAAA");
-	return feed(r, field) ? 0 : ERR_CRYPTO;
+	return dkim_engine_feed(r->dkim, field) ? 0 : ERR_CRYPTO;
 }
 
 static int
@@ -293,26 +220,11 @@ feed_all(struct run *r)
 	return rc;
 }
 
-/* The library's hash of header and signature field; NULL: it has none. */
-static const unsigned char *
-header_hash(DKIM_SIGINFO *sig)
-{
-	void *header, *body;
-	size_t header_len, body_len;
-
-	/* An error here means that parts of the signature are missing. */
-	if (dkim_sig_geterror(sig) != DKIM_SIGERROR_UNKNOWN ||
-	    dkim_sig_gethashes(sig, &header, &header_len, &body, &body_len) !=
-	    DKIM_STAT_OK || header_len != DKIM_KEY_HASH_SIZE)
-		return NULL;
-	return header;
-}
-
 static void
-sign_one(struct run *r, size_t i, size_t start, DKIM_SIGINFO *sig)
+sign_one(struct run *r, size_t i, size_t start, size_t at)
 {
 	unsigned char bytes[DKIM_KEY_SIGNATURE_MAX];
-	const unsigned char *hash = header_hash(sig);
+	const unsigned char *hash = dkim_engine_hash(r->dkim, at);
 	struct dkim_result *res = &r->results[i];
 	struct buf value = BUF_INIT;
 	size_t len = sizeof(bytes);
@@ -339,26 +251,16 @@ sign_one(struct run *r, size_t i, size_t start, DKIM_SIGINFO *sig)
 static void
 sign_all(struct run *r)
 {
-	DKIM_SIGINFO **sigs;
 	size_t start = 0, at = 0;
-	int count;
 
-	/* Without a body of its own the library's is empty; it ends before keys
-	 * are looked up (stop_before_keys). */
-	if (dkim_eoh(r->dkim) != DKIM_STAT_OK ||
-	    dkim_eom(r->dkim, NULL) != DKIM_STAT_CBERROR ||
-	    dkim_getsiglist(r->dkim, &sigs, &count) != DKIM_STAT_OK) {
+	if (!dkim_engine_run(&r->dkim)) {
 		fail_all(r, ERR_CRYPTO, "the header can't be hashed");
 		return;
 	}
 	for (size_t i = 0; i < r->count; i++) {
 		if (r->results[i].error != 0)
 			continue;
-		if (at == (size_t)count) {
-			fail_all(r, ERR_CRYPTO, "the header can't be hashed");
-			return;
-		}
-		sign_one(r, i, start, sigs[at++]);
+		sign_one(r, i, start, at++);
 		start = r->ends[i];
 	}
 }
@@ -379,20 +281,17 @@ reason_for(int error)
 static void
 run(struct run *r)
 {
-	DKIM_STAT st;
 	int rc = ERR_NOMEM;
 
 	r->ends = arena_alloc(r->arena, (r->count + 1) * sizeof(*r->ends));
-	r->dkim = dkim_verify(
-	    r->sign->engine->lib, (const unsigned char *)"", NULL, &st);
+	r->dkim = dkim_engine_begin(r->sign->engine);
 	if (r->ends != NULL && r->dkim != NULL)
 		rc = feed_all(r);
 	if (rc == 0)
 		sign_all(r);
 	else
 		fail_all(r, rc, reason_for(rc));
-	if (r->dkim != NULL)
-		dkim_free(r->dkim);
+	dkim_engine_end(r->dkim);
 	buf_fini(&r->text);
 }
 

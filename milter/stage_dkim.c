@@ -1,0 +1,304 @@
+/*
+ * Verify the DKIM signatures of inbound mail (RFC 6376): the fact m->dkim, and
+ * what is done with mail whose signatures do not verify.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "chain.h"
+#include "lib/addr.h"
+#include "lib/conf/conf.h"
+#include "lib/dkim/dkim_verify.h"
+#include "lib/err.h"
+#include "snapshot.h"
+#include "stages.h"
+
+#define XCODE "5.7.20" /* no passing DKIM signature (RFC 7372 section 3.1) */
+
+static const struct conf_option options[] = {
+    {"MaximumSignaturesToVerify", CONF_INT, 0, "3", 0, 0, NULL, NULL,
+	"how many signatures of a message are verified; at most 8", NULL},
+    {"ClockDrift", CONF_INT, 0, "300", 0, 0, NULL, NULL,
+	"seconds that a signer's clock may differ by", NULL},
+    {"On-BadSignature", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
+	"what to do with mail none of whose signatures verifies", NULL},
+    {"On-KeyNotFound", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
+	"what to do with mail that is signed with a key that is not there",
+	NULL},
+    {"On-NoSignature", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
+	"what to do with mail that is not signed", NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+struct state {
+	struct dkim_verifier *verifier;
+	unsigned min_bits;
+	size_t signatures;
+	time_t drift;
+	enum verdict_action on_bad, on_no_key, on_none;
+};
+
+/* One message, from the end of its header on. */
+struct job {
+	struct dkim_verify *verify;
+	int64_t deadline_ms;
+};
+
+static enum verdict_action
+action(const struct conf *c, const char *keyword)
+{
+	if (!conf_given(c, keyword) && conf_given(c, "On-Default"))
+		keyword = "On-Default";
+	return verdict_from_word(conf_str(c, keyword));
+}
+
+static void
+unload(void *state)
+{
+	struct state *st = state;
+
+	dkim_verifier_free(st->verifier);
+	free(st);
+}
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	const struct conf *c = snap->conf;
+	struct state *st;
+
+	(void)old;
+	if (!snap->verifies)
+		return 0;
+	st = calloc(1, sizeof(*st));
+	if (st == NULL)
+		return ERR_NOMEM;
+	*state_r = st;
+	st->verifier = dkim_verifier_new();
+	st->min_bits = (unsigned)conf_int(c, "MinimumKeyBits");
+	st->signatures = (size_t)conf_int(c, "MaximumSignaturesToVerify");
+	st->drift = conf_int(c, "ClockDrift");
+	st->on_bad = action(c, "On-BadSignature");
+	st->on_no_key = action(c, "On-KeyNotFound");
+	st->on_none = action(c, "On-NoSignature");
+	if (st->verifier == NULL) {
+		errmsg_set(msg_r, "no memory");
+		return ERR_NOMEM;
+	}
+	return 0;
+}
+
+static struct verdict
+eoh(struct message *m)
+{
+	const struct state *st = message_state(m);
+	const struct dkim_policy policy = {.min_bits = st->min_bits,
+	    .signatures = st->signatures,
+	    .drift = st->drift,
+	    .now = message_time(m)};
+	struct job *job;
+
+	if (m->direction != DIRECTION_INBOUND || m->session->snap->dns == NULL)
+		return verdict_none;
+	job = arena_alloc(&m->arena, sizeof(*job));
+	if (job == NULL)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	*message_slot(m) = job;
+	job->deadline_ms = message_deadline(m);
+	job->verify = dkim_verify_new(st->verifier, &policy,
+	    m->session->snap->dns, &m->arena, &m->headers);
+	return job->verify == NULL
+	    ? verdict_error(VERDICT_E_INTERNAL, "no memory")
+	    : verdict_none;
+}
+
+static struct verdict
+body(struct message *m, const unsigned char *data, size_t len)
+{
+	struct job *job = *message_slot(m);
+
+	if (job != NULL)
+		dkim_verify_body(job->verify, data, len);
+	return verdict_none;
+}
+
+/* -- what was found -- */
+
+static bool
+passed_for(const struct dkim_verdicts *v, const char *domain)
+{
+	for (size_t i = 0; domain[0] != '\0' && i < v->count; i++) {
+		if (v->list[i].status == DKIM_STATUS_PASS &&
+		    strcasecmp(v->list[i].domain, domain) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Did the author's own domain sign? */
+static bool
+passed_for_author(struct message *m)
+{
+	const struct hdr *h = hdr_find(&m->headers, "From");
+	struct addr from;
+	size_t n = 0;
+
+	if (m->dkim->many_from || h == NULL)
+		return false;
+	return addr_list(&m->arena, h->value, h->value_len, &from, 1, &n) ==
+	    0 && n == 1 && passed_for(m->dkim, from.domain);
+}
+
+static bool
+passed_for_sender(struct message *m)
+{
+	struct addr sender;
+
+	return addr_split(&m->arena, m->sender, &sender) == 0 &&
+	    passed_for(m->dkim, sender.domain);
+}
+
+/* The names are SpamAssassin's. */
+static int
+symbols(struct message *m, enum dkim_status best)
+{
+	int rc;
+
+	if (best == DKIM_STATUS_NONE)
+		return 0;
+	rc = message_symbol(m, "DKIM_SIGNED", 0.1);
+	if (rc != 0 || best != DKIM_STATUS_PASS)
+		return rc != 0 ? rc : message_symbol(m, "DKIM_INVALID", 0.1);
+	rc = message_symbol(m, "DKIM_VALID", -0.1);
+	if (rc == 0 && passed_for_author(m))
+		rc = message_symbol(m, "DKIM_VALID_AU", -0.1);
+	if (rc == 0 && passed_for_sender(m))
+		rc = message_symbol(m, "DKIM_VALID_EF", -0.1);
+	return rc;
+}
+
+/* dkim=pass(example.org),fail(example.net) */
+static void
+note(struct message *m)
+{
+	struct buf b = BUF_INIT;
+
+	for (size_t i = 0; i < m->dkim->count; i++) {
+		const struct dkim_verdict *v = &m->dkim->list[i];
+
+		buf_printf(&b, "%s%s(%s)", i == 0 ? "" : ",",
+		    dkim_status_word(v->status),
+		    v->domain == NULL ? "" : v->domain);
+	}
+	message_note(m, "dkim", "%s",
+	    m->dkim->count == 0 || buf_text(&b) == NULL ? "none"
+							: buf_text(&b));
+	buf_fini(&b);
+}
+
+/* Why nothing passed, as who must act by it sees it.  A key in test mode counts
+ * for nothing (RFC 6376 section 3.6.1). */
+static enum dkim_cause
+cause(const struct dkim_verdicts *v)
+{
+	bool bad = false, no_key = false;
+
+	for (size_t i = 0; i < v->count; i++) {
+		const struct dkim_verdict *d = &v->list[i];
+
+		if (d->status == DKIM_STATUS_TEMPERROR)
+			return d->cause;
+		no_key |= d->cause == DKIM_CAUSE_NO_KEY;
+		bad |= d->cause != DKIM_CAUSE_NO_KEY && !d->testing &&
+		    d->status != DKIM_STATUS_NEUTRAL;
+	}
+	return bad ? DKIM_CAUSE_SIGNATURE
+	    : no_key ? DKIM_CAUSE_NO_KEY
+		     : DKIM_CAUSE_NONE;
+}
+
+static struct verdict
+act(enum verdict_action wanted, const char *words)
+{
+	struct verdict v;
+
+	/* To accept is to go on: others have yet to look. */
+	if (wanted == VERDICT_ACCEPT)
+		return verdict_none;
+	v = verdict_make(wanted, words);
+	if (wanted == VERDICT_REJECT)
+		v.xcode = XCODE;
+	return v;
+}
+
+static struct verdict
+decide(const struct state *st, const struct dkim_verdicts *v,
+    enum dkim_status best)
+{
+	if (best == DKIM_STATUS_PASS)
+		return verdict_none;
+	if (best == DKIM_STATUS_NONE)
+		return act(st->on_none, "message is not signed");
+	switch (cause(v)) {
+	case DKIM_CAUSE_NONE:
+		return verdict_none;
+	case DKIM_CAUSE_DNS:
+		return verdict_error(
+		    VERDICT_E_DNS, "a DKIM key can't be looked up");
+	case DKIM_CAUSE_INTERNAL:
+		return verdict_error(
+		    VERDICT_E_INTERNAL, "a DKIM signature can't be verified");
+	case DKIM_CAUSE_NO_KEY:
+		return act(
+		    st->on_no_key, "the key of the DKIM signature is not there");
+	default:
+		return act(st->on_bad, "no DKIM signature verifies");
+	}
+}
+
+static struct verdict
+eom(struct message *m)
+{
+	struct dkim_verdicts *v;
+	struct job *job = *message_slot(m);
+	enum dkim_status best;
+
+	if (job == NULL)
+		return verdict_none;
+	v = arena_alloc(&m->arena, sizeof(*v));
+	if (v == NULL ||
+	    dkim_verify_finish(job->verify, job->deadline_ms, v) != 0)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	m->dkim = v;
+	best = dkim_verdicts_best(v);
+	note(m);
+	if (symbols(m, best) != 0)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	return decide(message_state(m), v, best);
+}
+
+static void
+finish(struct message *m, const struct verdict *outcome)
+{
+	struct job *job = *message_slot(m);
+
+	(void)outcome;
+	if (job != NULL)
+		dkim_verify_free(job->verify);
+}
+
+const struct stage stage_dkim = {
+    .name = "dkim",
+    .needs = NEED_EXACT_HEADERS,
+    .holds = true,
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .eoh = eoh,
+    .body = body,
+    .eom = eom,
+    .finish = finish,
+};
