@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "facts.h"
 
-#include "lib/iprev.h"
-#include "lib/spf/spf.h"
 #include "lib/dkim/dkim_verify.h"
 #include "lib/dmarc/dmarc.h"
+#include "lib/iprev.h"
+#include "lib/spf/spf.h"
 #include "posternctl.h"
 #include "session.h"
 
