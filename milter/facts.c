@@ -2,6 +2,7 @@
 #include "facts.h"
 
 #include "lib/dkim/dkim_verify.h"
+#include "lib/iprev.h"
 #include "posternctl.h"
 #include "session.h"
 
@@ -47,8 +48,10 @@ facts_dmarc(const struct dmarc_result *r)
 json_t *
 facts_rdns(const struct iprev_result *r)
 {
-	(void)r;
-	return json_null();
+	if (r == NULL)
+		return json_null();
+	return json_pack("{s:s,s:o}", "result", iprev_word(r->status), "name",
+	    posternctl_string(r->name));
 }
 
 json_t *
