@@ -2,15 +2,22 @@
 #include "facts.h"
 
 #include "lib/dkim/dkim_verify.h"
+#include "lib/dmarc/dmarc.h"
 #include "lib/iprev.h"
+#include "lib/spf/spf.h"
 #include "posternctl.h"
 #include "session.h"
 
 json_t *
 facts_spf(const struct spf_result *r)
 {
-	(void)r;
-	return json_null();
+	if (r == NULL)
+		return json_null();
+	return json_pack("{s:s,s:s,s:o,s:o,s:o}", "result",
+	    spf_outcome_text(r->result), "scope", spf_scope_text(r->scope),
+	    "domain", posternctl_string(r->domain), "mechanism",
+	    posternctl_string(r->mechanism), "explanation",
+	    posternctl_string(r->explanation));
 }
 
 json_t *
@@ -41,8 +48,18 @@ facts_dkim(const struct dkim_verdicts *v)
 json_t *
 facts_dmarc(const struct dmarc_result *r)
 {
-	(void)r;
-	return json_null();
+	bool found = r != NULL && r->policy_domain != NULL;
+
+	if (r == NULL)
+		return json_null();
+	return json_pack("{s:s,s:s,s:s?,s:s?,s:s,s:s,s:b,s:b,s:s?}", "result",
+	    dmarc_outcome_word(r->result), "domain", r->domain,
+	    "policy_domain", found ? r->policy_domain : NULL, "policy",
+	    found ? dmarc_policy_word(r->policy) : NULL, "disposition",
+	    dmarc_policy_word(r->disposition), "discovery",
+	    r->psl ? "psl" : "treewalk", "spf_aligned", r->spf_aligned,
+	    "dkim_aligned", r->dkim_aligned, "override",
+	    dmarc_override_word(r->override));
 }
 
 json_t *

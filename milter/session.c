@@ -22,6 +22,18 @@ message_time(const struct message *m)
 	return m->session->at != 0 ? m->session->at : time(NULL);
 }
 
+int64_t
+message_deadline(const struct message *m)
+{
+	struct timespec now;
+	int64_t later;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	later = now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000 +
+	    m->session->snap->dns_timeout_ms;
+	return later > m->deadline_ms ? later : m->deadline_ms;
+}
+
 const char *
 session_macro(const struct session *s, const char *name)
 {

@@ -118,6 +118,9 @@ struct message {
 size_t message_size(const struct message *m);
 /* The time to judge by. */
 time_t message_time(const struct message *m);
+/* When look-ups must end that begin only now (CLOCK_MONOTONIC, milliseconds):
+ * a header that took its time to arrive leaves them as much as others had. */
+int64_t message_deadline(const struct message *m);
 /* The MTA's macro, through the session's driver. */
 const char *session_macro(const struct session *s, const char *name);
 

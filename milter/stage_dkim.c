@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 
 #include "chain.h"
 #include "lib/addr.h"
@@ -92,20 +91,6 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	return 0;
 }
 
-/* The message's deadline; a header that took its time to arrive leaves the
- * look-ups that only now can begin as much as others had. */
-static int64_t
-deadline(const struct message *m)
-{
-	struct timespec now;
-	int64_t later;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	later = now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000 +
-	    m->session->snap->dns_timeout_ms;
-	return later > m->deadline_ms ? later : m->deadline_ms;
-}
-
 static struct verdict
 eoh(struct message *m)
 {
@@ -122,7 +107,7 @@ eoh(struct message *m)
 	if (job == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	*message_slot(m) = job;
-	job->deadline_ms = deadline(m);
+	job->deadline_ms = message_deadline(m);
 	job->verify = dkim_verify_new(st->verifier, &policy,
 	    m->session->snap->dns, &m->arena, &m->headers);
 	return job->verify == NULL

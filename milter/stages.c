@@ -15,8 +15,11 @@ const struct stage *const stages[] = {
     &stage_rdns,      /* what came of it; after all that wait */
     &stage_account,   /* before whoever counts */
     &stage_login,     /* before anyone signs or counts */
+    &stage_spf,       /* begins to ask at MAIL */
     &stage_dkim,      /* asks early, is answered late */
+    &stage_dmarc,     /* weighs what spf and dkim found */
     &stage_quota,     /* counts what all before it let pass */
+    &stage_authres,   /* reports what all before it found */
     &stage_software,  /* an edit that depends on nothing */
     &stage_sign,      /* last: it signs what the others made of the header */
     NULL,

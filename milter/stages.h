@@ -7,14 +7,17 @@
 struct stage;
 
 extern const struct stage stage_account;
+extern const struct stage stage_authres;
 extern const struct stage stage_direction;
 extern const struct stage stage_dkim;
 extern const struct stage stage_iprev;
+extern const struct stage stage_dmarc;
 extern const struct stage stage_login;
 extern const struct stage stage_peer;
 extern const struct stage stage_rdns;
 extern const struct stage stage_sign;
 extern const struct stage stage_quota;
 extern const struct stage stage_software;
+extern const struct stage stage_spf;
 
 #endif

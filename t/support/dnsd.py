@@ -143,6 +143,8 @@ class Zone:
                 self._put(into, 'TXT', one)
         if 'SPF' in into and 'TXT' not in into:
             into['TXT'] = into['SPF']
+        if ANY_FAILURE in into and into.get('TXT') == []:
+            del into['TXT']     # NONE was there to keep SPF's out
 
     @staticmethod
     def _put(into, word, value):

@@ -1,0 +1,67 @@
+/*
+ * The Authentication-Results field (RFC 8601): writing ours, and telling whose
+ * one is that somebody else wrote.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Writing:
+ *	struct authres ar;
+ *	authres_begin(&ar, &buf, "mx.example.org", NULL, false);
+ *	authres_result(&ar, "spf", "pass");
+ *	authres_property(&ar, "smtp", "mailfrom", "bob@example.com");
+ *	authres_end(&ar);
+ * makes "mx.example.org;\n\tspf=pass smtp.mailfrom=bob@example.com" in the
+ * buffer, folded.  Values may be any text: they are quoted where they must be,
+ * and octets that may not stand in a header become `?`.
+ */
+#ifndef LIB_AUTHRES_H
+#define LIB_AUTHRES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+struct buf;
+
+#define AUTHRES_VALUE_MAX 320 /* octets written of one value or comment */
+
+struct authres {
+	struct buf *buf;
+	size_t line;  /* where the present line began in the buffer */
+	size_t count; /* results so far */
+	bool utf8;
+};
+
+/* id: the authserv-id; job: a job id to follow it after a slash, or NULL.
+ * utf8: the header may hold UTF-8 (RFC 6532).  Memory: see lib/buf.h. */
+void authres_begin(struct authres *w, struct buf *b, const char *id,
+    const char *job, bool utf8);
+/* A method and its result; both words of the standard. */
+void authres_result(
+    struct authres *w, const char *method, const char *result);
+/* The words in parentheses behind the result. */
+void authres_comment(struct authres *w, const char *text);
+/* reason="text" */
+void authres_reason(struct authres *w, const char *text);
+void authres_property(struct authres *w, const char *type,
+    const char *property, const char *value);
+/* Without a result that says `none`. */
+void authres_end(struct authres *w);
+
+/* What a field of others says of itself. */
+struct authres_head {
+	const char *id; /* the authserv-id in lower case, without a job id,
+	    A-labels, no final dot; "" when there is none; in the arena */
+	bool checks;    /* it has a result of dkim, spf, dmarc or iprev */
+};
+
+/*
+ * Look at a value as it came.  Whatever stands there is understood as the most
+ * credulous reader would: comments anywhere, quotes, versions, words too many,
+ * a name in front.  0, or ERR_NOMEM.
+ */
+int authres_look(struct arena *a, const char *value, size_t len,
+    struct authres_head *head_r);
+/* An authserv-id from the configuration or the MTA, in the same form. */
+const char *authres_id(struct arena *a, const char *id);
+
+#endif

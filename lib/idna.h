@@ -1,0 +1,18 @@
+/*
+ * Domain names as the DNS has them: A-labels (RFC 5890, RFC 5891).
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LIB_IDNA_H
+#define LIB_IDNA_H
+
+struct arena;
+
+/*
+ * The name in lower case, without final dot, U-labels as A-labels; in the
+ * arena.  NULL: it is not the name of a host or domain (letters, digits,
+ * hyphens and underscores in labels of 1 to 63, at most 253 in all), or there
+ * is no memory.
+ */
+const char *idna_ascii(struct arena *a, const char *domain);
+
+#endif

@@ -1,0 +1,285 @@
+/*
+ * The Authentication-Results field (RFC 8601): every inbound message leaves
+ * with exactly one of ours on top, and without those that others wrote in our
+ * name.  SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "chain.h"
+#include "lib/authres.h"
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "lib/dkim/dkim_verify.h"
+#include "lib/dmarc/dmarc.h"
+#include "lib/err.h"
+#include "lib/spf/spf.h"
+#include "options.h"
+#include "snapshot.h"
+#include "stages.h"
+
+#define FIELD "Authentication-Results"
+#define HOST_SIZE 256
+
+static const struct conf_option options[] = {
+    {"AuthservID", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the name under which results are reported; HOSTNAME is the host's "
+	"own, otherwise it is the MTA's",
+	NULL},
+    {"AuthservIDWithJobID", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"add the queue id to that name", NULL},
+    {"RemoveARFrom", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"further names whose " FIELD " fields are removed", dataset_check},
+    {"RemoveARAll", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"remove those even if they report nothing that postern checks", NULL},
+    {"KeepAuthResults", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"remove no " FIELD " fields, not even in the own name", NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+struct state {
+	char host[HOST_SIZE]; /* gethostname */
+	const char *id;       /* NULL: the MTA's name */
+	bool with_job, remove_all, keep;
+	struct dataset *from; /* NULL: nobody */
+};
+
+static void
+unload(void *state)
+{
+	struct state *st = state;
+
+	dataset_free(st->from);
+	free(st);
+}
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	const struct conf *c = snap->conf;
+	struct state *st;
+
+	(void)old;
+	if (!snap->verifies)
+		return 0;
+	st = calloc(1, sizeof(*st));
+	if (st == NULL)
+		return ERR_NOMEM;
+	*state_r = st;
+	if (gethostname(st->host, sizeof(st->host) - 1) != 0 ||
+	    st->host[0] == '\0')
+		strcpy(st->host, "localhost");
+	st->id = conf_str(c, "AuthservID");
+	if (st->id != NULL && strcmp(st->id, "HOSTNAME") == 0)
+		st->id = st->host;
+	st->with_job = conf_bool(c, "AuthservIDWithJobID");
+	st->remove_all = conf_bool(c, "RemoveARAll");
+	st->keep = conf_bool(c, "KeepAuthResults");
+	return options_set(c, "RemoveARFrom", NULL, &st->from, msg_r);
+}
+
+static const char *
+own_id(const struct state *st, const struct message *m)
+{
+	const char *host = m->session->host;
+
+	if (st->id != NULL)
+		return st->id;
+	return host != NULL && host[0] != '\0' ? host : st->host;
+}
+
+/* -- those of others -- */
+
+/* opendkim.conf(5): full names, or `.domain` for all names below it. */
+static bool
+named(const struct dataset *set, const char *id)
+{
+	struct dataset_entry e;
+
+	for (const char *p = id; p != NULL && *p != '\0';
+	     p = strchr(p + 1, '.')) {
+		if (dataset_get(set, p, &e) == 0) {
+			dataset_entry_fini(&e);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool
+same(struct arena *a, const char *id, const char *ours)
+{
+	const char *name = ours == NULL ? NULL : authres_id(a, ours);
+
+	return name != NULL && name[0] != '\0' && strcmp(id, name) == 0;
+}
+
+/* Does it claim to be ours, or somebody's who has no say? */
+static bool
+is_forged(const struct state *st, struct message *m,
+    const struct authres_head *head)
+{
+	if (same(&m->arena, head->id, own_id(st, m)) ||
+	    same(&m->arena, head->id, m->session->host))
+		return true;
+	return st->from != NULL && named(st->from, head->id) &&
+	    (st->remove_all || head->checks);
+}
+
+static int
+remove_forged(const struct state *st, struct message *m)
+{
+	int rc = 0;
+	unsigned removed = 0;
+
+	for (const struct hdr *h = m->headers.first; rc == 0 && h != NULL;
+	     h = h->next) {
+		struct authres_head head;
+
+		if (!hdr_is(h, FIELD))
+			continue;
+		rc = authres_look(&m->arena, h->value, h->value_len, &head);
+		if (rc == 0 && is_forged(st, m, &head)) {
+			rc = edit_want(&m->edits, &m->arena, EDIT_DELETE,
+			    h->index, FIELD, NULL);
+			removed++;
+		}
+	}
+	if (removed > 0)
+		message_note(m, "ar_removed", "%u", removed);
+	return rc;
+}
+
+/* -- our own -- */
+
+static void
+say_spf(struct authres *ar, const struct message *m, const struct spf_result *r)
+{
+	if (r == NULL)
+		return;
+	authres_result(ar, "spf", spf_outcome_text(r->result));
+	if (r->reason != NULL)
+		authres_reason(ar, r->reason);
+	if (r->scope == SPF_MFROM)
+		authres_property(ar, "smtp", "mailfrom",
+		    m->sender[0] != '\0' ? m->sender : r->domain);
+	else
+		authres_property(ar, "smtp", "helo", r->domain);
+}
+
+static void
+say_property(struct authres *ar, const char *property, const char *value)
+{
+	if (value != NULL)
+		authres_property(ar, "header", property, value);
+}
+
+static void
+say_dkim(struct authres *ar, const struct dkim_verdicts *all)
+{
+	if (all != NULL && all->count == 0)
+		authres_result(ar, "dkim", "none");
+	for (size_t i = 0; all != NULL && i < all->count; i++) {
+		const struct dkim_verdict *v = &all->list[i];
+		char bits[32];
+
+		authres_result(ar, "dkim", dkim_status_word(v->status));
+		snprintf(bits, sizeof(bits), "%u-bit key", v->bits);
+		if (v->bits != 0)
+			authres_comment(ar, bits);
+		if (v->reason != NULL)
+			authres_reason(ar, v->reason);
+		say_property(ar, "d", v->domain);
+		say_property(ar, "i", v->identity);
+		say_property(ar, "s", v->selector);
+		say_property(ar, "a", v->algorithm);
+		say_property(ar, "b", v->b);
+	}
+}
+
+/* Which identifier it was that passed, or what the policy asks for. */
+static void
+say_dmarc(struct authres *ar, const struct dmarc_result *r)
+{
+	const char *override;
+	struct buf b = BUF_INIT;
+
+	if (r == NULL)
+		return;
+	authres_result(ar, "dmarc", dmarc_outcome_word(r->result));
+	if (r->policy_domain != NULL) {
+		buf_printf(&b, "p=%s dis=%s", dmarc_policy_word(r->policy),
+		    dmarc_policy_word(r->disposition));
+		if (r->spf_aligned)
+			buf_printf(&b, " spf=%s", r->spf_domain);
+		if (r->dkim_aligned)
+			buf_printf(&b, " dkim=%s", r->dkim_domain);
+		override = dmarc_override_word(r->override);
+		if (override != NULL)
+			buf_printf(&b, " override=%s", override);
+		if (buf_text(&b) != NULL)
+			authres_comment(ar, buf_text(&b));
+	}
+	buf_fini(&b);
+	if (r->domain[0] != '\0')
+		authres_property(ar, "header", "from", r->domain);
+	if (r->policy_domain != NULL)
+		authres_property(
+		    ar, "policy", "dmarc", dmarc_policy_word(r->applied));
+}
+
+/* RFC 6531: may the header hold UTF-8? */
+static bool
+is_utf8(const struct message *m)
+{
+	for (size_t i = 0; m->params != NULL && m->params[i] != NULL; i++) {
+		if (strcasecmp(m->params[i], "SMTPUTF8") == 0)
+			return true;
+	}
+	return false;
+}
+
+static struct verdict
+eom(struct message *m)
+{
+	const struct state *st = message_state(m);
+	struct buf b = BUF_INIT;
+	struct authres ar;
+	const char *value;
+	int rc = 0;
+
+	if (m->direction != DIRECTION_INBOUND)
+		return verdict_none;
+	authres_begin(&ar, &b, own_id(st, m),
+	    st->with_job ? m->queue_id : NULL, is_utf8(m));
+	say_spf(&ar, m, m->spf);
+	if (m->spf_helo != m->spf)
+		say_spf(&ar, m, m->spf_helo);
+	say_dkim(&ar, m->dkim);
+	say_dmarc(&ar, m->dmarc);
+	authres_end(&ar);
+	value = buf_text(&b);
+	if (!st->keep)
+		rc = remove_forged(st, m);
+	if (rc == 0)
+		rc = value == NULL
+		    ? ERR_NOMEM
+		    : edit_want(&m->edits, &m->arena, EDIT_INSERT, 0, FIELD,
+			  value);
+	buf_fini(&b);
+	return rc == 0 ? verdict_none
+		       : verdict_error(VERDICT_E_INTERNAL, "no memory");
+}
+
+const struct stage stage_authres = {
+    .name = "authres",
+    .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_DELETE),
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .eom = eom,
+};

@@ -1,0 +1,442 @@
+/*
+ * DMARC (RFC 9989) of inbound mail: the fact m->dmarc, its symbols, and what is
+ * done with mail that fails.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A domain owner's policy is a wish.  By default it only becomes a symbol, for
+ * section 7.4 forbids to reject on p=reject alone.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain.h"
+#include "hosts.h"
+#include "lib/addr.h"
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "lib/dkim/dkim_verify.h"
+#include "lib/dmarc/dmarc.h"
+#include "lib/err.h"
+#include "lib/idna.h"
+#include "lib/pslist.h"
+#include "lib/spf/spf.h"
+#include "log.h"
+#include "options.h"
+#include "snapshot.h"
+#include "stages.h"
+
+#define XCODE "5.7.26" /* RFC 7372 section 3.3 */
+#define FROM_ADDRESSES_MAX 20
+#define SIGNATURES_MAX DKIM_VERIFY_SIGNATURES_MAX
+
+static const char *const policies[] = {"tag", "quarantine", "reject", NULL};
+enum policy { POLICY_TAG, POLICY_QUARANTINE, POLICY_REJECT };
+
+static const char *const discoveries[] = {"treewalk", "psl", NULL};
+enum discovery { DISCOVERY_TREEWALK, DISCOVERY_PSL };
+
+static const struct conf_option options[] = {
+    {"DMARC", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
+	"judge inbound mail by DMARC; only where Mode has v", NULL},
+    {"DMARCPolicy", CONF_WORD, 0, "tag", 0, 0, policies, NULL,
+	"how far a domain owner's policy is followed: tag only marks", NULL},
+    {"DMARCTrustedForwarders", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"hosts that forward mail, whose DMARC failures count for nothing",
+	dataset_check},
+    {"DMARCMailingLists", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"domains of mailing lists; where SPF or DKIM passes for one, a DMARC "
+	"failure counts for nothing",
+	dataset_check},
+    {"OrganizationalDomain", CONF_WORD, 0, "treewalk", 0, 0, discoveries, NULL,
+	"how DMARC finds a domain's owner: by the DNS, or by a list", NULL},
+    {"PublicSuffixList", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the list for OrganizationalDomain psl; otherwise the system's", NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+struct state {
+	enum policy policy;
+	struct pslist *psl; /* NULL: tree walk */
+	struct hosts forwarders;
+	struct dataset *lists; /* NULL: none */
+};
+
+/* One message, from the end of its header on. */
+struct job {
+	struct dmarc *dmarc;
+	int64_t deadline_ms;
+};
+
+static void
+unload(void *state)
+{
+	struct state *st = state;
+
+	pslist_free(st->psl);
+	hosts_fini(&st->forwarders);
+	dataset_free(st->lists);
+	free(st);
+}
+
+static int
+load_psl(const struct conf *c, struct pslist **psl_r, struct errmsg *msg_r)
+{
+	struct errmsg why;
+	int rc;
+
+	if (conf_word(c, "OrganizationalDomain") != DISCOVERY_PSL)
+		return 0;
+	rc = pslist_open(conf_str(c, "PublicSuffixList"), psl_r, &why);
+	if (rc != 0 && rc != ERR_NOMEM)
+		errmsg_set(msg_r, "%s: %s: %s",
+		    conf_where(c,
+			conf_given(c, "PublicSuffixList")
+			    ? "PublicSuffixList"
+			    : "OrganizationalDomain"),
+		    conf_given(c, "PublicSuffixList") ? "PublicSuffixList"
+						      : "OrganizationalDomain",
+		    why.text);
+	return rc;
+}
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	const struct conf *c = snap->conf;
+	struct state *st;
+	int rc;
+
+	(void)old;
+	if (!snap->verifies || !conf_bool(c, "DMARC"))
+		return 0;
+	st = calloc(1, sizeof(*st));
+	if (st == NULL)
+		return ERR_NOMEM;
+	*state_r = st;
+	st->policy = (enum policy)conf_word(c, "DMARCPolicy");
+	rc = load_psl(c, &st->psl, msg_r);
+	if (rc == 0)
+		rc = hosts_load(c, "DMARCTrustedForwarders", NULL,
+		    &st->forwarders, msg_r);
+	if (rc == 0)
+		rc = options_set(
+		    c, "DMARCMailingLists", NULL, &st->lists, msg_r);
+	return rc;
+}
+
+/* -- who wrote it -- */
+
+struct authors {
+	const char *domains[FROM_ADDRESSES_MAX + 1];
+	size_t count;
+	size_t fields;
+	bool unreadable;
+};
+
+/* What can't be read is never skipped: it is an author without a domain. */
+static int
+read_from(struct message *m, const struct hdr *h, struct authors *who)
+{
+	struct addr list[FROM_ADDRESSES_MAX];
+	size_t n, room = FROM_ADDRESSES_MAX - who->count;
+	int rc = addr_list(&m->arena, h->value, h->value_len, list, room, &n);
+
+	who->fields++;
+	if (rc == ERR_NOMEM)
+		return rc;
+	who->unreadable |= rc != 0 || n == 0;
+	for (size_t i = 0; i < n; i++)
+		who->domains[who->count++] = list[i].domain;
+	return 0;
+}
+
+static int
+find_authors(struct message *m, struct authors *who)
+{
+	int rc = 0;
+
+	for (const struct hdr *h = m->headers.first; rc == 0 && h != NULL;
+	     h = h->next) {
+		if (hdr_is(h, "From"))
+			rc = read_from(m, h, who);
+	}
+	if (rc == 0 && who->fields == 0)
+		rc = message_symbol(m, "MISSING_FROM", 1.0);
+	if (rc == 0 && who->fields > 1)
+		rc = message_symbol(m, "MULTIPLE_FROM", 2.0);
+	if (rc == 0 && who->unreadable) {
+		who->domains[who->count++] = "";
+		rc = message_symbol(m, "FROM_INVALID", 2.0);
+	}
+	return rc;
+}
+
+/* The d= of a signature, roughly: it only says what to ask beforehand. */
+static const char *
+signature_domain(struct arena *a, const struct hdr *h)
+{
+	char *copy = arena_memdup(a, h->value, h->value_len), *save;
+
+	for (char *tag = copy == NULL ? NULL : strtok_r(copy, ";", &save);
+	     tag != NULL; tag = strtok_r(NULL, ";", &save)) {
+		tag += strspn(tag, " \t\r\n");
+		if (strncmp(tag, "d=", 2) != 0)
+			continue;
+		tag += 2 + strspn(tag + 2, " \t\r\n");
+		tag[strcspn(tag, " \t\r\n")] = '\0';
+		return tag;
+	}
+	return NULL;
+}
+
+/* Ask for what may pass while SPF and DKIM are still at work. */
+static void
+expect(struct message *m, struct dmarc *d)
+{
+	const char *name = m->session->helo;
+	struct addr sender;
+	size_t left = SIGNATURES_MAX;
+
+	if (m->sender[0] != '\0')
+		name = addr_split(&m->arena, m->sender, &sender) == 0
+		    ? sender.domain
+		    : NULL;
+	if (name != NULL)
+		dmarc_expect(d, name);
+	for (const struct hdr *h = m->headers.first; h != NULL && left > 0;
+	     h = h->next) {
+		if (!hdr_is(h, "DKIM-Signature"))
+			continue;
+		left--;
+		name = signature_domain(&m->arena, h);
+		if (name != NULL)
+			dmarc_expect(d, name);
+	}
+}
+
+static struct verdict
+eoh(struct message *m)
+{
+	const struct state *st = message_state(m);
+	const struct dns *dns = m->session->snap->dns;
+	struct authors who = {.count = 0};
+	struct job *job;
+
+	if (m->direction != DIRECTION_INBOUND || dns == NULL)
+		return verdict_none;
+	job = arena_alloc(&m->arena, sizeof(*job));
+	if (job == NULL || find_authors(m, &who) != 0)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	*message_slot(m) = job;
+	job->deadline_ms = message_deadline(m);
+	job->dmarc =
+	    dmarc_start(dns, &m->arena, st->psl, who.domains, who.count);
+	if (job->dmarc == NULL)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	expect(m, job->dmarc);
+	return verdict_none;
+}
+
+/* -- what SPF and DKIM say -- */
+
+static struct dmarc_identifier
+spf_evidence(const struct message *m)
+{
+	const struct spf_result *r = m->spf;
+
+	if (r == NULL || (r->result != SPF_PASS && r->result != SPF_TEMPERROR))
+		return (struct dmarc_identifier){.domain = NULL};
+	return (struct dmarc_identifier){
+	    .domain = r->domain, .unknown = r->result == SPF_TEMPERROR};
+}
+
+/* With two From fields there is no telling which one was signed. */
+static size_t
+dkim_evidence(const struct message *m, struct dmarc_identifier *ids)
+{
+	size_t n = 0;
+
+	if (m->dkim == NULL || m->dkim->many_from)
+		return 0;
+	for (size_t i = 0; i < m->dkim->count && n < SIGNATURES_MAX; i++) {
+		const struct dkim_verdict *v = &m->dkim->list[i];
+
+		if (v->status == DKIM_STATUS_PASS ||
+		    v->status == DKIM_STATUS_TEMPERROR)
+			ids[n++] = (struct dmarc_identifier){
+			    .domain = v->domain,
+			    .unknown = v->status != DKIM_STATUS_PASS};
+	}
+	return n;
+}
+
+/* -- what comes of it -- */
+
+static bool
+is_list(const struct state *st, struct arena *a,
+    const struct dmarc_identifier *id)
+{
+	struct dataset_entry e;
+	const char *name =
+	    id->domain == NULL || id->unknown ? NULL
+					      : idna_ascii(a, id->domain);
+
+	if (name == NULL || dataset_get(st->lists, name, &e) != 0)
+		return false;
+	dataset_entry_fini(&e);
+	return true;
+}
+
+/* Is it from somebody whose failures are explained? */
+static enum dmarc_override
+excuse(const struct state *st, struct message *m,
+    const struct dmarc_evidence *e)
+{
+	bool list = false;
+
+	if (hosts_match(&st->forwarders, m->session))
+		return DMARC_OVERRIDE_FORWARDER;
+	if (st->lists != NULL) {
+		list = is_list(st, &m->arena, &e->spf);
+		for (size_t i = 0; i < e->dkim_count; i++)
+			list = list || is_list(st, &m->arena, &e->dkim[i]);
+	}
+	return list ? DMARC_OVERRIDE_LIST : DMARC_OVERRIDE_NONE;
+}
+
+/* What is done, of what was asked for; why less, goes into the result. */
+static enum dmarc_policy
+enforce(const struct state *st, struct dmarc_result *r,
+    enum dmarc_override excuse)
+{
+	if (r->disposition == DMARC_POLICY_NONE)
+		return DMARC_POLICY_NONE;
+	if (excuse != DMARC_OVERRIDE_NONE) {
+		r->override = excuse;
+		return DMARC_POLICY_NONE;
+	}
+	if (st->policy >= (enum policy)r->disposition)
+		return r->disposition;
+	r->override = DMARC_OVERRIDE_LOCAL;
+	return st->policy == POLICY_TAG ? DMARC_POLICY_NONE
+					: DMARC_POLICY_QUARANTINE;
+}
+
+/* The names are SpamAssassin's, where it has one. */
+static int
+symbol(struct message *m, const struct dmarc_result *r)
+{
+	static const struct {
+		const char *name;
+		double score;
+	} failed[] = {
+	    [DMARC_POLICY_NONE] = {"DMARC_NONE", 0.9},
+	    [DMARC_POLICY_QUARANTINE] = {"DMARC_QUAR", 1.2},
+	    [DMARC_POLICY_REJECT] = {"DMARC_REJECT", 1.8},
+	};
+
+	switch (r->result) {
+	case DMARC_NONE:
+		return message_symbol(m, "DMARC_MISSING", 0.0);
+	case DMARC_PASS:
+		return message_symbol(m, "DMARC_PASS", 0.0);
+	case DMARC_TEMPERROR:
+		return message_symbol(m, "DMARC_TEMPERROR", 0.0);
+	case DMARC_PERMERROR:
+		return message_symbol(m, "DMARC_PERMERROR", 1.0);
+	default:
+		break;
+	}
+	if (r->override == DMARC_OVERRIDE_FORWARDER ||
+	    r->override == DMARC_OVERRIDE_LIST)
+		return message_symbol(m, "DMARC_EXCUSED", 0.0);
+	return message_symbol(
+	    m, failed[r->disposition].name, failed[r->disposition].score);
+}
+
+static void
+note(struct message *m, const struct dmarc_result *r)
+{
+	const char *override = dmarc_override_word(r->override);
+
+	message_note(m, "dmarc", "%s", dmarc_outcome_word(r->result));
+	if (r->result == DMARC_PASS || r->result == DMARC_NONE)
+		return;
+	message_note(m, "dmarc_from", "%s", r->domain);
+	if (r->policy_domain != NULL)
+		message_note(
+		    m, "dmarc_policy", "%s", dmarc_policy_word(r->policy));
+	if (override != NULL)
+		message_note(m, "dmarc_override", "%s", override);
+}
+
+static struct verdict
+act(struct message *m, const struct dmarc_result *r, enum dmarc_policy done)
+{
+	char *text;
+	struct verdict v;
+
+	if (done == DMARC_POLICY_NONE)
+		return verdict_none;
+	text = arena_printf(&m->arena, "%s the DMARC policy of %s",
+	    done == DMARC_POLICY_REJECT ? "Refused by" : "Held by", r->domain);
+	v = verdict_make(done == DMARC_POLICY_REJECT ? VERDICT_REJECT
+						     : VERDICT_QUARANTINE,
+	    text);
+	if (done == DMARC_POLICY_REJECT)
+		v.xcode = XCODE;
+	return v;
+}
+
+static struct verdict
+eom(struct message *m)
+{
+	const struct state *st = message_state(m);
+	struct job *job = *message_slot(m);
+	struct dmarc_identifier dkim[SIGNATURES_MAX];
+	struct dmarc_evidence e = {.dkim = dkim};
+	struct dmarc_result *r;
+	enum dmarc_override why;
+	enum dmarc_policy done;
+
+	if (job == NULL)
+		return verdict_none;
+	e.spf = spf_evidence(m);
+	e.dkim_count = dkim_evidence(m, dkim);
+	r = arena_alloc(&m->arena, sizeof(*r));
+	if (r == NULL ||
+	    dmarc_finish(job->dmarc, &e, job->deadline_ms, r) != 0)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	why = excuse(st, m, &e);
+	done = enforce(st, r, why);
+	m->dmarc = r;
+	note(m, r);
+	if (symbol(m, r) != 0)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	if (r->result == DMARC_TEMPERROR && st->policy != POLICY_TAG &&
+	    why == DMARC_OVERRIDE_NONE)
+		return verdict_error(VERDICT_E_DNS, "DMARC: no answer");
+	return act(m, r, done);
+}
+
+static void
+finish(struct message *m, const struct verdict *outcome)
+{
+	struct job *job = *message_slot(m);
+
+	(void)outcome;
+	if (job != NULL)
+		dmarc_drop(job->dmarc);
+}
+
+const struct stage stage_dmarc = {
+    .name = "dmarc",
+    .holds = true,
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .eoh = eoh,
+    .eom = eom,
+    .finish = finish,
+};

@@ -1,0 +1,232 @@
+/* Authentication-Results. SPDX-License-Identifier: BSD-2-Clause */
+#include "lib/authres.h"
+
+#include <string.h>
+
+#include "lib/arena.h"
+#include "lib/buf.h"
+#include "t/support/test.h"
+
+static void
+writes(void **state)
+{
+	struct buf b = BUF_INIT;
+	struct authres w;
+
+	(void)state;
+	authres_begin(&w, &b, "mx.example.org", NULL, false);
+	authres_result(&w, "spf", "pass");
+	authres_property(&w, "smtp", "mailfrom", "bob@example.com");
+	authres_result(&w, "dkim", "fail");
+	authres_comment(&w, "2048-bit key; (\\ a\xff\n)");
+	authres_reason(&w, "the body \"has\" changed");
+	authres_property(&w, "header", "d", "example.com");
+	authres_property(&w, "header", "b", "a/b+c=12");
+	authres_end(&w);
+	assert_string_equal(buf_text(&b),
+	    "mx.example.org;\n"
+	    "\tspf=pass smtp.mailfrom=bob@example.com;\n"
+	    "\tdkim=fail (2048-bit key; \\(\\\\ a??\\)) "
+	    "reason=\"the body \\\"has\\\" changed\"\n"
+	    "\theader.d=example.com header.b=\"a/b+c=12\"");
+	buf_fini(&b);
+}
+
+static void
+writes_none(void **state)
+{
+	struct buf b = BUF_INIT;
+	struct authres w;
+
+	(void)state;
+	authres_begin(&w, &b, "mx.example.org", "4XyZ", false);
+	authres_end(&w);
+	assert_string_equal(buf_text(&b), "\"mx.example.org/4XyZ\"; none");
+	buf_fini(&b);
+}
+
+static void
+quotes(void **state)
+{
+	static const struct {
+		const char *value, *written;
+		bool utf8;
+	} cases[] = {
+	    {"", " a.b=\"\"", false},
+	    {"@example.org", " a.b=@example.org", false},
+	    {"a@", " a.b=\"a@\"", false},
+	    {"a@b@c", " a.b=\"a@b@c\"", false},
+	    {"a b@c", " a.b=\"a b@c\"", false},
+	    {"\"x\"@c", " a.b=\"\\\"x\\\"@c\"", false},
+	    {"a;spf=pass", " a.b=\"a;spf=pass\"", false},
+	    {"a\r\nX: y", " a.b=\"a??X: y\"", false},
+	    {"2001:db8::1", " a.b=\"2001:db8::1\"", false},
+	    {"b\xc3\xbc@x", " a.b=\"b??@x\"", false},
+	    {"b\xc3\xbc@x", " a.b=\"b\xc3\xbc@x\"", true},
+	    {"b\xc3@x", " a.b=\"b?@x\"", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf b = BUF_INIT;
+		struct authres w;
+
+		authres_begin(&w, &b, "x", NULL, cases[i].utf8);
+		authres_property(&w, "a", "b", cases[i].value);
+		assert_string_equal(buf_text(&b) + 1, cases[i].written);
+		buf_fini(&b);
+	}
+}
+
+/* However long a value is, lines stay short of RFC 5322's 998. */
+static void
+folds(void **state)
+{
+	char value[5000];
+	struct buf b = BUF_INIT;
+	struct authres w;
+	size_t column = 0;
+
+	(void)state;
+	memset(value, 'a', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	authres_begin(&w, &b, "mx.example.org", NULL, false);
+	authres_result(&w, "dkim", "pass");
+	for (int i = 0; i < 10; i++)
+		authres_property(&w, "header", "d", "name.example.org");
+	authres_property(&w, "header", "i", value);
+	authres_comment(&w, value);
+	for (const char *p = buf_text(&b); *p != '\0'; p++) {
+		column = *p == '\n' ? 0 : column + 1;
+		assert_true(column <= AUTHRES_VALUE_MAX + 20);
+		if (column > 78)
+			assert_int_not_equal(*p, 'n');
+		if (p[0] == '\n')
+			assert_int_equal(p[1], '\t');
+	}
+	buf_fini(&b);
+}
+
+static void
+tells_whose(void **state)
+{
+	static const struct {
+		const char *name, *value, *id;
+		bool checks;
+	} cases[] = {
+	    {"plain", " mx.example.org; spf=pass", "mx.example.org", true},
+	    {"none", "mx.example.org; none", "mx.example.org", false},
+	    {"no space, case", "MX.Example.ORG;none", "mx.example.org", false},
+	    {"a final dot", "mx.example.org.; none", "mx.example.org", false},
+	    {"folded", "\r\n\tmx.example.org\r\n\t; dkim=pass",
+		"mx.example.org", true},
+	    {"a version", "mx.example.org 1; iprev=fail", "mx.example.org",
+		true},
+	    {"a comment first", "(a (b\\) c)) mx.example.org; none",
+		"mx.example.org", false},
+	    {"a comment behind", "mx.example.org(x); none",
+		"mx.example.org", false},
+	    {"a comment that does not end", "(mx.example.org; none",
+		"", false},
+	    {"quoted", "\"mx.example.org\"; none", "mx.example.org", false},
+	    {"quoted in part", "\"mx.exam\\ple.org\" ; none",
+		"mx.example.org", false},
+	    {"a quote that does not end", "\"mx.example.org", "mx.example.org",
+		false},
+	    {"a job id", "\"mx.example.org/4XyZ\"; none", "mx.example.org",
+		false},
+	    {"a job id without quotes", "mx.example.org/4XyZ; none",
+		"mx.example.org", false},
+	    {"words too many", "mx.example.org foo; none", "mx.example.org",
+		false},
+	    {"no separator", "mx.example.org dmarc=pass", "mx.example.org",
+		true},
+	    {"nonsense behind", "mx.example.org = = test;", "mx.example.org",
+		false},
+	    {"an empty one", ";none", "", false},
+	    {"nothing", "", "", false},
+	    {"no name: Office 365",
+		"spf=pass (sender IP is 192.0.2.1)\r\n smtp.mailfrom=x.org; "
+		"dkim=pass",
+		"", true},
+	    {"a name that is a method's", "spf; dkim=pass", "spf", true},
+	    {"other methods only", "mx.example.org; arc=pass; auth=pass",
+		"mx.example.org", false},
+	    {"a method's version", "mx.example.org; dkim/1 = fail",
+		"mx.example.org", true},
+	    {"a method in a comment", "mx.example.org; (dkim=pass) none",
+		"mx.example.org", false},
+	    {"U-labels",
+		"mx.b\xc3\xbc"
+		"cher.example; none",
+		"mx.xn--bcher-kva.example", false},
+	    {"no domain name", "My Host!; none", "my", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct arena a = {0};
+		struct authres_head head;
+
+		assert_int_equal(authres_look(&a, cases[i].value,
+				     strlen(cases[i].value), &head),
+		    0);
+		if (strcmp(head.id, cases[i].id) != 0 ||
+		    head.checks != cases[i].checks)
+			fail_msg("%s: [%s] %d", cases[i].name, head.id,
+			    head.checks);
+		arena_fini(&a);
+	}
+}
+
+static void
+leaves_out_nul(void **state)
+{
+	static const char value[] = "mx.exa\0mple.org; none";
+	struct arena a = {0};
+	struct authres_head head;
+
+	(void)state;
+	assert_int_equal(authres_look(&a, value, sizeof(value) - 1, &head), 0);
+	assert_string_equal(head.id, "mx.example.org");
+	arena_fini(&a);
+}
+
+/* What we write we know again. */
+static void
+knows_its_own(void **state)
+{
+	static const char *const ids[] = {
+	    "mx.example.org", "Mail Host", "b\xc3\xbc.example", "x;y"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ids) / sizeof(*ids); i++) {
+		struct buf b = BUF_INIT;
+		struct arena a = {0};
+		struct authres_head head;
+		struct authres w;
+
+		authres_begin(&w, &b, ids[i], "4XyZ", true);
+		authres_end(&w);
+		assert_int_equal(authres_look(&a, b.data, b.len, &head), 0);
+		assert_string_equal(head.id, authres_id(&a, ids[i]));
+		arena_fini(&a);
+		buf_fini(&b);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(writes),
+	    cmocka_unit_test(writes_none),
+	    cmocka_unit_test(quotes),
+	    cmocka_unit_test(folds),
+	    cmocka_unit_test(tells_whose),
+	    cmocka_unit_test(leaves_out_nul),
+	    cmocka_unit_test(knows_its_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
