@@ -112,6 +112,7 @@ static void
 negotiates_by_the_stages_that_are_on(void **state)
 {
 	struct snapshot *plain = walk_load("Mode s\n");
+	struct snapshot *verifies = walk_load("Mode v\n");
 	struct snapshot *more =
 	    walk_load("Mode s\nSoftwareHeader yes\nMacroList mark=x,{a}\n");
 	struct buf names = BUF_INIT;
@@ -121,10 +122,13 @@ negotiates_by_the_stages_that_are_on(void **state)
 	assert_int_equal(chain_edits(more), EDIT_BIT(EDIT_INSERT));
 	assert_int_equal(chain_needs(plain), 0);
 	assert_false(chain_holds(plain));
+	assert_int_equal(chain_needs(verifies), NEED_EXACT_HEADERS);
+	assert_true(chain_holds(verifies));
 	chain_macros(more, &names);
 	assert_string_equal(buf_text(&names), " {mark} {a}");
 	buf_fini(&names);
 	snapshot_unref(plain);
+	snapshot_unref(verifies);
 	snapshot_unref(more);
 }
 
