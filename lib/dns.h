@@ -64,6 +64,9 @@ struct dns {
 	    void *ctx, struct dns_query *q, int64_t deadline_ms);
 	/* The query is not wanted any more, whether answered or not. */
 	void (*drop)(void *ctx, struct dns_query *q);
+	/* Is the answer there, so that collect would not wait?  NULL: it always
+	 * is. */
+	bool (*ready)(void *ctx, struct dns_query *q);
 };
 
 /* Convenience: the same through the struct. */
@@ -77,6 +80,12 @@ static inline const struct dns_answer *
 dns_collect(const struct dns *d, struct dns_query *q, int64_t deadline_ms)
 {
 	return d->collect(d->ctx, q, deadline_ms);
+}
+
+static inline bool
+dns_ready(const struct dns *d, struct dns_query *q)
+{
+	return d->ready == NULL || d->ready(d->ctx, q);
 }
 
 static inline void

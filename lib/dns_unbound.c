@@ -150,6 +150,8 @@ set_servers(const struct unbound *u, struct ub_ctx *ctx, struct errmsg *msg_r)
 		return 0;
 	errno = 0;
 	rc = ub_ctx_resolvconf(ctx, u->resolv_conf);
+	if (rc == UB_READFILE && errno == ENOENT) /* resolv.conf(5) */
+		rc = ub_ctx_set_fwd(ctx, "127.0.0.1");
 	return rc == 0 ? 0 : refused(msg_r, u->resolv_conf, rc);
 }
 
@@ -645,6 +647,18 @@ collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
 	return a;
 }
 
+static bool
+ready(void *ctx, struct dns_query *q)
+{
+	struct unbound *u = ctx;
+	bool there;
+
+	pthread_mutex_lock(&u->lock);
+	there = q->entry != NULL || q->failed != NULL;
+	pthread_mutex_unlock(&u->lock);
+	return there;
+}
+
 /* libunbound either promises not to answer any more, and its share in q ends
  * here; or on_answer is about to run, or has. */
 static void
@@ -800,7 +814,12 @@ dns_unbound_open(const struct dns_unbound_conf *conf, struct dns *d,
 		return rc;
 	}
 	*d = (struct dns){
-	    .ctx = u, .start = start, .collect = collect, .drop = drop};
+	    .ctx = u,
+	    .start = start,
+	    .collect = collect,
+	    .drop = drop,
+	    .ready = ready,
+	};
 	return 0;
 }
 

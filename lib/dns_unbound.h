@@ -26,7 +26,8 @@ struct dns_unbound_conf {
 	/* Who is asked, as dns_unbound_server takes them, NULL-ended; NULL:
 	 * those of resolv_conf. */
 	const char *const *servers;
-	const char *resolv_conf; /* NULL: /etc/resolv.conf */
+	const char *resolv_conf; /* NULL: /etc/resolv.conf; without the file it
+	    is this machine */
 	/* An unbound.conf, read first; then it says who is asked, unless there
 	 * are servers.  NULL: none. */
 	const char *config_file;

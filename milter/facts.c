@@ -3,6 +3,7 @@
 
 #include "lib/dkim/dkim_verify.h"
 #include "lib/dmarc/dmarc.h"
+#include "lib/iprev.h"
 #include "posternctl.h"
 #include "session.h"
 
@@ -58,8 +59,10 @@ facts_dmarc(const struct dmarc_result *r)
 json_t *
 facts_rdns(const struct iprev_result *r)
 {
-	(void)r;
-	return json_null();
+	if (r == NULL)
+		return json_null();
+	return json_pack("{s:s,s:o}", "result", iprev_word(r->status), "name",
+	    posternctl_string(r->name));
 }
 
 json_t *

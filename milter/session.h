@@ -23,6 +23,7 @@
 
 struct dkim_verdicts;
 struct dmarc_result;
+struct iprev;
 struct iprev_result;
 struct snapshot;
 struct spf_result;
@@ -53,6 +54,8 @@ struct session {
 	char client_ip[48]; /* the same as text; "" when not known */
 	const char *helo;   /* the last one; NULL: none yet */
 	const char *host;   /* what this MTA is called ({j}); may be NULL */
+
+	struct iprev *iprev; /* iprev: its look-ups, for rdns to end; or NULL */
 
 	struct verdict verdict; /* decided before any message */
 	size_t current;         /* the stage being asked */
@@ -92,7 +95,7 @@ struct message {
 	const char *login;        /* direction: {auth_authen}; NULL: none */
 	const char *account;      /* account: whose quota; NULL: nobody's */
 	bool from_denied;         /* login: From is not the login's to use */
-	const struct iprev_result *iprev;  /* iprev; NULL: not checked */
+	const struct iprev_result *iprev;  /* rdns; NULL: not checked */
 	const struct spf_result *spf;      /* spf: MAIL FROM's, or that of
 	    postmaster@HELO when the sender is null; NULL: not checked */
 	const struct spf_result *spf_helo; /* spf: HELO's own; NULL: likewise */

@@ -8,8 +8,9 @@
 #include "lib/err.h"
 #include "options.h"
 #include "options_opendkim.h"
+#include "resolver.h"
 
-#define OTHER_TABLES 2 /* the global rows and OpenDKIM's unused ones */
+#define OTHER_TABLES 3 /* global rows, DNS, OpenDKIM's unused ones */
 
 static const struct conf_option *tables[STAGES_MAX + OTHER_TABLES + 1];
 
@@ -20,6 +21,7 @@ fill_tables(void)
 	size_t n = 0;
 
 	tables[n++] = options_global;
+	tables[n++] = options_resolver;
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		if (i == STAGES_MAX)
 			abort();
@@ -70,6 +72,8 @@ snapshot_load(const char *path, bool offline, const struct snapshot *old,
 	if (rc == 0)
 		rc = options_decode(snap, msg_r);
 	if (rc == 0)
+		rc = resolver_load(snap, old, msg_r);
+	if (rc == 0)
 		rc = load_stages(snap, old, msg_r);
 	if (rc != 0) {
 		snapshot_unref(snap);
@@ -96,6 +100,7 @@ snapshot_unref(struct snapshot *snap)
 		if (snap->state[i] != NULL)
 			stages[i]->unload(snap->state[i]);
 	}
+	resolver_unref(snap->resolver);
 	conf_free(snap->conf);
 	free(snap);
 }

@@ -14,6 +14,7 @@
 struct conf;
 struct dns;
 struct errmsg;
+struct resolver;
 
 struct snapshot {
 	atomic_int refs;
@@ -31,6 +32,7 @@ struct snapshot {
 	const struct dns *dns; /* where look-ups go; NULL: nowhere, checks that
 	                          need it are not made */
 	long dns_timeout_ms;   /* for all look-ups of one message */
+	struct resolver *resolver; /* whose dns that is; NULL: nobody's */
 };
 
 /*

@@ -11,6 +11,8 @@
 const struct stage *const stages[] = {
     &stage_peer,      /* whom nobody else need look at */
     &stage_direction, /* who speaks decides what everyone else does */
+    &stage_iprev,     /* asks early; before any that waits for the DNS */
+    &stage_rdns,      /* what came of it; after all that wait */
     &stage_account,   /* before whoever counts */
     &stage_login,     /* before anyone signs or counts */
     &stage_dkim,      /* asks early, is answered late */

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Milters under test, and the peer to compare with."""
 
+import functools
 import os
 import re
 import signal
 import subprocess
 
 import proc
+from dnsd import Dnsd
 
 
 class Milter(proc.Server):
@@ -40,8 +42,9 @@ class Milter(proc.Server):
 class Postern(Milter):
     """The daemon in the foreground with conf_text as its configuration.
 
-    `@DIR@` in conf_text is the daemon's directory. `Socket` and `Syslog no`
-    are added unless the text has them. Leaving the `with` block stops it and
+    `@DIR@` in conf_text is the daemon's directory. `Socket`, `Syslog no` and
+    `Nameservers` are added unless the text has them; the last is a server
+    that knows no name, so that no test asks the world. Leaving the `with` block stops it and
     insists on exit status 0, which a sanitizer's report is not.
     """
 
@@ -61,7 +64,8 @@ class Postern(Milter):
     def configure(self, conf_text):
         """Writes the file; a running daemon reads it at the next reload."""
         lines = []
-        for keyword, value in (('Syslog', 'no'), ('Socket', self.socket)):
+        for keyword, value in (('Syslog', 'no'), ('Socket', self.socket),
+                               ('Nameservers', _no_names())):
             if not re.search(r'(?im)^\s*%s\s' % keyword, conf_text):
                 lines.append('%s %s\n' % (keyword, value))
         proc.write_file(self.conf_file, ''.join(lines) +
@@ -111,6 +115,11 @@ class OpenDKIM(Milter):
             conf_text.replace('@DIR@', self.dir))
         self.start([os.path.join(files, 'usr/sbin/opendkim'), '-f', '-l',
                     '-x', conf, '-p', self.socket], up=self.is_up)
+
+
+@functools.lru_cache(maxsize=None)
+def _no_names():
+    return '127.0.0.1@%d' % Dnsd({}).port
 
 
 def binary(variable):

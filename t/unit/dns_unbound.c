@@ -447,8 +447,8 @@ mistakes(void **state)
 	} cases[] = {
 	    {"anchor missing", {.anchor_file = "/nowhere/root.key"},
 		"/nowhere/root.key: No such file"},
-	    {"resolv.conf missing", {.resolv_conf = "/nowhere/resolv.conf"},
-		"/nowhere/resolv.conf: "},
+	    {"resolv.conf not readable", {.resolv_conf = "/dev/null/x"},
+		"/dev/null/x: "},
 	    {"config missing", {.config_file = "/nowhere/unbound.conf"},
 		"/nowhere/unbound.conf: "},
 	};

@@ -1,0 +1,24 @@
+/*
+ * lib/dns.h answered from data sets of `name text` lines, for trying things
+ * out.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A name has TXT records only, one for each of its lines; a name without a line
+ * does not exist.
+ */
+#ifndef LIB_DNS_DATASET_H
+#define LIB_DNS_DATASET_H
+
+#include "lib/dns.h"
+
+struct dataset;
+
+/*
+ * keys: for names of DKIM keys (`X._domainkey.Y`), or NULL.  all: for other
+ * names, or NULL: those are asked of `rest`.  What is given must outlive *d.
+ * 0, or ERR_NOMEM.
+ */
+int dns_dataset_open(const struct dataset *keys, const struct dataset *all,
+    const struct dns *rest, struct dns *d);
+void dns_dataset_close(struct dns *d); /* {0} is fine */
+
+#endif

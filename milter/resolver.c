@@ -1,0 +1,277 @@
+/*
+ * A resolver is counted apart from the snapshots, so that what it has learned
+ * outlives a reload.  SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "resolver.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/buf.h"
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "lib/dns_dataset.h"
+#include "lib/dns_unbound.h"
+#include "lib/err.h"
+#include "log.h"
+#include "options.h"
+#include "snapshot.h"
+
+#define RESOLV_CONF "/etc/resolv.conf"
+#define SERVERS_MAX 16
+#define TIMEOUT_MAX 300 /* seconds; no MTA waits for longer */
+#define TIMEOUT_NONE 30 /* what 0, "for ever", comes to */
+
+struct resolver {
+	atomic_int refs;
+	struct buf made_of; /* two that are equal in this are interchangeable */
+	struct dns unbound;
+	/* TestDNSData, TestPublicKeys */
+	struct dataset *data, *keys;
+	struct dns tests; /* start NULL: none */
+};
+
+const struct conf_option options_resolver[] = {
+    {"Nameservers", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"addresses of the name servers to ask, each perhaps with @PORT",
+	dataset_check},
+    {"ResolverConfiguration", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"an unbound.conf for the resolver", NULL},
+    {"TrustAnchorFile", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the root's DNSSEC keys, with which to validate answers", NULL},
+    {"DNSTimeout", CONF_INT, 0, "5", 0, TIMEOUT_MAX, NULL, NULL,
+	"seconds for all look-ups of one message", NULL},
+    {"TestDNSData", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"names and their TXT records, instead of the DNS", dataset_check},
+    {"TestPublicKeys", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"a file of names and DKIM keys, instead of those in the DNS", NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+/* -- what it is made of -- */
+
+struct plan {
+	char *servers[SERVERS_MAX + 1];
+	size_t count;
+	const char *config_file, *anchor_file;
+	struct errmsg *msg_r;
+	const char *where; /* of Nameservers */
+};
+
+static int
+add_server(const struct dataset_entry *e, void *arg)
+{
+	struct plan *p = arg;
+
+	if (!dns_unbound_server(e->key))
+		return errmsg_set(p->msg_r,
+		    "%s: Nameservers: %s: expected an address, perhaps with "
+		    "@PORT: 127.0.0.1@5353",
+		    p->where, e->key);
+	if (p->count == SERVERS_MAX)
+		return errmsg_set(p->msg_r,
+		    "%s: Nameservers: expected at most %d addresses", p->where,
+		    SERVERS_MAX);
+	p->servers[p->count] = strdup(e->key);
+	return p->servers[p->count++] == NULL ? ERR_NOMEM : 0;
+}
+
+static int
+read_servers(const struct conf *c, struct plan *p, struct errmsg *msg_r)
+{
+	struct dataset *set = NULL;
+	int rc = options_set(c, "Nameservers", NULL, &set, msg_r);
+
+	if (rc != 0 || set == NULL)
+		return rc;
+	p->where = conf_where(c, "Nameservers");
+	p->msg_r = msg_r;
+	rc = dataset_walk(set, add_server, p);
+	if (rc == 0 && p->count == 0)
+		rc = errmsg_set(msg_r, "%s: Nameservers: expected an address",
+		    p->where);
+	dataset_free(set);
+	return rc;
+}
+
+/* A file as it is now. */
+static void
+stamp(struct buf *b, const char *path)
+{
+	struct stat st;
+
+	if (path == NULL || stat(path, &st) != 0) {
+		buf_printf(b, "%s\n", path == NULL ? "" : path);
+		return;
+	}
+	buf_printf(b, "%s %ju %jd %jd.%ld\n", path, (uintmax_t)st.st_ino,
+	    (intmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec,
+	    st.st_mtim.tv_nsec);
+}
+
+static void
+describe(const struct plan *p, struct buf *b)
+{
+	for (size_t i = 0; i < p->count; i++)
+		buf_printf(b, "%s\n", p->servers[i]);
+	stamp(b, p->config_file);
+	stamp(b, p->anchor_file);
+	stamp(b, p->count == 0 ? RESOLV_CONF : NULL);
+}
+
+/* -- making it -- */
+
+static void
+on_word(void *arg, const char *text)
+{
+	(void)arg;
+	log_line(LOG_WARNING, "dns: %s", text);
+}
+
+static void
+resolver_free(struct resolver *r)
+{
+	dns_dataset_close(&r->tests);
+	dataset_free(r->data);
+	dataset_free(r->keys);
+	if (r->unbound.ctx != NULL)
+		dns_unbound_close(&r->unbound);
+	buf_fini(&r->made_of);
+	free(r);
+}
+
+void
+resolver_unref(struct resolver *r)
+{
+	if (r != NULL &&
+	    atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) == 1)
+		resolver_free(r);
+}
+
+/* Instead of the DNS, or of a part of it. */
+static int
+open_tests(const struct conf *c, struct resolver *r, struct errmsg *msg_r)
+{
+	const char *path = conf_str(c, "TestPublicKeys");
+	struct buf spec = BUF_INIT;
+	struct errmsg why;
+	int rc = options_set(c, "TestDNSData", NULL, &r->data, msg_r);
+
+	if (rc == 0 && path != NULL) {
+		buf_printf(&spec, "file:%s", path);
+		rc = dataset_open(buf_text(&spec), &r->keys, &why);
+		buf_fini(&spec);
+		if (rc != 0)
+			errmsg_set(msg_r, "%s: TestPublicKeys: %s",
+			    conf_where(c, "TestPublicKeys"), why.text);
+	}
+	if (rc != 0 || (r->data == NULL && r->keys == NULL))
+		return rc;
+	return dns_dataset_open(r->keys, r->data, &r->unbound, &r->tests);
+}
+
+/* Validation is probed at once, so that a daemon says early what is wrong with
+ * it; all else waits for the first look-up. */
+static int
+open_unbound(const struct plan *p, bool offline, struct resolver *r,
+    struct errmsg *msg_r)
+{
+	struct dns_unbound_conf conf = {
+	    .servers =
+		p->count == 0 ? NULL : (const char *const *)p->servers,
+	    .config_file = p->config_file,
+	    .anchor_file = p->anchor_file,
+	    .say = on_word,
+	};
+	struct errmsg why;
+	int rc = dns_unbound_open(&conf, &r->unbound, &why);
+
+	if (rc != 0) {
+		errmsg_set(msg_r, "DNS: %s", why.text);
+		return rc;
+	}
+	if (!offline && p->anchor_file != NULL &&
+	    dns_unbound_start(&r->unbound) != 0) {
+		errmsg_set(msg_r, "DNS: can't start a thread");
+		return ERR_SYSTEM;
+	}
+	return 0;
+}
+
+static int
+make(const struct conf *c, const struct plan *p, bool offline,
+    struct resolver **r_r, struct errmsg *msg_r)
+{
+	struct resolver *r = calloc(1, sizeof(*r));
+	int rc;
+
+	if (r == NULL) {
+		errmsg_set(msg_r, "no memory");
+		return ERR_NOMEM;
+	}
+	atomic_init(&r->refs, 1);
+	describe(p, &r->made_of);
+	rc = open_unbound(p, offline, r, msg_r);
+	if (rc == 0)
+		rc = open_tests(c, r, msg_r);
+	if (rc != 0) {
+		resolver_free(r);
+		return rc;
+	}
+	*r_r = r;
+	return 0;
+}
+
+/* The old one, if it is what would be made now; those for tests are not looked
+ * into. */
+static struct resolver *
+keep_old(const struct snapshot *old, const struct conf *c,
+    const struct plan *p)
+{
+	struct resolver *r = old == NULL ? NULL : old->resolver;
+	struct buf b = BUF_INIT;
+	bool same;
+
+	if (r == NULL || r->tests.start != NULL ||
+	    conf_given(c, "TestDNSData") || conf_given(c, "TestPublicKeys"))
+		return NULL;
+	describe(p, &b);
+	same = buf_text(&b) != NULL && buf_text(&r->made_of) != NULL &&
+	    strcmp(buf_text(&b), buf_text(&r->made_of)) == 0;
+	buf_fini(&b);
+	if (!same)
+		return NULL;
+	atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+	return r;
+}
+
+int
+resolver_load(
+    struct snapshot *snap, const struct snapshot *old, struct errmsg *msg_r)
+{
+	const struct conf *c = snap->conf;
+	long timeout = conf_int(c, "DNSTimeout");
+	struct plan p = {
+	    .config_file = conf_str(c, "ResolverConfiguration"),
+	    .anchor_file = conf_str(c, "TrustAnchorFile"),
+	};
+	int rc;
+
+	snap->dns_timeout_ms = (timeout == 0 ? TIMEOUT_NONE : timeout) * 1000;
+	if (!snap->verifies)
+		return 0;
+	rc = read_servers(c, &p, msg_r);
+	if (rc == 0)
+		snap->resolver = keep_old(old, c, &p);
+	if (rc == 0 && snap->resolver == NULL)
+		rc = make(c, &p, snap->offline, &snap->resolver, msg_r);
+	for (size_t i = 0; i < p.count; i++)
+		free(p.servers[i]);
+	if (rc == 0)
+		snap->dns = snap->resolver->tests.start != NULL
+		    ? &snap->resolver->tests
+		    : &snap->resolver->unbound;
+	return rc;
+}
