@@ -4,14 +4,20 @@
 #include "lib/dkim/dkim_verify.h"
 #include "lib/dmarc/dmarc.h"
 #include "lib/iprev.h"
+#include "lib/spf/spf.h"
 #include "posternctl.h"
 #include "session.h"
 
 json_t *
 facts_spf(const struct spf_result *r)
 {
-	(void)r;
-	return json_null();
+	if (r == NULL)
+		return json_null();
+	return json_pack("{s:s,s:s,s:o,s:o,s:o}", "result",
+	    spf_outcome_text(r->result), "scope", spf_scope_text(r->scope),
+	    "domain", posternctl_string(r->domain), "mechanism",
+	    posternctl_string(r->mechanism), "explanation",
+	    posternctl_string(r->explanation));
 }
 
 json_t *

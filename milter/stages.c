@@ -17,6 +17,7 @@ const struct stage *const stages[] = {
     &stage_login,     /* before anyone signs or counts */
     &stage_dkim,      /* asks early, is answered late */
     &stage_dmarc,     /* weighs what spf and dkim found */
+    &stage_spf,       /* begins to ask at MAIL */
     &stage_quota,     /* counts what all before it let pass */
     &stage_authres,   /* reports what all before it found */
     &stage_software,  /* an edit that depends on nothing */

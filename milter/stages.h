@@ -18,5 +18,6 @@ extern const struct stage stage_rdns;
 extern const struct stage stage_sign;
 extern const struct stage stage_quota;
 extern const struct stage stage_software;
+extern const struct stage stage_spf;
 
 #endif

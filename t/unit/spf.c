@@ -1,0 +1,333 @@
+/* SPF checks, beyond the suites of t/oracle/spf.
+ * SPDX-License-Identifier: BSD-2-Clause */
+#include "lib/spf/spf.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/arena.h"
+#include "lib/buf.h"
+#include "t/support/dns_file.h"
+#include "t/support/test.h"
+
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+
+static const char zone[] =
+    "d.example TXT v=spf1 a:mx.d.example include:i.d.example -all\n"
+    "mx.d.example A 192.0.2.1\n"
+    "i.d.example TXT v=spf1 ip4:192.0.2.2 ip4:192.0.2.4/30 ?all\n"
+    "r.example TXT v=spf1 redirect=d.example exp=e.r.example\n"
+    "x.example TXT v=spf1 exp=e.x.example -all\n"
+    "e.x.example TXT %{i} is not %{d}'s, %{l}\n"
+    "n.example TXT v=spf1 mx\n"
+    "n.example MX 10 mx.d.example\n"
+    "soft.example TXT v=spf1 ~all\n"
+    "plus.example TXT v=spf1 ip4:192.0.2.1 +all\n"
+    "half.example TXT v=spf1 ip4:0.0.0.0/1 ip4:128.0.0.0/1 -all\n"
+    "half6.example TXT v=spf1 ip6:2000::/4 ip6:3000::/4 -all\n"
+    "net.example TXT v=spf1 ip4:10.0.0.0/8 ip4:192.0.2.0/24 -all\n"
+    "minus.example TXT v=spf1 -ip4:10.0.0.0/8 a:mx.d.example/24 -all\n"
+    "in.example TXT v=spf1 include:net.example include:ten.example -all\n"
+    "ten.example TXT v=spf1 ip4:11.0.0.0/8 ip4:198.51.100.0/24\n"
+    "not.example TXT v=spf1 -include:net.example +ip4:198.51.100.1\n"
+    "ex.example TXT v=spf1 exists:mx.%{d2r} exists:mx.d.example\n"
+    "zero.example TXT v=spf1 mx:n.example/0 -all\n"
+    "slow.example TXT !timeout\n"
+    "fail.example TXT !servfail\n"
+    "late.example TXT v=spf1 a:slow.d.example -all\n"
+    "slow.d.example A !timeout\n"
+    "two.example TXT v=spf1 -all\n"
+    "two.example TXT v=spf1 +all\n"
+    "loop.example TXT v=spf1 include:loop.example\n"
+    "bad.example TXT v=spf1 -all bad\n"
+    "gone.example TXT v=spf1 include:nothing.example -all\n"
+    "void.example TXT v=spf1 a:a.void.example a:b.void.example "
+    "mx:c.void.example -all\n"
+    "many.example TXT v=spf1 mx -all\n"
+    "host.d.example TXT v=spf1 ip4:192.0.2.9 -all\n";
+
+struct check {
+	const char *client, *helo, *sender;
+};
+
+static const struct spf_result *
+judge(const char *text, struct arena *a, const struct check *c,
+    const struct spf_result **helo_r)
+{
+	struct sockaddr_storage client = {0};
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&client;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&client;
+	struct spf_request request = {.client = (struct sockaddr *)&client,
+	    .helo = c->helo,
+	    .sender = c->sender};
+	const struct spf_result *r, *helo;
+	struct dns dns;
+	struct spf *s;
+
+	if (inet_pton(AF_INET, c->client, &v4->sin_addr) == 1)
+		client.ss_family = AF_INET;
+	else if (inet_pton(AF_INET6, c->client, &v6->sin6_addr) == 1)
+		client.ss_family = AF_INET6;
+	assert_int_equal(dns_file_open(text, &dns), 0);
+	s = spf_start(&dns, a, &request);
+	assert_non_null(s);
+	assert_int_equal(spf_finish(s, 0, &r, &helo), 0);
+	spf_drop(s);
+	dns_file_close(&dns);
+	if (helo_r != NULL)
+		*helo_r = helo;
+	return r;
+}
+
+static bool
+same(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static void
+says_what_and_why(void **state)
+{
+	static const struct {
+		const char *client, *sender;
+		enum spf_outcome result;
+		const char *mechanism, *inner, *explanation, *reason;
+	} cases[] = {
+	    {"192.0.2.1", "u@d.example", SPF_PASS, .mechanism = "a:mx.d.example"},
+	    {"192.0.2.2", "u@d.example", SPF_PASS,
+		.mechanism = "include:i.d.example", .inner = "ip4:192.0.2.2"},
+	    {"192.0.2.3", "u@d.example", SPF_FAIL, .mechanism = "-all"},
+	    {"192.0.2.6", "u@r.example", SPF_PASS,
+		.mechanism = "include:i.d.example", .inner = "ip4:192.0.2.4/30"},
+	    {"192.0.2.3", "u@r.example", SPF_FAIL, .mechanism = "-all"},
+	    {"192.0.2.3", "u@x.example", SPF_FAIL, .mechanism = "-all",
+		.explanation = "192.0.2.3 is not x.example's, u"},
+	    {"192.0.2.3", "u\n@x.example", SPF_FAIL, .mechanism = "-all"},
+	    {"192.0.2.1", "u@n.example", SPF_PASS, .mechanism = "mx"},
+	    {"192.0.2.3", "u@n.example", SPF_NEUTRAL, .reason = NULL},
+	    {"192.0.2.3", "u@soft.example", SPF_SOFTFAIL, .mechanism = "~all"},
+	    {"127.0.0.1", "u@d.example", SPF_FAIL, .mechanism = "-all"},
+	    {"::1", "u@d.example", SPF_FAIL, .mechanism = "-all"},
+	    {"::ffff:192.0.2.1", "u@d.example", SPF_PASS, .mechanism = "a:mx.d.example"},
+	    {"192.0.2.1", "u@D.Example.", SPF_PASS, .mechanism = "a:mx.d.example"},
+	    {"192.0.2.1", "u@none.example", SPF_NONE, .reason = NULL},
+	    {"192.0.2.1", "u@example", SPF_NONE, .reason = NULL},
+	    {"192.0.2.1", "u@[192.0.2.1]", SPF_NONE, .reason = NULL},
+	    {"192.0.2.1", "u@d..example", SPF_NONE, .reason = NULL},
+	    {"192.0.2.1", "u@d\x1b[1m.example", SPF_NONE, .reason = NULL},
+	    {"", "u@d.example", SPF_NONE, .reason = NULL},
+	    {"192.0.2.3", "u@slow.example", SPF_TEMPERROR, .reason =
+		"slow.example TXT: timeout"},
+	    {"192.0.2.3", "u@fail.example", SPF_TEMPERROR, .reason =
+		"fail.example TXT: no answer"},
+	    {"192.0.2.3", "u@late.example", SPF_TEMPERROR, .reason =
+		"a:slow.d.example: timeout"},
+	    {"192.0.2.3", "u@two.example", SPF_PERMERROR, .reason =
+		"two.example has more than one record"},
+	    {"192.0.2.3", "u@loop.example", SPF_PERMERROR, .reason =
+		"more than 10 terms that need look-ups"},
+	    {"192.0.2.3", "u@bad.example", SPF_PERMERROR, .reason =
+		"bad.example: not a term: bad"},
+	    {"192.0.2.3", "u@gone.example", SPF_PERMERROR, .reason =
+		"include:nothing.example: no record there"},
+	    {"192.0.2.3", "u@void.example", SPF_PERMERROR, .reason =
+		"more than 2 look-ups without an answer"},
+	};
+	struct arena a;
+
+	(void)state;
+	arena_init(&a);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct check c = {cases[i].client, NULL, cases[i].sender};
+		const struct spf_result *r = judge(zone, &a, &c, NULL);
+
+		if (r->result != cases[i].result ||
+		    !same(r->mechanism, cases[i].mechanism) ||
+		    !same(r->inner, cases[i].inner) ||
+		    !same(r->explanation, cases[i].explanation) ||
+		    !same(r->reason, cases[i].reason))
+			fail_msg("%s %s: %s, %s, %s, %s, %s", c.client,
+			    c.sender, spf_outcome_text(r->result),
+			    r->mechanism, r->inner, r->explanation, r->reason);
+	}
+	arena_fini(&a);
+}
+
+static void
+tells_what_a_pass_is_worth(void **state)
+{
+	static const struct {
+		const char *client, *sender;
+		uint64_t addresses;
+		bool plus_all;
+	} cases[] = {
+	    {"192.0.2.1", "u@d.example", 1, false},
+	    {"192.0.2.2", "u@d.example", 6, false},
+	    {"192.0.2.1", "u@plus.example", UINT64_MAX, true},
+	    {"198.51.100.1", "u@plus.example", UINT64_MAX, true},
+	    {"198.51.100.1", "u@half.example", 1ULL << 32, true},
+	    {"2001:db8::1", "u@half6.example", 1ULL << 53, true},
+	    {"192.0.2.1", "u@net.example", (1 << 24) + 256, false},
+	    {"192.0.2.77", "u@minus.example", 256, false},
+	    {"192.0.2.1", "u@in.example", (1 << 24) + 256, false},
+	    {"198.51.100.1", "u@in.example", (2 << 24) + 512, false},
+	    {"198.51.100.1", "u@not.example", 1, false},
+	    {"198.51.100.1", "u@ex.example", UINT64_MAX, true},
+	    {"198.51.100.1", "u@zero.example", UINT64_MAX, true},
+	};
+	struct arena a;
+
+	(void)state;
+	arena_init(&a);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct check c = {cases[i].client, NULL, cases[i].sender};
+		const struct spf_result *r = judge(zone, &a, &c, NULL);
+
+		if (r->result != SPF_PASS ||
+		    r->addresses != cases[i].addresses ||
+		    r->plus_all != cases[i].plus_all)
+			fail_msg("%s %s: %s, %llu", c.client, c.sender,
+			    spf_outcome_text(r->result),
+			    (unsigned long long)r->addresses);
+	}
+	arena_fini(&a);
+}
+
+static void
+judges_two_identities(void **state)
+{
+	struct check c = {"192.0.2.9", "host.d.example", "u@d.example"};
+	const struct spf_result *r, *helo;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a);
+	r = judge(zone, &a, &c, &helo);
+	assert_int_equal(r->result, SPF_FAIL);
+	assert_int_equal(r->scope, SPF_MFROM);
+	assert_string_equal(r->domain, "d.example");
+	assert_int_equal(helo->result, SPF_PASS);
+	assert_int_equal(helo->scope, SPF_HELO);
+	assert_string_equal(helo->domain, "host.d.example");
+
+	c.sender = "";
+	r = judge(zone, &a, &c, &helo);
+	assert_ptr_equal(r, helo);
+	assert_int_equal(r->result, SPF_PASS);
+	assert_int_equal(r->scope, SPF_HELO);
+	arena_fini(&a);
+}
+
+/* The library cuts what compiles to more than 511 octets. */
+static void
+reads_long_records_to_the_end(void **state)
+{
+	struct check c = {"192.0.2.1", NULL, "u@long.example"};
+	struct buf b = BUF_INIT;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a);
+	buf_str(&b, "long.example TXT v=spf1");
+	for (int i = 0; i < 500; i++)
+		buf_printf(&b, " ip4:10.%d.%d.1 ip6:2001:db8:%x::/48", i / 256,
+		    i % 256, i);
+	buf_str(&b, " -all\n");
+	assert_int_equal(judge(buf_text(&b), &a, &c, NULL)->result, SPF_FAIL);
+	c.client = "10.1.200.1";
+	assert_string_equal(
+	    judge(buf_text(&b), &a, &c, NULL)->mechanism, "ip4:10.1.200.1");
+	c.client = "2001:db8:1f3::1";
+	assert_int_equal(judge(buf_text(&b), &a, &c, NULL)->result, SPF_PASS);
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
+static void
+survives_what_is_too_much(void **state)
+{
+	struct check c = {"192.0.2.1", NULL, "u@long.example"};
+	const struct spf_result *r;
+	struct buf b = BUF_INIT;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a);
+	/* Of hundreds of terms the eleventh look-up is an error. */
+	buf_str(&b, "long.example TXT v=spf1");
+	for (int i = 0; i < 300; i++)
+		buf_printf(&b, " a:%0*d.x.example", 100, i);
+	buf_str(&b, " -all\n");
+	assert_int_equal(
+	    judge(buf_text(&b), &a, &c, NULL)->result, SPF_PERMERROR);
+
+	/* Eleven names of an mx are one too many. */
+	buf_reset(&b);
+	buf_str(&b, "long.example TXT v=spf1 mx -all\n");
+	for (int i = 0; i < 11; i++)
+		buf_printf(&b, "long.example MX %d m%d.example\n", i, i);
+	r = judge(buf_text(&b), &a, &c, NULL);
+	assert_int_equal(r->result, SPF_PERMERROR);
+	assert_string_equal(r->reason, "mx: more than 10 names");
+
+	/* Long explanations come whole, or not at all. */
+	for (int len = 500; len < 6000; len += 497) {
+		buf_reset(&b);
+		buf_printf(&b,
+		    "long.example TXT v=spf1 -all exp=e.example\n"
+		    "e.example TXT %0*d %%{s}%%{S}%%{i}%%{p}\n",
+		    len, 0);
+		r = judge(buf_text(&b), &a, &c, NULL);
+		assert_int_equal(r->result, SPF_FAIL);
+		assert_int_equal(r->explanation == NULL, len > 4096 - 60);
+	}
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
+static void
+looks_at_ten_names_of_the_client(void **state)
+{
+	struct check c = {"192.0.2.1", NULL, "u@p.example"};
+	struct buf b = BUF_INIT;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a);
+	/* dns_file answers in reverse order. */
+	for (int first = 0; first < 2; first++) {
+		buf_reset(&b);
+		buf_str(&b, "p.example TXT v=spf1 ptr -all\n"
+			    "x.p.example A 192.0.2.1\n");
+		if (!first)
+			buf_str(&b,
+			    "1.2.0.192.in-addr.arpa PTR x.p.example\n");
+		for (int i = 0; i < 10; i++)
+			buf_printf(&b,
+			    "1.2.0.192.in-addr.arpa PTR n%d.p.example\n", i);
+		if (first)
+			buf_str(&b,
+			    "1.2.0.192.in-addr.arpa PTR x.p.example\n");
+		assert_int_equal(judge(buf_text(&b), &a, &c, NULL)->result,
+		    first ? SPF_PASS : SPF_FAIL);
+	}
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(says_what_and_why),
+	    cmocka_unit_test(tells_what_a_pass_is_worth),
+	    cmocka_unit_test(judges_two_identities),
+	    cmocka_unit_test(reads_long_records_to_the_end),
+	    cmocka_unit_test(survives_what_is_too_much),
+	    cmocka_unit_test(looks_at_ten_names_of_the_client),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
