@@ -364,6 +364,8 @@ take_rest(struct work *w)
 	w->f->limited = l != NULL;
 	if (l != NULL && !number(l, LENGTH_DIGITS, &w->f->length))
 		malformed(w, "the signature's l= is malformed");
+	else if (l != NULL && w->f->length > INT64_MAX)
+		malformed(w, "the signature's l= is longer than the body");
 }
 
 static void

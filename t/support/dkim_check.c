@@ -11,7 +11,9 @@
 #include <opendkim/dkim.h>
 #include <openssl/evp.h>
 
+#include "lib/arena.h"
 #include "lib/buf.h"
+#include "lib/dns.h"
 #include "lib/hdr.h"
 
 static void
@@ -137,8 +139,8 @@ field(DKIM *d, const char *name, size_t name_len, const char *value,
 	buf_fini(&b);
 }
 
-static bool
-plain_body(const char *body, size_t len)
+bool
+dkim_check_lines(const char *body, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		if (body[i] == '\r' && (i + 1 == len || body[i + 1] != '\n'))
@@ -146,7 +148,14 @@ plain_body(const char *body, size_t len)
 		if (body[i] == '\n' && (i == 0 || body[i - 1] != '\r'))
 			return false;
 	}
-	return len == 0 || body[len - 1] == '\n';
+	return true;
+}
+
+static bool
+plain_body(const char *body, size_t len)
+{
+	return dkim_check_lines(body, len) &&
+	    (len == 0 || body[len - 1] == '\n');
 }
 
 static const char *
@@ -212,4 +221,86 @@ dkim_check(const struct hdr_list *headers, const char *value,
 	buf_fini(&top);
 	dkim_free(d);
 	return wrong;
+}
+
+/* Every name has the one record. */
+struct dns_query {
+	struct dns_record record;
+	struct dns_answer answer;
+};
+
+static struct dns_query *
+start(void *ctx, const char *name, enum dns_type type)
+{
+	struct dns_query *q = calloc(1, sizeof(*q));
+
+	(void)name;
+	(void)type;
+	q->record = (struct dns_record){ctx, strlen(ctx)};
+	q->answer = (struct dns_answer){
+	    .status = DNS_OK, .count = 1, .records = &q->record};
+	return q;
+}
+
+static const struct dns_answer *
+collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
+{
+	(void)ctx;
+	(void)deadline_ms;
+	return &q->answer;
+}
+
+static void
+drop(void *ctx, struct dns_query *q)
+{
+	(void)ctx;
+	free(q);
+}
+
+static struct dkim_verifier *verifier;
+static pthread_once_t verifier_once = PTHREAD_ONCE_INIT;
+
+static void
+make_verifier(void)
+{
+	verifier = dkim_verifier_new();
+	if (verifier == NULL)
+		abort();
+}
+
+struct dkim_verdict
+dkim_check_ours(const struct hdr_list *headers, const char *value,
+    const char *body, size_t len, const char *record)
+{
+	struct dns dns = {.ctx = (void *)(uintptr_t)record, .start = start,
+	    .collect = collect, .drop = drop};
+	struct dkim_policy policy = {
+	    .now = 1528637909, .drift = 0, .signatures = 1};
+	struct dkim_verdict verdict = {0};
+	struct hdr_list list = {0};
+	struct dkim_verdicts verdicts;
+	struct dkim_verify *v;
+	struct buf top = BUF_INIT;
+	struct arena a;
+
+	pthread_once(&verifier_once, make_verifier);
+	arena_init(&a);
+	buf_printf(&top, " %s", value);
+	hdr_add(&list, &a, "DKIM-Signature", 14, buf_text(&top), top.len);
+	for (const struct hdr *h = headers->first; h != NULL; h = h->next) {
+		if (!hdr_is(h, "DKIM-Signature"))
+			hdr_add(&list, &a, h->name, h->name_len, h->value,
+			    h->value_len);
+	}
+	v = dkim_verify_new(verifier, &policy, &dns, &a, &list);
+	dkim_verify_body(v, body, len);
+	if (dkim_verify_finish(v, 0, &verdicts) != 0 || verdicts.count == 0)
+		abort();
+	verdict.status = verdicts.list[0].status;
+	verdict.cause = verdicts.list[0].cause;
+	verdict.reason = verdicts.list[0].reason;
+	dkim_verify_free(v);
+	buf_fini(&top);
+	arena_fini(&a);
+	return verdict;
 }

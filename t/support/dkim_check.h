@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "lib/dkim/dkim_canon.h"
+#include "lib/dkim/dkim_verify.h"
 
 struct buf;
 struct hdr_list;
@@ -28,5 +29,10 @@ void dkim_check_body_hash(
  */
 const char *dkim_check(const struct hdr_list *headers, const char *value,
     const char *body, size_t len, const char *record);
+/* The same by our own verifier: what it says of that signature. */
+struct dkim_verdict dkim_check_ours(const struct hdr_list *headers,
+    const char *value, const char *body, size_t len, const char *record);
+/* Does every CR and LF of the body belong to a line's end? */
+bool dkim_check_lines(const char *body, size_t len);
 
 #endif
