@@ -108,9 +108,9 @@ counts_what_was_said(void **state)
 static void
 negotiates_by_the_stages_that_are_on(void **state)
 {
-	struct snapshot *plain = walk_load("Mode v\nSPF no\n");
+	struct snapshot *plain = walk_load("Mode s\n");
 	struct snapshot *more =
-	    walk_load("SoftwareHeader yes\nMacroList mark=x,{a}\n");
+	    walk_load("Mode s\nSoftwareHeader yes\nMacroList mark=x,{a}\n");
 	struct buf names = BUF_INIT;
 
 	(void)state;

@@ -17,7 +17,7 @@ static const char zone[] =
     "_dmarc.test.example TXT v=DMARC1; p=reject; t=y\n"
     "_dmarc.dead.example TXT !servfail\n";
 
-static const char *const off[] = {"spf", "dkim", "iprev", "authres"};
+static const char *const off[] = {"spf", "dkim", "iprev", "rdns", "authres"};
 
 static struct snapshot *
 load(const char *conf, const struct dns *dns)
