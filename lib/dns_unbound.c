@@ -121,11 +121,13 @@ static const char *const options[][2] = {
     {"trust-anchor-signaling:", "no"},
 };
 
+#define LOOPBACK6                                                              \
+	"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."     \
+	"ip6.arpa."
+
 /* Names that libunbound would answer itself. */
 static const char *const own_zones[] = {"test.", "invalid.", "onion.",
-    "localhost.", "home.arpa.", "127.in-addr.arpa.",
-    "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0."
-    "ip6.arpa."};
+    "localhost.", "home.arpa.", "127.in-addr.arpa.", LOOPBACK6};
 
 static int
 refused(struct errmsg *msg_r, const char *what, int rc)
