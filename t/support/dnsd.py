@@ -97,7 +97,7 @@ def rdata(word, value):
         return struct.pack('!H', int(value[0])) + wire_name(value[1])
     if word in ('TXT', 'SPF'):
         strings = []
-        for part in [value] if isinstance(value, str) else value:
+        for part in [value] if isinstance(value, str) else value or ['']:
             part = _bytes(part)
             strings += [part[i:i + 255]
                         for i in range(0, max(len(part), 1), 255)]
