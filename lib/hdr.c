@@ -7,19 +7,33 @@
 #include "arena.h"
 #include "err.h"
 
+size_t
+hdr_name_len(const struct hdr *h)
+{
+	const char *colon = memchr(h->name, ':', h->name_len);
+	size_t len = colon == NULL ? h->name_len : (size_t)(colon - h->name);
+
+	while (len > 0 &&
+	    (h->name[len - 1] == ' ' || h->name[len - 1] == '\t'))
+		len--;
+	return len;
+}
+
 bool
 hdr_is(const struct hdr *h, const char *name)
 {
 	size_t len = strlen(name);
 
-	return h->name_len == len && strncasecmp(h->name, name, len) == 0;
+	return hdr_name_len(h) == len && strncasecmp(h->name, name, len) == 0;
 }
 
 static bool
 same_name(const struct hdr *a, const struct hdr *b)
 {
-	return a->name_len == b->name_len &&
-	    strncasecmp(a->name, b->name, a->name_len) == 0;
+	size_t len = hdr_name_len(a);
+
+	return hdr_name_len(b) == len &&
+	    strncasecmp(a->name, b->name, len) == 0;
 }
 
 /* The index of a new field: one more than the last one of its name has. */
@@ -79,24 +93,4 @@ hdr_find(const struct hdr_list *l, const char *name)
 			return h;
 	}
 	return NULL;
-}
-
-const struct hdr *
-hdr_find_last(const struct hdr_list *l, const char *name)
-{
-	const struct hdr *found = NULL;
-
-	for (const struct hdr *h = l->first; h != NULL; h = h->next) {
-		if (hdr_is(h, name))
-			found = h;
-	}
-	return found;
-}
-
-size_t
-hdr_count(const struct hdr_list *l, const char *name)
-{
-	const struct hdr *h = hdr_find_last(l, name);
-
-	return h == NULL ? 0 : h->index;
 }

@@ -31,12 +31,13 @@ struct hdr_list {
 int hdr_add(struct hdr_list *l, struct arena *a, const char *name,
     size_t name_len, const char *value, size_t value_len);
 
+/* Octets of the name up to a colon, without the white space that may stand
+ * before it (RFC 5322 section 4.5.8): to readers of the message that is the
+ * name. */
+size_t hdr_name_len(const struct hdr *h);
 /* Is this the field's name? ASCII case does not matter. */
 bool hdr_is(const struct hdr *h, const char *name);
-/* The first or last field of that name; NULL: there is none. */
+/* The first field of that name; NULL: there is none. */
 const struct hdr *hdr_find(const struct hdr_list *l, const char *name);
-const struct hdr *hdr_find_last(const struct hdr_list *l, const char *name);
-/* How many fields have that name. */
-size_t hdr_count(const struct hdr_list *l, const char *name);
 
 #endif

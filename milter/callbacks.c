@@ -324,20 +324,19 @@ static sfsistat
 on_header(SMFICTX *ctx, char *name, char *value)
 {
 	struct connection *c = enter_command(ctx);
-	size_t len = strlen(value);
-	char *spaced;
+	char *spaced = NULL;
 
 	if (c == NULL)
 		return SMFIS_TEMPFAIL;
-	if (c->leading_space) {
-		chain_header(c->s, name, strlen(name), value, len);
-	} else if (c->s->msg != NULL) {
+	if (!c->leading_space) {
 		/* The MTA swallowed the space that nearly always stands here. */
-		spaced = arena_printf(&c->s->msg->arena, " %s", value);
-		if (spaced != NULL)
-			chain_header(
-			    c->s, name, strlen(name), spaced, len + 1);
+		if (asprintf(&spaced, " %s", value) < 0)
+			spaced = NULL;
+		value = spaced;
 	}
+	chain_header(c->s, name, strlen(name), value,
+	    value == NULL ? 0 : strlen(value));
+	free(spaced);
 	return leave(
 	    c, c->quiet & SMFIP_NR_HDR ? SMFIS_NOREPLY : SMFIS_CONTINUE);
 }

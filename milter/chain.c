@@ -70,6 +70,7 @@ walk(const struct call *c)
 {
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		struct verdict v;
+		bool failed;
 
 		if (!c->s->snap->on[i])
 			continue;
@@ -77,7 +78,11 @@ walk(const struct call *c)
 		v = ask(stages[i], c);
 		if (v.action == VERDICT_NONE)
 			continue;
+		failed = v.action == VERDICT_ERROR;
 		v = settle(c->s, v, stages[i]->name);
+		/* Whoever can make one check fail must not get past others. */
+		if (failed && v.action == VERDICT_ACCEPT)
+			continue;
 		if (verdict_decides(&v))
 			return v;
 		if (c->m != NULL && v.action == VERDICT_QUARANTINE &&
@@ -212,8 +217,14 @@ message_new(struct session *s, const char *sender, const char *const *params)
 static struct verdict
 out_of_memory(const struct session *s)
 {
-	return settle(
+	struct verdict v = settle(
 	    s, verdict_error(VERDICT_E_INTERNAL, "no memory"), "postern");
+
+	/* What is not known in full can't be held. */
+	if (v.action == VERDICT_QUARANTINE)
+		v = (struct verdict){
+		    .action = VERDICT_TEMPFAIL, .by = "postern"};
+	return v;
 }
 
 struct verdict
@@ -269,8 +280,8 @@ chain_header(struct session *s, const char *name, size_t name_len,
 
 	if (m == NULL || m->too_big || verdict_decides(&m->verdict))
 		return;
-	if (hdr_add(&m->headers, &m->arena, name, name_len, value,
-		value_len) != 0) {
+	if (value == NULL || hdr_add(&m->headers, &m->arena, name, name_len,
+		value, value_len) != 0) {
 		m->verdict = out_of_memory(s);
 		return;
 	}

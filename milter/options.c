@@ -109,7 +109,8 @@ const struct conf_option options_global[] = {
     {"On-Default", CONF_WORD, 0, NULL, 0, 0, verdict_words, NULL,
 	"what to do in the cases below, unless they say otherwise", NULL},
     {"On-InternalError", CONF_WORD, 0, "tempfail", 0, 0, verdict_words, NULL,
-	"what to do when memory or a file fails", NULL},
+	"what to do when memory or a file fails; accept: go on without "
+	"that check", NULL},
     {"On-DNSError", CONF_WORD, 0, "tempfail", 0, 0, verdict_words, NULL,
 	"what to do when the DNS does not answer", NULL},
     {"On-Security", CONF_WORD, 0, "tempfail", 0, 0, verdict_words, NULL,

@@ -4,6 +4,7 @@
  */
 #include "posternctl.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,6 +88,16 @@ print_commands(FILE *out)
 	fprintf(out, "\n`posternctl COMMAND --help` says more.\n");
 }
 
+/* The exit code, unless the output could not all be written. */
+static int
+end(int rc)
+{
+	if (fflush(stdout) == 0 && ferror(stdout) == 0)
+		return rc;
+	fprintf(stderr, "posternctl: standard output: %s\n", strerror(errno));
+	return rc == EX_OK ? EX_IOERR : rc;
+}
+
 static int
 dispatch(int argc, char **argv, const char *config)
 {
@@ -114,11 +125,11 @@ main(int argc, char **argv)
 
 	if (argc > at && strcmp(argv[at], "--help") == 0) {
 		print_commands(stdout);
-		return EX_OK;
+		return end(EX_OK);
 	}
 	if (argc > at && strcmp(argv[at], "--version") == 0) {
 		printf("posternctl %s\n", POSTERN_VERSION);
-		return EX_OK;
+		return end(EX_OK);
 	}
 	if (argc > at + 1 && strcmp(argv[at], "-x") == 0) {
 		config = argv[at + 1];
@@ -128,5 +139,5 @@ main(int argc, char **argv)
 		print_commands(stderr);
 		return EX_USAGE;
 	}
-	return dispatch(argc - at, argv + at, config);
+	return end(dispatch(argc - at, argv + at, config));
 }

@@ -21,6 +21,7 @@
 
 #define RCPTS_MAX 1000
 #define CHUNK 65536 /* octets of body at a time, as MTAs send it */
+#define TIME_MAX_ 253402300799LL /* the end of the year 9999 */
 
 enum output { OUTPUT_JSON, OUTPUT_MESSAGE, OUTPUT_TEXT };
 
@@ -336,6 +337,7 @@ parse_client(struct check *c, const char *ip)
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&c->client;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&c->client;
 
+	memset(&c->client, 0, sizeof(c->client));
 	if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1)
 		c->client.ss_family = AF_INET;
 	else if (inet_pton(AF_INET6, ip, &v6->sin6_addr) == 1)
@@ -364,7 +366,7 @@ parse_time(struct check *c, const char *text)
 	long long t = strtoll(text, &end, 10);
 
 	c->at = (time_t)t;
-	return *text != '\0' && *end == '\0' && t > 0;
+	return *text != '\0' && *end == '\0' && t > 0 && t <= TIME_MAX_;
 }
 
 static const struct option long_options[] = {

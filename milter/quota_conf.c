@@ -139,15 +139,9 @@ static bool
 is_exempt(const struct quota_conf *q, const char *account)
 {
 	const char *at = strrchr(account, '@');
-	struct dataset_entry entry;
 
-	if (q->exempt == NULL)
-		return false;
-	if (dataset_get(q->exempt, account, &entry) != 0 &&
-	    (at == NULL || dataset_get(q->exempt, at, &entry) != 0))
-		return false;
-	dataset_entry_fini(&entry);
-	return true;
+	return dataset_has(q->exempt, account) > 0 ||
+	    (at != NULL && dataset_has(q->exempt, at) > 0);
 }
 
 void

@@ -102,8 +102,11 @@ add_key(struct signing *s, const char *spec, const struct dkim_key **key_r,
 	char *copy = c == NULL ? NULL : (char *)(c + 1);
 	int rc;
 
-	if (c == NULL)
+	if (c == NULL) {
+		errmsg_set(msg_r, "no memory");
 		return ERR_NOMEM;
+	}
+	errmsg_set(msg_r, "%s: no memory", is_path(spec) ? spec : "a key");
 	c->spec = strcpy(copy, spec);
 	rc = is_path(spec)
 	    ? read_key(s, spec, &c->key, msg_r)
@@ -178,6 +181,8 @@ resolve_key(struct signing *s, struct arena *a, const char *name,
 	const char *spec;
 	int rc = dataset_get(s->keys, name, &e);
 
+	if (rc != 0 && rc != ERR_NOTFOUND)
+		return errmsg_set(msg_r, "KeyTable can't be read");
 	if (rc != 0)
 		return errmsg_set(msg_r, "KeyTable has no key %s", name);
 	if (dataset_fields(e.value, f, 3) != 3 ||
@@ -272,8 +277,9 @@ look_up(struct finder *f, const char *key)
 	for (;;) {
 		struct dataset_entry e;
 
-		if (dataset_get_from(f->s->table, key, from, &e) != 0)
-			return 0;
+		rc = dataset_get_from(f->s->table, key, from, &e);
+		if (rc != 0)
+			return rc == ERR_NOTFOUND ? 0 : rc;
 		from = e.index + 1;
 		rc = take(f, e.value);
 		dataset_entry_fini(&e);
@@ -314,31 +320,24 @@ walk_forms(struct finder *f)
 	return rc != 0 ? rc : try_form(f, "", "", "*");
 }
 
-static bool
-is_listed(const struct signing *s, const char *domain)
-{
-	struct dataset_entry e;
-
-	if (dataset_get(s->domains, domain, &e) != 0)
-		return false;
-	dataset_entry_fini(&e);
-	return true;
-}
-
 /* The domain that is listed: the author's, or with SubDomains one above; where
- * `*` is listed, the author's. */
-static const char *
-listed_domain(const struct signing *s, const char *author)
+ * `*` is listed, the author's.  NULL: none.  0, or an ERR_. */
+static int
+find_listed(const struct signing *s, const char *author, const char **domain_r)
 {
-	const char *domain = author;
+	int rc = dataset_has(s->domains, author);
 
-	while (!is_listed(s, domain)) {
-		domain = s->subdomains ? strchr(domain, '.') : NULL;
-		if (domain == NULL)
-			return is_listed(s, "*") ? author : NULL;
-		domain++;
+	*domain_r = author;
+	while (rc == 0 && s->subdomains &&
+	    (*domain_r = strchr(*domain_r, '.')) != NULL)
+		rc = dataset_has(s->domains, ++*domain_r);
+	if (rc == 0) {
+		*domain_r = author;
+		rc = dataset_has(s->domains, "*");
 	}
-	return domain;
+	if (rc == 0)
+		*domain_r = NULL;
+	return rc < 0 ? rc : 0;
 }
 
 int
@@ -363,9 +362,9 @@ signing_find(struct signing *s, struct arena *a, const struct addr *from,
 		*count_r = f.count;
 		return rc < 0 ? rc : 0;
 	}
-	domain = listed_domain(s, from->domain);
-	if (domain == NULL)
-		return 0;
+	rc = find_listed(s, from->domain, &domain);
+	if (rc != 0 || domain == NULL)
+		return rc;
 	*count_r = 1;
 	matches_r[0] = (struct signing_match){
 	    .domain = domain, .selector = s->selector};

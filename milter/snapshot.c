@@ -62,10 +62,10 @@ snapshot_load(const char *path, bool offline, const struct snapshot *old,
 	struct snapshot *snap = calloc(1, sizeof(*snap));
 	int rc;
 
-	if (snap == NULL) {
-		errmsg_set(msg_r, "no memory");
+	/* What others find they say better. */
+	errmsg_set(msg_r, "no memory");
+	if (snap == NULL)
 		return ERR_NOMEM;
-	}
 	atomic_init(&snap->refs, 1);
 	snap->offline = offline;
 	rc = conf_read(path, tables, &snap->conf, msg_r);

@@ -91,19 +91,6 @@ macros(const void *state)
 	return buf_text(&((const struct state *)state)->macro_names);
 }
 
-static bool
-is_mta(const struct state *st, const struct session *s)
-{
-	const char *name = session_macro(s, "{daemon_name}");
-	struct dataset_entry e;
-
-	if (st->mtas == NULL || name == NULL ||
-	    dataset_get(st->mtas, name, &e) != 0)
-		return false;
-	dataset_entry_fini(&e);
-	return true;
-}
-
 /* Is value one of the words between bars? */
 static bool
 among(const char *bars, const char *value)
@@ -134,17 +121,26 @@ macro_matches(const struct dataset_entry *e, void *arg)
 	    (e->value[0] == '\0' || among(e->value, value));
 }
 
-/* The name that decides, or NULL: inbound. */
-static const char *
-why_outbound(const struct state *st, struct session *s)
+/* *why_r: the name that decides, or NULL: inbound.  0, or an ERR_. */
+static int
+find_why(const struct state *st, struct session *s, const char **why_r)
 {
-	if (hosts_match(&st->internal, s))
-		return "InternalHosts";
-	if (is_mta(st, s))
-		return "MTA";
-	if (st->macros != NULL && dataset_walk(st->macros, macro_matches, s))
-		return "MacroList";
-	return NULL;
+	const char *mta = session_macro(s, "{daemon_name}");
+	int rc = mta == NULL ? 0 : dataset_has(st->mtas, mta);
+
+	*why_r = NULL;
+	if (hosts_match(&st->internal, s)) {
+		*why_r = "InternalHosts";
+		return 0;
+	}
+	if (rc > 0)
+		*why_r = "MTA";
+	if (rc != 0 || st->macros == NULL)
+		return rc < 0 ? rc : 0;
+	rc = dataset_walk(st->macros, macro_matches, s);
+	if (rc > 0)
+		*why_r = "MacroList";
+	return rc < 0 ? rc : 0;
 }
 
 static struct verdict
@@ -161,8 +157,9 @@ mail(struct message *m)
 	}
 	if (m->login != NULL || (type != NULL && type[0] != '\0'))
 		m->why = "login";
-	else
-		m->why = why_outbound(message_state(m), s);
+	else if (find_why(message_state(m), s, &m->why) != 0)
+		return verdict_error(
+		    VERDICT_E_INTERNAL, "MTA or MacroList can't be read");
 	m->direction =
 	    m->why == NULL ? DIRECTION_INBOUND : DIRECTION_OUTBOUND;
 	if (m->why == NULL)

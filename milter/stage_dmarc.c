@@ -257,7 +257,7 @@ dkim_evidence(const struct message *m, struct dmarc_identifier *ids)
 {
 	size_t n = 0;
 
-	if (m->dkim == NULL || hdr_count(&m->headers, "From") != 1)
+	if (m->dkim == NULL || m->dkim->many_from)
 		return 0;
 	for (size_t i = 0; i < m->dkim->count && n < SIGNATURES_MAX; i++) {
 		const struct dkim_verdict *v = &m->dkim->list[i];

@@ -105,107 +105,122 @@ named(const char *logins, const char *login)
 	}
 }
 
-static bool
+/* Answers to the questions below: 1 or 0, or an ERR_ when it can't be told. */
+
+static int
 key_names(const struct dataset *set, const char *key, const char *login)
 {
 	struct dataset_entry e;
-	bool yes;
+	int rc = dataset_get(set, key, &e);
 
-	if (dataset_get(set, key, &e) != 0)
-		return false;
-	yes = named(e.value, login);
+	if (rc != 0)
+		return rc == ERR_NOTFOUND ? 0 : rc;
+	rc = named(e.value, login);
 	dataset_entry_fini(&e);
-	return yes;
+	return rc;
 }
 
-static bool
+static int
 owns(const struct state *st, const char *login, const struct addr *a)
 {
 	char key[ADDRESS_SIZE];
-	int n = snprintf(key, sizeof(key), "%s@%s", a->local, a->domain);
+	int n = snprintf(key, sizeof(key), "%s@%s", a->local, a->domain), rc;
 
 	/* What is longer than any address is nobody's. */
 	if (n < 0 || (size_t)n >= sizeof(key))
-		return false;
-	return strcasecmp(key, login) == 0 ||
-	    key_names(st->owners, key, login) ||
-	    key_names(st->owners, key + strlen(a->local), login);
+		return 0;
+	if (strcasecmp(key, login) == 0)
+		return 1;
+	rc = key_names(st->owners, key, login);
+	return rc != 0
+	    ? rc
+	    : key_names(st->owners, key + strlen(a->local), login);
 }
 
 /* Does the field name an author: From, or one of SenderHeaders? */
-static bool
-names_author(const struct state *st, const struct hdr *h)
+static int
+names_author(const struct state *st, struct arena *a, const struct hdr *h)
 {
-	struct dataset_entry e;
+	const char *name;
 
 	if (hdr_is(h, "From"))
-		return true;
-	if (st->fields == NULL || dataset_get(st->fields, h->name, &e) != 0)
-		return false;
-	dataset_entry_fini(&e);
-	return true;
+		return 1;
+	if (st->fields == NULL)
+		return 0;
+	name = arena_memdup(a, h->name, hdr_name_len(h));
+	return name == NULL ? ERR_NOMEM : dataset_has(st->fields, name);
 }
 
 /* Does the login own all of a field's addresses?  A field that can't be read is
  * nobody's. */
-static bool
+static int
 owns_field(const struct state *st, struct message *m, const struct hdr *h,
     const char **whose_r)
 {
 	struct addr list[AUTHORS_MAX];
 	size_t n;
+	int rc = addr_list(&m->arena, h->value, h->value_len, list,
+	    AUTHORS_MAX, &n);
 
 	*whose_r = "an unreadable From";
-	if (addr_list(&m->arena, h->value, h->value_len, list, AUTHORS_MAX,
-		&n) != 0 || n == 0)
-		return false;
-	for (size_t i = 0; i < n; i++) {
+	if (rc != 0 || n == 0)
+		return rc == ERR_NOMEM ? rc : 0;
+	rc = 1;
+	for (size_t i = 0; i < n && rc > 0; i++) {
 		*whose_r = arena_printf(&m->arena, "%s@%s", list[i].local,
 		    list[i].domain);
-		if (!owns(st, m->login, &list[i]))
-			return false;
+		rc = *whose_r == NULL ? ERR_NOMEM
+				      : owns(st, m->login, &list[i]);
 	}
-	return true;
+	return rc;
 }
 
 /* Does the login own every author? */
-static bool
+static int
 owns_authors(const struct state *st, struct message *m, const char **whose_r)
 {
 	struct addr sender;
 	bool from = false;
+	int rc;
 
 	for (const struct hdr *h = m->headers.first; h != NULL; h = h->next) {
-		if (!names_author(st, h))
+		rc = names_author(st, &m->arena, h);
+		if (rc == 0)
 			continue;
 		from = from || hdr_is(h, "From");
-		if (!owns_field(st, m, h, whose_r))
-			return false;
+		if (rc > 0)
+			rc = owns_field(st, m, h, whose_r);
+		if (rc <= 0)
+			return rc;
 	}
 	if (from || m->sender[0] == '\0')
-		return true;
+		return 1;
 	/* The MTA makes a From of the sender, be it behind the milter. */
 	*whose_r = m->sender;
-	return addr_split(&m->arena, m->sender, &sender) == 0 &&
-	    owns(st, m->login, &sender);
+	rc = addr_split(&m->arena, m->sender, &sender);
+	return rc != 0 ? rc : owns(st, m->login, &sender);
 }
 
 static struct verdict
 eoh(struct message *m)
 {
 	const struct state *st = message_state(m);
-	const char *whose = NULL;
+	const char *whose = "";
 	struct buf b = BUF_INIT;
+	int rc = m->login == NULL ? 1 : owns_authors(st, m, &whose);
 
-	if (m->login == NULL || owns_authors(st, m, &whose))
+	if (rc > 0)
 		return verdict_none;
 	m->from_denied = true;
-	if (whose == NULL)
-		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	if (rc < 0)
+		return verdict_error(VERDICT_E_INTERNAL,
+		    rc == ERR_NOMEM ? "no memory"
+				    : "SenderLogins can't be read");
 	buf_escape(&b, m->login, strlen(m->login), 256);
 	buf_str(&b, " may not use ");
 	buf_escape(&b, whose, strlen(whose), 256);
-	log_about(m->session, LOG_WARNING, "%s", buf_text(&b));
+	log_about(m->session, LOG_WARNING, "%s",
+	    b.failed ? "no memory" : buf_text(&b));
 	buf_fini(&b);
 	if (st->action == ACTION_LOG)
 		return verdict_none;

@@ -303,7 +303,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 		return 0;
 	rc = signing_load(c, &signing, msg_r);
 	if (rc == 0 && signing == NULL && conf_given(c, "Mode"))
-		log_line(LOG_WARNING, "%s: Mode: s asks for signatures, but "
+		log_line(LOG_INFO, "%s: Mode: s asks for signatures, but "
 		    "no key is named: mail goes unsigned",
 		    conf_where(c, "Mode"));
 	if (rc != 0 || signing == NULL)
@@ -343,23 +343,27 @@ count_at(const struct hdr *h)
 	return n;
 }
 
+/* Answers to the questions below: 1 or 0, or an ERR_ when it can't be told. */
+
 /* The first author of a field.  One that could be read in part only may show
  * somebody else to its reader, unless it is only a comma in a name. */
-static bool
+static int
 read_author(const struct hdr *h, struct arena *a, struct addr *author_r)
 {
 	struct addr list[AUTHORS_MAX];
 	size_t n;
 	int rc = addr_list(a, h->value, h->value_len, list, AUTHORS_MAX, &n);
 
+	if (rc == ERR_NOMEM)
+		return rc;
 	if (n == 0 || (rc == ERR_SYNTAX && count_at(h) > 1))
-		return false;
+		return 0;
 	*author_r = list[0];
-	return true;
+	return 1;
 }
 
 /* The author, by the first of SenderHeaders that is there. */
-static bool
+static int
 find_author(const struct state *st, struct message *m, struct addr *author_r)
 {
 	for (size_t i = 0; st->sender_fields[i] != NULL; i++) {
@@ -369,30 +373,19 @@ find_author(const struct state *st, struct message *m, struct addr *author_r)
 		if (h != NULL)
 			return read_author(h, &m->arena, author_r);
 	}
-	return false;
+	return 0;
 }
 
-static bool
-in_set(const struct dataset *set, const char *key)
-{
-	struct dataset_entry e;
-
-	if (set == NULL || dataset_get(set, key, &e) != 0)
-		return false;
-	dataset_entry_fini(&e);
-	return true;
-}
-
-static bool
+static int
 goes_to_unsigned(const struct state *st, const struct message *m)
 {
+	int rc = 0;
+
 	if (st->dont_sign == NULL)
-		return false;
-	for (const struct rcpt *r = m->rcpts; r != NULL; r = r->next) {
-		if (!r->refused && in_set(st->dont_sign, r->addr))
-			return true;
-	}
-	return false;
+		return 0;
+	for (const struct rcpt *r = m->rcpts; r != NULL && rc == 0; r = r->next)
+		rc = r->refused ? 0 : dataset_has(st->dont_sign, r->addr);
+	return rc;
 }
 
 /* Somebody outside uses a domain of ours: said, as OpenDKIM does, because it
@@ -412,56 +405,84 @@ report_external(
 	buf_fini(&b);
 }
 
-/* Why this mail is not to be signed; NULL: it is. */
-static const char *
-why_not(const struct state *st, const struct message *m,
-    const struct addr *author)
+/* Is this mail not to be signed?  Then *why_r says why. */
+static int
+is_left_alone(const struct state *st, const struct message *m,
+    const struct addr *author, const char **why_r)
 {
+	int rc;
+
+	*why_r = "SenderLogins";
 	if (m->from_denied)
-		return "SenderLogins";
-	if (in_set(st->exempt, author->domain))
-		return "ExemptDomains";
-	if (goes_to_unsigned(st, m))
-		return "DontSignMailTo";
-	return NULL;
+		return 1;
+	*why_r = "ExemptDomains";
+	rc = dataset_has(st->exempt, author->domain);
+	if (rc != 0)
+		return rc;
+	*why_r = "DontSignMailTo";
+	return goes_to_unsigned(st, m);
+}
+
+static struct verdict
+broken(struct message *m, int rc, const char *cause)
+{
+	return verdict_error(VERDICT_E_INTERNAL,
+	    rc == ERR_NOMEM ? "no memory" : arena_strdup(&m->arena, cause));
+}
+
+/* The keys for an author; none: it is not ours to sign. */
+static struct verdict
+find_keys(const struct state *st, struct message *m,
+    const struct addr *author, struct job *job)
+{
+	struct errmsg why = {"SigningTable or Domain can't be read"};
+	int rc = signing_find(st->signing, &m->arena, author, job->matches,
+	    &job->count, &why);
+	const char *reason;
+
+	if (m->direction == DIRECTION_INBOUND) {
+		if (rc == 0 && job->count > 0)
+			report_external(st, m, author);
+		job->count = 0;
+		return verdict_none;
+	}
+	if (rc != 0)
+		return broken(m, rc, why.text);
+	if (job->count == 0)
+		return verdict_none;
+	rc = is_left_alone(st, m, author, &reason);
+	if (rc < 0)
+		return broken(m, rc, "ExemptDomains or DontSignMailTo can't "
+				     "be read");
+	if (rc > 0) {
+		message_note(m, "unsigned", "%s", reason);
+		job->count = 0;
+	}
+	return verdict_none;
 }
 
 static struct verdict
 eoh(struct message *m)
 {
 	const struct state *st = message_state(m);
+	struct verdict v;
 	struct addr author;
-	struct errmsg why;
-	const char *reason;
 	struct job *job;
+	int rc = find_author(st, m, &author);
 
-	if (!find_author(st, m, &author))
+	if (rc == 0)
 		return verdict_none;
 	job = arena_alloc(&m->arena, sizeof(*job));
-	if (job == NULL)
-		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	if (signing_find(st->signing, &m->arena, &author, job->matches,
-		&job->count, &why) != 0)
-		return m->direction == DIRECTION_INBOUND
-		    ? verdict_none
-		    : verdict_error(VERDICT_E_INTERNAL,
-			  arena_strdup(&m->arena, why.text));
-	if (job->count == 0)
-		return verdict_none;
-	if (m->direction == DIRECTION_INBOUND) {
-		report_external(st, m, &author);
-		return verdict_none;
-	}
-	reason = why_not(st, m, &author);
-	if (reason != NULL) {
-		message_note(m, "unsigned", "%s", reason);
-		return verdict_none;
-	}
+	if (rc < 0 || job == NULL)
+		return broken(m, ERR_NOMEM, NULL);
+	v = find_keys(st, m, &author, job);
+	if (v.action != VERDICT_NONE || job->count == 0)
+		return v;
 	job->sign = dkim_sign_new(st->engine, DKIM_CANON_BIT(st->body));
+	if (job->sign == NULL)
+		return broken(m, ERR_NOMEM, NULL);
 	*message_slot(m) = job;
-	return job->sign == NULL
-	    ? verdict_error(VERDICT_E_INTERNAL, "no memory")
-	    : verdict_none;
+	return verdict_none;
 }
 
 static struct verdict

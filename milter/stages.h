@@ -10,6 +10,7 @@ extern const struct stage stage_account;
 extern const struct stage stage_authres;
 extern const struct stage stage_direction;
 extern const struct stage stage_dkim;
+extern const struct stage stage_iprev;
 extern const struct stage stage_dmarc;
 extern const struct stage stage_iprev;
 extern const struct stage stage_login;

@@ -586,6 +586,18 @@ dataset_get(
 	return dataset_get_from(set, key, 0, entry_r);
 }
 
+int
+dataset_has(const struct dataset *set, const char *key)
+{
+	struct dataset_entry entry;
+	int rc = set == NULL ? ERR_NOTFOUND : dataset_get(set, key, &entry);
+
+	if (rc != 0)
+		return rc == ERR_NOTFOUND ? 0 : rc;
+	dataset_entry_fini(&entry);
+	return 1;
+}
+
 void
 dataset_entry_fini(struct dataset_entry *entry)
 {

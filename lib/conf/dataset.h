@@ -65,6 +65,8 @@ struct dataset_entry {
  * ERR_NOTFOUND, or with mdb: another ERR_. */
 int dataset_get(
     const struct dataset *set, const char *key, struct dataset_entry *entry_r);
+/* Is the key in the set, which may be NULL?  1 or 0, or with mdb: an ERR_. */
+int dataset_has(const struct dataset *set, const char *key);
 /* Find it at the entry `from` or after it, so that all that match can be had.
  * mdb: keeps one value for a key: ERR_NOTFOUND unless from is 0. */
 int dataset_get_from(const struct dataset *set, const char *key, size_t from,

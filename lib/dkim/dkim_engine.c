@@ -105,12 +105,18 @@ dkim_engine_feed(struct dkim *d, const struct buf *field)
 }
 
 bool
-dkim_engine_run(struct dkim *d)
+dkim_engine_run(struct dkim **d)
 {
+	DKIM_STAT st = dkim_eoh(*d);
+
+	/* libopendkim 2.11 may have freed part of it by then, and would again;
+	 * better a leak than that. */
+	if (st == DKIM_STAT_NORESOURCE)
+		*d = NULL;
 	/* Without a body of its own the library's is empty; it ends before keys
 	 * are looked up (stop_before_keys). */
-	return dkim_eoh(d) == DKIM_STAT_OK &&
-	    dkim_eom(d, NULL) == DKIM_STAT_CBERROR;
+	return st == DKIM_STAT_OK &&
+	    dkim_eom(*d, NULL) == DKIM_STAT_CBERROR;
 }
 
 size_t

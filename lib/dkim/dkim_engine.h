@@ -28,8 +28,8 @@ void dkim_engine_field(struct buf *field, const char *name, size_t name_len,
 void dkim_engine_text(struct buf *field, const char *value, size_t value_len);
 /* One field in that form, without the last line end; false: refused. */
 bool dkim_engine_feed(struct dkim *d, const struct buf *field);
-/* All fields are there.  false: they can't be hashed. */
-bool dkim_engine_run(struct dkim *d);
+/* All fields are there.  false: they can't be hashed; then *d may be NULL. */
+bool dkim_engine_run(struct dkim **d);
 /* How many DKIM-Signature fields it has. */
 size_t dkim_engine_count(struct dkim *d);
 /* The SHA-256 that signature i (in the order fed) is over, the handle's own;

@@ -253,7 +253,7 @@ sign_all(struct run *r)
 {
 	size_t start = 0, at = 0;
 
-	if (!dkim_engine_run(r->dkim)) {
+	if (!dkim_engine_run(&r->dkim)) {
 		fail_all(r, ERR_CRYPTO, "the header can't be hashed");
 		return;
 	}

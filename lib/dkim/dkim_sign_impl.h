@@ -14,10 +14,6 @@
 
 struct buf;
 
-/* The length of a field's name as verifiers see it: up to the colon, should
- * there be one in it, and without the white space that may stand before that
- * (RFC 5322 section 4.5). */
-size_t dkim_sign_name_len(const struct hdr *h);
 /* Has the field this name? */
 bool dkim_sign_is(const struct hdr *h, const char *name);
 /* Is its name in the list? */

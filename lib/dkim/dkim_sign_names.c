@@ -30,31 +30,19 @@ const char *const dkim_fields_never[] = {"Return-Path", "Received",
     "Authentication-Results", "ARC-*", "X-Spam-*", "Status", "X-Status",
     "Delivered-To", "X-Original-To", NULL};
 
-size_t
-dkim_sign_name_len(const struct hdr *h)
-{
-	const char *colon = memchr(h->name, ':', h->name_len);
-	size_t len = colon == NULL ? h->name_len : (size_t)(colon - h->name);
-
-	while (len > 0 &&
-	    (h->name[len - 1] == ' ' || h->name[len - 1] == '\t'))
-		len--;
-	return len;
-}
-
 /* The first octet tells most names apart, and costs nothing. */
 static bool
 same(const char *name, const char *other, size_t len)
 {
 	if (len > 0 && ((name[0] ^ other[0]) & ~0x20) != 0)
 		return false;
-	return strncasecmp(name, other, len) == 0 && name[len] == '\0';
+	return strlen(name) == len && strncasecmp(name, other, len) == 0;
 }
 
 bool
 dkim_sign_is(const struct hdr *h, const char *name)
 {
-	return same(name, h->name, dkim_sign_name_len(h));
+	return same(name, h->name, hdr_name_len(h));
 }
 
 bool
@@ -95,7 +83,7 @@ dkim_sign_field_ok(const struct hdr *h)
 	const char *v = h->value;
 
 	/* Spaces before the colon are known to all verifiers, tabs are not. */
-	if (!dkim_sign_name_ok(h->name, dkim_sign_name_len(h)) ||
+	if (!dkim_sign_name_ok(h->name, hdr_name_len(h)) ||
 	    memchr(h->name, '\t', h->name_len) != NULL ||
 	    memchr(h->name, ':', h->name_len) != NULL)
 		return false;
@@ -243,7 +231,7 @@ static bool
 is_bad(const struct choice *c, const char *name, size_t len)
 {
 	for (size_t i = 0; i < c->bad_count; i++) {
-		if (dkim_sign_name_len(c->bad[i]) == len &&
+		if (hdr_name_len(c->bad[i]) == len &&
 		    strncasecmp(c->bad[i]->name, name, len) == 0)
 			return true;
 	}
@@ -294,7 +282,7 @@ choose_over(struct choice *c)
 			put_over(c, list[i], len);
 	}
 	for (const struct hdr *h = c->headers->first; h != NULL; h = h->next) {
-		size_t len = dkim_sign_name_len(h);
+		size_t len = hdr_name_len(h);
 
 		if (h->index == 1 && asked_for(list, h->name, len))
 			put_over(c, h->name, len);
@@ -310,7 +298,7 @@ choose_present(struct choice *c)
 			put(c, &c->names, "From", 4);
 	}
 	for (const struct hdr *h = c->headers->first; h != NULL; h = h->next) {
-		size_t len = dkim_sign_name_len(h);
+		size_t len = hdr_name_len(h);
 
 		if (same("From", h->name, len) ||
 		    (!asked_for(c->sign, h->name, len) &&

@@ -125,7 +125,7 @@ add_names(struct fold *f, const char *const *names)
 static void
 add_copy(struct fold *f, const struct hdr *h, bool first)
 {
-	size_t len = dkim_sign_name_len(h), at = 0;
+	size_t len = hdr_name_len(h), at = 0;
 	char piece[4];
 
 	if (!first)

@@ -263,7 +263,7 @@ hash_header(struct dkim_verify *v, struct sig *s)
 		return ERR_NOMEM;
 	why = feed_all(v, s, d, &field, &at);
 	buf_fini(&field);
-	if (why == NULL && dkim_engine_run(d))
+	if (why == NULL && dkim_engine_run(&d))
 		hash = dkim_engine_hash(d, at);
 	if (hash != NULL)
 		memcpy(s->hash, hash, sizeof(s->hash));

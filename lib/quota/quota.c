@@ -16,6 +16,7 @@
 #include "table.h"
 
 #define CONTENTION_TRIES 8
+#define ATTEMPTS_MAX 100000 /* far more than any storm of resets needs */
 
 enum mode {
 	MODE_RESERVE,
@@ -103,9 +104,9 @@ quota_set_add(struct quota_set *set, const struct quota_limit *limit)
  * word is read in one piece by vector loads too, and no load passes the locked
  * instruction that added before; C has no words for that, hence not portable.
  */
-typedef uint64_t vec __attribute__((vector_size(16), may_alias));
-typedef int64_t svec __attribute__((vector_size(16), may_alias));
-typedef uint64_t uvec __attribute__((vector_size(16), aligned(8), may_alias));
+typedef uint64_t vec __attribute__((vector_size(32), may_alias));
+typedef int64_t svec __attribute__((vector_size(32), may_alias));
+typedef uint64_t uvec __attribute__((vector_size(32), aligned(8), may_alias));
 
 /* One lap, for the places behind that of the tick: from [31 - place] on. */
 static const uint64_t lap_back[2 * RING_CELLS] = {
@@ -114,27 +115,35 @@ static const uint64_t lap_back[2 * RING_CELLS] = {
     [RING_CELLS] = LAP8, LAP8, LAP8, LAP8
 };
 
-static inline uint64_t
-ring_sum(const word64 *cells, uint64_t tick)
+__attribute__((always_inline)) static inline uint64_t
+sum_vectors(const word64 *cells, uint64_t tick)
 {
 	const uint64_t *back = lap_back + RING_CELLS - 1 - tick % RING_CELLS;
 	uint64_t base = (tick / RING_CELLS) << 56;
-	vec bases = {base, base}, mask = {COUNT_MASK, COUNT_MASK};
-	vec sum = {0, 0}, sum2 = {0, 0};
+	vec sum = {0, 0, 0, 0};
 
 	__asm__ __volatile__("" ::: "memory");
 	for (unsigned i = 0; i < RING_CELLS; i += 4) {
 		vec v = *(const vec *)(const void *)(cells + i);
-		vec w = *(const vec *)(const void *)(cells + i + 2);
-		vec x = v - bases + *(const uvec *)(const void *)(back + i);
-		vec y = w - bases + *(const uvec *)(const void *)(back + i + 2);
+		vec x = v - base + *(const uvec *)(const void *)(back + i);
 
-		sum += v & mask & ~(vec)((svec)x >> 63);
-		sum2 += w & mask & ~(vec)((svec)y >> 63);
+		sum += v & COUNT_MASK & (vec)((svec)x >= 0);
 	}
 	__asm__ __volatile__("" ::: "memory");
-	sum += sum2;
-	return sum[0] + sum[1];
+	return sum[0] + sum[1] + sum[2] + sum[3];
+}
+
+__attribute__((target("avx2"))) static uint64_t
+sum_avx2(const word64 *cells, uint64_t tick)
+{
+	return sum_vectors(cells, tick);
+}
+
+static inline uint64_t
+ring_sum(const word64 *cells, uint64_t tick)
+{
+	return __builtin_cpu_supports("avx2") ? sum_avx2(cells, tick) :
+	    sum_vectors(cells, tick);
 }
 #else
 static inline uint64_t
@@ -275,21 +284,32 @@ claim_late(const struct claim *c)
 	return false;
 }
 
-/* What the slot holds, and what is wanted of each ring. */
-static enum step
-claim_begin(struct claim *c)
+/* Which of the set's limits a ring stands for; they mostly are in its order. */
+static bool
+claim_limit(struct claim *c, unsigned i)
 {
 	const struct quota_set *set = c->use->set;
+
+	for (unsigned n = 0; n <= set->count; n++) {
+		/* First the one at its own place, then all. */
+		unsigned k = n == 0 ? i : n - 1;
+
+		if (k < set->count && ring_desc(set->limit[k].kind,
+		    set->limit[k].window_s) == c->ring[i].desc) {
+			c->limits[i] = &set->limit[k];
+			c->ring[i].limit = set->limit[k].limit;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What is wanted of each ring.  False: the set has limits without one. */
+static bool
+claim_rings(struct claim *c)
+{
 	unsigned found = 0;
 
-	c->version = atomic_load(&c->s->version);
-	if ((c->version & 1) != 0 ||
-	    atomic_load(&c->s->key_hi) != c->use->key.hi ||
-	    atomic_load(&c->s->key_lo) != c->use->key.lo)
-		return STEP_MEND;
-	if ((atomic_load(&c->s->state) & SLOT_LOCKED) != 0 &&
-	    c->mode != MODE_SETTLE)
-		return STEP_LOCKED;
 	for (unsigned i = 0; i < c->m->rings; i++) {
 		struct claim_ring *r = &c->ring[i];
 		uint64_t extra, base;
@@ -299,16 +319,9 @@ claim_begin(struct claim *c)
 		    memory_order_acquire);
 		if (!desc_valid(r->desc))
 			continue;
+		r->limited = claim_limit(c, i);
+		found += r->limited;
 		r->kind = desc_kind(r->desc);
-		for (unsigned k = 0; k < set->count; k++) {
-			if (ring_desc(set->limit[k].kind,
-			    set->limit[k].window_s) != r->desc)
-				continue;
-			r->limited = true;
-			r->limit = set->limit[k].limit;
-			c->limits[i] = &set->limit[k];
-			found++;
-		}
 		extra = c->extra->of[r->kind];
 		base = c->use->amount.of[r->kind];
 		r->want = base + extra;
@@ -318,7 +331,22 @@ claim_begin(struct claim *c)
 		r->width = ring_width(r->desc);
 		r->end = 0;
 	}
-	if (found < set->count || atomic_load(&c->s->seen) !=
+	return found == c->use->set->count;
+}
+
+/* Is the slot the account's, and as it should be? */
+static enum step
+claim_begin(struct claim *c)
+{
+	c->version = atomic_load(&c->s->version);
+	if ((c->version & 1) != 0 ||
+	    atomic_load(&c->s->key_hi) != c->use->key.hi ||
+	    atomic_load(&c->s->key_lo) != c->use->key.lo)
+		return STEP_MEND;
+	if ((atomic_load(&c->s->state) & SLOT_LOCKED) != 0 &&
+	    c->mode != MODE_SETTLE)
+		return STEP_LOCKED;
+	if (!claim_rings(c) || atomic_load(&c->s->seen) !=
 	    atomic_load(&c->m->t->reset))
 		return STEP_MEND;
 	return STEP_OK;
@@ -524,6 +552,20 @@ claim_contended(struct claim *c, struct quota_refusal *refusal_r)
 	}
 }
 
+/* Not all of it: half a kilobyte would be cleared for nothing. */
+static void
+claim_init(struct claim *c, struct quota *q, struct quota_use *use,
+    const struct quota_amount *extra, enum mode mode)
+{
+	c->q = q;
+	c->m = NULL;
+	c->use = use;
+	c->extra = extra;
+	c->mode = mode;
+	for (unsigned i = 0; i < QUOTA_LIMITS_MAX; i++)
+		c->ring[i].touched = c->ring[i].used = false;
+}
+
 /*
  * The map to count in.  When the table was moved during an attempt, nobody knows
  * whether what was added came along: then it is added again.
@@ -571,12 +613,13 @@ use_run(struct quota *q, struct quota_use *use,
     const struct quota_amount *extra, enum mode mode,
     struct quota_refusal *refusal_r)
 {
-	struct claim c = {.q = q, .use = use, .extra = extra, .mode = mode};
+	struct claim c;
 	bool all = mode == MODE_COMMIT; /* refused: nothing stays */
-	unsigned contended = 0;
+	unsigned contended = 0, attempts = 0;
 	enum step step;
 	int rc = 0;
 
+	claim_init(&c, q, use, extra, mode);
 	do {
 		step = use_attempt(&c, &rc);
 		if (step == STEP_OVER) {
@@ -584,6 +627,10 @@ use_run(struct quota *q, struct quota_use *use,
 			if (!claim_refusal(&c, refusal_r) &&
 			    ++contended < CONTENTION_TRIES)
 				step = STEP_AGAIN;
+		}
+		if (++attempts == ATTEMPTS_MAX) {
+			errno = EBUSY;
+			rc = ERR_SYSTEM;
 		}
 	} while (step == STEP_AGAIN && rc == 0);
 	if (step == STEP_OK)

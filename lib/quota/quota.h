@@ -214,7 +214,8 @@ struct quota_use {
  * All of it is granted, or nothing changes and *refusal_r (may be NULL) says
  * why.  ERR_FULL: the account is new and the table has neither a free nor an
  * idle slot: the caller decides, nothing is counted.  ERR_LIMIT: the name is too
- * long, an amount too large, or the set has more limits than the table's slots.  ERR_SYSTEM: locking the file failed.
+ * long, an amount too large, or the set has more limits than the table was opened
+ * for.  ERR_SYSTEM: locking the file failed.
  */
 int quota_reserve(struct quota *q, const char *account,
     const struct quota_set *set, const struct quota_amount *amount,

@@ -41,6 +41,19 @@ slot_is(struct slot *s, const struct quota_key *key)
 	    atomic_load_explicit(&s->key_lo, memory_order_relaxed) == key->lo;
 }
 
+/* All that counting will touch, at once: one by one each atomic addition would
+ * wait for memory. */
+static void
+slot_prefetch(const struct map *m, struct slot *s)
+{
+	const unsigned char *p = (const unsigned char *)s;
+
+	for (size_t at = 0; at < m->name_at; at += 64)
+		__builtin_prefetch(p + at);
+	for (size_t at = m->cells_at; at < m->slot_size; at += 64)
+		__builtin_prefetch(p + at, 1);
+}
+
 struct slot *
 slot_find(const struct map *m, const struct quota_key *key, uint32_t *n_r)
 {
@@ -56,6 +69,7 @@ slot_find(const struct map *m, const struct quota_key *key, uint32_t *n_r)
 			return NULL;
 		if (e >> 32 != tag || n == 0 || n > m->slot_count)
 			continue;
+		slot_prefetch(m, map_slot(m, (uint32_t)n - 1));
 		if (slot_is(map_slot(m, (uint32_t)n - 1), key)) {
 			*n_r = (uint32_t)n - 1;
 			return map_slot(m, *n_r);
@@ -174,7 +188,7 @@ ring_wipe(struct map *m, struct slot *s, unsigned i)
 
 	atomic_store(&slot_ring(s, i)->gen, next_generation(m));
 	for (unsigned c = 0; c < RING_CELLS; c++)
-		atomic_store(&cell[c], 0);
+		atomic_store_explicit(&cell[c], 0, memory_order_relaxed);
 	/* All cells are empty, so no lap can be mistaken from any tick on;
 	 * the next one who counts says when that was. */
 	atomic_store(&slot_ring(s, i)->swept, 0);
@@ -363,7 +377,7 @@ ring_sweep(struct quota *q, struct map *m, struct slot *s, unsigned i)
 	for (unsigned c = 0; c < RING_CELLS; c++) {
 		uint64_t v = atomic_load(&cell[c]);
 
-		for (;;) {
+		while ((v & COUNT_MASK) != 0) {
 			tick = (quota_boottime(q) + m->offset) / width;
 			if (!all && cell_current(v, c, tick))
 				break;

@@ -30,6 +30,7 @@ mkdir "$dir/mails"
 printf 'From: a@example.org\nSubject: one\n\nbody\n' >"$dir/mails/a.eml"
 printf 'From x@y Thu\r\nFrom: a@example.org\r\n\r\n' >"$dir/mails/b.eml"
 printf '\377\376\000 no header\n' >"$dir/mails/c.eml"
+cp "$dir/mails/a.eml" "$dir/mails/.hidden.eml"
 echo 'SoftwareHeader yes' >"$dir/conf"
 
 check -x "$dir/conf" "$dir/mails"
@@ -66,8 +67,57 @@ ok 'an empty message gets its object' \
 	grep -q '"verdict":"accept"' "$dir/out"
 check "$dir/absent"
 ok 'a file that is not there: 66' test $code -eq 66
-check --no-such-option
-ok 'usage: 64' test $code -eq 64
+for bad_use in '--no-such-option' '--time 0' '--time 1x' \
+	'--time 99999999999999999999' '--time 9223372036854775807' \
+	'--client-ip 300.1.1.1' '--client-ip 192.0.2.1 --client-ip x' \
+	'--output xml' '--from'; do
+	# shellcheck disable=SC2086
+	check $bad_use
+	ok "usage: 64: $bad_use" test $code -eq 64
+done
+"$POSTERNCTL" check <"$dir/in" >/dev/full 2>"$dir/err"
+code=$?
+ok 'output that can not be written: 74' test $code -eq 74
+
+printf 'From: a@x.org\nA: b\n c\n\nx\n' >"$dir/in"
+check --output message
+ok 'folds with CRLF too' python3 -c '
+import sys
+assert open(sys.argv[1], "rb").read().endswith(b"\r\nA: b\r\n c\r\n\r\nx\r\n")
+' "$dir/out"
+check --output text
+ok 'as text' grep -q '^-: inbound, accept' "$dir/out"
+
+# says WORDS ARGS...: the object has these words.
+says() {
+	words=$1
+	shift
+	check -x "$dir/conf" "$@"
+	ok "$words: $*" grep -qF "$words" "$dir/out"
+}
+cat >"$dir/conf" <<-END
+	Mode s
+	MTA submission
+	KeyTable csl:k=x.org:s:nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A=
+	SigningTable x.org=k
+END
+says '"direction":"inbound"' --client-ip 192.0.2.1 --daemon smtpd
+says '"direction":"outbound"' --client-ip 127.0.0.1
+says '"direction":"outbound"' --client-ip ::ffff:127.0.0.1
+says '"direction":"outbound"' --client-ip 192.0.2.1 --daemon submission
+says 't=1700000000' --client-ip 127.0.0.1 --time 1700000000
+echo 'SenderLogins @x.org=al' >>"$dir/conf"
+says '"verdict":"reject","decided_by":"login","reply":"550 5.7.1 The' \
+	--auth bob
+echo "QuotaTable $dir/quota" >>"$dir/conf"
+printf 'Quota default {\n Recipients = {1/hour}\n}\n' >>"$dir/conf"
+says '"verdict":"accept"' --auth al --rcpt a@y.org
+says '"verdict":"accept"' --auth al --rcpt a@y.org --rcpt b@y.org
+printf 'Quota al {\n Recipients = {0/hour}\n}\n' >>"$dir/conf"
+says '"verdict":"tempfail","decided_by":"quota","reply":"450 4.7.1 ' \
+	--auth al --rcpt a@y.org --rcpt b@y.org
+ok 'makes no table' test ! -e "$dir/quota"
+: >"$dir/in"
 printf 'Mode q\n' >"$dir/conf"
 check -x "$dir/conf"
 ok 'a bad configuration: 78' test $code -eq 78

@@ -1,6 +1,7 @@
 /* The walk itself: caps, odd orders, what is negotiated. SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/chain.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/buf.h"
@@ -109,6 +110,7 @@ static void
 negotiates_by_the_stages_that_are_on(void **state)
 {
 	struct snapshot *plain = walk_load("Mode s\n");
+	struct snapshot *verifies = walk_load("Mode v\n");
 	struct snapshot *more =
 	    walk_load("Mode s\nSoftwareHeader yes\nMacroList mark=x,{a}\n");
 	struct buf names = BUF_INIT;
@@ -118,10 +120,13 @@ negotiates_by_the_stages_that_are_on(void **state)
 	assert_int_equal(chain_edits(more), EDIT_BIT(EDIT_INSERT));
 	assert_int_equal(chain_needs(plain), 0);
 	assert_false(chain_holds(plain));
+	assert_int_equal(chain_needs(verifies), NEED_EXACT_HEADERS);
+	assert_true(chain_holds(verifies));
 	chain_macros(more, &names);
 	assert_string_equal(buf_text(&names), " {mark} {a}");
 	buf_fini(&names);
 	snapshot_unref(plain);
+	snapshot_unref(verifies);
 	snapshot_unref(more);
 }
 
@@ -138,6 +143,29 @@ escapes_notes(void **state)
 	chain_close(s);
 }
 
+/* A field that was lost must not be missing in what is judged. */
+static void
+puts_off_what_is_not_whole(void **state)
+{
+	static const char *const actions[] = {"tempfail", "quarantine"};
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		char conf[100];
+		struct session *s;
+
+		snprintf(conf, sizeof(conf), "On-InternalError %s\n",
+		    actions[i]);
+		s = begin(conf);
+		chain_mail(s, "<a@b>", NULL);
+		header(s, "From", " a@b");
+		chain_header(s, "Subject", 7, NULL, 0);
+		assert_int_equal(chain_eoh(s).action, VERDICT_TEMPFAIL);
+		assert_int_equal(chain_eom(s).action, VERDICT_TEMPFAIL);
+		chain_close(s);
+	}
+}
+
 int
 main(void)
 {
@@ -148,6 +176,7 @@ main(void)
 	    cmocka_unit_test(counts_what_was_said),
 	    cmocka_unit_test(negotiates_by_the_stages_that_are_on),
 	    cmocka_unit_test(escapes_notes),
+	    cmocka_unit_test(puts_off_what_is_not_whole),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

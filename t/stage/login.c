@@ -71,6 +71,31 @@ refuses_or_only_marks(void **state)
 	check(SET "SenderLoginsAction log\n", false);
 }
 
+/* As some MTA might hand it over; to a mail reader it is a From, and to whoever
+ * signs too. */
+static void
+looks_at_names_with_space(void **state)
+{
+	struct snapshot *snap =
+	    walk_load(SET "SenderHeaders Sender,From\n");
+	static const char *const names[] = {"From ", "FROM\t", "Sender "};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const struct walk w = {.from = "<a@x.org>",
+		    .rcpts = {"b@example.net"},
+		    .macros = {{"{auth_authen}", "bob"}}};
+		struct verdict v;
+		struct session *s = walk_envelope(snap, &w, &v, NULL);
+
+		chain_header(s, "From", 4, " a@x.org", 8);
+		chain_header(s, names[i], strlen(names[i]), " b@x.org", 8);
+		assert_int_equal(chain_eoh(s).action, VERDICT_REJECT);
+		chain_close(s);
+	}
+	snapshot_unref(snap);
+}
+
 static void
 is_off_when_told(void **state)
 {
@@ -115,6 +140,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(refuses_or_only_marks),
 	    cmocka_unit_test(looks_at_sender_headers),
+	    cmocka_unit_test(looks_at_names_with_space),
 	    cmocka_unit_test(is_off_when_told),
 	};
 

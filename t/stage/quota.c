@@ -766,6 +766,48 @@ refuses_mistakes(void **state)
 	}
 }
 
+/* The key of this author is in a file that is not there; what the admin lets
+ * pass without that check is counted all the same. */
+static void
+counts_what_could_not_be_signed(void **state)
+{
+	struct room *r = *state;
+	struct snapshot *snap = load(r, LIMITS
+	    "On-InternalError accept\nSigningTable *=k\n"
+	    "KeyTable k=%:s:/no/such/directory/%\n");
+	struct walk w = bob();
+	struct verdict v;
+
+	for (int i = 0; i < 2; i++) {
+		v = send_mail(snap, &w, NULL);
+		assert_int_equal(v.action, VERDICT_NONE);
+		assert_used(r, "bob", i + 1, 2 * (i + 1));
+	}
+	w.rcpts[1] = NULL;
+	v = send_mail(snap, &w, NULL);
+	assert_int_equal(v.action, VERDICT_NONE);
+	lock(r, "bob", true);
+	v = send_mail(snap, &w, NULL);
+	assert_int_equal(v.action, VERDICT_TEMPFAIL);
+	snapshot_unref(snap);
+}
+
+/* What is held for its quota is held, whatever fails behind. */
+static void
+holds_what_could_not_be_signed(void **state)
+{
+	struct room *r = *state;
+	struct snapshot *snap = load(r,
+	    "Quota default {\n Messages = {0/hour}\n}\nQuotaAction hold\n"
+	    "On-InternalError accept\nSigningTable *=k\n"
+	    "KeyTable k=%:s:/no/such/directory/%\n");
+	struct walk w = bob();
+
+	assert_int_equal(
+	    send_mail(snap, &w, NULL).action, VERDICT_QUARANTINE);
+	snapshot_unref(snap);
+}
+
 /* Without a section there is no stage, and no table. */
 static void
 off(void **state)
@@ -802,6 +844,8 @@ main(void)
 	    TEST(reloads),
 	    TEST(fills),
 	    TEST(refuses_mistakes),
+	    TEST(counts_what_could_not_be_signed),
+	    TEST(holds_what_could_not_be_signed),
 	    TEST(off),
 	};
 

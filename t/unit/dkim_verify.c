@@ -159,7 +159,7 @@ sign(const struct world *w, const struct dkim_key *key, struct buf *sig,
 		    &field, h->name, h->name_len, h->value, h->value_len);
 		fed = dkim_engine_feed(d, &field) && fed;
 	}
-	if (fed && dkim_engine_run(d) && dkim_engine_hash(d, 0) != NULL)
+	if (fed && dkim_engine_run(&d) && dkim_engine_hash(d, 0) != NULL)
 		hash = dkim_engine_hash(d, 0);
 	assert_int_equal(dkim_key_sign(key, hash, bytes, &len), 0);
 	EVP_EncodeBlock(text, bytes, (int)len);
@@ -514,6 +514,14 @@ caps(void **state)
 	buf_str(&sig, HEAD DS "h=From");
 	for (int i = 0; i < DKIM_VERIFY_NAMES_MAX; i++)
 		buf_str(&sig, ":To");
+	buf_str(&sig, ";" TAIL);
+	run_many(*state, sig.data, "", 0, 0, &m, &v);
+	assert_int_equal(v.list[0].cause, DKIM_CAUSE_LIMIT);
+	arena_fini(&m.arena);
+	buf_reset(&sig);
+	buf_str(&sig, HEAD DS H " z=");
+	while (sig.len < 70000)
+		buf_char(&sig, 'x');
 	buf_str(&sig, ";" TAIL);
 	run_many(*state, sig.data, "", 0, 0, &m, &v);
 	assert_int_equal(v.list[0].cause, DKIM_CAUSE_LIMIT);

@@ -175,7 +175,9 @@ configure(struct worker *w, uint64_t *x)
 	struct config *c = calloc(1, sizeof(*c));
 	struct act *a = act_begin(ACT_MOVE, w->n, -1);
 	struct quota_report *rep = calloc(1, sizeof(*rep));
-	struct quota_limit more = {QUOTA_MESSAGES, 4 + rnd(x, 4), 10000};
+	/* Slots have room for two more rings, so sometimes one must go. */
+	struct quota_limit more = {QUOTA_MESSAGES, rnd(x, 8) == 0 ?
+	    6 + rnd(x, 2) : 4 + rnd(x, 2), 10000};
 	struct errmsg msg;
 
 	if (quota_open(&c->q, path, &opt, rep, &msg) != 0) {
@@ -229,6 +231,28 @@ dawdle(uint64_t *x)
 		nap(S + rnd(x, 2500) * S / 1000);
 }
 
+/* Resets have their time, and then there is peace, for windows to fill. */
+static bool
+reset_time(void)
+{
+	return now() / S % 5 < 2;
+}
+
+/* account -1: all. */
+static void
+reset(struct worker *w, struct quota *q, int account)
+{
+	struct act *a = act_begin(ACT_RESET, w->n, account);
+	char name[32];
+
+	snprintf(name, sizeof(name), "account%d", account);
+	if (account < 0)
+		quota_reset_all(q);
+	else
+		quota_reset(q, name);
+	atomic_store(&a->to, now());
+}
+
 /* One message: reserved in steps, committed or given up. */
 static bool
 send_one(struct worker *w, uint64_t *x)
@@ -260,6 +284,11 @@ send_one(struct worker *w, uint64_t *x)
 		    &why), op, &why, &amount, &use);
 		if (ok)
 			dawdle(x);
+	}
+	if (ok && rnd(x, 16) == 0 && reset_time()) {
+		/* Between reservation and end, which makes others count. */
+		reset(w, c->q, op->account);
+		nap(rnd(x, 20) * S / 1000);
 	}
 	if (ok && rnd(x, 3) != 0) {
 		struct quota_amount amount = use.amount;
@@ -295,21 +324,6 @@ sender(void *arg)
 	return NULL;
 }
 
-static void
-reset(struct worker *w, struct quota *q, uint64_t *x)
-{
-	int account = rnd(x, 4) == 0 ? -1 : (int)rnd(x, ACCOUNTS);
-	struct act *a = act_begin(ACT_RESET, w->n, account);
-	char name[32];
-
-	snprintf(name, sizeof(name), "account%d", account);
-	if (account < 0)
-		quota_reset_all(q);
-	else
-		quota_reset(q, name);
-	atomic_store(&a->to, now());
-}
-
 /* Reloads, resets, other accounts coming and going; until the end. */
 static void
 administer(struct worker *w, uint64_t *x)
@@ -326,8 +340,9 @@ administer(struct worker *w, uint64_t *x)
 			atomic_store(&w->config, configure(w, x));
 			break;
 		case 1:
-			if (now() / S % 5 < 2) /* and then some peace */
-				reset(w, c->q, x);
+			if (reset_time())
+				reset(w, c->q, rnd(x, 4) == 0 ? -1 :
+				    (int)rnd(x, ACCOUNTS));
 			break;
 		case 2:
 			quota_check(c->q, NULL, NULL);
@@ -403,6 +418,8 @@ storm(double seconds, uint64_t seed)
 			kill(pid[n], SIGCONT);
 			continue;
 		}
+		if (n == 0) /* this one lives on, for what takes long */
+			continue;
 		kill(pid[n], SIGKILL);
 		waitpid(pid[n], &status, 0);
 		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)

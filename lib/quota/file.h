@@ -1,0 +1,72 @@
+/*
+ * What the parts of lib/quota that handle files share; private to them.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LIB_QUOTA_FILE_H
+#define LIB_QUOTA_FILE_H
+
+#include <sys/stat.h>
+
+#include "table.h"
+
+struct errmsg;
+
+enum { TRY_AGAIN = 1 }; /* the name changed hands meanwhile */
+
+/* --- quota_map.c ------------------------------------------------------- */
+
+/* Say why in msg (may be NULL) and return the code; errno stays. */
+int quota_fail(struct errmsg *msg, int code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* The same for a system call: ERR_SYSTEM. */
+int quota_fail_call(struct errmsg *msg, const char *what, const char *path);
+void quota_tell(struct quota_report *r, enum quota_event event,
+    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* Set (F_WRLCK, waiting) or lift (F_UNLCK) the lock alone: no mutex, no
+ * recovery. */
+int table_file_lock(int fd, short type);
+/* Who has the name?  0: this file; 1: another; ERR_NOTFOUND: none. */
+int table_name_taken(const char *path, dev_t dev, ino_t ino);
+
+/* The fixed part of the header has changed: check it anew. */
+void table_seal(struct table *t);
+/* Unmap and close.  NULL is fine. */
+void map_free(struct map *m);
+/* Open what bears the name.  ERR_FORMAT: *why_r says why, st which file. */
+int map_open(const struct quota *q, struct map **m_r, const char **why_r,
+    struct stat *st, struct errmsg *msg);
+/* Under the lock: set the clock after a reboot, note the time. */
+void map_set_clock(const struct quota *q, struct map *m);
+/* Note the time for after a reboot. */
+void map_note_time(const struct quota *q, struct map *m);
+
+/* Become the one who builds: PATH.new, locked, as *fd_r. */
+int build_lock(const struct quota *q, int *fd_r, struct stat *st,
+    struct errmsg *msg);
+/* Give up building: nothing is left. */
+void build_unlock(const struct quota *q, int fd);
+/* A new table as a map, without its name, its lock held. */
+int build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
+    struct map **m_r, struct errmsg *msg);
+/* Give it the table's name. */
+int build_publish(const struct quota *q, struct errmsg *msg);
+/* Find a name for what is no table. */
+void bad_name(const struct quota *q, char *name, size_t size);
+
+/* --- quota_move.c ------------------------------------------------------ */
+
+/*
+ * Move the table to a new file under its name.  The caller holds the builder's
+ * lock (fd) and the table's.  ERR_FULL: too many accounts.
+ */
+int table_migrate(struct quota *q, int fd, struct map *from, uint32_t slots,
+    unsigned rings, struct map **m_r, struct errmsg *msg);
+
+/* --- quota_file.c ------------------------------------------------------ */
+
+/* Open or make the table, as the mode says. */
+int map_open_any(struct quota *q, struct map **m_r, struct quota_report *rep,
+    struct errmsg *msg);
+
+#endif

@@ -1,0 +1,473 @@
+/*
+ * Quota tables as files: locked, mapped, looked through, built.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "file.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/err.h"
+#include "lib/siphash.h"
+
+#define TIME_MAX (UINT64_C(1) << 62) /* of table time */
+
+static_assert(sizeof(struct table) == 4096, "the header is a page");
+static_assert(sizeof(struct slot) == 64, "a slot's head is a line");
+
+/* --- words -------------------------------------------------------------- */
+
+/* errno survives: the caller of quota_open may look at it. */
+int
+quota_fail(struct errmsg *msg, int code, const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	if (msg != NULL) {
+		va_start(ap, fmt);
+		if (vsnprintf(msg->text, sizeof(msg->text), fmt, ap) < 0)
+			msg->text[0] = '\0';
+		va_end(ap);
+	}
+	errno = saved;
+	return code;
+}
+
+int
+quota_fail_call(struct errmsg *msg, const char *what, const char *path)
+{
+	return quota_fail(msg, ERR_SYSTEM, "%s: %s: %s", path, what,
+	    strerror(errno));
+}
+
+void
+quota_tell(struct quota_report *r, enum quota_event event, const char *fmt, ...)
+{
+	va_list ap;
+
+	r->event = event;
+	va_start(ap, fmt);
+	if (vsnprintf(r->words, sizeof(r->words), fmt, ap) < 0)
+		r->words[0] = '\0';
+	va_end(ap);
+}
+
+/* --- locks --------------------------------------------------------------- */
+
+int
+table_file_lock(int fd, short type)
+{
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
+	int rc;
+
+	do {
+		rc = fcntl(fd, F_OFD_SETLKW, &lock);
+	} while (rc == -1 && errno == EINTR);
+	return rc == 0 ? 0 : ERR_SYSTEM;
+}
+
+int
+table_lock(struct quota *q, struct map *m)
+{
+	pthread_mutex_lock(&q->mutex);
+	if (table_file_lock(m->fd, F_WRLCK) != 0) {
+		pthread_mutex_unlock(&q->mutex);
+		return ERR_SYSTEM;
+	}
+	table_recover(q, m);
+	return 0;
+}
+
+void
+table_unlock(struct quota *q, struct map *m)
+{
+	table_file_lock(m->fd, F_UNLCK);
+	pthread_mutex_unlock(&q->mutex);
+}
+
+/* Does the name belong to another file than this one?  0: no; ERR_NOTFOUND: to
+ * none. */
+int
+table_name_taken(const char *path, dev_t dev, ino_t ino)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		return errno == ENOENT ? ERR_NOTFOUND : ERR_SYSTEM;
+	return st.st_dev == dev && st.st_ino == ino ? 0 : 1;
+}
+
+/* --- a file as a map ------------------------------------------------------ */
+
+static uint64_t
+table_check(const struct table *t)
+{
+	uint64_t hash[2];
+
+	siphash128((const uint64_t[2]){1, 2}, t, offsetof(struct table, check),
+	    hash);
+	return hash[0];
+}
+
+void
+table_seal(struct table *t)
+{
+	t->check = table_check(t);
+}
+
+static uint64_t
+layout_index_size(uint32_t slots)
+{
+	uint64_t size = 64;
+
+	while (size < UINT64_C(2) * slots)
+		size *= 2;
+	return size;
+}
+
+static uint64_t
+layout_file_size(uint32_t slots, unsigned rings)
+{
+	return sizeof(struct table) +
+	    layout_index_size(slots) * sizeof(word64) +
+	    (uint64_t)slots * layout_slot_size(rings);
+}
+
+/* NULL: a whole table of ours; otherwise what is wrong with it. */
+static const char *
+header_wrong(const struct table *t, uint64_t size)
+{
+	if (memcmp(t->magic, TABLE_MAGIC, sizeof(t->magic)) != 0)
+		return "it is no quota table";
+	if (t->version != TABLE_VERSION)
+		return "it is a quota table of another version";
+	if (t->check != table_check(t) || t->header_size != sizeof(*t) ||
+	    t->cells != RING_CELLS || t->rings < 1 ||
+	    t->rings > QUOTA_LIMITS_MAX || t->slots < 1 ||
+	    t->slots > QUOTA_ACCOUNTS_MAX ||
+	    t->slot_size != layout_slot_size(t->rings) ||
+	    t->index_size != layout_index_size(t->slots) ||
+	    t->file_size != layout_file_size(t->slots, t->rings))
+		return "its header is damaged";
+	if (t->file_size != size)
+		return "it is cut off or has grown";
+	if (atomic_load(&t->fresh) > t->slots ||
+	    atomic_load(&t->offset) > TIME_MAX ||
+	    atomic_load(&t->latest) > TIME_MAX ||
+	    atomic_load(&t->moved) > MOVED_AWAY)
+		return "its header is damaged";
+	return NULL;
+}
+
+void
+map_free(struct map *m)
+{
+	if (m == NULL)
+		return;
+	if (m->t != NULL)
+		munmap(m->t, m->size);
+	if (m->fd >= 0)
+		close(m->fd);
+	free(m);
+}
+
+static void
+map_layout(struct map *m)
+{
+	struct table *t = m->t;
+
+	m->index = (word64 *)(void *)(t + 1);
+	m->index_mask = t->index_size - 1;
+	m->slots = (unsigned char *)(m->index + t->index_size);
+	m->slot_count = t->slots;
+	m->rings = t->rings;
+	m->slot_size = t->slot_size;
+	m->name_at = layout_name_at(t->rings);
+	m->cells_at = layout_cells_at(t->rings);
+}
+
+/* Map the file, which takes fd; the header is not looked at. */
+static int
+map_new(const struct quota *q, int fd, const struct stat *st,
+    struct map **m_r)
+{
+	struct map *m = calloc(1, sizeof(*m));
+	int prot = q->mode == QUOTA_READ ? PROT_READ : PROT_READ | PROT_WRITE;
+
+	if (m == NULL) {
+		close(fd);
+		return ERR_NOMEM;
+	}
+	m->fd = fd;
+	m->dev = st->st_dev;
+	m->ino = st->st_ino;
+	m->size = (size_t)st->st_size;
+	m->t = mmap(NULL, m->size, prot, MAP_SHARED, fd, 0);
+	if (m->t == MAP_FAILED) {
+		m->t = NULL;
+		map_free(m);
+		return ERR_SYSTEM;
+	}
+	/* Accounts lie anywhere; where the file system has big pages (/dev/shm)
+	 * they save much.  No harm where not. */
+	madvise(m->t, m->size, MADV_HUGEPAGE);
+	*m_r = m;
+	return 0;
+}
+
+/*
+ * The offset of table time for this boot.  Time goes on from wall time after a
+ * reboot, but never back behind what was counted.
+ */
+static uint64_t
+map_offset(const struct quota *q, const struct map *m, uint64_t newest)
+{
+	static const unsigned char unknown[16] = {0};
+	struct table *t = m->t;
+	uint64_t boot = quota_boottime(q), now = atomic_load(&t->latest);
+	uint64_t wall = q->clock.wall(q->clock.ctx) -
+	    atomic_load(&t->wall_offset);
+	unsigned char id[16];
+
+	q->clock.boot_id(q->clock.ctx, id);
+	if (memcmp(id, t->boot_id, sizeof(id)) == 0 &&
+	    (memcmp(id, unknown, sizeof(id)) != 0 ||
+	    boot + atomic_load(&t->offset) >= now))
+		return atomic_load(&t->offset);
+	if (wall < TIME_MAX && wall > now)
+		now = wall;
+	if (newest < TIME_MAX && newest > now)
+		now = newest;
+	return now > boot ? now - boot : 0;
+}
+
+/* Note the time for after a reboot. */
+void
+map_note_time(const struct quota *q, struct map *m)
+{
+	uint64_t now = quota_boottime(q) + m->offset;
+
+	if (now > atomic_load(&m->t->latest))
+		atomic_store(&m->t->latest, now);
+	atomic_store(&m->t->wall_offset, q->clock.wall(q->clock.ctx) - now);
+}
+
+/* Under the lock: set the clock, after a reboot. */
+void
+map_set_clock(const struct quota *q, struct map *m)
+{
+	unsigned char id[16];
+
+	q->clock.boot_id(q->clock.ctx, id);
+	m->offset = map_offset(q, m, 0);
+	if (memcmp(id, m->t->boot_id, sizeof(id)) != 0 ||
+	    m->offset != atomic_load(&m->t->offset)) {
+		m->offset = map_offset(q, m, table_after_boot(m));
+		atomic_store(&m->t->offset, m->offset);
+		memcpy(m->t->boot_id, id, sizeof(id));
+	}
+	map_note_time(q, m);
+}
+
+/* Is the file one that nobody else can write to or cut off? */
+static int
+file_safe(const struct quota *q, const struct stat *st, const char *path,
+    struct errmsg *msg)
+{
+	if (!S_ISREG(st->st_mode))
+		return quota_fail(msg, ERR_CONFIG, "%s: not a regular file: "
+		    "QuotaTable names a file that postern makes itself", path);
+	if (q->mode == QUOTA_READ)
+		return 0;
+	if ((st->st_mode & 022) != 0)
+		return quota_fail(msg, ERR_CONFIG, "%s: mode %04o lets others write: "
+		    "chmod 600 %s", path, (unsigned)st->st_mode & 07777, path);
+	if (st->st_uid != geteuid() && st->st_uid != 0 && geteuid() != 0)
+		return quota_fail(msg, ERR_CONFIG, "%s: belongs to uid %u, not to "
+		    "uid %u who runs this: chown %u %s", path,
+		    (unsigned)st->st_uid, (unsigned)geteuid(),
+		    (unsigned)geteuid(), path);
+	return 0;
+}
+
+/*
+ * Open what bears the name.  ERR_NOTFOUND, ERR_FORMAT (*why_r says why; *dev_r
+ * and *ino_r which file) ...
+ */
+int
+map_open(const struct quota *q, struct map **m_r, const char **why_r,
+    struct stat *st, struct errmsg *msg)
+{
+	int flags = q->mode == QUOTA_READ ? O_RDONLY : O_RDWR, rc;
+	int fd = open(q->path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+	*why_r = NULL;
+	if (fd < 0 && errno == ENOENT)
+		return quota_fail(msg, ERR_NOTFOUND, "%s: there is no quota table: "
+		    "the daemon makes it when it starts", q->path);
+	if (fd < 0)
+		return quota_fail_call(msg, "open", q->path);
+	if (fstat(fd, st) != 0) {
+		rc = quota_fail_call(msg, "fstat", q->path);
+		close(fd);
+		return rc;
+	}
+	rc = file_safe(q, st, q->path, msg);
+	if (rc != 0) {
+		close(fd);
+		return rc;
+	}
+	if ((uint64_t)st->st_size < sizeof(struct table)) {
+		close(fd);
+		*why_r = st->st_size == 0 ? "it is empty" : "it is cut off";
+		return quota_fail(msg, ERR_FORMAT, "%s: %s", q->path, *why_r);
+	}
+	rc = map_new(q, fd, st, m_r);
+	if (rc != 0)
+		return rc == ERR_NOMEM ? quota_fail(msg, rc, "%s: out of memory",
+		    q->path) : quota_fail_call(msg, "mmap", q->path);
+	*why_r = header_wrong((*m_r)->t, (uint64_t)st->st_size);
+	if (*why_r != NULL) {
+		map_free(*m_r);
+		*m_r = NULL;
+		return quota_fail(msg, ERR_FORMAT, "%s: %s", q->path, *why_r);
+	}
+	map_layout(*m_r);
+	(*m_r)->offset = map_offset(q, *m_r, 0);
+	return 0;
+}
+
+/* --- a new file ----------------------------------------------------------- */
+
+/* Become the one who builds. */
+int
+build_lock(const struct quota *q, int *fd_r, struct stat *st,
+    struct errmsg *msg)
+{
+	for (;;) {
+		int rc, fd = open(q->new_path, O_RDWR | O_CREAT | O_CLOEXEC |
+		    O_NOFOLLOW | O_NONBLOCK, 0600);
+
+		if (fd < 0)
+			return quota_fail_call(msg, "create", q->new_path);
+		rc = fstat(fd, st) == 0 ? file_safe(q, st, q->new_path, msg) :
+		    quota_fail_call(msg, "fstat", q->new_path);
+		if (rc == 0 && table_file_lock(fd, F_WRLCK) != 0)
+			rc = quota_fail_call(msg, "lock", q->new_path);
+		if (rc == 0 && table_name_taken(q->new_path, st->st_dev,
+		    st->st_ino) == 0) {
+			*fd_r = fd;
+			return 0;
+		}
+		close(fd);
+		if (rc != 0)
+			return rc;
+	}
+}
+
+void
+build_unlock(const struct quota *q, int fd)
+{
+	unlink(q->new_path);
+	close(fd);
+}
+
+static void
+header_init(const struct quota *q, struct table *t, uint32_t slots,
+    unsigned rings)
+{
+	uint64_t boot = quota_boottime(q), wall = q->clock.wall(q->clock.ctx);
+
+	memcpy(t->magic, TABLE_MAGIC, sizeof(t->magic));
+	t->version = TABLE_VERSION;
+	t->header_size = sizeof(*t);
+	t->slots = slots;
+	t->rings = rings;
+	t->slot_size = (uint32_t)layout_slot_size(rings);
+	t->cells = RING_CELLS;
+	t->index_size = layout_index_size(slots);
+	t->file_size = layout_file_size(slots, rings);
+	atomic_store(&t->generation, 1);
+	/* Table time begins as wall time, for who looks at it. */
+	atomic_store(&t->offset, wall > boot && wall < TIME_MAX ? wall - boot :
+	    0);
+	atomic_store(&t->latest, boot + atomic_load(&t->offset));
+	atomic_store(&t->wall_offset, wall - atomic_load(&t->latest));
+	q->clock.boot_id(q->clock.ctx, t->boot_id);
+}
+
+/* The new file as a map, without its name; takes the builder's fd if it works
+ * out, and with it stays locked. */
+int
+build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
+    struct map **m_r, struct errmsg *msg)
+{
+	uint64_t size = layout_file_size(slots, rings), key[2];
+	struct stat st;
+	int rc;
+
+	/* From nothing, so that all of it is zero. */
+	if (ftruncate(fd, 0) != 0)
+		return quota_fail_call(msg, "ftruncate", q->new_path);
+	errno = posix_fallocate(fd, 0, (off_t)size);
+	if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
+		return quota_fail(msg, ERR_SYSTEM, "%s: %s: a table of %u accounts "
+		    "takes %llu MiB: make room, or lower QuotaAccounts",
+		    q->new_path, strerror(errno), slots,
+		    (unsigned long long)(size >> 20) + 1);
+	if (errno != 0)
+		return quota_fail_call(msg, "allocate", q->new_path);
+	if (fchmod(fd, 0600) != 0 || fstat(fd, &st) != 0)
+		return quota_fail_call(msg, "fchmod", q->new_path);
+	if (getrandom(key, sizeof(key), 0) != sizeof(key))
+		return quota_fail_call(msg, "getrandom", q->new_path);
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* shares the lock */
+	if (fd < 0)
+		return quota_fail_call(msg, "dup", q->new_path);
+	rc = map_new(q, fd, &st, m_r);
+	if (rc != 0)
+		return rc == ERR_NOMEM ? quota_fail(msg, rc, "%s: out of memory",
+		    q->new_path) : quota_fail_call(msg, "mmap", q->new_path);
+	header_init(q, (*m_r)->t, slots, rings);
+	memcpy((*m_r)->t->hash_key, key, sizeof(key));
+	table_seal((*m_r)->t);
+	map_layout(*m_r);
+	(*m_r)->offset = atomic_load(&(*m_r)->t->offset);
+	return 0;
+}
+
+int
+build_publish(const struct quota *q, struct errmsg *msg)
+{
+	if (rename(q->new_path, q->path) != 0)
+		return quota_fail_call(msg, "rename to the table's name",
+		    q->new_path);
+	return 0;
+}
+
+/* Find a name for what is no table. */
+void
+bad_name(const struct quota *q, char *name, size_t size)
+{
+	time_t wall = (time_t)(q->clock.wall(q->clock.ctx) / NSEC);
+	struct stat st;
+	struct tm tm;
+	char when[32];
+
+	memset(&tm, 0, sizeof(tm));
+	gmtime_r(&wall, &tm);
+	strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm);
+	snprintf(name, size, "%s.bad-%s", q->path, when);
+	for (int i = 2; lstat(name, &st) == 0 && i < 10000; i++)
+		snprintf(name, size, "%s.bad-%s-%d", q->path, when, i);
+}

@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+# What an MTA is told, octet for octet: replies with odd words, edits for an MTA
+# with exact headers and one without, an MTA that takes no edits; and what the
+# summary says of a message that ended early.
+
+import os
+import re
+import subprocess
+import sys
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+from rig import *
+
+CONF = '''
+Mode             s
+RequireSafeKeys  no
+Canonicalization simple/simple
+Domain           example.org
+Selector         s
+KeyFile          @DIR@/key
+QuotaTable       @DIR@/quota
+Quota default { Recipients = {2/hour} }
+Quota exempt { Recipients = {none} }
+'''
+ADD, CHANGE = 1, 16      # SMFIF_ADDHDRS, SMFIF_CHGHDRS
+LOGIN = 'exempt'
+
+
+def begin(talk, login):
+    talk('connect', 'client.example.org', '192.0.2.1', 25)
+    talk('helo', 'client.example.org')
+    talk('define', '{auth_authen}', login)
+    return talk('mail', '<bob@example.org>')
+
+
+def content(talk, space):
+    talk('header', 'From', space + 'bob@example.org')
+    talk('header', 'Subject', space + 'x')
+    talk('eoh')
+    talk('body', 'hello\r\n')
+    return talk('eom')
+
+
+def signature(postern, offer, space):
+    with Talk(postern) as talk:
+        talk('negotiate', *offer)
+        begin(talk, LOGIN)
+        talk('rcpt', '<eve@example.net>')
+        answer = content(talk, space)
+    return answer, (answer.added('DKIM-Signature') or [''])[0]
+
+
+def part(field, tag):
+    found = re.search(r'[;\s]%s=([^;]+)' % tag, field)
+    return found and re.sub(r'\s', '', found.group(1))
+
+
+def test_reply(postern):
+    with Talk(postern) as talk:
+        begin(talk, '50%off')
+        for n in range(3):
+            answer = talk('rcpt', '<eve%d@example.net>' % n)
+        # The MTA makes one of two.
+        like(answer.text, r'^450 4\.7\.1 50%%off@?\S* has reached its limit '
+             r'of 2 recipients in 1 hour; .* \(in [0-9]+ minutes\)$',
+             'a percent sign in a reply is doubled')
+        answer = content(talk, ' ')
+        ok(answer.reply in ('accept', 'continue'),
+           'what was not refused is taken', answer)
+
+
+def test_edits(postern):
+    # t= is part of what is signed: both in one second, sooner or later.
+    for _ in range(20):
+        _, exact = signature(postern, ['all'], ' ')
+        _, plain = signature(postern, ['plain'], '')
+        if part(exact, 't') == part(plain, 't'):
+            break
+    ok(exact.startswith(' v=1;'), 'exact headers: with their space', exact)
+    ok(plain.startswith('v=1;'), 'others: without', plain)
+    ok(part(exact, 'b') and part(exact, 'b') == part(plain, 'b'),
+       'the same octets are signed', (exact, plain))
+    answer, _ = signature(postern, [CHANGE, 0], '')
+    is_(answer.reply, 'tempfail', 'an MTA that takes no fields: put off')
+    answer, field = signature(postern, [ADD, 0], '')
+    ok(field and answer.reply == 'accept', 'one that takes them', answer)
+
+
+def test_early_end(postern):
+    postern.ctl('quota', 'lock', LOGIN)
+    before = len(postern.summaries(0))
+    with Talk(postern) as talk:
+        answer = begin(talk, LOGIN)
+        like(answer.text, r'^450 4\.7\.1 exempt is locked', 'locked: at MAIL')
+        talk('abort')
+    last = postern.summaries(before + 1)[-1]
+    ok(last['verdict'] == 'tempfail' and last['by'] == 'quota',
+       'and the summary says so', last)
+
+
+def main():
+    key = subprocess.run(['openssl', 'genpkey', '-quiet', '-algorithm',
+                          'ED25519'], check=True, capture_output=True,
+                         text=True).stdout
+    plan(9)
+    with Postern(CONF, files={'key': key}) as postern:
+        test_reply(postern)
+        test_edits(postern)
+        test_early_end(postern)
+
+
+main()
