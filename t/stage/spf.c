@@ -3,8 +3,8 @@
 
 #include "lib/spf/spf.h"
 #include "t/support/dns_file.h"
+#include "t/support/inbound.h"
 #include "t/support/test.h"
-#include "t/support/walk.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 
@@ -30,6 +30,8 @@ run(struct run *r, const char *conf, const char *text, const struct walk *w)
 	struct verdict v;
 
 	r->snap = walk_load(conf);
+	inbound_without(r->snap, "iprev");
+	inbound_without(r->snap, "authres");
 	own = r->snap->dns;
 	r->snap->dns = NULL;
 	if (text != NULL) {
@@ -117,7 +119,6 @@ gives_facts_and_symbols(void **state)
 			    symbol->name, cases[i].symbols[j]);
 			symbol = symbol->next;
 		}
-		assert_null(m->edits.first);
 		end(&r, true);
 	}
 }
