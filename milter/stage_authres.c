@@ -16,6 +16,7 @@
 #include "lib/dkim/dkim_verify.h"
 #include "lib/dmarc/dmarc.h"
 #include "lib/err.h"
+#include "lib/iprev.h"
 #include "lib/spf/spf.h"
 #include "options.h"
 #include "snapshot.h"
@@ -232,6 +233,17 @@ say_dmarc(struct authres *ar, const struct dmarc_result *r)
 		    ar, "policy", "dmarc", dmarc_policy_word(r->applied));
 }
 
+static void
+say_iprev(struct authres *ar, const struct message *m)
+{
+	if (m->iprev == NULL)
+		return;
+	authres_result(ar, "iprev", iprev_word(m->iprev->status));
+	if (m->iprev->name != NULL)
+		authres_comment(ar, m->iprev->name);
+	authres_property(ar, "policy", "iprev", m->session->client_ip);
+}
+
 /* RFC 6531: may the header hold UTF-8? */
 static bool
 is_utf8(const struct message *m)
@@ -261,6 +273,7 @@ eom(struct message *m)
 		say_spf(&ar, m, m->spf_helo);
 	say_dkim(&ar, m->dkim);
 	say_dmarc(&ar, m->dmarc);
+	say_iprev(&ar, m);
 	authres_end(&ar);
 	value = buf_text(&b);
 	if (!st->keep)

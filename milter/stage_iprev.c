@@ -44,7 +44,7 @@ connect_(struct session *s)
 {
 	const struct sockaddr *client = (const struct sockaddr *)&s->client;
 
-	if (iprev_is_public(client))
+	if (s->snap->dns != NULL && iprev_is_public(client))
 		s->iprev = iprev_new(s->snap->dns, client);
 	return verdict_none;
 }

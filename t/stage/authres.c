@@ -7,6 +7,7 @@
 
 #include "lib/dkim/dkim_verify.h"
 #include "lib/dmarc/dmarc.h"
+#include "lib/iprev.h"
 #include "lib/spf/spf.h"
 #include "t/support/inbound.h"
 #include "t/support/test.h"
@@ -23,6 +24,7 @@ load(const char *conf)
 	inbound_without(snap, "dkim");
 	inbound_without(snap, "dmarc");
 	inbound_without(snap, "iprev");
+	inbound_without(snap, "rdns");
 	return snap;
 }
 
@@ -151,6 +153,8 @@ reports(void **state)
 	    .scope = SPF_HELO,
 	    .domain = "h;elo",
 	    .reason = "no answer"};
+	static const struct iprev_result iprev = {
+	    .status = IPREV_FAIL, .name = "h(o)st.example"};
 	static const struct dkim_verdict list[] = {
 	    {.status = DKIM_STATUS_PASS,
 		.domain = "example.com",
@@ -170,7 +174,8 @@ reports(void **state)
 	    .disposition = DMARC_POLICY_QUARANTINE,
 	    .override = DMARC_OVERRIDE_TEST_MODE};
 	const struct inbound facts = {
-	    .spf = &spf, .spf_helo = &helo, .dkim = &dkim, .dmarc = &dmarc};
+	    .spf = &spf, .spf_helo = &helo, .dkim = &dkim, .dmarc = &dmarc,
+	    .iprev = &iprev};
 	struct snapshot *snap = load("");
 	struct session *s = run(snap, "Subject: x\n\n", &facts, NULL, NULL);
 
@@ -185,7 +190,8 @@ reports(void **state)
 	    "\tdkim=permerror reason=\"no d=\";\n"
 	    "\tdmarc=fail (p=reject dis=quarantine "
 	    "override=policy_test_mode)\n"
-	    "\theader.from=example.com policy.dmarc=quarantine");
+	    "\theader.from=example.com policy.dmarc=quarantine;\n"
+	    "\tiprev=fail (h\\(o\\)st.example) policy.iprev=192.0.2.7");
 	chain_close(s);
 	snapshot_unref(snap);
 }

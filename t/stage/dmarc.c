@@ -17,7 +17,7 @@ static const char zone[] =
     "_dmarc.test.example TXT v=DMARC1; p=reject; t=y\n"
     "_dmarc.dead.example TXT !servfail\n";
 
-static const char *const off[] = {"spf", "dkim", "iprev", "authres"};
+static const char *const off[] = {"spf", "dkim", "iprev", "rdns", "authres"};
 
 static struct snapshot *
 load(const char *conf, const struct dns *dns)
@@ -141,7 +141,10 @@ run(struct snapshot *snap, size_t i, struct session **s_r)
 	struct dkim_verdict one = {
 	    .status = dkim == NULL ? DKIM_STATUS_FAIL : DKIM_STATUS_PASS,
 	    .domain = dkim == NULL ? "own.example" : dkim};
-	struct dkim_verdicts all = {.count = 1, .list = &one};
+	const char *from = strstr(cases[i].header, "From:");
+	struct dkim_verdicts all = {.count = 1,
+	    .list = &one,
+	    .many_from = from == NULL || strstr(from + 1, "From:") != NULL};
 	struct inbound facts = {.spf = &r, .dkim = &all};
 	char text[600];
 	struct walk w = {.client_ip = "192.0.2.7",

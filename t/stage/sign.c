@@ -194,11 +194,14 @@ check_signatures(const char *name, const struct message *m, const char *want)
 		const struct edit *before = m->edits.first;
 
 		assert_int_equal(e->op, EDIT_INSERT);
-		assert_string_equal(e->name, "DKIM-Signature");
-		buf_printf(&b, "%s%s/%s/%s", b.len > 0 ? " " : "",
-		    tag(e->value, "d", d, sizeof(d)),
-		    tag(e->value, "s", s, sizeof(s)),
-		    tag(e->value, "i", i, sizeof(i)));
+		/* Inbound mail has its results there. */
+		if (strcmp(e->name, "Authentication-Results") != 0) {
+			assert_string_equal(e->name, "DKIM-Signature");
+			buf_printf(&b, "%s%s/%s/%s", b.len > 0 ? " " : "",
+			    tag(e->value, "d", d, sizeof(d)),
+			    tag(e->value, "s", s, sizeof(s)),
+			    tag(e->value, "i", i, sizeof(i)));
+		}
 		while (before != e && before->next != e)
 			before = before->next;
 		e = before == e ? NULL : before;

@@ -9,7 +9,7 @@ run(struct snapshot *snap)
 {
 	static const struct walk w = {.from = "<a@b>",
 	    .rcpts = {"c@d"},
-	    .macros = {{"i", "4XyZ"}, {"j", "mx.example.org"}},
+	    .macros = {{"{auth_authen}", "bob"}, {"i", "4XyZ"}, {"j", "mx.example.org"}},
 	    .message = "From: a@b\r\n\r\n"};
 	struct verdict v;
 
