@@ -11,6 +11,7 @@
 #include "lib/err.h"
 #include "lib/hdr.h"
 
+#define FIELD_OCTETS 32768 /* of the field; the engine stumbles over 64 K */
 #define NAMES_OCTETS 4000 /* of an h= as it stands; the engine reads no more */
 #define NAME_MAX_LEN 253  /* of a domain name */
 #define TIME_DIGITS 12    /* RFC 6376 section 3.5 */
@@ -435,6 +436,11 @@ dkim_field_read(struct arena *a, const struct hdr *h,
 	if (!dkim_field_ok(h) ||
 	    dkim_tags_read(h->value, h->value_len, &w.tags) != 0) {
 		malformed(&w, "the signature is malformed");
+		return 0;
+	}
+	if (h->value_len > FIELD_OCTETS) {
+		dkim_field_fault(f_r, DKIM_STATUS_NEUTRAL, DKIM_CAUSE_LIMIT,
+		    "the signature is too long");
 		return 0;
 	}
 	take_domain(&w);

@@ -23,7 +23,8 @@ A zone maps names to records.  What stands under a name is either
     a text, or a list of texts          TXT records
 
 Types: A AAAA MX TXT SPF PTR CNAME NS.  MX is [preference, host] or a text, a
-TXT value may be a list of the strings of one record.  Instead of a value
+TXT value may be a list of the strings of one record; bytes are a record's data
+as it is sent.  Instead of a value
 TIMEOUT stands for no answer, SERVFAIL for that code, NODATA for nothing.  They
 may stand instead of a name's records too.  In a list of records a bare
 TIMEOUT is meant for each type that the list does not give before it.
@@ -46,7 +47,7 @@ import struct
 import threading
 
 TYPES = {'A': 1, 'NS': 2, 'CNAME': 5, 'SOA': 6, 'PTR': 12, 'MX': 15,
-         'TXT': 16, 'AAAA': 28, 'OPT': 41, 'DNSKEY': 48, 'SPF': 99}
+         'TXT': 16, 'AAAA': 28, 'OPT': 41, 'RRSIG': 46, 'DNSKEY': 48, 'SPF': 99}
 WORDS = {number: word for word, number in TYPES.items()}
 NOERROR, SERVFAIL, NXDOMAIN = 0, 2, 3
 TTL = 300
@@ -86,6 +87,8 @@ def read_name(packet, at):
 
 def rdata(word, value):
     """A record's data; ValueError: there is no such record."""
+    if isinstance(value, bytes):
+        return value
     if word in ('A', 'AAAA'):
         return ipaddress.ip_address(value).packed
     if word == 'MX':
@@ -222,10 +225,11 @@ class _Udp(asyncio.DatagramProtocol):
 
 class Dnsd:
     """records: a zone as above. delay: seconds before each answer.
-    log: a file for a line `NAME TYPE` a query."""
+    log: a file for a line `NAME TYPE` a query. sign(name, type, records):
+    gives the RRSIG of records, for those who ask for DNSSEC."""
 
-    def __init__(self, records, delay=0.0, port=0, log=None):
-        self.delay, self.log = delay, log
+    def __init__(self, records, delay=0.0, port=0, log=None, sign=None):
+        self.delay, self.log, self.sign = delay, log, sign
         self.queries = []           # (name, type) in order
         self._want_port, self.port = port, None
         self._loop = asyncio.new_event_loop()
@@ -307,15 +311,19 @@ class Dnsd:
         except (ValueError, IndexError, struct.error):
             return None
         question = packet[12:end + 4]
-        size, opt = 512, b''
+        size, opt, secure = 512, b'', False
         if extra and packet[end + 4:end + 7] == b'\0\0\x29':
             size = max(size, struct.unpack('!H', packet[end + 7:end + 9])[0])
-            opt = b'\0' + struct.pack('!HHIH', TYPES['OPT'], 1232, 0, 0)
+            secure = bool(packet[end + 11] & 0x80)      # DO, RFC 3225
+            opt = b'\0' + struct.pack('!HHIH', TYPES['OPT'], 1232,
+                                      0x8000 if secure else 0, 0)
         word = WORDS.get(number, 'TYPE%d' % number)
         self._note(name, word)
         code, records = self.zone.answer(name, word)
         if code is None:
             return None
+        if secure and self.sign:
+            records = records + self._signatures(records)
         body, truncated = self._body(code, records), 0
         if not tcp and 12 + len(question) + len(body) + len(opt) > size:
             body, records, truncated = b'', None, 0x200
@@ -323,6 +331,13 @@ class Dnsd:
             '!6H', ident, 0x8480 | truncated | (flags & 0x100) | code, 1,
             len(records or ()), 1 if records == [] else 0, 1 if opt else 0)
         return head + question + body + opt
+
+    def _signatures(self, records):
+        sets = {}
+        for owner, word, data in records:
+            sets.setdefault((owner, word), []).append(data)
+        return [(owner, 'RRSIG', self.sign(owner, word, datas))
+                for (owner, word), datas in sets.items()]
 
     @staticmethod
     def _body(code, records):
