@@ -275,6 +275,7 @@ spf_record_parse(struct arena *a, const void *bytes, size_t len,
 
 	for (size_t i = 0; i < len; i++)
 		room += s[i] == ' ';
+	room = room < SPF_RECORD_TERMS ? room : SPF_RECORD_TERMS;
 	if (r == NULL || modifiers == NULL ||
 	    (r->terms = arena_alloc(a, room * sizeof(*t))) == NULL)
 		return ERR_NOMEM;
@@ -291,7 +292,8 @@ spf_record_parse(struct arena *a, const void *bytes, size_t len,
 			return ERR_NOMEM;
 		modifiers[spare] = one;
 		t = &modifiers[spare];
-		if (!parse_term(r, t, (size_t)(stop - s))) {
+		if (!parse_term(r, t, (size_t)(stop - s)) ||
+		    r->count == room) {
 			*bad_r = show(a, s, (size_t)(stop - s));
 			return *bad_r == NULL ? ERR_NOMEM : ERR_SYNTAX;
 		}

@@ -12,6 +12,8 @@
 
 struct arena;
 
+#define SPF_RECORD_TERMS 2000 /* mechanisms; a record with more is wrong */
+
 enum spf_kind {
 	SPF_ALL,
 	SPF_INCLUDE,

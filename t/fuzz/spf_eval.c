@@ -19,6 +19,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define RECORDS_MAX 64
+#define NAME_TEXT 1020 /* octets of a name, all of them as \DDD */
 /* Two identities: their record and exp, the names of the client, and ten terms
  * with ten names each, some of them begun for nothing. */
 #define QUESTIONS_MAX (2 * (2 + 11 * 11 + 12))
@@ -84,7 +85,7 @@ start(void *ctx, const char *name, enum dns_type type)
 	struct zone *z = ctx;
 	struct dns_query *q = calloc(1, sizeof(*q));
 
-	if (q == NULL || strlen(name) > 1020 ||
+	if (q == NULL || strlen(name) > NAME_TEXT ||
 	    ++z->questions > QUESTIONS_MAX)
 		abort();
 	fill(z, q, type);
@@ -111,7 +112,8 @@ add_record(struct zone *z, const char *line, size_t len)
 	size_t room = len < 18 ? 18 : len;
 	char *data = arena_alloc(&z->arena, room);
 
-	if (len == 0 || z->count == RECORDS_MAX)
+	if (len == 0 || z->count == RECORDS_MAX ||
+	    (line[0] != 'T' && len > NAME_TEXT)) /* no resolver gives that */
 		return;
 	memcpy(data, line, len);
 	z->records[z->count].type = line[0];

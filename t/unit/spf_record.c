@@ -175,6 +175,26 @@ measures_networks(void **state)
 	arena_fini(&a);
 }
 
+static void
+takes_so_many_terms(void **state)
+{
+	struct buf b = BUF_INIT;
+	struct spf_record *r;
+	struct arena a;
+
+	(void)state;
+	arena_init(&a);
+	buf_str(&b, "v=spf1");
+	for (int i = 0; i < SPF_RECORD_TERMS; i++)
+		buf_str(&b, " a");
+	assert_int_equal(parse(&a, buf_text(&b), &r), 0);
+	assert_int_equal(r->count, SPF_RECORD_TERMS);
+	buf_str(&b, " a");
+	assert_int_equal(parse(&a, buf_text(&b), &r), ERR_SYNTAX);
+	buf_fini(&b);
+	arena_fini(&a);
+}
+
 static const char *
 validated(void *ctx, const char *domain)
 {
@@ -257,6 +277,7 @@ main(void)
 	    cmocka_unit_test(takes_what_the_grammar_has),
 	    cmocka_unit_test(refuses_all_else),
 	    cmocka_unit_test(names_what_is_wrong),
+	    cmocka_unit_test(takes_so_many_terms),
 	    cmocka_unit_test(measures_networks),
 	    cmocka_unit_test(expands),
 	    cmocka_unit_test(expands_no_further_than_its_limit),
