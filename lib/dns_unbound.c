@@ -230,11 +230,12 @@ make_context(const struct unbound *u, bool validating, struct ub_ctx **ctx_r,
 
 /* -- queries -- */
 
-static void
+/* u->lock is held.  True: nobody has it any more; destroy it, when the lock is
+ * released. */
+static bool
 put(struct dns_query *q)
 {
-	/* u->lock is held; whoever comes last frees it, outside. */
-	q->refs--;
+	return --q->refs == 0;
 }
 
 static void
@@ -245,8 +246,7 @@ destroy(struct dns_query *q)
 	free(q);
 }
 
-/* The answer is there: libunbound's or the list's share in q ends.  True: free
- * it, when the lock is released. */
+/* The answer is there: libunbound's or the list's share in q ends. As put(). */
 static bool
 finish(struct dns_query *q, struct dns_entry *entry,
     const struct dns_answer *failed)
@@ -258,8 +258,7 @@ finish(struct dns_query *q, struct dns_entry *entry,
 		pthread_cond_signal(&q->done);
 	}
 	dns_entry_unref(entry);
-	put(q);
-	return q->refs == 0;
+	return put(q);
 }
 
 static void
@@ -428,8 +427,7 @@ set_mode(struct unbound *u, enum mode mode)
 			ask(q, ctx);
 		pthread_mutex_lock(&u->lock);
 		q->asked = ctx;
-		put(q);
-		last = q->refs == 0;
+		last = put(q);
 		pthread_mutex_unlock(&u->lock);
 		if (last)
 			destroy(q);
@@ -674,7 +672,7 @@ drop(void *ctx, struct dns_query *q)
 	pthread_mutex_lock(&u->lock);
 	if (q->held) {
 		unhold(u, q);
-		put(q);
+		(void)put(q);
 	} else if (q->refs > 1) {
 		asked = q->asked;
 		id = q->id;
@@ -682,12 +680,11 @@ drop(void *ctx, struct dns_query *q)
 	pthread_mutex_unlock(&u->lock);
 	if (asked != NULL && ub_cancel(asked, id) == 0) {
 		pthread_mutex_lock(&u->lock);
-		put(q);
+		(void)put(q);
 		pthread_mutex_unlock(&u->lock);
 	}
 	pthread_mutex_lock(&u->lock);
-	put(q);
-	last = q->refs == 0;
+	last = put(q);
 	pthread_mutex_unlock(&u->lock);
 	if (last)
 		destroy(q);

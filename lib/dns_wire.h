@@ -31,8 +31,8 @@ bool dns_wire_key(const char *name, char *key_r);
 /*
  * The records of an answer, from their RDATA.  Data that is not what its type
  * says is left out; when nothing is left the status is DNS_TEMPFAIL, with no
- * data at all it is DNS_NODATA.  One piece of memory, the caller's (free); NULL:
- * no memory.  *size_r gets how much that is.
+ * data at all it is DNS_NODATA.  One piece of memory, the caller's (free);
+ * NULL: no memory.  *size_r gets how much that is.
  */
 struct dns_answer *dns_wire_answer(enum dns_type type, char *const *data,
     const int *len, size_t count, size_t *size_r);

@@ -3,8 +3,8 @@
  * section 3, "iprev"; forward-confirmed reverse DNS)?
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Two rounds of look-ups: names of the address, addresses of the names.  Nothing
- * waits but the functions that take a deadline (CLOCK_MONOTONIC, milliseconds).
+ * Two rounds of look-ups: names of the address, addresses of the names.  Only
+ * functions that take a deadline (CLOCK_MONOTONIC, milliseconds) wait.
  */
 #ifndef LIB_IPREV_H
 #define LIB_IPREV_H

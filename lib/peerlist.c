@@ -113,7 +113,8 @@ parse_net(const char *s, struct net *net_r, const char **why_r)
 	net_r->bits = (int)bits + offset;
 	masked = net_r->addr;
 	mask(&masked, net_r->bits);
-	*why_r = "bits are set behind the prefix";
+	*why_r = "bits are set behind the prefix, write the network's first "
+		 "address";
 	return memcmp(&masked, &net_r->addr, sizeof(masked)) == 0 ? 1 : -1;
 }
 
@@ -177,6 +178,18 @@ add_entry(const struct dataset_entry *e, void *arg)
 	return 0;
 }
 
+/* Of a set that is asked by key: what no key can be. */
+static int
+check_entry(const struct dataset_entry *e, void *arg)
+{
+	struct net net;
+	const char *why;
+
+	return parse_net(e->key + (e->key[0] == '!'), &net, &why) < 0
+	    ? warn(arg, e, why)
+	    : 0;
+}
+
 /* The longest prefix first. */
 static int
 by_prefix(const void *a, const void *b)
@@ -232,6 +245,8 @@ peerlist_new(
 		rc = 0;
 		if (!asks_by_key(set))
 			rc = dataset_walk(set, add_entry, list);
+		else if (dataset_type(set) == DATASET_REFILE)
+			rc = dataset_walk(set, check_entry, list);
 	}
 	if (rc != 0) {
 		errmsg_set(msg_r, "%s: %s", dataset_name(set), err_text(rc));

@@ -259,6 +259,8 @@ chain_rcpt(struct session *s, const char *addr)
 	c.r = r;
 	v = walk(&c);
 	r->refused = verdict_refuses(&v);
+	if (r->refused)
+		m->refusal = v;
 	if (m->last_rcpt == NULL)
 		m->rcpts = r;
 	else
@@ -376,6 +378,10 @@ summarize(struct session *s, struct message *m, const struct verdict *outcome)
 	show(&b, "why", m->why);
 	show(&b, "client", s->client_ip[0] == '\0' ? NULL : s->client_ip);
 	show(&b, "account", m->account);
+	/* A client that hears of nobody who takes it gives up: that is why. */
+	if (outcome == NULL && m->rcpt_count == 0 &&
+	    m->refusal.action != VERDICT_NONE)
+		outcome = &m->refusal;
 	buf_str(&b, " from=<");
 	buf_escape(&b, m->sender, strlen(m->sender), SHOWN_MAX);
 	buf_printf(&b, "> rcpts=%zu size=%zu", m->rcpt_count, message_size(m));
@@ -447,27 +453,6 @@ chain_answers(const struct snapshot *snap)
 
 	for (size_t i = 0; stages[i] != NULL; i++)
 		bits |= snap->on[i] ? stages[i]->answers : 0;
-	return bits;
-}
-
-unsigned
-chain_hooks(const struct snapshot *snap)
-{
-	unsigned bits = 0;
-
-	for (size_t i = 0; stages[i] != NULL; i++) {
-		const struct stage *st = stages[i];
-
-		if (!snap->on[i])
-			continue;
-		bits |= st->connect ? HOOK_BIT(HOOK_CONNECT) : 0;
-		bits |= st->helo ? HOOK_BIT(HOOK_HELO) : 0;
-		bits |= st->mail ? HOOK_BIT(HOOK_MAIL) : 0;
-		bits |= st->rcpt ? HOOK_BIT(HOOK_RCPT) : 0;
-		bits |= st->eoh ? HOOK_BIT(HOOK_EOH) : 0;
-		bits |= st->body ? HOOK_BIT(HOOK_BODY) : 0;
-		bits |= st->eom ? HOOK_BIT(HOOK_EOM) : 0;
-	}
 	return bits;
 }
 

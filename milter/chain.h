@@ -135,7 +135,6 @@ void chain_reset(const struct snapshot *snap);
 
 /* Computed from the stages that are on in this snapshot. */
 unsigned chain_answers(const struct snapshot *snap); /* HOOK_BIT()s */
-unsigned chain_hooks(const struct snapshot *snap);   /* hooks anyone has */
 unsigned chain_edits(const struct snapshot *snap);   /* EDIT_BIT()s */
 unsigned chain_needs(const struct snapshot *snap);   /* NEED_ */
 bool chain_holds(const struct snapshot *snap);

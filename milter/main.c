@@ -56,9 +56,27 @@ static int
 usage(void)
 {
 	fprintf(stderr,
-	    "usage: postern [-AflnTV] [-x FILE] [-p SOCKET] [-P PIDFILE] "
-	    "[-u USER[:GROUP]]\n");
+	    "usage: postern [-AfhlnTV] [-x FILE] [-p SOCKET] [-P PIDFILE] "
+	    "[-u USER[:GROUP]]\npostern -h says more.\n");
 	return EX_USAGE;
+}
+
+static void
+help(void)
+{
+	printf("usage: postern [options]\n"
+	       "  -x FILE          the configuration; default: %s\n"
+	       "  -n               say what is wrong with it, and exit\n"
+	       "  -T               print what is in force, and exit\n"
+	       "  -f               stay in the foreground\n"
+	       "  -A               AutoRestart\n"
+	       "  -l               log to syslog\n"
+	       "  -p SOCKET        in place of Socket\n"
+	       "  -P PIDFILE       in place of PidFile\n"
+	       "  -u USER[:GROUP]  in place of UserID\n"
+	       "  -V               print the version\n"
+	       "  -h, --help       this\n",
+	    POSTERN_CONF);
 }
 
 /* EX_OK, or the status to end with; -1: end well at once. */
@@ -67,7 +85,11 @@ parse(int argc, char **argv, struct arguments *args)
 {
 	int opt;
 
-	while ((opt = getopt(argc, argv, "AflnTVx:p:P:u:")) != -1) {
+	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		help();
+		return -1;
+	}
+	while ((opt = getopt(argc, argv, "AflnThVx:p:P:u:")) != -1) {
 		switch (opt) {
 		case 'A':
 			args->restart = true;
@@ -84,6 +106,9 @@ parse(int argc, char **argv, struct arguments *args)
 		case 'T':
 			args->print = true;
 			break;
+		case 'h':
+			help();
+			return -1;
 		case 'V':
 			printf("postern %s\n", POSTERN_VERSION);
 			return -1;
@@ -275,7 +300,10 @@ check(const struct plan *plan)
 	int rc = step_directory(plan), status;
 	pid_t pid;
 
-	if (rc == EX_OK && listen_check(&plan->socket, false, &msg) != EX_OK)
+	if (rc == EX_OK &&
+	    (listen_check(&plan->socket, false, &msg) != EX_OK ||
+		(plan->pid_file != NULL &&
+		    runfiles_check(plan->pid_file, &msg) != EX_OK)))
 		return mistake(EX_CONFIG, "", &msg);
 	if (rc != EX_OK)
 		return rc;

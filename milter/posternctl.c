@@ -5,6 +5,7 @@
 #include "posternctl.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +34,15 @@ posternctl_load(const char *config)
 	struct errmsg msg;
 
 	log_open(&quiet);
-	if (config == NULL && access(POSTERN_CONF, R_OK) == 0)
+	if (config == NULL && access(POSTERN_CONF, F_OK) == 0)
 		config = POSTERN_CONF;
 	if (snapshot_load(config, true, NULL, &snap, &msg) != 0) {
-		fprintf(stderr, "%s\n", msg.text);
+		/* Keys and tables are for UserID alone. */
+		bool closed = geteuid() != 0 &&
+		    strstr(msg.text, strerror(EACCES)) != NULL;
+
+		fprintf(stderr, "%s%s\n", msg.text,
+		    closed ? "; run posternctl as root" : "");
 		return NULL;
 	}
 	return snap;
@@ -113,7 +119,9 @@ dispatch(int argc, char **argv, const char *config)
 		}
 		return c->run(argc, argv, config);
 	}
-	fprintf(stderr, "posternctl: %s: no such command\n", argv[0]);
+	fprintf(stderr,
+	    "posternctl: %s: no such command; see posternctl --help\n",
+	    argv[0]);
 	return EX_USAGE;
 }
 
@@ -127,7 +135,8 @@ main(int argc, char **argv)
 		print_commands(stdout);
 		return end(EX_OK);
 	}
-	if (argc > at && strcmp(argv[at], "--version") == 0) {
+	if (argc > at && (strcmp(argv[at], "--version") == 0 ||
+			    strcmp(argv[at], "-V") == 0)) {
 		printf("posternctl %s\n", POSTERN_VERSION);
 		return end(EX_OK);
 	}

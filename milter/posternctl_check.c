@@ -97,8 +97,6 @@ walk_envelope(const struct check *c, struct session *s, struct verdict *v_r)
 		else if (!verdict_decides(v_r))
 			*v_r = v;
 	}
-	if (any)
-		*v_r = verdict_none;
 	return any;
 }
 
@@ -384,6 +382,13 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static bool
+expected(const char *option, const char *what)
+{
+	fprintf(stderr, "posternctl: %s: expected %s\n", option, what);
+	return false;
+}
+
 /* One option; false: it is not used like this. */
 static bool
 take_option(struct check *c, int opt, const char **config)
@@ -393,7 +398,8 @@ take_option(struct check *c, int opt, const char **config)
 		*config = optarg;
 		return true;
 	case 'a':
-		return parse_client(c, optarg);
+		return parse_client(c, optarg) ||
+		    expected("--client-ip", "an IPv4 or IPv6 address");
 	case 'c':
 		c->client_name = optarg;
 		return true;
@@ -418,9 +424,11 @@ take_option(struct check *c, int opt, const char **config)
 		c->queue_id = optarg;
 		return true;
 	case 't':
-		return parse_time(c, optarg);
+		return parse_time(c, optarg) ||
+		    expected("--time", "seconds since 1970");
 	case 'o':
-		return parse_output(c, optarg);
+		return parse_output(c, optarg) ||
+		    expected("--output", "json, message or text");
 	case 'j':
 		return parse_output(c, "json");
 	default:

@@ -81,6 +81,10 @@ open_directory(struct generate *g, int *fd_r)
 	if (top < 0)
 		return say(EX_CANTCREAT, g->directory, strerror(errno));
 	made = mkdirat(top, g->domain, 0700);
+	if (made != 0 && errno != EEXIST) {
+		close(top);
+		return say(EX_CANTCREAT, g->directory, strerror(errno));
+	}
 	fd = openat(top, g->domain,
 	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	close(top);
@@ -359,9 +363,15 @@ take_option(struct generate *g, int opt, const char **config)
 				     "labels");
 		return false;
 	case 't':
-		return take_type(g, optarg);
+		if (take_type(g, optarg))
+			return true;
+		say(0, "--type", "expected rsa or ed25519");
+		return false;
 	case 'b':
-		return take_bits(g, optarg);
+		if (take_bits(g, optarg))
+			return true;
+		say(0, "--bits", "expected a number from 1024 to 16384");
+		return false;
 	case 'd':
 		g->directory = optarg;
 		return true;

@@ -246,7 +246,8 @@ unknown(const struct query *q)
 
 	fprintf(stderr, "posternctl: %s: %s\n", name == NULL ? "?" : name,
 	    q->table == NULL ? "nothing was counted yet: there is no table"
-			     : "no such account in the table");
+			     : "no such account in the table; see posternctl "
+			       "quota list");
 	free(name);
 	return FAILED;
 }
@@ -273,6 +274,26 @@ show(struct query *q)
 
 /* -- changing -- */
 
+/* A lock may come before the first mail; it may also be a name that no mail is
+ * charged to. */
+static void
+note_unseen(const struct query *q)
+{
+	struct quota_state state;
+	struct quota_set set;
+	char *name;
+
+	quota_conf_set(&q->conf, q->account, &set);
+	if (quota_peek(q->table, q->account, &set, &state) != 0 || state.known)
+		return;
+	name = escaped(q->account);
+	fprintf(stderr,
+	    "posternctl: %s: locked, though no mail was charged to this "
+	    "account yet; see posternctl quota list for the names\n",
+	    name == NULL ? "?" : name);
+	free(name);
+}
+
 static int
 change(struct query *q)
 {
@@ -289,6 +310,8 @@ change(struct query *q)
 		    q->conf.path);
 		return FAILED;
 	}
+	if (q->verb == VERB_LOCK)
+		note_unseen(q);
 	if (q->verb != VERB_RESET)
 		rc = quota_lock(q->table, q->account, q->verb == VERB_LOCK);
 	else if (q->account != NULL)
@@ -376,6 +399,14 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
+/* What is wrong, and then how it is right. */
+static int
+misused(const char *what, const char *why)
+{
+	fprintf(stderr, "posternctl: %s: %s\n", what, why);
+	return posternctl_usage(&command_quota);
+}
+
 static bool
 take_option(struct query *q, int opt, const char **config)
 {
@@ -389,7 +420,11 @@ take_option(struct query *q, int opt, const char **config)
 	case 's':
 		q->sort = strcmp(optarg, "used") == 0 ? SORT_USED
 						      : SORT_ACCOUNT;
-		return q->sort == SORT_USED || strcmp(optarg, "account") == 0;
+		if (q->sort == SORT_USED || strcmp(optarg, "account") == 0)
+			return true;
+		fprintf(stderr, "posternctl: --sort: expected used or "
+				"account\n");
+		return false;
 	default:
 		return false;
 	}
@@ -406,9 +441,18 @@ run(int argc, char **argv, const char *config)
 			return posternctl_usage(&command_quota);
 	}
 	args = argc - optind - 1;
-	if (args < 0 || !find_verb(argv[optind], &q.verb) ||
-	    args < verbs[q.verb].args_min || args > verbs[q.verb].args_max)
+	if (args < 0)
 		return posternctl_usage(&command_quota);
+	if (!find_verb(argv[optind], &q.verb))
+		return misused(argv[optind], "no such command of quota");
+	if (args < verbs[q.verb].args_min)
+		return misused(argv[optind], "expected an account");
+	if (args > verbs[q.verb].args_max)
+		return misused(argv[optind + verbs[q.verb].args_max + 1],
+		    "more than is expected here");
+	if (args > 0 && q.verb == VERB_LOCK && argv[optind + 1][0] == '@')
+		return misused(argv[optind + 1],
+		    "expected an account; a domain can't be locked");
 	arena_init(&q.arena);
 	rc = answer(&q, config, args == 0 ? NULL : argv[optind + 1]);
 	arena_fini(&q.arena);

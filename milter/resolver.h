@@ -14,9 +14,10 @@ struct snapshot;
 extern const struct conf_option options_resolver[];
 
 /*
- * Set snap->dns, resolver and dns_timeout_ms from snap->conf; nothing where mail
- * is not verified.  `old` is the snapshot in force, or NULL: its resolver goes on,
- * and what it knows, if nothing has changed.  0, or a negative ERR_ and *msg_r.
+ * Set snap->dns, resolver and dns_timeout_ms from snap->conf; no resolver where
+ * mail is not verified.  `old` is the snapshot in force, or NULL: its resolver
+ * goes on, with what it knows, if nothing has changed.  0, or a negative ERR_
+ * and *msg_r.
  */
 int resolver_load(struct snapshot *snap, const struct snapshot *old,
     struct errmsg *msg_r);

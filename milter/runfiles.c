@@ -79,18 +79,36 @@ create(struct runfile *f)
 	return f->fd;
 }
 
+static int
+pid_mistake(const char *path, struct errmsg *msg_r)
+{
+	errmsg_set(msg_r,
+	    "PidFile: %s: %s; name a file in a directory that is there "
+	    "and that may be written to",
+	    path, errno == EEXIST ? "is not a plain file" : strerror(errno));
+	return EX_CANTCREAT;
+}
+
+int
+runfiles_check(const char *path, struct errmsg *msg_r)
+{
+	struct runfile f;
+	int rc = EX_OK;
+
+	if (locate(&f, path) < 0)
+		return pid_mistake(path, msg_r);
+	if (faccessat(f.dir, ".", W_OK | X_OK, AT_EACCESS) != 0)
+		rc = pid_mistake(path, msg_r);
+	close(f.dir);
+	return rc;
+}
+
 int
 runfiles_pid(const char *path, struct errmsg *msg_r)
 {
 	if (locate(&pid_file, path) < 0 || create(&pid_file) < 0 ||
-	    dprintf(pid_file.fd, "%ld\n", (long)getpid()) < 0) {
-		errmsg_set(msg_r,
-		    "PidFile: %s: %s; name a file in a directory that is there "
-		    "and that may be written to",
-		    path, errno == EEXIST ? "is not a plain file"
-					  : strerror(errno));
-		return EX_CANTCREAT;
-	}
+	    dprintf(pid_file.fd, "%ld\n", (long)getpid()) < 0)
+		return pid_mistake(path, msg_r);
 	note(&pid_file);
 	return EX_OK;
 }

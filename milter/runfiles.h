@@ -7,6 +7,8 @@
 
 struct errmsg;
 
+/* Could the pid file be written?  EX_OK, or EX_CANTCREAT and *msg_r. */
+int runfiles_check(const char *path, struct errmsg *msg_r);
 /* Write our process id; EX_OK, or EX_CANTCREAT and *msg_r. */
 int runfiles_pid(const char *path, struct errmsg *msg_r);
 /* Note the socket at that path, to be removed too. */

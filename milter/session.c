@@ -86,12 +86,6 @@ message_score(const struct message *m)
 }
 
 void **
-session_slot(struct session *s)
-{
-	return &s->slots[s->current];
-}
-
-void **
 message_slot(struct message *m)
 {
 	return &m->slots[m->session->current];

@@ -59,7 +59,6 @@ struct session {
 
 	struct verdict verdict; /* decided before any message */
 	size_t current;         /* the stage being asked */
-	void *slots[STAGES_MAX];
 };
 
 /* One thing that was found out about a message, for rules to weigh. */
@@ -109,6 +108,7 @@ struct message {
 	struct edit_list edits;
 	struct buf notes;       /* ` key=value` for the summary line */
 	struct verdict verdict; /* the first that decided */
+	struct verdict refusal; /* of a recipient, the last one */
 	struct verdict hold;    /* a quarantine, when a stage asked for one */
 	struct timespec begun;  /* CLOCK_MONOTONIC */
 	void *slots[STAGES_MAX];
@@ -133,8 +133,7 @@ int message_symbol(struct message *m, const char *name, double score);
 /* The sum of their scores. */
 double message_score(const struct message *m);
 
-/* The running stage's own pointer: per session, and per message. */
-void **session_slot(struct session *s);
+/* The running stage's own pointer for the message. */
 void **message_slot(struct message *m);
 /* What the running stage's load hook made of the configuration. */
 const void *session_state(const struct session *s);

@@ -171,6 +171,19 @@ expand(struct arena *a, const char *text, size_t len, const char *domain)
 	return s;
 }
 
+/* The name may be the author's domain. */
+static int
+no_such_key(const char *name, struct errmsg *msg_r)
+{
+	struct buf b = BUF_INIT;
+
+	buf_escape(&b, name, strlen(name), 256);
+	errmsg_set(msg_r, "KeyTable has no key %s",
+	    b.failed ? "of that name" : buf_text(&b));
+	buf_fini(&b);
+	return ERR_CONFIG;
+}
+
 /* Fill in domain, selector and key of the entry of that name. */
 static int
 resolve_key(struct signing *s, struct arena *a, const char *name,
@@ -184,7 +197,7 @@ resolve_key(struct signing *s, struct arena *a, const char *name,
 	if (rc != 0 && rc != ERR_NOTFOUND)
 		return errmsg_set(msg_r, "KeyTable can't be read");
 	if (rc != 0)
-		return errmsg_set(msg_r, "KeyTable has no key %s", name);
+		return no_such_key(name, msg_r);
 	if (dataset_fields(e.value, f, 3) != 3 ||
 	    (memchr(f[2].text, '%', f[2].len) != NULL &&
 		!domain_is_plain(from_domain))) {
@@ -376,6 +389,7 @@ signing_find(struct signing *s, struct arena *a, const struct addr *from,
 struct checker {
 	struct signing *s;
 	struct errmsg *msg;
+	bool warned; /* of the first * without meaning */
 };
 
 static int
@@ -407,6 +421,23 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	return entry_error(c->s->keys, e, "KeyTable", why.text, c->msg);
 }
 
+/* Other tables than refile: have user@* and * itself, no more. */
+static void
+warn_star(struct checker *c, const struct dataset_entry *e)
+{
+	const char *star = strchr(e->key, '*');
+	struct errmsg msg;
+
+	if (star == NULL || c->warned || star[1] == '\0' ||
+	    dataset_type(c->s->table) == DATASET_REFILE)
+		return;
+	c->warned = true;
+	entry_error(c->s->table, e, "SigningTable",
+	    "a * here matches nothing: patterns take refile: before the path, "
+	    "and file: has the domain alone", &msg);
+	log_line(LOG_WARNING, "%s", msg.text);
+}
+
 static int
 check_signing_entry(const struct dataset_entry *e, void *arg)
 {
@@ -415,6 +446,7 @@ check_signing_entry(const struct dataset_entry *e, void *arg)
 	struct dataset_field f[2];
 	char name[LOOKUP_SIZE];
 
+	warn_star(c, e);
 	dataset_fields(e->value, f, 2);
 	if (f[0].len == 0 || f[0].len >= sizeof(name))
 		return entry_error(c->s->table, e, "SigningTable",

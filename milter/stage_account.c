@@ -10,6 +10,7 @@
 
 #include "chain.h"
 #include "lib/conf/conf.h"
+#include "quota_conf.h"
 #include "snapshot.h"
 #include "stages.h"
 
@@ -21,12 +22,11 @@ static const struct conf_option options[] = {
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
-/* prefix + name + suffix in lower case, cut at NAME_MAX_. */
+/* prefix + name in lower case, cut at NAME_MAX_. */
 static const char *
-make_name(struct arena *a, const char *prefix, const char *name, size_t len,
-    const char *suffix)
+make_name(struct arena *a, const char *prefix, const char *name, size_t len)
 {
-	char *s = arena_printf(a, "%s%.*s%s", prefix, (int)len, name, suffix);
+	char *s = arena_printf(a, "%s%.*s", prefix, (int)len, name);
 
 	if (s == NULL)
 		return NULL;
@@ -48,27 +48,22 @@ done(const struct message *m)
 static struct verdict
 mail(struct message *m)
 {
-	const char *realm = conf_str(m->session->snap->conf, "QuotaRealm");
-	size_t len;
+	const char *name;
 
 	if (m->direction != DIRECTION_OUTBOUND)
 		return verdict_none;
 	if (m->login != NULL) {
-		len = strlen(m->login);
-		if (len > NAME_MAX_)
-			len = NAME_MAX_;
-		realm = realm == NULL || strchr(m->login, '@') != NULL
-		    ? ""
-		    : arena_printf(&m->arena, "@%s", realm);
-		m->account = realm == NULL
-		    ? NULL
-		    : make_name(&m->arena, "", m->login, len, realm);
+		name = quota_conf_account(
+		    m->session->snap->conf, &m->arena, m->login);
+		if (name != NULL)
+			m->account = make_name(
+			    &m->arena, "", name, strnlen(name, NAME_MAX_));
 		return done(m);
 	}
 	if (m->sender[0] == '\0')
 		return verdict_none;
 	m->account = make_name(
-	    &m->arena, "sender:", m->sender, strnlen(m->sender, NAME_MAX_), "");
+	    &m->arena, "sender:", m->sender, strnlen(m->sender, NAME_MAX_));
 	return done(m);
 }
 
@@ -90,7 +85,7 @@ eoh(struct message *m)
 	if (len == 0)
 		return verdict_none;
 	m->account = make_name(&m->arena, "script:", h->value + start,
-	    len < NAME_MAX_ ? len : NAME_MAX_, "");
+	    len < NAME_MAX_ ? len : NAME_MAX_);
 	return done(m);
 }
 

@@ -251,13 +251,23 @@ spf_evidence(const struct message *m)
 	    .domain = r->domain, .unknown = r->result == SPF_TEMPERROR};
 }
 
+static bool
+has_one_from(const struct hdr_list *l)
+{
+	size_t n = 0;
+
+	for (const struct hdr *h = l->first; h != NULL; h = h->next)
+		n += hdr_is(h, "From");
+	return n == 1;
+}
+
 /* With two From fields there is no telling which one was signed. */
 static size_t
 dkim_evidence(const struct message *m, struct dmarc_identifier *ids)
 {
 	size_t n = 0;
 
-	if (m->dkim == NULL || m->dkim->many_from)
+	if (m->dkim == NULL || !has_one_from(&m->headers))
 		return 0;
 	for (size_t i = 0; i < m->dkim->count && n < SIGNATURES_MAX; i++) {
 		const struct dkim_verdict *v = &m->dkim->list[i];

@@ -2,10 +2,10 @@
  * IPRev: has the client's address a name that has the address (RFC 8601)?
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Two stages.  `iprev` asks, from connect on, and at the end of a message begins
- * the second round before others wait for their own look-ups; `rdns` stands after
- * them and takes the result, so that all of them wait at the same time.  What was
- * asked belongs to the session; later messages in it get the same result.
+ * Two stages.  `iprev` asks, from connect on, and at the end of a message
+ * begins the second round before others wait for their own look-ups; `rdns`
+ * stands after them and takes the result, so that all wait at the same time.
+ * What was asked belongs to the session; later messages get the same result.
  */
 #include <stdlib.h>
 

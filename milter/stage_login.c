@@ -121,20 +121,32 @@ key_names(const struct dataset *set, const char *key, const char *login)
 }
 
 static int
-owns(const struct state *st, const char *login, const struct addr *a)
+login_owns(const struct state *st, const char *login, const char *key)
+{
+	int rc;
+
+	if (strcasecmp(key, login) == 0)
+		return 1;
+	rc = key_names(st->owners, key, login);
+	return rc != 0 ? rc
+		       : key_names(st->owners, strrchr(key, '@'), login);
+}
+
+/* The login as it was said, and with the realm that QuotaRealm gives it, is one
+ * and the same; one without a name owns nothing. */
+static int
+owns(const struct state *st, const struct message *m, const struct addr *a)
 {
 	char key[ADDRESS_SIZE];
 	int n = snprintf(key, sizeof(key), "%s@%s", a->local, a->domain), rc;
 
 	/* What is longer than any address is nobody's. */
-	if (n < 0 || (size_t)n >= sizeof(key))
+	if (n < 0 || (size_t)n >= sizeof(key) || m->login == NULL)
 		return 0;
-	if (strcasecmp(key, login) == 0)
-		return 1;
-	rc = key_names(st->owners, key, login);
-	return rc != 0
+	rc = login_owns(st, m->login, key);
+	return rc != 0 || m->account == NULL
 	    ? rc
-	    : key_names(st->owners, key + strlen(a->local), login);
+	    : login_owns(st, m->account, key);
 }
 
 /* Does the field name an author: From, or one of SenderHeaders? */
@@ -170,7 +182,7 @@ owns_field(const struct state *st, struct message *m, const struct hdr *h,
 		*whose_r = arena_printf(&m->arena, "%s@%s", list[i].local,
 		    list[i].domain);
 		rc = *whose_r == NULL ? ERR_NOMEM
-				      : owns(st, m->login, &list[i]);
+				      : owns(st, m, &list[i]);
 	}
 	return rc;
 }
@@ -198,7 +210,7 @@ owns_authors(const struct state *st, struct message *m, const char **whose_r)
 	/* The MTA makes a From of the sender, be it behind the milter. */
 	*whose_r = m->sender;
 	rc = addr_split(&m->arena, m->sender, &sender);
-	return rc != 0 ? rc : owns(st, m->login, &sender);
+	return rc != 0 ? rc : owns(st, m, &sender);
 }
 
 static struct verdict
@@ -207,7 +219,8 @@ eoh(struct message *m)
 	const struct state *st = message_state(m);
 	const char *whose = "";
 	struct buf b = BUF_INIT;
-	int rc = m->login == NULL ? 1 : owns_authors(st, m, &whose);
+	bool logged_in = strcmp(m->why, "login") == 0;
+	int rc = logged_in ? owns_authors(st, m, &whose) : 1;
 
 	if (rc > 0)
 		return verdict_none;
@@ -216,7 +229,10 @@ eoh(struct message *m)
 		return verdict_error(VERDICT_E_INTERNAL,
 		    rc == ERR_NOMEM ? "no memory"
 				    : "SenderLogins can't be read");
-	buf_escape(&b, m->login, strlen(m->login), 256);
+	if (m->login == NULL)
+		buf_str(&b, "a login without a name");
+	else
+		buf_escape(&b, m->login, strlen(m->login), 256);
 	buf_str(&b, " may not use ");
 	buf_escape(&b, whose, strlen(whose), 256);
 	log_about(m->session, LOG_WARNING, "%s",

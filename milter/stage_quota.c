@@ -11,6 +11,7 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <libgen.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "chain.h"
 #include "lib/err.h"
@@ -127,9 +129,29 @@ check_sometimes(struct state *st)
 		check_table(st);
 }
 
-/* Off line: whatever there is to read. */
+#define DIRECTORY_CURE \
+	": its directory must be there, and belong to the user that postern " \
+	"runs as (UserID)"
+
+/* A table that is not there yet: could the daemon make it?  The directory of
+ * the default may be made at the start, by systemd. */
 static void
-open_offline(struct state *st)
+warn_unmakable(const struct state *st, const struct conf *c)
+{
+	char *dir = strdup(st->conf.path);
+
+	if (dir != NULL && access(dirname(dir), W_OK | X_OK) != 0 &&
+	    (errno != ENOENT || conf_given(c, "QuotaTable")))
+		log_line(LOG_INFO, "%s: QuotaTable: %s: %s" DIRECTORY_CURE,
+		    conf_where(c, "QuotaTable"), st->conf.path,
+		    strerror(errno));
+	free(dir);
+}
+
+/* Off line: whatever there is to read.  What is wrong is for `postern -n`;
+ * posternctl, which is quieter, says it where it matters. */
+static void
+open_offline(struct state *st, const struct conf *c)
 {
 	const struct quota_options opt = {.mode = QUOTA_READ};
 	int rc = quota_open(&st->table, st->conf.path, &opt, NULL, &st->why);
@@ -138,6 +160,11 @@ open_offline(struct state *st)
 		return;
 	st->table = NULL;
 	atomic_store(&st->unread, rc != ERR_NOTFOUND);
+	if (rc == ERR_NOTFOUND)
+		warn_unmakable(st, c);
+	else
+		log_line(LOG_INFO, "%s: QuotaTable: %s",
+		    conf_where(c, "QuotaTable"), st->why.text);
 }
 
 static int
@@ -155,8 +182,7 @@ open_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 	if (rc != 0) {
 		const char *cure = rc == ERR_SYSTEM &&
 			(errno == ENOENT || errno == EACCES || errno == EROFS)
-		    ? ": its directory must be there, and belong to the user "
-		      "that postern runs as (UserID)"
+		    ? DIRECTORY_CURE
 		    : "";
 
 		st->table = NULL;
@@ -210,7 +236,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	    strcmp(before->conf.path, st->conf.path) == 0)
 		check_table(before);
 	if (snap->offline)
-		open_offline(st);
+		open_offline(st, snap->conf);
 	else
 		rc = open_table(st, snap->conf, msg_r);
 	if (rc != 0) {

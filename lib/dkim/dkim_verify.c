@@ -22,6 +22,7 @@
 #include "lib/err.h"
 #include "lib/hdr.h"
 
+#define BLOCK 64 /* octets looked at together */
 #define SIGS DKIM_VERIFY_SIGNATURES_MAX
 
 struct dkim_verifier {
@@ -377,16 +378,38 @@ dkim_verify_free(struct dkim_verify *v)
 	free(v);
 }
 
-/* Is there a CR without LF, or an LF without CR?  In a form that becomes vector
- * code. */
+/* Is one of the octets an LF without the CR before it, or behind a CR but no
+ * LF?  In a form that becomes vector code. */
+static bool
+block_bare(const unsigned char *p)
+{
+	uint8_t any = 0;
+
+	for (size_t i = 0; i < BLOCK; i++) {
+		uint8_t cr = p[(ptrdiff_t)i - 1] == '\r', lf = p[i] == '\n';
+
+		any |= (uint8_t)(cr ^ lf);
+	}
+	return any != 0;
+}
+
+/* The same for a piece of any length; last is the octet before it. */
 static bool
 has_bare(unsigned char last, const unsigned char *p, size_t len)
 {
-	unsigned char any = (last == '\r') ^ (p[0] == '\n');
+	size_t at = 1;
 
-	for (size_t i = 1; i < len; i++)
-		any |= (unsigned char)((p[i - 1] == '\r') ^ (p[i] == '\n'));
-	return any != 0;
+	if ((last == '\r') != (p[0] == '\n'))
+		return true;
+	for (; len - at >= BLOCK && at < len; at += BLOCK) {
+		if (block_bare(p + at))
+			return true;
+	}
+	for (; at < len; at++) {
+		if ((p[at - 1] == '\r') != (p[at] == '\n'))
+			return true;
+	}
+	return false;
 }
 
 void

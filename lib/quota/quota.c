@@ -3,8 +3,8 @@
  *
  * An attempt (struct claim) brings the cells of a use to what is wanted, at the
  * tick that is now: add, read the clock again, then sum, then see whether
- * anything but cells has changed in the slot meanwhile.  Bringing is idempotent,
- * so that an attempt may be begun again at any point.
+ * anything but cells has changed in the slot meanwhile.  Bringing is
+ * idempotent, so that an attempt may be begun again at any point.
  */
 #include "quota.h"
 
@@ -567,8 +567,8 @@ claim_init(struct claim *c, struct quota *q, struct quota_use *use,
 }
 
 /*
- * The map to count in.  When the table was moved during an attempt, nobody knows
- * whether what was added came along: then it is added again.
+ * The map to count in.  When the table was moved during an attempt, nobody
+ * knows whether what was added came along: then it is added again.
  */
 static void
 claim_map(struct claim *c)

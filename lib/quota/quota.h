@@ -17,11 +17,11 @@
  *	RCPT          quota_reserve(..., {recipients 1}, &use)
  *	end of data   quota_reserve(..., {bytes 20480}, &use)
  *	accepted      quota_commit(&use): the event's time is now; may refuse
- *	finish        quota_release(&use), always: gives back what is not committed
+ *	finish        quota_release(&use), always: the uncommitted goes back
  *
  * A table serves every thread of the process, but not a forked child: open it
- * after the fork.  At a reload open it again and close the old one when its last
- * user is gone; both count in the same file meanwhile.  Every function but
+ * after the fork.  At a reload open it again and close the old one when its
+ * last user is gone; both count in the same file meanwhile.  Every function but
  * quota_open and quota_close may be called by any thread at any time; one
  * quota_use belongs to one thread at a time.
  *
@@ -52,7 +52,8 @@ enum quota_kind {
 #define QUOTA_ACCOUNTS_MAX (1U << 26)
 #define QUOTA_NEVER UINT64_MAX /* a retry_s: this does not fit, ever */
 
-/* The word of the configuration and of JSON: "messages", "recipients", "bytes". */
+/* The word of the configuration and of JSON: "messages", "recipients",
+ * "bytes". */
 const char *quota_kind_name(enum quota_kind kind);
 
 struct quota_limit {
@@ -106,13 +107,13 @@ struct quota_options {
 enum quota_event {
 	QUOTA_OPENED,    /* the file was there and good */
 	QUOTA_CREATED,   /* there was none */
-	QUOTA_RENEWED,   /* what was there is no table of ours, or a torn one: it
-			  * is now called bad_path, counts start from zero */
+	QUOTA_RENEWED,   /* what was there is no table of ours, or a torn one:
+			  * it is now called bad_path, counts start from zero */
 	QUOTA_MIGRATED,  /* counts were moved to a file of another size */
 	QUOTA_TOO_SMALL, /* the file keeps its size: more accounts are in use
 			  * than were asked for, or the disk is full */
-	QUOTA_RESTORED,  /* quota_check: the file was gone or another stood in its
-			  * place: counts were moved to a new one, or joined
+	QUOTA_RESTORED,  /* quota_check: the file was gone or another stood in
+			  * its place: counts were moved to a new one, or joined
 			  * with the other */
 	QUOTA_FOLLOWED,  /* quota_check: another process moved the table; now
 			  * this one counts there too */
@@ -157,7 +158,8 @@ int quota_check(struct quota *q, struct quota_report *report_r,
 
 struct quota_info {
 	uint32_t accounts;      /* room */
-	uint32_t accounts_used; /* slots taken; idle ones are reused when full */
+	uint32_t accounts_used; /* slots taken; idle ones are reused when
+				 * full */
 	unsigned limits;        /* rings in a slot */
 	uint64_t bytes;         /* of the file */
 	uint64_t resets;        /* of the whole table so far */
@@ -178,18 +180,19 @@ enum {
 struct quota_refusal {
 	struct quota_limit limit; /* the one that lasts longest */
 	uint64_t used;            /* of it, without what was asked for */
-	uint64_t retry_s; /* seconds from now until it fits if nobody else sends,
-			   * rounded up, at least 1; or QUOTA_NEVER */
+	uint64_t retry_s; /* seconds from now until it fits if nobody else
+			   * sends, rounded up, at least 1; or QUOTA_NEVER */
 };
 
 /*
- * What one message has reserved: {0} at its beginning, then the engine's.  Holds
- * no resource: a copy that is dropped costs the allowance until the window has
- * passed, nothing else.
+ * What one message has reserved: {0} at its beginning, then the engine's.
+ * Holds no resource: a copy that is dropped costs the allowance until the
+ * window has passed, nothing else.
  */
 struct quota_use {
 	const struct quota_set *set; /* borrowed from the first reserve on */
-	struct quota_amount amount;  /* reserved so far, for the caller to read */
+	struct quota_amount amount;  /* reserved so far, for the caller to
+				      * read */
 	bool committed;
 	unsigned char account_len;
 	char account[QUOTA_ACCOUNT_MAX + 1];
@@ -209,13 +212,13 @@ struct quota_use {
 
 /*
  * Reserve more for a message.  The account (NUL-terminated, 1 to
- * QUOTA_ACCOUNT_MAX octets) and set must be those of earlier calls with the same
- * use; set is borrowed until the use is released, and may be NULL or empty.
- * All of it is granted, or nothing changes and *refusal_r (may be NULL) says
- * why.  ERR_FULL: the account is new and the table has neither a free nor an
- * idle slot: the caller decides, nothing is counted.  ERR_LIMIT: the name is too
- * long, an amount too large, or the set has more limits than the table was opened
- * for.  ERR_SYSTEM: locking the file failed.
+ * QUOTA_ACCOUNT_MAX octets) and set must be those of earlier calls with the
+ * same use; set is borrowed until the use is released, and may be NULL or
+ * empty.  All of it is granted, or nothing changes and *refusal_r (may be NULL)
+ * says why.  ERR_FULL: the account is new and the table has neither a free nor
+ * an idle slot: the caller decides, nothing is counted.  ERR_LIMIT: the name is
+ * too long, an amount too large, or the set has more limits than the table was
+ * opened for.  ERR_SYSTEM: locking the file failed.
  */
 int quota_reserve(struct quota *q, const char *account,
     const struct quota_set *set, const struct quota_amount *amount,
@@ -243,8 +246,8 @@ int quota_commit(struct quota *q, struct quota_use *use,
  */
 void quota_settle(struct quota *q, struct quota_use *use);
 
-/* A committed message was refused after all: all of it goes back, and use is {0}
- * again. */
+/* A committed message was refused after all: all of it goes back, and use is
+ * {0} again. */
 void quota_cancel(struct quota *q, struct quota_use *use);
 
 /* The message is over: what is not committed goes back, and use is {0} again.
@@ -267,15 +270,15 @@ struct quota_state {
 	struct quota_usage usage[QUOTA_LIMITS_MAX];
 };
 
-/* What an account has used of a set, changing nothing (a limit that it was never
- * counted against shows what its kind's other windows know).  An unknown account
- * has used nothing.  0, or ERR_LIMIT: the name is too long. */
+/* What an account has used of a set, changing nothing (a limit that it was
+ * never counted against shows what its kind's other windows know).  An unknown
+ * account has used nothing.  0, or ERR_LIMIT: the name is too long. */
 int quota_peek(struct quota *q, const char *account,
     const struct quota_set *set, struct quota_state *state_r);
 
 /* One account of the table.  Names of more than QUOTA_NAME_KEPT octets are kept
- * cut off, with the key's first half in hex behind a tilde in place of the rest:
- * good to look at, not to look up.  May hold any octet but NUL. */
+ * cut off, with the key's first half in hex behind a tilde in place of the
+ * rest: good to look at, not to look up.  May hold any octet but NUL. */
 #define QUOTA_NAME_KEPT 96
 struct quota_entry {
 	char account[QUOTA_NAME_KEPT + 20];

@@ -69,10 +69,10 @@ real_boot_id(void *ctx, unsigned char id_r[16])
 static const struct quota_clock real_clock = {
     real_boottime, real_wall, real_boot_id, NULL};
 
-/* --- opening ----------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------ */
 
-/* Nothing, or nothing of ours, bears the name: put a new table there.  why: what
- * is wrong with the one there, st: which it is. */
+/* Nothing, or nothing of ours, bears the name: put a new table there.  why:
+ * what is wrong with the one there, st: which it is. */
 static int
 open_new(struct quota *q, const char *why, const struct stat *bad,
     struct map **m_r, struct quota_report *rep, struct errmsg *msg)
@@ -127,7 +127,8 @@ migrate_sized(struct quota *q, int fd, struct map *from, struct map **to_r,
 	int rc = table_migrate(q, fd, from, q->accounts, rings, to_r, msg);
 
 	if (rc == ERR_FULL && rings > from->rings)
-		rc = table_migrate(q, fd, from, from->slot_count, rings, to_r, msg);
+		rc = table_migrate(q, fd, from, from->slot_count, rings, to_r,
+		    msg);
 	return rc;
 }
 
@@ -228,16 +229,16 @@ options_wrong(const struct quota_options *opt, const char *path,
     struct errmsg *msg)
 {
 	if (path[0] == '\0' || strlen(path) > 3900)
-		return quota_fail(msg, ERR_CONFIG, "QuotaTable: a path of 1 to 3900 "
-		    "octets is expected");
+		return quota_fail(msg, ERR_CONFIG, "QuotaTable: a path of 1 "
+		    "to 3900 octets is expected");
 	if (opt->mode != QUOTA_CREATE)
 		return 0;
 	if (opt->accounts < 1 || opt->accounts > QUOTA_ACCOUNTS_MAX)
-		return quota_fail(msg, ERR_CONFIG, "QuotaAccounts: a number from 1 "
-		    "to %u is expected", QUOTA_ACCOUNTS_MAX);
+		return quota_fail(msg, ERR_CONFIG, "QuotaAccounts: a number "
+		    "from 1 to %u is expected", QUOTA_ACCOUNTS_MAX);
 	if (opt->limits < 1 || opt->limits > QUOTA_LIMITS_MAX)
-		return quota_fail(msg, ERR_CONFIG, "Quota: an account has 1 to %u "
-		    "limits", QUOTA_LIMITS_MAX);
+		return quota_fail(msg, ERR_CONFIG, "Quota: an account has 1 "
+		    "to %u limits", QUOTA_LIMITS_MAX);
 	return 0;
 }
 

@@ -290,11 +290,12 @@ file_safe(const struct quota *q, const struct stat *st, const char *path,
 	if (q->mode == QUOTA_READ)
 		return 0;
 	if ((st->st_mode & 022) != 0)
-		return quota_fail(msg, ERR_CONFIG, "%s: mode %04o lets others write: "
-		    "chmod 600 %s", path, (unsigned)st->st_mode & 07777, path);
+		return quota_fail(msg, ERR_CONFIG, "%s: mode %04o lets "
+		    "others write: chmod 600 %s", path,
+		    (unsigned)st->st_mode & 07777, path);
 	if (st->st_uid != geteuid() && st->st_uid != 0 && geteuid() != 0)
-		return quota_fail(msg, ERR_CONFIG, "%s: belongs to uid %u, not to "
-		    "uid %u who runs this: chown %u %s", path,
+		return quota_fail(msg, ERR_CONFIG, "%s: belongs to uid %u, "
+		    "not to uid %u who runs this: chown %u %s", path,
 		    (unsigned)st->st_uid, (unsigned)geteuid(),
 		    (unsigned)geteuid(), path);
 	return 0;
@@ -313,8 +314,8 @@ map_open(const struct quota *q, struct map **m_r, const char **why_r,
 
 	*why_r = NULL;
 	if (fd < 0 && errno == ENOENT)
-		return quota_fail(msg, ERR_NOTFOUND, "%s: there is no quota table: "
-		    "the daemon makes it when it starts", q->path);
+		return quota_fail(msg, ERR_NOTFOUND, "%s: there is no quota "
+		    "table: the daemon makes it when it starts", q->path);
 	if (fd < 0)
 		return quota_fail_call(msg, "open", q->path);
 	if (fstat(fd, st) != 0) {
@@ -334,7 +335,8 @@ map_open(const struct quota *q, struct map **m_r, const char **why_r,
 	}
 	rc = map_new(q, fd, st, m_r);
 	if (rc != 0)
-		return rc == ERR_NOMEM ? quota_fail(msg, rc, "%s: out of memory",
+		return rc == ERR_NOMEM ?
+		    quota_fail(msg, rc, "%s: out of memory",
 		    q->path) : quota_fail_call(msg, "mmap", q->path);
 	*why_r = header_wrong((*m_r)->t, (uint64_t)st->st_size);
 	if (*why_r != NULL) {
@@ -421,8 +423,9 @@ build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
 		return quota_fail_call(msg, "ftruncate", q->new_path);
 	errno = posix_fallocate(fd, 0, (off_t)size);
 	if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
-		return quota_fail(msg, ERR_SYSTEM, "%s: %s: a table of %u accounts "
-		    "takes %llu MiB: make room, or lower QuotaAccounts",
+		return quota_fail(msg, ERR_SYSTEM, "%s: %s: a table of %u "
+		    "accounts takes %llu MiB: make room, or lower "
+		    "QuotaAccounts",
 		    q->new_path, strerror(errno), slots,
 		    (unsigned long long)(size >> 20) + 1);
 	if (errno != 0)
@@ -436,7 +439,8 @@ build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
 		return quota_fail_call(msg, "dup", q->new_path);
 	rc = map_new(q, fd, &st, m_r);
 	if (rc != 0)
-		return rc == ERR_NOMEM ? quota_fail(msg, rc, "%s: out of memory",
+		return rc == ERR_NOMEM ?
+		    quota_fail(msg, rc, "%s: out of memory",
 		    q->new_path) : quota_fail_call(msg, "mmap", q->new_path);
 	header_init(q, (*m_r)->t, slots, rings);
 	memcpy((*m_r)->t->hash_key, key, sizeof(key));

@@ -17,7 +17,7 @@
 
 #define SETTLE_NSEC 2000000 /* for attempts under way when a table moves */
 
-/* --- another size ----------------------------------------------------------- */
+/* --- another size ------------------------------------------------------- */
 
 static void
 copy_words(void *to, const void *from, size_t bytes)
@@ -116,7 +116,7 @@ table_migrate(struct quota *q, int fd, struct map *from, uint32_t slots,
 	return rc;
 }
 
-/* --- following and checking ---------------------------------------------------- */
+/* --- following and checking --------------------------------------------- */
 
 static void
 map_swap(struct quota *q, struct map *to)
@@ -322,8 +322,8 @@ check_once(struct quota *q, struct quota_report *rep, struct errmsg *msg)
 			quota_tell(rep, QUOTA_FOLLOWED, "another process moved "
 			    "the table: followed");
 		if (rc == 0 || q->mode != QUOTA_CREATE || rc != ERR_NOTFOUND)
-			return rc == 0 ? 0 : quota_fail(msg, rc, "%s: the table was "
-			    "moved, and cannot be followed", q->path);
+			return rc == 0 ? 0 : quota_fail(msg, rc, "%s: the "
+			    "table was moved, and cannot be followed", q->path);
 		/* Moved, and then removed there: what is left is here. */
 		atomic_store(&m->t->moved, MOVED_NO);
 	}
@@ -345,8 +345,8 @@ check_once(struct quota *q, struct quota_report *rep, struct errmsg *msg)
 	}
 	rc = restore_join(q, m, rep, msg);
 	if (rc == 0)
-		quota_tell(rep, QUOTA_RESTORED, "another file stands in its place: "
-		    "counts were added to those there");
+		quota_tell(rep, QUOTA_RESTORED, "another file stands in its "
+		    "place: counts were added to those there");
 	return rc;
 }
 
@@ -360,7 +360,8 @@ quota_check(struct quota *q, struct quota_report *report_r,
 	if (rep == NULL)
 		rep = calloc(1, sizeof(*rep));
 	if (rep == NULL)
-		return quota_fail(msg_r, ERR_NOMEM, "%s: out of memory", q->path);
+		return quota_fail(msg_r, ERR_NOMEM, "%s: out of memory",
+		    q->path);
 	do {
 		memset(rep, 0, sizeof(*rep));
 		quota_tell(rep, QUOTA_OPENED, "nothing happened");

@@ -346,7 +346,8 @@ rings_fit(struct quota *q, struct map *m, uint32_t n,
 	}
 }
 
-/* Is the cell of the ring as it is now, or of a clock that is a little ahead? */
+/* Is the cell of the ring as it is now, or of a clock that is a little
+ * ahead? */
 static bool
 cell_current(uint64_t v, unsigned c, uint64_t tick)
 {
@@ -358,8 +359,8 @@ cell_current(uint64_t v, unsigned c, uint64_t tick)
 
 /*
  * Clear what has left the window, before its lap can be taken for a later one.
- * A cell is read before the clock, so a true one is not of a later tick, but for
- * the difference of clocks.
+ * A cell is read before the clock, so a true one is not of a later tick, but
+ * for the difference of clocks.
  */
 static void
 ring_sweep(struct quota *q, struct map *m, struct slot *s, unsigned i)

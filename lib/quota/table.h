@@ -136,7 +136,8 @@ struct name {
 
 /* One file, mapped. */
 struct map {
-	struct map *older; /* mapped until quota_close: others may be in there */
+	struct map *older; /* mapped until quota_close: others may be in
+			    * there */
 	int fd;
 	dev_t dev;
 	ino_t ino;

@@ -1,6 +1,6 @@
 /*
- * What a quota check costs: reserve and commit of a message against five limits,
- * on a table of our own.  SPDX-License-Identifier: BSD-2-Clause
+ * What a quota check costs: reserve and commit of a message against five
+ * limits, on a table of our own.  SPDX-License-Identifier: BSD-2-Clause
  *
  *	bench_quota [FILE [ACCOUNTS]]
  */
@@ -77,7 +77,8 @@ work(void *arg)
 		    quota_commit(job->q, &use, NULL) != QUOTA_GRANTED)
 			job->refused++;
 	}
-	job->ns = (clock_s(CLOCK_THREAD_CPUTIME_ID) - start) * 1e9 / job->rounds;
+	job->ns = (clock_s(CLOCK_THREAD_CPUTIME_ID) - start) * 1e9 /
+	    job->rounds;
 	return NULL;
 }
 

@@ -133,6 +133,12 @@ for args in '' 'generate' 'generate a b' 'list x' 'generate ../x' \
 	key $args
 	ok "refused: key $args" test $code -eq 64
 done
+key generate x --type dsa
+ok 'refused: says what was expected' \
+	grep -qF 'posternctl: --type: expected rsa or ed25519' "$dir/err"
+key generate example.org --directory /proc
+ok 'nothing can be made there: exit code' test $code -eq 73
+ok 'nothing can be made there: where' grep -q '/proc: ' "$dir/err"
 key generate example.org --directory "$dir/none"
 ok 'no such directory: exit code' test $code -eq 73
 ok 'no such directory: which' grep -qF "$dir/none" "$dir/err"

@@ -145,6 +145,32 @@ def check_flags():
     again = run(['-T', '-x', conf(directory, first.stdout)])
     is_((again.returncode, again.stderr), (0, ''), '-T: can be read')
     is_(again.stdout, first.stdout, '-T: and says the same')
+    for flag in '-h', '--help':
+        done = run([flag])
+        ok(done.returncode == 0 and '-n  ' in done.stdout, flag)
+    for text, status, said in (
+            ('PidFile %s/none/pid\n', CONFIG, r'PidFile: \S+/none/pid: No such'),
+            ('QuotaTable %s/none/q\nQuota default { Messages = 1/hour }\n', 0,
+             r'conf:2: QuotaTable: \S+/none/q: No such .*must be there'),
+            ('QuotaTable %s\nQuota default { Messages = 1/hour }\n', 0,
+             r'conf:2: QuotaTable: ')):
+        done = run(['-n', '-x', conf(directory, 'Socket inet:8891@127.0.0.1\n'
+                                     + text % directory)])
+        is_(done.returncode, status, '-n: the status: %s' % text.split()[0])
+        like(done.stderr, said, '-n: what is wrong: %s' % text.split()[0])
+    with open(os.path.join(directory, 'k'), 'w') as f:
+        f.write('k x.org:s:%s/key\n' % directory)
+    with open(os.path.join(directory, 't'), 'w') as f:
+        f.write('*@x.org k\n*@y.org k\nbob@* k\n')
+    subprocess.run(['openssl', 'genpkey', '-algorithm', 'ed25519', '-out',
+                    os.path.join(directory, 'key')], check=True)
+    for kind, count in ('file', 1), ('refile', 0):
+        done = run(['-n', '-x', conf(
+            directory, 'Socket inet:8891@127.0.0.1\nRequireSafeKeys no\n'
+            'KeyTable file:{0}/k\nSigningTable {1}:{0}/t\n'.format(
+                directory, kind))])
+        is_((done.returncode, done.stderr.count('take refile:')), (0, count),
+            '-n: a * in a table of type %s' % kind)
     done = run(['-n', '-x', conf(directory, 'Mode x\n')])
     is_(done.returncode, CONFIG, '-n: a mistake')
 
@@ -197,7 +223,7 @@ def check_background():
 
 def main():
     need_root()
-    plan(3 * len(MISTAKES + UNPRIVILEGED) + 22)
+    plan(3 * len(MISTAKES + UNPRIVILEGED) + 32)
     check_mistakes()
     check_missing_file()
     check_flags()

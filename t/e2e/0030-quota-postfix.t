@@ -29,7 +29,21 @@ def command_line(mta, sink, postern):
     like(done.stderr, r'nobody: no such account', 'show: says so')
     is_(postern.ctl('quota', 'show', 'BOB').returncode, 0,
         'show: names match without case')
-    is_(postern.ctl('quota', 'frobnicate').returncode, 64, 'usage: 64')
+    for args, why in (
+            (('frobnicate',), r'frobnicate: no such command'),
+            (('lock',), r'lock: expected an account'),
+            (('list', 'bob'), r'bob: more than is expected'),
+            (('lock', '@example.org'), r"a domain can't be locked"),
+            (('list', '--sort', 'size'), r'--sort: expected used or account')):
+        done = postern.ctl('quota', *args)
+        is_(done.returncode, 64, 'usage: 64: %s' % ' '.join(args))
+        like(done.stderr, why, 'usage: the cause: %s' % ' '.join(args))
+    done = postern.ctl('quota', 'lock', 'newcomer')
+    like(done.stderr, r'newcomer: locked, though no mail',
+         'lock: an account that is not known yet')
+    done = postern.ctl('quota', 'lock', 'newcomer')
+    is_((done.returncode, done.stderr), (0, ''), 'lock: once more')
+    postern.ctl('quota', 'unlock', 'newcomer')
     before = used(postern)
     done = postern.ctl('check', '--auth', 'bob', '--from', 'bob@example.org',
                        *['--rcpt=r@example.net'] * 9, input=MESSAGE)
@@ -171,7 +185,7 @@ def _full_disk(sink, text):
 
 def main():
     need_root()
-    plan(quota.CHECKS + 35)
+    plan(quota.CHECKS + 46)
     with Sink() as sink, Postern(conf()) as postern, \
             Postfix(sink, milter=postern, non_smtpd_milter=postern,
                     users=quota.USERS) as mta:

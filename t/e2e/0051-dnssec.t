@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-# TrustAnchorFile: what is signed is taken, what is signed wrongly is none; where
-# the name server hands on no signatures everything is taken, and that is said.
+# TrustAnchorFile: what is signed is taken, what is signed wrongly is none;
+# where the name server hands on no signatures everything is taken, and that is
+# said.
 
 import hashlib
 import json

@@ -1,6 +1,6 @@
 /*
- * Any bytes as a quota table: a defined result, and when it opens, counting in it
- * ends.  SPDX-License-Identifier: BSD-2-Clause
+ * Any bytes as a quota table: a defined result, and when it opens, counting in
+ * it ends.  SPDX-License-Identifier: BSD-2-Clause
  *
  * The first octet of the input is not of the file; it says whether the check of
  * the header is made right again and how often the rest is repeated, so that

@@ -148,7 +148,8 @@ judge(struct zone *z, const char *line[3])
 			abort();
 	}
 	/* Never a result of the library's own. */
-	if (mfrom->reason != NULL && strstr(mfrom->reason, "library") != NULL)
+	if (mfrom->reason != NULL &&
+	    strncmp(mfrom->reason, "the SPF library", 15) == 0)
 		abort();
 	spf_drop(s);
 }

@@ -21,6 +21,10 @@ static const struct {
 	"sender:x@y"},
     {"a local script", "Mode s\n", "127.0.0.1", NULL, "<x@y>", PHP,
 	"script:33:mail.php"},
+    {"a script, and words behind it", "Mode s\n", "127.0.0.1", NULL, "<x@y>",
+	"X-PHP-Originating-Script: \t0:a.php b\r\n" PLAIN, "script:0:a.php"},
+    {"a script without a name", "Mode s\n", "127.0.0.1", NULL, "<x@y>",
+	"X-PHP-Originating-Script: \r\n" PLAIN, "sender:x@y"},
     {"the null sender", "Mode s\n", "127.0.0.1", NULL, "<>", PLAIN, NULL},
     {"a stranger", "Mode s\n", "192.0.2.1", NULL, "<x@y>", PHP, NULL},
 };
@@ -49,10 +53,38 @@ names(void **state)
 	}
 }
 
+/* A name fits into the table, however long what it is made of. */
+static void
+cuts_long_names(void **state)
+{
+	struct snapshot *snap = walk_load("Mode s\nQuotaRealm example.org\n");
+	char name[1000];
+
+	(void)state;
+	memset(name, 'A', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	for (int login = 0; login < 2; login++) {
+		const struct walk w = {.client_ip = "127.0.0.1",
+		    .from = name,
+		    .macros = {{"{auth_authen}", login ? name : NULL}}};
+		struct verdict v;
+		struct session *s = walk_envelope(snap, &w, &v, NULL);
+
+		assert_int_equal(strlen(s->msg->account), 255);
+		assert_memory_equal(
+		    s->msg->account, login ? "aaaaaaaa" : "sender:a", 8);
+		chain_close(s);
+	}
+	snapshot_unref(snap);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(names)};
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(names),
+	    cmocka_unit_test(cuts_long_names),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

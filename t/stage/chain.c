@@ -1,6 +1,8 @@
 /* The walk itself: caps, odd orders, what is negotiated. SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/chain.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -143,6 +145,52 @@ escapes_notes(void **state)
 	chain_close(s);
 }
 
+/* What was decided at connect is not forgotten at HELO. */
+static void
+keeps_what_was_decided_at_connect(void **state)
+{
+	struct sockaddr_in6 mapped = {.sin6_family = AF_INET6};
+	struct session *s = begin("PeerList 192.0.2.7\n");
+
+	(void)state;
+	assert_int_equal(
+	    inet_pton(AF_INET6, "::ffff:192.0.2.7", &mapped.sin6_addr), 1);
+	chain_connect(s, NULL, (const struct sockaddr *)&mapped);
+	assert_string_equal(s->client_ip, "192.0.2.7");
+	assert_int_equal(chain_helo(s, "a").action, VERDICT_ACCEPT);
+	assert_int_equal(chain_mail(s, "<a@b>", NULL).action, VERDICT_ACCEPT);
+	assert_string_equal(s->msg->verdict.by, "peer");
+	chain_close(s);
+}
+
+static const char *queue_id;
+
+static const char *
+macro_i(void *ctx, const char *name)
+{
+	(void)ctx;
+	return strcmp(name, "i") == 0 ? queue_id : NULL;
+}
+
+/* Some MTAs tell it at the end of the message only. */
+static void
+learns_the_queue_id_late(void **state)
+{
+	struct snapshot *snap = walk_load("Mode sv\n");
+	struct session *s = chain_open(snap, macro_i, NULL);
+
+	(void)state;
+	queue_id = NULL;
+	chain_mail(s, "<a@b>", NULL);
+	chain_eoh(s);
+	assert_null(s->msg->queue_id);
+	queue_id = "4Xy";
+	chain_eom(s);
+	assert_string_equal(s->msg->queue_id, "4Xy");
+	chain_close(s);
+	snapshot_unref(snap);
+}
+
 /* A field that was lost must not be missing in what is judged. */
 static void
 puts_off_what_is_not_whole(void **state)
@@ -176,6 +224,8 @@ main(void)
 	    cmocka_unit_test(counts_what_was_said),
 	    cmocka_unit_test(negotiates_by_the_stages_that_are_on),
 	    cmocka_unit_test(escapes_notes),
+	    cmocka_unit_test(keeps_what_was_decided_at_connect),
+	    cmocka_unit_test(learns_the_queue_id_late),
 	    cmocka_unit_test(puts_off_what_is_not_whole),
 	};
 

@@ -163,7 +163,8 @@ not_everything_is_checked(void **state)
 	static const struct {
 		const char *conf;
 		bool ours, dns;
-	} not[] = {{"Mode v\n", false, false}, {"Mode s\n", false, true},
+	} not[] = {{"Mode v\nSPF no\nDMARC no\nIPRev no\n", false, false},
+	    {"Mode s\n", false, true},
 	    {"Mode sv\n", true, true}};
 	struct walk w = {.client_ip = "192.0.2.1", .from = "<a@b>",
 	    .rcpts = {"c@d"}, .message = "From: a@b\n\n"};

@@ -5,7 +5,7 @@
 #include "t/support/test.h"
 #include "t/support/walk.h"
 
-#define SET "SenderLogins a@x.org=bob,info@x.org=al,@y.org=bob\n"
+#define SET "QuotaRealm realm.org\nSenderLogins a@x.org=bob,info@x.org=al,@y.org=bob\n"
 
 static const struct {
 	const char *name, *login, *header;
@@ -33,6 +33,7 @@ static const struct {
 	"From: a@x.org\nSender: b@x.org\n", false, NULL},
     {"a display name that looks right", "bob",
 	"From: \"a@x.org\" <b@x.org>\n", true, NULL},
+    {"a login with the realm", "eve", "From: eve@realm.org\n", false, NULL},
     {"no login", NULL, "From: b@x.org\n", false, NULL},
 };
 
@@ -134,10 +135,30 @@ looks_at_sender_headers(void **state)
 	snapshot_unref(snap);
 }
 
+/* Authenticated, by a certificate perhaps, but as nobody. */
+static void
+gives_a_nameless_login_nothing(void **state)
+{
+	struct snapshot *snap = walk_load(SET);
+	const struct walk w = {.from = "<>",
+	    .rcpts = {"b@example.net"},
+	    .macros = {{"{auth_type}", "EXTERNAL"}},
+	    .message = "From: a@x.org\n\n"};
+	struct verdict v;
+	struct session *s = walk_run(snap, &w, &v, NULL);
+
+	(void)state;
+	assert_int_equal(v.action, VERDICT_REJECT);
+	assert_true(s->msg->from_denied);
+	chain_close(s);
+	snapshot_unref(snap);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(gives_a_nameless_login_nothing),
 	    cmocka_unit_test(refuses_or_only_marks),
 	    cmocka_unit_test(looks_at_sender_headers),
 	    cmocka_unit_test(looks_at_names_with_space),

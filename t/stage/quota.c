@@ -640,6 +640,30 @@ only_looks(void **state)
 	assert_int_equal(v.action, VERDICT_TEMPFAIL);
 	assert_used(r, "bob", 2, 4);
 	snapshot_unref(snap);
+
+	/* More is used than the limit now is. */
+	snap = load(r, "Quota default {\n Recipients = {1/hour}\n}\n");
+	v = send_mail(snap, &w, rcpt_v);
+	assert_int_equal(rcpt_v[0].action, VERDICT_TEMPFAIL);
+	snapshot_unref(snap);
+}
+
+/* A client without an address speaks for this machine. */
+static void
+waits_for_the_end_without_an_address(void **state)
+{
+	struct room *r = *state;
+	struct snapshot *snap = load(r, "MTA local\n" ONE);
+	struct walk w = local(NULL, "<x@y>", PLAIN);
+	struct verdict v, rcpt_v[WALK_MAX];
+
+	w.macros[0].name = "{daemon_name}";
+	w.macros[0].value = "local";
+	send_mail(snap, &w, NULL);
+	v = send_mail(snap, &w, rcpt_v);
+	assert_int_equal(rcpt_v[0].action, VERDICT_NONE);
+	assert_int_equal(v.action, VERDICT_TEMPFAIL);
+	snapshot_unref(snap);
 }
 
 static void
@@ -841,6 +865,7 @@ main(void)
 	    TEST(size_later),
 	    TEST(words),
 	    TEST(only_looks),
+	    TEST(waits_for_the_end_without_an_address),
 	    TEST(reloads),
 	    TEST(fills),
 	    TEST(refuses_mistakes),

@@ -119,10 +119,10 @@ tag(const char *value, const char *name, char *out, size_t size)
 	return out;
 }
 
-#define SINGLE "Domain x.org\nSelector s\nKeyFile &/rsa\n"
+#define SINGLE "Mode s\nDomain x.org\nSelector s\nKeyFile &/rsa\n"
 #define A50 "a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a."
 #define LONG A50 A50 A50 A50 A50 "a"
-#define TABLE(t) "KeyTable &/keys\nSigningTable " t "\n"
+#define TABLE(t) "Mode s\nKeyTable &/keys\nSigningTable " t "\n"
 
 static const struct {
 	const char *name, *conf, *header;

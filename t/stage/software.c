@@ -19,7 +19,7 @@ run(struct snapshot *snap)
 static void
 says_its_name_when_told(void **state)
 {
-	struct snapshot *snap = walk_load("SoftwareHeader yes\n");
+	struct snapshot *snap = walk_load("Mode s\nSoftwareHeader yes\n");
 	struct session *s = run(snap);
 	const struct edit *e = s->msg->edits.first;
 
@@ -36,7 +36,7 @@ says_its_name_when_told(void **state)
 static void
 is_silent_otherwise(void **state)
 {
-	struct snapshot *snap = walk_load("Mode sv\n");
+	struct snapshot *snap = walk_load("Mode s\n");
 	struct session *s = run(snap);
 
 	(void)state;

@@ -179,6 +179,7 @@ struct given {
 	const char *behind;  /* put behind b= */
 	uint64_t limit;      /* of the body hashed; 0: none */
 	bool rsa, relaxed;
+	bool whole; /* the body comes in one piece */
 	struct dkim_policy policy;
 };
 
@@ -204,8 +205,10 @@ verify(const struct world *w, const struct given *g, const char *sig,
 	v = dkim_verify_new(w->verifier, &policy, &dns, &m->arena, &m->list);
 	assert_non_null(v);
 	/* Where chunks end makes no difference. */
-	for (size_t i = 0; body[i] != '\0'; i++)
+	for (size_t i = 0; !g->whole && body[i] != '\0'; i++)
 		dkim_verify_body(v, body + i, 1);
+	if (g->whole)
+		dkim_verify_body(v, body, strlen(body));
 	assert_int_equal(dkim_verify_finish(v, 0, verdicts_r), 0);
 	dkim_verify_free(v);
 	dns_file_close(&dns);
@@ -410,6 +413,28 @@ verdicts_are(void **state)
 			    v.list[0].cause, v.list[0].reason);
 		assert_true((v.list[0].reason == NULL) ==
 		    (v.list[0].status == DKIM_STATUS_PASS));
+		arena_fini(&m.arena);
+	}
+}
+
+/* Wherever in a large piece it stands. */
+static void
+bare_line_ends_are_found(void **state)
+{
+	char body[203];
+	struct given g = {.sig = GOOD, .body = body, .whole = true};
+	struct dkim_verdicts v;
+	struct mail m;
+
+	for (size_t i = 0; i <= 2 * 200; i++) {
+		memset(body, 'a', 200);
+		strcpy(body + 200, "\r\n");
+		if (i < 2 * 200)
+			body[i / 2] = i & 1 ? '\r' : '\n';
+		run(*state, &g, &m, &v);
+		if (v.list[0].cause !=
+		    (i < 2 * 200 ? DKIM_CAUSE_LINES : DKIM_CAUSE_NONE))
+			fail_msg("at %zu: %s", i, v.list[0].reason);
 		arena_fini(&m.arena);
 	}
 }
@@ -749,6 +774,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(verdicts_are),
+	    cmocka_unit_test(bare_line_ends_are_found),
 	    cmocka_unit_test(says_who_and_how),
 	    cmocka_unit_test(unsigned_is_none),
 	    cmocka_unit_test(says_when_there_are_many_from),

@@ -189,6 +189,29 @@ in_refile_with_star(void **state)
 	dataset_free(set);
 }
 
+/* Asked by key, where the key of a network has no bits behind its prefix. */
+static void
+warnings_in_refile(void **state)
+{
+	static const char text[] = "127.0.0.1\n192.168.0.1/24\n10.0.0.0/8\n"
+				   "*.example.com\n192.0.2.*/32\nhost\n";
+	struct dataset *set;
+	struct peerlist *list;
+
+	(void)state;
+	assert_int_equal(dataset_open_text(DATASET_REFILE, "t", text,
+			     strlen(text), &set, NULL),
+	    0);
+	assert_int_equal(peerlist_new(set, &list, NULL), 0);
+	assert_non_null(peerlist_warning(list, 0));
+	assert_string_equal(peerlist_warning(list, 0),
+	    "t:2: 192.168.0.1/24: bits are set behind the prefix, write the "
+	    "network's first address; the entry matches nothing");
+	assert_null(peerlist_warning(list, 1));
+	peerlist_free(list);
+	dataset_free(set);
+}
+
 static char path[] = "/tmp/postern-peerlist-XXXXXX";
 
 static void
@@ -247,8 +270,8 @@ warnings(void **state)
 	static const char text[] = "192.0.2.0/24\n# x\n10.0.0.1/8\nhost\n"
 				   "!192.0.2.0/33\na/b\n::1/\n";
 	static const char *const expected[] = {
-	    "t:3: 10.0.0.1/8: bits are set behind the prefix; the entry "
-	    "matches nothing",
+	    "t:3: 10.0.0.1/8: bits are set behind the prefix, write the "
+	    "network's first address; the entry matches nothing",
 	    "t:5: !192.0.2.0/33: expected a prefix length behind the /; "
 	    "the entry matches nothing",
 	    "t:6: a/b: expected a name, address or network; the entry "
@@ -302,6 +325,7 @@ main(void)
 	    cmocka_unit_test(in_refile_with_star),
 	    cmocka_unit_test(in_mdb),
 	    cmocka_unit_test(warnings),
+	    cmocka_unit_test(warnings_in_refile),
 	    cmocka_unit_test(odd_peers),
 	};
 

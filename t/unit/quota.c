@@ -161,6 +161,30 @@ retry(struct rig *r, const char *who, unsigned which)
 	return s.usage[which].retry_s;
 }
 
+/* Another processor's clock may be a little ahead, into the next tick. */
+static void
+clock_ahead(void **state)
+{
+	struct rig *r = *state, ahead = *r;
+
+	limit(r, QUOTA_MESSAGES, 60, 5);
+	ahead.clock.ctx = &ahead;
+	ahead.opt.clock = &ahead.clock;
+	open_table(&ahead);
+	for (int i = 0; i < 200; i++) {
+		pass(r, 60.7);
+		ahead.boot = r->boot + S / 2;
+		ahead.set = r->set;
+		take(&ahead, "u", QUOTA_MESSAGES, 4);
+		assert_int_equal(take(r, "u", QUOTA_MESSAGES, 1), 0);
+		assert_int_equal(used(r, "u", 0), 5);
+		assert_int_equal(take(r, "u", QUOTA_MESSAGES, 1),
+		    QUOTA_REFUSED);
+		pass(r, 5);
+	}
+	quota_close(ahead.q);
+}
+
 /* Every length of window: full now, full until it has passed, free soon after;
  * the same many times over, and from odd places within a tick. */
 static void
@@ -975,7 +999,8 @@ main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    CASE(windows), CASE(slides), CASE(several), CASE(message),
+	    CASE(clock_ahead), CASE(windows), CASE(slides), CASE(several),
+	    CASE(message),
 	    CASE(gives_back_late), CASE(settles), CASE(resets), CASE(locks),
 	    CASE(full), CASE(names), CASE(reconfigured),
 	    CASE(reconfigured_meanwhile), CASE(big_numbers), CASE(sets),
