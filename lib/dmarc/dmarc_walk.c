@@ -169,12 +169,20 @@ dmarc_walk_exists(struct dmarc_walk *w, const char *name, bool *yes_r)
 	return rc;
 }
 
+/* The name one label longer than `above` on the way up from `domain`, which the
+ * walk may have left out. */
+static const char *
+one_below(const char *domain, const char *above)
+{
+	while (strchr(domain, '.') + 1 != above)
+		domain = strchr(domain, '.') + 1;
+	return domain;
+}
+
 int
 dmarc_walk_org(struct dmarc_walk *w, const char *domain, const char **org_r,
     const char **psd_r)
 {
-	const char *below = domain;
-
 	*org_r = domain; /* nothing found: the name itself */
 	*psd_r = NULL;
 	if (dmarc_walk_ask(w, domain) != 0)
@@ -187,10 +195,7 @@ dmarc_walk_org(struct dmarc_walk *w, const char *domain, const char **org_r,
 			return rc;
 		if (record != NULL && record->psd == DMARC_PSD_YES &&
 		    n != domain) {
-			/* One label below, which the walk may have left out. */
-			for (below = domain; strchr(below, '.') + 1 != n;)
-				below = strchr(below, '.') + 1;
-			*org_r = below;
+			*org_r = one_below(domain, n);
 			*psd_r = n;
 			return 0;
 		}

@@ -46,8 +46,8 @@ keys = {"file", "direction", "spf", "spf_helo", "dkim", "dmarc", "rdns",
 for g in got:
     assert keys <= set(g), g
     assert g["direction"] == "inbound" and g["verdict"] == "accept", g
-    assert g["edits"][0]["op"] == "insert", g
-    assert g["edits"][0]["name"] == "DKIM-Filter", g
+    assert [(e["op"], e["name"]) for e in g["edits"]] == [
+        ("insert", "Authentication-Results"), ("insert", "DKIM-Filter")], g
 ' "$dir"
 
 printf 'A: b\n\nx\n' >"$dir/in"
