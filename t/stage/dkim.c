@@ -25,6 +25,7 @@
 static void
 make(struct buf *b, const char *from, const char *body, const char *arrived)
 {
+	struct buf value = BUF_INIT;
 	const char *const names[] = {"From", NULL};
 	struct dkim_engine *e = dkim_engine_new();
 	struct dkim_sign *s = dkim_sign_new(e, DKIM_CANON_BIT(DKIM_SIMPLE));
@@ -40,9 +41,9 @@ make(struct buf *b, const char *from, const char *body, const char *arrived)
 	assert_int_equal(dkim_key_decode(KEY_ED25519, strlen(KEY_ED25519), 0,
 	    &key, &msg), 0);
 	r.key = key;
-	buf_printf(b, " %s", from);
-	hdr_add(&list, &a, "From", 4, b->data, b->len);
-	buf_reset(b);
+	buf_printf(&value, " %s", from);
+	hdr_add(&list, &a, "From", 4, value.data, value.len);
+	buf_fini(&value);
 	dkim_sign_body(s, body, strlen(body));
 	assert_int_equal(dkim_sign_finish(s, &a, &list, &r, 1, &res), 0);
 	buf_printf(b, "DKIM-Signature: %s\nFrom: %s\n\n%s", res.value, from,
@@ -58,6 +59,7 @@ struct stage_case {
 	const char *conf, *zone; /* NULL: the key, where it should be */
 	const char *from;        /* NULL: example.org's */
 	const char *arrived;     /* the body; NULL: as it was signed */
+	const char *top;         /* put on top after it was signed */
 	const char *message;     /* instead of all these */
 	const char *note;
 	const char *symbols;
@@ -71,6 +73,9 @@ static const struct stage_case cases[] = {
 	.note = " dkim=pass(example.org)",
 	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_EF"},
     {"two authors", .from = "joe@example.org, sue@example.net",
+	.note = " dkim=pass(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_EF"},
+    {"two From", .top = "From: eve@example.org\n",
 	.note = " dkim=pass(example.org)",
 	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_EF"},
     {"unsigned", .message = "From: x@y\n\n", .note = " dkim=none",
@@ -125,6 +130,8 @@ run(const struct stage_case *c)
 	struct session *s;
 	struct dns dns;
 
+	if (c->top != NULL)
+		buf_str(&b, c->top);
 	assert_int_equal(dns_file_open(
 	    c->zone == NULL ? AT KEY "\n" : c->zone, &dns), 0);
 	snap->dns = &dns;
