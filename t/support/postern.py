@@ -63,6 +63,7 @@ class Postern(Milter):
 
     def configure(self, conf_text):
         """Writes the file; a running daemon reads it at the next reload."""
+        self.logs_here = not re.search(r'(?im)^\s*Syslog\s+y', conf_text)
         lines = []
         for keyword, value in (('Syslog', 'no'), ('Socket', self.socket)):
             if not re.search(r'(?im)^\s*%s\s' % keyword, conf_text):
@@ -74,8 +75,17 @@ class Postern(Milter):
         proc.write_file(self.conf_file, text)
 
     def run(self):
+        self.served = self.times_served()
         self.start([binary('POSTERN'), '-f', '-x', self.conf_file] +
                    self.args, env=self.env, up=self.is_up)
+
+    def is_up(self):
+        """The socket is there before the configuration was read in full."""
+        return super().is_up() and (self.times_served() > self.served or
+                                    not self.logs_here)
+
+    def times_served(self):
+        return len(self.log_lines(r'\]: postern \S+ serves$'))
 
     def reload(self):
         self.signal(signal.SIGUSR1)
