@@ -241,6 +241,9 @@ class _Session(socketserver.StreamRequestHandler):
 class _Listener(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     daemon_threads = True
+    # With the usual five, an MTA that connects twenty times at once waits for
+    # its lost SYNs, and then puts the mail off.
+    request_queue_size = 128
 
     def handle_error(self, *_):
         """A client that went away is no business of the test's output."""
