@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 from rig import *
 from milter import Conversation, Gone
 
-PLAIN = 'PidFile @DIR@/pid\n'
+PLAIN = 'Mode s\n' 'PidFile @DIR@/pid\n'
 HEADER = PLAIN + 'SoftwareHeader yes\n'
 BURST = 2000
 
@@ -49,7 +49,7 @@ def check_bad_reload(postern):
     postern.configure(HEADER + 'Flavour sweet\n')
     postern.reload()
     lines = postern.wait_log('reload refused')
-    like(lines[-1] if lines else '', r'stays: \S+conf:5: Flavour: ',
+    like(lines[-1] if lines else '', r'stays: \S+conf:6: Flavour: ',
          'a bad file is refused, with its line')
     os.rename(postern.conf_file, postern.conf_file + '.away')
     postern.reload()
