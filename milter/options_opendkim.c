@@ -18,7 +18,7 @@
 	}
 
 /* Reasons that several share. */
-#define VERIFY "mail is not verified in this version"
+#define VERIFY "this part of verifying is not in this version"
 #define LUA "postern has no Lua; see SigningTable for who signs what"
 #define LDAP "postern has no LDAP; use data sets in files"
 #define REPUTE "postern asks no reputation service"
