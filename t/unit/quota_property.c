@@ -576,10 +576,11 @@ exceeded(struct op **ops, size_t n, const struct resets *resets,
 	return wrong;
 }
 
-/* What may have counted of these against a refusal, until it is enough. */
+/* What may have counted of these against a refusal, until it is enough: those
+ * that are gone, or all others. */
 static uint64_t
-sum_up(struct op **ops, size_t n, const struct resets *resets,
-    const struct op *r, uint64_t sum)
+sum_up(struct op **ops, size_t n, enum state state,
+    const struct resets *resets, const struct op *r, uint64_t sum)
 {
 	const struct quota_limit *l = &r->limit;
 	uint64_t span = l->window_s * S * 25 / 24 + SKEW;
@@ -589,6 +590,8 @@ sum_up(struct op **ops, size_t n, const struct resets *resets,
 		const struct op *op = ops[i];
 		uint64_t last = op->end + (op->state == OP_GONE ? 0 : span);
 
+		if ((op->state == OP_GONE) != (state == OP_GONE))
+			continue;
 		if (op != r && last >= r->refused_from &&
 		    !cleared_between(resets, op->end, r->refused_from))
 			sum += op->amount[l->kind] * weight(op);
@@ -602,6 +605,7 @@ refused_wrongly(struct op **ops, size_t n, const struct resets *resets,
 {
 	struct op **held = calloc(n + 1, sizeof(*held));
 	size_t held_n = 0, first = 0, old = 0;
+	uint64_t longest = 0;
 	int wrong = 0;
 
 	/* What holds on after its end, and what is over with it. */
@@ -609,6 +613,8 @@ refused_wrongly(struct op **ops, size_t n, const struct resets *resets,
 	for (size_t i = 0; i < n; i++) {
 		if (ops[i]->state != OP_GONE)
 			held[held_n++] = ops[i];
+		else if (ops[i]->end - ops[i]->start > longest)
+			longest = ops[i]->end - ops[i]->start;
 	}
 	for (size_t j = 0; j < n && wrong < 20; j++) {
 		const struct op *r = ops[j];
@@ -619,16 +625,17 @@ refused_wrongly(struct op **ops, size_t n, const struct resets *resets,
 		    (l->kind == QUOTA_MESSAGES && l->window_s != 1))
 			continue;
 		(*refusals)++;
-		/* No message takes longer than this. */
-		while (first < held_n && held[first]->start + 30 * S <
-		    r->refused_from)
+		/* Over for longer than any window lasts, or any message; by
+		 * its start, because a later one may be refused earlier. */
+		while (first < held_n && held[first]->end + 4 * S < r->start)
 			first++;
-		while (old < n && ops[old]->start + 30 * S < r->refused_from)
+		while (old < n && ops[old]->start + longest < r->start)
 			old++;
-		sum = sum_up(held + first, held_n - first, resets, r, sum);
+		sum = sum_up(held + first, held_n - first, OP_COMMITTED,
+		    resets, r, sum);
 		if (sum <= l->limit)
-			sum = sum_up(ops + old, n - old, resets, r, r->own +
-			    r->need);
+			sum = sum_up(ops + old, n - old, OP_GONE, resets, r,
+			    sum);
 		if (sum <= l->limit && wrong++ < 5)
 			printf("not ok - account%d: refused at %" PRIu64
 			    " of %" PRIu64 " %s in %u s\n", r->account, sum,
