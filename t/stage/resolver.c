@@ -69,7 +69,7 @@ timeouts(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct snapshot *snap = walk_load(cases[i].conf);
+		struct snapshot *snap = walk_load_dns(cases[i].conf);
 
 		assert_int_equal(snap->dns_timeout_ms, cases[i].ms);
 		assert_non_null(snap->dns);
@@ -100,7 +100,7 @@ reloads(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct snapshot *old = walk_load(cases[i].before), *new;
+		struct snapshot *old = walk_load_dns(cases[i].before), *new;
 		struct errmsg msg;
 
 		if (load(cases[i].after, old, &new, &msg) != 0)
@@ -117,7 +117,7 @@ reloads(void **state)
 static void
 mode_s_has_none(void **state)
 {
-	struct snapshot *snap = walk_load("Mode s\n" SERVER);
+	struct snapshot *snap = walk_load_dns("Mode s\n" SERVER);
 
 	(void)state;
 	assert_null(snap->dns);
@@ -129,7 +129,7 @@ mode_s_has_none(void **state)
 static void
 test_data(void **state)
 {
-	struct snapshot *snap = walk_load("TestDNSData example.org=text\n");
+	struct snapshot *snap = walk_load_dns("TestDNSData example.org=text\n");
 	struct dns_query *q = dns_start(snap->dns, "example.org", DNS_TXT);
 	const struct dns_answer *a = dns_collect(snap->dns, q, 0);
 	DIR *tasks;

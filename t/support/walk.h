@@ -29,8 +29,11 @@ struct walk {
 	bool readonly;
 };
 
-/* A snapshot of a configuration given as text; fails the test on a mistake. */
+/* A snapshot of a configuration given as text; fails the test on a mistake.  Its
+ * DNS, where it has one, knows no name. */
 struct snapshot *walk_load(const char *conf);
+/* The same with the DNS that the configuration names. */
+struct snapshot *walk_load_dns(const char *conf);
 /* A session that has said everything up to the end of the message.  *v_r is
  * what decided, whenever it did; rcpt_v_r (WALK_MAX of them, or NULL) the
  * answers at RCPT.  The message is still under way: look at s->msg, then
