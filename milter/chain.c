@@ -201,8 +201,6 @@ message_new(struct session *s, const char *sender, const char *const *params)
 	m->session = s;
 	arena_init(&m->arena);
 	clock_gettime(CLOCK_MONOTONIC, &m->begun);
-	m->deadline_ms = m->begun.tv_sec * INT64_C(1000) +
-	    m->begun.tv_nsec / 1000000 + s->snap->dns_timeout_ms;
 	m->queue_id = keep(&m->arena, session_macro(s, "i"));
 	m->sender = bare_address(&m->arena, sender);
 	m->params = keep_params(&m->arena, params);
@@ -336,6 +334,7 @@ chain_eom(struct session *s)
 		return verdict_none;
 	if (m->queue_id == NULL)
 		m->queue_id = keep(&m->arena, session_macro(s, "i"));
+	m->deadline_ms = message_deadline(m);
 	if (!verdict_decides(&m->verdict))
 		m->verdict = walk(&c);
 	edit_sort(&m->edits);

@@ -26,12 +26,10 @@ int64_t
 message_deadline(const struct message *m)
 {
 	struct timespec now;
-	int64_t later;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	later = now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000 +
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000 +
 	    m->session->snap->dns_timeout_ms;
-	return later > m->deadline_ms ? later : m->deadline_ms;
 }
 
 const char *

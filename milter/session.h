@@ -103,7 +103,8 @@ struct message {
 	const struct dmarc_result *dmarc;  /* dmarc; NULL: not checked */
 	struct symbol *symbols, *last_symbol; /* what was found, in order */
 
-	int64_t deadline_ms; /* when all look-ups end (CLOCK_MONOTONIC) */
+	int64_t deadline_ms; /* chain, at the end of the message: when all
+	    look-ups end that are waited for there (CLOCK_MONOTONIC) */
 
 	struct edit_list edits;
 	struct buf notes;       /* ` key=value` for the summary line */

@@ -202,7 +202,7 @@ eom(struct message *m)
 
 	if (spf == NULL)
 		return verdict_none;
-	if (spf_finish(spf, message_deadline(m), &mfrom, &helo) != 0)
+	if (spf_finish(spf, m->deadline_ms, &mfrom, &helo) != 0)
 		return no_memory();
 	if (mfrom->reason != NULL)
 		log_about(m->session, LOG_DEBUG, "%s: %s",

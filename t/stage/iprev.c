@@ -2,6 +2,8 @@
 #include "lib/iprev.h"
 
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "milter/chain.h"
 #include "milter/snapshot.h"
@@ -138,12 +140,55 @@ asked_once_a_session(void **state)
 	dns_file_close(&counted);
 }
 
+/* A client that takes its time must not use up that of the look-ups. */
+static int64_t earliest;
+
+static const struct dns_answer *
+note_deadline(void *ctx, struct dns_query *q, int64_t deadline_ms)
+{
+	if (deadline_ms < earliest)
+		earliest = deadline_ms;
+	return counted.collect(ctx, q, deadline_ms);
+}
+
+static void
+waits_from_the_end_on(void **state)
+{
+	struct snapshot *snap = walk_load("");
+	struct walk w = {.client_ip = "192.0.2.1", .message = MESSAGE};
+	struct timespec before;
+	struct session *s;
+	struct verdict v;
+	struct dns d;
+
+	(void)state;
+	only_iprev(snap);
+	assert_int_equal(dns_file_open(zone, &counted), 0);
+	d = counted;
+	d.collect = note_deadline;
+	snap->dns = &d;
+	s = walk_envelope(snap, &w, &v, NULL);
+	chain_eoh(s);
+	usleep(20000);
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	earliest = INT64_MAX;
+	v = chain_eom(s);
+	assert_true(earliest < INT64_MAX);
+	assert_true(earliest >= before.tv_sec * 1000 +
+	    before.tv_nsec / 1000000 + snap->dns_timeout_ms);
+	chain_end(s, &v);
+	chain_close(s);
+	snapshot_unref(snap);
+	dns_file_close(&counted);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(results),
 	    cmocka_unit_test(asked_once_a_session),
+	    cmocka_unit_test(waits_from_the_end_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
