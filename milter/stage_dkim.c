@@ -329,7 +329,9 @@ cause(const struct dkim_verdicts *v)
 		if (d->status == DKIM_STATUS_TEMPERROR)
 			return d->cause;
 		no_key |= d->cause == DKIM_CAUSE_NO_KEY;
+		/* Nothing was looked at where the form was not right. */
 		bad |= d->cause != DKIM_CAUSE_NO_KEY && !d->testing &&
+		    d->cause != DKIM_CAUSE_FORM &&
 		    d->status != DKIM_STATUS_NEUTRAL;
 	}
 	return bad ? DKIM_CAUSE_SIGNATURE

@@ -321,30 +321,29 @@ want_key(struct dkim_verify *v, struct sig *s)
 	return 0;
 }
 
-/* Why the header as a whole rules out any pass; NULL: it does not. */
-static const char *
-header_fault(const struct dkim_verify *v)
+/* The header as a whole may rule out any pass. */
+static void
+check_header(const struct dkim_verify *v, struct sig *s)
 {
 	if (v->from_count == 0)
-		return "there is no From field";
-	if (v->policy.strict && hdr_repeated(v->headers) != NULL)
-		return "a header field is there too often";
-	if (v->policy.strict && hdr_missing(v->headers) != NULL)
-		return "a header field is missing";
-	return NULL;
+		dkim_field_fault(&s->f, DKIM_STATUS_PERMERROR,
+		    DKIM_CAUSE_SIGNATURE, "there is no From field");
+	else if (v->policy.strict && hdr_repeated(v->headers) != NULL)
+		dkim_field_fault(&s->f, DKIM_STATUS_PERMERROR, DKIM_CAUSE_FORM,
+		    "a header field is there too often");
+	else if (v->policy.strict && hdr_missing(v->headers) != NULL)
+		dkim_field_fault(&s->f, DKIM_STATUS_PERMERROR, DKIM_CAUSE_FORM,
+		    "a header field is missing");
 }
 
 static int
 begin(struct dkim_verify *v)
 {
 	int rc = read_fields(v);
-	const char *why = header_fault(v);
 
 	choose(v);
 	for (struct sig *s = v->sigs; rc == 0 && s < v->sigs + v->count; s++) {
-		if (why != NULL)
-			dkim_field_fault(&s->f, DKIM_STATUS_PERMERROR,
-			    DKIM_CAUSE_SIGNATURE, why);
+		check_header(v, s);
 		if (is_pending(s))
 			rc = want_key(v, s);
 	}

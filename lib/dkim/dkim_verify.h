@@ -55,6 +55,7 @@ enum dkim_cause {
 	DKIM_CAUSE_WEAK,      /* algorithm, or length of the key */
 	DKIM_CAUSE_EXPIRED,   /* x= has passed, or t= is still to come */
 	DKIM_CAUSE_LENGTH,    /* l= leaves a part of the body unsigned */
+	DKIM_CAUSE_FORM,      /* the header is not as RFC 5322 has it */
 	DKIM_CAUSE_FIELDS,    /* a field is there too often, or not signed */
 	DKIM_CAUSE_LINES,     /* the body has a CR or LF that ends no line */
 	DKIM_CAUSE_UNTRUSTED, /* the signer, or the key; said by others */

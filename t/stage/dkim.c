@@ -88,7 +88,7 @@ static const struct stage_case cases[] = {
     {"MustBeSigned: not there", "MustBeSigned Subject,To\n",
 	.note = " dkim=pass(example.org)",
 	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_AU,DKIM_VALID_EF"},
-    {"StrictHeaders", "StrictHeaders yes\n",
+    {"StrictHeaders", "StrictHeaders yes\nOn-BadSignature reject\n",
 	.top = "Date: x\nTo: a@b\nTo: c@d\n",
 	.note = " dkim=permerror(example.org)",
 	.symbols = "DKIM_SIGNED,DKIM_INVALID"},

@@ -399,8 +399,8 @@ static const struct verdict_case cases[] = {
 	.policy.must_sign = reply_to}, POLICY(FIELDS)},
     {"strict", {.sig = GOOD, .fields = DATED, .policy.strict = true}, PASS},
     {"strict, two To", {.sig = GOOD, .fields = DATED "to: x\n",
-	.policy.strict = true}, BAD},
-    {"strict, no Date", {.sig = GOOD, .policy.strict = true}, BAD},
+	.policy.strict = true}, PERM(FORM)},
+    {"strict, no Date", {.sig = GOOD, .policy.strict = true}, PERM(FORM)},
     {"two To", {.sig = GOOD, .fields = "To: x\n" FIELDS}, PASS},
 
     {"body changed", {.sig = GOOD, .arrived = "Ho.\r\n"}, FAIL(BODY)},
