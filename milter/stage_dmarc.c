@@ -92,7 +92,7 @@ struct state {
 
 /* One message, from the end of its header on. */
 struct job {
-	struct dmarc *dmarc;
+	struct dmarc *dmarc; /* NULL: it is not judged */
 	int64_t deadline_ms;
 };
 
@@ -285,11 +285,10 @@ eoh(struct message *m)
 	job = arena_alloc(&m->arena, sizeof(*job));
 	if (job == NULL || find_authors(m, &who) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	if (is_ignored(st, m, &who)) {
-		message_note(m, "dmarc", "ignored");
-		return verdict_none;
-	}
+	*job = (struct job){0};
 	*message_slot(m) = job;
+	if (is_ignored(st, m, &who))
+		return verdict_none;
 	job->deadline_ms = message_deadline(m);
 	job->dmarc =
 	    dmarc_start(dns, &m->arena, st->psl, who.domains, who.count);
@@ -482,7 +481,9 @@ eom(struct message *m)
 	enum dmarc_override why;
 	enum dmarc_policy done;
 
-	if (job == NULL)
+	if (job != NULL && job->dmarc == NULL)
+		message_note(m, "dmarc", "ignored");
+	if (job == NULL || job->dmarc == NULL)
 		return verdict_none;
 	e.spf = spf_evidence(m);
 	e.dkim_count = dkim_evidence(m, dkim);
