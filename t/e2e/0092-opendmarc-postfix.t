@@ -11,6 +11,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 from rig import Client, Dnsd, Postern, Postfix, Sink, is_, like, need_root, \
     ok, plan, wait_until, write_file
+from verify import Key
 
 CONF = '''
 Mode             v
@@ -74,6 +75,8 @@ ZONE = {
     '_dmarc.ignored.example': {'TXT': 'v=DMARC1; p=reject'},
     '_dmarc.dead.example': 'SERVFAIL',
 }
+KEY = Key('good.example', 's1', 'ed25519')
+ZONE[KEY.host] = {'TXT': KEY.record}
 DATE = 'Date: Sat, 21 Nov 2026 12:00:00 +0000\n'
 
 
@@ -132,7 +135,7 @@ def write_opendmarc(postern, text):
 
 def main():
     need_root()
-    plan(39)
+    plan(42)
     with Dnsd(ZONE) as dns, Sink() as sink:
         postern = Postern(CONF % dns.port, start=False,
                           files={'ignore.hosts': '# ours\n%s\n' % IGNORED})
@@ -142,6 +145,7 @@ def main():
             site = Site(mta, sink, postern, dns)
             as_shipped(site)
             marked(site)
+            two_from_signed(site)
             two_from(site)
             changed(site)
             both_say(site)
@@ -179,6 +183,33 @@ def marked(site):
     ok('dmarc=' not in site.results(sent), '127.0.0.1 is ignored: no result')
     is_(site.summary(sent).get('dmarc'), 'ignored',
         '127.0.0.1 is ignored: the log says so')
+
+
+def signed(header):
+    """The header with a signature of its author in front, made by our own
+    signer elsewhere."""
+    conf = ('Mode s\nInternalHosts 127.0.0.1\nRequireSafeKeys no\n'
+            'Domain good.example\nSelector s1\nKeyFile @DIR@/key\n'
+            'OversignHeaders Subject\n')
+    elsewhere = Postern(conf, files={'key': KEY.pem}, start=False)
+    done = elsewhere.ctl('check', '--client-ip', '127.0.0.1', '--output',
+                         'message', input=header + DATE + '\nHello.\n')
+    return done.stdout.replace('\r\n', '\n').split(DATE)[0]
+
+
+def two_from_signed(site):
+    """A second From on top of a mail whose signature does not forbid it."""
+    header = signed('From: a@good.example\n')
+    got = site.check(header)
+    is_([d['result'] for d in got['dkim']], ['pass'], 'signed: passes')
+    header = 'From: b@good.example\n' + header
+    sent = site.send(header)
+    like(site.results(sent), r'dkim=policy .*reason="there is more than one '
+         r'From field".*dmarc=permerror',
+         'signed, and another From: policy, not pass')
+    got = site.check(header)
+    is_([d['result'] for d in got['dkim']], ['policy'],
+        'signed, and another From: so says check')
 
 
 def two_from(site):
