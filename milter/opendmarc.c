@@ -136,8 +136,8 @@ take_same(struct takeover *t)
 
 	for (size_t i = 0; rc == 0 && i < sizeof(bools) / sizeof(*bools); i++) {
 		if (given(t, bools[i]))
-			rc = set(t, bools[i],
-			    is_on(t, bools[i]) ? "yes" : "no", bools[i]);
+			rc = set(t, bools[i], is_on(t, bools[i]) ? "yes" : "no",
+			    bools[i]);
 	}
 	if (rc == 0 && given(t, "AuthservID"))
 		rc = set(t, "AuthservID", conf_str(t->theirs, "AuthservID"),
@@ -159,8 +159,8 @@ take_policy(struct takeover *t)
 	bool hold = is_on(t, "HoldQuarantinedMessages");
 	bool held_ours = conf_given(t->ours, "DMARCPolicy");
 	const char *theirs = given(t, "RejectFailures")
-	    ? "RejectFailures"
-	    : "HoldQuarantinedMessages";
+				 ? "RejectFailures"
+				 : "HoldQuarantinedMessages";
 	int rc;
 
 	if (!given(t, theirs))
@@ -168,9 +168,9 @@ take_policy(struct takeover *t)
 	if (!reject && hold)
 		theirs = "HoldQuarantinedMessages";
 	rc = set(t, "DMARCPolicy",
-	    reject     ? "reject"
-		: hold ? "quarantine"
-		       : "tag",
+	    reject ? "reject"
+	    : hold ? "quarantine"
+		   : "tag",
 	    theirs);
 	if (rc == 0 && reject && !hold && !held_ours)
 		rc = set_unless(t, "DMARCHold", "no",
@@ -215,14 +215,14 @@ take_ignored(struct takeover *t)
 	if (given(t, "IgnoreHosts"))
 		rc = take_path(t, "DMARCIgnoreHosts", "file:", "IgnoreHosts");
 	else if (!conf_given(t->ours, "DMARCIgnoreHosts"))
-		rc = conf_take(t->ours, "DMARCIgnoreHosts", "127.0.0.1",
-		    t->path, t->msg);
+		rc = conf_take(
+		    t->ours, "DMARCIgnoreHosts", "127.0.0.1", t->path, t->msg);
 	if (rc != 0 || !given(t, "IgnoreMailFrom"))
 		return rc;
 	buf_printf(&b, "csl:%s", conf_str(t->theirs, "IgnoreMailFrom"));
 	rc = buf_text(&b) == NULL
-	    ? ERR_NOMEM
-	    : set(t, "DMARCIgnoreFrom", buf_text(&b), "IgnoreMailFrom");
+		 ? ERR_NOMEM
+		 : set(t, "DMARCIgnoreFrom", buf_text(&b), "IgnoreMailFrom");
 	buf_fini(&b);
 	return rc;
 }
@@ -258,8 +258,8 @@ take_reply(struct takeover *t)
 		    conf_where(t->theirs, "RejectString"));
 	buf_printf(&b, "%.*s%%domain%%%s", (int)(at - text), text, at + 2);
 	rc = buf_text(&b) == NULL
-	    ? ERR_NOMEM
-	    : set(t, "DMARCReply", buf_text(&b), "RejectString");
+		 ? ERR_NOMEM
+		 : set(t, "DMARCReply", buf_text(&b), "RejectString");
 	buf_fini(&b);
 	return rc;
 }
@@ -297,8 +297,8 @@ take_all(struct takeover *t)
 	const char *w;
 	int rc = 0;
 
-	for (size_t i = 0;
-	     rc == 0 && (w = conf_warning(t->theirs, i)) != NULL; i++)
+	for (size_t i = 0; rc == 0 && (w = conf_warning(t->theirs, i)) != NULL;
+	     i++)
 		rc = conf_warn(t->ours, "%s", w);
 	if (rc == 0)
 		rc = take_same(t);

@@ -35,7 +35,8 @@ static const struct conf_option options[] = {
 	"RFC 5322 has it",
 	NULL},
     {"TrustSignaturesFrom", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"domains other than the author's whose signatures count", dataset_check},
+	"domains other than the author's whose signatures count",
+	dataset_check},
     {"UnprotectedKey", CONF_WORD, 0, "none", 0, 0, key_words, NULL,
 	"what a signature is worth whose key DNSSEC does not protect; none: "
 	"all the same",

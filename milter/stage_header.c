@@ -33,7 +33,7 @@ static const struct conf_option options[] = {
 struct authors {
 	size_t fields;
 	const char *domain; /* the first one; NULL: none */
-	bool several;       /* there is another */
+	bool several;	    /* there is another */
 	bool unreadable;    /* something in it is no address with a domain */
 };
 
@@ -58,8 +58,8 @@ read_from(struct message *m, const struct hdr *h, struct authors *who)
 {
 	struct addr list[FROM_ADDRESSES_MAX];
 	size_t n;
-	int rc = addr_list(&m->arena, h->value, h->value_len, list,
-	    FROM_ADDRESSES_MAX, &n);
+	int rc = addr_list(
+	    &m->arena, h->value, h->value_len, list, FROM_ADDRESSES_MAX, &n);
 
 	if (rc == ERR_NOMEM)
 		return rc;

@@ -13,7 +13,7 @@ static const struct {
 	const char *name, *conf, *header;
 	const char *symbol; /* NULL: none of these */
 	enum verdict_action action;
-	const char *text;   /* of the verdict */
+	const char *text; /* of the verdict */
 } cases[] = {
     {"nothing wrong", REQUIRED "MultipleFrom reject\n", GOOD, NULL,
 	VERDICT_NONE, NULL},
@@ -25,13 +25,14 @@ static const struct {
 	"There is more than one From field"},
     {"two From, held", "MultipleFrom quarantine\n", TWO, "MULTIPLE_FROM",
 	VERDICT_QUARANTINE, "There is more than one From field"},
-    {"two From, On-Default means others", "On-Default reject\n"
-	"On-NoSignature accept\n", TWO,
-	"MULTIPLE_FROM", VERDICT_NONE, NULL},
+    {"two From, On-Default means others",
+	"On-Default reject\n"
+	"On-NoSignature accept\n",
+	TWO, "MULTIPLE_FROM", VERDICT_NONE, NULL},
     {"two From, not as it has to be", REQUIRED, TWO, "MULTIPLE_FROM",
 	VERDICT_REJECT, "There is more than one From field"},
-    {"two domains", "", "From: a@x.example, b@y.example\n", NULL,
-	VERDICT_NONE, NULL},
+    {"two domains", "", "From: a@x.example, b@y.example\n", NULL, VERDICT_NONE,
+	NULL},
     {"two domains, refused", "MultipleFrom reject\n",
 	"From: a@x.example, b@y.example\n", NULL, VERDICT_REJECT,
 	"From names more than one domain"},
@@ -40,8 +41,8 @@ static const struct {
     {"two addresses, as it may be", REQUIRED,
 	"Date: x\nFrom: a@x.example, b@y.example\n", NULL, VERDICT_NONE, NULL},
     {"no From", "", "Date: x\n", "MISSING_FROM", VERDICT_NONE, NULL},
-    {"no From, refused", REQUIRED, "Date: x\n", "MISSING_FROM",
-	VERDICT_REJECT, "There is no From field"},
+    {"no From, refused", REQUIRED, "Date: x\n", "MISSING_FROM", VERDICT_REJECT,
+	"There is no From field"},
     {"no Date", REQUIRED, "From: a@x.example\n", NULL, VERDICT_REJECT,
 	"There is no Date field"},
     {"an unreadable From", "", "From: a\nDate: x\n", "FROM_INVALID",
@@ -55,8 +56,7 @@ static const struct {
     {"two of what may be there twice", REQUIRED,
 	GOOD "Received: x\nReceived: y\nComments: x\nComments: y\n", NULL,
 	VERDICT_NONE, NULL},
-    {"more From addresses than are looked at, refused",
-	"MultipleFrom reject\n",
+    {"more From addresses than are looked at, refused", "MultipleFrom reject\n",
 	"From: a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,"
 	"a@a,a@a,a@a,a@a,a@b,a@own.example\n",
 	"FROM_INVALID", VERDICT_REJECT, "From names more than one domain"},

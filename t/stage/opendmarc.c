@@ -54,7 +54,8 @@ read_both(const char *ours, const char *theirs, struct conf **conf_r,
 	char text[1000];
 
 	put("opendmarc.conf", theirs);
-	snprintf(text, sizeof(text), "OpenDMARCConfig opendmarc.conf\n%s", ours);
+	snprintf(
+	    text, sizeof(text), "OpenDMARCConfig opendmarc.conf\n%s", ours);
 	put("postern.conf", text);
 	return snapshot_read("postern.conf", conf_r, msg_r);
 }
@@ -112,24 +113,29 @@ means(void **state)
 		{"DMARCIgnoreHosts file:/etc/ignore.hosts\n"}, NULL},
 	    {"", "BaseDirectory /var/x\nIgnoreHosts ignore.hosts\n",
 		{"DMARCIgnoreHosts file:/var/x/ignore.hosts\n",
-		    "#BaseDirectory\n"}, NULL},
+		    "#BaseDirectory\n"},
+		NULL},
 	    {"DMARCIgnoreHosts 192.0.2.1\n", "",
 		{"DMARCIgnoreHosts 192.0.2.1\n"}, NULL},
 	    {"", "IgnoreMailFrom a.example, b.example\n",
 		{"DMARCIgnoreFrom csl:a.example, b.example\n"}, NULL},
 	    {"", "PublicSuffixList /usr/share/list.dat\n",
 		{"PublicSuffixList /usr/share/list.dat\n",
-		    "OrganizationalDomain psl\n"}, NULL},
+		    "OrganizationalDomain psl\n"},
+		NULL},
 	    {"OrganizationalDomain treewalk\n",
 		"PublicSuffixList /usr/share/list.dat\n",
 		{"PublicSuffixList /usr/share/list.dat\n",
-		    "OrganizationalDomain treewalk\n"}, NULL},
+		    "OrganizationalDomain treewalk\n"},
+		NULL},
 	    {"", "RejectMultiValueFrom yes\n", {"MultipleFrom reject\n"}, NULL},
 	    {"", "RejectMultiValueFrom no\n", {"MultipleFrom accept\n"}, NULL},
 	    {"", "RejectString no mail from %s today\n",
 		{"DMARCReply no mail from %domain% today\n"}, NULL},
-	    {"", "IgnoreAuthenticatedClients yes\nSPFIgnoreResults yes\n"
-		"SPFSelfValidate yes\n", {NULL}, NULL},
+	    {"",
+		"IgnoreAuthenticatedClients yes\nSPFIgnoreResults yes\n"
+		"SPFSelfValidate yes\n",
+		{NULL}, NULL},
 	    {"", "IgnoreAuthenticatedClients no\n", {NULL},
 		"opendmarc.conf:1: IgnoreAuthenticatedClients: ignored: mail"},
 	    {"", "SPFIgnoreResults no\n", {NULL},
@@ -189,8 +195,9 @@ names_the_rest(void **state)
 			continue;
 		named++;
 		snprintf(theirs, sizeof(theirs), "\n%s x\n", o->keyword);
-		snprintf(want, sizeof(want), "opendmarc.conf:2: %s: ignored: %s",
-		    o->keyword, o->summary);
+		snprintf(want, sizeof(want),
+		    "opendmarc.conf:2: %s: ignored: %s", o->keyword,
+		    o->summary);
 		assert_int_equal(read_both("", theirs, &c, &msg), 0);
 		assert_string_equal(conf_warning(c, 0), want);
 		assert_null(conf_warning(c, 1));
@@ -221,8 +228,7 @@ has_every_keyword(void **state)
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		const struct conf_option *o = options_opendmarc;
 
-		while (o->type != CONF_END &&
-		    strcmp(o->keyword, words[i]) != 0)
+		while (o->type != CONF_END && strcmp(o->keyword, words[i]) != 0)
 			o++;
 		if (o->type == CONF_END)
 			fail_msg("%s is missing", words[i]);
@@ -262,8 +268,7 @@ mistakes(void **state)
 			fail_msg("%s: %s", cases[i].theirs, msg.text);
 	}
 	put("postern.conf", "\nOpenDMARCConfig /nowhere/o.conf\n");
-	assert_int_equal(
-	    snapshot_read("postern.conf", &c, &msg), ERR_CONFIG);
+	assert_int_equal(snapshot_read("postern.conf", &c, &msg), ERR_CONFIG);
 	assert_string_equal(msg.text,
 	    "postern.conf:2: OpenDMARCConfig: /nowhere/o.conf: No such file or "
 	    "directory");
@@ -334,9 +339,12 @@ prints_what_it_takes(void **state)
 	char *first, *second;
 
 	(void)state;
-	assert_int_equal(read_both("",
-	    "RejectFailures yes\nIgnoreMailFrom a.example\nAuthservID x\n"
-	    "PublicSuffixList /x\nRejectString a %s b\n", &c, &msg), 0);
+	assert_int_equal(
+	    read_both("",
+		"RejectFailures yes\nIgnoreMailFrom a.example\nAuthservID x\n"
+		"PublicSuffixList /x\nRejectString a %s b\n",
+		&c, &msg),
+	    0);
 	first = printed(c);
 	put("postern.conf", first);
 	if (snapshot_read("postern.conf", &again, &msg) != 0)
