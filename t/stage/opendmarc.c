@@ -87,6 +87,8 @@ means(void **state)
 		{"DMARCPolicy reject\n", "DMARCHold yes\n"}, NULL},
 	    {"", "RejectFailures true\n",
 		{"DMARCPolicy reject\n", "DMARCHold no\n"}, NULL},
+	    {"DMARCHold yes\n", "RejectFailures true\n",
+		{"DMARCPolicy reject\n", "DMARCHold yes\n"}, NULL},
 	    {"", "HoldQuarantinedMessages 1\n",
 		{"DMARCPolicy quarantine\n", "DMARCHold yes\n"}, NULL},
 	    {"", "RejectFailures false\n",
