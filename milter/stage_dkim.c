@@ -13,6 +13,7 @@
 #include "lib/conf/dataset.h"
 #include "lib/dkim/dkim_verify.h"
 #include "lib/err.h"
+#include "lib/idna.h"
 #include "options.h"
 #include "snapshot.h"
 #include "stages.h"
@@ -192,7 +193,7 @@ body(struct message *m, const unsigned char *data, size_t len)
 
 /* -- what it is worth -- */
 
-/* The domain of the one author; NULL: there are others, or none. */
+/* The domain of the one author, in A-labels; NULL: there are others, or none. */
 static const char *
 author(struct message *m)
 {
@@ -203,7 +204,7 @@ author(struct message *m)
 	if (h == NULL ||
 	    addr_list(&m->arena, h->value, h->value_len, &from, 1, &n) != 0)
 		return NULL;
-	return n == 1 && from.domain[0] != '\0' ? from.domain : NULL;
+	return n == 1 ? idna_ascii(&m->arena, from.domain) : NULL;
 }
 
 static bool

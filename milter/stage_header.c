@@ -11,6 +11,7 @@
 #include "lib/conf/conf.h"
 #include "lib/err.h"
 #include "lib/hdr.h"
+#include "lib/idna.h"
 #include "snapshot.h"
 #include "stages.h"
 
@@ -66,14 +67,16 @@ read_from(struct message *m, const struct hdr *h, struct authors *who)
 	who->fields++;
 	who->unreadable |= rc != 0 || n == 0;
 	for (size_t i = 0; i < n; i++) {
-		const char *domain = list[i].domain;
+		const char *domain = idna_ascii(&m->arena, list[i].domain);
 
-		if (domain[0] == '\0')
+		if (domain == NULL) {
 			who->unreadable = true;
-		else if (who->domain == NULL)
+			who->several |= n > 1; /* whoever that is */
+		} else if (who->domain == NULL) {
 			who->domain = domain;
-		else
+		} else {
 			who->several |= strcmp(domain, who->domain) != 0;
+		}
 	}
 	return 0;
 }
