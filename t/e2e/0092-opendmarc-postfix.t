@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 # A server that comes from OpenDMARC: its opendmarc.conf, as Debian ships it and
-# as admins change it, does behind a real Postfix what it did. And mail with
-# more than one From, by what is configured for it.
+# as admins change it, does behind a real Postfix what it did; so do OpenDKIM's
+# keywords for who verifies. And mail with more than one From, by what is
+# configured for it.
 
 import json
 import os
@@ -77,6 +78,19 @@ ZONE = {
 }
 KEY = Key('good.example', 's1', 'ed25519')
 ZONE[KEY.host] = {'TXT': KEY.record}
+# OpenDKIM's keywords for who verifies: what is set, what is put on top of a
+# signed mail, whose it is, and DKIM's result.
+VERIFYING = [
+    ('MustBeSigned Subject,Reply-To', 'Reply-To: x@y.example\n', '',
+     'policy'),
+    ('StrictHeaders yes', 'To: x@y.example\nTo: z@y.example\n', '',
+     'permerror'),
+    ('TrustSignaturesFrom other.example', '', 'sub.', 'policy'),
+    ('TrustSignaturesFrom good.example', '', 'sub.', 'pass'),
+    ('UnprotectedKey neutral', '', '', 'neutral'),
+    ('UnprotectedKey fail', '', '', 'fail'),
+    ('NoHeaderB yes', '', '', 'pass'),
+]
 DATE = 'Date: Sat, 21 Nov 2026 12:00:00 +0000\n'
 
 
@@ -135,7 +149,7 @@ def write_opendmarc(postern, text):
 
 def main():
     need_root()
-    plan(42)
+    plan(59)
     with Dnsd(ZONE) as dns, Sink() as sink:
         postern = Postern(CONF % dns.port, start=False,
                           files={'ignore.hosts': '# ours\n%s\n' % IGNORED})
@@ -146,6 +160,7 @@ def main():
             as_shipped(site)
             marked(site)
             two_from_signed(site)
+            verifying(site)
             two_from(site)
             changed(site)
             both_say(site)
@@ -190,7 +205,7 @@ def signed(header):
     signer elsewhere."""
     conf = ('Mode s\nInternalHosts 127.0.0.1\nRequireSafeKeys no\n'
             'Domain good.example\nSelector s1\nKeyFile @DIR@/key\n'
-            'OversignHeaders Subject\n')
+            'OversignHeaders Subject\nSubDomains yes\n')
     elsewhere = Postern(conf, files={'key': KEY.pem}, start=False)
     done = elsewhere.ctl('check', '--client-ip', '127.0.0.1', '--output',
                          'message', input=header + DATE + '\nHello.\n')
@@ -210,6 +225,23 @@ def two_from_signed(site):
     got = site.check(header)
     is_([d['result'] for d in got['dkim']], ['policy'],
         'signed, and another From: so says check')
+
+
+def verifying(site):
+    for conf, top, below, want in VERIFYING:
+        site.configure(DEBIAN, conf + '\n')
+        header = top + signed('From: a@%sgood.example\n' % below)
+        sent = site.send(header)
+        results = site.results(sent)
+        like(results, r' dkim=%s ' % want, conf + ': ' + want)
+        is_([d['result'] for d in site.check(header)['dkim']], [want],
+            conf + ': so says check')
+    ok('header.b=' not in results, 'NoHeaderB: no header.b', results)
+    site.configure(DEBIAN, 'Quarantine yes\n')
+    sent = site.send(signed('From: a@good.example\n').replace(
+        'From: a@', 'From: b@'))
+    ok(sent.accepted, 'Quarantine: accepted', sent)
+    held(site, 'Quarantine')
 
 
 def two_from(site):
