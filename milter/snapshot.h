@@ -45,6 +45,10 @@ int snapshot_load(const char *path, bool offline, const struct snapshot *old,
 struct snapshot *snapshot_ref(struct snapshot *snap);
 void snapshot_unref(struct snapshot *snap);
 
+/* Read the file, and the opendmarc.conf that it may name; what the files name
+ * besides is not opened.  As conf_read. */
+int snapshot_read(const char *path, struct conf **conf_r, struct errmsg *msg_r);
+
 /* Every array of rows there is, NULL-ended: what conf_read takes. */
 const struct conf_option *const *snapshot_tables(void);
 

@@ -12,6 +12,7 @@ extern const struct stage stage_direction;
 extern const struct stage stage_dkim;
 extern const struct stage stage_iprev;
 extern const struct stage stage_dmarc;
+extern const struct stage stage_header;
 extern const struct stage stage_iprev;
 extern const struct stage stage_login;
 extern const struct stage stage_peer;
