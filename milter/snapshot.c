@@ -5,6 +5,7 @@
 
 #include "chain.h"
 #include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
 #include "lib/err.h"
 #include "options.h"
 #include "options_opendkim.h"
@@ -72,6 +73,8 @@ snapshot_load(const char *path, bool offline, const struct snapshot *old,
 	if (rc == 0)
 		rc = options_decode(snap, msg_r);
 	if (rc == 0)
+		rc = refuse_load(snap, msg_r);
+	if (rc == 0)
 		rc = resolver_load(snap, old, msg_r);
 	if (rc == 0)
 		rc = load_stages(snap, old, msg_r);
@@ -101,6 +104,7 @@ snapshot_unref(struct snapshot *snap)
 			stages[i]->unload(snap->state[i]);
 	}
 	resolver_unref(snap->resolver);
+	dataset_free(snap->refuse);
 	conf_free(snap->conf);
 	free(snap);
 }
