@@ -283,6 +283,24 @@ peerlist_warning(const struct peerlist *list, size_t i)
 
 enum answer { YES, NO, UNKNOWN };
 
+/* dataset_get; but a pattern without a prefix is about addresses: 192.0.2.* must
+ * not take 192.0.2.0/23 for one. */
+static int
+get(const struct dataset *set, const char *key, bool is_net,
+    struct dataset_entry *entry_r)
+{
+	size_t from = 0;
+
+	for (;;) {
+		int rc = dataset_get_from(set, key, from, entry_r);
+
+		if (rc != 0 || !is_net || strchr(entry_r->key, '/') != NULL)
+			return rc;
+		from = entry_r->index + 1;
+		dataset_entry_fini(entry_r);
+	}
+}
+
 /* Look for a key as it is and negated.  bits < 0: it has no prefix.  With YES
  * comes the entry, here and below. */
 static enum answer
@@ -299,14 +317,14 @@ ask_key(const struct dataset *set, const char *text, bool brackets, int bits,
 	else
 		snprintf(
 		    key, sizeof(key), "!%s%s%s/%d", open, text, close, bits);
-	if (dataset_get(set, key, &e) == 0) {
+	if (get(set, key, bits >= 0, &e) == 0) {
 		/* In a refile, `*` matches this too, and means no "not". */
 		negated = e.key[0] == '!';
 		dataset_entry_fini(&e);
 		if (negated)
 			return NO;
 	}
-	return dataset_get(set, key + 1, entry_r) == 0 ? YES : UNKNOWN;
+	return get(set, key + 1, bits >= 0, entry_r) == 0 ? YES : UNKNOWN;
 }
 
 /* The name, then each domain above it. */
