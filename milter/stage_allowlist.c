@@ -152,8 +152,8 @@ is_signed_by(const struct message *m, const char *domain)
 	for (size_t i = 0; m->dkim != NULL && i < m->dkim->count; i++) {
 		const struct dkim_verdict *v = &m->dkim->list[i];
 
-		if (v->status == DKIM_STATUS_PASS && v->domain != NULL &&
-		    is_within(domain, v->domain))
+		if (v->status == DKIM_STATUS_PASS && !v->testing &&
+		    v->domain != NULL && is_within(domain, v->domain))
 			return true;
 	}
 	return false;
@@ -185,9 +185,12 @@ is_true_author(const struct message *m, const char *domain)
 
 	for (const struct hdr *h = m->headers.first; h != NULL; h = h->next)
 		n += hdr_is(h, "From");
-	return n == 1 &&
-	    ((m->dmarc != NULL && m->dmarc->result == DMARC_PASS) ||
-		is_signed_by(m, domain));
+	if (n != 1)
+		return false;
+	if (m->dmarc != NULL && m->dmarc->result == DMARC_PASS &&
+	    (m->dmarc->dkim_aligned || spf_passes(m, m->spf)))
+		return true;
+	return is_signed_by(m, domain);
 }
 
 /* Is the author in the list, and is it true? */

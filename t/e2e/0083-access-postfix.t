@@ -100,7 +100,7 @@ MOMENTS = [
 
 def main():
     need_root()
-    plan(3 * len(HELOS) + 3 * len(LISTS) + 2 + 2 * len(MOMENTS) + 3 + 1 + 6)
+    plan(3 * len(HELOS) + 1 + 3 * len(LISTS) + 2 + 2 * len(MOMENTS) + 3 + 1 + 6)
     with Dnsd(ZONE) as dns, Sink() as sink, \
             Postern(CONF % dns.port,
                     files={'allow': ALLOW, 'block': BLOCK}) as postern, \
@@ -108,6 +108,7 @@ def main():
                     settings={'inet_protocols': 'all'}) as mta:
         for case in HELOS:
             helo(mta, postern, *case)
+        our_address(mta, postern)
         for case in LISTS:
             lists(mta, postern, *case)
         recipient(mta)
@@ -152,6 +153,15 @@ def helo(mta, postern, ip, said, result, symbol):
          symbol in symbols(got)),
         (result.replace('/ours', ''), '/ours' in result, True),
         what + ': and so says posternctl check')
+
+
+def our_address(mta, postern):
+    """The MTA tells at which address it was reached."""
+    before = len(postern.log_lines(': direction='))
+    with client(mta, GOOD, said='[127.0.0.1]') as smtp:
+        smtp.send('a@other.example', 'bob@example.org', MESSAGE)
+    is_(postern.summaries(before + 1)[before].get('helo'),
+        'literal/fail/ours', 'the address of the MTA is ours')
 
 
 def lists(mta, postern, what, ip, name, said, sender, rcpt, reply):

@@ -14,6 +14,7 @@ static const char zone[] =
     "plus.example TXT v=spf1 +all\n"
     "bad.example TXT v=spf1 -all\n"
     "_dmarc.good.example TXT v=DMARC1; p=reject\n"
+    "_dmarc.plus.example TXT v=DMARC1; p=reject\n"
     "mx.good.example A 192.0.2.1\n";
 
 static const struct {
@@ -97,6 +98,9 @@ static const struct {
     {"a forged author", "192.0.2.9 no", "x@good.example", "", "192.0.2.9",
 	NULL, NULL, "a@other.example", "x@good.example", NULL, "end", "no",
 	NULL},
+    {"an author that anyone can be", "192.0.2.9 no", "x@plus.example", "",
+	"192.0.2.9", NULL, NULL, "a@plus.example", "x@plus.example", NULL,
+	"end", "no", NULL},
     {"a true HELO", "192.0.2.1", "helo:mx.good.example", "", "192.0.2.1", NULL,
 	"mx.good.example", NULL, NULL, NULL, NULL, NULL, "helo"},
     {"a forged HELO", "192.0.2.9 no", "helo:mx.good.example", "", "192.0.2.9",
