@@ -12,6 +12,7 @@
 static const char zone[] =
     "good.example TXT v=spf1 ip4:192.0.2.1 -all\n"
     "plus.example TXT v=spf1 +all\n"
+    "net.example TXT v=spf1 ip4:192.0.0.0/6 -all\n"
     "bad.example TXT v=spf1 -all\n"
     "_dmarc.good.example TXT v=DMARC1; p=reject\n"
     "_dmarc.plus.example TXT v=DMARC1; p=reject\n"
@@ -84,8 +85,11 @@ static const struct {
     {"a forged sender", "192.0.2.9 no", "@good.example", "", "192.0.2.9",
 	NULL, NULL, "a@good.example", "x@other.example", NULL, "end", "no",
 	NULL},
-    {"one that anyone has", "192.0.2.9 no", "@plus.example", "", "192.0.2.9",
-	NULL, NULL, "a@plus.example", "x@other.example", NULL, "end", "no",
+    {"one that anyone has", "192.0.2.9 no", "@plus.example",
+	"SPFBroadLimit 0\n", "192.0.2.9", NULL, NULL, "a@plus.example", "x@other.example", NULL, "end", "no",
+	NULL},
+    {"one that many have", "192.0.2.9 no", "@net.example", "", "192.0.2.9",
+	NULL, NULL, "a@net.example", "x@other.example", NULL, "end", "no",
 	NULL},
     {"one that has no time left", "192.0.2.1", "@good.example",
 	"RefuseAt mail\n", "192.0.2.1", NULL, NULL, "a@good.example",

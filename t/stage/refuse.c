@@ -176,6 +176,61 @@ refuses_at_the_moment_that_is_chosen(void **state)
 	dns_file_close(&d);
 }
 
+/* A check that answers early has as much time as at the end, and answers once. */
+static struct dns counted;
+static int64_t earliest;
+
+static const struct dns_answer *
+note_deadline(void *ctx, struct dns_query *q, int64_t deadline_ms)
+{
+	if (deadline_ms < earliest)
+		earliest = deadline_ms;
+	return counted.collect(ctx, q, deadline_ms);
+}
+
+static size_t
+count(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	while ((text = strstr(text, what)) != NULL) {
+		text++;
+		n++;
+	}
+	return n;
+}
+
+static void
+asks_a_check_once_and_gives_it_time(void **state)
+{
+	static const struct talk talk = {.from = "a@good.example",
+	    .rcpt = "b@here.example",
+	    .rcpt2 = "c@here.example"};
+	struct snapshot *snap =
+	    walk_load("IPRev no\nRefuseAt mail, helo=rcpt\n");
+	struct session *s;
+	struct timespec now;
+	struct verdict v;
+	struct dns d;
+
+	(void)state;
+	assert_int_equal(dns_file_open(zone, &counted), 0);
+	d = counted;
+	d.collect = note_deadline;
+	snap->dns = &d;
+	s = chain_open(snap, macro, (void *)(uintptr_t)&talk);
+	earliest = INT64_MAX;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	assert_null(converse(s, &talk, &v));
+	assert_true(earliest >= now.tv_sec * INT64_C(1000) +
+	    now.tv_nsec / 1000000 + snap->dns_timeout_ms);
+	assert_int_equal(count(buf_text(&s->msg->notes), " spf="), 1);
+	assert_int_equal(count(buf_text(&s->msg->notes), " helo="), 1);
+	chain_close(s);
+	snapshot_unref(snap);
+	dns_file_close(&counted);
+}
+
 /* The MTA waits for an answer where there may be one, and nowhere else. */
 static void
 negotiates_the_moments(void **state)
@@ -281,6 +336,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(refuses_at_the_moment_that_is_chosen),
+	    cmocka_unit_test(asks_a_check_once_and_gives_it_time),
 	    cmocka_unit_test(negotiates_the_moments),
 	    cmocka_unit_test(mistakes),
 	    cmocka_unit_test(replies),
