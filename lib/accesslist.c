@@ -140,9 +140,10 @@ accesslist_client(const struct accesslist *list, const char *name,
 	return 0;
 }
 
-/* The first entry of that kind with that key; rc of dataset_get. */
+/* The first entry of that kind with that key; rc of dataset_get.  An entry that
+ * says "not" is no address with a ! at its beginning, if the key is one. */
 static int
-get(const struct dataset *set, enum kind kind, const char *key,
+get(const struct dataset *set, enum kind kind, const char *key, bool negated,
     struct dataset_entry *entry_r)
 {
 	size_t from = 0;
@@ -150,7 +151,9 @@ get(const struct dataset *set, enum kind kind, const char *key,
 	for (;;) {
 		int rc = dataset_get_from(set, key, from, entry_r);
 
-		if (rc != 0 || kind_of(entry_r->key) == kind)
+		if (rc != 0 ||
+		    (kind_of(entry_r->key) == kind &&
+			(negated || entry_r->key[0] != '!')))
 			return rc;
 		from = entry_r->index + 1;
 		dataset_entry_fini(entry_r);
@@ -171,7 +174,7 @@ ask(const struct accesslist *list, enum kind kind, const char *what,
 
 	if (n < 0 || (size_t)n >= sizeof(key))
 		return 0;
-	rc = get(list->set, kind, key, entry_r);
+	rc = get(list->set, kind, key, true, entry_r);
 	if (rc == 0) {
 		bool negated = entry_r->key[0] == '!';
 
@@ -182,7 +185,7 @@ ask(const struct accesslist *list, enum kind kind, const char *what,
 	} else if (rc != ERR_NOTFOUND) {
 		return rc;
 	}
-	rc = get(list->set, kind, key + 1, entry_r);
+	rc = get(list->set, kind, key + 1, false, entry_r);
 	if (rc == 0)
 		return 1;
 	return rc == ERR_NOTFOUND ? 0 : rc;

@@ -284,9 +284,10 @@ peerlist_warning(const struct peerlist *list, size_t i)
 enum answer { YES, NO, UNKNOWN };
 
 /* dataset_get; but a pattern without a prefix is about addresses: 192.0.2.* must
- * not take 192.0.2.0/23 for one. */
+ * not take 192.0.2.0/23 for one.  And an entry that says "not" is no name with a
+ * ! at its beginning. */
 static int
-get(const struct dataset *set, const char *key, bool is_net,
+get(const struct dataset *set, const char *key, bool negated, bool is_net,
     struct dataset_entry *entry_r)
 {
 	size_t from = 0;
@@ -294,7 +295,9 @@ get(const struct dataset *set, const char *key, bool is_net,
 	for (;;) {
 		int rc = dataset_get_from(set, key, from, entry_r);
 
-		if (rc != 0 || !is_net || strchr(entry_r->key, '/') != NULL)
+		if (rc != 0 ||
+		    ((!is_net || strchr(entry_r->key, '/') != NULL) &&
+			(negated || entry_r->key[0] != '!')))
 			return rc;
 		from = entry_r->index + 1;
 		dataset_entry_fini(entry_r);
@@ -317,14 +320,15 @@ ask_key(const struct dataset *set, const char *text, bool brackets, int bits,
 	else
 		snprintf(
 		    key, sizeof(key), "!%s%s%s/%d", open, text, close, bits);
-	if (get(set, key, bits >= 0, &e) == 0) {
+	if (get(set, key, true, bits >= 0, &e) == 0) {
 		/* In a refile, `*` matches this too, and means no "not". */
 		negated = e.key[0] == '!';
 		dataset_entry_fini(&e);
 		if (negated)
 			return NO;
 	}
-	return get(set, key + 1, bits >= 0, entry_r) == 0 ? YES : UNKNOWN;
+	return get(set, key + 1, false, bits >= 0, entry_r) == 0 ? YES
+								  : UNKNOWN;
 }
 
 /* The name, then each domain above it. */

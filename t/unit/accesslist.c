@@ -72,6 +72,8 @@ static const struct {
     {"x@a.b.spam.example", "below it", NULL, SENDER},
     {"friend@spam.example", NULL, NULL, SENDER},
     {"x@notspam.example", NULL, NULL, SENDER},
+    {"!friend@spam.example", "a domain", "a domain", SENDER},
+    {"!good.dyn.example", "dynamic", "dynamic", CLIENT},
     {"\"a@spam.example\"@good.example", NULL, NULL, SENDER},
     {"x@b\303\274cher.example", "IDN", NULL, SENDER},
     {"x@a.dyn.example", NULL, NULL, SENDER},
