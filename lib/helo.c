@@ -245,7 +245,8 @@ helo_form_word(enum helo_form form)
 const char *
 helo_status_word(enum helo_status status)
 {
-	static const char *const words[] = {"pass", "fail", "none", "temperror"};
+	static const char *const words[] = {
+	    "pass", "fail", "none", "temperror"};
 
 	return words[status];
 }

@@ -283,9 +283,9 @@ peerlist_warning(const struct peerlist *list, size_t i)
 
 enum answer { YES, NO, UNKNOWN };
 
-/* dataset_get; but a pattern without a prefix is about addresses: 192.0.2.* must
- * not take 192.0.2.0/23 for one.  And an entry that says "not" is no name with a
- * ! at its beginning. */
+/* dataset_get; but a pattern without a prefix is about addresses: 192.0.2.* is
+ * not to take 192.0.2.0/23 for one.  And what says "not" is no name with a !
+ * at its beginning. */
 static int
 get(const struct dataset *set, const char *key, bool negated, bool is_net,
     struct dataset_entry *entry_r)
@@ -327,8 +327,9 @@ ask_key(const struct dataset *set, const char *text, bool brackets, int bits,
 		if (negated)
 			return NO;
 	}
-	return get(set, key + 1, false, bits >= 0, entry_r) == 0 ? YES
-								  : UNKNOWN;
+	if (get(set, key + 1, false, bits >= 0, entry_r) != 0)
+		return UNKNOWN;
+	return YES;
 }
 
 /* The name, then each domain above it. */

@@ -109,9 +109,10 @@ struct stage {
 	const char *xcode; /* of a refusal for its symbols; NULL: 5.7.1 */
 	/*
 	 * The two hooks by which a check that can refuse before the end is
-	 * asked; whoever has a judge hook can be named in RefuseAt, by its name.
+	 * asked; who has a judge hook can be named in RefuseAt, by its name.
 	 * Look-ups are started in connect, helo or mail, and collected here
-	 * under m->deadline_ms.
+	 * under m->deadline_ms.  What only the header tells is judged in eom,
+	 * which comes before judge where both are due.
 	 *
 	 * judge: once for each inbound message, at the moment that RefuseAt
 	 * chooses (at MAIL for connect), after the stage's own hook there.

@@ -142,7 +142,8 @@ refuse_check(const char *value, struct errmsg *msg_r)
 {
 	int code = leading_code(value);
 
-	if (code != 0 && (code < 450 || code > 559 || (code > 459 && code < 550)))
+	if (code != 0 && (code < 450 || code > 459) &&
+	    (code < 550 || code > 559))
 		return errmsg_set(
 		    msg_r, "expected a reply code of 450 to 459 or 550 to 559");
 	for (const char *c = value; *c != '\0'; c++) {

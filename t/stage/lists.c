@@ -1,4 +1,4 @@
-/* AllowList and BlockList, through the chain.  SPDX-License-Identifier: BSD-2-Clause */
+/* AllowList and BlockList.  SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,8 +86,8 @@ static const struct {
 	NULL, NULL, "a@good.example", "x@other.example", NULL, "end", "no",
 	NULL},
     {"one that anyone has", "192.0.2.9 no", "@plus.example",
-	"SPFBroadLimit 0\n", "192.0.2.9", NULL, NULL, "a@plus.example", "x@other.example", NULL, "end", "no",
-	NULL},
+	"SPFBroadLimit 0\n", "192.0.2.9", NULL, NULL, "a@plus.example",
+	"x@other.example", NULL, "end", "no", NULL},
     {"one that many have", "192.0.2.9 no", "@net.example", "", "192.0.2.9",
 	NULL, NULL, "a@net.example", "x@other.example", NULL, "end", "no",
 	NULL},

@@ -1,4 +1,4 @@
-/* When checks refuse: Refuse and RefuseAt.  SPDX-License-Identifier: BSD-2-Clause */
+/* Refuse and RefuseAt.  SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/refuse.h"
 
 #include <arpa/inet.h>
@@ -176,7 +176,7 @@ refuses_at_the_moment_that_is_chosen(void **state)
 	dns_file_close(&d);
 }
 
-/* A check that answers early has as much time as at the end, and answers once. */
+/* A check that answers early has its time all the same, and answers once. */
 static struct dns counted;
 static int64_t earliest;
 

@@ -1,10 +1,13 @@
-/* Lists of whom to let in or keep out.  SPDX-License-Identifier: BSD-2-Clause */
+/* Whom to let in or keep out.  SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/accesslist.h"
 
 #include <arpa/inet.h>
+#include <lmdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
@@ -162,6 +165,56 @@ finds_by_shape(void **state)
 	dataset_free(re);
 }
 
+/* The lines of `file`, as an LMDB has them. */
+static void
+fill(const char *path)
+{
+	char *text = strdup(file), *save = NULL;
+	MDB_env *env;
+	MDB_txn *txn;
+	MDB_dbi dbi;
+
+	assert_int_equal(mdb_env_create(&env), 0);
+	assert_int_equal(mdb_env_open(env, path, MDB_NOSUBDIR, 0600), 0);
+	assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+	assert_int_equal(mdb_dbi_open(txn, NULL, 0, &dbi), 0);
+	for (char *s = strtok_r(text, "\n", &save); s != NULL;
+	     s = strtok_r(NULL, "\n", &save)) {
+		size_t n = strcspn(s, " "), skip = strspn(s + n, " ");
+		MDB_val k = {n, s}, v = {strlen(s + n + skip), s + n + skip};
+
+		assert_int_equal(mdb_put(txn, dbi, &k, &v, 0), 0);
+	}
+	assert_int_equal(mdb_txn_commit(txn), 0);
+	mdb_env_close(env);
+	free(text);
+}
+
+static void
+finds_in_mdb(void **state)
+{
+	char path[] = "/tmp/postern-accesslist-XXXXXX", spec[64], lock[64];
+	struct accesslist *list;
+	struct dataset *set;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	unlink(path);
+	fill(path);
+	snprintf(spec, sizeof(spec), "mdb:%s", path);
+	snprintf(lock, sizeof(lock), "%s-lock", path);
+	assert_int_equal(dataset_open(spec, &set, NULL), 0);
+	assert_int_equal(accesslist_new(set, NULL, &list, NULL), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		check(list, cases[i].kind, cases[i].what, cases[i].file);
+	accesslist_free(list);
+	dataset_free(set);
+	unlink(path);
+	unlink(lock);
+}
+
 /* Whatever its length. */
 static void
 takes_any_text(void **state)
@@ -242,6 +295,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(finds_by_shape),
+	    cmocka_unit_test(finds_in_mdb),
 	    cmocka_unit_test(takes_any_text),
 	    cmocka_unit_test(says_mistakes),
 	    cmocka_unit_test(warns_of_what_matches_nothing),
