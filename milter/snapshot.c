@@ -5,6 +5,7 @@
 
 #include "chain.h"
 #include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
 #include "lib/err.h"
 #include "opendmarc.h"
 #include "options.h"
@@ -89,6 +90,8 @@ snapshot_load(const char *path, bool offline, const struct snapshot *old,
 	if (rc == 0)
 		rc = options_decode(snap, msg_r);
 	if (rc == 0)
+		rc = refuse_load(snap, msg_r);
+	if (rc == 0)
 		rc = resolver_load(snap, old, msg_r);
 	if (rc == 0)
 		rc = load_stages(snap, old, msg_r);
@@ -118,6 +121,7 @@ snapshot_unref(struct snapshot *snap)
 			stages[i]->unload(snap->state[i]);
 	}
 	resolver_unref(snap->resolver);
+	dataset_free(snap->refuse);
 	conf_free(snap->conf);
 	free(snap);
 }

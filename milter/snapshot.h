@@ -8,10 +8,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "refuse.h"
 #include "session.h"
 #include "verdict.h"
 
 struct conf;
+struct dataset;
 struct dns;
 struct errmsg;
 struct resolver;
@@ -28,6 +30,10 @@ struct snapshot {
 	bool signs, verifies;    /* Mode */
 	long header_bytes_max;   /* MaximumHeaders; 0: no limit */
 	enum verdict_action on_error[VERDICT_E_COUNT]; /* On-... */
+
+	/* What refuses, and when each stage that is a check does (refuse.c). */
+	struct dataset *refuse; /* symbols; NULL: none does */
+	enum when refuse_at[STAGES_MAX];
 
 	const struct dns *dns; /* where look-ups go; NULL: nowhere, checks that
 	                          need it are not made */

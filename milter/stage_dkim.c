@@ -414,6 +414,7 @@ finish(struct message *m, const struct verdict *outcome)
 
 const struct stage stage_dkim = {
     .name = "dkim",
+    .check = true,
     .needs = NEED_EXACT_HEADERS,
     .holds = true,
     .options = options,

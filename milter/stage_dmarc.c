@@ -518,6 +518,7 @@ finish(struct message *m, const struct verdict *outcome)
 
 const struct stage stage_dmarc = {
     .name = "dmarc",
+    .check = true,
     .holds = true,
     .options = options,
     .load = load,

@@ -182,6 +182,8 @@ eom(struct message *m)
 
 const struct stage stage_header = {
     .name = "header",
+    .check = true,
+    .xcode = XCODE_FORM,
     .holds = true,
     .options = options,
     .load = load,
