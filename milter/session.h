@@ -23,6 +23,7 @@
 
 struct dkim_verdicts;
 struct dmarc_result;
+struct dnsbl_finding;
 struct iprev;
 struct iprev_result;
 struct snapshot;
@@ -101,6 +102,8 @@ struct message {
 	const struct dkim_verdicts *dkim;  /* dkim: a result for each signature;
 	    NULL: not checked */
 	const struct dmarc_result *dmarc;  /* dmarc; NULL: not checked */
+	const struct dnsbl_finding *dnsbl; /* dnsbl: what lists were asked and
+	    answered; NULL: none was asked */
 	struct symbol *symbols, *last_symbol; /* what was found, in order */
 
 	int64_t deadline_ms; /* chain, at the end of the message: when all

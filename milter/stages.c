@@ -17,6 +17,7 @@ const struct stage *const stages[] = {
     &stage_spf,       /* begins to ask at MAIL */
     &stage_dkim,      /* asks early, is answered late */
     &stage_dmarc,     /* weighs what spf and dkim found */
+    &stage_dnsbl,     /* asks at MAIL and the end of the header */
     &stage_rdns,      /* what came of iprev; after all that wait */
     &stage_quota,     /* counts what all before it let pass */
     &stage_authres,   /* reports what all before it found */
