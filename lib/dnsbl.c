@@ -55,8 +55,8 @@ dnsbl_name_ip(const struct sockaddr *client, const char *zone,
 }
 
 bool
-dnsbl_name_domain(const char *domain, const char *zone,
-    char name_r[DNSBL_NAME_SIZE])
+dnsbl_name_domain(
+    const char *domain, const char *zone, char name_r[DNSBL_NAME_SIZE])
 {
 	const char *top = strrchr(domain, '.');
 
@@ -117,19 +117,19 @@ dnsbl_range_parse(
 
 	range_r->last = range_r->first;
 	if (good && text[len] == '/')
-		good = parse_net(
-		    range_r->first, text + len + 1, &range_r->last);
+		good =
+		    parse_net(range_r->first, text + len + 1, &range_r->last);
 	else if (good && text[len] == '-')
-		good = parse_address(text + len + 1, strlen(text + len + 1),
-		    &range_r->last);
+		good = parse_address(
+		    text + len + 1, strlen(text + len + 1), &range_r->last);
 	if (!good || range_r->last < range_r->first)
 		return errmsg_set(msg_r,
 		    "expected an address, a range or a network: 127.0.0.2, "
 		    "127.0.0.2-127.0.0.11 or 127.0.0.0/24");
 	if (range_r->first >> 24 != NET_CODES >> 24 ||
 	    range_r->last >> 24 != NET_CODES >> 24)
-		return errmsg_set(msg_r,
-		    "expected addresses in 127.0.0.0/8: lists answer no others");
+		return errmsg_set(msg_r, "expected addresses in 127.0.0.0/8: "
+					 "lists answer no others");
 	if (range_r->last >= NET_REFUSED)
 		return errmsg_set(msg_r,
 		    "expected addresses below 127.255.255.0: by those a list "
@@ -199,7 +199,7 @@ dnsbl_read(const struct dns_answer *a, struct dnsbl_answer *r)
 
 		if (a->records[i].len == 4)
 			read_one((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-				(uint32_t)p[2] << 8 | p[3],
+				     (uint32_t)p[2] << 8 | p[3],
 			    r);
 	}
 	/* Beside an error nothing else is believed. */

@@ -34,8 +34,8 @@ bool dnsbl_name_ip(const struct sockaddr *client, const char *zone,
     char name_r[DNSBL_NAME_SIZE]);
 /* The same about a domain (section 2.5), as idna_ascii makes it.  False for
  * what no list knows: names of one label, and addresses. */
-bool dnsbl_name_domain(const char *domain, const char *zone,
-    char name_r[DNSBL_NAME_SIZE]);
+bool dnsbl_name_domain(
+    const char *domain, const char *zone, char name_r[DNSBL_NAME_SIZE]);
 
 /* Codes from first to last, in host order. */
 struct dnsbl_range {
@@ -61,7 +61,7 @@ const char *dnsbl_status_word(enum dnsbl_status status);
 
 struct dnsbl_answer {
 	enum dnsbl_status status;
-	size_t count; /* when it is listed */
+	size_t count;			 /* when it is listed */
 	uint32_t codes[DNSBL_CODES_MAX]; /* in host order */
 	uint32_t error; /* the one at fault, when refused or foreign */
 };
@@ -71,11 +71,11 @@ void dnsbl_read(const struct dns_answer *a, struct dnsbl_answer *r);
 
 /* One thing that was asked of a list, and what came of it. */
 struct dnsbl_finding {
-	const char *list;   /* whose codes these are; NULL: nobody counts them */
+	const char *list; /* whose codes these are; NULL: nobody counts them */
 	const char *symbol; /* NULL likewise */
 	const char *zone;
-	const char *about; /* the address or domain */
-	const char *asked; /* the name that was looked up */
+	const char *about;	    /* the address or domain */
+	const char *asked;	    /* the name that was looked up */
 	struct dnsbl_answer answer; /* with a list only the codes that count */
 	const struct dnsbl_finding *next;
 };

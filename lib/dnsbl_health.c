@@ -17,7 +17,7 @@ struct dnsbl_health {
 	atomic_int refs;
 	atomic_int state; /* enum dnsbl_state */
 	_Atomic int64_t next_test;
-	atomic_uint offs; /* how often a question switched it off */
+	atomic_uint offs;	/* how often a question switched it off */
 	atomic_uint unanswered; /* in a row */
 	_Atomic uint32_t share;
 	_Atomic uint32_t seen[SEEN]; /* hashes, so that one spammer's thousand
@@ -98,8 +98,8 @@ seen_before(struct dnsbl_health *h, const char *name)
 {
 	uint32_t x = hash(name);
 
-	return atomic_exchange_explicit(&h->seen[x % SEEN], x,
-		   memory_order_relaxed) == x;
+	return atomic_exchange_explicit(
+		   &h->seen[x % SEEN], x, memory_order_relaxed) == x;
 }
 
 /* Has the list more of the last names than it may? */
@@ -140,8 +140,8 @@ explain(const struct dnsbl_answer *a, struct errmsg *why_r)
 	if (a->status == DNSBL_REFUSED)
 		errmsg_set(why_r, "it answers %s: %s", code, refusal(a->error));
 	else if (a->status == DNSBL_FOREIGN)
-		errmsg_set(why_r,
-		    "it answers %s, which is outside 127.0.0.0/8", code);
+		errmsg_set(
+		    why_r, "it answers %s, which is outside 127.0.0.0/8", code);
 	else
 		return false;
 	return true;
@@ -157,8 +157,8 @@ dnsbl_health_tell(struct dnsbl_health *h, const char *name,
 	if (a->status == DNSBL_NO_ANSWER) {
 		errmsg_set(why_r, "it does not answer");
 		return atomic_fetch_add(&h->unanswered, 1) + 1 >=
-		    DNSBL_UNANSWERED_MAX &&
-		    switch_off(h, now_ms + DNSBL_TEST_AGAIN_MS);
+			   DNSBL_UNANSWERED_MAX &&
+		       switch_off(h, now_ms + DNSBL_TEST_AGAIN_MS);
 	}
 	atomic_store(&h->unanswered, 0);
 	if (share_max >= 100 || seen_before(h, name) ||
@@ -278,8 +278,10 @@ judge(const struct dnsbl_test *t, const struct dnsbl_answer *listed,
 		return DNSBL_OFF;
 	}
 	if (unlisted->status == DNSBL_LISTED) {
-		errmsg_set(why_r, "it lists %s, which no list has: it may list "
-				  "everything", t->unlisted);
+		errmsg_set(why_r,
+		    "it lists %s, which no list has: it may list "
+		    "everything",
+		    t->unlisted);
 		return DNSBL_OFF;
 	}
 	if (listed->status == DNSBL_LISTED)
@@ -308,7 +310,7 @@ end(struct dnsbl_test *t, int64_t now_ms, int64_t deadline_ms,
 	if (atomic_load(&h->offs) != t->offs)
 		return false;
 	silent = answers[0].status == DNSBL_NO_ANSWER ||
-	    answers[1].status == DNSBL_NO_ANSWER;
+		 answers[1].status == DNSBL_NO_ANSWER;
 	state = judge(t, &answers[0], &answers[1], why_r);
 	atomic_store(&h->next_test,
 	    now_ms + (silent ? DNSBL_TEST_AGAIN_MS : DNSBL_TEST_EVERY_MS));

@@ -1,6 +1,7 @@
 /*
  * Does a DNS list work?  One that went away, refuses to answer or lists the
- * whole world must not decide about mail.  SPDX-License-Identifier: BSD-2-Clause
+ * whole world must not decide about mail.  SPDX-License-Identifier:
+ * BSD-2-Clause
  *
  * Three things tell.  The self-test of RFC 5782 section 5: an entry that every
  * list has, and one that none has.  Answers that are none (dnsbl.h), and a row
@@ -62,8 +63,7 @@ struct dnsbl_test *dnsbl_test_new(struct dnsbl_health *h, const struct dns *d,
 void dnsbl_test_free(struct dnsbl_test *t); /* NULL is fine */
 /* Begin one when it is time, or see what came of it.  True: the state has
  * changed, and if it is off *why_r says why. */
-bool dnsbl_test_go(
-    struct dnsbl_test *t, int64_t now_ms, struct errmsg *why_r);
+bool dnsbl_test_go(struct dnsbl_test *t, int64_t now_ms, struct errmsg *why_r);
 /* The same, and the only function that waits: until the deadline, for one that
  * is under way. */
 bool dnsbl_test_finish(struct dnsbl_test *t, int64_t now_ms,

@@ -49,8 +49,9 @@ static int
 check_ask(const char *value, struct errmsg *msg_r)
 {
 	return ask_from_word(value) != DNSBL_ASK_COUNT
-	    ? 0
-	    : errmsg_set(msg_r, "expected ip, helo, mailfrom, from or rdns");
+		   ? 0
+		   : errmsg_set(
+			 msg_r, "expected ip, helo, mailfrom, from or rdns");
 }
 
 static int
@@ -71,8 +72,8 @@ check_domain(const char *value, struct errmsg *msg_r)
 	arena_init(&a);
 	name = idna_ascii(&a, value);
 	if (name == NULL || strlen(name) > ZONE_MAX)
-		rc = errmsg_set(msg_r, "expected a domain of at most %d octets",
-		    ZONE_MAX);
+		rc = errmsg_set(
+		    msg_r, "expected a domain of at most %d octets", ZONE_MAX);
 	arena_fini(&a);
 	return rc;
 }
@@ -97,9 +98,8 @@ check_symbol(const char *value, struct errmsg *msg_r)
 	size_t len = strlen(value);
 
 	if (len == 0 || len > SYMBOL_MAX || isdigit((unsigned char)*value) ||
-	    strspn(value,
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-		"0123456789_") != len)
+	    strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+			  "0123456789_") != len)
 		return errmsg_set(msg_r,
 		    "expected a name of letters, digits and underscores");
 	return 0;
@@ -148,10 +148,9 @@ static const struct conf_option section_rows[] = {
     {"Zone", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
 	"the list's domain, where it is not the title", check_domain},
     {"Ask", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
-	"what it lists: ip, or domains: helo, mailfrom, from, rdns",
-	check_ask},
-    {"Codes", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
-	"the answers that count", check_codes},
+	"what it lists: ip, or domains: helo, mailfrom, from, rdns", check_ask},
+    {"Codes", CONF_LIST, 0, NULL, 0, 0, NULL, NULL, "the answers that count",
+	check_codes},
     {"Score", CONF_STR, 0, "1.0", 0, 0, NULL, NULL,
 	"what a listing adds to the message's score", check_score},
     {"Symbol", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
@@ -188,8 +187,8 @@ read_codes(struct dnsbl_conf *d, struct dnsbl_section *s,
 	if (s->codes == NULL)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < n; i++)
-		(void)dnsbl_range_parse(conf_section_list(cs, "Codes", i),
-		    &s->codes[i], NULL);
+		(void)dnsbl_range_parse(
+		    conf_section_list(cs, "Codes", i), &s->codes[i], NULL);
 	if (n == 0)
 		(void)dnsbl_range_parse(CODES_DEFAULT, &s->codes[n++], NULL);
 	s->code_count = n;
@@ -204,8 +203,8 @@ make_symbol(struct arena *a, const char *prefix, const char *title)
 
 	for (char *p = symbol; p != NULL && *p != '\0'; p++)
 		*p = isascii((unsigned char)*p) && isalnum((unsigned char)*p)
-		    ? (char)toupper((unsigned char)*p)
-		    : '_';
+			 ? (char)toupper((unsigned char)*p)
+			 : '_';
 	return symbol;
 }
 
@@ -221,9 +220,9 @@ read_asks(struct dnsbl_conf *d, struct dnsbl_section *s,
 	if (s->asks == 0)
 		s->asks = DNSBL_ASK_BIT(ask_from_word(ASK_DEFAULT));
 	for (size_t i = 0; i < DNSBL_ASK_COUNT; i++) {
-		s->symbols[i] = symbol != NULL
-		    ? symbol
-		    : make_symbol(&d->arena, asks[i].prefix, s->title);
+		s->symbols[i] = symbol != NULL ? symbol
+					       : make_symbol(&d->arena,
+						     asks[i].prefix, s->title);
 		if (s->symbols[i] == NULL)
 			return ERR_NOMEM;
 	}
@@ -255,17 +254,17 @@ find_list(struct dnsbl_conf *d, enum dnsbl_kind kind, const char *zone,
 		struct dnsbl_list *l = &d->lists[i];
 
 		if (l->kind == kind && strcmp(l->zone, zone) == 0 &&
-		    (l->test == NULL ? test == NULL
-				     : test != NULL &&
-				    strcasecmp(l->test, test) == 0))
+		    (l->test == NULL
+			    ? test == NULL
+			    : test != NULL && strcasecmp(l->test, test) == 0))
 			return l;
 	}
 	return NULL;
 }
 
 static void
-add_list(struct dnsbl_conf *d, struct dnsbl_section *s,
-    enum dnsbl_kind kind, unsigned asks_, const char *test, long share_max)
+add_list(struct dnsbl_conf *d, struct dnsbl_section *s, enum dnsbl_kind kind,
+    unsigned asks_, const char *test, long share_max)
 {
 	struct dnsbl_list *l = find_list(d, kind, s->zone, test);
 
@@ -333,7 +332,8 @@ dnsbl_conf_init(
 	while (conf_section(c, "DNSBL", n) != NULL)
 		n++;
 	d->sections = arena_alloc(&d->arena, (n + 1) * sizeof(*d->sections));
-	d->lists = arena_alloc(&d->arena, (n + 1) * DNSBL_KINDS * sizeof(*d->lists));
+	d->lists =
+	    arena_alloc(&d->arena, (n + 1) * DNSBL_KINDS * sizeof(*d->lists));
 	if (d->sections == NULL || d->lists == NULL)
 		rc = ERR_NOMEM;
 	for (; rc == 0 && d->count < n; d->count++) {

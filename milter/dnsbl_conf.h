@@ -1,5 +1,6 @@
 /*
- * What the configuration says of DNS lists.  SPDX-License-Identifier: BSD-2-Clause
+ * What the configuration says of DNS lists.  SPDX-License-Identifier:
+ * BSD-2-Clause
  *
  * A section gives a score, and perhaps more, to some codes of one list; a list
  * that several sections name is asked once.
@@ -35,23 +36,23 @@ enum dnsbl_ask {
 struct dnsbl_list {
 	enum dnsbl_kind kind;
 	const char *zone;
-	const char *test;   /* the domain that it lists; NULL: TEST */
-	unsigned asks; /* DNSBL_ASK_BIT()s, of all its sections */
-	long share_max;	    /* MaxShare; the least of them */
+	const char *test; /* the domain that it lists; NULL: TEST */
+	unsigned asks;	  /* DNSBL_ASK_BIT()s, of all its sections */
+	long share_max;	  /* MaxShare; the least of them */
 	struct dnsbl_health *health;
 	struct dnsbl_test *selftest; /* NULL until the first one */
 };
 
 struct dnsbl_section {
 	const char *title, *zone;
-	unsigned asks; /* DNSBL_ASK_BIT()s */
+	unsigned asks;				     /* DNSBL_ASK_BIT()s */
 	const struct dnsbl_list *lists[DNSBL_KINDS]; /* where that is asked */
 	struct dnsbl_range *codes;
 	size_t code_count;
 	double score;
 	const char *symbols[DNSBL_ASK_COUNT]; /* for those in asks */
-	enum verdict_action action; /* NONE: it only scores */
-	const char *reply;	    /* with placeholders */
+	enum verdict_action action;	      /* NONE: it only scores */
+	const char *reply;		      /* with placeholders */
 };
 
 struct dnsbl_conf {

@@ -163,13 +163,18 @@ say_change(const struct snapshot *snap, const struct dnsbl_list *l,
 		say_off(l, why);
 		break;
 	case DNSBL_WORKS:
+		if (!snap->offline)
+			log_line(LOG_INFO,
+			    "dnsbl: %s: in use for %s: the "
+			    "self-test has passed",
+			    l->zone, kind_word(l));
+		break;
 	case DNSBL_ABSENT:
 		if (!snap->offline)
-			log_line(LOG_INFO, "dnsbl: %s: %s %s", l->zone,
-			    dnsbl_health_state(l->health) == DNSBL_WORKS
-				? "the self-test has passed for"
-				: "it has no",
-			    kind_word(l));
+			log_line(LOG_INFO,
+			    "dnsbl: %s: not in use for %s: it "
+			    "has no test entry for them",
+			    l->zone, kind_word(l));
 		break;
 	default:
 		break;
@@ -257,8 +262,8 @@ ask_list(struct message *m, struct job *job, const struct dnsbl_list *l,
 			return ERR_NOMEM;
 		q->answer.status = DNSBL_NOT_ASKED;
 		if (state == DNSBL_WORKS || state == DNSBL_UNTESTED)
-			q->query = dns_start(
-			    m->session->snap->dns, q->name, DNS_A);
+			q->query =
+			    dns_start(m->session->snap->dns, q->name, DNS_A);
 		*job->end = q;
 		job->end = &q->next;
 	}
@@ -285,16 +290,16 @@ ask_address(struct message *m, struct job *job)
 		if (l->kind == kind &&
 		    dnsbl_health_state(l->health) != DNSBL_ABSENT &&
 		    dnsbl_name_ip(client, l->zone, name))
-			rc = ask_list(m, job, l, DNSBL_ASK_IP, s->client_ip,
-			    name);
+			rc = ask_list(
+			    m, job, l, DNSBL_ASK_IP, s->client_ip, name);
 	}
 	return rc;
 }
 
 /* As much of it as is a domain; NULL and "" are none. */
 static int
-ask_domain(struct message *m, struct job *job, enum dnsbl_ask ask,
-    const char *domain)
+ask_domain(
+    struct message *m, struct job *job, enum dnsbl_ask ask, const char *domain)
 {
 	const struct state *st = message_state(m);
 	const char *about =
@@ -363,8 +368,8 @@ eoh(struct message *m)
 			return no_memory();
 		left -= n;
 		for (size_t i = 0; i < n; i++) {
-			if (ask_domain(m, job, DNSBL_ASK_FROM,
-				list[i].domain) != 0)
+			if (ask_domain(
+				m, job, DNSBL_ASK_FROM, list[i].domain) != 0)
 				return no_memory();
 		}
 	}
@@ -427,8 +432,7 @@ collect(struct message *m, struct question *q)
 	if (q->query == NULL ||
 	    dnsbl_health_state(q->list->health) != DNSBL_WORKS)
 		return;
-	dnsbl_read(
-	    dns_collect(m->session->snap->dns, q->query, m->deadline_ms),
+	dnsbl_read(dns_collect(m->session->snap->dns, q->query, m->deadline_ms),
 	    &q->answer);
 }
 
