@@ -108,13 +108,31 @@ parse_net(uint32_t first, const char *bits, uint32_t *last_r)
 	return (first & host) == 0;
 }
 
+/* The bits of an answer's last three octets, as Exim writes them. */
+static bool
+parse_bits(const char *text, struct dnsbl_range *range_r)
+{
+	range_r->first = NET_CODES;
+	range_r->last = NET_REFUSED - 1;
+	return parse_address(text, strlen(text), &range_r->bits) &&
+	       range_r->bits != 0 && range_r->bits >> 24 == 0;
+}
+
 int
 dnsbl_range_parse(
     const char *text, struct dnsbl_range *range_r, struct errmsg *msg_r)
 {
 	size_t len = strcspn(text, "-/");
-	bool good = parse_address(text, len, &range_r->first);
+	bool good;
 
+	range_r->bits = 0;
+	if (*text == '&') {
+		if (parse_bits(text + 1, range_r))
+			return 0;
+		return errmsg_set(
+		    msg_r, "expected bits as an address: &0.0.0.8");
+	}
+	good = parse_address(text, len, &range_r->first);
 	range_r->last = range_r->first;
 	if (good && text[len] == '/')
 		good =
@@ -135,6 +153,13 @@ dnsbl_range_parse(
 		    "expected addresses below 127.255.255.0: by those a list "
 		    "refuses to answer");
 	return 0;
+}
+
+bool
+dnsbl_range_has(const struct dnsbl_range *range, uint32_t code)
+{
+	return code >= range->first && code <= range->last &&
+	       (code & range->bits) == range->bits;
 }
 
 const char *

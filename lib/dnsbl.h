@@ -37,15 +37,16 @@ bool dnsbl_name_ip(const struct sockaddr *client, const char *zone,
 bool dnsbl_name_domain(
     const char *domain, const char *zone, char name_r[DNSBL_NAME_SIZE]);
 
-/* Codes from first to last, in host order. */
+/* Codes from first to last that have all of these bits, in host order. */
 struct dnsbl_range {
-	uint32_t first, last;
+	uint32_t first, last, bits;
 };
 
-/* `127.0.0.2`, `127.0.0.2-127.0.0.11` or `127.0.0.0/24`; 0, or ERR_CONFIG and
- * what was expected. */
+/* `127.0.0.2`, `127.0.0.2-127.0.0.11`, `127.0.0.0/24`, or for lists whose codes
+ * are sums `&0.0.0.8`; 0, or ERR_CONFIG and what was expected. */
 int dnsbl_range_parse(
     const char *text, struct dnsbl_range *range_r, struct errmsg *msg_r);
+bool dnsbl_range_has(const struct dnsbl_range *range, uint32_t code);
 
 enum dnsbl_status {
 	DNSBL_NOT_LISTED,

@@ -355,7 +355,7 @@ bool
 dnsbl_conf_counts(const struct dnsbl_section *s, uint32_t code)
 {
 	for (size_t i = 0; i < s->code_count; i++) {
-		if (code >= s->codes[i].first && code <= s->codes[i].last)
+		if (dnsbl_range_has(&s->codes[i], code))
 			return true;
 	}
 	return false;

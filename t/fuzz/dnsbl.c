@@ -49,7 +49,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char name[DNSBL_NAME_SIZE], *text = malloc(size + 1);
-	struct dnsbl_range range;
+	struct dnsbl_range range = {0};
 
 	if (text == NULL)
 		abort();
@@ -58,6 +58,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (dnsbl_range_parse(text, &range, NULL) == 0 &&
 	    (range.first > range.last || range.first >> 24 != 127 ||
 		range.last >= 0x7fffff00))
+		abort();
+	if (dnsbl_range_has(&range, 0x7fffffff) &&
+	    dnsbl_range_parse(text, &range, NULL) == 0)
 		abort();
 	if (dnsbl_name_domain(text, "b.example", name) &&
 	    strlen(name) >= DNSBL_NAME_SIZE)

@@ -103,6 +103,11 @@ ranges(void **state)
 	    {"127.0.0.0/24", 0x7f000000, 0x7f0000ff, NULL},
 	    {"127.0.1.2/32", 0x7f000102, 0x7f000102, NULL},
 	    {"127.255.254.255", 0x7ffffeff, 0x7ffffeff, NULL},
+	    {"&0.0.0.8", 0x7f000000, 0x7ffffeff, NULL},
+	    {"&", 0, 0, "bits"},
+	    {"&8", 0, 0, "bits"},
+	    {"&0.0.0.0", 0, 0, "bits"},
+	    {"&127.0.0.8", 0, 0, "bits"},
 	    {"127.0.0.11-127.0.0.2", 0, 0, "a range"},
 	    {"127.0.0.2/24", 0, 0, "a network"},
 	    {"127.0.0.0/7", 0, 0, "a network"},
@@ -134,6 +139,38 @@ ranges(void **state)
 		if (rc == 0 &&
 		    (r.first != cases[i].first || r.last != cases[i].last))
 			fail_msg("%s: %x-%x", cases[i].text, r.first, r.last);
+	}
+}
+
+static void
+codes_in_ranges(void **state)
+{
+	static const struct {
+		const char *range, *code;
+		bool has;
+	} cases[] = {
+	    {"127.0.0.2-127.0.0.4", "127.0.0.1", false},
+	    {"127.0.0.2-127.0.0.4", "127.0.0.2", true},
+	    {"127.0.0.2-127.0.0.4", "127.0.0.4", true},
+	    {"127.0.0.2-127.0.0.4", "127.0.0.5", false},
+	    {"127.0.1.0/24", "127.0.1.255", true},
+	    {"127.0.1.0/24", "127.0.2.0", false},
+	    {"&0.0.0.8", "127.0.0.12", true},
+	    {"&0.0.0.8", "127.0.0.7", false},
+	    {"&0.0.0.12", "127.0.0.8", false},
+	    {"&0.0.1.0", "127.0.3.2", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct dnsbl_range r;
+		struct in_addr code;
+
+		assert_int_equal(
+		    dnsbl_range_parse(cases[i].range, &r, NULL), 0);
+		assert_int_equal(inet_pton(AF_INET, cases[i].code, &code), 1);
+		if (dnsbl_range_has(&r, ntohl(code.s_addr)) != cases[i].has)
+			fail_msg("%s: %s", cases[i].range, cases[i].code);
 	}
 }
 
@@ -224,6 +261,7 @@ main(void)
 	    cmocka_unit_test(names_of_addresses),
 	    cmocka_unit_test(names_of_domains),
 	    cmocka_unit_test(ranges),
+	    cmocka_unit_test(codes_in_ranges),
 	    cmocka_unit_test(answers),
 	    cmocka_unit_test(more_than_are_looked_at),
 	};
