@@ -179,6 +179,7 @@ struct dnsbl_test {
 	struct dns_query *queries[2]; /* of these; NULL: none is under way */
 	int64_t begun;
 	unsigned offs; /* the health's when it began */
+	struct dnsbl_answer heard;
 };
 
 /* RFC 5782 section 5 */
@@ -306,6 +307,7 @@ end(struct dnsbl_test *t, int64_t now_ms, int64_t deadline_ms,
 		dnsbl_read(dns_collect(t->dns, t->queries[i], deadline_ms),
 		    &answers[i]);
 	drop_queries(t);
+	t->heard = answers[0];
 	/* What mail has shown meanwhile is newer. */
 	if (atomic_load(&h->offs) != t->offs)
 		return false;
@@ -346,6 +348,12 @@ dnsbl_test_finish(struct dnsbl_test *t, int64_t now_ms, int64_t deadline_ms,
     struct errmsg *why_r)
 {
 	return begin_if_due(t, now_ms) && end(t, now_ms, deadline_ms, why_r);
+}
+
+const struct dnsbl_answer *
+dnsbl_test_heard(const struct dnsbl_test *t)
+{
+	return &t->heard;
 }
 
 int64_t

@@ -68,6 +68,8 @@ bool dnsbl_test_go(struct dnsbl_test *t, int64_t now_ms, struct errmsg *why_r);
  * is under way. */
 bool dnsbl_test_finish(struct dnsbl_test *t, int64_t now_ms,
     int64_t deadline_ms, struct errmsg *why_r);
+/* What the last one heard of the entry that is listed. */
+const struct dnsbl_answer *dnsbl_test_heard(const struct dnsbl_test *t);
 /* In how many milliseconds to go on. */
 int64_t dnsbl_test_wait(const struct dnsbl_test *t, int64_t now_ms);
 

@@ -15,6 +15,7 @@
 #define SYMBOL_MAX 100
 #define REPLY_MAX 500
 #define SCORE_MAX 1000.0
+#define SHARE_MAX_DEFAULT 98
 #define ASK_DEFAULT "ip"
 /* 127.0.0.1 is no listing anywhere that follows RFC 5782. */
 #define CODES_DEFAULT "127.0.0.2-127.0.0.255"
@@ -162,7 +163,7 @@ static const struct conf_option section_rows[] = {
 	"the words of a refusal", check_reply},
     {"Test", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
 	"the domain that a list of domains has for tests", check_domain},
-    {"MaxShare", CONF_INT, 0, "98", 1, 100, NULL, NULL,
+    {"MaxShare", CONF_INT, 0, NULL, 1, 100, NULL, NULL,
 	"per cent; a list that has more of all is broken; 100: never", NULL},
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
@@ -272,13 +273,11 @@ add_list(struct dnsbl_conf *d, struct dnsbl_section *s, enum dnsbl_kind kind,
 		return;
 	if (l == NULL) {
 		l = &d->lists[d->list_count++];
-		*l = (struct dnsbl_list){.kind = kind,
-		    .zone = s->zone,
-		    .test = test,
-		    .share_max = share_max};
+		*l = (struct dnsbl_list){
+		    .kind = kind, .zone = s->zone, .test = test};
 	}
 	l->asks |= asks_;
-	if (share_max < l->share_max)
+	if (share_max != 0 && (l->share_max == 0 || share_max < l->share_max))
 		l->share_max = share_max;
 	s->lists[kind] = l;
 }
@@ -289,7 +288,8 @@ read_section(struct dnsbl_conf *d, struct dnsbl_section *s,
 {
 	const char *test = conf_section_str(cs, "Test");
 	unsigned ip = DNSBL_ASK_BIT(DNSBL_ASK_IP);
-	long share_max = strtol(conf_section_str(cs, "MaxShare"), NULL, 0);
+	const char *share = conf_section_str(cs, "MaxShare");
+	long share_max = share == NULL ? 0 : strtol(share, NULL, 0);
 	int rc;
 
 	s->title = conf_section_title(cs);
@@ -339,6 +339,10 @@ dnsbl_conf_init(
 	for (; rc == 0 && d->count < n; d->count++) {
 		cs = conf_section(c, "DNSBL", d->count);
 		rc = read_section(d, &d->sections[d->count], cs, msg_r);
+	}
+	for (size_t i = 0; i < d->list_count; i++) {
+		if (d->lists[i].share_max == 0)
+			d->lists[i].share_max = SHARE_MAX_DEFAULT;
 	}
 	if (rc != 0 && rc != ERR_CONFIG)
 		errmsg_set(msg_r, "%s", err_text(rc));

@@ -38,7 +38,7 @@ struct dnsbl_list {
 	const char *zone;
 	const char *test; /* the domain that it lists; NULL: TEST */
 	unsigned asks;	  /* DNSBL_ASK_BIT()s, of all its sections */
-	long share_max;	  /* MaxShare; the least of them */
+	long share_max;	  /* MaxShare; the least of those given */
 	struct dnsbl_health *health;
 	struct dnsbl_test *selftest; /* NULL until the first one */
 };

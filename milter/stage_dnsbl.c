@@ -154,6 +154,35 @@ say_off(const struct dnsbl_list *l, const struct errmsg *why)
 	    l->zone, kind_word(l), why->text);
 }
 
+/* Codes that nobody counts are often those of another list. */
+static void
+say_on(const struct snapshot *snap, const struct dnsbl_list *l)
+{
+	const struct state *st = state_of(snap);
+	const struct dnsbl_answer *heard = dnsbl_test_heard(l->selftest);
+	char text[DNSBL_CODE_SIZE];
+	struct buf b = BUF_INIT;
+	bool counts = false;
+
+	for (size_t i = 0; i < heard->count; i++)
+		buf_printf(&b, "%s%s", i == 0 ? "" : ", ",
+		    dnsbl_code_text(heard->codes[i], text));
+	for (size_t i = 0; i < st->conf.count; i++) {
+		const struct dnsbl_section *s = &st->conf.sections[i];
+
+		for (size_t j = 0; j < heard->count; j++)
+			counts |= s->lists[l->kind] == l &&
+				  dnsbl_conf_counts(s, heard->codes[j]);
+	}
+	if (!counts || !snap->offline)
+		log_line(counts ? LOG_INFO : LOG_WARNING,
+		    "dnsbl: %s: in use for %s: its test entry answers %s%s",
+		    l->zone, kind_word(l),
+		    buf_text(&b) == NULL ? "" : buf_text(&b),
+		    counts ? "" : ", which no Codes of yours has");
+	buf_fini(&b);
+}
+
 static void
 say_change(const struct snapshot *snap, const struct dnsbl_list *l,
     const struct errmsg *why)
@@ -163,11 +192,7 @@ say_change(const struct snapshot *snap, const struct dnsbl_list *l,
 		say_off(l, why);
 		break;
 	case DNSBL_WORKS:
-		if (!snap->offline)
-			log_line(LOG_INFO,
-			    "dnsbl: %s: in use for %s: the "
-			    "self-test has passed",
-			    l->zone, kind_word(l));
+		say_on(snap, l);
 		break;
 	case DNSBL_ABSENT:
 		if (!snap->offline)

@@ -45,6 +45,7 @@ ZONE = {
     **lists('foreign.example.net', '127.0.0.1', '127.0.0.2', LISTED,
             code='198.51.100.1'),
     **lists('empty.example.net', LISTED),
+    **lists('odd.example.net', '127.0.0.2', code='127.0.3.2'),
     on('dead.example.net', '127.0.0.2'): 'SERVFAIL',
     on('dead.example.net', LISTED): {'A': '127.0.0.2'},
     **lists('dbl.example.net', 'test', 'helo.example', 'mail.example',
@@ -70,6 +71,7 @@ DNSBL "zen.example.net" {
     Score = 4.0
 }
 DNSBL "v4.example.net" { Score = 1 }
+DNSBL "odd.example.net" {}
 DNSBL "dbl.example.net" {
     Ask = {helo, mailfrom, from, rdns}
     Codes = {127.0.1.0/24}
@@ -98,7 +100,7 @@ OFF_LINE = '''
 
 def main():
     need_root()
-    plan(len(BROKEN) + 4 + 2 * len(CASES) + 8 + 4 + 4 + 2 + 1)
+    plan(len(BROKEN) + 5 + 2 * len(CASES) + 8 + 4 + 4 + 2 + 1)
     with Dnsd(ZONE) as dns, Sink() as sink, \
             Postern(CONF % dns.port) as postern, \
             Postfix(sink, milter=postern, users={'bob': 'pw'},
@@ -126,6 +128,9 @@ def start(postern, dns):
         ok(postern.wait_log('%s.example.net: in use for %s' % (zone, kind), 1,
                             60),
            'self-test: %s works for %s' % (zone, kind), postern.log())
+    ok(postern.wait_log('odd.example.net: .* answers 127.0.3.2, which no Codes',
+                        1, 60),
+       'self-test: codes that nobody counts are said', postern.log())
 
 
 def send(mta, ip, sender='eve@mail.test', **names):
@@ -199,7 +204,8 @@ def own_clients(mta, postern, dns):
     # By the daemon: posternctl asks while it tests.
     send(mta, '192.0.2.9')
     is_({name for name, _ in dns.queries if name.startswith('9.2.0.192.')},
-        {on('zen.example.net', '192.0.2.9'), on('v4.example.net', '192.0.2.9')},
+        {on(zone + '.example.net', '192.0.2.9') for zone in
+         ('zen', 'v4', 'odd')},
         'a list that is off is not asked')
 
 

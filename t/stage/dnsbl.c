@@ -382,29 +382,44 @@ mail_shows_it(void **state)
 static void
 lists_everything(void **state)
 {
+	static const struct {
+		const char *conf;
+		bool off;
+	} cases[] = {
+	    {ONE, true},
+	    {"DNSBL \"zen.example.net\" { MaxShare = 100 }\n"
+	     "DNSBL x { Zone = zen.example.net }\n",
+		false},
+	    {"DNSBL \"zen.example.net\" { MaxShare = 100 }\n"
+	     "DNSBL x { Zone = zen.example.net\nMaxShare = 90 }\n",
+		true},
+	};
 	char *text = malloc(65536);
-	struct snapshot *snap;
-	struct dns d;
 	size_t n;
-	int i = 0;
 
 	(void)state;
 	n = (size_t)sprintf(text, "2.0.0.127.zen.example.net A 127.0.0.2\n");
 	for (int k = 0; k < 250; k++)
 		n += (size_t)sprintf(
 		    text + n, "%d.100.51.198.zen.example.net A 127.0.0.2\n", k);
-	snap = load_with(ONE, text, &d);
-	(void)chain_tick(snap);
-	for (; i < 250; i++) {
-		char ip[32];
+	for (size_t k = 0; k < sizeof(cases) / sizeof(*cases); k++) {
+		struct dns d;
+		struct snapshot *snap = load_with(cases[k].conf, text, &d);
+		int i = 0;
 
-		snprintf(ip, sizeof(ip), "198.51.100.%d", i);
-		if (look(snap, ip) == DNSBL_NOT_ASKED)
-			break;
+		(void)chain_tick(snap);
+		for (; i < 250; i++) {
+			char ip[32];
+
+			snprintf(ip, sizeof(ip), "198.51.100.%d", i);
+			if (look(snap, ip) == DNSBL_NOT_ASKED)
+				break;
+		}
+		if ((i < 250) != cases[k].off || i < 100)
+			fail_msg("case %zu: %d", k, i);
+		snapshot_unref(snap);
+		dns_file_close(&zone);
 	}
-	assert_true(i > 100 && i < 250);
-	snapshot_unref(snap);
-	dns_file_close(&zone);
 	free(text);
 }
 
