@@ -355,6 +355,28 @@ broken_lists_are_not_asked(void **state)
 	}
 }
 
+/* One without IPv6 entries has nothing to say about such clients. */
+static void
+no_ipv6(void **state)
+{
+	struct dns d;
+	struct snapshot *snap = load_with(
+	    ONE, "2.0.0.127.zen.example.net A 127.0.0.2\n", &d);
+	struct walk w = {.client_ip = "2001:db8::1"};
+	struct session *s;
+	struct verdict v;
+
+	(void)state;
+	(void)chain_tick(snap);
+	asked = 0;
+	s = run(snap, &w, &v);
+	assert_int_equal(asked, 0);
+	assert_null(s->msg->dnsbl);
+	over(s, &v);
+	snapshot_unref(snap);
+	dns_file_close(&zone);
+}
+
 /* Answers to mail that are none switch it off. */
 static void
 mail_shows_it(void **state)
@@ -526,6 +548,7 @@ main(void)
 	    cmocka_unit_test(actions),
 	    cmocka_unit_test(counts_only_when_tested),
 	    cmocka_unit_test(broken_lists_are_not_asked),
+	    cmocka_unit_test(no_ipv6),
 	    cmocka_unit_test(mail_shows_it),
 	    cmocka_unit_test(lists_everything),
 	    cmocka_unit_test(reload),
