@@ -216,15 +216,15 @@ have_selftest(const struct snapshot *snap, struct dnsbl_list *l)
 	return l->selftest != NULL;
 }
 
+/* Begin those that are due, see what came of others. */
 static int64_t
-tick(const struct snapshot *snap, void *state)
+go_on(const struct snapshot *snap, const struct state *st)
 {
-	struct state *st = state;
 	int64_t now = now_ms(), wait = DNSBL_TEST_AGAIN_MS;
 
 	for (size_t i = 0; i < st->conf.list_count; i++) {
 		struct dnsbl_list *l = &st->conf.lists[i];
-		struct errmsg why;
+		struct errmsg why = {""};
 		int64_t ms;
 
 		if (!have_selftest(snap, l))
@@ -238,16 +238,23 @@ tick(const struct snapshot *snap, void *state)
 	return wait;
 }
 
-/* Off line nobody ticks, and there is one thread. */
+static int64_t
+tick(const struct snapshot *snap, void *state)
+{
+	return go_on(snap, state);
+}
+
+/* Off line nobody ticks, and there is one thread: mail begins the self-tests,
+ * and waits for them. */
 static void
-test_now(const struct message *m)
+end_tests(const struct message *m)
 {
 	const struct snapshot *snap = m->session->snap;
 	const struct state *st = message_state(m);
 
 	for (size_t i = 0; i < st->conf.list_count; i++) {
 		struct dnsbl_list *l = &st->conf.lists[i];
-		struct errmsg why;
+		struct errmsg why = {""};
 
 		if (have_selftest(snap, l) &&
 		    dnsbl_test_finish(
@@ -365,6 +372,8 @@ mail(struct message *m)
 	job->end = &job->first;
 	job->found_end = &job->found;
 	*message_slot(m) = job;
+	if (s->snap->offline)
+		(void)go_on(s->snap, message_state(m));
 	if (m->sender[0] != '\0')
 		(void)addr_split(&m->arena, m->sender, &sender);
 	if (ask_address(m, job) != 0 ||
@@ -525,7 +534,7 @@ eom(struct message *m)
 	if (job == NULL || job->first == NULL)
 		return verdict_none;
 	if (m->session->snap->offline)
-		test_now(m);
+		end_tests(m);
 	for (struct question *q = job->first; q != NULL; q = q->next)
 		collect(m, q);
 	for (struct question *q = job->first; q != NULL; q = q->next) {

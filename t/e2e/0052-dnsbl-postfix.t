@@ -100,7 +100,7 @@ OFF_LINE = '''
 
 def main():
     need_root()
-    plan(len(BROKEN) + 5 + 2 * len(CASES) + 8 + 4 + 4 + 2 + 1)
+    plan(len(BROKEN) + 5 + 2 * len(CASES) + 8 + 4 + 4 + 2 + 1 + 1)
     with Dnsd(ZONE) as dns, Sink() as sink, \
             Postern(CONF % dns.port) as postern, \
             Postfix(sink, milter=postern, users={'bob': 'pw'},
@@ -113,6 +113,7 @@ def main():
         refused_later(mta, postern, dns)
         rejects(mta, postern)
     off_line()
+    dead()
     suite()
 
 
@@ -254,6 +255,21 @@ def off_line():
         done = postern.ctl('check', '--client-ip', ip, input=MESSAGE)
         found = json.loads(done.stdout)['dnsbl']
         is_([e['codes'] for e in found], [codes], 'off line: %s' % ip)
+
+
+def dead():
+    """One that never answers takes nothing from those behind it."""
+    zone = dict(ZONE, **{on('dead.example.net', what): 'TIMEOUT' for what in
+                         ('127.0.0.1', '127.0.0.2', LISTED)})
+    with Dnsd(zone) as dns:
+        postern = Postern('Mode v\nSPF no\nDMARC no\nDNSTimeout 2\n'
+                          'Nameservers 127.0.0.1@%d\n'
+                          'DNSBL "dead.example.net" {}\n'
+                          'DNSBL "zen.example.net" {}\n' % dns.port,
+                          start=False)
+        done = postern.ctl('check', '--client-ip', LISTED, input=MESSAGE)
+        is_([e['result'] for e in json.loads(done.stdout)['dnsbl']],
+            ['off', 'listed'], 'posternctl check: a dead list and another')
 
 
 def suite():
