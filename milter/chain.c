@@ -549,6 +549,23 @@ chain_reset(const struct snapshot *snap)
 	}
 }
 
+int64_t
+chain_tick(const struct snapshot *snap)
+{
+	int64_t soonest = -1;
+
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		int64_t ms;
+
+		if (!snap->on[i] || stages[i]->tick == NULL)
+			continue;
+		ms = stages[i]->tick(snap, snap->state[i]);
+		if (soonest < 0 || ms < soonest)
+			soonest = ms;
+	}
+	return soonest;
+}
+
 unsigned
 chain_answers(const struct snapshot *snap)
 {

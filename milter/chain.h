@@ -35,6 +35,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "session.h"
 #include "verdict.h"
@@ -132,6 +133,12 @@ struct stage {
 
 	/* The admin asked (SIGUSR2) to begin all counts anew. */
 	void (*reset)(void *state);
+
+	/* What is to be done beside the mail, now and then: called by one
+	 * thread of a daemon's while the snapshot is in force, first when it
+	 * comes into force.  Must not wait.  Returns in how many milliseconds
+	 * to be called again at the latest. */
+	int64_t (*tick)(const struct snapshot *snap, void *state);
 };
 
 /* The list, in order, NULL-ended (stages.c). */
@@ -172,6 +179,9 @@ void chain_end(struct session *s, const struct verdict *outcome);
 void chain_close(struct session *s); /* frees the session */
 /* SIGUSR2: every stage's reset hook. */
 void chain_reset(const struct snapshot *snap);
+/* Every stage's tick hook; the shortest of the times, -1: nobody waits for
+ * one. */
+int64_t chain_tick(const struct snapshot *snap);
 
 /* Computed from the stages that are on in this snapshot. */
 unsigned chain_answers(const struct snapshot *snap); /* HOOK_BIT()s */

@@ -24,6 +24,7 @@
 
 struct dkim_verdicts;
 struct dmarc_result;
+struct dnsbl_finding;
 struct helo;
 struct helo_result;
 struct iprev;
@@ -124,6 +125,8 @@ struct message {
 	const struct dkim_verdicts *dkim;  /* dkim: a result for each signature;
 	    NULL: not checked */
 	const struct dmarc_result *dmarc;  /* dmarc; NULL: not checked */
+	const struct dnsbl_finding *dnsbl; /* dnsbl: what lists were asked and
+	    answered; NULL: none was asked */
 	struct symbol *symbols, *last_symbol; /* what was found, in order */
 	const char *allowed; /* allowlist: what in AllowList speaks for it
 	    (client, helo, sender, from); NULL: nothing */

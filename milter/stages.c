@@ -19,6 +19,7 @@ const struct stage *const stages[] = {
     &stage_dkim,      /* asks early, is answered late */
     &stage_dmarc,     /* weighs what spf and dkim found */
     &stage_helo,      /* began to ask at HELO */
+    &stage_dnsbl,     /* asks at MAIL and the end of the header */
     &stage_rdns,      /* what came of iprev; after all that wait */
     &stage_header,    /* looks at no result, and waits for nobody */
     &stage_allowlist, /* is it so, what they say who are in the list? */

@@ -270,7 +270,7 @@ mistakes(void **state)
 		":2: RefuseAt: data: expected connect, mail, rcpt or end"},
 	    {"RefuseAt spf=never\n", ":1: RefuseAt: spf=never: expected"},
 	    {"RefuseAt dmarc=mail\n",
-		"where CHECK is one of blocklist, spf, helo, rdns"},
+		"where CHECK is one of blocklist, spf, helo, dnsbl, rdns"},
 	    {"RefuseAt quota=mail\n", ":1: RefuseAt: quota=mail: expected"},
 	    {"\nRefuse spf_fail\n",
 		":2: Refuse: spf_fail: expected a symbol, such as SPF_FAIL"},
