@@ -1,0 +1,194 @@
+/*
+ * Rules in SpamAssassin's language (Mail::SpamAssassin::Conf(3), 4.0.1): read,
+ * compiled once, and run over messages.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * rules_load reads files into one object that never changes again and may be
+ * used by any number of threads.  rules_run scores one message.  What the
+ * header says is decoded lazily, at most once a message.  Text of the body and
+ * the relays come from whoever calls, through functions that are asked only
+ * when a rule needs them; without them such rules do not hit.
+ *
+ * What other checks found out are facts.  A meta rule may use them by name, and
+ * `score NAME` without a rule of that name gives the fact another score.
+ *
+ * Patterns are PCRE2's, matched as octets.  A pattern that runs into its match
+ * limit does not hit, is named in the result, and the rest goes on.
+ */
+#ifndef LIB_RULES_RULES_H
+#define LIB_RULES_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+struct arena;
+struct hdr_list;
+struct rules;
+
+#define RULES_FILE_MAX (8 * 1024 * 1024) /* octets of one rule file */
+#define RULES_FILES_MAX 1000             /* files, included ones counted */
+#define RULES_INCLUDE_DEPTH 20
+#define RULES_COUNT_MAX 50000            /* names of rules */
+#define RULES_MISTAKES_MAX 1000          /* that are kept; more are counted */
+#define RULES_HITS_MAX 1000              /* of one `tflags multiple` rule */
+#define RULES_VALUE_MAX 8192 /* octets of a field that are looked at, and ... */
+#define RULES_HEADER_MAX 65536 /* ... of all of them for ALL, as SpamAssassin */
+
+/* -- reading -- */
+
+enum rules_severity {
+	RULES_NOTICE, /* read and not used, and why */
+	RULES_WARNING, /* probably not what was meant */
+	RULES_ERROR,  /* not understood: the file is not fit for use */
+};
+
+/* One thing to say about a file, with the cure in its words. */
+struct rules_mistake {
+	enum rules_severity severity;
+	const char *file; /* as named, or as found in a directory */
+	unsigned line;    /* from 1; 0: the file as a whole */
+	const char *text;
+};
+
+struct rules_setup {
+	int score_set; /* 0 or 1 (no DNS lists, or with), and 2, 3 likewise with
+	                  Bayes: which of four scores counts */
+	const char *const *facts; /* names of facts that may be there, NULL-ended;
+	                             NULL: anything may */
+	const char *source; /* rules_load_text: stands for the file's name */
+};
+
+/*
+ * Read files, and the *.cf files of directories in name order (NULL-ended).
+ * *rules_r is the caller's (rules_free) unless ERR_NOMEM comes back, so that
+ * the mistakes can be read; 0 when there is no RULES_ERROR among them, otherwise
+ * ERR_CONFIG.
+ */
+int rules_load(const char *const *paths, const struct rules_setup *setup,
+    struct rules **rules_r);
+/* The same from memory; `include` is a mistake there. */
+int rules_load_text(const char *text, size_t len,
+    const struct rules_setup *setup, struct rules **rules_r);
+void rules_free(struct rules *r);
+
+/* Mistake i, in the order met; NULL: no more. */
+const struct rules_mistake *rules_mistake(const struct rules *r, size_t i);
+/* The word for it: notice, warning, error. */
+const char *rules_severity_word(enum rules_severity severity);
+
+/* -- what was read -- */
+
+/* What a file says that is not a rule. */
+struct rules_settings {
+	double required_score;
+	bool required_given;
+	const char *subject_tag; /* rewrite_header Subject; NULL: none */
+	/* Words of trusted_networks, internal_networks, msa_networks and
+	 * originating_ip_headers in order, each list NULL-ended; NULL: not given.
+	 * Networks may begin with `!`. */
+	const char *const *trusted_networks;
+	const char *const *internal_networks;
+	const char *const *msa_networks;
+	const char *const *originating_ip_headers; /* NULL: SpamAssassin's */
+	bool originating_given;
+};
+
+const struct rules_settings *rules_settings(const struct rules *r);
+
+/* A rule as it stands, for listing. */
+struct rules_info {
+	const char *name;
+	const char *kind;     /* header, body, meta, eval ... */
+	const char *file;
+	unsigned line;
+	double score;
+	const char *describe; /* NULL: nothing is said */
+	bool runs;            /* false: its score in this set is 0 */
+	uint64_t tried, hits, limited; /* since it was loaded, all threads */
+	uint64_t ns;          /* spent in it; only what had a clock counts */
+};
+
+/* Rule i in the order first named; false: no more. */
+bool rules_info(const struct rules *r, size_t i, struct rules_info *info_r);
+/* Does a score line give that fact another score?  Then *score_r is it. */
+bool rules_rescore(const struct rules *r, const char *fact, double *score_r);
+
+/* -- running -- */
+
+struct rules_text {
+	const char *data;
+	size_t len;
+};
+
+/* Some pieces of text: paragraphs, lines, URIs. */
+struct rules_texts {
+	const struct rules_text *list;
+	size_t count;
+};
+
+/* What a message consists of.  Functions may be NULL; they return 0, or a
+ * negative ERR_ when there was no memory, and what they give lives as long as
+ * the arena. */
+struct rules_input {
+	struct arena *arena; /* of the message; what is found lives in it */
+	const struct hdr_list *headers;
+	const char *sender;  /* envelope, without <>; NULL: not known, guessed from
+	                        the header as SpamAssassin does */
+	const char *helo, *client_ip, *client_name; /* NULL: not known */
+	const char *login;   /* NULL: none */
+	const char *const *recipients; /* envelope, NULL-ended; may be NULL */
+	size_t body_len;     /* octets */
+	const char *const *facts; /* NULL-ended; may be NULL */
+	time_t now;
+	/* CLOCK_MONOTONIC in nanoseconds; NULL: no deadline, nothing timed. */
+	int64_t (*clock)(void);
+	int64_t deadline_ns; /* 0: none; later rules do not run */
+
+	void *ctx; /* for the functions below */
+	/* A pseudo-header of the relays by its name without `X-Spam-Relays-`,
+	 * in lower case (trusted, untrusted, internal, external). */
+	int (*relays)(void *ctx, const char *which, struct rules_text *text_r);
+	/* How many of the Received fields, from the top, are trusted, internal;
+	 * without it none is. */
+	int (*relay_counts)(void *ctx, size_t *trusted_r, size_t *internal_r);
+	/* The body as rendered paragraphs (the first is the subject), as decoded
+	 * lines, the message as it stands, and the URIs in it. */
+	int (*body)(void *ctx, struct rules_texts *texts_r);
+	int (*rawbody)(void *ctx, struct rules_texts *texts_r);
+	int (*full)(void *ctx, struct rules_text *text_r);
+	int (*uris)(void *ctx, struct rules_texts *texts_r);
+};
+
+struct rules_hit {
+	const char *name;     /* the rules' own, lives as long as they do */
+	const char *describe; /* likewise; NULL: nothing is said */
+	double score;
+	double value;         /* how often, or what a meta came to */
+	bool sub;             /* a `__` rule: counts for metas only */
+	struct rules_text matched; /* what the pattern met first; data NULL: the
+	                              rule has no pattern, or it is a `!~` */
+	struct rules_hit *next;
+};
+
+struct rules_result {
+	struct rules_hit *hits; /* in the order of the files */
+	double score;           /* the sum, sub-rules and facts not in it */
+	const char *const *limited; /* names of rules that ran into a limit,
+	                               NULL-ended; NULL: none */
+	bool late; /* the deadline passed, not all rules were run */
+};
+
+/* 0, or ERR_NOMEM. */
+int rules_run(const struct rules *r, const struct rules_input *in,
+    struct rules_result *result_r);
+
+/*
+ * What a selector (`From:addr`, `ALL`, ...) gives for a message; data NULL:
+ * nothing.  For tests and for showing.  0; ERR_SYNTAX: no such selector;
+ * ERR_NOMEM.
+ */
+int rules_select(const struct rules *r, const char *selector,
+    const struct rules_input *in, struct rules_text *text_r);
+
+#endif
