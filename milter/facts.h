@@ -13,6 +13,7 @@
 struct dkim_verdicts;
 struct dmarc_result;
 struct iprev_result;
+struct rules_result;
 struct spf_result;
 struct symbol;
 
@@ -21,5 +22,8 @@ json_t *facts_dkim(const struct dkim_verdicts *v);
 json_t *facts_dmarc(const struct dmarc_result *r);
 json_t *facts_rdns(const struct iprev_result *r);
 json_t *facts_symbols(const struct symbol *first);
+
+/* What the rules found; null when none was run. */
+json_t *facts_rules(const struct rules_result *r);
 
 #endif

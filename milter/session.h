@@ -26,6 +26,7 @@ struct dmarc_result;
 struct iprev;
 struct iprev_result;
 struct snapshot;
+struct rules_result;
 struct spf_result;
 
 #define STAGES_MAX 32 /* size of the per-stage arrays; checked at start */
@@ -101,6 +102,7 @@ struct message {
 	const struct dkim_verdicts *dkim;  /* dkim: a result for each signature;
 	    NULL: not checked */
 	const struct dmarc_result *dmarc;  /* dmarc; NULL: not checked */
+	const struct rules_result *rules;  /* rules; NULL: no rule was run */
 	struct symbol *symbols, *last_symbol; /* what was found, in order */
 
 	int64_t deadline_ms; /* chain, at the end of the message: when all

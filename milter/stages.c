@@ -18,6 +18,7 @@ const struct stage *const stages[] = {
     &stage_dkim,      /* asks early, is answered late */
     &stage_dmarc,     /* weighs what spf and dkim found */
     &stage_rdns,      /* what came of iprev; after all that wait */
+    &stage_rules,     /* weighs all that was found; before mail is counted */
     &stage_quota,     /* counts what all before it let pass */
     &stage_authres,   /* reports what all before it found */
     &stage_software,  /* an edit that depends on nothing */

@@ -16,6 +16,7 @@ extern const struct stage stage_iprev;
 extern const struct stage stage_login;
 extern const struct stage stage_peer;
 extern const struct stage stage_rdns;
+extern const struct stage stage_rules;
 extern const struct stage stage_sign;
 extern const struct stage stage_quota;
 extern const struct stage stage_software;
