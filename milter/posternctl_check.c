@@ -23,7 +23,7 @@
 #define CHUNK 65536 /* octets of body at a time, as MTAs send it */
 #define TIME_MAX_ 253402300799LL /* the end of the year 9999 */
 
-enum output { OUTPUT_JSON, OUTPUT_MESSAGE, OUTPUT_TEXT };
+enum output { OUTPUT_JSON, OUTPUT_MESSAGE, OUTPUT_TEXT, OUTPUT_NONE };
 
 /* The envelope that every message is judged with. */
 struct check {
@@ -218,6 +218,8 @@ print_result(const struct check *c, const char *file, struct message *m,
 	case OUTPUT_TEXT:
 		print_text(file, m, v);
 		break;
+	case OUTPUT_NONE:
+		break;
 	}
 }
 
@@ -328,6 +330,16 @@ check_path(struct check *c, const char *path)
 	}
 	check_stream(c, path, f);
 	fclose(f);
+}
+
+int
+posternctl_walk(struct snapshot *snap, char *const *paths)
+{
+	struct check c = {.snap = snap, .from = "", .output = OUTPUT_NONE};
+
+	for (; *paths != NULL; paths++)
+		check_path(&c, *paths);
+	return c.rc;
 }
 
 static bool

@@ -2,6 +2,7 @@
 #include "rules_conf.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -10,6 +11,7 @@
 #include "lib/conf/conf.h"
 #include "lib/err.h"
 #include "lib/rules/rules.h"
+#include "snapshot.h"
 
 #define SCORE_LIMIT 1e6
 #define SHOWN_MAX 800 /* octets of a mistake in a line */
@@ -64,9 +66,8 @@ refuse(const struct conf *c, const struct rules *rules, struct errmsg *msg_r)
 	return rc;
 }
 
-int
-rules_conf_load(
-    const struct conf *c, struct rules **rules_r, struct errmsg *msg_r)
+static int
+read_files(const struct conf *c, struct rules **rules_r)
 {
 	const struct rules_setup setup = {
 	    .score_set = (int)conf_int(c, "ScoreSet")};
@@ -86,7 +87,37 @@ rules_conf_load(
 		paths[i] = conf_multi(c, "RuleFile", i);
 	rc = rules_load(paths, &setup, rules_r);
 	free(paths);
+	return rc;
+}
+
+int
+rules_conf_load(
+    const struct conf *c, struct rules **rules_r, struct errmsg *msg_r)
+{
+	int rc = read_files(c, rules_r);
+
 	return rc == ERR_CONFIG ? refuse(c, *rules_r, msg_r) : rc;
+}
+
+int
+rules_conf_lint(const char *path, struct rules **rules_r)
+{
+	struct conf *conf;
+	struct errmsg msg;
+	int rc = conf_read(path, snapshot_tables(), &conf, &msg);
+
+	*rules_r = NULL;
+	if (rc != 0) {
+		fprintf(stderr, "%s\n", msg.text);
+		return rc;
+	}
+	rc = read_files(conf, rules_r);
+	if (*rules_r == NULL && rc == 0) {
+		fprintf(stderr, "RuleFile names no rules\n");
+		rc = ERR_CONFIG;
+	}
+	conf_free(conf);
+	return rc;
 }
 
 static bool

@@ -12,6 +12,7 @@ struct conf;
 struct errmsg;
 struct rules;
 struct rules_mistake;
+struct snapshot;
 
 /* Where a mail with that score or more goes; off: nowhere. */
 struct rules_limit {
@@ -23,6 +24,12 @@ struct rules_limit {
  * negative ERR_ and the first error in *msg_r. */
 int rules_conf_load(
     const struct conf *c, struct rules **rules_r, struct errmsg *msg_r);
+/* The same without a configuration in force, so that every mistake can be told:
+ * *rules_r NULL when the configuration itself is wrong, which is said on standard
+ * error; otherwise 0, or ERR_CONFIG when an error is among the mistakes. */
+int rules_conf_lint(const char *path, struct rules **rules_r);
+/* Those in force; NULL: none. */
+const struct rules *rules_conf_of(const struct snapshot *snap);
 /* `file:line: severity: text`, safe to print. */
 void rules_conf_say(struct buf *b, const struct rules_mistake *m);
 

@@ -94,6 +94,18 @@ load_limits(const struct conf *c, const char *prefix, struct limits *l)
 	}
 }
 
+const struct rules *
+rules_conf_of(const struct snapshot *snap)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		const struct state *st = snap->state[i];
+
+		if (stages[i] == &stage_rules)
+			return st == NULL ? NULL : st->rules;
+	}
+	return NULL;
+}
+
 /* What is odd about the files, once when they are read. */
 static void
 warn(const struct rules *rules)
