@@ -39,11 +39,11 @@
 	")(?![0-9a-fA-F:.%]))" \
 	"(?<ipa>(?&ip6)|(?&ip4)))"
 #define IP "(?<ip>(?&ipa))"
+/* In brackets, with a port or not. */
+#define SOME_IP "\\[" IP "(?:[.:]\\d+)?\\]"
 
 enum {
-	HELO_RDNS = 1, /* helo is rdns where it says nothing else */
-	RDNS_HELO = 2, /* and the other way round */
-	HELO_KEPT = 4, /* helo=unknown stands though rdns is the same word */
+	HELO_RDNS = 1, /* where no HELO is told, it was the name */
 };
 
 struct format {
@@ -55,8 +55,8 @@ struct format {
 };
 
 static const struct format ignored[] = {
-	{"no client is named", NULL, "^(?!\\(?from )(*ACCEPT)|^\\(from (?!\\S+ \\["
-	 "(?&ipa)\\])", 0, NULL},
+	{"no client is named", NULL,
+	 "^(?!(?i:\\(?from ))|^\\(from (?!\\S+ \\[(?&ipa)\\])", 0, NULL},
 	{"a local program", "pickup", "^from mail pickup service by ", 0, NULL},
 	{"sendmail, local", "localhost",
 	 "^from \\S+ \\((?:\\S+@localhost|localhost \\[\\[UNIX: localhost\\]\\])\\)"
@@ -64,8 +64,8 @@ static const struct format ignored[] = {
 	{"exim, local", "with local", "^from \\S+ (?:\\(\\S+\\) )?by \\S+ "
 	 "with local(?:-e?smtp|-bsmtp)? \\(", 0, NULL},
 	{"servers that tell no address", NULL,
-	 "^from \\S* ?\\((?!\\[?(?&ipa))\\S*\\) by \\S+ \\((?:Content Technologies "
-	 "SMTPRS|Clearswift SMTPRS|LSMTP for|Merak) ", 0, NULL},
+	 "^from \\S+ \\((?!\\[?(?&ipa))\\S*\\) by \\S+ \\((?:Content Technologies "
+	 "SMTPRS|Clearswift SMTPRS|LSMTP for) ", 0, NULL},
 	{"a client without name or address", NULL,
 	 "^from (?:\\(\\)|\\(\\[\\]\\)) by ", 0, NULL},
 	{"virus scanners of qmail", "uid ",
@@ -73,11 +73,11 @@ static const struct format ignored[] = {
 	 NULL},
 	{"delivery", "with LMTP by", "^from \\S+ with LMTP by \\S+ \\(", 0, NULL},
 	{"an address that nobody saw", NULL,
-	 "^from (?&ip4) by \\S+(?:;| (?:\\((?!InterScan)(?!SMTPL)|via |for ))", 0,
-	 NULL},
+	 "^from (?&ip4) by \\S+(?:;| (?:\\((?!InterScan)(?!SMTPL)|via |for |;))",
+	 0, NULL},
 	{"a name that nobody saw", NULL,
-	 "^from (?!\\[?(?&ipa)\\]? )\\S+ by \\S+(?:[;,]| (?:with |via |for |\\(|;|by "
-	 "uid |ID ))", 0, NULL},
+	 "^(?i:from) (?!\\[?(?&ipa)\\]? )(?:\\S+ (?i:by) \\S+;|[^\\s(]+ (?i:by) "
+	 "\\S+(?:,| (?:with |via |for |\\(|;|by uid |ID )))", 0, NULL},
 };
 
 static const struct format auths[] = {
@@ -86,7 +86,7 @@ static const struct format auths[] = {
 	 "[SU]?)\\b", 0, NULL},
 	{"web mail", "(via HTTP)", " by \\S+ \\(via (?<auth>HTTP)\\)", 0, NULL},
 	{"Critical Path", "(authenticated as",
-	 " by \\S+ \\(\\d[\\d.]+\\) \\(authenticated as [^)]+\\)", 0,
+	 " by \\S+ \\(\\d[\\d.]+(?: \\(\\d+\\))?\\) \\(authenticated as [^)]+\\)", 0,
 	 "CriticalPath"},
 	{"Sendmail", "authenticated", "\\([^()]*authenticated\\b.*\\) by ", 0,
 	 "Sendmail"},
@@ -100,35 +100,48 @@ static const struct format auths[] = {
 	 "GMX (SMTP / mail.gmx.net)"},
 };
 
+/* From the particular to the general. */
 static const struct format formats[] = {
+	{"web mail behind a proxy", "(proxying for ",
+	 "^from \\S+ \\(\\[(?&ipa)\\]\\) \\(proxying for " IP "\\) \\([^()]* "
+	 "authenticated user [^)]*\\);? by (?<by>\\S+) with HTTP", 0, NULL},
 	{"web mail", "authenticated user",
-	 "^from (?:\\S+ \\(\\[)?" IP "\\]?\\)?:? \\([^()]* authenticated user "
-	 "[^)]*\\);? by (?<by>\\S+) with HTTP", 0, NULL},
+	 "^from (?:\\S+ \\(\\[)?" IP "\\]?\\)?(?: \\([^)]*\\))* \\([^()]* "
+	 "authenticated user [^)]*\\);? by (?<by>\\S+) with HTTP", 0, NULL},
 	{"web mail", " with HTTP",
 	 "^from " IP "(?: \\(\\[(?&ipa)\\]\\))? by (?<by>\\S+) with HTTP", 0, NULL},
-	{"qmail: LMTP", "(LHLO ",
+	{"LMTP", "(LHLO ",
 	 "^from (?<rdns>\\S+) \\(LHLO (?<helo>\\S*)\\) \\(" IP "\\) by (?<by>\\S+) "
 	 "with LMTP", 0, NULL},
-	{"Exim: no name", NULL,
+	{"Exim, no name", "=",
 	 "^from \\[" IP "\\](?::\\d+)? \\((?=(?:[^)]*?\\bhelo=(?<helo>[^\\s)]+))?)"
 	 "(?=(?:[^)]*?\\bident=(?<ident>[^\\s)]+))?)(?:port|helo|ident)=[^)]*\\) "
-	 "by (?<by>[^\\s;]+)[ ;]", 0, NULL},
+	 "by (?<by>\\S+) ", 0, NULL},
+	{"Exim, no name and no HELO", "Exim ",
+	 "^from \\[" IP "\\](?::\\d+)? by (?<by>\\S+) .*?\\((?<helo>[^\\s()]+)\\).*"
+	 "\\(Exim ", 0, NULL},
+	{"Exim, no name, no helo=", "Exim ",
+	 "^from \\[(?&ipa)\\] \\((?:\\S+ )?\\[" IP "\\]\\) by (?<by>\\S+) .*\\(Exim ",
+	 0, NULL},
 	{"Exim", "Exim ",
 	 "^from (?<rdns>[^\\s\\[(]\\S*) \\(\\[" IP "(?:[.:]\\d+)?\\](?::\\d+)?"
 	 "(?=(?:[^)]* helo=(?<helo>[^\\s)]+))?)"
-	 "(?=(?:[^)]* ident=(?<ident>[^\\s)]+))?)[^)]*\\) .*\\(Exim ", HELO_RDNS,
-	 NULL},
+	 "(?=(?:[^)]* ident=(?<ident>[^\\s)]+))?)[^)]*\\) by (?<by>\\S+) .*\\(Exim ",
+	 HELO_RDNS, NULL},
 	{"Exim 3", "Exim ",
 	 "^from (?<rdns>[^\\s\\[(]\\S*) \\((?<helo>[^\\s()]+)\\) \\[" IP
-	 "(?:\\.\\d+)?\\] .*\\(Exim ", 0, NULL},
+	 "(?:\\.\\d+)?\\] .*by (?<by>\\S+) .*\\(Exim ", 0, NULL},
+	{"Exim, name only", "Exim ",
+	 "^from (?<rdns>[^\\s\\[(]\\S*) \\[" IP "\\] by (?<by>\\S+) .*\\(Exim ",
+	 HELO_RDNS, NULL},
 	{"Microsoft SMTPSVC", "with Microsoft SMTPSVC",
-	 "^from (?<helo>\\S*) ?\\(\\[" IP "\\][^)]*\\) by (?<by>\\S+) with "
+	 "^from (?:(?<helo>[^\\s(]\\S*) )?\\(\\[" IP "\\][^)]*\\) by (?<by>\\S+) with "
 	 "Microsoft SMTPSVC", 0, NULL},
-	{"Exim, name hidden", " helo=",
+	{"Exim, version hidden", " helo=",
 	 "^from (?<rdns>[^\\s(]\\S*) \\(\\[" IP "\\] helo=(?<helo>[^\\s)]+)\\) by "
 	 "(?<by>\\S+) with ", 0, NULL},
 	{"ecelerity", "(ecelerity ",
-	 "^from (?:\\S+ )?\\(\\[" IP "(?::\\d+)?\\](?: helo=(?<helo>\\S+))?\\) by "
+	 "^from (?:\\S+ )?\\(\\[" IP "(?::\\d+)?\\](?: helo=(?<helo>[^\\s)]+))?\\) by "
 	 "(?<by>\\S+) \\(ecelerity ", 0, NULL},
 	{"XMail", "[XMail ",
 	 "^from (?<helo>\\S+) \\(\\[?" IP "\\]?:\\d+\\) by (?<by>\\S+) with \\[XMail"
@@ -136,70 +149,83 @@ static const struct format formats[] = {
 	{"CommuniGate Pro", "CommuniGate Pro",
 	 "^from \\[" IP "\\] \\((?:account [^\\s)]+ ?)?(?:HELO (?<helo>[^\\s)]*))?\\)"
 	 " by (?<by>\\S+) \\(", 0, NULL},
-	{"CommuniGate Pro", "CommuniGate Pro",
-	 "^from (?<rdns>\\S+) \\((?:account \\S+ )?\\[" IP "\\](?: verified)?\\) by "
-	 "(?<by>\\S+) \\(CommuniGate", HELO_RDNS, NULL},
+	{"CommuniGate Pro, name verified", "CommuniGate Pro",
+	 "^from (?<rdns>\\S+) \\(\\[" IP "\\](?: verified)?\\) by (?<by>\\S+) "
+	 "\\(CommuniGate", HELO_RDNS, NULL},
 	{"Postfix", "(Postfix",
-	 "^from (?<helo>[^\\s(]\\S*) \\((?<rdns>\\S*) ?\\[" IP "\\]\\).* by "
+	 "^from (?<helo>[^\\s(]\\S*) \\((?<rdns>\\S*) ?\\[" IP "\\]\\).*\\bby "
 	 "(?<by>\\S+) \\(Postfix", 0, NULL},
-	{"Sendmail with ident", "@",
-	 "^from (?<helo>\\S+) \\((?:IDENT:)?(?<ident>\\S*)@(?<rdns>\\S+?) ?\\[" IP
-	 "\\](?: \\(may be forged\\))?\\).* by (?<by>\\S+) \\(", 0, NULL},
-	{"Sendmail with ident, no name", "@[",
-	 "^from (?<helo>\\S+) \\((?<ident>\\S*)@\\[" IP "\\](?: \\(may be forged\\))?"
-	 "\\).* by (?<by>\\S+) \\(", 0, NULL},
+	{"qmail", "LO ",
+	 "^from (?<rdns>[^\\s(]\\S*) \\((?:HELO|EHLO) (?<helo>[^)]*?)\\) \\("
+	 "(?:(?<ident>\\S*)@)?\\[?" IP "\\]?(?::\\d+)?\\).*\\bby (?<by>\\S+) ",
+	 0, NULL},
+	{"qmail with a login", " with ",
+	 "^from (?<rdns>[^\\s(]\\S*) \\((?:HELO|EHLO) (?<helo>[^)]*?)\\) \\("
+	 "(?:(?<ident>\\S*)@)?\\[?" IP "\\]? with \\S+\\) by (?<by>\\S+) with ",
+	 0, NULL},
+	{"Sendmail, ident", "@",
+	 "^from (?<helo>\\S+) \\((?:IDENT:)?(?<ident>\\S*)@(?<rdns>\\S+) \\[" IP
+	 "\\].* by (?<by>\\S+) \\(", 0, NULL},
+	{"Sendmail, ident and no name", "@[",
+	 "^from (?<helo>\\S+) \\((?<ident>\\S*)@\\[" IP "\\].* by (?<by>\\S+) \\(",
+	 0, NULL},
 	{"Sendmail", "[",
-	 "^from (?<helo>[^\\s(]\\S*) \\((?<rdns>\\S+) ?\\[" IP "\\]"
-	 "(?: \\(may be forged\\))?\\).* by (?<by>\\S+) \\(", 0, NULL},
-	{"qmail", "(",
-	 "^from (?<rdns>[^\\s(]\\S*)(?: \\((?:HELO|EHLO) (?<helo>[^)]*?)\\))? \\("
-	 "(?:(?<ident>\\S*)@)?" IP "(?: with login)?\\).* by (?<by>\\S+?)[ ;]",
-	 HELO_RDNS | HELO_KEPT, NULL},
-	{"qmail-ldap", "([",
-	 "^from (?<rdns>\\S+) \\((?:HELO|EHLO) (?<helo>[^)]*?)\\) \\(\\[" IP "\\]\\).* "
-	 "by (?<by>\\S+?)[ ;]", HELO_KEPT, NULL},
-	{"qmail-ldap with ident", "@[",
-	 "^from (?<rdns>\\S+)(?: \\((?:HELO|EHLO) (?<helo>[^)]*?)\\))? \\("
-	 "(?<ident>\\S*)@\\[" IP "\\]\\).* by (?<by>\\S+?)[ ;]",
-	 HELO_RDNS | HELO_KEPT, NULL},
-	{"GMX", "EHLO",
-	 "^from (?<rdns>\\S+) \\((?:HELO|EHLO) (?<helo>[^)]*?)\\) \\[" IP "\\] by "
+	 "^from (?<helo>[^\\s(]\\S*) \\((?<rdns>\\S+) \\[" IP "\\].* by "
 	 "(?<by>\\S+) \\(", 0, NULL},
-	{"qmail, address only", "([",
-	 "^from (?<rdns>[^\\s(]\\S*) \\(\\[" IP "\\]\\) by (?<by>\\S+) "
-	 "(?:with (?:SMTP|QMQP);|with Microsoft SMTP Server |\\(\\[)",
-	 HELO_RDNS | HELO_KEPT, NULL},
-	{"obtuse smtpd", " claiming to be ",
+	{"Sendmail, no space", "[",
+	 "^from (?<helo>[^\\s(]\\S*) \\((?<rdns>[^\\s@]+)\\[" IP "\\]\\) ?by "
+	 "(?<by>\\S+) ", 0, NULL},
+	{"qmail, name and address", "(",
+	 "^from (?<rdns>[^\\s(]\\S*) \\((?:(?<ident>\\S*)@)?" IP "\\).*\\bby "
+	 "(?<by>\\S+) ", HELO_RDNS, NULL},
+	{"qmail-ldap, ident", "@[",
+	 "^from (?<rdns>[^\\s(]\\S*) \\((?<ident>\\S*)@\\[" IP "\\]\\).*\\bby "
+	 "(?<by>\\S+) ", HELO_RDNS, NULL},
+	{"qmail-ldap", "([",
+	 "^from (?<rdns>[^\\s(]\\S*) \\(\\[" IP "\\]\\).* by (?<by>\\S+) "
+	 "(?:\\(.*\\) )?with .*\\b(?:SMTP|QMQP)(?! id)", HELO_RDNS, NULL},
+	{"GMX", "LO ",
+	 "^from (?<rdns>\\S+) \\((?:HELO|EHLO) (?<helo>[^)]*?)\\) \\[" IP "\\] by "
+	 "(?<by>\\S+) \\([^)]*\\) with ", 0, NULL},
+	{"Obtuse smtpd", "), claiming to be ",
 	 "^from (?<rdns>[^\\s(]+)\\(" IP "\\), claiming to be \"(?<helo>\\S+)\" via "
 	 "\\S+ by (?<by>[^\\s,]+)", 0, NULL},
-	{"obtuse smtpd", "(",
-	 "^from (?<rdns>[^\\s(]+)\\(" IP "\\) .*?by (?<by>[^\\s,]+)", 0, NULL},
-	{"madman", "BY ",
-	 "^FROM (?<helo>\\S+) \\((?<rdns>\\S+) \\[" IP "\\]\\) BY (?<by>\\S+) "
-	 "(?:ID (?<id>\\S+) )?", 0, NULL},
+	{"Obtuse smtpd, no HELO", "(",
+	 "^from (?<rdns>[^\\s(]+)\\(" IP "\\) (?:via \\S+ )?by (?<by>[^\\s,]+),? ", 0, NULL},
+	{"in capitals", " BY ",
+	 "^FROM (?<helo>\\S+) \\((?<rdns>\\S+) \\[" IP "\\]\\) BY (?<by>\\S+)"
+	 "(?: ID (?<id>\\S+))?", 0, NULL},
 	{"NAVGW", "(from ",
 	 "^\\(from (?<helo>\\S+) \\[" IP "\\]\\) by (?<by>\\S+)", 0, NULL},
 	{"MailEnable and others without a name", "from (",
 	 "^from \\((?:(?<helo>[^\\s\\[]+) )?\\[?" IP "\\]?(?::\\d+)?(?: helo="
-	 "(?<helo>[^\\s)]+))?\\) by (?<by>\\S+)[ ;]", 0, NULL},
+	 "(?<helo>[^\\s)]+))?\\) by (?<by>\\S+) ", 0, NULL},
 	{"Scalix", "Scalix",
 	 "^from (?<helo>\\S+) \\( ?" IP "\\) by (?<by>\\S+) \\(Scalix", 0, NULL},
 	{"an address", NULL,
-	 "^from \\[?" IP "\\]? (?:\\([^\\[]* )?by (?<by>\\S+?)[ ;]", 0, NULL},
-	{"a name and an address", NULL,
-	 "^from (?<helo>[^\\s(]\\S*) \\((?<rdns>\\S+) ?\\[" IP "\\]\\).* by "
-	 "(?<by>\\S+)", 0, NULL},
-	{"whatever says HELO", "ELO ",
-	 "^from .*?\\((?:HELO|EHLO) (?<helo>[^\\s)]*)\\).*?\\[" IP
-	 "(?:[.:]\\d+)?\\].* by (?<by>\\S+)", 0, NULL},
-	{"whatever says helo=", "helo=",
-	 "^from .*?\\[" IP "(?:[.:]\\d+)?\\].*?\\bhelo=(?<helo>[^\\s)]+)"
-	 ".* by (?<by>\\S+)", 0, NULL},
-	{"whatever names an address", "[",
-	 "^from (?<helo>\\S+) .*?\\[" IP "(?:[.:]\\d+)?\\].* by (?<by>\\S+)", 0,
+	 "^from \\[" IP "\\] (?:\\((?:(?:HELO|EHLO) (?<helo>[^\\s)]*)|[^)[]*)\\) )?"
+	 "by (?<by>\\S+) ", 0, NULL},
+	{"an address", NULL,
+	 "^from " IP " (?:\\((?:(?:HELO|EHLO) (?<helo>[^\\s)]*)|[^)[]*)\\) )?by "
+	 "(?<by>\\S+) (?:with |\\()", 0, NULL},
+	{"Courier, no name", "(softdnserr ",
+	 "^from (?<helo>\\S+) \\(softdnserr \\[" IP "\\]\\).* by (?<by>\\S+)", 0,
 	 NULL},
+	{"a name and an address", "[",
+	 "^from (?<helo>[^\\s(]\\S*) \\((?<rdns>\\S+) \\[" IP "\\]\\).*\\bby "
+	 "(?<by>\\S+)\\b", 0, NULL},
+	{"whatever says HELO", "LO ",
+	 "^from (?=.*?(?:\\(|\")(?:HELO|EHLO) (?<helo>[^\\s)\"]*))"
+	 "(?=.* by (?<by>\\S+)).*?" SOME_IP, 0, NULL},
+	{"whatever says helo=", "helo=",
+	 "^from (?=.*? by (?<by>\\S+)).*?" SOME_IP ".*?\\bhelo="
+	 "(?<helo>[^\\s)]+)", 0, NULL},
 	{"whatever names an address", "[",
-	 "^(?i:from) .*?\\[" IP "(?:[.:]\\d+)?\\].* by (?<by>\\S+)", 0, NULL},
+	 "^from (?=.* by (?<by>\\S+))(?<helo>\\S+) .*?" SOME_IP, 0, NULL},
+	{"an address first", "[",
+	 "^from (?=.* by (?<by>\\S+))(?<helo>\\S*" SOME_IP "\\S*)", 0, NULL},
+	{"whatever names an address", "[",
+	 "^(?i:from) (?=.* by (?<by>\\S+)).*?" SOME_IP, 0, NULL},
 };
 
 #define NOF(table) (sizeof(table) / sizeof((table)[0]))
@@ -214,9 +240,13 @@ static const char *const member_names[MEMBERS] = {
 
 static const struct format envelope = {"envelope sender", NULL,
     "(?i)\\b(?:return-path|envelope-(?:sender|from))[ :=]<?(?<envfrom>"
-    "[^\\s>)]+)", 0, NULL};
+    "[^\\s<>)]+)", 0, NULL};
 static const struct format queue_id = {"queue id", NULL,
     "\\bid <?(?<id>[^\\s<>;]{3,})", 0, NULL};
+/* At the end, where nothing of worth can follow. */
+static const struct format date = {"date", ":",
+    "[;, ]+(?:[A-Z][a-z]{2}, )?\\d{1,2} [A-Z][a-z]{2} \\d{2,4} "
+    "\\d{1,2}:\\d\\d:\\d\\d (?:[-+]\\d{1,5}|[A-Z]{1,5})$", 0, NULL};
 static const struct format some_by = {"our name", " by ",
     " by (?<by>\\S+)", 0, NULL};
 
@@ -232,7 +262,7 @@ struct relay_formats {
 	struct compiled ignored[NOF(ignored)];
 	struct compiled auths[NOF(auths)];
 	struct compiled formats[NOF(formats)];
-	struct compiled envelope, queue_id, some_by;
+	struct compiled envelope, queue_id, date, some_by;
 	pcre2_match_context *limits;
 };
 
@@ -312,6 +342,8 @@ relay_formats_new(struct relay_formats **formats_r)
 	if (err == 0)
 		err = compile(&f->queue_id, &queue_id);
 	if (err == 0)
+		err = compile(&f->date, &date);
+	if (err == 0)
 		err = compile(&f->some_by, &some_by);
 	if (err != 0) {
 		relay_formats_free(f);
@@ -339,6 +371,7 @@ relay_formats_free(struct relay_formats *f)
 	free_table(f->formats, NOF(f->formats));
 	pcre2_code_free(f->envelope.code);
 	pcre2_code_free(f->queue_id.code);
+	pcre2_code_free(f->date.code);
 	pcre2_code_free(f->some_by.code);
 	pcre2_match_context_free(f->limits);
 	free(f);
@@ -349,7 +382,7 @@ relay_formats_free(struct relay_formats *f)
 struct parsing {
 	const struct relay_formats *f;
 	struct arena *a;
-	const char *text; /* on one line */
+	char *text; /* on one line, without the date */
 	size_t len;
 	pcre2_match_data *data;
 	const char *members[MEMBERS]; /* NULL: not said */
@@ -492,12 +525,13 @@ fill(struct parsing *p, const struct format *format, struct relay *r)
 	if (m[M_HELO] == NULL && (format->flags & HELO_RDNS) != 0 &&
 	    m[M_RDNS] != NULL)
 		m[M_HELO] = arena_strdup(p->a, m[M_RDNS]);
-	if (m[M_RDNS] != NULL && is_unknown(m[M_RDNS]))
+	if (m[M_RDNS] != NULL &&
+	    (is_unknown(m[M_RDNS]) || *m[M_RDNS] == '['))
 		m[M_RDNS] = NULL;
 	if (m[M_RDNS] != NULL)
 		cut_end(m[M_RDNS], ".");
 	if (m[M_BY] != NULL)
-		cut_end(m[M_BY], ".,;>");
+		cut_end(m[M_BY], ";");
 	r->ip = plain_ip(m[M_IP]);
 	r->rdns = tame(p, M_RDNS);
 	r->helo = tame(p, M_HELO);
@@ -506,6 +540,19 @@ fill(struct parsing *p, const struct format *format, struct relay *r)
 	r->envfrom = or_empty(m[M_ENVFROM]);
 	r->id = or_empty(m[M_ID]);
 	r->auth = or_empty(m[M_AUTH]);
+}
+
+static int
+cut_date(struct parsing *p)
+{
+	int err = try(p, &p->f->date);
+
+	if (err > 0)
+		p->len = pcre2_get_ovector_pointer(p->data)[0];
+	while (p->len > 0 && strchr("; ", p->text[p->len - 1]) != NULL)
+		p->len--;
+	p->text[p->len] = '\0';
+	return err;
 }
 
 static int
@@ -519,6 +566,9 @@ parse(struct parsing *p, struct relay *r)
 	which = first(p, f->ignored, NOF(f->ignored));
 	if (which != 0)
 		return which < 0 ? which : RELAY_IGNORED;
+	err = cut_date(p);
+	if (err < 0)
+		return err;
 	which = first(p, f->formats, NOF(f->formats));
 	if (which <= 0)
 		return which < 0 ? which : RELAY_UNPARSEABLE;
