@@ -60,24 +60,26 @@ static const struct format ignored[] = {
 	{"a local program", "pickup", "^from mail pickup service by ", 0, NULL},
 	{"sendmail, local", "localhost",
 	 "^from \\S+ \\((?:\\S+@localhost|localhost \\[\\[UNIX: localhost\\]\\])\\)"
-	 " by ", 0, NULL},
-	{"exim, local", "with local", "^from \\S+ (?:\\(\\S+\\) )?by \\S+ "
-	 "with local(?:-e?smtp|-bsmtp)? \\(", 0, NULL},
+	 ".* by ", 0, NULL},
+	{"exim, local", "with local", "^from .* by \\S+ "
+	 "with local(?:-e?smtp|-bsmtp)? \\(Exim ", 0, NULL},
 	{"servers that tell no address", NULL,
 	 "^from \\S+ \\((?!\\[?(?&ipa))\\S*\\) by \\S+ \\((?:Content Technologies "
 	 "SMTPRS|Clearswift SMTPRS|LSMTP for) ", 0, NULL},
+	{"a client that is told by name alone", "(unverified)",
+	 "^from \\S+ \\(unverified\\) by ", 0, NULL},
 	{"a client without name or address", NULL,
 	 "^from (?:\\(\\)|\\(\\[\\]\\)) by ", 0, NULL},
 	{"virus scanners of qmail", "uid ",
 	 "^from \\S+ by \\S+ (?:by uid \\d+|\\([^)]*, uid \\d+\\)) with ", 0,
 	 NULL},
-	{"delivery", "with LMTP by", "^from \\S+ with LMTP by \\S+ \\(", 0, NULL},
+	{"delivery", "with LMTP by", "^from \\S+ with LMTP by \\S+ ", 0, NULL},
 	{"an address that nobody saw", NULL,
 	 "^from (?&ip4) by \\S+(?:;| (?:\\((?!InterScan)(?!SMTPL)|via |for |;))",
 	 0, NULL},
 	{"a name that nobody saw", NULL,
 	 "^(?i:from) (?!\\[?(?&ipa)\\]? )(?:\\S+ (?i:by) \\S+;|[^\\s(]+ (?i:by) "
-	 "\\S+(?:,| (?:with |via |for |\\(|;|by uid |ID )))", 0, NULL},
+	 "\\S+(?:,| (?:(?:\\[(?&ipa)\\] )?with |via |for |\\(|;|by uid |ID )))", 0, NULL},
 };
 
 static const struct format auths[] = {
@@ -88,7 +90,7 @@ static const struct format auths[] = {
 	{"Critical Path", "(authenticated as",
 	 " by \\S+ \\(\\d[\\d.]+(?: \\(\\d+\\))?\\) \\(authenticated as [^)]+\\)", 0,
 	 "CriticalPath"},
-	{"Sendmail", "authenticated", "\\([^()]*authenticated\\b.*\\) by ", 0,
+	{"Sendmail", "authenticated", "\\([^()]*authenticated\\b.*\\);? by ", 0,
 	 "Sendmail"},
 	{"Postfix", "(Authenticated sender:",
 	 "\\(Authenticated sender: \\S+\\) by \\S+ \\(Postfix", 0, "Postfix"},
@@ -96,7 +98,8 @@ static const struct format auths[] = {
 	 "\\(AUTH: (?<auth>[^\\s)]+)[^)]*\\) by ", 0, NULL},
 	{"CommuniGate Pro", "CommuniGate Pro",
 	 "\\(account .* by \\S+ \\(CommuniGate Pro", 0, "Communigate"},
-	{"GMX", "gmx", " by mail\\.gmx\\.net \\([^)]+\\) with ((?i)e?smtp)", 0,
+	{"GMX", "gmx", "LO \\S*\\) \\[(?&ipa)\\] by mail\\.gmx\\.net \\([^)]+\\) with "
+	 "(?i)e?smtp", 0,
 	 "GMX (SMTP / mail.gmx.net)"},
 };
 
@@ -150,7 +153,7 @@ static const struct format formats[] = {
 	 "^from \\[" IP "\\] \\((?:account [^\\s)]+ ?)?(?:HELO (?<helo>[^\\s)]*))?\\)"
 	 " by (?<by>\\S+) \\(", 0, NULL},
 	{"CommuniGate Pro, name verified", "CommuniGate Pro",
-	 "^from (?<rdns>\\S+) \\(\\[" IP "\\](?: verified)?\\) by (?<by>\\S+) "
+	 "^from (?<rdns>\\S+) \\(\\[" IP "\\] verified\\) by (?<by>\\S+) "
 	 "\\(CommuniGate", HELO_RDNS, NULL},
 	{"Postfix", "(Postfix",
 	 "^from (?<helo>[^\\s(]\\S*) \\((?<rdns>\\S*) ?\\[" IP "\\]\\).*\\bby "
@@ -241,8 +244,12 @@ static const char *const member_names[MEMBERS] = {
 static const struct format envelope = {"envelope sender", NULL,
     "(?i)\\b(?:return-path|envelope-(?:sender|from))[ :=]<?(?<envfrom>"
     "[^\\s<>)]+)", 0, NULL};
-static const struct format queue_id = {"queue id", NULL,
-    "\\bid <?(?<id>[^\\s<>;]{3,})", 0, NULL};
+/* Exchange's four numbers behind mapi are its version. */
+static const struct format queue_id = {"queue id", "id ",
+    "\\b(?!(?<=with mapi )id \\d+(?:\\.\\d+){3}(?![\\w.]))id <?"
+    "(?<id>[^\\s<>;]{3,})", 0, NULL};
+static const struct format fetched = {"fetched from a mailbox", " with ",
+    "^from (?!\\[|\\S+ \\().* by \\S+ with (?:POP3|IMAP)", 0, NULL};
 /* At the end, where nothing of worth can follow. */
 static const struct format date = {"date", ":",
     "[;, ]+(?:[A-Z][a-z]{2}, )?\\d{1,2} [A-Z][a-z]{2} \\d{2,4} "
@@ -262,7 +269,7 @@ struct relay_formats {
 	struct compiled ignored[NOF(ignored)];
 	struct compiled auths[NOF(auths)];
 	struct compiled formats[NOF(formats)];
-	struct compiled envelope, queue_id, date, some_by;
+	struct compiled envelope, queue_id, fetched, date, some_by;
 	pcre2_match_context *limits;
 };
 
@@ -342,6 +349,8 @@ relay_formats_new(struct relay_formats **formats_r)
 	if (err == 0)
 		err = compile(&f->queue_id, &queue_id);
 	if (err == 0)
+		err = compile(&f->fetched, &fetched);
+	if (err == 0)
 		err = compile(&f->date, &date);
 	if (err == 0)
 		err = compile(&f->some_by, &some_by);
@@ -371,6 +380,7 @@ relay_formats_free(struct relay_formats *f)
 	free_table(f->formats, NOF(f->formats));
 	pcre2_code_free(f->envelope.code);
 	pcre2_code_free(f->queue_id.code);
+	pcre2_code_free(f->fetched.code);
 	pcre2_code_free(f->date.code);
 	pcre2_code_free(f->some_by.code);
 	pcre2_match_context_free(f->limits);
@@ -561,8 +571,9 @@ parse(struct parsing *p, struct relay *r)
 	const struct relay_formats *f = p->f;
 	int which, err;
 
-	if (strstr(p->text, "(fetchmail-") != NULL)
-		return RELAY_FETCHMAIL;
+	which = try(p, &f->fetched);
+	if (which != 0)
+		return which < 0 ? which : RELAY_FETCHED;
 	which = first(p, f->ignored, NOF(f->ignored));
 	if (which != 0)
 		return which < 0 ? which : RELAY_IGNORED;

@@ -21,7 +21,7 @@ struct relay_formats;
 enum relay_outcome {
 	RELAY_PARSED,
 	RELAY_IGNORED,	   /* no handing over between hosts, or none that tells */
-	RELAY_FETCHMAIL,   /* ignored, and what stands above it too */
+	RELAY_FETCHED,	   /* from a mailbox, by POP3 or IMAP */
 	RELAY_UNPARSEABLE, /* it should tell, and isn't understood */
 };
 

@@ -162,6 +162,17 @@ from_here(const struct relay_here *here, struct arena *a, struct relay *r)
 	    r->auth == NULL ? ERR_NOMEM : 0;
 }
 
+/* Hops at home, behind the mailbox that the message was fetched from. */
+static bool
+all_private(const struct relay *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (!relay_ip_is_private(list[i].ip))
+			return false;
+	}
+	return true;
+}
+
 static int
 collect(const struct relay_formats *f, const struct hdr_list *header,
     struct arena *a, struct relay *list, struct relays *out)
@@ -182,7 +193,8 @@ collect(const struct relay_formats *f, const struct hdr_list *header,
 			return outcome;
 		if (outcome == RELAY_PARSED)
 			out->count++;
-		else if (outcome == RELAY_FETCHMAIL)
+		else if (outcome == RELAY_FETCHED &&
+		    all_private(list, out->count))
 			out->count = 0;
 		else if (outcome == RELAY_UNPARSEABLE)
 			out->unparseable++;
