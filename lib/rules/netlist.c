@@ -200,8 +200,8 @@ put(struct netlist *l, const struct net *net)
 	return 0;
 }
 
-static int
-put_words(struct netlist *l, const char *entry, struct errmsg *msg_r)
+int
+netlist_add(struct netlist *l, const char *entry, struct errmsg *msg_r)
 {
 	struct net net = {.negated = *entry == '!'};
 	char text[ENTRY_MAX];
@@ -215,23 +215,6 @@ put_words(struct netlist *l, const char *entry, struct errmsg *msg_r)
 	return errmsg_set(msg_r,
 	    "%.100s: not an address or network, such as 192.0.2.1, "
 	    "192.168.0.0/16, 10. or 2001:db8::/32", entry);
-}
-
-int
-netlist_add(struct netlist *l, const char *entry, struct errmsg *msg_r)
-{
-	bool fresh = l->count == 0;
-	int err = 0;
-
-	if (fresh)
-		err = put_words(l, "127.0.0.0/8", msg_r);
-	if (fresh && err == 0)
-		err = put_words(l, "::1", msg_r);
-	if (err == 0)
-		err = put_words(l, entry, msg_r);
-	if (fresh && err != 0)
-		l->count = 0;
-	return err;
 }
 
 bool

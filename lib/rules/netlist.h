@@ -4,7 +4,6 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The first entry that holds an address decides; `!` before it means "not".
- * 127.0.0.0/8 and ::1 are in every list that is not empty.
  */
 #ifndef LIB_RULES_NETLIST_H
 #define LIB_RULES_NETLIST_H
@@ -26,7 +25,7 @@ void netlist_free(struct netlist *l); /* NULL is fine */
  * with `!` before it or not.  0, ERR_NOMEM, ERR_LIMIT, or ERR_CONFIG with
  * words. */
 int netlist_add(struct netlist *l, const char *entry, struct errmsg *msg_r);
-/* No entry: not even 127.0.0.1 is in it (clear_trusted_networks). */
+/* Forget the entries (clear_trusted_networks). */
 void netlist_clear(struct netlist *l);
 /* Has it none?  A NULL list has none. */
 bool netlist_is_empty(const struct netlist *l);

@@ -62,26 +62,37 @@ trust_begin(struct trust *t, const struct relay_nets *nets)
 	t->guess = netlist_is_empty(t->trusted);
 }
 
+/* 127/8 and ::1 are ours, whatever the lists say. */
+static bool
+is_ours(const struct netlist *l, const char *ip)
+{
+	struct in_addr in;
+	struct in6_addr in6;
+
+	if (inet_pton(AF_INET, ip, &in) == 1 && ntohl(in.s_addr) >> 24 == 127)
+		return true;
+	if (inet_pton(AF_INET6, ip, &in6) == 1 && IN6_IS_ADDR_LOOPBACK(&in6))
+		return true;
+	return netlist_has(l, ip);
+}
+
 /* Each of our hosts vouches for the one before it, until there is one that is
  * not ours; a login vouches for a hop as well, and a submission server for all
  * that is behind it. */
 static void
 trust_hop(struct trust *t, struct relay *r)
 {
+	bool listed = is_ours(t->trusted, r->ip);
 	bool vouched = *r->auth != '\0' || t->behind_msa;
 
-	if (t->guess) {
-		t->in_trusted = t->in_trusted && (r->private_ip || vouched);
-		t->in_internal = t->in_trusted;
-	} else {
-		t->in_trusted = t->in_trusted &&
-		    (vouched || netlist_has(t->trusted, r->ip));
-		t->in_internal = t->in_internal && t->in_trusted &&
-		    (vouched || netlist_has(t->internal, r->ip));
-	}
+	if (t->guess)
+		listed = r->private_ip;
+	t->in_trusted = t->in_trusted && (vouched || listed);
+	t->in_internal = t->in_internal && t->in_trusted &&
+	    (t->guess || vouched || is_ours(t->internal, r->ip));
 	r->trusted = t->in_trusted;
 	r->internal = t->in_internal;
-	if (t->in_trusted && !t->guess && !t->behind_msa &&
+	if (t->in_trusted && listed && !t->guess && !t->behind_msa &&
 	    netlist_has(t->msa, r->ip)) {
 		r->msa = true;
 		t->behind_msa = true;
