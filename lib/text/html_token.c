@@ -24,6 +24,7 @@ struct lexer {
 	void *ctx;
 	const char *end;
 	const struct literal *literal; /* NULL: amid markup */
+	const struct literal *open;    /* never closed; before the next tag */
 	bool section;  /* in a CDATA or RCDATA section */
 	bool raw;      /* which of them */
 	bool last;     /* the end was seen: an open comment ends with `>` */
@@ -34,6 +35,17 @@ text(struct lexer *x, const char *from, const char *to, bool raw)
 {
 	if (to > from)
 		x->sink->text(x->ctx, from, (size_t)(to - from), raw);
+}
+
+/* End the element that was never closed. */
+static void
+close_open(struct lexer *x)
+{
+	const struct literal *l = x->open;
+
+	x->open = NULL;
+	if (l != NULL)
+		x->sink->end(x->ctx, l->name, strlen(l->name));
 }
 
 static const char *
@@ -153,6 +165,7 @@ start_tag(struct lexer *x, const char *lt)
 	tag.attrs_len = (size_t)(s - tag.attrs);
 	if (tag.attrs_len == 1 && *tag.attrs == '/')
 		tag.attrs_len = 0; /* <br /> */
+	close_open(x);
 	x->sink->start(x->ctx, &tag);
 	for (size_t i = 0; i < sizeof(literals) / sizeof(*literals); i++)
 		if (ascii_is(tag.name, tag.name_len, literals[i].name))
@@ -172,6 +185,7 @@ end_tag(struct lexer *x, const char *lt)
 	gt = find_gt(s, x->end);
 	if (gt == x->end)
 		return NULL;
+	close_open(x);
 	if (named)
 		x->sink->end(x->ctx, name, (size_t)(s - name));
 	return gt + 1;
@@ -326,16 +340,14 @@ run(struct lexer *x, const char *s)
 	return s;
 }
 
-/* What was not closed at the end. */
+/* What was not closed at the end: the text of a title is looked at again. */
 static void
 finish(struct lexer *x, const char *s)
 {
 	while (s < x->end && x->literal != NULL && !x->literal->to_finish) {
-		const struct literal *l = x->literal;
-
+		x->open = x->literal;
 		x->literal = NULL;
-		x->sink->end(x->ctx, l->name, strlen(l->name));
-		if (l->is_code)
+		if (x->open->is_code)
 			return;
 		s = run(x, s);
 	}
@@ -345,14 +357,11 @@ finish(struct lexer *x, const char *s)
 	}
 	if (s == x->end)
 		return;
-	if (x->literal != NULL || x->section) {
+	if (x->literal != NULL || x->section)
 		text(x, s, x->end, x->section ? x->raw : x->literal->raw);
-		return;
-	}
-	if (s + 1 == x->end || ascii_alpha(s[1]) ||
-	    memchr("_:/!?", s[1], 5) != NULL)
-		return;
-	text(x, s, x->end, false);
+	else if (s + 1 < x->end && !ascii_alpha(s[1]) &&
+		 memchr("_:/!?", s[1], 5) == NULL)
+		text(x, s, x->end, false);
 }
 
 void
@@ -362,4 +371,5 @@ html_tokenize(
 	struct lexer x = {.sink = sink, .ctx = ctx, .end = html + len};
 
 	finish(&x, run(&x, html));
+	close_open(&x);
 }

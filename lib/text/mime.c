@@ -128,6 +128,8 @@ make_body(struct mime *m)
 	struct buf text = BUF_INIT, part = BUF_INIT, out = BUF_INIT;
 	bool wide = false, ok;
 
+	if (m->parts == NULL)
+		return true; /* without parts, SpamAssassin has no Subject */
 	for (const struct mime_part *p = m->parts; p != NULL; p = p->next) {
 		if (time_is_up(m))
 			break;

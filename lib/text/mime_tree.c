@@ -124,12 +124,27 @@ bound_of(const struct line *l, struct content_word bound)
 	return s == end ? kind : BOUND_NONE;
 }
 
-/* The text in lines; of many blank lines on end, a few.  One place is left free
+/* Of many blank lines at the end of l, the first and the last few stay, as
+ * SpamAssassin keeps them; it counts one more at the top of a body. */
+static void
+merge_blanks(struct lines *l, size_t blank)
+{
+	enum { BLANK_MAX = 20 };
+	size_t top = blank == l->count, from;
+
+	if (blank <= BLANK_MAX + top)
+		return;
+	from = l->count - blank + 1 + top;
+	memmove(l->line + from, l->line + l->count - (BLANK_MAX - 1),
+	    (BLANK_MAX - 1) * sizeof(*l->line));
+	l->count = from + BLANK_MAX - 1;
+}
+
+/* The text in lines, of many blank ones a few.  One place is left free
  * in front; the caller frees it: line - 1. */
 static struct lines
 split(struct tree *t, const char *s, size_t len)
 {
-	enum { BLANK_MAX = 20 };
 	struct lines l = {NULL, 0};
 	const char *end = s + len;
 	size_t n = 2, blank = 0;
@@ -151,11 +166,19 @@ split(struct tree *t, const char *s, size_t len)
 		struct line *to = &l.line[l.count];
 
 		*to = (struct line){s, (uint32_t)(next - s), false};
-		blank = is_blank(to) ? blank + 1 : 0;
-		if (blank <= BLANK_MAX)
-			l.count++;
+		if (is_blank(to))
+			blank++;
+		else if (blank > 0) {
+			struct line now = *to;
+
+			merge_blanks(&l, blank);
+			l.line[l.count] = now;
+			blank = 0;
+		}
+		l.count++;
 		s = next;
 	}
+	merge_blanks(&l, blank);
 	t->lines += l.count;
 	return l;
 }
@@ -332,7 +355,8 @@ part_head(struct head *h, struct lines body, bool bounded)
 		    (size_t)(last->s + last->len - first->s) - colon - 1);
 		i = next;
 	}
-	if (i < body.count && body.line[i].len == 1 && *body.line[i].s == '\n')
+	if (i + !bounded < body.count && body.line[i].len == 1 &&
+	    *body.line[i].s == '\n')
 		i++;
 	return i;
 }

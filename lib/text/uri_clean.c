@@ -115,8 +115,10 @@ reference(const char *s, size_t len, char *c_r)
 		return 0;
 	if (code == 0x3002 || code == 0xff0e || code == 0xff61)
 		code = '.';
+	if (code < 33 || code > 126)
+		return 0;
 	*c_r = (char)code;
-	return code >= 33 && code <= 126 ? i + 1 : 0;
+	return i + 1;
 }
 
 static void
