@@ -135,8 +135,6 @@ iconv_name(const char *name, size_t len, char out[32])
 			return false;
 	if (ascii_starts(name, len, "ks_c_5601"))
 		snprintf(out, 32, "UHC");
-	else if (ascii_is(name, len, "gb2312"))
-		snprintf(out, 32, "GBK");
 	else if (ascii_is(name, len, "hz-gb-2312"))
 		snprintf(out, 32, "HZ");
 	else
