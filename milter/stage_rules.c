@@ -210,7 +210,7 @@ tell(const struct state *st, struct message *m, struct rules_input *in)
 	    .client_name = s->client_name,
 	    .login = m->login,
 	    .recipients = recipients(m),
-	    .body_len = m->body_bytes,
+	    .body_total = m->body_bytes,
 	    .facts = fact_names(m),
 	    .now = message_time(m),
 	    .clock = clock_ns,

@@ -237,7 +237,7 @@ load(const char *const *paths, const char *text, size_t len,
 		return ERR_NOMEM;
 	arena_init(&r->arena);
 	r->addresses = addresses_new();
-	if (r->addresses == NULL) {
+	if (r->addresses == NULL || relay_formats_new(&r->formats) != 0) {
 		rules_free(r);
 		return ERR_NOMEM;
 	}
@@ -284,8 +284,18 @@ rules_free(struct rules *r)
 	free(r->order);
 	free(r->mistakes);
 	addresses_free(r->addresses);
+	relay_formats_free(r->formats);
+	netlist_free(r->trusted);
+	netlist_free(r->internal);
+	netlist_free(r->msa);
 	arena_fini(&r->arena);
 	free(r);
+}
+
+bool
+rules_want_body(const struct rules *r)
+{
+	return r->wants_body;
 }
 
 const struct rules_mistake *

@@ -4,9 +4,9 @@
  *
  * rules_load reads files into one object that never changes again and may be
  * used by any number of threads.  rules_run scores one message.  What the
- * header says is decoded lazily, at most once a message.  Text of the body and
- * the relays come from whoever calls, through functions that are asked only
- * when a rule needs them; without them such rules do not hit.
+ * header says is decoded lazily, at most once a message; so are the path that it
+ * took (relays.h) and the text of its body (lib/text/mime.h), and only when a
+ * rule asks for them.
  *
  * What other checks found out are facts.  A meta rule may use them by name, and
  * `score NAME` without a rule of that name gives the fact another score.
@@ -24,6 +24,8 @@
 
 struct arena;
 struct hdr_list;
+struct pslist;
+struct relay_here;
 struct rules;
 
 #define RULES_FILE_MAX (8 * 1024 * 1024) /* octets of one rule file */
@@ -72,6 +74,9 @@ int rules_load_text(const char *text, size_t len,
     const struct rules_setup *setup, struct rules **rules_r);
 void rules_free(struct rules *r);
 
+/* Does a rule that runs look at the body? */
+bool rules_want_body(const struct rules *r);
+
 /* Mistake i, in the order met; NULL: no more. */
 const struct rules_mistake *rules_mistake(const struct rules *r, size_t i);
 /* The word for it: notice, warning, error. */
@@ -84,14 +89,6 @@ struct rules_settings {
 	double required_score;
 	bool required_given;
 	const char *subject_tag; /* rewrite_header Subject; NULL: none */
-	/* Words of trusted_networks, internal_networks, msa_networks and
-	 * originating_ip_headers in order, each list NULL-ended; NULL: not given.
-	 * Networks may begin with `!`. */
-	const char *const *trusted_networks;
-	const char *const *internal_networks;
-	const char *const *msa_networks;
-	const char *const *originating_ip_headers; /* NULL: SpamAssassin's */
-	bool originating_given;
 };
 
 const struct rules_settings *rules_settings(const struct rules *r);
@@ -121,15 +118,7 @@ struct rules_text {
 	size_t len;
 };
 
-/* Some pieces of text: paragraphs, lines, URIs. */
-struct rules_texts {
-	const struct rules_text *list;
-	size_t count;
-};
-
-/* What a message consists of.  Functions may be NULL; they return 0, or a
- * negative ERR_ when there was no memory, and what they give lives as long as
- * the arena. */
+/* What a message consists of. */
 struct rules_input {
 	struct arena *arena; /* of the message; what is found lives in it */
 	const struct hdr_list *headers;
@@ -138,26 +127,20 @@ struct rules_input {
 	const char *helo, *client_ip, *client_name; /* NULL: not known */
 	const char *login;   /* NULL: none */
 	const char *const *recipients; /* envelope, NULL-ended; may be NULL */
-	size_t body_len;     /* octets */
 	const char *const *facts; /* NULL-ended; may be NULL */
 	time_t now;
 	/* CLOCK_MONOTONIC in nanoseconds; NULL: no deadline, nothing timed. */
 	int64_t (*clock)(void);
 	int64_t deadline_ns; /* 0: none; later rules do not run */
 
-	void *ctx; /* for the functions below */
-	/* A pseudo-header of the relays by its name without `X-Spam-Relays-`,
-	 * in lower case (trusted, untrusted, internal, external). */
-	int (*relays)(void *ctx, const char *which, struct rules_text *text_r);
-	/* How many of the Received fields, from the top, are trusted, internal;
-	 * without it none is. */
-	int (*relay_counts)(void *ctx, size_t *trusted_r, size_t *internal_r);
-	/* The body as rendered paragraphs (the first is the subject), as decoded
-	 * lines, the message as it stands, and the URIs in it. */
-	int (*body)(void *ctx, struct rules_texts *texts_r);
-	int (*rawbody)(void *ctx, struct rules_texts *texts_r);
-	int (*full)(void *ctx, struct rules_text *text_r);
-	int (*uris)(void *ctx, struct rules_texts *texts_r);
+	/* What the MTA will write above the header (lib/rules/relays.h); NULL: the
+	 * first Received field tells of the client. */
+	const struct relay_here *here;
+	const char *body; /* NULL: body, rawbody, full and uri rules don't hit */
+	size_t body_len;
+	size_t body_total; /* octets of the body before it was cut */
+	const struct pslist *tlds; /* top-level domains, for addresses in text;
+	                              may be NULL */
 };
 
 struct rules_hit {

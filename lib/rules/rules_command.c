@@ -421,15 +421,27 @@ list_command(struct reader *rd, const char *key, char *value)
 /* -- settings -- */
 
 static void
-add_words(struct reader *rd, struct words *words, char *value)
+add_networks(struct reader *rd, struct netlist **list, const char *command,
+    char *value)
 {
-	if (*value == '\0')
-		rules_say(rd, RULES_ERROR, "expected a value");
-	words->given = true;
-	while (*value != '\0') {
-		char *next = cut(value);
+	struct errmsg msg;
 
-		rules_word(rd, words, value);
+	if (*value == '\0')
+		rules_say(rd, RULES_ERROR, "%s: expected networks", command);
+	if (*list == NULL)
+		*list = netlist_new();
+	while (*value != '\0' && rd->rc == 0) {
+		char *next = cut(value);
+		int rc = *list == NULL ? ERR_NOMEM
+				       : netlist_add(*list, value, &msg);
+
+		if (rc == ERR_CONFIG)
+			rules_say(rd, RULES_ERROR, "%s: %s", command, msg.text);
+		else if (rc == ERR_LIMIT)
+			rules_say(rd, RULES_ERROR, "%s: more than %d entries",
+			    command, NETLIST_MAX);
+		else
+			rd->rc = rc;
 		value = next;
 	}
 }
@@ -437,53 +449,43 @@ add_words(struct reader *rd, struct words *words, char *value)
 static void
 do_trusted(struct reader *rd, char *value)
 {
-	add_words(rd, &rd->trusted, value);
+	add_networks(rd, &rd->rules->trusted, "trusted_networks", value);
 }
 
 static void
 do_internal(struct reader *rd, char *value)
 {
-	add_words(rd, &rd->internal, value);
+	add_networks(rd, &rd->rules->internal, "internal_networks", value);
 }
 
 static void
 do_msa(struct reader *rd, char *value)
 {
-	add_words(rd, &rd->msa, value);
-}
-
-static void
-do_originating(struct reader *rd, char *value)
-{
-	add_words(rd, &rd->originating, value);
+	add_networks(rd, &rd->rules->msa, "msa_networks", value);
 }
 
 static void
 do_clear_trusted(struct reader *rd, char *value)
 {
 	(void)value;
-	rd->trusted = (struct words){0};
+	netlist_free(rd->rules->trusted);
+	rd->rules->trusted = NULL;
 }
 
 static void
 do_clear_internal(struct reader *rd, char *value)
 {
 	(void)value;
-	rd->internal = (struct words){0};
+	netlist_free(rd->rules->internal);
+	rd->rules->internal = NULL;
 }
 
 static void
 do_clear_msa(struct reader *rd, char *value)
 {
 	(void)value;
-	rd->msa = (struct words){0};
-}
-
-static void
-do_clear_originating(struct reader *rd, char *value)
-{
-	(void)value;
-	rd->originating = (struct words){.given = true};
+	netlist_free(rd->rules->msa);
+	rd->rules->msa = NULL;
 }
 
 static void
@@ -552,7 +554,6 @@ static const struct {
     {"body", do_body},
     {"clear_internal_networks", do_clear_internal},
     {"clear_msa_networks", do_clear_msa},
-    {"clear_originating_ip_headers", do_clear_originating},
     {"clear_trusted_networks", do_clear_trusted},
     {"describe", do_describe},
     {"full", do_full},
@@ -560,7 +561,6 @@ static const struct {
     {"internal_networks", do_internal},
     {"meta", do_meta},
     {"msa_networks", do_msa},
-    {"originating_ip_headers", do_originating},
     {"priority", do_priority},
     {"rawbody", do_rawbody},
     {"replace_end", do_replace_end},
@@ -597,7 +597,7 @@ static const char *const unused[] = {"add_header", "adsp_override",
     "geodb_", "hashbl_", "header_address_parser", "inactive_", "image_",
     "loadplugin", "lock_method", "mbox_format_from_regex", "mimeheader",
     "normalize_charset", "ok_languages", "ok_locales", "ole2macro_",
-    "olemacro_", "parse_dkim_uris", "pdf_", "phishing_", "project_",
+    "olemacro_", "originating_ip_headers", "parse_dkim_uris", "pdf_", "phishing_", "project_",
     "pyzor_", "rawbody_part_scan_size", "razor_", "rbl_", "redirector_",
     "redir_", "remove_header", "report", "report_", "resource_limit_",
     "server_", "shortcircuit", "shortcircuit_", "skip_", "spamcop_",

@@ -388,8 +388,13 @@ sort(struct reader *rd)
 		return ERR_NOMEM;
 	}
 	for (size_t i = 0; i < r->count; i++) {
-		if (can_hit(r, r->list[i]))
-			r->order[r->order_count++] = r->list[i];
+		if (!can_hit(r, r->list[i]))
+			continue;
+		r->order[r->order_count++] = r->list[i];
+		r->wants_body |= r->list[i]->kind == RULE_BODY ||
+		    r->list[i]->kind == RULE_RAWBODY ||
+		    r->list[i]->kind == RULE_FULL ||
+		    r->list[i]->kind == RULE_URI;
 	}
 	qsort(r->order, r->order_count, sizeof(struct rule *), by_priority);
 	for (size_t i = 0; i < r->count; i++) {
@@ -400,35 +405,9 @@ sort(struct reader *rd)
 	return 0;
 }
 
-/* A list of words as the settings give it away. */
-static const char *const *
-gather(struct reader *rd, const struct words *words)
-{
-	const char **list;
-	size_t n = 0;
-
-	if (!words->given)
-		return NULL;
-	list = arena_alloc(
-	    &rd->rules->arena, (words->count + 1) * sizeof(*list));
-	if (list == NULL)
-		rd->rc = ERR_NOMEM;
-	for (const struct word *w = words->first; list != NULL && w != NULL;
-	     w = w->next)
-		list[n++] = w->text;
-	return list;
-}
-
 int
 rules_finish(struct reader *rd)
 {
-	struct rules_settings *s = &rd->rules->settings;
-
-	s->trusted_networks = gather(rd, &rd->trusted);
-	s->internal_networks = gather(rd, &rd->internal);
-	s->msa_networks = gather(rd, &rd->msa);
-	s->originating_ip_headers = gather(rd, &rd->originating);
-	s->originating_given = rd->originating.given;
 	compile(rd);
 	return rd->rc != 0 ? rd->rc : sort(rd);
 }

@@ -8,6 +8,9 @@
 #include <stdatomic.h>
 
 #include "lib/arena.h"
+#include "lib/rules/netlist.h"
+#include "lib/rules/relay_formats.h"
+#include "lib/rules/relays.h"
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_list.h"
 #include "lib/rules/rules_pattern.h"
@@ -126,6 +129,9 @@ struct rules {
 	struct selector *selectors;
 	size_t selector_count;
 	struct address_lists lists;
+	struct netlist *trusted, *internal, *msa; /* NULL: not said */
+	struct relay_formats *formats;
+	bool wants_body;
 	struct addresses *addresses; /* how they are read */
 
 	struct rules_mistake *mistakes;
@@ -148,7 +154,6 @@ struct word {
 struct words {
 	struct word *first, *last;
 	size_t count;
-	bool given;
 };
 
 /* While files are read. */
@@ -164,7 +169,6 @@ struct reader {
 	struct pair *tags, *pres, *inters, *posts;
 	const char *tag_start, *tag_end;
 	struct words replaced; /* names in replace_rules */
-	struct words trusted, internal, msa, originating;
 	struct words said; /* what was named once already */
 };
 
@@ -221,11 +225,6 @@ const struct selector *rules_selector(
     struct arena *a, struct selector **list, size_t *count, const char *text);
 /* What it gives: text.data NULL when nothing.  NULL: no memory. */
 struct view_value *rules_selected(struct view *v, const struct selector *s);
-/* The relay's field in a pseudo-header of relays: `ip`, `helo` ... of the first
- * one, or of the last. */
-struct rules_text rules_relay_part(
-    struct rules_text relays, const char *part, bool last);
-
 /* -- rules_eval.c -- */
 
 /* The function of that name, or NULL. */
@@ -240,9 +239,7 @@ struct run {
 	double *values;              /* of each rule: 0 has not hit */
 	struct rules_text *matched;  /* of each rule */
 	struct pattern_match *match; /* what matching needs */
-	struct rules_texts body, rawbody, uris;
-	struct rules_text full;
-	bool have_body, have_rawbody, have_uris, have_full;
+	struct mime *mime;           /* NULL: not made yet */
 	int rc;                      /* ERR_NOMEM sticks */
 };
 

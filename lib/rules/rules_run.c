@@ -5,6 +5,7 @@
 
 #include "lib/err.h"
 #include "lib/rules/rules_impl.h"
+#include "lib/text/mime.h"
 
 
 bool
@@ -124,68 +125,54 @@ run_header(struct run *run, struct finding *f)
 	}
 }
 
-/* -- what others make of the body -- */
-
-typedef int texts_fn(void *ctx, struct rules_texts *texts_r);
-
-static const struct rules_texts *
-texts(struct run *run, texts_fn *fn, struct rules_texts *keep, bool *have)
-{
-	if (!*have && fn != NULL && fn(run->in->ctx, keep) != 0)
-		run->rc = ERR_NOMEM;
-	*have = true;
-	return keep;
-}
+/* -- body, rawbody, full, uri -- */
 
 static void
-run_texts(struct run *run, struct finding *f, const struct rules_texts *t,
+run_pieces(struct run *run, struct finding *f, enum mime_view_kind kind,
     size_t from)
 {
+	const struct rules_input *in = run->in;
+	const struct mime_env env = {.tlds = in->tlds};
 	bool multiple = f->rule->flags & RULE_MULTIPLE;
+	const struct text_view *t = NULL;
 
-	for (size_t i = from; i < t->count && run->rc == 0; i++) {
-		match_text(run, f, t->list[i]);
+	if (in->body == NULL)
+		return;
+	if (run->mime == NULL)
+		run->mime = mime_new(
+		    in->arena, in->headers, in->body, in->body_len, &env);
+	if (run->mime != NULL)
+		t = mime_view(run->mime, kind);
+	if (t == NULL)
+		run->rc = ERR_NOMEM;
+	for (size_t i = from; run->rc == 0 && i < t->count; i++) {
+		match_text(run, f,
+		    (struct rules_text){
+			t->pieces[i].text, t->pieces[i].len});
 		if (f->hits > 0 && !multiple)
 			return;
 	}
 }
 
 static void
-run_full(struct run *run, struct finding *f)
-{
-	if (!run->have_full && run->in->full != NULL &&
-	    run->in->full(run->in->ctx, &run->full) != 0)
-		run->rc = ERR_NOMEM;
-	run->have_full = true;
-	if (run->full.data != NULL)
-		match_text(run, f, run->full);
-}
-
-static void
 run_one(struct run *run, struct finding *f)
 {
-	const struct rules_input *in = run->in;
-
 	switch (f->rule->kind) {
 	case RULE_HEADER:
 		run_header(run, f);
 		break;
 	case RULE_BODY:
-		run_texts(run, f,
-		    texts(run, in->body, &run->body, &run->have_body),
+		run_pieces(run, f, MIME_BODY,
 		    f->rule->flags & RULE_NOSUBJECT ? 1 : 0);
 		break;
 	case RULE_RAWBODY:
-		run_texts(run, f,
-		    texts(run, in->rawbody, &run->rawbody, &run->have_rawbody),
-		    0);
-		break;
-	case RULE_URI:
-		run_texts(run, f,
-		    texts(run, in->uris, &run->uris, &run->have_uris), 0);
+		run_pieces(run, f, MIME_RAWBODY, 0);
 		break;
 	case RULE_FULL:
-		run_full(run, f);
+		run_pieces(run, f, MIME_FULL, 0);
+		break;
+	case RULE_URI:
+		run_pieces(run, f, MIME_URI, 0);
 		break;
 	case RULE_EVAL:
 		f->hits = f->rule->eval(run, f->rule);
@@ -309,7 +296,7 @@ rules_run(const struct rules *r, const struct rules_input *in,
 	int rc = ERR_NOMEM;
 
 	*result_r = (struct rules_result){0};
-	run.view = view_new(in, r->addresses, r->selector_count);
+	run.view = view_new(in, r, r->selector_count);
 	run.values =
 	    arena_alloc(in->arena, (r->count + 1) * sizeof(*run.values));
 	run.matched =

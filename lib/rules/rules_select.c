@@ -225,19 +225,28 @@ take_range(struct view *v, bool raw, size_t from, size_t to, struct pieces *p)
 	return rc;
 }
 
+/* Received fields that tell of relays which are trusted, or internal: the one
+ * that the MTA has yet to write is none of them. */
+static size_t
+fields_of(const struct view *v, size_t relays)
+{
+	return v->in->here != NULL && relays > 0 ? relays - 1 : relays;
+}
+
 static int
 take_all(struct view *v, const struct selector *s, struct pieces *p)
 {
-	size_t trusted = 0, internal = 0;
 	bool raw = s->modifiers & SELECT_RAW;
-	int rc = 0;
+	const struct relays *r;
+	size_t trusted, internal;
 
 	if (s->source == SELECT_ALL)
 		return take_range(v, raw, 0, SIZE_MAX, p);
-	if (v->in->relay_counts != NULL)
-		rc = v->in->relay_counts(v->in->ctx, &trusted, &internal);
-	if (rc != 0)
-		return rc;
+	r = view_relays(v);
+	if (r == NULL)
+		return ERR_NOMEM;
+	trusted = fields_of(v, r->trusted);
+	internal = fields_of(v, r->internal);
 	switch (s->source) {
 	case SELECT_ALL_TRUSTED:
 		return take_range(v, raw, 0, trusted + 1, p);
@@ -253,14 +262,20 @@ take_all(struct view *v, const struct selector *s, struct pieces *p)
 static int
 take_relays(struct view *v, const char *which, struct pieces *p)
 {
-	struct rules_text text = {0};
-	int rc = 0;
+	const struct relays *r = view_relays(v);
+	const char *text;
 
-	if (v->in->relays != NULL)
-		rc = v->in->relays(v->in->ctx, which, &text);
-	if (rc != 0 || text.data == NULL)
-		return rc;
-	return pieces_add(p, v->in->arena, text.data, text.len);
+	if (r == NULL)
+		return ERR_NOMEM;
+	if (strcmp(which, "trusted") == 0)
+		text = r->text_trusted;
+	else if (strcmp(which, "untrusted") == 0)
+		text = r->text_untrusted;
+	else if (strcmp(which, "internal") == 0)
+		text = r->text_internal;
+	else
+		text = r->text_external;
+	return pieces_add(p, v->in->arena, text, strlen(text));
 }
 
 static int
@@ -277,31 +292,6 @@ take_message_ids(struct view *v, bool raw, struct pieces *p)
 
 /* -- the envelope's sender -- */
 
-struct rules_text
-rules_relay_part(struct rules_text relays, const char *part, bool last)
-{
-	struct rules_text found = {0};
-	char mark[32];
-	size_t mark_len = (size_t)snprintf(mark, sizeof(mark), " %s=", part);
-	const char *end = relays.data + relays.len;
-
-	for (const char *p = relays.data; p != NULL && p < end;) {
-		const char *at = memmem(p, (size_t)(end - p), mark, mark_len);
-
-		if (at == NULL)
-			break;
-		at += mark_len;
-		found.data = at;
-		while (at < end && *at != ' ')
-			at++;
-		found.len = (size_t)(at - found.data);
-		if (!last)
-			break;
-		p = at;
-	}
-	return found;
-}
-
 /* The first address of the topmost field of that name. */
 static int
 first_address(struct view *v, const char *name, struct rules_text *text_r)
@@ -312,7 +302,7 @@ first_address(struct view *v, const char *name, struct rules_text *text_r)
 
 	*text_r = (struct rules_text){0};
 	if (f != NULL)
-		rc = addresses_read(v->addresses, v->in->arena, f->raw.data,
+		rc = addresses_read(v->rules->addresses, v->in->arena, f->raw.data,
 		    f->raw.len, &list);
 	while (list != NULL && list->address.data == NULL)
 		list = list->next;
@@ -346,23 +336,21 @@ has_fetchmail(const struct view *v)
 static int
 guess_from_relays(struct view *v, struct rules_text *text_r)
 {
-	struct rules_text untrusted = {0}, trusted = {0};
-	int rc = 0;
+	const struct relays *r = view_relays(v);
+	const struct relay *relay;
+	const char *at;
 
 	*text_r = (struct rules_text){0};
-	if (v->in->relays == NULL)
-		return 0;
-	rc = v->in->relays(v->in->ctx, "untrusted", &untrusted);
-	if (rc == 0)
-		rc = v->in->relays(v->in->ctx, "trusted", &trusted);
-	if (rc == 0)
-		*text_r = untrusted.len > 0
-		    ? rules_relay_part(untrusted, "envfrom", false)
-		    : rules_relay_part(trusted, "envfrom", true);
-	if (text_r->data != NULL && (text_r->data[0] == '@' ||
-		memchr(text_r->data, '@', text_r->len) == NULL))
-		text_r->data = NULL;
-	return rc;
+	if (r == NULL)
+		return ERR_NOMEM;
+	relay = relays_first_untrusted(r);
+	if (relay == NULL && r->trusted > 0)
+		relay = &r->list[r->trusted - 1];
+	at = relay == NULL ? NULL : strchr(relay->envfrom, '@');
+	if (at != NULL && at != relay->envfrom)
+		*text_r = (struct rules_text){
+		    relay->envfrom, strlen(relay->envfrom)};
+	return 0;
 }
 
 /* As SpamAssassin, which does not know it either, guesses it. */
@@ -494,7 +482,7 @@ to_addresses(struct view *v, unsigned bits, struct pieces *p)
 	     one = one->next) {
 		struct address *list;
 
-		rc = addresses_read(v->addresses, v->in->arena, one->text.data,
+		rc = addresses_read(v->rules->addresses, v->in->arena, one->text.data,
 		    one->text.len, &list);
 		for (; rc == 0 && list != NULL; list = list->next) {
 			if (bits & SELECT_ADDR && list->address.data != NULL)
@@ -744,7 +732,7 @@ rules_select(const struct rules *r, const char *selector,
 
 	if (s == NULL)
 		return ERR_SYNTAX;
-	v = view_new(in, r->addresses, count);
+	v = view_new(in, r, count);
 	value = v == NULL ? NULL : rules_selected(v, s);
 	if (value == NULL)
 		return ERR_NOMEM;

@@ -7,6 +7,7 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/hdr.h"
+#include "lib/rules/rules_impl.h"
 #include "lib/text/ascii.h"
 #include "lib/text/encoded_word.h"
 
@@ -50,8 +51,8 @@ set_field(struct view_field *f, struct arena *a, const struct hdr *h)
 }
 
 struct view *
-view_new(const struct rules_input *in, const struct addresses *addresses,
-    size_t selectors)
+view_new(
+    const struct rules_input *in, const struct rules *rules, size_t selectors)
 {
 	struct view *v = arena_alloc(in->arena, sizeof(*v));
 	const struct hdr *h = in->headers->first;
@@ -59,7 +60,7 @@ view_new(const struct rules_input *in, const struct addresses *addresses,
 	if (v == NULL)
 		return NULL;
 	v->in = in;
-	v->addresses = addresses;
+	v->rules = rules;
 	v->fields = arena_alloc(
 	    in->arena, (in->headers->count + 1) * sizeof(*v->fields));
 	v->values =
@@ -104,4 +105,22 @@ view_next(
 			return f;
 	}
 	return NULL;
+}
+
+const struct relays *
+view_relays(struct view *v)
+{
+	const struct rules *r = v->rules;
+	const struct relay_nets nets = {r->trusted, r->internal, r->msa};
+	struct relays *relays;
+
+	if (v->relays != NULL)
+		return v->relays;
+	relays = arena_alloc(v->in->arena, sizeof(*relays));
+	if (relays == NULL ||
+	    relays_build(r->formats, &nets, v->in->headers, v->in->here,
+		v->in->arena, relays) != 0)
+		return NULL;
+	v->relays = relays;
+	return relays;
 }

@@ -11,7 +11,7 @@
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_literal.h"
 
-struct addresses;
+struct relays;
 struct selector;
 
 struct view_field {
@@ -31,7 +31,8 @@ struct view_value {
 
 struct view {
 	const struct rules_input *in;
-	const struct addresses *addresses;
+	const struct rules *rules;
+	struct relays *relays; /* NULL: not made yet */
 	struct view_field *fields;
 	size_t count;
 	struct view_value *values; /* by the selector's number */
@@ -39,8 +40,10 @@ struct view {
 };
 
 /* In the message's arena.  NULL: no memory. */
-struct view *view_new(const struct rules_input *in,
-    const struct addresses *addresses, size_t selectors);
+struct view *view_new(
+    const struct rules_input *in, const struct rules *rules, size_t selectors);
+/* The path that the message took.  NULL: no memory. */
+const struct relays *view_relays(struct view *v);
 /* A field's value, decoded, with "\n" behind it; 0 or ERR_NOMEM. */
 int view_decode(struct view *v, struct view_field *f);
 /* The next field of that name (lower case) behind `after` (NULL: from the top);

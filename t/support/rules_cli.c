@@ -66,7 +66,9 @@ read_mail(struct mail *m, const char *path)
 	    buf_text(&m->bytes), m->bytes.len, on_field, m);
 	m->in = (struct rules_input){.arena = &m->arena,
 	    .headers = &m->headers,
+	    .body = buf_text(&m->bytes) + body,
 	    .body_len = m->bytes.len - body,
+	    .body_total = m->bytes.len - body,
 	    .clock = clock_ns,
 	    .now = time(NULL)};
 }
