@@ -202,6 +202,7 @@ collect(const struct relay_formats *f, const struct hdr_list *header,
 		    &list[out->count]);
 		if (outcome < 0)
 			return outcome;
+		list[out->count].field = seen;
 		if (outcome == RELAY_PARSED)
 			out->count++;
 		else if (outcome == RELAY_FETCHED &&

@@ -24,6 +24,8 @@ struct relay {
 	const char *ip; /* the client's, without IPv6: and ::ffff: */
 	const char *rdns, *helo, *by, *ident, *envfrom, *id;
 	const char *auth;  /* how the client logged in */
+	size_t field;      /* which Received field told of it, from 1; 0: the one
+			    * that is not there yet */
 	bool private_ip;   /* RFC 1918 and other addresses of no one */
 	bool msa, trusted, internal;
 };

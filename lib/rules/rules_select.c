@@ -225,12 +225,13 @@ take_range(struct view *v, bool raw, size_t from, size_t to, struct pieces *p)
 	return rc;
 }
 
-/* Received fields that tell of relays which are trusted, or internal: the one
- * that the MTA has yet to write is none of them. */
+/* So many Received fields, from the top, stand above that of the relay. */
 static size_t
-fields_of(const struct view *v, size_t relays)
+fields_above(const struct relays *r, size_t relay)
 {
-	return v->in->here != NULL && relays > 0 ? relays - 1 : relays;
+	if (relay >= r->count)
+		return SIZE_MAX - 1;
+	return r->list[relay].field == 0 ? 0 : r->list[relay].field - 1;
 }
 
 static int
@@ -245,8 +246,8 @@ take_all(struct view *v, const struct selector *s, struct pieces *p)
 	r = view_relays(v);
 	if (r == NULL)
 		return ERR_NOMEM;
-	trusted = fields_of(v, r->trusted);
-	internal = fields_of(v, r->internal);
+	trusted = fields_above(r, r->trusted);
+	internal = fields_above(r, r->internal);
 	switch (s->source) {
 	case SELECT_ALL_TRUSTED:
 		return take_range(v, raw, 0, trusted + 1, p);
