@@ -10,7 +10,10 @@
 #include "chain.h"
 #include "lib/conf/conf.h"
 #include "lib/err.h"
+#include "lib/pslist.h"
+#include "lib/rules/relays.h"
 #include "lib/rules/rules.h"
+#include "lib/text/mime.h"
 #include "log.h"
 #include "rules_conf.h"
 #include "snapshot.h"
@@ -67,6 +70,7 @@ struct state {
 	struct rules *rules; /* NULL: only the facts count */
 	struct limits limits[2]; /* by direction */
 	int64_t time_ns;
+	struct pslist *tlds;     /* NULL: no rule looks at the body */
 };
 
 static void
@@ -75,6 +79,7 @@ unload(void *state)
 	struct state *st = state;
 
 	rules_free(st->rules);
+	pslist_free(st->tlds);
 	free(st);
 }
 
@@ -150,9 +155,12 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 		    st->rules == NULL
 			? 5
 			: rules_settings(st->rules)->required_score};
-	if (st->rules != NULL)
-		warn(st->rules);
-	return 0;
+	if (st->rules == NULL)
+		return 0;
+	warn(st->rules);
+	return rules_want_body(st->rules)
+	    ? pslist_open(conf_str(c, "PublicSuffixList"), &st->tlds, msg_r)
+	    : 0;
 }
 
 static int64_t
@@ -197,13 +205,38 @@ recipients(struct message *m)
 	return list;
 }
 
+/* The Received field that the MTA will put on top; NULL: the client is not known,
+ * so the message's own fields are all there is. */
+static const struct relay_here *
+here(struct message *m)
+{
+	const struct session *s = m->session;
+	struct relay_here *h = arena_alloc(&m->arena, sizeof(*h));
+
+	if (h == NULL || s->client_ip[0] == '\0')
+		return NULL;
+	*h = (struct relay_here){.ip = s->client_ip,
+	    .rdns = s->client_name,
+	    .helo = s->helo,
+	    .by = s->host,
+	    .envfrom = m->sender,
+	    .id = m->queue_id,
+	    .auth = m->login == NULL ? "" : "ESMTPA"};
+	return h;
+}
+
 static bool
 tell(const struct state *st, struct message *m, struct rules_input *in)
 {
 	const struct session *s = m->session;
+	const struct buf *body = *message_slot(m);
 
 	*in = (struct rules_input){.arena = &m->arena,
 	    .headers = &m->headers,
+	    .here = here(m),
+	    .body = body != NULL ? buf_text(body) : st->tlds != NULL ? "" : NULL,
+	    .body_len = body == NULL ? 0 : body->len,
+	    .tlds = st->tlds,
 	    .sender = m->sender,
 	    .helo = s->helo,
 	    .client_ip = s->client_ip[0] == '\0' ? NULL : s->client_ip,
@@ -320,6 +353,37 @@ decide(const struct state *st, struct message *m, double sum)
 	return verdict_make(action, text);
 }
 
+/* Rules see the beginning of what is long. */
+static struct verdict
+body(struct message *m, const unsigned char *data, size_t len)
+{
+	const struct state *st = message_state(m);
+	struct buf *b = *message_slot(m);
+
+	if (st->tlds == NULL)
+		return verdict_none;
+	if (b == NULL) {
+		*message_slot(m) = b = arena_alloc(&m->arena, sizeof(*b));
+		if (b == NULL)
+			return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	}
+	if (len > MIME_BODY_DEFAULT - b->len)
+		len = MIME_BODY_DEFAULT - b->len;
+	buf_add(b, data, len);
+	return b->failed ? verdict_error(VERDICT_E_INTERNAL, "no memory")
+			 : verdict_none;
+}
+
+static void
+finish(struct message *m, const struct verdict *outcome)
+{
+	struct buf *b = *message_slot(m);
+
+	(void)outcome;
+	if (b != NULL)
+		buf_fini(b);
+}
+
 static struct verdict
 eom(struct message *m)
 {
@@ -344,5 +408,7 @@ const struct stage stage_rules = {
     .options = options,
     .load = load,
     .unload = unload,
+    .body = body,
     .eom = eom,
+    .finish = finish,
 };
