@@ -9,6 +9,7 @@
 
 #include "chain.h"
 #include "lib/conf/conf.h"
+#include "lib/dkim/dkim_verify.h"
 #include "lib/err.h"
 #include "lib/pslist.h"
 #include "lib/rules/relays.h"
@@ -191,6 +192,22 @@ fact_names(struct message *m)
 }
 
 static const char *const *
+dkim_domains(struct message *m)
+{
+	size_t count = m->dkim == NULL ? 0 : m->dkim->count, n = 0;
+	const char **list =
+	    arena_alloc(&m->arena, (count + 1) * sizeof(*list));
+
+	for (size_t i = 0; list != NULL && i < count; i++) {
+		const struct dkim_verdict *v = &m->dkim->list[i];
+
+		if (v->status == DKIM_STATUS_PASS && v->domain != NULL)
+			list[n++] = v->domain;
+	}
+	return list;
+}
+
+static const char *const *
 recipients(struct message *m)
 {
 	const char **list = arena_alloc(
@@ -245,10 +262,12 @@ tell(const struct state *st, struct message *m, struct rules_input *in)
 	    .recipients = recipients(m),
 	    .body_total = m->body_bytes,
 	    .facts = fact_names(m),
+	    .dkim_domains = dkim_domains(m),
 	    .now = message_time(m),
 	    .clock = clock_ns,
 	    .deadline_ns = clock_ns() + st->time_ns};
-	return in->recipients != NULL && in->facts != NULL;
+	return in->recipients != NULL && in->facts != NULL &&
+	    in->dkim_domains != NULL;
 }
 
 /* -- what came of it -- */

@@ -128,6 +128,7 @@ struct rules_input {
 	const char *login;   /* NULL: none */
 	const char *const *recipients; /* envelope, NULL-ended; may be NULL */
 	const char *const *facts; /* NULL-ended; may be NULL */
+	const char *const *dkim_domains; /* whose signatures are valid; likewise */
 	time_t now;
 	/* CLOCK_MONOTONIC in nanoseconds; NULL: no deadline, nothing timed. */
 	int64_t (*clock)(void);

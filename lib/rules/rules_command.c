@@ -395,6 +395,27 @@ take_off_list(struct reader *rd, size_t which, char *value)
 	}
 }
 
+/* A piece of a subject, all that stands behind the command. */
+static bool
+subject_command(struct reader *rd, const char *name, const char *value)
+{
+	bool welcome = strcmp(name, "welcomelist_subject") == 0;
+	const char *glob;
+
+	if (!welcome && strcmp(name, "blocklist_subject") != 0)
+		return false;
+	glob = arena_printf(&rd->rules->arena, "*%s*", value);
+	if (*value == '\0')
+		rules_say(rd, RULES_ERROR, "%s: expected a text", name);
+	else if (glob == NULL)
+		rd->rc = ERR_NOMEM;
+	else
+		rd->rc = list_add(&rd->rules->lists, &rd->rules->arena,
+		    welcome ? LIST_WELCOME_SUBJECT : LIST_BLOCK_SUBJECT, glob,
+		    NULL);
+	return true;
+}
+
 /* Is it a command of a list?  Then it is done. */
 static bool
 list_command(struct reader *rd, const char *key, char *value)
@@ -404,6 +425,8 @@ list_command(struct reader *rd, const char *key, char *value)
 
 	if (!modern(key, name, sizeof(name)))
 		return false;
+	if (subject_command(rd, name, value))
+		return true;
 	off = strncmp(name, "un", 2) == 0 ? name + 2 : NULL;
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
 		if (strcmp(name, lists[i].command) == 0) {

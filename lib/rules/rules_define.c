@@ -408,6 +408,7 @@ sort(struct reader *rd)
 int
 rules_finish(struct reader *rd)
 {
+	rules_list_rules(rd);
 	compile(rd);
 	return rd->rc != 0 ? rd->rc : sort(rd);
 }

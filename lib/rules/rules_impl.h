@@ -77,8 +77,12 @@ struct meta; /* a compiled expression (rules_meta.c) */
 struct run;
 struct rule;
 
-/* An eval function: does it hit?  Arguments are NULL-ended. */
-typedef bool rules_eval_fn(struct run *run, const struct rule *rule);
+/* What `eval:NAME()` asks: a function, or whether another check found that. */
+struct eval_function {
+	const char *name;
+	bool (*fn)(struct run *run, const struct rule *rule); /* or NULL */
+	const char *fact;
+};
 
 struct rule {
 	const char *name;
@@ -102,8 +106,8 @@ struct rule {
 	const char *source;                /* the pattern as written */
 	struct pattern *pattern;
 	struct meta *meta;                 /* RULE_META */
-	rules_eval_fn *eval;               /* RULE_EVAL; NULL: not built in */
-	const char *const *args;
+	const struct eval_function *eval;  /* RULE_EVAL; NULL: not built in */
+	const char *const *args;           /* NULL-ended; may be NULL */
 	struct rule *hash_next;
 };
 
@@ -225,10 +229,20 @@ const struct selector *rules_selector(
     struct arena *a, struct selector **list, size_t *count, const char *text);
 /* What it gives: text.data NULL when nothing.  NULL: no memory. */
 struct view_value *rules_selected(struct view *v, const struct selector *s);
+/* The same by its text, not kept: *text_r is "" when there is nothing.  0, or
+ * ERR_SYNTAX, ERR_NOMEM. */
+int rules_gather(
+    struct view *v, const char *selector, struct rules_text *text_r);
+
 /* -- rules_eval.c -- */
 
 /* The function of that name, or NULL. */
-rules_eval_fn *rules_eval_find(const char *name);
+const struct eval_function *rules_eval_find(const char *name);
+
+/* -- rules_eval_list.c -- */
+
+/* Rules for the lists that were given, where no file has them. */
+void rules_list_rules(struct reader *rd);
 
 /* -- rules_run.c -- */
 

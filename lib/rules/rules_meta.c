@@ -157,7 +157,9 @@ value(const void *ctx, size_t number)
 	const struct asked *a = ctx;
 	const struct rule *rule = a->meta->rules[number];
 
-	if (rule->kind == RULE_NONE)
+	/* What is not built in may still be known by that name. */
+	if (rule->kind == RULE_NONE ||
+	    (rule->kind == RULE_EVAL && rule->eval == NULL))
 		return rules_fact(a->run, rule->name);
 	return a->run->values[rule->number];
 }

@@ -23,14 +23,12 @@ rules_fact(const struct run *run, const char *name)
 struct rules_text
 rules_get(struct run *run, const char *selector)
 {
-	struct rules_text text = {"", 0};
-	int rc = rules_select(run->rules, selector, run->in, &text);
+	struct rules_text text;
+	int rc = rules_gather(run->view, selector, &text);
 
 	if (rc == ERR_NOMEM)
 		run->rc = rc;
-	if (text.data == NULL)
-		text = (struct rules_text){"", 0};
-	return text;
+	return rc == 0 ? text : (struct rules_text){"", 0};
 }
 
 /* What a rule has found so far. */
@@ -175,7 +173,9 @@ run_one(struct run *run, struct finding *f)
 		run_pieces(run, f, MIME_URI, 0);
 		break;
 	case RULE_EVAL:
-		f->hits = f->rule->eval(run, f->rule);
+		f->hits = f->rule->eval->fn == NULL
+		    ? rules_fact(run, f->rule->eval->fact)
+		    : f->rule->eval->fn(run, f->rule);
 		break;
 	case RULE_META:
 		f->hits = rules_meta_value(f->rule->meta, run);

@@ -721,6 +721,21 @@ rules_selected(struct view *v, const struct selector *s)
 }
 
 int
+rules_gather(struct view *v, const char *selector, struct rules_text *text_r)
+{
+	struct selector s = {0};
+
+	*text_r = (struct rules_text){0};
+	if (!parse_selector(v->in->arena, selector, &s))
+		return ERR_SYNTAX;
+	if (gather(v, &s, text_r) != 0)
+		return ERR_NOMEM;
+	if (text_r->data == NULL)
+		text_r->data = "";
+	return 0;
+}
+
+int
 rules_select(const struct rules *r, const char *selector,
     const struct rules_input *in, struct rules_text *text_r)
 {
