@@ -147,7 +147,7 @@ struct rules_input {
 struct rules_hit {
 	const char *name;     /* the rules' own, lives as long as they do */
 	const char *describe; /* likewise; NULL: nothing is said */
-	double score;
+	double score;         /* all hits of a `tflags multiple` rule together */
 	double value;         /* how often, or what a meta came to */
 	bool sub;             /* a `__` rule: counts for metas only */
 	struct rules_text matched; /* what the pattern met first; data NULL: the

@@ -302,40 +302,33 @@ struct ordering {
 
 #define META_DEPTH_MAX 1000 /* metas of metas */
 
-/* Metas stand behind all that they name.  A zero-scored meta is not run, and
- * what waits for it never is (Plugin/Check.pm, do_meta_tests). */
-static bool
+/* Metas stand behind all that they name. */
+static void
 place_meta(struct ordering *o, struct rule *rule)
 {
 	struct rules *r = o->rd->rules;
 	const struct rule *dep;
-	bool ready = true;
 
 	if (o->state[rule->number] == DONE)
-		return rule->meta != NULL && rules_runs(r, rule);
+		return;
 	if (o->state[rule->number] == UNDER_WAY || o->depth > META_DEPTH_MAX) {
 		rules_say_at(o->rd, RULES_ERROR, rule->file, rule->line,
 		    "meta %s depends on itself", rule->name);
 		rule->meta = NULL;
-		return false;
+		return;
 	}
 	o->state[rule->number] = UNDER_WAY;
 	o->depth++;
 	for (size_t i = 0; rule->meta != NULL &&
 	     (dep = rules_meta_rule(rule->meta, i)) != NULL;
 	     i++) {
-		if (dep->kind == RULE_META &&
-		    !place_meta(o, r->list[dep->number]))
-			ready = false;
+		if (dep->kind == RULE_META)
+			place_meta(o, r->list[dep->number]);
 	}
 	o->depth--;
 	o->state[rule->number] = DONE;
-	if (!ready)
-		rule->meta = NULL;
-	if (rule->meta == NULL || !rules_runs(r, rule))
-		return false;
-	r->order[r->order_count++] = rule;
-	return true;
+	if (rule->meta != NULL && rules_runs(r, rule))
+		r->order[r->order_count++] = rule;
 }
 
 static int
