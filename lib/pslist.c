@@ -56,3 +56,10 @@ pslist_org(const struct pslist *list, const char *domain)
 {
 	return psl_registrable_domain(list->ctx, domain);
 }
+
+bool
+pslist_has_tld(const struct pslist *list, const char *label)
+{
+	return psl_is_public_suffix2(
+	    list->ctx, label, PSL_TYPE_ANY | PSL_TYPE_NO_STAR_RULE);
+}

@@ -5,6 +5,8 @@
 #ifndef LIB_PSLIST_H
 #define LIB_PSLIST_H
 
+#include <stdbool.h>
+
 struct errmsg;
 struct pslist;
 
@@ -18,5 +20,8 @@ void pslist_free(struct pslist *list);
 /* The part of a domain (as idna_ascii makes it) that somebody registered: a
  * public suffix and the label before it.  NULL: it is a public suffix. */
 const char *pslist_org(const struct pslist *list, const char *domain);
+
+/* Is the label (lower case, A-label) a top-level domain? */
+bool pslist_has_tld(const struct pslist *list, const char *label);
 
 #endif

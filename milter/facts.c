@@ -6,6 +6,7 @@
 #include "lib/dnsbl.h"
 #include "lib/helo.h"
 #include "lib/iprev.h"
+#include "lib/rules/rules.h"
 #include "lib/spf/spf.h"
 #include "posternctl.h"
 #include "session.h"
@@ -119,4 +120,35 @@ facts_symbols(const struct symbol *first)
 		json_array_append_new(list,
 		    json_pack("{s:s,s:f}", "name", s->name, "score", s->score));
 	return list;
+}
+
+static json_t *
+hits(const struct rules_hit *first)
+{
+	json_t *list = json_array();
+
+	for (const struct rules_hit *h = first; h != NULL; h = h->next)
+		json_array_append_new(list,
+		    json_pack("{s:s,s:f,s:f,s:o,s:o}", "name", h->name,
+			"score", h->score, "value", h->value, "matched",
+			h->matched.data == NULL
+			    ? json_null()
+			    : posternctl_stringn(
+				  h->matched.data, h->matched.len),
+			"describe", posternctl_string(h->describe)));
+	return list;
+}
+
+json_t *
+facts_rules(const struct rules_result *r)
+{
+	json_t *limited;
+
+	if (r == NULL)
+		return json_null();
+	limited = json_array();
+	for (size_t i = 0; r->limited != NULL && r->limited[i] != NULL; i++)
+		json_array_append_new(limited, json_string(r->limited[i]));
+	return json_pack("{s:o,s:o,s:b}", "hits", hits(r->hits), "limited",
+	    limited, "late", r->late);
 }

@@ -15,6 +15,7 @@ struct dmarc_result;
 struct dnsbl_finding;
 struct helo_fact;
 struct iprev_result;
+struct rules_result;
 struct spf_result;
 struct symbol;
 
@@ -25,5 +26,8 @@ json_t *facts_dnsbl(const struct dnsbl_finding *first);
 json_t *facts_rdns(const struct iprev_result *r);
 json_t *facts_helo(const struct helo_fact *f);
 json_t *facts_symbols(const struct symbol *first);
+
+/* What the rules found; null when none was run. */
+json_t *facts_rules(const struct rules_result *r);
 
 #endif

@@ -22,6 +22,7 @@ static const struct command *const commands[] = {
     &command_check,
     &command_key,
     &command_quota,
+    &command_rules,
     NULL,
 };
 

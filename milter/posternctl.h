@@ -23,10 +23,14 @@ struct command {
 extern const struct command command_check;
 extern const struct command command_key;
 extern const struct command command_quota;
+extern const struct command command_rules;
 
 /* The configuration, read off line; NULL after saying why.  config NULL: the
  * installed file if there is one, the defaults otherwise. */
 struct snapshot *posternctl_load(const char *config);
+/* Messages through the chain as `check` does it, with nothing printed of them;
+ * paths NULL-ended.  An exit code. */
+int posternctl_walk(struct snapshot *snap, char *const *paths);
 /* Say how the command is used; returns EX_USAGE. */
 int posternctl_usage(const struct command *c);
 

@@ -23,7 +23,7 @@
 #define CHUNK 65536 /* octets of body at a time, as MTAs send it */
 #define TIME_MAX_ 253402300799LL /* the end of the year 9999 */
 
-enum output { OUTPUT_JSON, OUTPUT_MESSAGE, OUTPUT_TEXT };
+enum output { OUTPUT_JSON, OUTPUT_MESSAGE, OUTPUT_TEXT, OUTPUT_NONE };
 
 /* The envelope that every message is judged with. */
 struct check {
@@ -137,15 +137,15 @@ result_json(const char *file, const struct message *m, const struct verdict *v)
 	bool out = m->direction == DIRECTION_OUTBOUND;
 
 	return json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:f,s:s,"
-			 "s:o,s:o,s:o,s:o,s:s?}",
+			 "s:o,s:o,s:o,s:o,s:o,s:s?}",
 	    "file", posternctl_string(file), "direction",
 	    out ? "outbound" : "inbound", "account",
 	    posternctl_string(m->account), "spf", facts_spf(m->spf),
 	    "spf_helo", facts_spf(m->spf_helo), "dkim", facts_dkim(m->dkim),
 	    "dmarc", facts_dmarc(m->dmarc), "rdns", facts_rdns(m->iprev),
-	    "helo", facts_helo(m->helo),
-	    "dnsbl", facts_dnsbl(m->dnsbl),
-	    "symbols", facts_symbols(m->symbols), "score", message_score(m),
+	    "helo", facts_helo(m->helo), "dnsbl", facts_dnsbl(m->dnsbl),
+	    "rules", facts_rules(m->rules), "symbols",
+	    facts_symbols(m->symbols), "score", message_score(m),
 	    "verdict", verdict_word(v->action), "decided_by",
 	    posternctl_string(v->by), "reply", reply_json(v), "edits",
 	    edits_json(m), "allowed", m->allowed);
@@ -218,6 +218,8 @@ print_result(const struct check *c, const char *file, struct message *m,
 		break;
 	case OUTPUT_TEXT:
 		print_text(file, m, v);
+		break;
+	case OUTPUT_NONE:
 		break;
 	}
 }
@@ -329,6 +331,16 @@ check_path(struct check *c, const char *path)
 	}
 	check_stream(c, path, f);
 	fclose(f);
+}
+
+int
+posternctl_walk(struct snapshot *snap, char *const *paths)
+{
+	struct check c = {.snap = snap, .from = "", .output = OUTPUT_NONE};
+
+	for (; *paths != NULL; paths++)
+		check_path(&c, *paths);
+	return c.rc;
 }
 
 static bool

@@ -244,6 +244,8 @@ refuse_symbols(
 {
 	const struct dataset *set = m->session->snap->refuse;
 
+	if (m->direction != DIRECTION_INBOUND)
+		return verdict_none;
 	for (const struct symbol *s = first; set != NULL && s != NULL;
 	     s = s->next) {
 		struct dataset_entry e;

@@ -30,6 +30,7 @@ struct helo_result;
 struct iprev;
 struct iprev_result;
 struct snapshot;
+struct rules_result;
 struct spf_result;
 
 #define STAGES_MAX 32 /* size of the per-stage arrays; checked at start */
@@ -127,6 +128,7 @@ struct message {
 	const struct dmarc_result *dmarc;  /* dmarc; NULL: not checked */
 	const struct dnsbl_finding *dnsbl; /* dnsbl: what lists were asked and
 	    answered; NULL: none was asked */
+	const struct rules_result *rules;  /* rules; NULL: no rule was run */
 	struct symbol *symbols, *last_symbol; /* what was found, in order */
 	const char *allowed; /* allowlist: what in AllowList speaks for it
 	    (client, helo, sender, from); NULL: nothing */

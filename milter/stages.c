@@ -23,6 +23,7 @@ const struct stage *const stages[] = {
     &stage_rdns,      /* what came of iprev; after all that wait */
     &stage_header,    /* looks at no result, and waits for nobody */
     &stage_allowlist, /* is it so, what they say who are in the list? */
+    &stage_rules,     /* weighs all that was found */
     &stage_refuse,    /* says what those before it refuse for */
     &stage_quota,     /* counts what all before it let pass */
     &stage_authres,   /* reports what all before it found */

@@ -21,6 +21,7 @@ extern const struct stage stage_refuse;
 extern const struct stage stage_allowlist;
 extern const struct stage stage_blocklist;
 extern const struct stage stage_helo;
+extern const struct stage stage_rules;
 extern const struct stage stage_sign;
 extern const struct stage stage_quota;
 extern const struct stage stage_software;

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "rules.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/err.h"
+#include "lib/rules/rules_address.h"
+#include "lib/rules/rules_impl.h"
+#include "lib/rules/rules_read.h"
+
+#define HASH_FIRST 1024
+
+/* -- names -- */
+
+/* Files are the admin's own: nobody aims at this hash. */
+static size_t
+hash(const char *name)
+{
+	uint64_t h = UINT64_C(14695981039346656037);
+
+	for (; *name != '\0'; name++)
+		h = (h ^ (unsigned char)*name) * UINT64_C(1099511628211);
+	return (size_t)h;
+}
+
+const struct rule *
+rules_find(const struct rules *r, const char *name)
+{
+	struct rule *rule;
+
+	if (r->hash_size == 0)
+		return NULL;
+	rule = r->hash[hash(name) % r->hash_size];
+	while (rule != NULL && strcmp(rule->name, name) != 0)
+		rule = rule->hash_next;
+	return rule;
+}
+
+/* Room for one more. */
+static int
+grow(struct rules *r)
+{
+	size_t size = r->hash_size == 0 ? HASH_FIRST : r->hash_size * 2;
+	struct rule **list, **table;
+
+	if (r->count < r->hash_size)
+		return 0;
+	list = realloc(r->list, size * sizeof(struct rule *));
+	if (list == NULL)
+		return ERR_NOMEM;
+	r->list = list;
+	table = calloc(size, sizeof(struct rule *));
+	if (table == NULL)
+		return ERR_NOMEM;
+	free(r->hash);
+	r->hash = table;
+	r->hash_size = size;
+	for (size_t i = 0; i < r->count; i++) {
+		struct rule **at = &table[hash(list[i]->name) % size];
+
+		list[i]->hash_next = *at;
+		*at = list[i];
+	}
+	return 0;
+}
+
+static struct rule *
+new_rule(struct reader *rd, const char *name)
+{
+	struct rule *rule = arena_alloc(&rd->rules->arena, sizeof(*rule));
+
+	if (rule == NULL)
+		return NULL;
+	rule->name = rules_keep(rd, name, strlen(name));
+	rule->file = rd->file;
+	rule->line = rd->line;
+	rule->sub = strncmp(name, "__", 2) == 0;
+	return rule->name == NULL ? NULL : rule;
+}
+
+struct rule *
+rules_named(struct reader *rd, const char *name)
+{
+	struct rules *r = rd->rules;
+	struct rule *rule = (struct rule *)rules_find(r, name);
+	struct rule **at;
+
+	if (rule != NULL)
+		return rule;
+	if (r->count == RULES_COUNT_MAX) {
+		if (rules_once(rd, "too many rules"))
+			rules_say(rd, RULES_ERROR,
+			    "more than %d rules; read fewer files",
+			    RULES_COUNT_MAX);
+		return NULL;
+	}
+	if (grow(r) != 0 || (rule = new_rule(rd, name)) == NULL) {
+		rd->rc = ERR_NOMEM;
+		return NULL;
+	}
+	rule->number = r->count;
+	r->list[r->count++] = rule;
+	at = &r->hash[hash(name) % r->hash_size];
+	rule->hash_next = *at;
+	*at = rule;
+	return rule;
+}
+
+/* Conf/Parser.pm, fix_tests: 1 without a score line, 0.01 for T_ rules. */
+double
+rules_score(const struct rules *r, const struct rule *rule)
+{
+	double score = strncmp(rule->name, "T_", 2) == 0 ? 0.01 : 1;
+
+	if (rule->scored)
+		return rule->scores[r->score_set];
+	return rule->flags & RULE_NICE ? -score : score;
+}
+
+bool
+rules_runs(const struct rules *r, const struct rule *rule)
+{
+	return rule->kind != RULE_NONE && rules_score(r, rule) != 0;
+}
+
+/* -- what is wrong -- */
+
+static void
+say(struct reader *rd, enum rules_severity severity, const char *file,
+    unsigned line, const char *fmt, va_list ap)
+{
+	struct rules *r = rd->rules;
+	struct rules_mistake *m;
+	size_t room = r->mistake_room == 0 ? 16 : r->mistake_room * 2;
+
+	r->failed |= severity == RULES_ERROR;
+	if (r->mistake_count == RULES_MISTAKES_MAX) {
+		r->mistake_more++;
+		return;
+	}
+	if (r->mistake_count == r->mistake_room) {
+		m = realloc(r->mistakes, room * sizeof(*m));
+		if (m == NULL) {
+			rd->rc = ERR_NOMEM;
+			return;
+		}
+		r->mistakes = m;
+		r->mistake_room = room;
+	}
+	m = &r->mistakes[r->mistake_count++];
+	m->severity = severity;
+	m->file = file;
+	m->line = line;
+	m->text = arena_vprintf(&r->arena, fmt, ap);
+	if (m->text == NULL) {
+		m->text = "no memory";
+		rd->rc = ERR_NOMEM;
+	}
+}
+
+void
+rules_say(struct reader *rd, enum rules_severity severity, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(rd, severity, rd->file, rd->line, fmt, ap);
+	va_end(ap);
+}
+
+void
+rules_say_at(struct reader *rd, enum rules_severity severity, const char *file,
+    unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(rd, severity, file, line, fmt, ap);
+	va_end(ap);
+}
+
+char *
+rules_keep(struct reader *rd, const char *text, size_t len)
+{
+	char *copy = arena_memdup(&rd->rules->arena, text, len);
+
+	if (copy == NULL)
+		rd->rc = ERR_NOMEM;
+	return copy;
+}
+
+void
+rules_word(struct reader *rd, struct words *words, const char *text)
+{
+	struct word *w = arena_alloc(&rd->rules->arena, sizeof(*w));
+
+	if (w == NULL ||
+	    (w->text = rules_keep(rd, text, strlen(text))) == NULL) {
+		rd->rc = ERR_NOMEM;
+		return;
+	}
+	if (words->last == NULL)
+		words->first = w;
+	else
+		words->last->next = w;
+	words->last = w;
+	words->count++;
+}
+
+bool
+rules_once(struct reader *rd, const char *text)
+{
+	for (const struct word *w = rd->said.first; w != NULL; w = w->next) {
+		if (strcmp(w->text, text) == 0)
+			return false;
+	}
+	rules_word(rd, &rd->said, text);
+	return true;
+}
+
+/* -- the whole -- */
+
+static int
+load(const char *const *paths, const char *text, size_t len,
+    const struct rules_setup *setup, struct rules **rules_r)
+{
+	struct rules *r = calloc(1, sizeof(*r));
+	struct reader rd = {.rules = r,
+	    .setup = setup,
+	    .tag_start = "<",
+	    .tag_end = ">",
+	    .file = setup->source == NULL ? "rules" : setup->source};
+
+	if (r == NULL)
+		return ERR_NOMEM;
+	arena_init(&r->arena);
+	r->addresses = addresses_new();
+	if (r->addresses == NULL || relay_formats_new(&r->formats) != 0) {
+		rules_free(r);
+		return ERR_NOMEM;
+	}
+	r->score_set = setup->score_set;
+	r->settings.required_score = 5; /* SpamAssassin's */
+	for (size_t i = 0; paths != NULL && paths[i] != NULL; i++)
+		rules_read_path(&rd, paths[i]);
+	if (paths == NULL)
+		rules_read_text(&rd, text, len);
+	if (rd.rc == 0)
+		rd.rc = rules_finish(&rd);
+	if (rd.rc != 0) {
+		rules_free(r);
+		return rd.rc;
+	}
+	*rules_r = r;
+	return r->failed ? ERR_CONFIG : 0;
+}
+
+int
+rules_load(const char *const *paths, const struct rules_setup *setup,
+    struct rules **rules_r)
+{
+	return load(paths, NULL, 0, setup, rules_r);
+}
+
+int
+rules_load_text(const char *text, size_t len, const struct rules_setup *setup,
+    struct rules **rules_r)
+{
+	return load(NULL, text, len, setup, rules_r);
+}
+
+void
+rules_free(struct rules *r)
+{
+	if (r == NULL)
+		return;
+	for (size_t i = 0; i < r->count; i++)
+		pattern_free(r->list[i]->pattern);
+	free(r->list);
+	free(r->hash);
+	free(r->counts);
+	free(r->order);
+	free(r->mistakes);
+	addresses_free(r->addresses);
+	relay_formats_free(r->formats);
+	netlist_free(r->trusted);
+	netlist_free(r->internal);
+	netlist_free(r->msa);
+	arena_fini(&r->arena);
+	free(r);
+}
+
+bool
+rules_want_body(const struct rules *r)
+{
+	return r->wants_body;
+}
+
+const struct rules_mistake *
+rules_mistake(const struct rules *r, size_t i)
+{
+	return i < r->mistake_count ? &r->mistakes[i] : NULL;
+}
+
+const char *
+rules_severity_word(enum rules_severity severity)
+{
+	static const char *const words[] = {"notice", "warning", "error"};
+
+	return words[severity];
+}
+
+const struct rules_settings *
+rules_settings(const struct rules *r)
+{
+	return &r->settings;
+}
+
+bool
+rules_info(const struct rules *r, size_t i, struct rules_info *info_r)
+{
+	static const char *const kinds[] = {"none", "header", "body", "rawbody",
+	    "full", "uri", "meta", "eval", "empty"};
+	const struct rule *rule;
+	struct rule_count *c;
+
+	if (i >= r->count)
+		return false;
+	rule = r->list[i];
+	c = &r->counts[i];
+	*info_r = (struct rules_info){.name = rule->name,
+	    .kind = kinds[rule->kind],
+	    .file = rule->file,
+	    .line = rule->line,
+	    .score = rules_score(r, rule),
+	    .describe = rule->describe,
+	    .runs = rules_runs(r, rule),
+	    .tried = atomic_load_explicit(&c->tried, memory_order_relaxed),
+	    .hits = atomic_load_explicit(&c->hits, memory_order_relaxed),
+	    .limited = atomic_load_explicit(&c->limited, memory_order_relaxed),
+	    .ns = atomic_load_explicit(&c->ns, memory_order_relaxed)};
+	return true;
+}
+
+bool
+rules_rescore(const struct rules *r, const char *fact, double *score_r)
+{
+	const struct rule *rule = rules_find(r, fact);
+
+	if (rule == NULL || rule->kind != RULE_NONE || !rule->scored)
+		return false;
+	*score_r = rule->scores[r->score_set];
+	return true;
+}

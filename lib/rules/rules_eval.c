@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "rules_eval.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/text/ascii.h"
+#include "lib/utf8.h"
+
+#define SORTED_MIN 7   /* recipients from which on their order says something */
+#define SIMILAR_MIN 5
+#define SIMILAR_LEN 2  /* letters that are compared */
+#define RECIPIENTS_MAX 256
+#define SUBJECT_MIN 10 /* shorter ones are not called all capitals */
+#define GOOGLE_STATE_MIN 60
+
+const char *
+eval_arg(const struct rule *rule, size_t i)
+{
+	for (size_t n = 0; rule->args != NULL && rule->args[n] != NULL; n++) {
+		if (n == i)
+			return rule->args[n];
+	}
+	return "";
+}
+
+/* -- fields -- */
+
+static bool
+missing_to(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return rules_get(run, "To").len == 0 &&
+	    rules_get(run, "Apparently-To").len == 0;
+}
+
+/* How many different values has it? */
+static bool
+header_count(struct run *run, const struct rule *rule)
+{
+	struct rules_text all = rules_get(run, eval_arg(rule, 0));
+	long count = 0;
+
+	for (size_t i = 0; i < all.len;) {
+		const char *line = all.data + i;
+		const char *end = memchr(line, '\n', all.len - i);
+		size_t len = end == NULL ? all.len - i : (size_t)(end - line);
+		bool seen = false;
+
+		for (size_t j = 0; j < i && !seen;) {
+			const char *old = all.data + j;
+			size_t n = (size_t)((const char *)memchr(
+						old, '\n', all.len - j) -
+			    old);
+
+			seen = n == len && memcmp(old, line, n) == 0;
+			j += n + 1;
+		}
+		count += !seen;
+		i += len + 1;
+	}
+	return count >= atol(eval_arg(rule, 1)) &&
+	    count <= atol(eval_arg(rule, 2));
+}
+
+static bool
+is_control(unsigned char c)
+{
+	return c < 0x20 && c != '\t' && c != '\n' && c != '\r';
+}
+
+/* Octets above 0x7e and controls; UTF-8 is none of these (RFC 6532). */
+static bool
+illegal_chars(struct run *run, const struct rule *rule)
+{
+	char *selector = arena_printf(
+	    run->in->arena, "%s:raw", eval_arg(rule, 0));
+	struct rules_text t;
+	size_t illegal = 0, controls = 0, high = 0, exempt = 0, at = 0, n;
+
+	if (selector == NULL)
+		return false;
+	t = rules_get(run, selector);
+	while (at < t.len && (n = utf8_length(t.data + at, t.len - at)) > 0)
+		at += n;
+	for (size_t i = 0; i < t.len; i++) {
+		unsigned char c = (unsigned char)t.data[i];
+
+		high += c >= 0x80;
+		controls += is_control(c);
+		illegal += is_control(c) || c >= 0x7f;
+		exempt += c == 0xa2 || c == 0xa3 || c == 0xae;
+	}
+	if (t.len == 0 || (at == t.len && high > 0 && controls == 0))
+		return false;
+	/* One cent, pound or registered sign may stand in a subject. */
+	if (illegal > 0 && exempt == 1 &&
+	    strcasecmp(selector, "subject:raw") == 0)
+		illegal--;
+	return (double)illegal / (double)t.len >=
+	    atof(eval_arg(rule, 1)) &&
+	    (double)illegal >= atof(eval_arg(rule, 2));
+}
+
+/* `Re:` and its kin, as often as they stand there. */
+static void
+skip_replies(struct rules_text *t)
+{
+	static const char *const words[] = {"re", "fwd", "fw", "aw", "antwort",
+	    "wg", "sv", "vb", "vs", "vl"};
+	size_t i = 0;
+
+	while (i < sizeof(words) / sizeof(*words)) {
+		size_t len = strlen(words[i]);
+
+		if (ascii_starts(t->data, t->len, words[i]) && t->len > len &&
+		    t->data[len] == ':') {
+			t->data += len + 1;
+			t->len -= len + 1;
+			while (t->len > 0 && ascii_space(*t->data)) {
+				t->data++;
+				t->len--;
+			}
+			i = 0;
+		} else {
+			i++;
+		}
+	}
+}
+
+/* Character sets whose encoded form is all capitals. */
+static bool
+is_capital_charset(struct rules_text raw)
+{
+	static const char *const words[] = {"koi", "jp", "jis", "euc", "gb",
+	    "big5", "isoir", "cp1251", "windows-1251", "georgianps", "pt154",
+	    "tis"};
+	const char *at = memmem(raw.data, raw.len, "=?", 2);
+	const char *end;
+
+	if (at == NULL)
+		return false;
+	at += 2;
+	end = memchr(at, '?', raw.len - (size_t)(at - raw.data));
+	for (const char *p = at; end != NULL && p < end; p++) {
+		for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+			if (ascii_starts(p, (size_t)(end - p), words[i]))
+				return true;
+		}
+	}
+	return false;
+}
+
+static bool
+all_caps(struct run *run, const struct rule *rule)
+{
+	struct rules_text t = rules_get(run, "Subject");
+	bool space = false;
+	size_t letters = 0;
+
+	(void)rule;
+	while (t.len > 0 && ascii_space(t.data[t.len - 1]))
+		t.len--;
+	skip_replies(&t);
+	for (size_t i = 0; i < t.len; i++) {
+		space |= ascii_space(t.data[i]);
+		letters += ascii_alpha(t.data[i]);
+		if (ascii_alpha(t.data[i]) &&
+		    ascii_lower(t.data[i]) == t.data[i])
+			return false;
+	}
+	return space && t.len >= SUBJECT_MIN && letters > 0 &&
+	    !is_capital_charset(rules_get(run, "Subject:raw"));
+}
+
+/* %NAME where a mailer should have put something in. */
+static bool
+unresolved_template(struct run *run, const struct rule *rule)
+{
+	static const char *const exempt[] = {"x-vms-to:", "x-uidl:", "x-face:",
+	    "to:", "cc:", "from:", "subject:", "references:", "in-reply-to:",
+	    "message-id:", "x-message-id:", "resent-message-id:",
+	    "x-original-message-id:"};
+	struct rules_text all = rules_get(run, "ALL");
+	const char *line = all.data, *end = all.data + all.len;
+
+	(void)rule;
+	while (line < end) {
+		const char *eol = memchr(line, '\n', (size_t)(end - line));
+		size_t len = (size_t)((eol == NULL ? end : eol) - line);
+		bool skip = false;
+
+		for (size_t i = 0; i < sizeof(exempt) / sizeof(*exempt); i++)
+			skip |= ascii_starts(line, len, exempt[i]);
+		for (size_t i = 0; !skip && i + 2 < len; i++) {
+			char b = line[i + 1], c = line[i + 2];
+
+			if (line[i] == '%' && b >= 'A' && b <= 'Z' &&
+			    ((c >= 'A' && c <= 'Z') || c == '_' || c == '-'))
+				return true;
+		}
+		line += len + 1;
+	}
+	return false;
+}
+
+static bool
+same_text(struct rules_text a, struct rules_text b)
+{
+	return a.len == b.len && strncasecmp(a.data, b.data, a.len) == 0;
+}
+
+static struct rules_text
+first_line(struct rules_text t)
+{
+	const char *end = memchr(t.data, '\n', t.len);
+
+	if (end != NULL)
+		t.len = (size_t)(end - t.data);
+	return t;
+}
+
+static bool
+matching_from(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return same_text(first_line(rules_get(run, "EnvelopeFrom:addr")),
+	    first_line(rules_get(run, "From:addr")));
+}
+
+/* The recipient's name at the beginning of the subject, or the address in it. */
+static bool
+to_in_subject(struct run *run, const struct rule *rule)
+{
+	struct rules_text to = first_line(rules_get(run, "To:addr"));
+	struct rules_text s = first_line(rules_get(run, "Subject"));
+	const char *at = memchr(to.data, '@', to.len);
+	size_t end;
+
+	if (to.len == 0)
+		return false;
+	if (strcmp(eval_arg(rule, 0), "address") == 0) {
+		for (size_t i = 0; i + to.len <= s.len; i++) {
+			end = i + to.len;
+			if (strncasecmp(s.data + i, to.data, to.len) == 0 &&
+			    (i == 0 || !ascii_word(s.data[i - 1])) &&
+			    (end == s.len || !ascii_word(s.data[end])))
+				return true;
+		}
+		return false;
+	}
+	if (at != NULL)
+		to.len = (size_t)(at - to.data);
+	if (ascii_starts(s.data, s.len, "re:") ||
+	    ascii_starts(s.data, s.len, "fw:")) {
+		for (end = 3; end < s.len && ascii_space(s.data[end]); end++)
+			;
+		s = (struct rules_text){s.data + end, s.len - end};
+		return same_text(s, to);
+	}
+	if (same_text(s, to))
+		return true;
+	return s.len > to.len && memcmp(s.data, to.data, to.len) == 0 &&
+	    strchr(",:;!?-", s.data[to.len]) != NULL &&
+	    (s.len == to.len + 1 || ascii_space(s.data[to.len + 1]));
+}
+
+static bool
+google_message(struct run *run)
+{
+	struct rules_text x = rules_get(run, "X-Received");
+	struct rules_text r = rules_get(run, "Received");
+
+	return memmem(x.data, x.len, "by 10.", 6) != NULL ||
+	    memmem(x.data, x.len, "by 2002:a", 9) != NULL ||
+	    memmem(r.data, r.len, "by smtp.googlemail.com with ESMTPSA id ",
+		39) != NULL ||
+	    (rules_get(run, "X-Gm-Message-State").len >= GOOGLE_STATE_MIN &&
+		rules_get(run, "X-Google-Smtp-Source").len >=
+		    GOOGLE_STATE_MIN);
+}
+
+static bool
+forged_gmail(struct run *run, const struct rule *rule)
+{
+	static const char name[] = "gmail.com";
+	struct rules_text from = first_line(rules_get(run, "From:addr"));
+	size_t len = sizeof(name) - 1;
+
+	(void)rule;
+	return from.len > len &&
+	    strncasecmp(from.data + from.len - len, name, len) == 0 &&
+	    !ascii_word(from.data[from.len - len - 1]) && !google_message(run);
+}
+
+/* -- recipients -- */
+
+struct recipients {
+	struct rules_text list[RECIPIENTS_MAX];
+	size_t count;
+};
+
+static void
+add_lines(struct recipients *r, struct rules_text t)
+{
+	while (t.len > 0 && r->count < RECIPIENTS_MAX) {
+		struct rules_text one = first_line(t);
+		size_t skip = one.len < t.len ? one.len + 1 : one.len;
+
+		if (r->count == 0 || !same_text(r->list[r->count - 1], one))
+			r->list[r->count++] = one;
+		t.data += skip;
+		t.len -= skip;
+	}
+}
+
+static void
+get_recipients(struct run *run, struct recipients *r)
+{
+	r->count = 0;
+	add_lines(r, rules_get(run, "ToCc:addr"));
+	if (r->count < SIMILAR_MIN)
+		add_lines(r, rules_get(run, "Bcc:addr"));
+}
+
+static bool
+sorted_recipients(struct run *run, const struct rule *rule)
+{
+	struct recipients r;
+
+	(void)rule;
+	get_recipients(run, &r);
+	for (size_t i = 1; i < r.count; i++) {
+		const struct rules_text *a = &r.list[i - 1], *b = &r.list[i];
+		int rc = memcmp(
+		    a->data, b->data, a->len < b->len ? a->len : b->len);
+
+		if (rc > 0 || (rc == 0 && a->len > b->len))
+			return false;
+	}
+	return r.count >= SORTED_MIN;
+}
+
+static struct rules_text
+host_of(struct rules_text t)
+{
+	const char *at = memchr(t.data, '@', t.len);
+
+	if (at == NULL)
+		return (struct rules_text){"", 0};
+	at++;
+	return (struct rules_text){at, t.len - (size_t)(at - t.data)};
+}
+
+static bool
+alike(struct rules_text a, struct rules_text b)
+{
+	size_t n = a.len < SIMILAR_LEN ? a.len : SIMILAR_LEN;
+	size_t m = b.len < SIMILAR_LEN ? b.len : SIMILAR_LEN;
+
+	return n == m && memcmp(a.data, b.data, n) == 0;
+}
+
+static bool
+similar_recipients(struct run *run, const struct rule *rule)
+{
+	const char *min = eval_arg(rule, 0), *max = eval_arg(rule, 1);
+	struct recipients r;
+	double hits = 0, pairs = 0, share = 0;
+
+	get_recipients(run, &r);
+	for (size_t i = 0; r.count >= SIMILAR_MIN && i < r.count; i++) {
+		for (size_t j = i + 1; j < r.count; j++) {
+			struct rules_text a = host_of(r.list[i]);
+			struct rules_text b = host_of(r.list[j]);
+
+			hits += alike(r.list[i], r.list[j]);
+			hits += alike(a, b) &&
+			    (a.len != b.len || memcmp(a.data, b.data, a.len));
+			pairs++;
+		}
+	}
+	if (pairs > 0)
+		share = hits / pairs;
+	return (strcmp(min, "undef") == 0 || share >= atof(min)) &&
+	    (strcmp(max, "undef") == 0 || share < atof(max));
+}
+
+/* -- relays -- */
+
+static const struct relays *
+path(struct run *run)
+{
+	static const struct relays none = {.text_trusted = "",
+	    .text_untrusted = "", .text_internal = "", .text_external = ""};
+	const struct relays *r = view_relays(run->view);
+
+	return r == NULL ? &none : r;
+}
+
+static bool
+no_relays(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return path(run)->count == 0 && path(run)->unparseable == 0;
+}
+
+static bool
+all_trusted(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return relays_all_trusted(path(run)) && path(run)->unparseable == 0;
+}
+
+static bool
+unparseable(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return path(run)->unparseable > 0;
+}
+
+/* The first three numbers of a public IPv4 address, with their dots; 0: none. */
+static size_t
+network_len(const char *text)
+{
+	struct in_addr in;
+	const char *dot = strrchr(text, '.');
+
+	return inet_pton(AF_INET, text, &in) == 1 && !relay_ip_is_private(text)
+	    ? (size_t)(dot + 1 - text)
+	    : 0;
+}
+
+static bool
+helo_ip_mismatch(struct run *run, const struct rule *rule)
+{
+	const struct relays *r = path(run);
+
+	(void)rule;
+	for (size_t i = r->trusted; i < r->count; i++) {
+		const struct relay *one = &r->list[i];
+		size_t len = network_len(one->helo);
+
+		if (len > 0 && network_len(one->ip) > 0 &&
+		    strncmp(one->helo, one->ip, len) != 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+numeric_helo(struct run *run, const struct rule *rule)
+{
+	const struct relays *r = path(run);
+
+	(void)rule;
+	for (size_t i = r->trusted; i < r->count; i++) {
+		if (network_len(r->list[i].helo) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* -- the table -- */
+
+static const struct eval_function functions[] = {
+    {"check_all_trusted", all_trusted, NULL},
+    {"check_dkim_signed", NULL, "DKIM_SIGNED"},
+    {"check_dkim_valid", NULL, "DKIM_VALID"},
+    {"check_dkim_valid_author_sig", NULL, "DKIM_VALID_AU"},
+    {"check_dkim_valid_envelopefrom", NULL, "DKIM_VALID_EF"},
+    {"check_dmarc_missing", NULL, "DMARC_MISSING"},
+    {"check_dmarc_none", NULL, "DMARC_NONE"},
+    {"check_dmarc_pass", NULL, "DMARC_PASS"},
+    {"check_dmarc_quarantine", NULL, "DMARC_QUAR"},
+    {"check_dmarc_reject", NULL, "DMARC_REJECT"},
+    {"check_for_def_dkim_welcomelist_from", eval_dkim_default_welcome, NULL},
+    {"check_for_def_dkim_whitelist_from", eval_dkim_default_welcome, NULL},
+    {"check_for_def_spf_welcomelist_from", eval_spf_default_welcome, NULL},
+    {"check_for_def_spf_whitelist_from", eval_spf_default_welcome, NULL},
+    {"check_for_dkim_welcomelist_from", eval_dkim_welcome, NULL},
+    {"check_for_dkim_whitelist_from", eval_dkim_welcome, NULL},
+    {"check_for_forged_gmail_received_headers", forged_gmail, NULL},
+    {"check_for_matching_env_and_hdr_from", matching_from, NULL},
+    {"check_for_missing_to_header", missing_to, NULL},
+    {"check_for_numeric_helo", numeric_helo, NULL},
+    {"check_for_shifted_date", eval_shifted_date, NULL},
+    {"check_for_spf_fail", NULL, "SPF_FAIL"},
+    {"check_for_spf_helo_fail", NULL, "SPF_HELO_FAIL"},
+    {"check_for_spf_helo_neutral", NULL, "SPF_HELO_NEUTRAL"},
+    {"check_for_spf_helo_none", NULL, "SPF_HELO_NONE"},
+    {"check_for_spf_helo_pass", NULL, "SPF_HELO_PASS"},
+    {"check_for_spf_helo_permerror", NULL, "T_SPF_HELO_PERMERROR"},
+    {"check_for_spf_helo_softfail", NULL, "SPF_HELO_SOFTFAIL"},
+    {"check_for_spf_helo_temperror", NULL, "T_SPF_HELO_TEMPERROR"},
+    {"check_for_spf_neutral", NULL, "SPF_NEUTRAL"},
+    {"check_for_spf_none", NULL, "SPF_NONE"},
+    {"check_for_spf_pass", NULL, "SPF_PASS"},
+    {"check_for_spf_permerror", NULL, "T_SPF_PERMERROR"},
+    {"check_for_spf_softfail", NULL, "SPF_SOFTFAIL"},
+    {"check_for_spf_temperror", NULL, "T_SPF_TEMPERROR"},
+    {"check_for_spf_welcomelist_from", eval_spf_welcome, NULL},
+    {"check_for_spf_whitelist_from", eval_spf_welcome, NULL},
+    {"check_for_to_in_subject", to_in_subject, NULL},
+    {"check_from_in_blacklist", eval_from_block, NULL},
+    {"check_from_in_blocklist", eval_from_block, NULL},
+    {"check_from_in_default_welcomelist", eval_from_default_welcome, NULL},
+    {"check_from_in_default_whitelist", eval_from_default_welcome, NULL},
+    {"check_from_in_welcomelist", eval_from_welcome, NULL},
+    {"check_from_in_whitelist", eval_from_welcome, NULL},
+    {"check_header_count_range", header_count, NULL},
+    {"check_illegal_chars", illegal_chars, NULL},
+    {"check_no_relays", no_relays, NULL},
+    {"check_outlook_message_id", eval_outlook_message_id, NULL},
+    {"check_relays_unparseable", unparseable, NULL},
+    {"check_subject_in_blacklist", eval_subject_block, NULL},
+    {"check_subject_in_blocklist", eval_subject_block, NULL},
+    {"check_subject_in_welcomelist", eval_subject_welcome, NULL},
+    {"check_subject_in_whitelist", eval_subject_welcome, NULL},
+    {"check_to_in_all_spam", eval_to_all_spam, NULL},
+    {"check_to_in_blacklist", eval_to_block, NULL},
+    {"check_to_in_blocklist", eval_to_block, NULL},
+    {"check_to_in_more_spam", eval_to_more_spam, NULL},
+    {"check_to_in_welcomelist", eval_to_welcome, NULL},
+    {"check_to_in_whitelist", eval_to_welcome, NULL},
+    {"check_unresolved_template", unresolved_template, NULL},
+    {"helo_ip_mismatch", helo_ip_mismatch, NULL},
+    {"similar_recipients", similar_recipients, NULL},
+    {"sorted_recipients", sorted_recipients, NULL},
+    {"subject_is_all_caps", all_caps, NULL},
+};
+
+const struct eval_function *
+rules_eval_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+		if (strcmp(functions[i].name, name) == 0)
+			return &functions[i];
+	}
+	return NULL;
+}

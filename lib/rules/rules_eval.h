@@ -1,0 +1,39 @@
+/*
+ * Functions of `eval:` rules that are built in: those about the header that
+ * need no network (HeaderEval, RelayEval, WLBLEval, WelcomeListSubject of
+ * SpamAssassin), and those for which another check has the answer (SPF, DKIM,
+ * DMARC).  SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LIB_RULES_RULES_EVAL_H
+#define LIB_RULES_RULES_EVAL_H
+
+#include "lib/rules/rules_impl.h"
+
+/* One argument of a rule; "" when it has not so many. */
+const char *eval_arg(const struct rule *rule, size_t i);
+
+/* -- rules_eval_date.c -- */
+
+bool eval_shifted_date(struct run *run, const struct rule *rule);
+bool eval_outlook_message_id(struct run *run, const struct rule *rule);
+/* Seconds since 1970 of a date in a field, read as tolerantly as SpamAssassin
+ * does; false: there is none. */
+bool eval_date(const char *text, size_t len, int64_t *time_r);
+
+/* -- rules_eval_list.c -- */
+
+bool eval_from_welcome(struct run *run, const struct rule *rule);
+bool eval_from_default_welcome(struct run *run, const struct rule *rule);
+bool eval_from_block(struct run *run, const struct rule *rule);
+bool eval_to_welcome(struct run *run, const struct rule *rule);
+bool eval_to_block(struct run *run, const struct rule *rule);
+bool eval_to_more_spam(struct run *run, const struct rule *rule);
+bool eval_to_all_spam(struct run *run, const struct rule *rule);
+bool eval_subject_welcome(struct run *run, const struct rule *rule);
+bool eval_subject_block(struct run *run, const struct rule *rule);
+bool eval_spf_welcome(struct run *run, const struct rule *rule);
+bool eval_spf_default_welcome(struct run *run, const struct rule *rule);
+bool eval_dkim_welcome(struct run *run, const struct rule *rule);
+bool eval_dkim_default_welcome(struct run *run, const struct rule *rule);
+
+#endif

@@ -1,0 +1,374 @@
+/*
+ * eval: functions about lists of addresses, and the rules that stand for them
+ * where no file has them.  SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "lib/rules/rules_eval.h"
+
+/* Asked about each address; true ends it. */
+typedef bool address_fn(
+    struct run *run, enum address_list which, const char *text, size_t len);
+
+static bool
+is_listed(struct run *run, enum address_list which, const char *text,
+    size_t len)
+{
+	return list_match(&run->rules->lists, which, NULL, text, len) != NULL;
+}
+
+/* What a selector gives, line by line. */
+static bool
+each(struct run *run, const char *selector, enum address_list which,
+    address_fn *fn)
+{
+	struct rules_text t = rules_get(run, selector);
+	const char *line = t.data, *end = t.data + t.len;
+
+	while (line < end) {
+		const char *eol = memchr(line, '\n', (size_t)(end - line));
+		size_t len = (size_t)((eol == NULL ? end : eol) - line);
+
+		if (len > 0 && fn(run, which, line, len))
+			return true;
+		line += len + 1;
+	}
+	return false;
+}
+
+/* The addresses that a message says it is from. */
+static bool
+from(struct run *run, enum address_list which, address_fn *fn)
+{
+	static const char *const fields[] = {"From:addr",
+	    "Envelope-Sender:addr", "Resent-Sender:addr",
+	    "X-Envelope-From:addr", "EnvelopeFrom:addr"};
+
+	if (run->rules->lists.of[which] == NULL)
+		return false;
+	if (rules_get(run, "Resent-From:first:addr").len > 0)
+		return each(run, "Resent-From:first:addr", which, fn);
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		if (each(run, fields[i], which, fn))
+			return true;
+	}
+	return false;
+}
+
+/* Those that it is for: of the envelope, and of the header. */
+static bool
+to(struct run *run, enum address_list which)
+{
+	static const char *const fields[] = {"To:addr", "Apparently-To:addr",
+	    "Delivered-To:addr", "Envelope-Recipients:addr",
+	    "Apparently-Resent-To:addr", "X-Envelope-To:addr",
+	    "Envelope-To:addr", "X-Delivered-To:addr", "X-Original-To:addr",
+	    "X-Rcpt-To:addr", "X-Real-To:addr", "Cc:addr"};
+	const char *const *rcpt = run->in->recipients;
+
+	if (run->rules->lists.of[which] == NULL)
+		return false;
+	for (; rcpt != NULL && *rcpt != NULL; rcpt++) {
+		if (is_listed(run, which, *rcpt, strlen(*rcpt)))
+			return true;
+	}
+	if (rules_get(run, "Resent-To:first:addr").len > 0 ||
+	    rules_get(run, "Resent-Cc:first:addr").len > 0)
+		return each(run, "Resent-To:first:addr", which, is_listed) ||
+		    each(run, "Resent-Cc:first:addr", which, is_listed);
+	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
+		if (each(run, fields[i], which, is_listed))
+			return true;
+	}
+	return false;
+}
+
+/* -- _rcvd: the address, from that relay -- */
+
+static bool
+ends_with_domain(const char *name, const char *domain)
+{
+	size_t n = strlen(name), d = strlen(domain);
+
+	return n >= d && strcasecmp(name + n - d, domain) == 0 &&
+	    (n == d || name[n - d - 1] == '.');
+}
+
+/* `[192.0.2.1]`, `[192.0.2.]`, `[192.0.2.0/24]`, or a domain. */
+static bool
+is_relay(const struct relay *relay, const char *what)
+{
+	struct netlist *l;
+	char net[64];
+	size_t len = strlen(what);
+	bool found;
+
+	if (what[0] != '[')
+		return ends_with_domain(relay->rdns, what);
+	if (len < 3 || len > sizeof(net) || what[len - 1] != ']')
+		return false;
+	memcpy(net, what + 1, len - 2);
+	net[len - 2] = '\0';
+	l = netlist_new();
+	found = l != NULL && netlist_add(l, net, NULL) == 0 &&
+	    netlist_has(l, relay->ip);
+	netlist_free(l);
+	return found;
+}
+
+/* The first that is not trusted; where all are, any of them. */
+static bool
+came_by(struct run *run, const char *what)
+{
+	const struct relays *r = view_relays(run->view);
+
+	if (r == NULL || r->count == 0)
+		return false;
+	if (r->trusted < r->count)
+		return is_relay(&r->list[r->trusted], what);
+	for (size_t i = 0; i < r->count; i++) {
+		if (is_relay(&r->list[i], what))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_listed_rcvd(struct run *run, enum address_list which, const char *text,
+    size_t len)
+{
+	const struct address_item *item = NULL;
+
+	while ((item = list_match(
+		    &run->rules->lists, which, item, text, len)) != NULL) {
+		if (came_by(run, item->second))
+			return true;
+	}
+	return false;
+}
+
+bool
+eval_from_welcome(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return from(run, LIST_WELCOME_FROM, is_listed) ||
+	    from(run, LIST_WELCOME_RCVD, is_listed_rcvd);
+}
+
+bool
+eval_from_default_welcome(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return from(run, LIST_DEF_WELCOME_RCVD, is_listed_rcvd);
+}
+
+bool
+eval_from_block(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return from(run, LIST_BLOCK_FROM, is_listed);
+}
+
+bool
+eval_to_welcome(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return to(run, LIST_WELCOME_TO);
+}
+
+bool
+eval_to_block(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return to(run, LIST_BLOCK_TO);
+}
+
+bool
+eval_to_more_spam(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return to(run, LIST_MORE_SPAM_TO);
+}
+
+bool
+eval_to_all_spam(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return to(run, LIST_ALL_SPAM_TO);
+}
+
+static bool
+subject(struct run *run, enum address_list which)
+{
+	struct rules_text t = rules_get(run, "Subject");
+
+	return t.len > 0 && is_listed(run, which, t.data, t.len);
+}
+
+bool
+eval_subject_welcome(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return subject(run, LIST_WELCOME_SUBJECT);
+}
+
+bool
+eval_subject_block(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return subject(run, LIST_BLOCK_SUBJECT);
+}
+
+/* -- _spf, _dkim, _auth: the address, and a check that says it is so -- */
+
+static bool
+spf(struct run *run, enum address_list which, enum address_list other)
+{
+	return rules_fact(run, "SPF_PASS") &&
+	    (each(run, "EnvelopeFrom:addr", which, is_listed) ||
+		each(run, "EnvelopeFrom:addr", other, is_listed));
+}
+
+bool
+eval_spf_welcome(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return spf(run, LIST_WELCOME_SPF, LIST_WELCOME_AUTH);
+}
+
+bool
+eval_spf_default_welcome(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return spf(run, LIST_DEF_WELCOME_SPF, LIST_DEF_WELCOME_AUTH);
+}
+
+/* Is there a valid signature of that domain? */
+static bool
+signed_by(const struct run *run, const char *domain, size_t len)
+{
+	const char *const *d = run->in->dkim_domains;
+
+	for (; d != NULL && *d != NULL; d++) {
+		if (strlen(*d) == len && strncasecmp(*d, domain, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Signed by the domain that the list names, or else by the address's own. */
+static bool
+is_listed_dkim(struct run *run, enum address_list which, const char *text,
+    size_t len)
+{
+	const char *at = memrchr(text, '@', len);
+	const struct address_item *item = NULL;
+
+	while (at != NULL && (item = list_match(&run->rules->lists, which,
+				  item, text, len)) != NULL) {
+		if (item->second != NULL
+			? signed_by(run, item->second, strlen(item->second))
+			: signed_by(run, at + 1,
+			      len - (size_t)(at + 1 - text)))
+			return true;
+	}
+	return false;
+}
+
+bool
+eval_dkim_welcome(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return each(run, "From:addr", LIST_WELCOME_DKIM, is_listed_dkim) ||
+	    each(run, "From:addr", LIST_WELCOME_AUTH, is_listed_dkim);
+}
+
+bool
+eval_dkim_default_welcome(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return each(run, "From:addr", LIST_DEF_WELCOME_DKIM, is_listed_dkim) ||
+	    each(run, "From:addr", LIST_DEF_WELCOME_AUTH, is_listed_dkim);
+}
+
+/* -- rules for lists -- */
+
+/* SpamAssassin's names and scores.  Where nobody gave a list there is nothing to
+ * run, and where a file has the rule, that one counts. */
+static const struct {
+	enum address_list list;
+	const char *name, *old;
+	const char *function;
+	double score;
+} standing[] = {
+    {LIST_WELCOME_FROM, "USER_IN_WELCOMELIST", "USER_IN_WHITELIST",
+	"check_from_in_welcomelist", -100},
+    {LIST_WELCOME_RCVD, "USER_IN_WELCOMELIST", "USER_IN_WHITELIST",
+	"check_from_in_welcomelist", -100},
+    {LIST_DEF_WELCOME_RCVD, "USER_IN_DEF_WELCOMELIST",
+	"USER_IN_DEF_WHITELIST", "check_from_in_default_welcomelist", -15},
+    {LIST_BLOCK_FROM, "USER_IN_BLOCKLIST", "USER_IN_BLACKLIST",
+	"check_from_in_blocklist", 100},
+    {LIST_WELCOME_TO, "USER_IN_WELCOMELIST_TO", "USER_IN_WHITELIST_TO",
+	"check_to_in_welcomelist", -6},
+    {LIST_BLOCK_TO, "USER_IN_BLOCKLIST_TO", "USER_IN_BLACKLIST_TO",
+	"check_to_in_blocklist", 10},
+    {LIST_MORE_SPAM_TO, "USER_IN_MORE_SPAM_TO", NULL, "check_to_in_more_spam",
+	-20},
+    {LIST_ALL_SPAM_TO, "USER_IN_ALL_SPAM_TO", NULL, "check_to_in_all_spam",
+	-100},
+    {LIST_WELCOME_SUBJECT, "SUBJECT_IN_WELCOMELIST", "SUBJECT_IN_WHITELIST",
+	"check_subject_in_welcomelist", -100},
+    {LIST_BLOCK_SUBJECT, "SUBJECT_IN_BLOCKLIST", "SUBJECT_IN_BLACKLIST",
+	"check_subject_in_blocklist", 100},
+    {LIST_WELCOME_SPF, "USER_IN_SPF_WELCOMELIST", "USER_IN_SPF_WHITELIST",
+	"check_for_spf_welcomelist_from", -100},
+    {LIST_WELCOME_AUTH, "USER_IN_SPF_WELCOMELIST", "USER_IN_SPF_WHITELIST",
+	"check_for_spf_welcomelist_from", -100},
+    {LIST_DEF_WELCOME_SPF, "USER_IN_DEF_SPF_WL", NULL,
+	"check_for_def_spf_welcomelist_from", -7.5},
+    {LIST_DEF_WELCOME_AUTH, "USER_IN_DEF_SPF_WL", NULL,
+	"check_for_def_spf_welcomelist_from", -7.5},
+    {LIST_WELCOME_DKIM, "USER_IN_DKIM_WELCOMELIST", "USER_IN_DKIM_WHITELIST",
+	"check_for_dkim_welcomelist_from", -100},
+    {LIST_WELCOME_AUTH, "USER_IN_DKIM_WELCOMELIST", "USER_IN_DKIM_WHITELIST",
+	"check_for_dkim_welcomelist_from", -100},
+    {LIST_DEF_WELCOME_DKIM, "USER_IN_DEF_DKIM_WL", NULL,
+	"check_for_def_dkim_welcomelist_from", -7.5},
+    {LIST_DEF_WELCOME_AUTH, "USER_IN_DEF_DKIM_WL", NULL,
+	"check_for_def_dkim_welcomelist_from", -7.5},
+};
+
+static bool
+is_defined(const struct rules *r, const char *name)
+{
+	const struct rule *rule = name == NULL ? NULL : rules_find(r, name);
+
+	return rule != NULL && rule->kind != RULE_NONE;
+}
+
+void
+rules_list_rules(struct reader *rd)
+{
+	struct rules *r = rd->rules;
+
+	for (size_t i = 0; i < sizeof(standing) / sizeof(*standing); i++) {
+		struct rule *rule;
+
+		if (r->lists.of[standing[i].list] == NULL ||
+		    is_defined(r, standing[i].name) ||
+		    is_defined(r, standing[i].old))
+			continue;
+		rule = rules_named(rd, standing[i].name);
+		if (rule == NULL)
+			return;
+		rule->kind = RULE_EVAL;
+		rule->eval = rules_eval_find(standing[i].function);
+		if (!rule->scored) {
+			for (size_t set = 0; set < 4; set++)
+				rule->scores[set] = standing[i].score;
+			rule->scored = true;
+		}
+	}
+}

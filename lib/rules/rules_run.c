@@ -1,0 +1,313 @@
+/*
+ * One message against the rules.  SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <string.h>
+
+#include "lib/err.h"
+#include "lib/rules/rules_impl.h"
+#include "lib/text/mime.h"
+
+
+bool
+rules_fact(const struct run *run, const char *name)
+{
+	const char *const *facts = run->in->facts;
+
+	for (size_t i = 0; facts != NULL && facts[i] != NULL; i++) {
+		if (strcmp(facts[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+struct rules_text
+rules_get(struct run *run, const char *selector)
+{
+	struct rules_text text;
+	int rc = rules_gather(run->view, selector, &text);
+
+	if (rc == ERR_NOMEM)
+		run->rc = rc;
+	return rc == 0 ? text : (struct rules_text){"", 0};
+}
+
+/* What a rule has found so far. */
+struct finding {
+	const struct rule *rule;
+	double hits;
+	struct rules_text first;
+	bool limited;
+};
+
+static double
+most_hits(const struct rule *rule)
+{
+	if (!(rule->flags & RULE_MULTIPLE) || rule->negate)
+		return 1;
+	return rule->maxhits > 0 && rule->maxhits < RULES_HITS_MAX
+	    ? rule->maxhits
+	    : RULES_HITS_MAX;
+}
+
+static void
+match_text(struct run *run, struct finding *f, struct rules_text text)
+{
+	const struct pattern *p = f->rule->pattern;
+	double most = most_hits(f->rule);
+	size_t at = 0, begin = 0, end = 0;
+	bool after_empty = false;
+
+	while (f->hits < most && at <= text.len) {
+		enum pattern_outcome o = pattern_find(p, run->match, text.data,
+		    text.len, at, after_empty, &begin, &end);
+
+		if (o == PATTERN_NOMEM)
+			run->rc = ERR_NOMEM;
+		f->limited |= o == PATTERN_LIMIT;
+		if (o != PATTERN_HIT)
+			return;
+		if (f->hits++ == 0)
+			f->first = (struct rules_text){
+			    text.data + begin, end - begin};
+		after_empty = end == begin;
+		at = end;
+	}
+}
+
+/* -- header rules -- */
+
+/* Can the pattern match it?  What is short is sooner tried than asked. */
+static bool
+may_match(struct run *run, const struct rule *rule, struct view_value *value)
+{
+	const struct literals *l = pattern_literals(rule->pattern);
+
+	if (l == NULL || value->text.data == NULL)
+		return true;
+	if (value->grams == NULL) {
+		value->grams =
+		    arena_alloc(run->in->arena, sizeof(*value->grams));
+		if (value->grams == NULL)
+			return true;
+		grams_make(
+		    value->grams, value->text.data, value->text.len);
+	}
+	return grams_may(value->grams, l);
+}
+
+static void
+run_header(struct run *run, struct finding *f)
+{
+	const struct rule *rule = f->rule;
+	struct view_value *value = rules_selected(run->view, rule->selector);
+	struct rules_text text;
+
+	if (value == NULL) {
+		run->rc = ERR_NOMEM;
+		return;
+	}
+	if (rule->exists) {
+		f->hits = value->text.data != NULL;
+		return;
+	}
+	text = value->text;
+	if (text.data == NULL && rule->unset != NULL)
+		text = (struct rules_text){rule->unset, strlen(rule->unset)};
+	if (text.data == NULL)
+		text = (struct rules_text){"", 0};
+	if (may_match(run, rule, value))
+		match_text(run, f, text);
+	if (rule->negate) {
+		f->hits = f->hits == 0 && !f->limited;
+		f->first = (struct rules_text){0};
+	}
+}
+
+/* -- body, rawbody, full, uri -- */
+
+static void
+run_pieces(struct run *run, struct finding *f, enum mime_view_kind kind,
+    size_t from)
+{
+	const struct rules_input *in = run->in;
+	const struct mime_env env = {.tlds = in->tlds};
+	bool multiple = f->rule->flags & RULE_MULTIPLE;
+	const struct text_view *t = NULL;
+
+	if (in->body == NULL)
+		return;
+	if (run->mime == NULL)
+		run->mime = mime_new(
+		    in->arena, in->headers, in->body, in->body_len, &env);
+	if (run->mime != NULL)
+		t = mime_view(run->mime, kind);
+	if (t == NULL)
+		run->rc = ERR_NOMEM;
+	for (size_t i = from; run->rc == 0 && i < t->count; i++) {
+		match_text(run, f,
+		    (struct rules_text){
+			t->pieces[i].text, t->pieces[i].len});
+		if (f->hits > 0 && !multiple)
+			return;
+	}
+}
+
+static void
+run_one(struct run *run, struct finding *f)
+{
+	switch (f->rule->kind) {
+	case RULE_HEADER:
+		run_header(run, f);
+		break;
+	case RULE_BODY:
+		run_pieces(run, f, MIME_BODY,
+		    f->rule->flags & RULE_NOSUBJECT ? 1 : 0);
+		break;
+	case RULE_RAWBODY:
+		run_pieces(run, f, MIME_RAWBODY, 0);
+		break;
+	case RULE_FULL:
+		run_pieces(run, f, MIME_FULL, 0);
+		break;
+	case RULE_URI:
+		run_pieces(run, f, MIME_URI, 0);
+		break;
+	case RULE_EVAL:
+		f->hits = f->rule->eval->fn == NULL
+		    ? rules_fact(run, f->rule->eval->fact)
+		    : f->rule->eval->fn(run, f->rule);
+		break;
+	case RULE_META:
+		f->hits = rules_meta_value(f->rule->meta, run);
+		/* Whatever is not 0 is a hit, and one hit at least. */
+		if (f->hits < 0)
+			f->hits = 1;
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+count(atomic_uint_fast64_t *n, uint64_t more)
+{
+	atomic_fetch_add_explicit(n, more, memory_order_relaxed);
+}
+
+static bool
+is_late(const struct rules_input *in, int64_t now)
+{
+	return in->deadline_ns != 0 && now >= in->deadline_ns;
+}
+
+/* -- what came of it -- */
+
+static int
+add_hit(struct rules_result *r, struct rules_hit ***at, const struct run *run,
+    const struct rule *rule)
+{
+	struct rules_hit *hit = arena_alloc(run->in->arena, sizeof(*hit));
+
+	if (hit == NULL)
+		return ERR_NOMEM;
+	*hit = (struct rules_hit){.name = rule->name,
+	    .describe = rule->describe,
+	    .score = rule->sub ? 0 : rules_score(run->rules, rule),
+	    .value = run->values[rule->number],
+	    .sub = rule->sub,
+	    .matched = run->matched[rule->number]};
+	/* What counts several times weighs as often; a meta's value does not. */
+	if (rule->flags & RULE_MULTIPLE && rule->kind != RULE_META)
+		hit->score *= hit->value;
+	r->score += hit->score;
+	**at = hit;
+	*at = &hit->next;
+	return 0;
+}
+
+static int
+report(const struct run *run, struct rules_result *r)
+{
+	struct rules_hit **at = &r->hits;
+
+	for (size_t i = 0; i < run->rules->count; i++) {
+		if (run->values[i] != 0 &&
+		    add_hit(r, &at, run, run->rules->list[i]) != 0)
+			return ERR_NOMEM;
+	}
+	return 0;
+}
+
+/* Remember a rule that gave up. */
+static int
+add_limited(const struct run *run, struct rules_result *r, size_t *n,
+    const struct rule *rule)
+{
+	const char **names = arena_alloc(
+	    run->in->arena, (*n + 2) * sizeof(*names));
+
+	if (names == NULL)
+		return ERR_NOMEM;
+	if (*n > 0)
+		memcpy(names, r->limited, *n * sizeof(*names));
+	names[(*n)++] = rule->name;
+	r->limited = names;
+	return 0;
+}
+
+static int
+walk(struct run *run, struct rules_result *r)
+{
+	const struct rules_input *in = run->in;
+	int64_t begun = in->clock == NULL ? 0 : in->clock();
+	size_t limited = 0;
+
+	for (size_t i = 0; i < run->rules->order_count; i++) {
+		const struct rule *rule = run->rules->order[i];
+		struct rule_count *c = &run->rules->counts[rule->number];
+		struct finding f = {.rule = rule};
+		int64_t now;
+
+		if (is_late(in, begun)) {
+			r->late = true;
+			break;
+		}
+		run_one(run, &f);
+		if (f.limited && run->rc == 0)
+			run->rc = add_limited(run, r, &limited, rule);
+		if (run->rc != 0)
+			return run->rc;
+		run->values[rule->number] = f.hits;
+		run->matched[rule->number] = f.first;
+		count(&c->tried, 1);
+		count(&c->hits, f.hits != 0);
+		count(&c->limited, f.limited);
+		if (in->clock == NULL)
+			continue;
+		now = in->clock();
+		count(&c->ns, (uint64_t)(now - begun));
+		begun = now;
+	}
+	return report(run, r);
+}
+
+int
+rules_run(const struct rules *r, const struct rules_input *in,
+    struct rules_result *result_r)
+{
+	struct run run = {.rules = r, .in = in};
+	int rc = ERR_NOMEM;
+
+	*result_r = (struct rules_result){0};
+	run.view = view_new(in, r, r->selector_count);
+	run.values =
+	    arena_alloc(in->arena, (r->count + 1) * sizeof(*run.values));
+	run.matched =
+	    arena_alloc(in->arena, (r->count + 1) * sizeof(*run.matched));
+	run.match = pattern_match_new();
+	if (run.view != NULL && run.values != NULL && run.matched != NULL &&
+	    run.match != NULL)
+		rc = walk(&run, result_r);
+	pattern_match_free(run.match);
+	return rc;
+}

@@ -1,0 +1,40 @@
+/*
+ * A message taken apart into its leaves (RFC 2046), with SpamAssassin's view of
+ * what is broken.  SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef LIB_TEXT_MIME_TREE_H
+#define LIB_TEXT_MIME_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+struct hdr_list;
+
+#define MIME_DEPTH_MAX 20      /* multiparts and messages in one another */
+#define MIME_PARTS_MAX 1000    /* leaves; what follows is left out */
+#define MIME_LINES_MAX 1000000 /* looked at, counting each level's */
+#define MIME_LINE_MAX 2048     /* longer ones of multiparts are broken */
+
+enum mime_kind {
+	MIME_OTHER, /* nothing that rules see: the text is not kept */
+	MIME_RAW,   /* text, but rawbody's alone */
+	MIME_PLAIN,
+	MIME_HTML,
+};
+
+/* A leaf; in the arena. */
+struct mime_part {
+	enum mime_kind kind;
+	const char *text; /* octets, transfer encoding undone, lines end in LF */
+	size_t len;
+	const char *charset; /* as declared */
+	size_t charset_len;
+	struct mime_part *next;
+};
+
+/* The leaves in order, of a body whose lines end in LF.  0 or ERR_NOMEM. */
+int mime_tree_parse(struct arena *a, const struct hdr_list *fields,
+    const char *body, size_t len, struct mime_part **first_r);
+
+#endif

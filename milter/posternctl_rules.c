@@ -1,0 +1,190 @@
+/*
+ * posternctl rules: what is wrong with rule files; what each rule costs.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/rules/rules.h"
+#include "posternctl.h"
+#include "rules_conf.h"
+#include "snapshot.h"
+
+static const struct option long_options[] = {
+    {"json", no_argument, NULL, 'j'},
+    {NULL, 0, NULL, 0},
+};
+
+/* -- lint -- */
+
+static void
+print_mistake(const struct rules_mistake *m, bool json)
+{
+	struct buf b = BUF_INIT;
+
+	if (json) {
+		json_t *j = json_pack("{s:o,s:i,s:s,s:o}", "file",
+		    posternctl_string(m->file), "line", (int)m->line,
+		    "severity", rules_severity_word(m->severity), "text",
+		    posternctl_string(m->text));
+
+		posternctl_print(j);
+		json_decref(j);
+		return;
+	}
+	rules_conf_say(&b, m);
+	puts(buf_text(&b) == NULL ? "no memory" : buf_text(&b));
+	buf_fini(&b);
+}
+
+/* Of files, or of what the configuration names.  The configuration is read
+ * without its stages, since these would stop at the first error. */
+static int
+lint(char *const *paths, bool json, const char *config)
+{
+	const struct rules_setup setup = {0};
+	const struct rules_mistake *m;
+	struct rules *rules = NULL;
+	int rc;
+
+	if (config == NULL && access(POSTERN_CONF, R_OK) == 0)
+		config = POSTERN_CONF;
+	if (paths[0] == NULL)
+		rc = rules_conf_lint(config, &rules);
+	else
+		rc = rules_load((const char *const *)paths, &setup, &rules);
+	if (rules == NULL) {
+		if (rc == ERR_NOMEM)
+			fprintf(stderr, "posternctl: no memory\n");
+		return rc == ERR_NOMEM ? EX_OSERR : EX_CONFIG;
+	}
+	for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++)
+		print_mistake(m, json);
+	rules_free(rules);
+	return rc == 0 ? EX_OK : EX_CONFIG;
+}
+
+/* -- list -- */
+
+static int
+by_cost(const void *a, const void *b)
+{
+	const struct rules_info *x = a, *y = b;
+
+	if (x->ns != y->ns)
+		return x->ns > y->ns ? -1 : 1;
+	return strcmp(x->name, y->name);
+}
+
+static void
+print_rule(const struct rules_info *i, bool json)
+{
+	double us = i->tried == 0 ? 0 : (double)i->ns / 1e3 / (double)i->tried;
+	json_t *j;
+
+	if (!json) {
+		printf("%-32s %-7s %7.3f %8llu %8llu %9.2f %6llu  %s:%u\n",
+		    i->name, i->runs ? i->kind : "off", i->score,
+		    (unsigned long long)i->tried, (unsigned long long)i->hits,
+		    us, (unsigned long long)i->limited, i->file, i->line);
+		return;
+	}
+	j = json_pack("{s:s,s:s,s:b,s:f,s:I,s:I,s:I,s:f,s:o,s:i,s:o}", "name",
+	    i->name, "kind", i->kind, "runs", i->runs, "score", i->score,
+	    "tried", (json_int_t)i->tried, "hits", (json_int_t)i->hits,
+	    "limited", (json_int_t)i->limited, "us", us, "file",
+	    posternctl_string(i->file), "line", (int)i->line, "describe",
+	    posternctl_string(i->describe));
+	posternctl_print(j);
+	json_decref(j);
+}
+
+/* Names that were only scored or named are no rules. */
+static struct rules_info *
+gather(const struct rules *rules, size_t *count_r)
+{
+	struct rules_info info, *list;
+	size_t n = 0;
+
+	while (rules_info(rules, n, &info))
+		n++;
+	list = calloc(n + 1, sizeof(*list));
+	*count_r = 0;
+	for (size_t i = 0; list != NULL && i < n; i++) {
+		if (rules_info(rules, i, &info) &&
+		    strcmp(info.kind, "none") != 0)
+			list[(*count_r)++] = info;
+	}
+	return list;
+}
+
+static int
+list(char *const *paths, bool json, const char *config)
+{
+	struct snapshot *snap = posternctl_load(config);
+	const struct rules *rules;
+	struct rules_info *all;
+	size_t count;
+	int rc;
+
+	if (snap == NULL)
+		return EX_CONFIG;
+	rules = rules_conf_of(snap);
+	if (rules == NULL) {
+		fprintf(stderr, "posternctl: RuleFile names no rules\n");
+		snapshot_unref(snap);
+		return EX_CONFIG;
+	}
+	rc = posternctl_walk(snap, paths);
+	all = gather(rules, &count);
+	if (paths[0] != NULL && all != NULL)
+		qsort(all, count, sizeof(*all), by_cost);
+	if (!json)
+		printf("%-32s %-7s %7s %8s %8s %9s %6s  %s\n", "rule", "kind",
+		    "score", "tried", "hits", "us each", "limit", "where");
+	for (size_t i = 0; all != NULL && i < count; i++)
+		print_rule(&all[i], json);
+	free(all);
+	snapshot_unref(snap);
+	return rc;
+}
+
+static int
+run(int argc, char **argv, const char *config)
+{
+	bool json = false;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "x:", long_options, NULL)) != -1) {
+		if (opt == 'x')
+			config = optarg;
+		else if (opt == 'j')
+			json = true;
+		else
+			return posternctl_usage(&command_rules);
+	}
+	if (optind < argc && strcmp(argv[optind], "lint") == 0)
+		return lint(argv + optind + 1, json, config);
+	if (optind < argc && strcmp(argv[optind], "list") == 0)
+		return list(argv + optind + 1, json, config);
+	return posternctl_usage(&command_rules);
+}
+
+const struct command command_rules = {
+    .name = "rules",
+    .args = "lint|list [options] [FILE|DIR ...]",
+    .summary = "what is wrong with rule files; what each rule costs",
+    .run = run,
+    .help = "  lint [FILE|DIR ...]  every mistake in rule files, or in those of\n"
+	    "                     the configuration\n"
+	    "  list [FILE|DIR ...]  the rules in force; how often each hit the\n"
+	    "                     messages in these files, and the time it took\n"
+	    "  -x FILE            the configuration\n"
+	    "  --json             one object a line\n",
+};

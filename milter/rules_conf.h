@@ -1,0 +1,42 @@
+/*
+ * The rule files that the configuration names.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef MILTER_RULES_CONF_H
+#define MILTER_RULES_CONF_H
+
+#include <stdbool.h>
+
+struct buf;
+struct conf;
+struct errmsg;
+struct rules;
+struct rules_mistake;
+struct snapshot;
+
+/* Where a mail with that score or more goes; off: nowhere. */
+struct rules_limit {
+	bool on;
+	double score;
+};
+
+/* Read the files of RuleFile; *rules_r NULL when there is none.  0, or a
+ * negative ERR_ and the first error in *msg_r. */
+int rules_conf_load(
+    const struct conf *c, struct rules **rules_r, struct errmsg *msg_r);
+/* The same without a configuration in force, so that every mistake can be told:
+ * *rules_r NULL when the configuration itself is wrong, which is said on standard
+ * error; otherwise 0, or ERR_CONFIG when an error is among the mistakes. */
+int rules_conf_lint(const char *path, struct rules **rules_r);
+/* Those in force; NULL: none. */
+const struct rules *rules_conf_of(const struct snapshot *snap);
+/* `file:line: severity: text`, safe to print. */
+void rules_conf_say(struct buf *b, const struct rules_mistake *m);
+
+/* The value of a threshold keyword, a number or `none`; unset: off. */
+void rules_conf_limit(
+    const struct conf *c, const char *keyword, struct rules_limit *limit_r);
+/* For the rows of such keywords. */
+int rules_conf_check(const char *value, struct errmsg *msg_r);
+
+#endif

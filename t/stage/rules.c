@@ -1,0 +1,305 @@
+/* Rule files, scores and what comes of them. SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/err.h"
+#include "lib/rules/rules.h"
+#include "milter/rules_conf.h"
+#include "t/support/inbound.h"
+#include "t/support/test.h"
+#include "t/support/walk.h"
+
+#define MAIL \
+	"From: a@example.com\r\nSubject: cheap  pills\r\n" \
+	"X-Spam-Flag: NO\r\nX-Spam-Status: No, score=-5\r\n\r\nBuy now\r\n"
+
+static const char rules[] =
+    "rewrite_header Subject [SPAM]\n"
+    "header PILLS Subject =~ /cheap\\s+pills/i\n"
+    "score PILLS 4\n"
+    "header __FROM exists:From\n"
+    "body NOW /buy now/i\n"
+    "score NOW 2.5\n"
+    "meta BOTH (PILLS && __FROM)\n"
+    "score BOTH 0.5\n"
+    "header OFF exists:From\n"
+    "score OFF 0\n";
+
+/* A configuration with the rules in a file of its own. */
+struct setup {
+	char path[64];
+	struct snapshot *snap;
+	struct session *session;
+	struct verdict verdict;
+};
+
+static void
+write_file(char *path, const char *text)
+{
+	int fd;
+
+	strcpy(path, "/tmp/postern-rules-XXXXXX");
+	fd = mkstemp(path);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+}
+
+static void
+load(struct setup *s, const char *text, const char *conf)
+{
+	char all[1024];
+
+	write_file(s->path, text);
+	/* Facts have scores of their own. */
+	snprintf(all, sizeof(all), "RuleFile %s\nSPF no\nIPRev no\nHELO no\n%s%s",
+	    s->path, strstr(conf, "DMARC") == NULL ? "DMARC no\n" : "", conf);
+	s->snap = walk_load(all);
+}
+
+static void
+run(struct setup *s, const char *message, const char *login)
+{
+	struct walk w = {.from = "<a@example.com>",
+	    .client_ip = "192.0.2.1",
+	    .client_name = "mail.example.com",
+	    .helo = "mail.example.com",
+	    .rcpts = {"c@example.org"},
+	    .macros = {{"j", "mx.example.org"}, {"i", "4XyZ"},
+		{login == NULL ? "none" : "{auth_authen}", login}},
+	    .message = message};
+
+	s->session = walk_run(s->snap, &w, &s->verdict, NULL);
+}
+
+static void
+done(struct setup *s)
+{
+	chain_close(s->session);
+	snapshot_unref(s->snap);
+	unlink(s->path);
+}
+
+static const struct edit *
+edit_of(const struct setup *s, enum edit_op op, const char *name)
+{
+	const struct edit *e = s->session->msg->edits.first;
+
+	while (e != NULL && (e->op != op || strcmp(e->name, name) != 0))
+		e = e->next;
+	return e;
+}
+
+static void
+spam_is_marked_and_forged_marks_are_gone(void **state)
+{
+	struct setup s;
+	const struct edit *e;
+
+	(void)state;
+	load(&s, rules, "");
+	run(&s, MAIL, NULL);
+	assert_int_equal(s.verdict.action, VERDICT_NONE);
+	e = edit_of(&s, EDIT_INSERT, "X-Spam-Status");
+	assert_non_null(e);
+	assert_memory_equal(e->value, "Yes, score=7.0 required=5.0 tests=", 34);
+	assert_non_null(strstr(e->value, "BOTH,"));
+	assert_non_null(strstr(e->value, "NOW,PILLS"));
+	assert_null(strstr(e->value, "__FROM"));
+	assert_null(strstr(e->value, "OFF"));
+	assert_string_equal(
+	    edit_of(&s, EDIT_INSERT, "X-Spam-Flag")->value, "YES");
+	assert_string_equal(
+	    edit_of(&s, EDIT_INSERT, "X-Spam-Level")->value, "*******");
+	assert_string_equal(
+	    edit_of(&s, EDIT_INSERT, "X-Spam-Score")->value, "7.0");
+	assert_string_equal(edit_of(&s, EDIT_CHANGE, "Subject")->value,
+	    "[SPAM] cheap  pills");
+	assert_non_null(edit_of(&s, EDIT_DELETE, "X-Spam-Flag"));
+	assert_non_null(edit_of(&s, EDIT_DELETE, "X-Spam-Status"));
+	done(&s);
+}
+
+static void
+what_scores_little_is_no_spam(void **state)
+{
+	struct setup s;
+
+	(void)state;
+	load(&s, rules, "TagScore 7.5\n");
+	run(&s, MAIL, NULL);
+	assert_memory_equal(edit_of(&s, EDIT_INSERT, "X-Spam-Status")->value,
+	    "No, score=7.0 required=7.5", 26);
+	assert_null(edit_of(&s, EDIT_INSERT, "X-Spam-Flag"));
+	assert_null(edit_of(&s, EDIT_CHANGE, "Subject"));
+	done(&s);
+}
+
+static void
+hits_are_told_with_what_they_met(void **state)
+{
+	const struct rules_hit *h;
+	struct setup s;
+
+	(void)state;
+	load(&s, rules, "");
+	run(&s, MAIL, NULL);
+	h = s.session->msg->rules->hits;
+	assert_string_equal(h->name, "PILLS");
+	assert_int_equal(h->matched.len, 12);
+	assert_memory_equal(h->matched.data, "cheap  pills", 12);
+	assert_true(inbound_symbol(s.session->msg, "NOW"));
+	assert_false(inbound_symbol(s.session->msg, "__FROM"));
+	done(&s);
+}
+
+static void
+thresholds_decide(void **state)
+{
+	static const struct {
+		const char *conf, *login;
+		enum verdict_action action;
+	} cases[] = {
+	    {"QuarantineScore 7\n", NULL, VERDICT_QUARANTINE},
+	    {"QuarantineScore 7.1\n", NULL, VERDICT_NONE},
+	    {"RejectScore 6\n", NULL, VERDICT_REJECT},
+	    {"RejectScore 6\nQuarantineScore 3\n", NULL, VERDICT_REJECT},
+	    {"DiscardScore 6.5\nRejectScore 6\n", NULL, VERDICT_DISCARD},
+	    {"TempfailScore 7\n", NULL, VERDICT_TEMPFAIL},
+	    {"RejectScore none\n", NULL, VERDICT_NONE},
+	    {"RejectScore 6\n", "bob", VERDICT_NONE},
+	    {"OutboundRejectScore 6\n", "bob", VERDICT_REJECT},
+	    {"OutboundRejectScore 6\n", NULL, VERDICT_NONE},
+	    {"OutboundQuarantineScore 6\n", "bob", VERDICT_QUARANTINE},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct setup s;
+
+		load(&s, rules, cases[i].conf);
+		run(&s, MAIL, cases[i].login);
+		if (s.verdict.action != cases[i].action)
+			fail_msg("%s%s: %s", cases[i].conf,
+			    cases[i].login == NULL ? "" : "outbound",
+			    verdict_word(s.verdict.action));
+		done(&s);
+	}
+}
+
+static void
+outbound_mail_is_marked_only_when_told(void **state)
+{
+	struct setup s;
+
+	(void)state;
+	load(&s, rules, "");
+	run(&s, MAIL, "bob");
+	assert_null(edit_of(&s, EDIT_INSERT, "X-Spam-Status"));
+	assert_null(edit_of(&s, EDIT_DELETE, "X-Spam-Flag"));
+	done(&s);
+	load(&s, rules, "OutboundTagScore 6\n");
+	run(&s, MAIL, "bob");
+	assert_non_null(edit_of(&s, EDIT_INSERT, "X-Spam-Flag"));
+	done(&s);
+}
+
+static double
+score_of(const struct message *m, const char *name)
+{
+	for (const struct symbol *sym = m->symbols; sym; sym = sym->next) {
+		if (strcmp(sym->name, name) == 0)
+			return sym->score;
+	}
+	return -999;
+}
+
+static void
+facts_are_weighed_anew_and_combined(void **state)
+{
+	struct setup s;
+
+	(void)state;
+	load(&s,
+	    "meta UNSIGNED (DMARC_MISSING && !DKIM_VALID)\n"
+	    "score UNSIGNED 1.5\nscore DMARC_MISSING 0.7\n",
+	    "DMARC yes\n");
+	run(&s, MAIL, NULL);
+	assert_true(inbound_symbol(s.session->msg, "DMARC_MISSING"));
+	assert_true(score_of(s.session->msg, "DMARC_MISSING") == 0.7);
+	assert_true(score_of(s.session->msg, "UNSIGNED") == 1.5);
+	done(&s);
+}
+
+static void
+the_client_is_a_relay(void **state)
+{
+	struct setup s;
+
+	(void)state;
+	load(&s,
+	    "header CLIENT X-Spam-Relays-External =~ "
+	    "/^\\[ ip=192\\.0\\.2\\.1 rdns=mail\\.example\\.com /\n"
+	    "header SENDER EnvelopeFrom =~ /^a\\@example\\.com$/\n"
+	    "blocklist_to *@example.org\n",
+	    "");
+	run(&s, MAIL, NULL);
+	assert_true(inbound_symbol(s.session->msg, "CLIENT"));
+	assert_true(inbound_symbol(s.session->msg, "SENDER"));
+	assert_true(inbound_symbol(s.session->msg, "USER_IN_BLOCKLIST_TO"));
+	done(&s);
+}
+
+static void
+bad_files_are_refused_with_line_and_cure(void **state)
+{
+	char path[64], conf_path[64], conf[128];
+	struct snapshot *snap = NULL;
+	struct errmsg msg;
+
+	(void)state;
+	write_file(path, "header A To =~ /x/\nscroe A 3\nheader B To =~ /(/\n");
+	snprintf(conf, sizeof(conf), "\nRuleFile %s\n", path);
+	write_file(conf_path, conf);
+	assert_int_equal(
+	    snapshot_load(conf_path, true, NULL, &snap, &msg), ERR_CONFIG);
+	assert_null(snap);
+	assert_non_null(strstr(msg.text, conf_path));
+	assert_non_null(strstr(msg.text, ":2: RuleFile: "));
+	assert_non_null(strstr(msg.text, path));
+	assert_non_null(strstr(msg.text, ":2: error: scroe: "));
+	assert_non_null(strstr(msg.text, "is it score?"));
+	assert_non_null(strstr(msg.text, "and 1 more"));
+	unlink(path);
+	unlink(conf_path);
+}
+
+static void
+without_rules_there_is_no_stage(void **state)
+{
+	struct snapshot *snap = walk_load("Mode v\n");
+
+	(void)state;
+	assert_null(rules_conf_of(snap));
+	snapshot_unref(snap);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(spam_is_marked_and_forged_marks_are_gone),
+	    cmocka_unit_test(what_scores_little_is_no_spam),
+	    cmocka_unit_test(hits_are_told_with_what_they_met),
+	    cmocka_unit_test(thresholds_decide),
+	    cmocka_unit_test(outbound_mail_is_marked_only_when_told),
+	    cmocka_unit_test(facts_are_weighed_anew_and_combined),
+	    cmocka_unit_test(the_client_is_a_relay),
+	    cmocka_unit_test(bad_files_are_refused_with_line_and_cure),
+	    cmocka_unit_test(without_rules_there_is_no_stage),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

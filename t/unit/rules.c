@@ -1,0 +1,414 @@
+/* Rules in SpamAssassin's language. SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/arena.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+#include "lib/hdr.h"
+#include "lib/message.h"
+#include "lib/rules/rules.h"
+#include "t/support/test.h"
+
+#define MAIL \
+	"Received: from spam.example (host.example.net [192.0.2.7])\n" \
+	"\tby mx.example.org with ESMTP id 1; Sat, 21 Nov 2026 12:00:00 +0000\n" \
+	"From: \"Al, Ice\" <alice@example.com>\n" \
+	"To: bob@example.org, carol@example.org (Carol)\n" \
+	"Subject: =?UTF-8?Q?cheap_p=C3=AFlls?= and\n more\n" \
+	"X-Twice: one\n" \
+	"X-Twice: two\n" \
+	"X-Spam-Flag: YES\n" \
+	"Date: Fri, 20 Nov 2026 12:00:00 +0000\n" \
+	"\n" \
+	"Hello   world,\nsee http://www.example.com/x\n"
+
+struct mail {
+	struct arena arena;
+	struct hdr_list headers;
+	struct rules_input in;
+};
+
+static void
+on_field(void *ctx, const char *name, size_t name_len, const char *value,
+    size_t value_len)
+{
+	struct mail *m = ctx;
+
+	assert_int_equal(hdr_add(&m->headers, &m->arena, name, name_len, value,
+			     value_len),
+	    0);
+}
+
+static void
+mail_init(struct mail *m, const char *text)
+{
+	static const char *const facts[] = {"SPF_FAIL", NULL};
+	size_t body;
+
+	*m = (struct mail){0};
+	arena_init(&m->arena);
+	body = message_split(text, strlen(text), on_field, m);
+	m->in = (struct rules_input){.arena = &m->arena,
+	    .headers = &m->headers,
+	    .body = text + body,
+	    .body_len = strlen(text) - body,
+	    .facts = facts};
+}
+
+static int
+load(const char *text, int set, struct rules **rules_r)
+{
+	static const char *const facts[] = {"SPF_FAIL", "SPF_PASS", NULL};
+	const struct rules_setup setup = {
+	    .score_set = set, .source = "t.cf", .facts = facts};
+
+	return rules_load_text(text, strlen(text), &setup, rules_r);
+}
+
+/* The hits as `NAME NAME=2 __SUB`, a value of 1 left out. */
+static void
+hits(const char *text, int set, const char *message, struct buf *b,
+    double *score_r)
+{
+	struct rules_result result;
+	struct rules *rules;
+	struct mail m;
+
+	assert_int_equal(load(text, set, &rules), 0);
+	mail_init(&m, message);
+	assert_int_equal(rules_run(rules, &m.in, &result), 0);
+	for (const struct rules_hit *h = result.hits; h; h = h->next) {
+		buf_printf(b, "%s%s", b->len > 0 ? " " : "", h->name);
+		if (h->value != 1)
+			buf_printf(b, "=%g", h->value);
+	}
+	*score_r = result.score;
+	arena_fini(&m.arena);
+	rules_free(rules);
+}
+
+static void
+rules_hit_what_spamassassins_do(void **state)
+{
+	static const struct {
+		const char *rules, *hits;
+		double score;
+		int set;
+	} cases[] = {
+	    {"header A Subject =~ /^cheap p\xc3\xaflls and more$/", "A", 1, 0},
+	    {"header A Subject:raw =~ /UTF-8/", "A", 1, 0},
+	    {"header A Subject =~ /CHEAP/", "", 0, 0},
+	    {"header A Subject =~ /CHEAP/i", "A", 1, 0},
+	    {"header A Subject =~ m{cheap}", "A", 1, 0},
+	    {"header A Subject !~ /cheap/", "", 0, 0},
+	    {"header A Nothing !~ /cheap/", "A", 1, 0},
+	    {"header A Nothing =~ /^$/", "A", 1, 0},
+	    {"header A Nothing =~ /^no$/ [if-unset: no]", "A", 1, 0},
+	    {"header A exists:X-Twice\nheader B exists:X-Thrice", "A", 1, 0},
+	    {"header A exists:X-Spam-Flag", "", 0, 0},
+	    {"header A X-Twice =~ /^one\\ntwo$/", "A", 1, 0},
+	    {"header A X-Twice:first =~ /one/\nheader B X-Twice:last =~ /one/",
+		"A", 1, 0},
+	    {"header A X-Twice =~ /o/\ntflags A multiple", "A=2", 2, 0},
+	    {"header A X-Twice =~ /o/\ntflags A multiple maxhits=1", "A", 1, 0},
+	    {"header A X-Twice =~ /x*/\ntflags A multiple", "A=9", 9, 0},
+	    {"header A From:addr =~ /^alice\\@example\\.com$/", "A", 1, 0},
+	    {"header A From:name =~ /^Al, Ice$/", "A", 1, 0},
+	    {"header A From:addr:domain =~ /^example\\.com$/", "A", 1, 0},
+	    {"header A ToCc:addr =~ /bob\\S+\\ncarol/", "A", 1, 0},
+	    {"header A To:name =~ /^Carol$/", "A", 1, 0},
+	    {"header A Received:ip =~ /^192\\.0\\.2\\.7$/", "A", 1, 0},
+	    {"header A Received:revip =~ /^7\\.2\\.0\\.192$/", "A", 1, 0},
+	    {"header A ALL =~ /\\nX-Twice: one\\nX-Twice: two\\n/", "A", 1, 0},
+	    {"header A ALL =~ /X-Spam/", "", 0, 0},
+	    {"header A X-Spam-Relays-External =~ /rdns=host\\.example\\.net /",
+		"A", 1, 0},
+	    {"body A /hello world, see/i", "A", 1, 0},
+	    {"body A /cheap/\nbody B /cheap/\ntflags B nosubject", "A", 1, 0},
+	    {"rawbody A /Hello   world/", "A", 1, 0},
+	    {"full A /^X-Twice: two/m", "A", 1, 0},
+	    /* A redefinition leaves nothing behind. */
+	    {"header A exists:Nothing\nheader A To =~ /bob/", "A", 1, 0},
+	    /* Scores. */
+	    {"header A To =~ /b/\nscore A 0", "", 0, 0},
+	    {"header A To =~ /b/\nscore A 0 2 3 4", "", 0, 0},
+	    {"header A To =~ /b/\nscore A 0 2 3 4", "A", 2, 1},
+	    {"header A To =~ /b/\nscore A 2\nscore A (-0.5)", "A", 1.5, 0},
+	    {"header A To =~ /b/\ntflags A nice", "A", -1, 0},
+	    {"header T_A To =~ /b/", "T_A", 0.01, 0},
+	    {"header __A To =~ /b/\nmeta B __A", "__A B", 1, 0},
+	    /* Metas. */
+	    {"meta A 2 + 3 * 4 == 14", "A", 1, 0},
+	    {"meta A (1 + 1)", "A=2", 1, 0},
+	    {"meta A 1 - 2", "A", 1, 0},
+	    {"meta A !(1 && 0) && (0 || 1)", "A", 1, 0},
+	    {"meta A 1 / 0", "", 0, 0},
+	    {"meta A 1 ? 0 : 1", "", 0, 0},
+	    {"meta A 3 ^ 3", "", 0, 0},
+	    {"meta B A > 1\nheader A X-Twice =~ /o/\ntflags A multiple", "B A=2",
+		3, 0},
+	    {"meta C B\nmeta B A\nheader A To =~ /b/", "C B A", 3, 0},
+	    {"meta A !B\nmeta B 0\nscore B 0", "A", 1, 0},
+	    {"meta A !B\nheader B To =~ /x/\nscore B 0", "A", 1, 0},
+	    {"header __X1 To =~ /b/\nheader __X2 To =~ /z/\n"
+	     "meta A rules_matching(__X*) == 1",
+		"__X1 A", 1, 0},
+	    {"meta A SPF_FAIL && !SPF_PASS", "A", 1, 0},
+	    {"meta A ()", "", 0, 0},
+	    /* Lines. */
+	    {"header A To =~ /b/ # comment\n\n  # all", "A", 1, 0},
+	    {"header A Subject =~ /cheap\\#?/", "A", 1, 0},
+	    {"lang de describe A Wort\nheader A To =~ /b/", "A", 1, 0},
+	    {"if (0)\nheader A To =~ /b/\nelse\nheader B To =~ /b/\nendif", "B",
+		1, 0},
+	    {"if (0)\nif (1)\nelse\nheader A To =~ /b/\nendif\nendif", "", 0, 0},
+	    {"if (version >= 3.004000)\nheader A To =~ /b/\nendif", "A", 1, 0},
+	    {"if can(Mail::SpamAssassin::Conf::feature_get_host)\n"
+	     "header A To =~ /b/\nendif",
+		"A", 1, 0},
+	    {"ifplugin Mail::SpamAssassin::Plugin::Bayes\n"
+	     "nonsense here\nendif",
+		"", 0, 0},
+	    {"ifplugin Mail::SpamAssassin::Plugin::SPF\n"
+	     "header A To =~ /b/\nendif",
+		"A", 1, 0},
+	    /* replace_tag. */
+	    {"replace_tag E [e3]\nreplace_rules A\n"
+	     "header A Subject =~ /ch<E>ap/",
+		"A", 1, 0},
+	    {"replace_tag E [e3]\nreplace_inter W \\W?\nreplace_tag A [a4]\n"
+	     "replace_rules A\nheader A Subject =~ /<inter W>ch<E><A>p/",
+		"A", 1, 0},
+	    /* Lists. */
+	    {"blocklist_from *@example.com", "USER_IN_BLOCKLIST", 100, 0},
+	    {"whitelist_from alice@*", "USER_IN_WELCOMELIST", -100, 0},
+	    {"allowlist_from alice@*\nunwhitelist_from alice@*", "", 0, 0},
+	    {"welcomelist_from_rcvd *@example.com example.net",
+		"USER_IN_WELCOMELIST", -100, 0},
+	    {"welcomelist_from_rcvd *@example.com example.org", "", 0, 0},
+	    {"welcomelist_from_rcvd *@example.com [192.0.2.0/24]",
+		"USER_IN_WELCOMELIST", -100, 0},
+	    {"blocklist_subject ap p?", "SUBJECT_IN_BLOCKLIST", 100, 0},
+	    {"header A eval:check_for_shifted_date('-48', '-12')", "A", 1, 0},
+	    {"header A eval:check_for_spf_fail()", "A", 1, 0},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf b = BUF_INIT;
+		double score;
+
+		hits(cases[i].rules, cases[i].set, MAIL, &b, &score);
+		if (strcmp(buf_text(&b), cases[i].hits) != 0 ||
+		    score < cases[i].score - 0.0001 ||
+		    score > cases[i].score + 0.0001)
+			fail_msg("%s\ngot %s (%g), want %s (%g)",
+			    cases[i].rules, buf_text(&b), score,
+			    cases[i].hits, cases[i].score);
+		buf_fini(&b);
+	}
+}
+
+static void
+mistakes_are_told_with_line_and_cure(void **state)
+{
+	static const struct {
+		const char *rules, *words;
+		enum rules_severity severity;
+		unsigned line;
+	} cases[] = {
+	    {"\nscroe A 1", "is it score?", RULES_ERROR, 2},
+	    {"frobnicate", "no such command", RULES_ERROR, 1},
+	    {"header A To =~ /(/", "closing parenthesis", RULES_ERROR, 1},
+	    {"header A To =~ (x)", "written /like this/", RULES_ERROR, 1},
+	    {"header A To =~ /a/b/", "backslash before it", RULES_ERROR, 1},
+	    {"header A To =~ /a/q", "unknown flag `q`", RULES_ERROR, 1},
+	    {"header A To =~ //", "empty pattern", RULES_ERROR, 1},
+	    {"header A To", "FIELD =~ /pattern/", RULES_ERROR, 1},
+	    {"header A To:addres =~ /x/", ":addr", RULES_ERROR, 1},
+	    {"header 1A To =~ /x/", "begins with no digit", RULES_ERROR, 1},
+	    {"header", "a rule's name", RULES_ERROR, 1},
+	    {"score A x", "one or four numbers", RULES_ERROR, 1},
+	    {"score A 1 2", "one or four numbers", RULES_ERROR, 1},
+	    {"score A (1)", "there is none", RULES_ERROR, 1},
+	    {"score A 1e9", "one or four numbers", RULES_ERROR, 1},
+	    {"meta A B &&\nmeta B 1", "missing at the end", RULES_ERROR, 1},
+	    {"meta A (1", "`)` is missing", RULES_ERROR, 1},
+	    {"meta A 1 $ 2", "operator before `$ 2`", RULES_ERROR, 1},
+	    {"meta A B\nmeta B A", "depends on itself", RULES_ERROR, 1},
+	    {"meta A NO_SUCH", "no rule has the name", RULES_WARNING, 1},
+	    {"if version", "no endif", RULES_ERROR, 1},
+	    {"else", "no if before it", RULES_ERROR, 1},
+	    {"endif", "no if before it", RULES_ERROR, 1},
+	    {"if frob(1)\nendif", "expected version", RULES_ERROR, 1},
+	    {"include x.cf", "not possible here", RULES_ERROR, 1},
+	    {"header A eval:frob()", "not built in", RULES_WARNING, 1},
+	    {"header A eval:frob(\"x)", "arguments", RULES_ERROR, 1},
+	    {"trusted_networks 10.0.0.0/99", "trusted_networks", RULES_ERROR, 1},
+	    {"tflags A frob", "not known", RULES_WARNING, 1},
+	    {"report_safe 1", "report_safe 0", RULES_NOTICE, 1},
+	    {"bayes_path /x", "no effect", RULES_NOTICE, 1},
+	    {"required_score x", "expected a number", RULES_ERROR, 1},
+	    {"priority A x", "expected a number", RULES_ERROR, 1},
+	    {"welcomelist_from_rcvd a@b", "relay's domain", RULES_ERROR, 1},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const struct rules_mistake *m;
+		struct rules *rules;
+		int rc = load(cases[i].rules, 0, &rules);
+		size_t n = 0;
+
+		while ((m = rules_mistake(rules, n)) != NULL &&
+		    strstr(m->text, cases[i].words) == NULL)
+			n++;
+		if (m == NULL || m->severity != cases[i].severity ||
+		    m->line != cases[i].line ||
+		    (m->severity == RULES_ERROR) != (rc == ERR_CONFIG))
+			fail_msg("%s: %s", cases[i].rules,
+			    m != NULL ? m->text : rules_mistake(rules, 0) == NULL
+				? "no mistake"
+				: rules_mistake(rules, 0)->text);
+		rules_free(rules);
+	}
+}
+
+static void
+a_pattern_that_explodes_is_named_and_the_rest_goes_on(void **state)
+{
+	struct rules_result result;
+	struct rules_info info;
+	struct rules *rules;
+	struct buf b = BUF_INIT;
+	struct mail m;
+
+	(void)state;
+	buf_str(&b, "Subject: ");
+	for (int i = 0; i < 5000; i++)
+		buf_char(&b, 'a');
+	buf_str(&b, "!\nTo: bob\n\n");
+	assert_int_equal(load("header BAD Subject =~ /^(a|a|aa)+$/\n"
+			      "header NOT Subject !~ /^(a|a|aa)+$/\n"
+			      "header GOOD To =~ /bob/\n",
+			     0, &rules),
+	    0);
+	mail_init(&m, buf_text(&b));
+	assert_int_equal(rules_run(rules, &m.in, &result), 0);
+	assert_non_null(result.limited);
+	assert_string_equal(result.limited[0], "BAD");
+	assert_string_equal(result.limited[1], "NOT");
+	assert_null(result.limited[2]);
+	assert_string_equal(result.hits->name, "GOOD");
+	assert_null(result.hits->next);
+	assert_true(rules_info(rules, 0, &info));
+	assert_int_equal(info.limited, 1);
+	assert_int_equal(info.tried, 1);
+	arena_fini(&m.arena);
+	rules_free(rules);
+	buf_fini(&b);
+}
+
+static int64_t
+ticking(void)
+{
+	static int64_t now;
+
+	return now += 10;
+}
+
+static void
+when_the_time_is_up_no_more_rules_run(void **state)
+{
+	struct rules_result result;
+	struct rules *rules;
+	struct mail m;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(load("header A To =~ /b/\nheader B To =~ /b/\n"
+			      "header C To =~ /b/\nheader D To =~ /b/\n",
+			     0, &rules),
+	    0);
+	mail_init(&m, MAIL);
+	m.in.clock = ticking;
+	m.in.deadline_ns = ticking() + 25;
+	assert_int_equal(rules_run(rules, &m.in, &result), 0);
+	assert_true(result.late);
+	for (const struct rules_hit *h = result.hits; h != NULL; h = h->next)
+		n++;
+	assert_int_equal(n, 2);
+	arena_fini(&m.arena);
+	rules_free(rules);
+}
+
+static void
+write_file(const char *dir, const char *name, const char *text)
+{
+	char path[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void
+files_include_others_and_directories_are_read_in_order(void **state)
+{
+	static const char *const names[] = {
+	    "10.cf", "20.cf", "more.inc", "self.inc", "notes.txt"};
+	char dir[] = "/tmp/postern-rules-XXXXXX", path[128];
+	const char *const paths[] = {dir, NULL};
+	const struct rules_setup setup = {0};
+	struct rules_info info;
+	struct rules *rules;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	write_file(dir, "20.cf", "score A 3\n");
+	write_file(dir, "10.cf", "include more.inc\nscore A 2\n");
+	write_file(dir, "more.inc", "header A To =~ /b/\n");
+	write_file(dir, "notes.txt", "not a rule\n");
+	assert_int_equal(rules_load(paths, &setup, &rules), 0);
+	assert_true(rules_info(rules, 0, &info));
+	assert_string_equal(info.name, "A");
+	assert_true(info.score == 3);
+	assert_non_null(strstr(info.file, "/more.inc"));
+	rules_free(rules);
+	write_file(dir, "self.inc", "include self.inc\n");
+	write_file(dir, "20.cf", "include self.inc\ninclude nothing.inc\n");
+	assert_int_equal(rules_load(paths, &setup, &rules), ERR_CONFIG);
+	assert_non_null(
+	    strstr(rules_mistake(rules, 0)->text, "does one include itself"));
+	assert_non_null(
+	    strstr(rules_mistake(rules, 1)->text, "No such file"));
+	assert_int_equal(rules_mistake(rules, 1)->line, 2);
+	rules_free(rules);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, names[i]);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(rules_hit_what_spamassassins_do),
+	    cmocka_unit_test(mistakes_are_told_with_line_and_cure),
+	    cmocka_unit_test(
+		a_pattern_that_explodes_is_named_and_the_rest_goes_on),
+	    cmocka_unit_test(when_the_time_is_up_no_more_rules_run),
+	    cmocka_unit_test(
+		files_include_others_and_directories_are_read_in_order),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
