@@ -5,13 +5,13 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "chain.h"
 #include "lib/addr.h"
 #include "lib/conf/conf.h"
 #include "lib/dkim/dkim_verify.h"
 #include "lib/err.h"
+#include "lib/idna.h"
 #include "snapshot.h"
 #include "stages.h"
 
@@ -128,11 +128,14 @@ body(struct message *m, const unsigned char *data, size_t len)
 /* -- what was found -- */
 
 static bool
-passed_for(const struct dkim_verdicts *v, const char *domain)
+passed_for(struct message *m, const char *domain)
 {
-	for (size_t i = 0; domain[0] != '\0' && i < v->count; i++) {
+	const struct dkim_verdicts *v = m->dkim;
+
+	domain = idna_ascii(&m->arena, domain);
+	for (size_t i = 0; domain != NULL && i < v->count; i++) {
 		if (v->list[i].status == DKIM_STATUS_PASS &&
-		    strcasecmp(v->list[i].domain, domain) == 0)
+		    strcmp(v->list[i].domain, domain) == 0)
 			return true;
 	}
 	return false;
@@ -149,7 +152,7 @@ passed_for_author(struct message *m)
 	if (m->dkim->many_from || h == NULL)
 		return false;
 	return addr_list(&m->arena, h->value, h->value_len, &from, 1, &n) ==
-	    0 && n == 1 && passed_for(m->dkim, from.domain);
+	    0 && n == 1 && passed_for(m, from.domain);
 }
 
 static bool
@@ -158,7 +161,7 @@ passed_for_sender(struct message *m)
 	struct addr sender;
 
 	return addr_split(&m->arena, m->sender, &sender) == 0 &&
-	    passed_for(m->dkim, sender.domain);
+	    passed_for(m, sender.domain);
 }
 
 /* The names are SpamAssassin's. */
