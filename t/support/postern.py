@@ -100,11 +100,12 @@ class Postern(Milter):
         return [summary(line) for line in lines]
 
     def ctl(self, *args, input=None):
-        """Runs posternctl COMMAND ... with this daemon's configuration."""
+        """Runs posternctl COMMAND ... with this daemon's configuration. From
+        input in bytes come bytes."""
         return subprocess.run(
             [binary('POSTERNCTL')] + list(args) + ['-x', self.conf_file],
-            env=self.env, input=input, capture_output=True, text=True,
-            timeout=60)
+            env=self.env, input=input, capture_output=True,
+            text=not isinstance(input, bytes), timeout=60)
 
     def __exit__(self, kind, *_):
         status = self.stop()
