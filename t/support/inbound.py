@@ -42,6 +42,9 @@ ZONE = {
     '_dmarc.xn--bcher-kva.example': {'TXT': 'v=DMARC1; p=quarantine'},
     'local.example': {'TXT': 'v=spf1 exists:%%{l}.yes.example -all'},
     'u.yes.example': {'A': '127.0.0.2'},
+    'xn--s-eha._domainkey.xn--bcher-kva.example': {
+        'TXT': 'v=DKIM1; k=ed25519; '
+               'p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo='},
 }
 FORGED = ('Authentication-Results: mx.example.org; dmarc=pass\n'
           'Authentication-Results: mx.example.net; dmarc=pass\n'
@@ -49,6 +52,16 @@ FORGED = ('Authentication-Results: mx.example.org; dmarc=pass\n'
           '\tspf=pass\n'
           'Authentication-Results: old.example.org; dkim=pass\n')
 UTF8 = ' SMTPUTF8'
+# By dkimpy, with the Ed25519 key of RFC 8463.
+SIGNED_UTF8 = '''\
+DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;
+ d=b\u00fccher.example; i=\u00fc@b\u00fccher.example; q=dns/txt; s=s\u00fc;
+ t=1700000000; h=from : subject;
+ bh=yZQq1c8wjBl0fZ4Wc/oraMCAG1mZJv5v/hlvyFy+t6A=;
+ b=YZ20UMghnPHjB6AyFehgpd8w8AJD1DiIjWqE5gnM7QnAL0vXMU7DGtYCQsiQ4SXBHRJgf
+ IJ7I5moxy38AVqiAQ==
+From: \u00fc@b\u00fccher.example
+'''
 
 
 class Case:
@@ -124,6 +137,10 @@ CASES_UTF8 = [
     Case('a sender of U-labels', '\u00fc@b\u00fccher.example',
          'From: \u00fc@b\u00fccher.example\n', 'pass', 'pass', 'DMARC_PASS',
          'smtp.mailfrom="\u00fc@b\u00fccher.example"', params=UTF8),
+    Case('a signature in UTF-8', '\u00fc@local.example', SIGNED_UTF8, 'fail',
+         'pass', 'DKIM_VALID_AU', 'header.d=xn--bcher-kva.example '
+         'header.i="\u00fc@xn--bcher-kva.example"', params=UTF8,
+         dkim='pass'),
     Case('a local part that is no macro', '\u00fc@local.example',
          'From: \u00fc@local.example\n', 'fail', 'none', 'SPF_FAIL',
          params=UTF8),
@@ -214,7 +231,8 @@ class Run:
         got = json.loads(done.stdout)
         is_((got['spf']['result'], [d['result'] for d in got['dkim']],
              got['dmarc']['result']),
-            (case.spf, [case.dkim] if case.signed else [], case.dmarc),
+            (case.spf, [case.dkim] if case.dkim != 'none' else [],
+             case.dmarc),
             what + ': and so says posternctl check')
         ok(case.symbol in [s['name'] for s in got['symbols']],
            what + ': ' + case.symbol, got['symbols'])
