@@ -4,7 +4,6 @@ with a zone served on loopback, and delivered with one Authentication-Results
 on top and none that somebody else wrote in our name. posternctl check says
 the same."""
 
-import base64
 import json
 import os
 import re
@@ -12,6 +11,7 @@ import subprocess
 
 from rig import Client, Dnsd, Postern, Sink, binary, is_, like, need_root, \
     ok, plan, write_file
+from verify import Key
 
 ID = 'mx.example.org'
 CONF = '''
@@ -175,17 +175,10 @@ class Run:
             self.refused()
 
     def _make_key(self, zone):
-        path = os.path.join(self.postern.dir, 'key')
-        subprocess.run(['openssl', 'genrsa', '-out', path, '2048'], check=True,
-                       capture_output=True)
-        os.chmod(path, 0o600)
-        done = subprocess.run(['openssl', 'rsa', '-in', path, '-pubout',
-                               '-outform', 'DER'], check=True,
-                              capture_output=True)
-        zone['s._domainkey.sig.example'] = {
-            'TXT': 'v=DKIM1; p=' + base64.b64encode(done.stdout).decode()}
-        self.dns.serve(zone)
-        self.key = path
+        key = Key('sig.example', 's', 'rsa')
+        self.key = write_file(os.path.join(self.postern.dir, key.name),
+                              key.pem, 0o600)
+        self.dns.serve(dict(zone, **{key.host: {'TXT': key.record}}))
 
     def sign(self, message):
         conf = write_file(os.path.join(self.postern.dir, 'sign.conf'),
