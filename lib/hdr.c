@@ -94,3 +94,29 @@ hdr_find(const struct hdr_list *l, const char *name)
 	}
 	return NULL;
 }
+
+const char *
+hdr_repeated(const struct hdr_list *l)
+{
+	static const char *const once[] = {"From", "Date", "Sender", "Reply-To",
+	    "To", "Cc", "Bcc", "Message-ID", "In-Reply-To", "References",
+	    "Subject"};
+
+	for (const struct hdr *h = l->first; h != NULL; h = h->next) {
+		if (h->index != 2)
+			continue;
+		for (size_t i = 0; i < sizeof(once) / sizeof(*once); i++) {
+			if (hdr_is(h, once[i]))
+				return once[i];
+		}
+	}
+	return NULL;
+}
+
+const char *
+hdr_missing(const struct hdr_list *l)
+{
+	if (hdr_find(l, "From") == NULL)
+		return "From";
+	return hdr_find(l, "Date") == NULL ? "Date" : NULL;
+}

@@ -40,4 +40,10 @@ bool hdr_is(const struct hdr *h, const char *name);
 /* The first field of that name; NULL: there is none. */
 const struct hdr *hdr_find(const struct hdr_list *l, const char *name);
 
+/* RFC 5322 section 3.6 says how often a field may be there: the name of the
+ * first one that is there too often, as it is spelled there; NULL: none. */
+const char *hdr_repeated(const struct hdr_list *l);
+/* The name of a field that has to be there and is not; NULL: none. */
+const char *hdr_missing(const struct hdr_list *l);
+
 #endif

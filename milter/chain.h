@@ -16,6 +16,16 @@
  * stage's finish hook hears the outcome, whatever it was; had the client gone
  * away instead, `quota` would give its reservations back right there.
  *
+ * Another: an outside client whose HELO is our own name, where the
+ * configuration says `Refuse HELO_OURS` and `RefuseAt helo=rcpt`.  `helo` and
+ * `spf` are checks, with a judge hook in place of an eom hook: at HELO and MAIL
+ * they only began to ask.  At the first RCPT the chain asks the judge hook of
+ * `helo`, which waits for its look-ups, writes the fact m->helo and finds the
+ * symbol.  The chain makes a refusal of it, keeps it, and goes on to the other
+ * stages; `refuse`, which stands behind the checks, says it, to each recipient
+ * but postmaster.  With RefuseAt end, `helo` would be judged at the end of the
+ * message, and the refusal be said when spf, dkim and dmarc had looked too.
+ *
  * Who drives: libmilter (callbacks.c), posternctl check (files), the tests.  A
  * stage can't tell which.  It reads the session and message, writes facts,
  * wanted edits and notes, and returns a verdict; it never calls smfi_*.
@@ -84,6 +94,36 @@ struct stage {
 	struct verdict (*body)(
 	    struct message *m, const unsigned char *data, size_t len);
 	struct verdict (*eom)(struct message *m);
+
+	/*
+	 * A check is a stage that judges inbound mail.  What it refuses is not
+	 * said at once: it is kept (s->kept, m->kept) until the moment that
+	 * RefuseAt chooses, and then said by stage_refuse, unless AllowList
+	 * speaks for the message or it goes to postmaster only; the walk goes
+	 * on meanwhile.  The same holds for a quarantine, for what On-DNSError
+	 * makes of its errors, and for the symbols in Refuse, to which the
+	 * chain looks after each of its hooks.  Only what its rcpt hook refuses
+	 * is said at once, since it concerns that recipient alone.
+	 */
+	bool check;
+	const char *xcode; /* of a refusal for its symbols; NULL: 5.7.1 */
+	/*
+	 * The two hooks by which a check that can refuse before the end is
+	 * asked; who has a judge hook can be named in RefuseAt, by its name.
+	 * Look-ups are started in connect, helo or mail, and collected here
+	 * under m->deadline_ms.  What only the header tells is judged in eom,
+	 * which comes before judge where both are due.
+	 *
+	 * judge: once for each inbound message, at the moment that RefuseAt
+	 * chooses (at MAIL for connect), after the stage's own hook there.
+	 * Writes facts, symbols and notes, and may refuse.
+	 * client: only where RefuseAt says connect, and never for a client that
+	 * is known to be internal: judge the client alone, by
+	 * session_deadline().  There is no message to write symbols into, so
+	 * judge is asked again for each.
+	 */
+	struct verdict (*client)(struct session *s);
+	struct verdict (*judge)(struct message *m);
 
 	/* Told to everyone, in order; a message that got as far as MAIL gets
 	 * exactly one.  outcome NULL: aborted, or the connection broke. */

@@ -3,6 +3,7 @@
 
 #include "lib/dkim/dkim_verify.h"
 #include "lib/dmarc/dmarc.h"
+#include "lib/helo.h"
 #include "lib/iprev.h"
 #include "lib/spf/spf.h"
 #include "posternctl.h"
@@ -69,6 +70,17 @@ facts_rdns(const struct iprev_result *r)
 		return json_null();
 	return json_pack("{s:s,s:o}", "result", iprev_word(r->status), "name",
 	    posternctl_string(r->name));
+}
+
+json_t *
+facts_helo(const struct helo_fact *f)
+{
+	if (f == NULL)
+		return json_null();
+	return json_pack("{s:s,s:s,s:o,s:b}", "result",
+	    helo_status_word(f->result->status), "form",
+	    helo_form_word(f->result->form), "name",
+	    posternctl_string(f->result->name), "ours", f->ours);
 }
 
 json_t *

@@ -12,6 +12,7 @@
 
 struct dkim_verdicts;
 struct dmarc_result;
+struct helo_fact;
 struct iprev_result;
 struct spf_result;
 struct symbol;
@@ -20,6 +21,7 @@ json_t *facts_spf(const struct spf_result *r);
 json_t *facts_dkim(const struct dkim_verdicts *v);
 json_t *facts_dmarc(const struct dmarc_result *r);
 json_t *facts_rdns(const struct iprev_result *r);
+json_t *facts_helo(const struct helo_fact *f);
 json_t *facts_symbols(const struct symbol *first);
 
 #endif

@@ -140,17 +140,18 @@ result_json(const char *file, const struct message *m, const struct verdict *v)
 {
 	bool out = m->direction == DIRECTION_OUTBOUND;
 
-	return json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:f,s:s,s:o,"
-			 "s:o,s:o}",
+	return json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:f,s:s,"
+			 "s:o,s:o,s:o,s:s?}",
 	    "file", posternctl_string(file), "direction",
 	    out ? "outbound" : "inbound", "account",
 	    posternctl_string(m->account), "spf", facts_spf(m->spf),
 	    "spf_helo", facts_spf(m->spf_helo), "dkim", facts_dkim(m->dkim),
 	    "dmarc", facts_dmarc(m->dmarc), "rdns", facts_rdns(m->iprev),
+	    "helo", facts_helo(m->helo),
 	    "symbols", facts_symbols(m->symbols), "score", message_score(m),
 	    "verdict", verdict_word(v->action), "decided_by",
 	    posternctl_string(v->by), "reply", reply_json(v), "edits",
-	    edits_json(m));
+	    edits_json(m), "allowed", m->allowed);
 }
 
 static void

@@ -34,13 +34,19 @@ message_time(const struct message *m)
 }
 
 int64_t
-message_deadline(const struct message *m)
+session_deadline(const struct session *s)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000 +
-	    m->session->snap->dns_timeout_ms;
+	    s->snap->dns_timeout_ms;
+}
+
+int64_t
+message_deadline(const struct message *m)
+{
+	return session_deadline(m->session);
 }
 
 const char *

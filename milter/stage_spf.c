@@ -3,7 +3,7 @@
  * never refuses anything by itself.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Look-ups begin at MAIL and are collected at the end of the message.
+ * Look-ups begin at MAIL and are collected when the chain wants the result.
  */
 #include <limits.h>
 #include <string.h>
@@ -210,7 +210,7 @@ add_symbols(struct message *m)
 }
 
 static struct verdict
-eom(struct message *m)
+judge(struct message *m)
 {
 	struct spf *spf = *message_slot(m);
 	const struct spf_result *mfrom, *helo;
@@ -245,11 +245,13 @@ finish(struct message *m, const struct verdict *outcome)
 
 const struct stage stage_spf = {
     .name = "spf",
+    .check = true,
+    .xcode = "5.7.23", /* RFC 7372 section 3.2 */
     .edits = EDIT_BIT(EDIT_INSERT),
     .options = options,
     .load = load,
     .unload = unload,
     .mail = mail,
-    .eom = eom,
+    .judge = judge,
     .finish = finish,
 };

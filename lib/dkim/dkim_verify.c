@@ -340,6 +340,21 @@ want_key(struct dkim_verify *v, struct sig *s)
 	return 0;
 }
 
+/* The header as a whole may rule out any pass. */
+static void
+check_header(const struct dkim_verify *v, struct sig *s)
+{
+	if (v->from_count == 0)
+		dkim_field_fault(&s->f, DKIM_STATUS_PERMERROR,
+		    DKIM_CAUSE_SIGNATURE, "there is no From field");
+	else if (v->policy.strict && hdr_repeated(v->headers) != NULL)
+		dkim_field_fault(&s->f, DKIM_STATUS_PERMERROR, DKIM_CAUSE_FORM,
+		    "a header field is there too often");
+	else if (v->policy.strict && hdr_missing(v->headers) != NULL)
+		dkim_field_fault(&s->f, DKIM_STATUS_PERMERROR, DKIM_CAUSE_FORM,
+		    "a header field is missing");
+}
+
 static int
 begin(struct dkim_verify *v)
 {
@@ -347,9 +362,7 @@ begin(struct dkim_verify *v)
 
 	choose(v);
 	for (struct sig *s = v->sigs; rc == 0 && s < v->sigs + v->count; s++) {
-		if (v->from_count == 0)
-			dkim_field_fault(&s->f, DKIM_STATUS_PERMERROR,
-			    DKIM_CAUSE_SIGNATURE, "there is no From field");
+		check_header(v, s);
 		if (is_pending(s))
 			rc = want_key(v, s);
 	}
@@ -527,11 +540,33 @@ check_body(struct sig *s)
 		    "the body was changed");
 }
 
-/* It verifies; is it good enough? */
+/* Is one of these fields there, and not signed? */
+static bool
+leaves_out(const struct dkim_verify *v, const struct sig *s)
+{
+	const char *const *must = v->policy.must_sign;
+
+	for (; must != NULL && *must != NULL; must++) {
+		const struct hdr *h = hdr_find(v->headers, *must);
+
+		if (h != NULL && !dkim_sign_named(h, s->f.names))
+			return true;
+	}
+	return false;
+}
+
+/* It verifies; is it good enough?  Of two From fields there is no telling which
+ * one a reader is shown. */
 static void
 check_policy(const struct dkim_verify *v, struct sig *s)
 {
-	if (s->f.type == DKIM_KEY_RSA &&
+	if (v->from_count > 1)
+		fault(s, DKIM_STATUS_POLICY, DKIM_CAUSE_FIELDS,
+		    "there is more than one From field");
+	else if (leaves_out(v, s))
+		fault(s, DKIM_STATUS_POLICY, DKIM_CAUSE_FIELDS,
+		    "a field is not signed that has to be");
+	else if (s->f.type == DKIM_KEY_RSA &&
 	    s->f.verdict.bits < v->policy.min_bits)
 		fault(s, DKIM_STATUS_POLICY, DKIM_CAUSE_WEAK,
 		    "the key is too short");

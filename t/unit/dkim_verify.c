@@ -319,6 +319,10 @@ struct verdict_case {
 #define A_AT "s._domainkey." A_DOMAIN " TXT " ED
 #define X16(s) s s s s s s s s s s s s s s s s
 
+static const char *const reply_to[] = {"Subject", "Reply-To", NULL};
+#define REPLY_TO FIELDS "reply-to: eve@example.net\n"
+#define DATED FIELDS "Date: x\n"
+
 static const struct verdict_case cases[] = {
     {"good", {.sig = GOOD}, PASS},
     {"good rsa", {.sig = "v=1; a=rsa-sha256; " DS H TAIL, .rsa = true}, PASS},
@@ -461,6 +465,24 @@ static const struct verdict_case cases[] = {
 	.rsa = true, .zone = AT "p=" SHORT "\n"}, FAIL(HEADER)},
     {"policy on length", {.sig = "v=1; a=rsa-sha256; " DS H TAIL, .rsa = true,
 	.policy.min_bits = 8192}, POLICY(WEAK)},
+
+    {"two From", {.sig = GOOD, .fields = "From: eve@example.org\n" FIELDS},
+	POLICY(FIELDS)},
+    {"two From, both signed", {.sig = HEAD DS "h=From:From:To;" TAIL,
+	.fields = "From: eve@example.org\n" FIELDS}, POLICY(FIELDS)},
+    {"two From, and the body changed", {.sig = GOOD, .arrived = "Ho.\r\n",
+	.fields = "From: eve@example.org\n" FIELDS}, FAIL(BODY)},
+    {"must be signed, and is", {.sig = HEAD DS "h=From:Subject:Reply-To;" TAIL,
+	.fields = REPLY_TO, .policy.must_sign = reply_to}, PASS},
+    {"must be signed, and is not there", {.sig = GOOD,
+	.policy.must_sign = reply_to}, PASS},
+    {"must be signed, and is not", {.sig = GOOD, .fields = REPLY_TO,
+	.policy.must_sign = reply_to}, POLICY(FIELDS)},
+    {"strict", {.sig = GOOD, .fields = DATED, .policy.strict = true}, PASS},
+    {"strict, two To", {.sig = GOOD, .fields = DATED "to: x\n",
+	.policy.strict = true}, PERM(FORM)},
+    {"strict, no Date", {.sig = GOOD, .policy.strict = true}, PERM(FORM)},
+    {"two To", {.sig = GOOD, .fields = "To: x\n" FIELDS}, PASS},
 
     {"body changed", {.sig = GOOD, .arrived = "Ho.\r\n"}, FAIL(BODY)},
     {"body longer", {.sig = GOOD, .arrived = "Hi.\r\nx\r\n"}, FAIL(BODY)},
