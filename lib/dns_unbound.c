@@ -37,7 +37,9 @@
 #define PROBE_AGAIN_ON 60000     /* at the earliest, after a failed answer */
 #define PROBE_AGAIN_OFF 600000   /* while validation is off */
 
-enum { PLAIN, VALIDATING, CONTEXTS };
+/* The last is there for later probes only: what another has kept of the root's
+ * keys tells nothing of the name servers. */
+enum { PLAIN, VALIDATING, PROBING, CONTEXTS };
 
 enum mode {
 	MODE_UNKNOWN, /* questions are held back */
@@ -65,12 +67,13 @@ struct unbound {
 	pthread_t pump;
 	bool started, quit;
 	enum mode mode;
-	struct ub_ctx *ctx[CONTEXTS]; /* set once */
+	struct ub_ctx *ctx[CONTEXTS]; /* but for the last set once */
 	struct query_list held;
 	bool probe_wanted;
 
 	/* The pump's own. */
 	bool probing, off_said;
+	struct ub_ctx *probe_ctx;
 	int probe_id;
 	int64_t probe_until, probed_at; /* probed_at under the lock */
 };
@@ -83,6 +86,7 @@ struct dns_query {
 	const struct dns_answer *failed;
 	int refs; /* the caller's, and libunbound's or the held list's */
 	bool held;
+	bool dropped; /* the caller's share has ended */
 	struct dns_query *prev, *next; /* while held */
 	struct ub_ctx *asked;          /* NULL: not (yet) */
 	int id;
@@ -352,6 +356,21 @@ ask(struct dns_query *q, struct ub_ctx *ctx)
 		finish_and_free(q, NULL, &answer_tempfail);
 }
 
+/* libunbound either promises not to answer any more, and its share in q ends
+ * here; or on_answer is about to run, or has.  A context that is deleted drops
+ * its questions without a word: so all must have been cancelled by then. */
+static void
+cancel(struct dns_query *q)
+{
+	struct unbound *u = q->u;
+
+	if (ub_cancel(q->asked, q->id) != 0)
+		return;
+	pthread_mutex_lock(&u->lock);
+	(void)put(q);
+	pthread_mutex_unlock(&u->lock);
+}
+
 static void
 hold(struct unbound *u, struct dns_query *q)
 {
@@ -388,16 +407,14 @@ say(const struct unbound *u, const char *text)
 		u->say(u->arg, text);
 }
 
-/* The context that `mode` asks; made now if there was none. */
+/* That context; made now if there was none. */
 static struct ub_ctx *
-context_for(struct unbound *u, enum mode mode)
+context(struct unbound *u, size_t i)
 {
-	size_t i = mode == MODE_VALIDATING ? VALIDATING : PLAIN;
 	struct ub_ctx *ctx = u->ctx[i];
 	struct errmsg msg;
 
-	if (ctx == NULL &&
-	    make_context(u, i == VALIDATING, &ctx, &msg) == 0) {
+	if (ctx == NULL && make_context(u, i != PLAIN, &ctx, &msg) == 0) {
 		pthread_mutex_lock(&u->lock);
 		u->ctx[i] = ctx;
 		pthread_mutex_unlock(&u->lock);
@@ -405,32 +422,46 @@ context_for(struct unbound *u, enum mode mode)
 	return ctx;
 }
 
-/* Go on in that mode, with what was held back first.  A question that is being
- * asked may be dropped by its owner: the pump's reference keeps it. */
+/* Ask what was held back.  Meanwhile its owner may drop it, who can't cancel
+ * yet: then that is done here. */
+static void
+ask_held(struct unbound *u, struct dns_query *q, struct ub_ctx *ctx)
+{
+	bool cancels, last;
+
+	if (ctx == NULL)
+		finish_and_free(q, NULL, &answer_tempfail);
+	else
+		ask(q, ctx);
+	pthread_mutex_lock(&u->lock);
+	q->asked = ctx;
+	cancels = q->dropped && ctx != NULL && q->refs > 1;
+	pthread_mutex_unlock(&u->lock);
+	if (cancels)
+		cancel(q);
+	pthread_mutex_lock(&u->lock);
+	last = put(q);
+	pthread_mutex_unlock(&u->lock);
+	if (last)
+		destroy(q);
+}
+
+/* Go on in that mode, with what was held back first.  The pump has a share of
+ * its own in what it asks. */
 static void
 set_mode(struct unbound *u, enum mode mode)
 {
-	struct ub_ctx *ctx = context_for(u, mode);
+	struct ub_ctx *ctx =
+	    context(u, mode == MODE_VALIDATING ? VALIDATING : PLAIN);
 	struct dns_query *q;
 
 	pthread_mutex_lock(&u->lock);
 	u->mode = mode;
 	while ((q = u->held.first) != NULL) {
-		bool last;
-
 		unhold(u, q);
 		q->refs++;
 		pthread_mutex_unlock(&u->lock);
-		if (ctx == NULL)
-			finish_and_free(q, NULL, &answer_tempfail);
-		else
-			ask(q, ctx);
-		pthread_mutex_lock(&u->lock);
-		q->asked = ctx;
-		last = put(q);
-		pthread_mutex_unlock(&u->lock);
-		if (last)
-			destroy(q);
+		ask_held(u, q, ctx);
 		pthread_mutex_lock(&u->lock);
 	}
 	pthread_mutex_unlock(&u->lock);
@@ -465,8 +496,10 @@ on_probe(void *arg, int err, struct ub_result *res)
 static void
 probe(struct unbound *u)
 {
-	struct ub_ctx *ctx = context_for(u, MODE_VALIDATING);
+	struct ub_ctx *ctx =
+	    context(u, u->mode == MODE_UNKNOWN ? VALIDATING : PROBING);
 
+	u->probe_ctx = ctx;
 	pthread_mutex_lock(&u->lock);
 	u->probe_wanted = false;
 	u->probed_at = now_ms();
@@ -487,8 +520,12 @@ check_probe(struct unbound *u)
 	if (u->probing && now_ms() >= u->probe_until) {
 		/* No answer; nobody else takes answers, so it can't be on its
 		 * way to us. */
-		(void)ub_cancel(u->ctx[VALIDATING], u->probe_id);
+		(void)ub_cancel(u->probe_ctx, u->probe_id);
 		probe_end(u, false);
+	}
+	if (!u->probing && u->ctx[PROBING] != NULL) {
+		ub_ctx_delete(u->ctx[PROBING]);
+		u->ctx[PROBING] = NULL;
 	}
 	pthread_mutex_lock(&u->lock);
 	wanted = u->probe_wanted;
@@ -659,30 +696,24 @@ ready(void *ctx, struct dns_query *q)
 	return there;
 }
 
-/* libunbound either promises not to answer any more, and its share in q ends
- * here; or on_answer is about to run, or has. */
 static void
 drop(void *ctx, struct dns_query *q)
 {
 	struct unbound *u = ctx;
-	struct ub_ctx *asked = NULL;
-	bool last;
-	int id = 0;
+	bool cancels = false, last;
 
 	pthread_mutex_lock(&u->lock);
+	q->dropped = true;
 	if (q->held) {
 		unhold(u, q);
 		(void)put(q);
-	} else if (q->refs > 1) {
-		asked = q->asked;
-		id = q->id;
+	} else {
+		/* Otherwise the pump is asking it, and looks afterwards. */
+		cancels = q->asked != NULL && q->refs > 1;
 	}
 	pthread_mutex_unlock(&u->lock);
-	if (asked != NULL && ub_cancel(asked, id) == 0) {
-		pthread_mutex_lock(&u->lock);
-		(void)put(q);
-		pthread_mutex_unlock(&u->lock);
-	}
+	if (cancels)
+		cancel(q);
 	pthread_mutex_lock(&u->lock);
 	last = put(q);
 	pthread_mutex_unlock(&u->lock);

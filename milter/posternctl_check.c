@@ -15,6 +15,7 @@
 
 #include "chain.h"
 #include "facts.h"
+#include "lib/idna.h"
 #include "lib/message.h"
 #include "posternctl.h"
 #include "snapshot.h"
@@ -79,6 +80,8 @@ walk_body(struct session *s, const char *bytes, size_t len)
 static bool
 walk_envelope(const struct check *c, struct session *s, struct verdict *v_r)
 {
+	/* Without SMTPUTF8 there is no such sender. */
+	static const char *const utf8[] = {"SMTPUTF8", NULL};
 	bool any = c->rcpt_count == 0;
 	struct verdict v;
 
@@ -87,7 +90,8 @@ walk_envelope(const struct check *c, struct session *s, struct verdict *v_r)
 				     : (const struct sockaddr *)&c->client);
 	if (c->helo != NULL)
 		chain_helo(s, c->helo);
-	*v_r = chain_mail(s, c->from, NULL);
+	*v_r = chain_mail(
+	    s, c->from, idna_is_ascii(c->from) ? NULL : utf8);
 	if (verdict_decides(v_r))
 		return false;
 	for (size_t i = 0; i < c->rcpt_count; i++) {

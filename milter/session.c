@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/err.h"
 #include "snapshot.h"
@@ -14,6 +15,16 @@ size_t
 message_size(const struct message *m)
 {
 	return m->headers.bytes + 2 + m->body_bytes;
+}
+
+bool
+message_is_utf8(const struct message *m)
+{
+	for (size_t i = 0; m->params != NULL && m->params[i] != NULL; i++) {
+		if (strcasecmp(m->params[i], "SMTPUTF8") == 0)
+			return true;
+	}
+	return false;
 }
 
 time_t

@@ -151,6 +151,8 @@ struct message {
 
 /* Octets of the message as sent: header, empty line, body. */
 size_t message_size(const struct message *m);
+/* May its envelope and header hold UTF-8 (RFC 6531)? */
+bool message_is_utf8(const struct message *m);
 /* The time to judge by. */
 time_t message_time(const struct message *m);
 /* When look-ups must end that begin only now (CLOCK_MONOTONIC, milliseconds):

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -247,17 +246,6 @@ say_iprev(struct authres *ar, const struct message *m)
 	authres_property(ar, "policy", "iprev", m->session->client_ip);
 }
 
-/* RFC 6531: may the header hold UTF-8? */
-static bool
-is_utf8(const struct message *m)
-{
-	for (size_t i = 0; m->params != NULL && m->params[i] != NULL; i++) {
-		if (strcasecmp(m->params[i], "SMTPUTF8") == 0)
-			return true;
-	}
-	return false;
-}
-
 static struct verdict
 eom(struct message *m)
 {
@@ -270,7 +258,7 @@ eom(struct message *m)
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
 	authres_begin(&ar, &b, own_id(st, m),
-	    st->with_job ? m->queue_id : NULL, is_utf8(m));
+	    st->with_job ? m->queue_id : NULL, message_is_utf8(m));
 	say_spf(&ar, m, m->spf);
 	if (m->spf_helo != m->spf)
 		say_spf(&ar, m, m->spf_helo);

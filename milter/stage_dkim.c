@@ -5,7 +5,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "chain.h"
 #include "lib/addr.h"
@@ -252,11 +251,14 @@ weigh(const struct state *st, struct message *m, struct dkim_verdicts *all)
 /* -- what was found -- */
 
 static bool
-passed_for(const struct dkim_verdicts *v, const char *domain)
+passed_for(struct message *m, const char *domain)
 {
-	for (size_t i = 0; domain[0] != '\0' && i < v->count; i++) {
+	const struct dkim_verdicts *v = m->dkim;
+
+	domain = idna_ascii(&m->arena, domain);
+	for (size_t i = 0; domain != NULL && i < v->count; i++) {
 		if (v->list[i].status == DKIM_STATUS_PASS &&
-		    strcasecmp(v->list[i].domain, domain) == 0)
+		    strcmp(v->list[i].domain, domain) == 0)
 			return true;
 	}
 	return false;
@@ -268,7 +270,7 @@ passed_for_author(struct message *m)
 {
 	const char *from = m->dkim->many_from ? NULL : author(m);
 
-	return from != NULL && passed_for(m->dkim, from);
+	return from != NULL && passed_for(m, from);
 }
 
 static bool
@@ -277,7 +279,7 @@ passed_for_sender(struct message *m)
 	struct addr sender;
 
 	return addr_split(&m->arena, m->sender, &sender) == 0 &&
-	    passed_for(m->dkim, sender.domain);
+	    passed_for(m, sender.domain);
 }
 
 /* The names are SpamAssassin's. */

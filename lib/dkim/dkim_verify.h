@@ -69,9 +69,11 @@ struct dkim_verdict {
 	enum dkim_status status;
 	enum dkim_cause cause;
 	const char *reason;    /* constant words; NULL for a pass */
-	const char *domain;    /* d=, in lower case; NULL: can't be read */
-	const char *selector;  /* s=; NULL likewise */
-	const char *identity;  /* i=, "@" and d= without one; NULL likewise */
+	/* U-labels are A-labels here (RFC 8616 section 5); NULL: can't be
+	 * read. */
+	const char *domain;    /* d=, in lower case */
+	const char *selector;  /* s= */
+	const char *identity;  /* i=, "@" and d= without one */
 	const char *algorithm; /* a=; NULL likewise */
 	const char *b;         /* the first 8 characters of b= (RFC 6008);
 	    NULL likewise */

@@ -196,9 +196,11 @@ get_spf(SPF_server_t *server, SPF_request_t *request, SPF_response_t *response,
 	const char *name;
 	bool redirect;
 
-	(void)response;
 	if (t == NULL || c->decided || c->spf->failed || !count_term(e, t))
 		return SPF_E_DNS_ERROR;
+	if (spf_level_mute(c, t->term)) /* it neither matches nor leads on */
+		return SPF_record_compile(
+		    server, response, record_r, "v=spf1 ?all");
 	redirect = t->term->kind == SPF_REDIRECT;
 	name = spf_level_name(c, t->level, t->term);
 	l = name == NULL ? NULL : spf_level_load(c, name);

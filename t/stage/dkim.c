@@ -21,16 +21,17 @@
 #define SECURE "s._domainkey.example.org TXT+ "
 #define FROM "joe@example.org"
 
-/* A message signed by example.org, with that From and body; the body may then
+/* A message signed by the domain, with that From and body; the body may then
  * change. */
 static void
-make(struct buf *b, const char *from, const char *body, const char *arrived)
+make(struct buf *b, const char *domain, const char *from, const char *body,
+    const char *arrived)
 {
 	struct buf value = BUF_INIT;
 	const char *const names[] = {"From", NULL};
 	struct dkim_engine *e = dkim_engine_new();
 	struct dkim_sign *s = dkim_sign_new(e, DKIM_CANON_BIT(DKIM_SIMPLE));
-	struct dkim_request r = {.domain = "example.org", .selector = "s",
+	struct dkim_request r = {.domain = domain, .selector = "s",
 	    .at = NOW, .names = names};
 	struct hdr_list list = {0};
 	struct dkim_result res;
@@ -59,6 +60,7 @@ struct stage_case {
 	const char *name;
 	const char *conf, *zone; /* NULL: the key, where it should be */
 	const char *from;        /* NULL: example.org's */
+	const char *domain;      /* that signs; NULL: example.org */
 	const char *arrived;     /* the body; NULL: as it was signed */
 	const char *top;         /* put on top after it was signed */
 	const char *message;     /* instead of all these */
@@ -101,6 +103,14 @@ static const struct stage_case cases[] = {
     {"TrustSignaturesFrom: one of them",
 	"TrustSignaturesFrom x.example,Example.ORG\n",
 	.from = "joe@example.net", .note = " dkim=pass(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_EF"},
+    {"U-labels in From", .from = "joe@B\xc3\x9c" "CHER.example",
+	.domain = "xn--bcher-kva.example",
+	.zone = "s._domainkey.xn--bcher-kva.example TXT " KEY "\n",
+	.note = " dkim=pass(xn--bcher-kva.example)",
+	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_AU"},
+    {"no UTF-8 in From", .from = "joe@b\xfc" "cher.example",
+	.note = " dkim=pass(example.org)",
 	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_EF"},
     {"TrustSignaturesFrom: the author", "TrustSignaturesFrom x.example\n",
 	.note = " dkim=pass(example.org)",
@@ -182,7 +192,8 @@ run(const struct stage_case *c)
 	    c->zone == NULL ? AT KEY "\n" : c->zone, &dns), 0);
 	snap->dns = &dns;
 	if (c->message == NULL)
-		make(&b, c->from == NULL ? FROM : c->from, "x\r\n",
+		make(&b, c->domain == NULL ? "example.org" : c->domain,
+		    c->from == NULL ? FROM : c->from, "x\r\n",
 		    c->arrived == NULL ? "x\r\n" : c->arrived);
 	w.message = c->message == NULL ? buf_text(&b) : c->message;
 	s = walk_run(snap, &w, &v, NULL);
