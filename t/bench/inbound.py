@@ -43,6 +43,32 @@ RequiredHeaders        false
 IgnoreAuthenticatedClients false
 Socket                 %s
 '''
+# With nothing but what the others do.
+RSPAMD = '''
+options {
+    filters = "dkim";  pidfile = "@DIR@/pid";  tempdir = "@DIR@";
+    cache_file = "@DIR@/symbols.cache";  dynamic_conf = "@DIR@/dynamic";
+    history_file = "@DIR@/history";  stats_file = "@DIR@/stats";  rrd = "";
+    hs_cache_dir = "@DIR@/";  control_socket = "@DIR@/control mode=0600";
+    url_tld = "@SHARE@/effective_tld_names.dat";
+    dns { nameserver = ["%s:53:1"];  timeout = 2s;  retransmits = 2; }
+}
+logging { type = "console";  level = "warning"; }
+modules {
+    path = "@SHARE@/plugins/spf.lua";
+    path = "@SHARE@/plugins/dmarc.lua";
+    path = "@SHARE@/plugins/milter_headers.lua";
+}
+spf {}
+dkim {}
+dmarc {}
+milter_headers { use = ["authentication-results"]; }
+actions { reject = 1000; }
+worker "rspamd_proxy" {
+    bind_socket = "%s mode=0666";  milter = yes;  timeout = 120s;  count = 1;
+    upstream "local" { default = yes;  self_scan = yes; }
+}
+'''
 # By what SPF passes: the record of the sender's domain, and how many look-ups
 # of a mail depend on each other.
 SPF = {
@@ -146,15 +172,68 @@ class OpenDMARC(Peer):
                          '-c', conf])
 
 
+class Rspamd(Milter):
+    """Its worker is a child of the process that is started."""
+
+    name = 'rspamd'
+
+    def __init__(self, dns):
+        super().__init__()
+        files, = unpacked('rspamd')
+        share = os.path.join(files, 'usr/share/rspamd')
+        conf = RSPAMD % (dns.address, self.address)
+        conf = write_file(
+            os.path.join(self.dir, 'rspamd.conf'),
+            conf.replace('@DIR@', self.dir).replace('@SHARE@', share))
+        places = {'LUALIBDIR': share + '/lualib', 'SHAREDIR': share,
+                  'PLUGINSDIR': share + '/plugins', 'CONFDIR': self.dir,
+                  'RULESDIR': share + '/rules', 'LOCAL_CONFDIR': self.dir,
+                  'DBDIR': self.dir, 'RUNDIR': self.dir, 'LOGDIR': self.dir}
+        env = dict(os.environ,
+                   LD_LIBRARY_PATH=os.path.join(files, 'usr/lib/rspamd'))
+        self.start([os.path.join(files, 'usr/bin/rspamd'), '-i', '-f', '-u',
+                    'root', '-g', 'root', '-c', conf] +
+                   ['--var=%s=%s' % place for place in places.items()],
+                   env=env, up=self.is_up, timeout=120)
+
+    def is_up(self):
+        return self.worker() and super().is_up()
+
+    def worker(self):
+        """The process that does the work; None: it is not there yet."""
+        main = self.process.pid
+        with open('/proc/%d/task/%d/children' % (main, main)) as children:
+            for pid in children.read().split():
+                with open('/proc/%s/cmdline' % pid) as line:
+                    if 'rspamd_proxy' in line.read():
+                        return int(pid)
+        return None
+
+    @property
+    def pid(self):
+        return self.worker()
+
+
+PEERS = {'opendkim+opendmarc': [OpenDKIM, OpenDMARC], 'rspamd': [Rspamd]}
+
+
 def start(name, dns, conf=''):
     """The filters that a name stands for, in the order in which the MTA asks
     them; none: they can't be had here. conf is for postern."""
     if name == 'postern':
         return [Postern(CONF % dns.address + conf)]
-    if name == 'opendkim+opendmarc':
-        try:
-            return [OpenDKIM(dns), OpenDMARC(dns)]
-        except proc.RigError as error:
-            diag('%s: %s' % (name, error))
-            return []
-    raise SystemExit('no such filter: ' + name)
+    if name not in PEERS:
+        raise SystemExit('no such filter: ' + name)
+    try:
+        return [make(dns) for make in PEERS[name]]
+    except proc.RigError as error:
+        diag('%s: %s' % (name, error))
+        return []
+
+
+def stop(filters):
+    """At once: libmilter takes seconds to end by itself."""
+    for one in filters:
+        one.process.kill()
+    for one in filters:
+        one.stop()
