@@ -101,21 +101,21 @@ send_one(struct connection *c, struct bench_talk *t)
 	return rc;
 }
 
-/* Messages until the end of a phase. */
+/* Messages until the end of a phase, but one at least. */
 static int
 send_in(struct connection *c, struct bench_talk *t, enum phase phase)
 {
 	long long began;
 	int rc = 0;
 
-	while (rc == 0 && c->bench->phase == (int)phase) {
+	do {
 		began = now_ns(CLOCK_MONOTONIC);
 		rc = send_one(c, t);
 		if (phase == MEASURE && c->measured < LATENCIES_MAX)
 			c->latencies[c->measured++] =
 			    (uint32_t)((now_ns(CLOCK_MONOTONIC) - began) /
-				       1000);
-	}
+				1000);
+	} while (rc == 0 && c->bench->phase == (int)phase);
 	return rc;
 }
 
