@@ -43,7 +43,8 @@ RequiredHeaders        false
 IgnoreAuthenticatedClients false
 Socket                 %s
 '''
-# With nothing but what the others do.
+# With nothing but what the others do; that it takes the text of a mail apart as
+# well, word by word, can't be switched off.
 RSPAMD = '''
 options {
     filters = "dkim";  pidfile = "@DIR@/pid";  tempdir = "@DIR@";
