@@ -80,7 +80,9 @@ struct unbound {
 
 struct dns_query {
 	struct unbound *u;
-	/* Under u->lock. */
+	bool known; /* answered at the start: its owner alone has it, and needs
+	    no lock */
+	/* Under u->lock, unless it was known. */
 	pthread_cond_t done;
 	struct dns_entry *entry; /* NULL: not answered yet, or `failed` */
 	const struct dns_answer *failed;
@@ -245,7 +247,8 @@ put(struct dns_query *q)
 static void
 destroy(struct dns_query *q)
 {
-	pthread_cond_destroy(&q->done);
+	if (!q->known)
+		pthread_cond_destroy(&q->done);
 	dns_entry_unref(q->entry);
 	free(q);
 }
@@ -614,6 +617,24 @@ query_new(struct unbound *u, const char *key, enum dns_type type)
 	return q;
 }
 
+/* One that has its answer: an entry, whose reference it takes, or `failed`. */
+static struct dns_query *
+query_known(struct unbound *u, struct dns_entry *entry,
+    const struct dns_answer *failed)
+{
+	struct dns_query *q = calloc(1, sizeof(*q));
+
+	if (q == NULL) {
+		dns_entry_unref(entry);
+		return NULL;
+	}
+	q->u = u;
+	q->known = true;
+	q->entry = entry;
+	q->failed = failed;
+	return q;
+}
+
 /* Whom to ask; NULL: nobody, as it is held back, or can't be asked.  u->lock
  * is held. */
 static struct ub_ctx *
@@ -642,18 +663,18 @@ start(void *ctx, const char *name, enum dns_type type)
 {
 	struct unbound *u = ctx;
 	char key[DNS_NAME_TEXT];
-	bool good = dns_wire_key(name, key);
-	struct dns_query *q = query_new(u, good ? key : "", type);
+	struct dns_entry *entry;
+	struct dns_query *q;
 	struct ub_ctx *use = NULL;
 
-	if (q == NULL || !good) {
-		if (q != NULL)
-			q->failed = &answer_badname;
-		return q;
-	}
-	q->entry = dns_cache_get(u->cache, key, type, now_ms());
-	if (q->entry != NULL)
-		return q;
+	if (!dns_wire_key(name, key))
+		return query_known(u, NULL, &answer_badname);
+	entry = dns_cache_get(u->cache, key, type, now_ms());
+	if (entry != NULL)
+		return query_known(u, entry, NULL);
+	q = query_new(u, key, type);
+	if (q == NULL)
+		return NULL;
 	pthread_mutex_lock(&u->lock);
 	if (start_pump(u) != 0)
 		q->failed = &answer_tempfail;
@@ -666,6 +687,12 @@ start(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
+answer_of(const struct dns_query *q)
+{
+	return q->entry != NULL ? dns_entry_answer(q->entry) : q->failed;
+}
+
+static const struct dns_answer *
 collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
 {
 	struct timespec end = {.tv_sec = deadline_ms / 1000,
@@ -674,12 +701,14 @@ collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
 	const struct dns_answer *a;
 	int rc = 0;
 
+	if (q->known)
+		return answer_of(q);
 	pthread_mutex_lock(&u->lock);
 	while (q->entry == NULL && q->failed == NULL && rc == 0)
 		rc = pthread_cond_timedwait(&q->done, &u->lock, &end);
 	if (q->entry == NULL && q->failed == NULL)
 		q->failed = &answer_timeout;
-	a = q->entry != NULL ? dns_entry_answer(q->entry) : q->failed;
+	a = answer_of(q);
 	pthread_mutex_unlock(&u->lock);
 	return a;
 }
@@ -690,6 +719,8 @@ ready(void *ctx, struct dns_query *q)
 	struct unbound *u = ctx;
 	bool there;
 
+	if (q->known)
+		return true;
 	pthread_mutex_lock(&u->lock);
 	there = q->entry != NULL || q->failed != NULL;
 	pthread_mutex_unlock(&u->lock);
@@ -702,6 +733,10 @@ drop(void *ctx, struct dns_query *q)
 	struct unbound *u = ctx;
 	bool cancels = false, last;
 
+	if (q->known) {
+		destroy(q);
+		return;
+	}
 	pthread_mutex_lock(&u->lock);
 	q->dropped = true;
 	if (q->held) {

@@ -7,8 +7,8 @@
 #include "arena.h"
 #include "err.h"
 
-size_t
-hdr_name_len(const struct hdr *h)
+static size_t
+bare_length(const struct hdr *h)
 {
 	const char *colon = memchr(h->name, ':', h->name_len);
 	size_t len = colon == NULL ? h->name_len : (size_t)(colon - h->name);
@@ -74,6 +74,7 @@ hdr_add(struct hdr_list *l, struct arena *a, const char *name, size_t name_len,
 		return ERR_NOMEM;
 	h->name_len = name_len;
 	h->value_len = value_len;
+	h->bare_len = bare_length(h);
 	h->index = next_index(l, h);
 	if (l->last == NULL)
 		l->first = h;

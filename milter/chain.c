@@ -452,7 +452,9 @@ chain_eom(struct session *s)
 static void
 show(struct buf *b, const char *key, const char *value)
 {
-	buf_printf(b, " %s=", key);
+	buf_char(b, ' ');
+	buf_str(b, key);
+	buf_char(b, '=');
 	if (value == NULL)
 		buf_char(b, '-');
 	else

@@ -64,7 +64,9 @@ message_note(struct message *m, const char *key, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(value, sizeof(value), fmt, ap);
 	va_end(ap);
-	buf_printf(&m->notes, " %s=", key);
+	buf_char(&m->notes, ' ');
+	buf_str(&m->notes, key);
+	buf_char(&m->notes, '=');
 	buf_escape(&m->notes, value, strlen(value), NOTE_MAX);
 }
 

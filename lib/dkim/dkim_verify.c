@@ -306,6 +306,9 @@ same_body(const struct dkim_field *a, const struct dkim_field *b)
 static int
 want_body(struct dkim_verify *v, struct sig *s)
 {
+	const struct evp_md_st *sha256 =
+	    dkim_engine_sha256(v->verifier->engine);
+
 	for (struct sig *o = v->sigs; o < s; o++) {
 		if (o->body != NULL && same_body(&o->f, &s->f)) {
 			s->body = o->body;
@@ -313,8 +316,8 @@ want_body(struct dkim_verify *v, struct sig *s)
 		}
 	}
 	s->body = s->f.limited
-	    ? dkim_body_new_limited(s->f.body, s->f.length)
-	    : dkim_body_new(s->f.body);
+	    ? dkim_body_new_limited(sha256, s->f.body, s->f.length)
+	    : dkim_body_new(sha256, s->f.body);
 	if (s->body == NULL)
 		return ERR_NOMEM;
 	v->bodies[v->body_count++] = s->body;

@@ -111,7 +111,7 @@ mail_init(struct mail *m, const char *sig, const char *fields)
 static void
 body_hash(enum dkim_canon canon, uint64_t limit, const char *body, char bh[45])
 {
-	struct dkim_body *b = dkim_body_new_limited(canon, limit);
+	struct dkim_body *b = dkim_body_new_limited(EVP_sha256(), canon, limit);
 	unsigned char md[DKIM_BODY_HASH_SIZE];
 
 	dkim_body_add(b, body, strlen(body));
