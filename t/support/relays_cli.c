@@ -76,7 +76,7 @@ main(int argc, char **argv)
 		if (strchr(kinds, c) == NULL)
 			return 64;
 		if (netlist_add(lists[(size_t)(strchr(kinds, c) - kinds)], optarg,
-			&msg) != 0)
+			&msg) < 0)
 			errx(64, "%s", msg.text);
 	}
 	error = relay_formats_new(&f);
