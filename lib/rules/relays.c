@@ -150,6 +150,8 @@ from_here(const struct relay_here *here, struct arena *a, struct relay *r)
 {
 	const char *rdns = or_empty(here->rdns);
 
+	char *dot;
+
 	if (strcasecmp(rdns, "unknown") == 0 || *rdns == '[')
 		rdns = "";
 	*r = (struct relay){
@@ -162,6 +164,9 @@ from_here(const struct relay_here *here, struct arena *a, struct relay *r)
 	    .id = tamed(a, here->id),
 	    .auth = tamed(a, here->auth),
 	};
+	dot = r->rdns == NULL ? NULL : strrchr(r->rdns, '.');
+	if (dot != NULL && dot[1] == '\0')
+		*dot = '\0';
 	if (strncasecmp(r->ip, "IPv6:", 5) == 0)
 		r->ip += 5;
 	if (strncasecmp(r->ip, "::ffff:", 7) == 0 && strchr(r->ip, '.') != NULL)
