@@ -5,7 +5,6 @@
 #include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
 #include "relays.h"
 
@@ -63,40 +62,8 @@ helo_ip_mismatch(const struct relays *r)
 	return false;
 }
 
-static bool
-is_below(const char *name, const char *domain)
-{
-	size_t n = strlen(name), d = strlen(domain);
-
-	return n >= d && strcasecmp(name + n - d, domain) == 0 &&
-	    (n == d || name[n - d - 1] == '.');
-}
-
-/* The large providers' hosts have names, and are called by them. */
-static bool
-no_rdns_dotcom_helo(const struct relays *r)
-{
-	static const char *const providers[] = {"lycos.com", "lycos.co.uk",
-	    "hotmail.com", "localhost.com", "excite.com", "caramail.com",
-	    "cs.com", "aol.com", "msn.com", "yahoo.com"};
-
-	for (size_t i = r->trusted; i < r->count; i++) {
-		const struct relay *one = &r->list[i];
-
-		if (one->private_ip || *one->rdns != '\0')
-			continue;
-		for (size_t p = 0;
-		    p < sizeof(providers) / sizeof(providers[0]); p++) {
-			if (is_below(one->helo, providers[p]))
-				return true;
-		}
-	}
-	return false;
-}
-
 static const struct eval_relay evals[] = {
 	{"check_all_trusted", relays_all_trusted},
-	{"check_for_no_rdns_dotcom_helo", no_rdns_dotcom_helo},
 	{"check_for_numeric_helo", numeric_helo},
 	{"check_no_relays", no_relays},
 	{"check_relays_unparseable", unparseable},

@@ -8,6 +8,7 @@
 #include "lib/arena.h"
 #include "lib/err.h"
 #include "lib/hdr.h"
+#include "lib/rules/evals_relay.h"
 #include "lib/rules/netlist.h"
 #include "lib/rules/relay_formats.h"
 #include "lib/rules/relays.h"
@@ -422,6 +423,57 @@ test_here(void **state)
 	assert_int_equal(r.count, 1);
 }
 
+/* -- eval: -- */
+
+static void
+test_evals(void **state)
+{
+	static const char rest[] = "by mx (Postfix) with ESMTP id ABCD" DATE;
+	static const struct {
+		const char *eval, *from;
+		bool want;
+	} cases[] = {
+		{"check_no_relays", "", true},
+		{"check_no_relays", "from h (r [192.0.2.1]) ", false},
+		{"check_all_trusted", "from h (r [10.0.0.1]) ", true},
+		{"check_all_trusted", "from h (r [192.0.2.1]) ", false},
+		{"check_all_trusted", "", false},
+		{"check_relays_unparseable", "from h (r [192.0.2.300]) ", true},
+		{"check_relays_unparseable", "from h (r [192.0.2.1]) ", false},
+		{"check_for_numeric_helo", "from 10.1.1.1 (r [1.2.3.4]) ",
+		    true},
+		{"check_for_numeric_helo", "from [1.2.3.4] (r [1.2.3.4]) ",
+		    false},
+		{"check_for_numeric_helo", "from 1.2.3.4 (r [10.0.0.1]) ",
+		    false},
+		{"helo_ip_mismatch", "from 1.2.4.4 (r [1.2.3.4]) ", true},
+		{"helo_ip_mismatch", "from 1.2.3.5 (r [1.2.3.4]) ", false},
+		{"helo_ip_mismatch", "from 10.1.1.1 (r [1.2.3.4]) ", false},
+		{"helo_ip_mismatch", "from 1.2.3.4 (r [2001:db8::1]) ", false},
+	};
+	struct world *w = *state;
+	size_t count;
+
+	for (size_t i = 0; i < NOF(cases); i++) {
+		const struct eval_relay *eval =
+		    eval_relay_find(cases[i].eval);
+		const char *value = *cases[i].from == '\0' ? "by x" :
+		    arena_printf(&w->a, "%s%s", cases[i].from, rest);
+		struct hdr_list header = {0};
+		struct relays r;
+
+		hdr_add(&header, &w->a, "Received", 8, value, strlen(value));
+		assert_int_equal(
+		    relays_build(w->f, NULL, &header, NULL, &w->a, &r), 0);
+		assert_non_null(eval);
+		if (eval->holds(&r) != cases[i].want)
+			fail_msg("%s: %s", cases[i].eval, cases[i].from);
+	}
+	assert_null(eval_relay_find("check_rbl"));
+	assert_non_null(eval_relay_all(&count));
+	assert_true(count > 0);
+}
+
 /* Fetched from a mailbox: hops at home are not the path. */
 static void
 test_fetched(void **state)
@@ -498,6 +550,7 @@ main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_here),
+		cmocka_unit_test(test_evals),
 		cmocka_unit_test(test_fetched),
 		cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_private),
