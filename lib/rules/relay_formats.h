@@ -20,7 +20,7 @@ struct relay_formats;
 
 enum relay_outcome {
 	RELAY_PARSED,
-	RELAY_IGNORED,	   /* no handing over between hosts, or none that tells */
+	RELAY_IGNORED,	   /* nothing was handed over, or it does not tell */
 	RELAY_FETCHED,	   /* from a mailbox, by POP3 or IMAP */
 	RELAY_UNPARSEABLE, /* it should tell, and isn't understood */
 };

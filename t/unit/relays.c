@@ -52,9 +52,9 @@ static const struct {
 	const char *ip, *rdns, *helo, *by, *ident, *envfrom, *id, *auth;
 } fields[] = {
 	/* Postfix */
-	{"from h.example (r.example [192.0.2.1])\n\tby mx.example (Postfix) with "
-	 "ESMTP id 4ABC12\n\tfor <a@b.example>" DATE " (UTC)", RELAY_PARSED,
-	 "192.0.2.1", "r.example", "h.example", "mx.example", "", "", "4ABC12",
+	{"from h.example (r.example [192.0.2.1])\n\tby mx.example (Postfix) "
+	 "with ESMTP id 4ABC12\n\tfor <a@b.example>" DATE " (UTC)",
+	 RELAY_PARSED, "192.0.2.1", "r.example", "h.example", "mx.example", "", "", "4ABC12",
 	 ""},
 	{"from [10.1.1.1] (unknown [IPv6:2001:db8::1]) (using TLSv1.3 with "
 	 "cipher X (256/256 bits)) (Authenticated sender: bob) by mx.example "
@@ -71,8 +71,9 @@ static const struct {
 	 RELAY_PARSED, "192.0.2.1", "r.example", "h.example", "mx.example",
 	 "joe", "", "h1234", ""},
 	{"from h.example (r.example [192.0.2.1]) (authenticated bits=0) by "
-	 "mx.example (8.17/8.17) with ESMTP id h1234 (envelope-from x@y.example)"
-	 DATE, RELAY_PARSED, "192.0.2.1", "r.example", "h.example",
+	 "mx.example (8.17/8.17) with ESMTP id h1234 "
+	 "(envelope-from x@y.example)" DATE, RELAY_PARSED, "192.0.2.1",
+	 "r.example", "h.example",
 	 "mx.example", "", "x@y.example", "h1234", "Sendmail"},
 	{"from localhost (root@localhost) by mx.example (8.17/8.17) with ESMTP "
 	 "id h1234" DATE, RELAY_IGNORED, 0, 0, 0, 0, 0, 0, 0, 0},
@@ -127,8 +128,9 @@ static const struct {
 	{"from pop.example [192.0.2.1] by localhost with POP3 "
 	 "(fetchmail-6.2.4) for joe@localhost" DATE, RELAY_FETCHED, 0, 0, 0, 0,
 	 0, 0, 0, 0},
-	{"from h.example (r.example [192.0.2.256]) by mx.example (Postfix) with "
-	 "ESMTP id 4ABC12" DATE, RELAY_UNPARSEABLE, 0, 0, 0, 0, 0, 0, 0, 0},
+	{"from h.example (r.example [192.0.2.256]) by mx.example (Postfix) "
+	 "with ESMTP id 4ABC12" DATE, RELAY_UNPARSEABLE, 0, 0, 0, 0, 0, 0, 0,
+	 0},
 	{"from somewhere (no address)", RELAY_UNPARSEABLE, 0, 0, 0, 0, 0, 0, 0,
 	 0},
 	{"", RELAY_IGNORED, 0, 0, 0, 0, 0, 0, 0, 0},
