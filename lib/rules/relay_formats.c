@@ -24,7 +24,7 @@
 
 /* Backtracking that one pattern may do on one field.  What is real takes some
  * hundreds. */
-#define MATCH_LIMIT 20000
+#define MATCH_LIMIT 4000
 
 /* Every pattern can ask for an address: (?&ip4), (?&ip6), (?&ip). */
 #define DEFINE \

@@ -16,7 +16,7 @@ struct arena;
 struct relay;
 struct relay_formats;
 
-#define RELAY_FIELD_MAX 4096 /* octets of a field that are looked at */
+#define RELAY_FIELD_MAX 2048 /* octets of a field that are looked at */
 
 enum relay_outcome {
 	RELAY_PARSED,
