@@ -230,26 +230,46 @@ is_loopback(const struct net *net)
 	return holds(&v4, net) || holds(&v6, net);
 }
 
+static bool
+parse(const char *entry, struct net *net)
+{
+	char text[ENTRY_MAX];
+	size_t len;
+
+	*net = (struct net){.negated = *entry == '!'};
+	len = strlen(entry + net->negated);
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, entry + net->negated, len + 1);
+	return read_net(text, net);
+}
+
 int
 netlist_add(struct netlist *l, const char *entry, struct errmsg *msg_r)
 {
-	struct net net = {.negated = *entry == '!'};
-	const struct net *earlier;
-	char text[ENTRY_MAX];
-	size_t len = strlen(entry + net.negated);
+	struct net net;
 
-	if (len >= sizeof(text) || (memcpy(text, entry + net.negated, len + 1),
-		!read_net(text, &net)))
+	if (!parse(entry, &net))
 		return errmsg_set(msg_r,
 		    "%.100s: not an address or network, such as 192.0.2.1, "
 		    "192.168.0.0/16, 10. or 2001:db8::/32", entry);
-	earlier = find(l, &net);
+	return find(l, &net) == NULL ? put(l, &net) : 0;
+}
+
+bool
+netlist_decides(const struct netlist *l, const char *entry,
+    struct errmsg *msg_r)
+{
+	struct net net;
+	const struct net *earlier =
+	    parse(entry, &net) ? find(l, &net) : NULL;
+
 	if (earlier == NULL)
-		return put(l, &net);
+		return false;
 	errmsg_set(msg_r,
 	    "%.100s has no effect: an entry before it already %s it", entry,
 	    earlier->negated ? "excludes" : "includes");
-	return 1;
+	return true;
 }
 
 /* The address as a net of one. */
@@ -270,7 +290,13 @@ one_address(const char *ip, struct net *net)
 }
 
 bool
-netlist_has(const struct netlist *l, const char *ip,
+netlist_has(const struct netlist *l, const char *ip)
+{
+	return netlist_has_within(l, ip, NULL);
+}
+
+bool
+netlist_has_within(const struct netlist *l, const char *ip,
     const struct netlist *within)
 {
 	struct net net;

@@ -73,7 +73,7 @@ is_ours(const struct netlist *l, const char *ip, const struct netlist *within)
 		return true;
 	if (inet_pton(AF_INET6, ip, &in6) == 1 && IN6_IS_ADDR_LOOPBACK(&in6))
 		return true;
-	return netlist_has(l, ip, within);
+	return netlist_has_within(l, ip, within);
 }
 
 /* Each of our hosts vouches for the one before it, until there is one that is
@@ -92,7 +92,7 @@ trust_hop(struct trust *t, struct relay *r)
 	r->trusted = t->in_trusted;
 	r->internal = t->in_internal;
 	if (t->in_trusted && !t->guess && !t->behind_msa &&
-	    netlist_has(t->msa, r->ip, t->trusted)) {
+	    netlist_has_within(t->msa, r->ip, t->trusted)) {
 		r->msa = true;
 		t->behind_msa = true;
 	}

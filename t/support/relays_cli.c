@@ -5,9 +5,8 @@
  * usage: relays_cli [-t NET]... [-i NET]... [-m NET]... <FIELDS
  *
  * Each line is a Received field's value on one line; an empty line ends a
- * message.  Printed are six lines each: the values of X-Spam-Relays-Trusted,
- * -Untrusted, -Internal and -External, the number of unparseable fields, and
- * the eval functions that hold.
+ * message.  Printed are five lines each: the values of X-Spam-Relays-Trusted,
+ * -Untrusted, -Internal and -External, and the number of unparseable fields.
  */
 #include <err.h>
 #include <stdio.h>
@@ -18,7 +17,6 @@
 #include "lib/arena.h"
 #include "lib/err.h"
 #include "lib/hdr.h"
-#include "lib/rules/evals_relay.h"
 #include "lib/rules/netlist.h"
 #include "lib/rules/relay_formats.h"
 #include "lib/rules/relays.h"
@@ -27,21 +25,13 @@ static void
 answer(const struct relay_formats *f, const struct relay_nets *nets,
     const struct hdr_list *header, struct arena *a)
 {
-	const struct eval_relay *evals;
 	struct relays r;
-	size_t count;
 	int error = relays_build(f, nets, header, NULL, a, &r);
 
 	if (error != 0)
 		errx(1, "%s", err_text(error));
 	printf("%s\n%s\n%s\n%s\n%zu\n", r.text_trusted, r.text_untrusted,
 	    r.text_internal, r.text_external, r.unparseable);
-	evals = eval_relay_all(&count);
-	for (size_t i = 0; i < count; i++) {
-		if (evals[i].holds(&r))
-			printf("%s ", evals[i].name);
-	}
-	printf("\n");
 }
 
 static void
