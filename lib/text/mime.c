@@ -26,6 +26,7 @@ struct mime {
 	struct text_view view[MIME_VIEWS];
 	bool made[MIME_VIEWS];
 	struct uri_set html; /* addresses in HTML; come with the body */
+	bool octets;         /* the HTML at hand is ASCII */
 };
 
 /* The body with LF for CRLF; itself where it has none.  NULL: no memory. */
@@ -84,8 +85,13 @@ static void
 on_uri(void *ctx, const char *uri, size_t len)
 {
 	struct mime *m = ctx;
+	struct buf b = BUF_INIT;
 
-	uri_set_add(&m->html, uri, len);
+	if (m->octets && paragraph_latin(&b, uri, len))
+		uri_set_add(&m->html, b.data, b.len);
+	else
+		uri_set_add(&m->html, uri, len);
+	buf_fini(&b);
 }
 
 /* Add a part's text in UTF-8.  True: SpamAssassin would have it as characters,
@@ -98,6 +104,7 @@ render(struct mime *m, struct buf *b, const struct mime_part *p)
 
 	wide = charset_utf8(
 	    &utf8, p->text, p->len, p->charset, p->charset_len, false);
+	m->octets = !wide;
 	if (buf_text(&utf8) == NULL)
 		b->failed = true;
 	else if (p->kind == MIME_HTML)

@@ -119,6 +119,25 @@ paragraph_squeeze(struct buf *b, const char *text, size_t len, bool wide)
 	}
 }
 
+bool
+paragraph_latin(struct buf *b, const char *text, size_t len)
+{
+	bool latin = false;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c > 0xc3)
+			return false;
+		if (c >= 0xc2 && i + 1 < len) {
+			buf_char(b, (char)(c << 6 | (text[++i] & 0x3f)));
+			latin = true;
+		} else
+			buf_char(b, text[i]);
+	}
+	return latin && !b->failed;
+}
+
 /* Octets of the next piece of body. */
 static size_t
 piece_len(const char *s, size_t len)

@@ -27,6 +27,9 @@ size_t paragraph_limit(const char *text, size_t len);
 void paragraph_squeeze(
     struct buf *b, const char *text, size_t len, bool wide);
 
+/* Add UTF-8 as Latin 1; false: it is ASCII, or has characters above U+00FF. */
+bool paragraph_latin(struct buf *b, const char *text, size_t len);
+
 /* Cut behind each "\n", and behind a blank where a piece would be longer than
  * PARAGRAPH_MAX.  The text is copied to the arena.  False: no memory. */
 bool paragraph_split(

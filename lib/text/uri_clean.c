@@ -459,29 +459,36 @@ all_hex(const char *s, size_t len, bool hex)
 	return len > 0;
 }
 
-/* A host that is a number, or one word. */
-static void
-numeric_forms(const struct uri_clean *c, struct forms *f, const struct web *w)
+/* A host that is a number. */
+static bool
+numeric_forms(struct forms *f, const struct web *w)
 {
 	const char *s = w->host.data;
 	size_t len = w->host.len;
 	char word[24];
 
 	if (add_dotted(f, w))
-		return;
+		return true;
 	if (ascii_starts(s, len, "0x") && all_hex(s + 2, len - 2, true)) {
 		size_t n = len - 2 > 8 ? 8 : len - 2;
 
 		snprintf(word, sizeof(word), "%.*s", (int)n, s + len - n);
 		add_number(f, w, strtoul(word, NULL, 16));
-		return;
+		return true;
 	}
 	if (all_hex(s, len, false)) {
 		snprintf(word, sizeof(word), "%.*s", (int)len, s);
 		add_number(f, w, strtoul(word, NULL, 10));
-		return;
+		return true;
 	}
-	/* http://word -> http://www.word.com, as browsers try it */
+	return false;
+}
+
+/* http://word -> http://www.word.com, as browsers try it */
+static void
+word_form(const struct uri_clean *c, struct forms *f, const struct web *w,
+    const char *s, size_t len)
+{
 	if (strcmp(w->proto, "http://") != 0 || w->user ||
 	    (w->has_port && w->no_port == 0) || ascii_is(s, len, "localhost") ||
 	    uri_name_has_tld(c->tlds, s, len))
@@ -506,11 +513,13 @@ numeric_forms(const struct uri_clean *c, struct forms *f, const struct web *w)
 static void
 web_forms(const struct uri_clean *c, struct forms *f, struct web *w)
 {
+	struct buf host = BUF_INIT;
 	size_t n;
 
 	drop_default_port(f, w);
 	mend_host(f, w);
 	find_redirect(c, f, w);
+	buf_add(&host, w->host.data, w->host.len);
 	for (n = w->host.len; n > 0 && w->host.data[n - 1] != '@'; n--)
 		;
 	if (n > 1) {
@@ -524,7 +533,9 @@ web_forms(const struct uri_clean *c, struct forms *f, struct web *w)
 		w->host.len = n;
 		add_web(f, w, w->host.data, n, 0);
 	}
-	numeric_forms(c, f, w);
+	if (!numeric_forms(f, w) && buf_text(&host) != NULL)
+		word_form(c, f, w, buf_text(&host), host.len);
+	buf_fini(&host);
 }
 
 /* Line ends out, white space off the ends. */
