@@ -145,16 +145,11 @@ start_tag(struct lexer *x, const char *lt)
 {
 	struct html_tag tag = {.name = lt + 1};
 	struct html_attr attr;
-	const char *s = lt + 1, *word;
+	const char *s = lt + 1;
 
 	while (s < x->end && !ascii_space(*s) && *s != '>')
 		s++;
 	tag.name_len = (size_t)(s - tag.name);
-	for (word = tag.name; word < s && ascii_word(*word); word++)
-		;
-	if (word < s && *word == '/' && word + 1 == s && s < x->end &&
-	    *s == '>')
-		tag.name_len--; /* <br/> */
 	s = skip_space(s, x->end);
 	tag.attrs = s;
 	while (s < x->end && *s != '>')
@@ -163,8 +158,6 @@ start_tag(struct lexer *x, const char *lt)
 	if (s == x->end)
 		return NULL;
 	tag.attrs_len = (size_t)(s - tag.attrs);
-	if (tag.attrs_len == 1 && *tag.attrs == '/')
-		tag.attrs_len = 0; /* <br /> */
 	close_open(x);
 	x->sink->start(x->ctx, &tag);
 	for (size_t i = 0; i < sizeof(literals) / sizeof(*literals); i++)

@@ -212,7 +212,7 @@ make_uri(struct mime *m)
 {
 	const struct text_view *body = mime_view(m, MIME_BODY);
 	struct uri_set set, seen;
-	const struct uri_clean c = {.set = &set,
+	struct uri_clean c = {.set = &set,
 	    .tlds = m->env.tlds,
 	    .redirect = m->env.redirect,
 	    .redirect_ctx = m->env.redirect_ctx};
@@ -224,6 +224,7 @@ make_uri(struct mime *m)
 	for (size_t i = 0; i < body->count && !time_is_up(m); i++)
 		uri_find(&c, &seen, body->pieces[i].text,
 		    body->pieces[i].len);
+	c.utf8 = true;
 	for (size_t i = 0; i < m->html.view.count && !time_is_up(m); i++)
 		uri_clean_add(&c, m->html.view.pieces[i].text,
 		    m->html.view.pieces[i].len, false);

@@ -8,6 +8,7 @@
 #include "ascii.h"
 #include "html_text.h"
 #include "lib/buf.h"
+#include "lib/utf8.h"
 #include "uri_name.h"
 #include "uri_set.h"
 
@@ -66,7 +67,7 @@ add_web(struct forms *f, const struct web *w, const char *host, size_t len,
 }
 
 void
-uri_clean_percent(struct buf *b, const char *uri, size_t len)
+uri_clean_percent(struct buf *b, const char *uri, size_t len, bool utf8)
 {
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)uri[i];
@@ -84,6 +85,14 @@ uri_clean_percent(struct buf *b, const char *uri, size_t len)
 			else
 				buf_add(b, uri + i, 3);
 			i += 2;
+		} else if (utf8 && (c == 0xc2 || c == 0xc3) && i + 1 < len) {
+			buf_printf(b, "%%%02x",
+			    (c << 6 | (uri[++i] & 0x3f)) & 0xff);
+		} else if (utf8 && c > 0xc3) {
+			size_t n = utf8_length(uri + i, len - i);
+
+			buf_add(b, uri + i, n > 0 ? n : 1);
+			i += n > 0 ? n - 1 : 0;
 		} else if (c <= 0x20 || c >= 0x7f ||
 			   memchr("\"%<>", c, 4) != NULL)
 			buf_printf(b, "%%%02x", c);
@@ -147,7 +156,7 @@ http_scheme(const char *s, size_t len)
 
 /* http:www.example.com, http:\\www..., or no scheme at all. */
 static void
-mend_scheme(struct buf *b, const char *s, size_t len)
+mend_scheme(struct buf *b, const char *s, size_t len, bool utf8)
 {
 	size_t n = http_scheme(s, len), word = 0;
 	bool percent = false;
@@ -168,7 +177,7 @@ mend_scheme(struct buf *b, const char *s, size_t len)
 	if (percent) {
 		struct buf plain = BUF_INIT;
 
-		uri_clean_percent(&plain, flat.data, flat.len);
+		uri_clean_percent(&plain, flat.data, flat.len, utf8);
 		buf_fini(&flat);
 		flat = plain;
 	}
@@ -186,12 +195,12 @@ mend_scheme(struct buf *b, const char *s, size_t len)
 
 /* The form that all others start from. */
 static void
-normalize(struct buf *b, const char *s, size_t len)
+normalize(struct buf *b, const char *s, size_t len, bool utf8)
 {
 	struct buf mended = BUF_INIT;
 	size_t n, host;
 
-	mend_scheme(&mended, s, len);
+	mend_scheme(&mended, s, len, utf8);
 	s = mended.data;
 	len = mended.len;
 	n = http_scheme(s, len);
@@ -312,16 +321,18 @@ drop_default_port(struct forms *f, struct web *w)
 	add_web(f, w, w->host.data, w->host.len, n);
 }
 
-/* A name that is not ASCII, and one with blanks and worse in it. */
+/* A name that is not ASCII, and one with blanks and worse in it; whole gets the
+ * name before the latter. */
 static void
-mend_host(struct forms *f, struct web *w)
+mend_host(struct forms *f, struct web *w, struct buf *whole)
 {
 	struct buf ascii = BUF_INIT;
 	size_t n = 0;
 	bool same;
 
 	uri_name_ascii(&ascii, w->host.data, w->host.len);
-	same = ascii_is(w->host.data, w->host.len, buf_text(&ascii) ? ascii.data : "");
+	same = ascii_is(w->host.data, w->host.len,
+	    buf_text(&ascii) ? buf_text(&ascii) : "");
 	if (!same) {
 		add_web(f, w, ascii.data, ascii.len, 0);
 		if (w->has_port)
@@ -330,6 +341,7 @@ mend_host(struct forms *f, struct web *w)
 		w->host = ascii;
 	} else
 		buf_fini(&ascii);
+	uri_name_ascii(whole, w->host.data, w->host.len);
 	for (size_t i = 0; i < w->host.len; i++)
 		if ((unsigned char)w->host.data[i] > 0x20)
 			w->host.data[n++] = w->host.data[i];
@@ -503,8 +515,7 @@ word_form(const struct uri_clean *c, struct forms *f, const struct web *w,
 		if (form == NULL)
 			return;
 		buf_printf(form, "%swww.", w->proto);
-		for (size_t i = 0; i < len; i++)
-			buf_char(form, ascii_lower(s[i]));
+		buf_add(form, s, len);
 		buf_str(form, ".com");
 		buf_add(form, w->rest, w->rest_len);
 	}
@@ -517,9 +528,8 @@ web_forms(const struct uri_clean *c, struct forms *f, struct web *w)
 	size_t n;
 
 	drop_default_port(f, w);
-	mend_host(f, w);
+	mend_host(f, w, &host);
 	find_redirect(c, f, w);
-	buf_add(&host, w->host.data, w->host.len);
 	for (n = w->host.len; n > 0 && w->host.data[n - 1] != '@'; n--)
 		;
 	if (n > 1) {
@@ -575,7 +585,7 @@ find_forms(const struct uri_clean *c, struct forms *f, size_t i)
 		mail_forms(f, uri->data, uri->len);
 		return;
 	}
-	normalize(&whole, uri->data, uri->len);
+	normalize(&whole, uri->data, uri->len, c->utf8);
 	if (buf_text(&whole) == NULL)
 		return;
 	if (whole.len != uri->len ||

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct buf;
 struct pslist;
 struct uri_set;
 
@@ -25,6 +26,10 @@ struct uri_clean {
 	const struct pslist *tlds;
 	uri_redirect_fn *redirect; /* may be NULL */
 	void *redirect_ctx;
+	/* The address is characters: what is in Latin 1 counts as one octet and
+	 * what is not is let be, where SpamAssassin encodes the octets of UTF-8
+	 * that it found in text. */
+	bool utf8;
 };
 
 /* Add the address in all its forms.  need_host: only if one of the forms leads
@@ -34,7 +39,6 @@ void uri_clean_add(
 
 /* Add with %hh of letters and the like undone, and what may not stand in an
  * address encoded. */
-struct buf;
-void uri_clean_percent(struct buf *b, const char *uri, size_t len);
+void uri_clean_percent(struct buf *b, const char *uri, size_t len, bool utf8);
 
 #endif

@@ -267,7 +267,7 @@ mend_mail(const struct uri_clean *c, struct buf *b)
 	if (memchr(b->data, '%', b->len) != NULL) {
 		struct buf plain = BUF_INIT;
 
-		uri_clean_percent(&plain, b->data, b->len);
+		uri_clean_percent(&plain, b->data, b->len, false);
 		buf_fini(b);
 		*b = plain;
 		if (buf_text(b) == NULL)

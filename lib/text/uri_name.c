@@ -4,10 +4,12 @@
 #include <arpa/inet.h>
 
 #include "ascii.h"
+#include "charset.h"
 #include "lib/arena.h"
 #include "lib/buf.h"
 #include "lib/idna.h"
 #include "lib/pslist.h"
+#include "lib/utf8.h"
 
 bool
 uri_name_is_tld(const struct pslist *tlds, const char *label, size_t len)
@@ -73,24 +75,74 @@ uri_name_is_host(const char *name, size_t len)
 	}
 }
 
+/* Latin 1 with letters only: somebody's name in an old page. */
+static bool
+from_latin(struct buf *b, const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)name[i];
+
+		if (c >= 0x80 && (c < 0xc0 || c == 0xd7 || c == 0xdf ||
+				     c == 0xf7 || c == 0xff))
+			return false;
+		charset_put(b, c);
+	}
+	return true;
+}
+
+/* May the DNS have labels that long? */
+static bool
+labels_fit(const char *name, size_t len)
+{
+	for (size_t i = 0, from = 0; i <= len; i++)
+		if (i == len || name[i] == '.') {
+			if (i - from > 63)
+				return false;
+			from = i + 1;
+		}
+	return len <= 255;
+}
+
+/* The name with A-labels; NULL: it has none, or can't have. */
+static const char *
+a_labels(struct arena *a, const char *name, size_t len)
+{
+	struct buf utf8 = BUF_INIT;
+	const char *made = NULL, *given;
+	bool valid = len < 1024;
+
+	for (size_t i = 0, n; valid && i < len; i += n)
+		valid = (n = utf8_length(name + i, len - i)) > 0;
+	if (valid)
+		buf_add(&utf8, name, len);
+	if ((valid || (len < 1024 && from_latin(&utf8, name, len))) &&
+	    (given = buf_text(&utf8)) != NULL)
+		made = idna_ascii(a, given);
+	buf_fini(&utf8);
+	return made;
+}
+
 void
 uri_name_ascii(struct buf *b, const char *name, size_t len)
 {
 	struct arena a;
-	const char *made = NULL, *given;
-	bool ascii = true;
+	const char *made = NULL;
+	bool ascii = true, plain = true;
 
-	for (size_t i = 0; i < len; i++)
+	for (size_t i = 0; i < len; i++) {
 		ascii &= (unsigned char)name[i] < 0x80;
+		plain &= ascii_word(name[i]) || memchr("-.:[]", name[i], 5);
+	}
 	arena_init(&a);
-	if (!ascii && len < 1024 &&
-	    (given = arena_memdup(&a, name, len)) != NULL)
-		made = idna_ascii(&a, given);
+	if (!ascii)
+		made = a_labels(&a, name, len);
 	if (made != NULL)
 		buf_str(b, made);
-	else
+	else if (plain || (ascii && labels_fit(name, len)))
 		for (size_t i = 0; i < len; i++)
 			buf_char(b, ascii_lower(name[i]));
+	else
+		buf_add(b, name, len);
 	arena_fini(&a);
 }
 

@@ -20,7 +20,8 @@ bool uri_name_is_tld(const struct pslist *tlds, const char *label, size_t len);
 bool uri_name_has_tld(const struct pslist *tlds, const char *name, size_t len);
 /* Two labels at least, of letters, digits, - and _ (RFC 1123 section 2.1). */
 bool uri_name_is_host(const char *name, size_t len);
-/* Add the host's name in lower case, with A-labels if it is not ASCII. */
+/* Add the host's name in lower case, with A-labels if it is not ASCII; as it is
+ * where the DNS can't have it. */
 void uri_name_ascii(struct buf *b, const char *name, size_t len);
 /* Does the address lead to a host with a known top-level domain, or to an IP
  * address? */
