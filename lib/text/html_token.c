@@ -170,8 +170,7 @@ static const char *
 end_tag(struct lexer *x, const char *lt)
 {
 	const char *s = lt + 2, *name = s, *gt;
-	bool named = s < x->end &&
-		     (ascii_alpha(*s) || *s == '_' || *s == ':');
+	bool named = s < x->end && !ascii_space(*s) && *s != '>';
 
 	while (named && s < x->end && !ascii_space(*s) && *s != '>')
 		s++;
@@ -350,11 +349,11 @@ finish(struct lexer *x, const char *s)
 	}
 	if (s == x->end)
 		return;
-	if (x->literal != NULL || x->section)
-		text(x, s, x->end, x->section ? x->raw : x->literal->raw);
-	else if (s + 1 < x->end && !ascii_alpha(s[1]) &&
-		 memchr("_:/!?", s[1], 5) == NULL)
-		text(x, s, x->end, false);
+	if (x->literal != NULL)
+		text(x, s, x->end, x->literal->raw);
+	else if (*s != '<' || (s + 1 < x->end && !ascii_alpha(s[1]) &&
+				  memchr("_:/!?", s[1], 5) == NULL))
+		text(x, s, x->end, x->section && x->raw);
 }
 
 void

@@ -108,9 +108,10 @@ render(struct mime *m, struct buf *b, const struct mime_part *p)
 	if (buf_text(&utf8) == NULL)
 		b->failed = true;
 	else if (p->kind == MIME_HTML)
-		wide |= html_text_render(b, utf8.data, utf8.len, on_uri, m);
+		wide |= html_text_render(
+		    b, buf_text(&utf8), utf8.len, on_uri, m);
 	else
-		buf_add(b, utf8.data, utf8.len);
+		buf_add(b, buf_text(&utf8), utf8.len);
 	buf_fini(&utf8);
 	return wide;
 }
@@ -147,12 +148,12 @@ make_body(struct mime *m)
 		buf_reset(&part);
 		wide |= render(m, &part, p);
 		if (buf_text(&part) != NULL)
-			buf_add(&text, part.data,
-			    paragraph_limit(part.data, part.len));
+			buf_add(&text, buf_text(&part),
+			    paragraph_limit(buf_text(&part), part.len));
 	}
 	add_subject(m, &out);
 	if (buf_text(&text) != NULL)
-		paragraph_squeeze(&out, text.data, text.len, wide);
+		paragraph_squeeze(&out, buf_text(&text), text.len, wide);
 	ok = !text.failed && !part.failed && buf_text(&out) != NULL &&
 	     paragraph_split(
 		 m->arena, out.data, out.len, &m->view[MIME_BODY]);

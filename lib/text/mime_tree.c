@@ -338,25 +338,26 @@ leaf(struct tree *t, const struct head *h, struct lines body)
 static size_t
 part_head(struct head *h, struct lines body, bool bounded)
 {
-	size_t i = 0, colon, next;
+	size_t i = 0, colon, next, count = body.count;
 
-	while (i < body.count && is_field(&body.line[i], &colon)) {
+	if (!bounded && count > 0)
+		count--;
+	while (i < count && is_field(&body.line[i], &colon)) {
 		const struct line *first = &body.line[i], *last;
 
-		for (next = i + 1; next < body.count &&
+		for (next = i + 1; next < count &&
 				   (*body.line[next].s == ' ' ||
 				       *body.line[next].s == '\t');
 		     next++)
 			;
-		if (next == body.count)
-			return bounded ? next : next - 1;
+		if (next == count)
+			return next;
 		last = &body.line[next - 1];
 		head_set(h, first->s, colon, first->s + colon + 1,
 		    (size_t)(last->s + last->len - first->s) - colon - 1);
 		i = next;
 	}
-	if (i + !bounded < body.count && body.line[i].len == 1 &&
-	    *body.line[i].s == '\n')
+	if (i < count && body.line[i].len == 1 && *body.line[i].s == '\n')
 		i++;
 	return i;
 }

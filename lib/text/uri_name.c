@@ -3,11 +3,11 @@
 
 #include <arpa/inet.h>
 
+#include <idn2.h>
+
 #include "ascii.h"
 #include "charset.h"
-#include "lib/arena.h"
 #include "lib/buf.h"
-#include "lib/idna.h"
 #include "lib/pslist.h"
 #include "lib/utf8.h"
 
@@ -90,34 +90,26 @@ from_latin(struct buf *b, const char *name, size_t len)
 	return true;
 }
 
-/* May the DNS have labels that long? */
-static bool
-labels_fit(const char *name, size_t len)
-{
-	for (size_t i = 0, from = 0; i <= len; i++)
-		if (i == len || name[i] == '.') {
-			if (i - from > 63)
-				return false;
-			from = i + 1;
-		}
-	return len <= 255;
-}
-
-/* The name with A-labels; NULL: it has none, or can't have. */
-static const char *
-a_labels(struct arena *a, const char *name, size_t len)
+/* The name with A-labels, to be freed with idn2_free; NULL: it can't have any.
+ * What stands behind a NUL is lost, as it is in SpamAssassin. */
+static char *
+a_labels(const char *name, size_t len)
 {
 	struct buf utf8 = BUF_INIT;
-	const char *made = NULL, *given;
-	bool valid = len < 1024;
+	char *made = NULL;
+	bool valid = true;
 
+	if (len > 1024)
+		return NULL;
 	for (size_t i = 0, n; valid && i < len; i += n)
 		valid = (n = utf8_length(name + i, len - i)) > 0;
 	if (valid)
 		buf_add(&utf8, name, len);
-	if ((valid || (len < 1024 && from_latin(&utf8, name, len))) &&
-	    (given = buf_text(&utf8)) != NULL)
-		made = idna_ascii(a, given);
+	if ((valid || from_latin(&utf8, name, len)) &&
+	    buf_text(&utf8) != NULL &&
+	    idn2_to_ascii_8z(buf_text(&utf8), &made,
+		IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+		made = NULL;
 	buf_fini(&utf8);
 	return made;
 }
@@ -125,25 +117,23 @@ a_labels(struct arena *a, const char *name, size_t len)
 void
 uri_name_ascii(struct buf *b, const char *name, size_t len)
 {
-	struct arena a;
-	const char *made = NULL;
-	bool ascii = true, plain = true;
+	char *made = NULL;
+	bool plain = true;
 
-	for (size_t i = 0; i < len; i++) {
-		ascii &= (unsigned char)name[i] < 0x80;
-		plain &= ascii_word(name[i]) || memchr("-.:[]", name[i], 5);
-	}
-	arena_init(&a);
-	if (!ascii)
-		made = a_labels(&a, name, len);
-	if (made != NULL)
-		buf_str(b, made);
-	else if (plain || (ascii && labels_fit(name, len)))
+	for (size_t i = 0; i < len; i++)
+		plain &= ascii_word(name[i]) ||
+			 memchr("-.:[]", name[i], 5) != NULL;
+	if (plain) {
 		for (size_t i = 0; i < len; i++)
 			buf_char(b, ascii_lower(name[i]));
+		return;
+	}
+	made = a_labels(name, len);
+	if (made != NULL)
+		buf_str(b, made);
 	else
 		buf_add(b, name, len);
-	arena_fini(&a);
+	idn2_free(made);
 }
 
 static bool
