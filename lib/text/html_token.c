@@ -27,6 +27,7 @@ struct lexer {
 	const struct literal *open;    /* never closed; before the next tag */
 	bool section;  /* in a CDATA or RCDATA section */
 	bool raw;      /* which of them */
+	bool stuck;    /* text has no references: an open script was given up */
 	bool last;     /* the end was seen: an open comment ends with `>` */
 };
 
@@ -279,6 +280,7 @@ literal_text(struct lexer *x, const char *s)
 		text(x, s, lt, l->raw);
 		x->sink->end(x->ctx, l->name, n);
 		x->literal = NULL;
+		x->stuck = false;
 		return p + 1;
 	}
 	return NULL;
@@ -327,25 +329,42 @@ run(struct lexer *x, const char *s)
 		} else if (*s == '<')
 			return s;
 		s = find(s, x->end, '<');
-		text(x, from, s, false);
+		text(x, from, s, x->stuck);
 	}
 	return s;
 }
 
-/* What was not closed at the end: the text of a title is looked at again. */
+/* An element that has no end: go on behind its start tag. */
+static const char *
+go_on(struct lexer *x, const char *s)
+{
+	x->open = x->literal;
+	x->literal = NULL;
+	/* A title's end comes behind its first text. */
+	x->stuck = x->open->is_code;
+	if (x->open->is_code)
+		close_open(x);
+	return run(x, s);
+}
+
+/* What was not closed at the end. */
 static void
 finish(struct lexer *x, const char *s)
 {
-	while (s < x->end && x->literal != NULL && !x->literal->to_finish) {
+	if (x->literal != NULL && x->literal->is_code) {
+		/* SpamAssassin closes these itself, if it comes to see them
+		 * before an open comment is given up. */
 		x->open = x->literal;
-		x->literal = NULL;
-		if (x->open->is_code)
-			return;
-		s = run(x, s);
+		return;
 	}
-	if (s < x->end && x->literal == NULL && !x->section && *s == '<') {
-		x->last = true;
-		s = run(x, s);
+	while (s < x->end) {
+		if (x->literal != NULL && !x->literal->to_finish)
+			s = go_on(x, s);
+		else if (x->literal == NULL && *s == '<' && !x->last) {
+			x->last = true;
+			s = run(x, s);
+		} else
+			break;
 	}
 	if (s == x->end)
 		return;

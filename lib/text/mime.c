@@ -34,17 +34,12 @@ static const char *
 with_lf(struct arena *a, const char *body, size_t *len)
 {
 	char *copy;
-	size_t n = 0;
 
-	if (*len == 0 || memchr(body, '\r', *len) == NULL)
+	if (!mime_is_crlf(body, *len))
 		return body;
-	copy = arena_alloc(a, *len + 1);
-	if (copy == NULL)
-		return NULL;
-	for (size_t i = 0; i < *len; i++)
-		if (body[i] != '\r' || i + 1 == *len || body[i + 1] != '\n')
-			copy[n++] = body[i];
-	*len = n;
+	copy = arena_memdup(a, body, *len);
+	if (copy != NULL)
+		*len = mime_drop_cr(copy, *len);
 	return copy;
 }
 

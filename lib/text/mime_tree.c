@@ -237,8 +237,17 @@ join(struct tree *t, struct lines body, size_t *len_r)
 	return s;
 }
 
-static size_t
-drop_cr(char *s, size_t len)
+bool
+mime_is_crlf(const char *s, size_t len)
+{
+	const char *nl = len > 0 ? memchr(s, '\n', len) : NULL;
+
+	return nl != NULL && ((nl > s && nl[-1] == '\r') ||
+				 (s[len - 1] == '\n' && s[len - 2] == '\r'));
+}
+
+size_t
+mime_drop_cr(char *s, size_t len)
 {
 	size_t n = 0;
 
@@ -246,6 +255,13 @@ drop_cr(char *s, size_t len)
 		if (s[i] != '\r' || i + 1 == len || s[i + 1] != '\n')
 			s[n++] = s[i];
 	return n;
+}
+
+static bool
+is_text(const char *type)
+{
+	return (strncmp(type, "text", 4) == 0 && !ascii_word(type[4])) ||
+	       (strncmp(type, "message", 7) == 0 && !ascii_word(type[7]));
 }
 
 /* The text of a leaf, its transfer encoding undone; the caller frees it. */
@@ -258,9 +274,12 @@ decode(struct tree *t, const struct head *h, struct lines body, size_t *len_r)
 	if (s == NULL)
 		return NULL;
 	if (ascii_is(e->data ? e->data : "", e->len, "quoted-printable"))
-		*len_r = drop_cr(s, transfer_qp(s, s, *len_r));
-	else if (ascii_is(e->data ? e->data : "", e->len, "base64"))
-		*len_r = drop_cr(s, transfer_base64(s, s, *len_r));
+		*len_r = mime_drop_cr(s, transfer_qp(s, s, *len_r));
+	else if (ascii_is(e->data ? e->data : "", e->len, "base64")) {
+		*len_r = transfer_base64(s, s, *len_r);
+		if (is_text(h->ct.type))
+			*len_r = mime_drop_cr(s, *len_r);
+	}
 	return s;
 }
 
@@ -296,10 +315,7 @@ kind_of(const struct head *h)
 		return MIME_PLAIN;
 	if (strcmp(type, "text/calendar") == 0)
 		return MIME_OTHER;
-	if ((strncmp(type, "text", 4) == 0 && !ascii_word(type[4])) ||
-	    (strncmp(type, "message", 7) == 0 && !ascii_word(type[7])))
-		return MIME_RAW;
-	return MIME_OTHER;
+	return is_text(type) ? MIME_RAW : MIME_OTHER;
 }
 
 static void
@@ -553,7 +569,9 @@ entity(struct tree *t, struct head *h, struct lines body,
 			     strcmp(h->ct.type, "message/global") == 0)) {
 		text = decode(t, h, body, &len);
 		if (text != NULL && len > 0) {
-			message(t, text, drop_cr(text, len), depth - 1);
+			if (mime_is_crlf(text, len))
+				len = mime_drop_cr(text, len);
+			message(t, text, len, depth - 1);
 			free(text);
 			return;
 		}

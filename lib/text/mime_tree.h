@@ -33,6 +33,11 @@ struct mime_part {
 	struct mime_part *next;
 };
 
+/* Do the lines end in CRLF? SpamAssassin looks at the first and the last. */
+bool mime_is_crlf(const char *text, size_t len);
+/* Make each CRLF an LF; the new length. */
+size_t mime_drop_cr(char *text, size_t len);
+
 /* The leaves in order, of a body whose lines end in LF.  0 or ERR_NOMEM. */
 int mime_tree_parse(struct arena *a, const struct hdr_list *fields,
     const char *body, size_t len, struct mime_part **first_r);

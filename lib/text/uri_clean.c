@@ -66,6 +66,16 @@ add_web(struct forms *f, const struct web *w, const char *host, size_t len,
 	buf_add(form, w->rest + skip, w->rest_len - skip);
 }
 
+bool
+uri_clean_has_percent(const char *s, size_t len)
+{
+	for (size_t i = 0; i + 2 < len; i++)
+		if (s[i] == '%' && ascii_hex(s[i + 1]) >= 0 &&
+		    ascii_hex(s[i + 2]) >= 0)
+			return true;
+	return false;
+}
+
 void
 uri_clean_percent(struct buf *b, const char *uri, size_t len, bool utf8)
 {
@@ -159,7 +169,6 @@ static void
 mend_scheme(struct buf *b, const char *s, size_t len, bool utf8)
 {
 	size_t n = http_scheme(s, len), word = 0;
-	bool percent = false;
 	struct buf flat = BUF_INIT;
 
 	buf_add(&flat, s, n);
@@ -170,11 +179,7 @@ mend_scheme(struct buf *b, const char *s, size_t len, bool utf8)
 		n++;
 	for (; n < len; n++)
 		buf_char(&flat, s[n] == '\\' ? '/' : s[n]);
-	for (size_t i = 0; i + 2 < flat.len && !percent; i++)
-		percent = flat.data[i] == '%' &&
-			  ascii_hex(flat.data[i + 1]) >= 0 &&
-			  ascii_hex(flat.data[i + 2]) >= 0;
-	if (percent) {
+	if (uri_clean_has_percent(flat.data, flat.len)) {
 		struct buf plain = BUF_INIT;
 
 		uri_clean_percent(&plain, flat.data, flat.len, utf8);

@@ -37,6 +37,9 @@ struct uri_clean {
 void uri_clean_add(
     const struct uri_clean *c, const char *uri, size_t len, bool need_host);
 
+/* Is a %hh among it? */
+bool uri_clean_has_percent(const char *uri, size_t len);
+
 /* Add with %hh of letters and the like undone, and what may not stand in an
  * address encoded. */
 void uri_clean_percent(struct buf *b, const char *uri, size_t len, bool utf8);

@@ -264,7 +264,7 @@ mend_mail(const struct uri_clean *c, struct buf *b)
 	const char *at;
 	size_t len, n = 0;
 
-	if (memchr(b->data, '%', b->len) != NULL) {
+	if (uri_clean_has_percent(b->data, b->len)) {
 		struct buf plain = BUF_INIT;
 
 		uri_clean_percent(&plain, b->data, b->len, false);

@@ -51,7 +51,7 @@ split(const char *s, size_t len)
 	if (len > 0 && *s == '?')
 		take(&p.query, &s, &len, 1, span(s + 1, len - 1, "#", 1));
 	if (len > 0)
-		take(&p.fragment, &s, &len, 1, len - 1);
+		take(&p.fragment, &s, &len, 1, span(s + 1, len - 1, "\n", 1));
 	return p;
 }
 
