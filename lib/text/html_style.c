@@ -291,7 +291,18 @@ static const struct element {
     {"a", true, false, false},
 };
 
-enum { E_BODY = 1, E_FONT, E_TABLE, E_TR, E_TD, E_TH, E_BIG, E_SMALL, E_BASEFONT };
+/* Rows of it. */
+enum {
+	E_BODY = 1,
+	E_FONT,
+	E_TABLE,
+	E_TR,
+	E_TD,
+	E_TH,
+	E_BIG,
+	E_SMALL,
+	E_BASEFONT
+};
 
 static unsigned
 element_of(const char *name, size_t len)

@@ -99,13 +99,28 @@ space_of(const char *name, size_t len)
 	static const struct {
 		const char *name, *space;
 	} rows[] = {
-	    {"br", "\n"}, {"div", "\n"},
-	    {"li", " "}, {"th", " "}, {"td", " "}, {"dt", " "}, {"dd", " "},
-	    {"embed", " "}, {"h1", " "}, {"h2", " "}, {"h3", " "},
-	    {"h4", " "}, {"h5", " "}, {"h6", " "},
-	    {"p", "\n\n"}, {"hr", "\n\n"}, {"blockquote", "\n\n"},
-	    {"pre", "\n\n"}, {"listing", "\n\n"}, {"plaintext", "\n\n"},
-	    {"xmp", "\n\n"}, {"title", "\n\n"},
+	    {"br", "\n"},
+	    {"div", "\n"},
+	    {"li", " "},
+	    {"th", " "},
+	    {"td", " "},
+	    {"dt", " "},
+	    {"dd", " "},
+	    {"embed", " "},
+	    {"h1", " "},
+	    {"h2", " "},
+	    {"h3", " "},
+	    {"h4", " "},
+	    {"h5", " "},
+	    {"h6", " "},
+	    {"p", "\n\n"},
+	    {"hr", "\n\n"},
+	    {"blockquote", "\n\n"},
+	    {"pre", "\n\n"},
+	    {"listing", "\n\n"},
+	    {"plaintext", "\n\n"},
+	    {"xmp", "\n\n"},
+	    {"title", "\n\n"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
@@ -229,12 +244,22 @@ uri_attribute(const char *name, size_t len)
 	static const struct {
 		const char *name, *attr;
 	} rows[] = {
-	    {"body", "background"}, {"table", "background"},
-	    {"tr", "background"}, {"td", "background"},
-	    {"a", "href"}, {"area", "href"}, {"link", "href"},
-	    {"img", "src"}, {"frame", "src"}, {"iframe", "src"},
-	    {"embed", "src"}, {"script", "src"}, {"bgsound", "src"},
-	    {"form", "action"}, {"base", "href"}, {"meta", "http-equiv"},
+	    {"body", "background"},
+	    {"table", "background"},
+	    {"tr", "background"},
+	    {"td", "background"},
+	    {"a", "href"},
+	    {"area", "href"},
+	    {"link", "href"},
+	    {"img", "src"},
+	    {"frame", "src"},
+	    {"iframe", "src"},
+	    {"embed", "src"},
+	    {"script", "src"},
+	    {"bgsound", "src"},
+	    {"form", "action"},
+	    {"base", "href"},
+	    {"meta", "http-equiv"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
@@ -333,9 +358,8 @@ empty_tag(const char *s, size_t len, size_t *whole_r)
 	while (n < len && ascii_space(s[n]))
 		n++;
 	*whole_r = n + 2;
-	return name > 1 && len - n >= 2 && s[n] == '/' && s[n + 1] == '>'
-	    ? name
-	    : 0;
+	return name > 1 && len - n >= 2 && s[n] == '/' && s[n + 1] == '>' ? name
+									  : 0;
 }
 
 /* Typographic quotes quote attributes, a &nbsp; is a blank, <br/> is <br>. */
@@ -347,8 +371,7 @@ prepare(struct buf *b, const char *s, size_t len)
 	for (; i < len; i++) {
 		const char *as = "\"";
 
-		if (s[i] == '<' &&
-		    (n = empty_tag(s + i, len - i, &skip)) > 0) {
+		if (s[i] == '<' && (n = empty_tag(s + i, len - i, &skip)) > 0) {
 			buf_add(b, s + from, i + n - from);
 			as = ">";
 		} else if (len - i >= 3 && memcmp(s + i, "\xe2\x80", 2) == 0 &&
@@ -370,8 +393,8 @@ prepare(struct buf *b, const char *s, size_t len)
 }
 
 bool
-html_text_render(struct buf *b, const char *html, size_t len, html_uri_fn *uri,
-    void *ctx)
+html_text_render(
+    struct buf *b, const char *html, size_t len, html_uri_fn *uri, void *ctx)
 {
 	static const struct html_sink sink = {on_text, on_start, on_end};
 	struct render r = {.out = b, .uri = uri, .ctx = ctx};
@@ -381,8 +404,8 @@ html_text_render(struct buf *b, const char *html, size_t len, html_uri_fn *uri,
 	prepare(&ready, html, len);
 	if (buf_text(&ready) != NULL)
 		html_tokenize(buf_text(&ready), ready.len, &sink, &r);
-	b->failed |= ready.failed | r.text.failed | r.value.failed |
-		     r.base.failed;
+	b->failed |=
+	    ready.failed | r.text.failed | r.value.failed | r.base.failed;
 	buf_fini(&ready);
 	buf_fini(&r.text);
 	buf_fini(&r.value);

@@ -21,7 +21,7 @@ typedef void html_uri_fn(void *ctx, const char *uri, size_t len);
 /* Add the text of the document, which is UTF-8.  uri may be NULL.  True: a
  * reference brought in a character above U+00FF.  Failure to get memory sticks
  * to the buffer. */
-bool html_text_render(struct buf *b, const char *html, size_t len,
-    html_uri_fn *uri, void *ctx);
+bool html_text_render(
+    struct buf *b, const char *html, size_t len, html_uri_fn *uri, void *ctx);
 
 #endif

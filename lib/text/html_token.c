@@ -6,9 +6,9 @@
 /* Elements whose content is text up to their own end tag. */
 static const struct literal {
 	const char *name;
-	bool raw;       /* without references */
+	bool raw;	/* without references */
 	bool to_finish; /* never closed, the rest of the document is its text */
-	bool is_code;   /* never closed, it has no text */
+	bool is_code;	/* never closed, it has no text */
 } literals[] = {
     {"script", true, false, true},
     {"style", true, false, true},
@@ -25,10 +25,10 @@ struct lexer {
 	const char *end;
 	const struct literal *literal; /* NULL: amid markup */
 	const struct literal *open;    /* never closed; before the next tag */
-	bool section;  /* in a CDATA or RCDATA section */
-	bool raw;      /* which of them */
-	bool stuck;    /* text has no references: an open script was given up */
-	bool last;     /* the end was seen: an open comment ends with `>` */
+	bool section;		       /* in a CDATA or RCDATA section */
+	bool raw;		       /* which of them */
+	bool stuck; /* text has no references: an open script was given up */
+	bool last;  /* the end was seen: an open comment ends with `>` */
 };
 
 static void
@@ -138,8 +138,8 @@ html_attr_next(struct html_tag *tag, struct html_attr *attr_r)
 }
 
 /*
- * The functions for markup get the `<` and return what follows the markup; NULL:
- * it is not closed; the `<` itself: it is text.
+ * The functions for markup get the `<` and return what follows the markup;
+ * NULL: it is not closed; the `<` itself: it is text.
  */
 static const char *
 start_tag(struct lexer *x, const char *lt)
@@ -203,7 +203,8 @@ comment(const struct lexer *x, const char *lt)
 	return NULL;
 }
 
-/* <!DOCTYPE ...>, in which a `>` may stand in quotes. NULL: it is not closed. */
+/* <!DOCTYPE ...>, in which a `>` may stand in quotes. NULL: it is not closed.
+ */
 static const char *
 doctype(const struct lexer *x, const char *s)
 {

@@ -26,7 +26,7 @@ struct mime {
 	struct text_view view[MIME_VIEWS];
 	bool made[MIME_VIEWS];
 	struct uri_set html; /* addresses in HTML; come with the body */
-	bool octets;         /* the HTML at hand is ASCII */
+	bool octets;	     /* the HTML at hand is ASCII */
 };
 
 /* The body with LF for CRLF; itself where it has none.  NULL: no memory. */
@@ -69,9 +69,8 @@ time_is_up(const struct mime *m)
 static bool
 parse(struct mime *m)
 {
-	if (!m->parsed &&
-	    mime_tree_parse(m->arena, m->fields, m->body ? m->body : "",
-		m->len, &m->parts) == 0)
+	if (!m->parsed && mime_tree_parse(m->arena, m->fields,
+			      m->body ? m->body : "", m->len, &m->parts) == 0)
 		m->parsed = true;
 	return m->parsed;
 }
@@ -103,8 +102,8 @@ render(struct mime *m, struct buf *b, const struct mime_part *p)
 	if (buf_text(&utf8) == NULL)
 		b->failed = true;
 	else if (p->kind == MIME_HTML)
-		wide |= html_text_render(
-		    b, buf_text(&utf8), utf8.len, on_uri, m);
+		wide |=
+		    html_text_render(b, buf_text(&utf8), utf8.len, on_uri, m);
 	else
 		buf_add(b, buf_text(&utf8), utf8.len);
 	buf_fini(&utf8);
@@ -150,8 +149,7 @@ make_body(struct mime *m)
 	if (buf_text(&text) != NULL)
 		paragraph_squeeze(&out, buf_text(&text), text.len, wide);
 	ok = !text.failed && !part.failed && buf_text(&out) != NULL &&
-	     paragraph_split(
-		 m->arena, out.data, out.len, &m->view[MIME_BODY]);
+	     paragraph_split(m->arena, out.data, out.len, &m->view[MIME_BODY]);
 	buf_fini(&text);
 	buf_fini(&part);
 	buf_fini(&out);
@@ -218,8 +216,7 @@ make_uri(struct mime *m)
 	if (body == NULL)
 		return false;
 	for (size_t i = 0; i < body->count && !time_is_up(m); i++)
-		uri_find(&c, &seen, body->pieces[i].text,
-		    body->pieces[i].len);
+		uri_find(&c, &seen, body->pieces[i].text, body->pieces[i].len);
 	c.utf8 = true;
 	for (size_t i = 0; i < m->html.view.count && !time_is_up(m); i++)
 		uri_clean_add(&c, m->html.view.pieces[i].text,

@@ -46,8 +46,8 @@ static void
 head_set(struct head *h, const char *name, size_t name_len, const char *value,
     size_t len)
 {
-	static const char *const names[FIELDS] = {"content-type",
-	    "content-transfer-encoding", "content-disposition"};
+	static const char *const names[FIELDS] = {
+	    "content-type", "content-transfer-encoding", "content-disposition"};
 
 	for (int i = 0; i < FIELDS; i++)
 		if (ascii_is(name, name_len, names[i])) {
@@ -149,8 +149,8 @@ split(struct tree *t, const char *s, size_t len)
 	const char *end = s + len;
 	size_t n = 2, blank = 0;
 
-	for (const char *p = s; p < end && (p = memchr(p, '\n',
-		(size_t)(end - p))) != NULL; p++)
+	for (const char *p = s;
+	     p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
 		n++;
 	if (n > MIME_LINES_MAX - t->lines)
 		n = MIME_LINES_MAX - t->lines;
@@ -287,8 +287,8 @@ static bool
 has_html_name(const struct head *h)
 {
 	const struct buf *d = &h->field[DISPOSITION];
-	struct content_word name = content_type_disposition(
-	    d->data ? d->data : "", d->len);
+	struct content_word name =
+	    content_type_disposition(d->data ? d->data : "", d->len);
 	static const char *const ends[] = {".htm", ".html", ".shtm", ".shtml"};
 
 	if (name.s == NULL)
@@ -361,9 +361,9 @@ part_head(struct head *h, struct lines body, bool bounded)
 	while (i < count && is_field(&body.line[i], &colon)) {
 		const struct line *first = &body.line[i], *last;
 
-		for (next = i + 1; next < count &&
-				   (*body.line[next].s == ' ' ||
-				       *body.line[next].s == '\t');
+		for (next = i + 1;
+		     next < count &&
+		     (*body.line[next].s == ' ' || *body.line[next].s == '\t');
 		     next++)
 			;
 		if (next == count)
@@ -408,8 +408,7 @@ part(struct tree *t, const struct head *parent, struct lines all,
 	if (bounded)
 		chomp(&body);
 	head_read(&h);
-	if (h.ct.missing &&
-	    strcmp(parent->ct.type, "multipart/digest") == 0)
+	if (h.ct.missing && strcmp(parent->ct.type, "multipart/digest") == 0)
 		memcpy(h.ct.type, "message/rfc822", 15);
 	else if (strncmp(h.ct.type, "multipart/", 10) == 0 &&
 		 h.ct.boundary.s == NULL && bound.s == NULL)
@@ -542,8 +541,7 @@ message(struct tree *t, const char *text, size_t len, int depth)
 	if (all.line == NULL)
 		return;
 	n = message_head(&h, all);
-	message_body(
-	    t, &h, (struct lines){all.line + n, all.count - n}, depth);
+	message_body(t, &h, (struct lines){all.line + n, all.count - n}, depth);
 	head_fini(&h);
 	free(all.line - 1);
 }

@@ -26,7 +26,8 @@ enum mime_kind {
 /* A leaf; in the arena. */
 struct mime_part {
 	enum mime_kind kind;
-	const char *text; /* octets, transfer encoding undone, lines end in LF */
+	const char
+	    *text; /* octets, transfer encoding undone, lines end in LF */
 	size_t len;
 	const char *charset; /* as declared */
 	size_t charset_len;

@@ -56,11 +56,11 @@ space_len(const char *text, size_t len, bool wide)
 	if (s[0] == 0xe2)
 		return (s[1] == 0x80 && (s[2] <= 0x8a || s[2] == 0xa8 ||
 					    s[2] == 0xa9 || s[2] == 0xaf)) ||
-				       (s[1] == 0x81 && s[2] == 0x9f)
+			       (s[1] == 0x81 && s[2] == 0x9f)
 			   ? 3
 			   : 0;
 	return (s[0] == 0xe1 && s[1] == 0x9a && s[2] == 0x80) ||
-			       (s[0] == 0xe3 && s[1] == 0x80 && s[2] == 0x80)
+		       (s[0] == 0xe3 && s[1] == 0x80 && s[2] == 0x80)
 		   ? 3
 		   : 0;
 }

@@ -96,8 +96,8 @@ uri_clean_percent(struct buf *b, const char *uri, size_t len, bool utf8)
 				buf_add(b, uri + i, 3);
 			i += 2;
 		} else if (utf8 && (c == 0xc2 || c == 0xc3) && i + 1 < len) {
-			buf_printf(b, "%%%02x",
-			    (c << 6 | (uri[++i] & 0x3f)) & 0xff);
+			buf_printf(
+			    b, "%%%02x", (c << 6 | (uri[++i] & 0x3f)) & 0xff);
 		} else if (utf8 && c > 0xc3) {
 			size_t n = utf8_length(uri + i, len - i);
 
@@ -191,8 +191,8 @@ mend_scheme(struct buf *b, const char *s, size_t len, bool utf8)
 		word++;
 	if (word == 0 || word == flat.len || flat.data[word] != ':')
 		buf_str(b, flat.len >= 4 && memcmp(flat.data, "ftp.", 4) == 0
-			? "ftp://"
-			: "http://");
+			       ? "ftp://"
+			       : "http://");
 	buf_add(b, flat.data, flat.len);
 	b->failed |= flat.failed;
 	buf_fini(&flat);
@@ -271,8 +271,8 @@ mail_forms(struct forms *f, const char *s, size_t len)
 		a = n + 1 + find_any(s + n + 1, len - n - 1, "@>", 2);
 		end = a < len ? a + find_any(s + a, len - a, ">", 1) : len;
 		if (end < len && s[a] == '@' && a > n + 1 && end > a + 1) {
-			add_text(f, false, "mailto:", 7, s + n + 1,
-			    end - n - 1);
+			add_text(
+			    f, false, "mailto:", 7, s + n + 1, end - n - 1);
 			break;
 		}
 	}
@@ -400,8 +400,8 @@ add_number(struct forms *f, const struct web *w, unsigned long n)
 	if (sscanf(hex, "%2x%2x%2x%2x", &part[0], &part[1], &part[2],
 		&part[3]) != 4)
 		return;
-	snprintf(ip, sizeof(ip), "%u.%u.%u.%u", part[0], part[1], part[2],
-	    part[3]);
+	snprintf(
+	    ip, sizeof(ip), "%u.%u.%u.%u", part[0], part[1], part[2], part[3]);
 	add_web(f, w, ip, strlen(ip), 0);
 }
 
@@ -596,8 +596,7 @@ find_forms(const struct uri_clean *c, struct forms *f, size_t i)
 	if (whole.len != uri->len ||
 	    memcmp(whole.data, uri->data, whole.len) != 0)
 		add_text(f, false, whole.data, whole.len, NULL, 0);
-	if (split_web(whole.data, whole.len, &w) &&
-	    buf_text(&w.host) != NULL)
+	if (split_web(whole.data, whole.len, &w) && buf_text(&w.host) != NULL)
 		web_forms(c, f, &w);
 	buf_fini(&w.host);
 	buf_fini(&whole);
@@ -619,8 +618,8 @@ uri_clean_add(
 			continue;
 		if (f.form[i].len > HTML_URI_MAX)
 			f.form[i].len = HTML_URI_MAX;
-		has_host = has_host || uri_name_in_uri(c->tlds,
-					   f.form[i].data, f.form[i].len);
+		has_host = has_host || uri_name_in_uri(c->tlds, f.form[i].data,
+					   f.form[i].len);
 	}
 	for (size_t i = 0; i < f.count; i++) {
 		const struct buf *b = &f.form[i];

@@ -3,8 +3,8 @@
  * uri rules look at.  SPDX-License-Identifier: BSD-2-Clause
  *
  * Beside the address as it was found stand forms with its encodings undone, a
- * scheme added, users, ports and trailing dots removed, numbers as IP addresses,
- * and the addresses that it redirects to.
+ * scheme added, users, ports and trailing dots removed, numbers as IP
+ * addresses, and the addresses that it redirects to.
  */
 #ifndef LIB_TEXT_URI_CLEAN_H
 #define LIB_TEXT_URI_CLEAN_H

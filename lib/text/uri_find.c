@@ -50,15 +50,15 @@ struct scan {
 	const char *s, *end;
 	const char *run_end;  /* of what is_end ends */
 	const char *mail_end; /* of what is_mail_end ends */
-	const char *at;       /* the first @ or is_mail_end */
+	const char *at;	      /* the first @ or is_mail_end */
 };
 
 static const char *
 run_end(struct scan *x, const char *p)
 {
 	if (x->run_end == NULL || x->run_end < p)
-		for (x->run_end = p; x->run_end < x->end && !is_end(*x->run_end);
-		     x->run_end++)
+		for (x->run_end = p;
+		     x->run_end < x->end && !is_end(*x->run_end); x->run_end++)
 			;
 	return x->run_end;
 }
@@ -78,8 +78,8 @@ mail_end(struct scan *x, const char *p)
 static size_t
 web_prefix(const char *p, size_t len)
 {
-	static const char *const words[] = {"http://", "https://", "ftp://",
-	    "ftp.", NULL};
+	static const char *const words[] = {
+	    "http://", "https://", "ftp://", "ftp.", NULL};
 	size_t n = 3;
 
 	for (const char *const *w = words; *w != NULL; w++)
@@ -173,7 +173,8 @@ may_begin(const struct scan *x, const char *p)
 	       (p - x->s >= 3 && p[-3] == '\x1b' && p[-2] == '(');
 }
 
-/* Without the `)` of a sentence around it, and without punctuation at its end. */
+/* Without the `)` of a sentence around it, and without punctuation at its end.
+ */
 static size_t
 trim(const char *s, size_t len)
 {
@@ -198,14 +199,13 @@ trim(const char *s, size_t len)
 static bool
 as_mail(struct buf *b, const char *s, size_t len)
 {
-	static const char *const noise[] = {"skype", "email", "e-mail", "mail",
-	    "", NULL};
+	static const char *const noise[] = {
+	    "skype", "email", "e-mail", "mail", "", NULL};
 	const char *at = memchr(s, '@', len), *dot;
 
 	/* A dot, and something around it. */
-	dot = at + 2 < s + len
-		? memchr(at + 2, '.', (size_t)(s + len - at - 2))
-		: NULL;
+	dot = at + 2 < s + len ? memchr(at + 2, '.', (size_t)(s + len - at - 2))
+			       : NULL;
 	if (dot == NULL)
 		return false;
 	for (size_t i = 0; i + 6 <= len; i++)
@@ -300,8 +300,7 @@ is_bare_scheme(const char *s, size_t len)
 }
 
 static void
-take(struct scan *x, enum kind kind, const char *s, size_t len,
-    size_t host_len)
+take(struct scan *x, enum kind kind, const char *s, size_t len, size_t host_len)
 {
 	struct buf b = BUF_INIT;
 	bool ok;

@@ -121,8 +121,8 @@ uri_name_ascii(struct buf *b, const char *name, size_t len)
 	bool plain = true;
 
 	for (size_t i = 0; i < len; i++)
-		plain &= ascii_word(name[i]) ||
-			 memchr("-.:[]", name[i], 5) != NULL;
+		plain &=
+		    ascii_word(name[i]) || memchr("-.:[]", name[i], 5) != NULL;
 	if (plain) {
 		for (size_t i = 0; i < len; i++)
 			buf_char(b, ascii_lower(name[i]));

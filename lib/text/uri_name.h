@@ -2,8 +2,8 @@
  * Is what an address names a host that there may be?
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * tlds: the public suffix list, whose last labels are the top-level domains that
- * exist; NULL: none is known, and no name passes.
+ * tlds: the public suffix list, whose last labels are the top-level domains
+ * that exist; NULL: none is known, and no name passes.
  */
 #ifndef LIB_TEXT_URI_NAME_H
 #define LIB_TEXT_URI_NAME_H

@@ -1,4 +1,5 @@
-/* Any bytes are a mail with four views. SPDX-License-Identifier: BSD-2-Clause */
+/* Any bytes are a mail with four views. SPDX-License-Identifier: BSD-2-Clause
+ */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -21,8 +22,8 @@ on_field(void *ctx, const char *name, size_t name_len, const char *value,
 	struct mail *m = ctx;
 
 	if (m->fields.count < 2000)
-		hdr_add(&m->fields, &m->arena, name, name_len, value,
-		    value_len);
+		hdr_add(
+		    &m->fields, &m->arena, name, name_len, value, value_len);
 }
 
 int
@@ -36,8 +37,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	arena_init(&mail.arena);
 	body = message_split(text, size, on_field, &mail);
-	m = mime_new(
-	    &mail.arena, &mail.fields, text + body, size - body, &env);
+	m = mime_new(&mail.arena, &mail.fields, text + body, size - body, &env);
 	if (m == NULL)
 		abort();
 	for (int i = 0; i < MIME_VIEWS; i++) {

@@ -62,8 +62,8 @@ print_view(const char *name, struct mime *m, enum mime_view_kind kind)
 }
 
 static void
-one(const char *file, const char *bytes, size_t len,
-    const struct mime_env *env, bool print)
+one(const char *file, const char *bytes, size_t len, const struct mime_env *env,
+    bool print)
 {
 	struct mail mail = {.fields = {0}};
 	struct mime *m;
@@ -71,8 +71,7 @@ one(const char *file, const char *bytes, size_t len,
 
 	arena_init(&mail.arena);
 	body = message_split(bytes, len, on_field, &mail);
-	m = mime_new(
-	    &mail.arena, &mail.fields, bytes + body, len - body, env);
+	m = mime_new(&mail.arena, &mail.fields, bytes + body, len - body, env);
 	if (m != NULL && print) {
 		printf("{\"file\":");
 		print_text(file, strlen(file));

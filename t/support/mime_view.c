@@ -44,8 +44,7 @@ mime_view_text(struct buf *b, const char *text, size_t len,
 
 	arena_init(&mail.arena);
 	body = message_split(text, len, on_field, &mail);
-	m = mime_new(
-	    &mail.arena, &mail.fields, text + body, len - body, &env);
+	m = mime_new(&mail.arena, &mail.fields, text + body, len - body, &env);
 	v = m != NULL ? mime_view(m, kind) : NULL;
 	if (v == NULL)
 		abort();

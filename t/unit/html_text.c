@@ -47,6 +47,20 @@ static const struct {
 	"5;&#x42;&#67 &#; &#xD800; &#1114112;",
 	"<&\303\251\342\200\246&hellip \303\251b \302\2512 &bogus; AB"
 	"C &#; \357\277\275 &#1114112;"},
+    {"first and last entities",
+	"&AElig &sup;&sup1;&sub;&sube;&pi;&piv;&zwj;&zwnj;&thetasym;",
+	"\303\206 \342\212\203\302\271\342\212\202\342\212\206\317\200"
+	"\317\226\342\200\215\342\200\214\317\221"},
+    {"open script behind an open comment",
+	"a<!-- b > c<style>d <p>&lt;e",
+	"a cd\n|&lt;e"},
+    {"open cdata",
+	"a<![CDATA[b <p>c",
+	"ab <p>c"},
+    {"colour in capitals",
+	"a<div style='DISPLAY:none'> b </div><div style='display:NONE"
+	"'> c </div> <p> d",
+	"a b\n| c \n|d"},
     {"nbsp",
 	"a&nbsp;&nbsp;b",
 	"a b"},
