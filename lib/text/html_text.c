@@ -24,6 +24,7 @@ struct render {
 	struct buf text, value, base;
 	html_uri_fn *uri;
 	void *ctx;
+	size_t uri_work;
 	struct html_styles styles;
 };
 
@@ -164,6 +165,9 @@ push(struct render *r, const char *s, size_t len)
 	struct buf target = BUF_INIT;
 
 	len = trim(&s, len);
+	r->uri_work += r->base.len + len;
+	if (r->uri_work > HTML_URI_WORK_MAX)
+		return;
 	if (needs_no_base(s, len)) {
 		tell(r, s, len);
 		return;

@@ -25,8 +25,9 @@ struct lexer {
 	const char *end;
 	const struct literal *literal; /* NULL: amid markup */
 	const struct literal *open;    /* never closed; before the next tag */
-	bool section;		       /* in a CDATA or RCDATA section */
-	bool raw;		       /* which of them */
+	unsigned endless; /* bits of literals without an end tag to come */
+	bool section;     /* in a CDATA or RCDATA section */
+	bool raw;         /* which of them */
 	bool stuck; /* text has no references: an open script was given up */
 	bool last;  /* the end was seen: an open comment ends with `>` */
 };
@@ -269,7 +270,11 @@ literal_text(struct lexer *x, const char *s)
 	const struct literal *l = x->literal;
 	size_t n = strlen(l->name);
 	const char *lt = s, *p;
+	unsigned bit = 1u << (l - literals);
 
+	/* Each title of many that nobody closes must not look for an end. */
+	if (x->endless & bit)
+		return NULL;
 	for (; (lt = find(lt, x->end, '<')) < x->end; lt++) {
 		if (x->end - lt < (ptrdiff_t)n + 3 || lt[1] != '/' ||
 		    !ascii_starts(lt + 2, n, l->name) ||
@@ -284,6 +289,7 @@ literal_text(struct lexer *x, const char *s)
 		x->stuck = false;
 		return p + 1;
 	}
+	x->endless |= bit;
 	return NULL;
 }
 

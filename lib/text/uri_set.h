@@ -12,10 +12,14 @@
 
 struct arena;
 
+/* Octets kept in all: a long <base> makes every address of a page long. */
+#define URI_SET_BYTES_MAX (2 * 1024 * 1024)
+
 struct uri_set {
 	struct arena *arena;
 	struct text_view view; /* in the arena */
 	size_t room, max;      /* no more than max are kept */
+	size_t bytes;          /* of all texts */
 	size_t *slots;	       /* index + 1; 0: empty */
 	size_t slot_count;     /* a power of 2 */
 	unsigned char key[16];
