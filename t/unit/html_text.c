@@ -111,6 +111,12 @@ static const struct {
 	"a<span style='color:#fefefe'> b </span><font size=1> c </fon"
 	"t> <br> d",
 	"a b c d"},
+    {"small text",
+	"a<font size=1> b <p> c</p></font><font size=-1> d <p> e",
+	"a b \n| c\n|d\n|e"},
+    {"small in small",
+	"<small>a<small> b </small></small> <p> c",
+	"a b \n|c"},
     {"list",
 	"<ul><li>a<li>b</ul><h1>c</h1>d",
 	" a b c d"},

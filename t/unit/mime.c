@@ -172,6 +172,53 @@ static const struct {
 	"\naGVs!bG8g\nd29ybGQ=\n-- \n",
 	"s\n|hello world",
 	"hello world"},
+    {"base64 with padding within",
+	"Subject: s\nContent-Transfer-Encoding: base64\n"
+	"\nYQ==Yg==\n",
+	"s\n|a\n|\n|b",
+	"a\000\000b"},
+    {"bad base64 with padding within",
+	"Subject: s\nContent-Transfer-Encoding: base64\n"
+	"\nYQ=Yg==!\n",
+	"s\n|a\017\303\230",
+	"a\017\330"},
+    {"base64 with an odd digit",
+	"Subject: s\nContent-Transfer-Encoding: base64\n"
+	"\naGVsbG8hI\n",
+	"s\n|hello!",
+	"hello!"},
+    {"quote in a boundary",
+	"Subject: s\nContent-Type: multipart/mixed; boundary=b\"c\n"
+	"\n--b\n\none\n--b--\n",
+	"s\n| --b\n|one --b-- ",
+	"\n--b\n\none\n--b--\n"},
+    {"two boundaries",
+	"Subject: s\nContent-Type: multipart/mixed; xboundary=a; boun"
+	"dary ; boundary=\"b c\"; x\n"
+	"\n--b c\n\none\n--b c--\n",
+	"s\n|one",
+	"one"},
+    {"blank lines",
+	"Subject: s\n\n \n \n\n\n\n"
+	"\n\n\n\n\n\n\n\n\n\n\n\n\n"
+	"\n\n\n\n\n\n\n\n\n\t\na\n"
+	" \n \n \n \n \n \n \n \n \n"
+	" \n \n \n \n \n \n \n \n \n"
+	" \n \n \n \n \n \n \nb\n\n"
+	"\n\n\n\n\n\n\n\n\n\n\n\n\n"
+	"\n\n\n\n\n\nc\n",
+	"s\n| \n|a\n|b\n|c ",
+	" \n \n\n\n\n\n\n\n\n\n\n\n"
+	"\n\n\n\n\n\n\n\n\t\na\n \n"
+	" \n \n \n \n \n \n \n \n \n"
+	" \n \n \n \n \n \n \n \n \n"
+	" \nb\n\n\n\n\n\n\n\n\n\n\n"
+	"\n\n\n\n\n\n\n\n\n\nc\n"},
+    {"name continued",
+	"Subject: s\nContent-Type: application/x; name*0=\"a\"; name*"
+	"1=\".html\"\n\n<i>x</i>y\n",
+	"s\n|xy ",
+	"<i>x</i>y\n"},
     {"uuencoded",
 	"Subject: s\nContent-Transfer-Encoding: x-uuencode\n"
 	"\nbegin 644 a\n#86)C\n`\n"
