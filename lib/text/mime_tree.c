@@ -243,7 +243,8 @@ mime_is_crlf(const char *s, size_t len)
 	const char *nl = len > 0 ? memchr(s, '\n', len) : NULL;
 
 	return nl != NULL && ((nl > s && nl[-1] == '\r') ||
-				 (s[len - 1] == '\n' && s[len - 2] == '\r'));
+				 (len > 1 && s[len - 1] == '\n' &&
+				     s[len - 2] == '\r'));
 }
 
 size_t

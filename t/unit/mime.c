@@ -126,6 +126,11 @@ static const struct {
 	"\n<b>x</b>y\n",
 	"s\n|xy ",
 	"<b>x</b>y\n"},
+    {"message of one line end",
+	"Subject: s\nContent-Type: message/rfc822\n"
+	"\n\n",
+	"s\n",
+	""},
     {"message in base64",
 	"Subject: s\nContent-Type: message/rfc822\n"
 	"Content-Transfer-Encoding: base64\n"
