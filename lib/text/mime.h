@@ -19,7 +19,8 @@
  *	for (size_t i = 0; v != NULL && i < v->count; i++)
  *		match(v->pieces[i].text, v->pieces[i].len);
  *
- * A rule matches a view if its pattern matches a piece.  A view is made when it
+ * A rule matches a view if its pattern matches a piece; one with `tflags
+ * nosubject` passes over the first of body.  A view is made when it
  * is first asked for, so a rule set without uri rules never pays for addresses.
  * Everything is in the message's arena and lives as long as that does; fields
  * and body are borrowed until then.  One thread at a time.

@@ -12,17 +12,27 @@ enum { WEB_MAX = 2048, MAIL_PART_MAX = 251, NAME_MAX_LEN = 252 };
 /* What may stand before an address, and what ends it.  0xa0 is a no-break space
  * in old character sets; ESC begins a shift in ISO 2022. */
 static bool
-is_start(char c)
+is_end(char c)
 {
-	return ascii_space(c) || c == '\x1b' || c == '\xa0' ||
-	       (c != '\0' && strchr("><\"'`,{[(|", c) != NULL);
+	switch (c) {
+	case '>': case '<': case '"': case '`': case '}': case ']': case '{':
+	case '[': case '|': case '\x1b': case '\xa0':
+		return true;
+	default:
+		return ascii_space(c);
+	}
 }
 
 static bool
-is_end(char c)
+is_start(char c)
 {
-	return ascii_space(c) || c == '\x1b' || c == '\xa0' ||
-	       (c != '\0' && strchr("><\"`}]{[|", c) != NULL);
+	switch (c) {
+	case '>': case '<': case '"': case '\'': case '`': case ',': case '{':
+	case '[': case '(': case '|': case '\x1b': case '\xa0':
+		return true;
+	default:
+		return ascii_space(c);
+	}
 }
 
 static bool
@@ -32,12 +42,13 @@ is_mail_end(char c)
 	       (unsigned char)c >= 0x80;
 }
 
+/* Punctuation, but for `%`, `-`, `.` and `_`. */
 static bool
 is_name_start(char c)
 {
-	return ascii_space(c) || c == '\x1b' || c == '\xa0' ||
-	       (c != '\0' &&
-		   strchr("!\"#$&'()*+,/:;<=>?@[\\]^`{|}~", c) != NULL);
+	if (c > ' ' && c < '\x7f')
+		return !ascii_word(c) && c != '%' && c != '-' && c != '.';
+	return ascii_space(c) || c == '\x1b' || c == '\xa0';
 }
 
 enum kind { KIND_NONE, KIND_WEB, KIND_MAIL, KIND_NAME };
@@ -82,6 +93,8 @@ web_prefix(const char *p, size_t len)
 	    "http://", "https://", "ftp://", "ftp.", NULL};
 	size_t n = 3;
 
+	if (len == 0 || memchr("hHfFwW", *p, 6) == NULL)
+		return 0;
 	for (const char *const *w = words; *w != NULL; w++)
 		if (ascii_starts(p, len, *w))
 			return strlen(*w);
