@@ -3,16 +3,16 @@
  * four views.  SPDX-License-Identifier: BSD-2-Clause
  *
  *	body     what a person reads: text parts decoded to UTF-8, HTML
- *rendered, white space as single blanks; a piece is a paragraph (2 KiB at most)
- *and ends in "\n".  The first one is the Subject. rawbody  text parts, transfer
- *encoding undone and nothing else; pieces of 2 to 4 KiB, cut behind a line
- *where that can be. full     fields and body as they came, in one piece, lines
- *ending in LF. uri      the addresses in body and in HTML, each with its
- *cleaned forms.
+ *	         rendered, white space as single blanks; a piece is a paragraph
+ *	         (2 KiB at most) and ends in "\n".  The first is the Subject.
+ *	rawbody  text parts, transfer encoding undone and nothing else; pieces
+ *	         of 2 to 4 KiB, cut behind a line where that can be.
+ *	full     fields and body as they came, in one piece, lines end in LF.
+ *	uri      the addresses in body and in HTML, each with its cleaned forms.
  *
  * To use it: collect the body while it streams (a buffer in the message's
- *arena, up to a limit such as MIME_BODY_DEFAULT; what is longer is cut there,
- *and rules then see its beginning, as spamd's callers do it), and at its end
+ * arena, up to a limit such as MIME_BODY_DEFAULT; what is longer is cut there,
+ * and rules then see its beginning), and at its end
  *
  *	struct mime *m = mime_new(arena, &fields, body, len, &env);
  *	const struct text_view *v = mime_view(m, MIME_BODY);
@@ -20,14 +20,15 @@
  *		match(v->pieces[i].text, v->pieces[i].len);
  *
  * A rule matches a view if its pattern matches a piece; one with `tflags
- * nosubject` passes over the first of body.  A view is made when it
- * is first asked for, so a rule set without uri rules never pays for addresses.
- * Everything is in the message's arena and lives as long as that does; fields
- * and body are borrowed until then.  One thread at a time.
+ * nosubject` passes over the first of body.  A view is made when it is first
+ * asked for, so a rule set without uri rules never pays for addresses (those
+ * need body, which is made with them).  Everything is in the message's arena
+ * and lives as long as that does; fields and body are borrowed until then.  One
+ * thread at a time.
  *
  * Mail is never refused: what is broken is seen as SpamAssassin sees it.  The
- * work is linear in the body's length, but for what MIME_DEPTH_MAX times it
- * costs; see mime_tree.h for the limits.
+ * work grows with the body's length, times MIME_DEPTH_MAX at worst; the limits
+ * are in mime_tree.h.
  */
 #ifndef LIB_TEXT_MIME_H
 #define LIB_TEXT_MIME_H

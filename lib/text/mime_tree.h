@@ -1,6 +1,9 @@
 /*
  * A message taken apart into its leaves (RFC 2046), with SpamAssassin's view of
  * what is broken.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Base64 and quoted-printable are undone; uuencoded text stays as it is.  A part
+ * with a name that ends in .htm or .html is HTML, whatever its type.
  */
 #ifndef LIB_TEXT_MIME_TREE_H
 #define LIB_TEXT_MIME_TREE_H
@@ -26,8 +29,7 @@ enum mime_kind {
 /* A leaf; in the arena. */
 struct mime_part {
 	enum mime_kind kind;
-	const char
-	    *text; /* octets, transfer encoding undone, lines end in LF */
+	const char *text; /* octets, transfer encoding undone */
 	size_t len;
 	const char *charset; /* as declared */
 	size_t charset_len;

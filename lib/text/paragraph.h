@@ -1,6 +1,6 @@
 /*
- * Text cut into the pieces that rules see.  SPDX-License-Identifier:
- * BSD-2-Clause
+ * Text cut into the pieces that rules see.
+ * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LIB_TEXT_PARAGRAPH_H
 #define LIB_TEXT_PARAGRAPH_H

@@ -1,7 +1,7 @@
 /*
  * Addresses in running text, where mail programs would make a link of them and
- * where spammers hope that a person will.  SPDX-License-Identifier:
- * BSD-2-Clause
+ * where spammers hope that a person will.
+ * SPDX-License-Identifier: BSD-2-Clause
  *
  * SpamAssassin's rules: what begins with http://, https://, ftp://, www. or
  * ftp.; mail addresses; and names that end in a known top-level domain.

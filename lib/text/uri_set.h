@@ -1,6 +1,6 @@
 /*
- * Texts, each once, in the order they came.  SPDX-License-Identifier:
- * BSD-2-Clause
+ * Texts, each once, in the order they came.
+ * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LIB_TEXT_URI_SET_H
 #define LIB_TEXT_URI_SET_H

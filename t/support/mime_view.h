@@ -1,6 +1,6 @@
 /*
- * A view of a mail (lib/text/mime.h) as one string.  SPDX-License-Identifier:
- * BSD-2-Clause
+ * A view of a mail (lib/text/mime.h) as one string.
+ * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef T_SUPPORT_MIME_VIEW_H
 #define T_SUPPORT_MIME_VIEW_H
