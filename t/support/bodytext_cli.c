@@ -1,5 +1,5 @@
 /*
- * What body, rawbody and uri rules see of messages: for t/oracle/bodytext.
+ * What body, rawbody, full and uri rules see of messages: for t/oracle/bodytext.
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * usage: bodytext_cli [-t] [FILE ...]; names come on standard input otherwise.
@@ -77,6 +77,7 @@ one(const char *file, const char *bytes, size_t len, const struct mime_env *env,
 		print_text(file, strlen(file));
 		print_view("body", m, MIME_BODY);
 		print_view("rawbody", m, MIME_RAWBODY);
+		print_view("full", m, MIME_FULL);
 		print_view("uri", m, MIME_URI);
 		puts("}");
 	} else if (m != NULL)
