@@ -359,8 +359,9 @@ skip_blank(struct scan *s)
 		s->at++;
 		return true;
 	}
-	/* Whether a comment ends here depends on more than is known. */
-	s->failed |= *s->at == '#';
+	/* Whether a comment ends here depends on more than is known; and PCRE
+	 * knows white space beyond ASCII. */
+	s->failed |= *s->at == '#' || (*s->at & 0x80) != 0;
 	return false;
 }
 
