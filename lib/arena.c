@@ -130,15 +130,16 @@ arena_strdup(struct arena *a, const char *s)
 char *
 arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 {
+	/* Most texts fit into what is left of the block. */
+	size_t room = a->head == NULL ? 0 : a->head->size - a->used;
+	char *at = room == 0 ? NULL : (char *)a->head->data + a->used, *p;
 	va_list again;
-	char *p = NULL;
 	int n;
 
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
-	if (n >= 0)
-		p = take(a, (size_t)n + 1);
-	if (p != NULL)
+	n = vsnprintf(at, room, fmt, ap);
+	p = n < 0 ? NULL : take(a, (size_t)n + 1);
+	if (p != NULL && p != at)
 		vsnprintf(p, (size_t)n + 1, fmt, again);
 	va_end(again);
 	return p;

@@ -15,25 +15,41 @@
 
 /* Writing. */
 
-/* Start a new line if that many octets do not fit into this one any more. */
-static void
-room_for(struct authres *w, size_t len)
+/* A word begins, with a space before it; returns where. */
+static size_t
+begin_word(struct authres *w)
 {
-	size_t column = w->buf->len - w->line;
+	size_t at = w->buf->len;
 
-	if (column + 1 + len <= LINE_WIDTH) {
+	if (at > w->line)
 		buf_char(w->buf, ' ');
+	return at;
+}
+
+/* It ends.  What does not fit into its line gets a new one. */
+static void
+end_word(struct authres *w, size_t at)
+{
+	struct buf *b = w->buf;
+
+	if (b->failed || at == w->line || b->len - w->line <= LINE_WIDTH)
 		return;
-	}
-	buf_str(w->buf, "\n\t");
-	w->line = w->buf->len - 1;
+	buf_char(b, ' ');
+	if (b->failed)
+		return;
+	memmove(b->data + at + 1, b->data + at, b->len - at - 1);
+	b->data[at] = '\n';
+	b->data[at + 1] = '\t';
+	w->line = at + 1;
 }
 
 /* RFC 2045 section 5.1 */
 static bool
 is_token_char(unsigned char c)
 {
-	return c > 0x20 && c < 0x7f && strchr("()<>@,;:\\\"/[]?=", c) == NULL;
+	return (c >= 'a' && c <= 'z') ||
+	    (c > 0x20 && c < 0x7f &&
+		strchr("()<>@,;:\\\"/[]?=", c) == NULL);
 }
 
 /* Can it stand as it is: a token, or an address or domain of such? */
@@ -55,8 +71,7 @@ is_plain(const char *s)
 
 /* Add text with a backslash before those of `special`. */
 static void
-add_text(struct authres *w, struct buf *out, const char *s,
-    const char *special)
+add_text(struct authres *w, const char *s, const char *special)
 {
 	size_t len = strnlen(s, AUTHRES_VALUE_MAX);
 
@@ -67,38 +82,26 @@ add_text(struct authres *w, struct buf *out, const char *s,
 		    : (c >= 0x20 && c < 0x7f);
 
 		if (n == 1 && strchr(special, c) != NULL)
-			buf_char(out, '\\');
+			buf_char(w->buf, '\\');
 		if (n == 0)
-			buf_char(out, '?');
+			buf_char(w->buf, '?');
 		else
-			buf_add(out, s + i, n);
+			buf_add(w->buf, s + i, n);
 		i += n == 0 ? 1 : n;
 	}
 }
 
-/* Add `prefix` and a value, quoted where it must be, kept on one line. */
+/* Add a value, quoted where it must be. */
 static void
-add_value(struct authres *w, const char *prefix, const char *value)
+add_value(struct authres *w, const char *value)
 {
-	struct buf b = BUF_INIT;
-
-	buf_str(&b, prefix);
 	if (is_plain(value) && strlen(value) <= AUTHRES_VALUE_MAX) {
-		buf_str(&b, value);
-	} else {
-		buf_char(&b, '"');
-		add_text(w, &b, value, "\"\\");
-		buf_char(&b, '"');
+		buf_str(w->buf, value);
+		return;
 	}
-	if (buf_text(&b) == NULL) {
-		w->buf->failed = true;
-	} else if (w->buf->len == w->line) {
-		buf_add(w->buf, b.data, b.len);
-	} else {
-		room_for(w, b.len);
-		buf_add(w->buf, b.data, b.len);
-	}
-	buf_fini(&b);
+	buf_char(w->buf, '"');
+	add_text(w, value, "\"\\");
+	buf_char(w->buf, '"');
 }
 
 void
@@ -108,57 +111,62 @@ authres_begin(struct authres *w, struct buf *b, const char *id,
 	struct buf name = BUF_INIT;
 
 	*w = (struct authres){.buf = b, .line = b->len, .utf8 = utf8};
-	buf_str(&name, id);
-	if (job != NULL)
-		buf_printf(&name, "/%s", job);
+	if (job == NULL) {
+		add_value(w, id);
+		return;
+	}
+	buf_printf(&name, "%s/%s", id, job);
 	if (buf_text(&name) == NULL)
 		b->failed = true;
 	else
-		add_value(w, "", name.data == NULL ? "" : name.data);
+		add_value(w, name.data);
 	buf_fini(&name);
 }
 
 void
 authres_result(struct authres *w, const char *method, const char *result)
 {
-	buf_printf(w->buf, ";\n\t%s=%s", method, result);
-	w->line = w->buf->len - strlen(method) - strlen(result) - 2;
+	buf_str(w->buf, ";\n\t");
+	w->line = w->buf->len - 1;
+	buf_str(w->buf, method);
+	buf_char(w->buf, '=');
+	buf_str(w->buf, result);
 	w->count++;
 }
 
 void
 authres_comment(struct authres *w, const char *text)
 {
-	struct buf b = BUF_INIT;
+	size_t at = begin_word(w);
 
-	add_text(w, &b, text, "()\\");
-	if (buf_text(&b) == NULL) {
-		w->buf->failed = true;
-	} else {
-		room_for(w, b.len + 2);
-		buf_printf(w->buf, "(%s)", b.len == 0 ? "" : b.data);
-	}
-	buf_fini(&b);
+	buf_char(w->buf, '(');
+	add_text(w, text, "()\\");
+	buf_char(w->buf, ')');
+	end_word(w, at);
 }
 
 void
 authres_reason(struct authres *w, const char *text)
 {
-	add_value(w, "reason=", text);
+	size_t at = begin_word(w);
+
+	buf_str(w->buf, "reason=");
+	add_value(w, text);
+	end_word(w, at);
 }
 
 void
 authres_property(struct authres *w, const char *type, const char *property,
     const char *value)
 {
-	struct buf b = BUF_INIT;
+	size_t at = begin_word(w);
 
-	buf_printf(&b, "%s.%s=", type, property);
-	if (buf_text(&b) == NULL)
-		w->buf->failed = true;
-	else
-		add_value(w, b.data, value);
-	buf_fini(&b);
+	buf_str(w->buf, type);
+	buf_char(w->buf, '.');
+	buf_str(w->buf, property);
+	buf_char(w->buf, '=');
+	add_value(w, value);
+	end_word(w, at);
 }
 
 void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dns_dataset.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -31,29 +32,57 @@ is_key_name(const char *name)
 	return strcasestr(name, "._domainkey.") != NULL;
 }
 
-/* Everything that the set has under that name. */
+/* Which record a value stands for, and its data: an address where there is
+ * `A` or `AAAA` before it and nothing else, text otherwise. */
+static enum dns_type
+read_value(const char *value, unsigned char *address, struct dns_record *r)
+{
+	r->data = address;
+	r->len = 4;
+	if (strncmp(value, "A ", 2) == 0 &&
+	    inet_pton(AF_INET, value + 2, address) == 1)
+		return DNS_A;
+	r->len = 16;
+	if (strncmp(value, "AAAA ", 5) == 0 &&
+	    inet_pton(AF_INET6, value + 5, address) == 1)
+		return DNS_AAAA;
+	r->data = (const unsigned char *)value;
+	r->len = strlen(value);
+	return DNS_TXT;
+}
+
+/* Everything of that type that the set has under that name. */
 static enum dns_status
-look_up(struct dns_query *q, const struct dataset *set, const char *name)
+look_up(struct dns_query *q, const struct dataset *set, const char *name,
+    enum dns_type type)
 {
 	struct dataset_entry e;
+	unsigned char address[16];
 	size_t from = 0;
 	int rc = 0;
+	bool exists = false;
 
 	while (q->answer.count < RECORDS_MAX &&
 	    (rc = dataset_get_from(set, name, from, &e)) == 0) {
-		struct dns_record *r = &q->records[q->answer.count++];
+		struct dns_record r;
 
-		r->len = strlen(e.value);
-		r->data = (const unsigned char *)arena_memdup(
-		    &q->arena, e.value, r->len);
+		exists = true;
 		from = e.index + 1;
+		if (read_value(e.value, address, &r) == type) {
+			r.data = (const unsigned char *)arena_memdup(
+			    &q->arena, r.data, r.len);
+			q->records[q->answer.count++] = r;
+		}
 		dataset_entry_fini(&e);
-		if (r->data == NULL)
+		if (q->answer.count > 0 &&
+		    q->records[q->answer.count - 1].data == NULL)
 			return DNS_TEMPFAIL;
 	}
 	if (rc != 0 && rc != ERR_NOTFOUND)
 		return DNS_TEMPFAIL;
-	return q->answer.count > 0 ? DNS_OK : DNS_NXDOMAIN;
+	if (!exists)
+		return DNS_NXDOMAIN;
+	return q->answer.count > 0 ? DNS_OK : DNS_NODATA;
 }
 
 static struct dns_query *
@@ -79,9 +108,7 @@ start(void *ctx, const char *name, enum dns_type type)
 	q->answer = (struct dns_answer){
 	    .status = DNS_BADNAME, .ttl = TTL, .records = q->records};
 	if (dns_wire_key(name, key))
-		q->answer.status = look_up(q, set, key);
-	if (q->answer.status == DNS_OK && type != DNS_TXT)
-		q->answer.status = DNS_NODATA;
+		q->answer.status = look_up(q, set, key, type);
 	if (q->answer.status != DNS_OK)
 		q->answer.count = 0;
 	return q;

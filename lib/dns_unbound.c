@@ -37,7 +37,9 @@
 #define PROBE_AGAIN_ON 60000     /* at the earliest, after a failed answer */
 #define PROBE_AGAIN_OFF 600000   /* while validation is off */
 
-enum { PLAIN, VALIDATING, CONTEXTS };
+/* The last is there for later probes only: what another has kept of the root's
+ * keys tells nothing of the name servers. */
+enum { PLAIN, VALIDATING, PROBING, CONTEXTS };
 
 enum mode {
 	MODE_UNKNOWN, /* questions are held back */
@@ -65,24 +67,28 @@ struct unbound {
 	pthread_t pump;
 	bool started, quit;
 	enum mode mode;
-	struct ub_ctx *ctx[CONTEXTS]; /* set once */
+	struct ub_ctx *ctx[CONTEXTS]; /* but for the last set once */
 	struct query_list held;
 	bool probe_wanted;
 
 	/* The pump's own. */
 	bool probing, off_said;
+	struct ub_ctx *probe_ctx;
 	int probe_id;
 	int64_t probe_until, probed_at; /* probed_at under the lock */
 };
 
 struct dns_query {
 	struct unbound *u;
-	/* Under u->lock. */
+	bool known; /* answered at the start: its owner alone has it, and needs
+	    no lock */
+	/* Under u->lock, unless it was known. */
 	pthread_cond_t done;
 	struct dns_entry *entry; /* NULL: not answered yet, or `failed` */
 	const struct dns_answer *failed;
 	int refs; /* the caller's, and libunbound's or the held list's */
 	bool held;
+	bool dropped; /* the caller's share has ended */
 	struct dns_query *prev, *next; /* while held */
 	struct ub_ctx *asked;          /* NULL: not (yet) */
 	int id;
@@ -241,7 +247,8 @@ put(struct dns_query *q)
 static void
 destroy(struct dns_query *q)
 {
-	pthread_cond_destroy(&q->done);
+	if (!q->known)
+		pthread_cond_destroy(&q->done);
 	dns_entry_unref(q->entry);
 	free(q);
 }
@@ -352,6 +359,21 @@ ask(struct dns_query *q, struct ub_ctx *ctx)
 		finish_and_free(q, NULL, &answer_tempfail);
 }
 
+/* libunbound either promises not to answer any more, and its share in q ends
+ * here; or on_answer is about to run, or has.  A context that is deleted drops
+ * its questions without a word: so all must have been cancelled by then. */
+static void
+cancel(struct dns_query *q)
+{
+	struct unbound *u = q->u;
+
+	if (ub_cancel(q->asked, q->id) != 0)
+		return;
+	pthread_mutex_lock(&u->lock);
+	(void)put(q);
+	pthread_mutex_unlock(&u->lock);
+}
+
 static void
 hold(struct unbound *u, struct dns_query *q)
 {
@@ -388,16 +410,14 @@ say(const struct unbound *u, const char *text)
 		u->say(u->arg, text);
 }
 
-/* The context that `mode` asks; made now if there was none. */
+/* That context; made now if there was none. */
 static struct ub_ctx *
-context_for(struct unbound *u, enum mode mode)
+context(struct unbound *u, size_t i)
 {
-	size_t i = mode == MODE_VALIDATING ? VALIDATING : PLAIN;
 	struct ub_ctx *ctx = u->ctx[i];
 	struct errmsg msg;
 
-	if (ctx == NULL &&
-	    make_context(u, i == VALIDATING, &ctx, &msg) == 0) {
+	if (ctx == NULL && make_context(u, i != PLAIN, &ctx, &msg) == 0) {
 		pthread_mutex_lock(&u->lock);
 		u->ctx[i] = ctx;
 		pthread_mutex_unlock(&u->lock);
@@ -405,32 +425,46 @@ context_for(struct unbound *u, enum mode mode)
 	return ctx;
 }
 
-/* Go on in that mode, with what was held back first.  A question that is being
- * asked may be dropped by its owner: the pump's reference keeps it. */
+/* Ask what was held back.  Meanwhile its owner may drop it, who can't cancel
+ * yet: then that is done here. */
+static void
+ask_held(struct unbound *u, struct dns_query *q, struct ub_ctx *ctx)
+{
+	bool cancels, last;
+
+	if (ctx == NULL)
+		finish_and_free(q, NULL, &answer_tempfail);
+	else
+		ask(q, ctx);
+	pthread_mutex_lock(&u->lock);
+	q->asked = ctx;
+	cancels = q->dropped && ctx != NULL && q->refs > 1;
+	pthread_mutex_unlock(&u->lock);
+	if (cancels)
+		cancel(q);
+	pthread_mutex_lock(&u->lock);
+	last = put(q);
+	pthread_mutex_unlock(&u->lock);
+	if (last)
+		destroy(q);
+}
+
+/* Go on in that mode, with what was held back first.  The pump has a share of
+ * its own in what it asks. */
 static void
 set_mode(struct unbound *u, enum mode mode)
 {
-	struct ub_ctx *ctx = context_for(u, mode);
+	struct ub_ctx *ctx =
+	    context(u, mode == MODE_VALIDATING ? VALIDATING : PLAIN);
 	struct dns_query *q;
 
 	pthread_mutex_lock(&u->lock);
 	u->mode = mode;
 	while ((q = u->held.first) != NULL) {
-		bool last;
-
 		unhold(u, q);
 		q->refs++;
 		pthread_mutex_unlock(&u->lock);
-		if (ctx == NULL)
-			finish_and_free(q, NULL, &answer_tempfail);
-		else
-			ask(q, ctx);
-		pthread_mutex_lock(&u->lock);
-		q->asked = ctx;
-		last = put(q);
-		pthread_mutex_unlock(&u->lock);
-		if (last)
-			destroy(q);
+		ask_held(u, q, ctx);
 		pthread_mutex_lock(&u->lock);
 	}
 	pthread_mutex_unlock(&u->lock);
@@ -465,8 +499,10 @@ on_probe(void *arg, int err, struct ub_result *res)
 static void
 probe(struct unbound *u)
 {
-	struct ub_ctx *ctx = context_for(u, MODE_VALIDATING);
+	struct ub_ctx *ctx =
+	    context(u, u->mode == MODE_UNKNOWN ? VALIDATING : PROBING);
 
+	u->probe_ctx = ctx;
 	pthread_mutex_lock(&u->lock);
 	u->probe_wanted = false;
 	u->probed_at = now_ms();
@@ -487,8 +523,12 @@ check_probe(struct unbound *u)
 	if (u->probing && now_ms() >= u->probe_until) {
 		/* No answer; nobody else takes answers, so it can't be on its
 		 * way to us. */
-		(void)ub_cancel(u->ctx[VALIDATING], u->probe_id);
+		(void)ub_cancel(u->probe_ctx, u->probe_id);
 		probe_end(u, false);
+	}
+	if (!u->probing && u->ctx[PROBING] != NULL) {
+		ub_ctx_delete(u->ctx[PROBING]);
+		u->ctx[PROBING] = NULL;
 	}
 	pthread_mutex_lock(&u->lock);
 	wanted = u->probe_wanted;
@@ -577,6 +617,24 @@ query_new(struct unbound *u, const char *key, enum dns_type type)
 	return q;
 }
 
+/* One that has its answer: an entry, whose reference it takes, or `failed`. */
+static struct dns_query *
+query_known(struct unbound *u, struct dns_entry *entry,
+    const struct dns_answer *failed)
+{
+	struct dns_query *q = calloc(1, sizeof(*q));
+
+	if (q == NULL) {
+		dns_entry_unref(entry);
+		return NULL;
+	}
+	q->u = u;
+	q->known = true;
+	q->entry = entry;
+	q->failed = failed;
+	return q;
+}
+
 /* Whom to ask; NULL: nobody, as it is held back, or can't be asked.  u->lock
  * is held. */
 static struct ub_ctx *
@@ -605,18 +663,18 @@ start(void *ctx, const char *name, enum dns_type type)
 {
 	struct unbound *u = ctx;
 	char key[DNS_NAME_TEXT];
-	bool good = dns_wire_key(name, key);
-	struct dns_query *q = query_new(u, good ? key : "", type);
+	struct dns_entry *entry;
+	struct dns_query *q;
 	struct ub_ctx *use = NULL;
 
-	if (q == NULL || !good) {
-		if (q != NULL)
-			q->failed = &answer_badname;
-		return q;
-	}
-	q->entry = dns_cache_get(u->cache, key, type, now_ms());
-	if (q->entry != NULL)
-		return q;
+	if (!dns_wire_key(name, key))
+		return query_known(u, NULL, &answer_badname);
+	entry = dns_cache_get(u->cache, key, type, now_ms());
+	if (entry != NULL)
+		return query_known(u, entry, NULL);
+	q = query_new(u, key, type);
+	if (q == NULL)
+		return NULL;
 	pthread_mutex_lock(&u->lock);
 	if (start_pump(u) != 0)
 		q->failed = &answer_tempfail;
@@ -629,6 +687,12 @@ start(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
+answer_of(const struct dns_query *q)
+{
+	return q->entry != NULL ? dns_entry_answer(q->entry) : q->failed;
+}
+
+static const struct dns_answer *
 collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
 {
 	struct timespec end = {.tv_sec = deadline_ms / 1000,
@@ -637,12 +701,14 @@ collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
 	const struct dns_answer *a;
 	int rc = 0;
 
+	if (q->known)
+		return answer_of(q);
 	pthread_mutex_lock(&u->lock);
 	while (q->entry == NULL && q->failed == NULL && rc == 0)
 		rc = pthread_cond_timedwait(&q->done, &u->lock, &end);
 	if (q->entry == NULL && q->failed == NULL)
 		q->failed = &answer_timeout;
-	a = q->entry != NULL ? dns_entry_answer(q->entry) : q->failed;
+	a = answer_of(q);
 	pthread_mutex_unlock(&u->lock);
 	return a;
 }
@@ -653,36 +719,36 @@ ready(void *ctx, struct dns_query *q)
 	struct unbound *u = ctx;
 	bool there;
 
+	if (q->known)
+		return true;
 	pthread_mutex_lock(&u->lock);
 	there = q->entry != NULL || q->failed != NULL;
 	pthread_mutex_unlock(&u->lock);
 	return there;
 }
 
-/* libunbound either promises not to answer any more, and its share in q ends
- * here; or on_answer is about to run, or has. */
 static void
 drop(void *ctx, struct dns_query *q)
 {
 	struct unbound *u = ctx;
-	struct ub_ctx *asked = NULL;
-	bool last;
-	int id = 0;
+	bool cancels = false, last;
 
+	if (q->known) {
+		destroy(q);
+		return;
+	}
 	pthread_mutex_lock(&u->lock);
+	q->dropped = true;
 	if (q->held) {
 		unhold(u, q);
 		(void)put(q);
-	} else if (q->refs > 1) {
-		asked = q->asked;
-		id = q->id;
+	} else {
+		/* Otherwise the pump is asking it, and looks afterwards. */
+		cancels = q->asked != NULL && q->refs > 1;
 	}
 	pthread_mutex_unlock(&u->lock);
-	if (asked != NULL && ub_cancel(asked, id) == 0) {
-		pthread_mutex_lock(&u->lock);
-		(void)put(q);
-		pthread_mutex_unlock(&u->lock);
-	}
+	if (cancels)
+		cancel(q);
 	pthread_mutex_lock(&u->lock);
 	last = put(q);
 	pthread_mutex_unlock(&u->lock);

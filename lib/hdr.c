@@ -7,8 +7,8 @@
 #include "arena.h"
 #include "err.h"
 
-size_t
-hdr_name_len(const struct hdr *h)
+static size_t
+bare_length(const struct hdr *h)
 {
 	const char *colon = memchr(h->name, ':', h->name_len);
 	size_t len = colon == NULL ? h->name_len : (size_t)(colon - h->name);
@@ -74,6 +74,7 @@ hdr_add(struct hdr_list *l, struct arena *a, const char *name, size_t name_len,
 		return ERR_NOMEM;
 	h->name_len = name_len;
 	h->value_len = value_len;
+	h->bare_len = bare_length(h);
 	h->index = next_index(l, h);
 	if (l->last == NULL)
 		l->first = h;
@@ -93,4 +94,30 @@ hdr_find(const struct hdr_list *l, const char *name)
 			return h;
 	}
 	return NULL;
+}
+
+const char *
+hdr_repeated(const struct hdr_list *l)
+{
+	static const char *const once[] = {"From", "Date", "Sender", "Reply-To",
+	    "To", "Cc", "Bcc", "Message-ID", "In-Reply-To", "References",
+	    "Subject"};
+
+	for (const struct hdr *h = l->first; h != NULL; h = h->next) {
+		if (h->index != 2)
+			continue;
+		for (size_t i = 0; i < sizeof(once) / sizeof(*once); i++) {
+			if (hdr_is(h, once[i]))
+				return once[i];
+		}
+	}
+	return NULL;
+}
+
+const char *
+hdr_missing(const struct hdr_list *l)
+{
+	if (hdr_find(l, "From") == NULL)
+		return "From";
+	return hdr_find(l, "Date") == NULL ? "Date" : NULL;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "idna.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +12,8 @@
 #define LABEL_MAX_LEN 63
 #define INPUT_MAX_LEN 1024 /* octets of UTF-8; longer ones name nothing */
 
-static bool
-is_ascii(const char *s)
+bool
+idna_is_ascii(const char *s)
 {
 	for (; *s != '\0'; s++) {
 		if ((unsigned char)*s >= 0x80)
@@ -56,7 +55,7 @@ idna_ascii(struct arena *a, const char *domain)
 {
 	char *out, *copy;
 
-	if (is_ascii(domain)) {
+	if (idna_is_ascii(domain)) {
 		copy = arena_strdup(a, domain);
 		return copy != NULL && tidy(copy) ? copy : NULL;
 	}
@@ -67,4 +66,10 @@ idna_ascii(struct arena *a, const char *domain)
 	copy = arena_strdup(a, out);
 	idn2_free(out);
 	return copy != NULL && tidy(copy) ? copy : NULL;
+}
+
+const char *
+idna_alabels(struct arena *a, const char *domain)
+{
+	return idna_is_ascii(domain) ? domain : idna_ascii(a, domain);
 }

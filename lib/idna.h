@@ -5,6 +5,8 @@
 #ifndef LIB_IDNA_H
 #define LIB_IDNA_H
 
+#include <stdbool.h>
+
 struct arena;
 
 /*
@@ -14,5 +16,11 @@ struct arena;
  * is no memory.
  */
 const char *idna_ascii(struct arena *a, const char *domain);
+
+/* Only ASCII? */
+bool idna_is_ascii(const char *text);
+/* For what has a syntax of its own: a name in ASCII as it is, unexamined;
+ * another as idna_ascii has it, or NULL. */
+const char *idna_alabels(struct arena *a, const char *domain);
 
 #endif

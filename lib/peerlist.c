@@ -21,6 +21,7 @@ struct net {
 	struct in6_addr addr; /* IPv4 as mapped */
 	int bits;	      /* of 128 */
 	bool negated;
+	const char *key, *value; /* as the set has them */
 };
 
 struct peerlist {
@@ -163,7 +164,9 @@ static int
 add_entry(const struct dataset_entry *e, void *arg)
 {
 	struct peerlist *list = arg;
-	struct net net = {.negated = e->key[0] == '!'};
+	struct net net = {.negated = e->key[0] == '!',
+	    .key = e->key,
+	    .value = e->value};
 	const char *text = e->key + net.negated, *why;
 
 	switch (parse_net(text, &net, &why)) {
@@ -280,9 +283,32 @@ peerlist_warning(const struct peerlist *list, size_t i)
 
 enum answer { YES, NO, UNKNOWN };
 
-/* Look for a key as it is and negated.  bits < 0: it has no prefix. */
+/* dataset_get; but a pattern without a prefix is about addresses: 192.0.2.* is
+ * not to take 192.0.2.0/23 for one.  And what says "not" is no name with a !
+ * at its beginning. */
+static int
+get(const struct dataset *set, const char *key, bool negated, bool is_net,
+    struct dataset_entry *entry_r)
+{
+	size_t from = 0;
+
+	for (;;) {
+		int rc = dataset_get_from(set, key, from, entry_r);
+
+		if (rc != 0 ||
+		    ((!is_net || strchr(entry_r->key, '/') != NULL) &&
+			(negated || entry_r->key[0] != '!')))
+			return rc;
+		from = entry_r->index + 1;
+		dataset_entry_fini(entry_r);
+	}
+}
+
+/* Look for a key as it is and negated.  bits < 0: it has no prefix.  With YES
+ * comes the entry, here and below. */
 static enum answer
-ask_key(const struct dataset *set, const char *text, bool brackets, int bits)
+ask_key(const struct dataset *set, const char *text, bool brackets, int bits,
+    struct dataset_entry *entry_r)
 {
 	const char *open = brackets ? "[" : "", *close = brackets ? "]" : "";
 	char key[NAME_MAX_LEN + 16];
@@ -294,22 +320,22 @@ ask_key(const struct dataset *set, const char *text, bool brackets, int bits)
 	else
 		snprintf(
 		    key, sizeof(key), "!%s%s%s/%d", open, text, close, bits);
-	if (dataset_get(set, key, &e) == 0) {
+	if (get(set, key, true, bits >= 0, &e) == 0) {
 		/* In a refile, `*` matches this too, and means no "not". */
 		negated = e.key[0] == '!';
 		dataset_entry_fini(&e);
 		if (negated)
 			return NO;
 	}
-	if (dataset_get(set, key + 1, &e) != 0)
+	if (get(set, key + 1, false, bits >= 0, entry_r) != 0)
 		return UNKNOWN;
-	dataset_entry_fini(&e);
 	return YES;
 }
 
 /* The name, then each domain above it. */
 static enum answer
-ask_name(const struct dataset *set, const char *name)
+ask_name(const struct dataset *set, const char *name,
+    struct dataset_entry *entry_r)
 {
 	enum answer answer = UNKNOWN;
 	char buf[NAME_MAX_LEN + 1];
@@ -323,14 +349,14 @@ ask_name(const struct dataset *set, const char *name)
 	buf[len] = '\0';
 	for (const char *s = buf; s != NULL && answer == UNKNOWN;
 	     s = strchr(s + 1, '.'))
-		answer = ask_key(set, s, false, -1);
+		answer = ask_key(set, s, false, -1, entry_r);
 	return answer;
 }
 
 /* An address or network, without brackets and with.  bits as of ask_key. */
 static enum answer
-ask_addr_key(
-    const struct dataset *set, const struct in6_addr *addr, bool v4, int bits)
+ask_addr_key(const struct dataset *set, const struct in6_addr *addr, bool v4,
+    int bits, struct dataset_entry *entry_r)
 {
 	char text[INET6_ADDRSTRLEN];
 	enum answer answer;
@@ -341,26 +367,29 @@ ask_addr_key(
 		inet_ntop(AF_INET6, addr, text, sizeof(text));
 	if (v4 && bits >= 0)
 		bits -= V4_BITS;
-	answer = ask_key(set, text, false, bits);
-	return answer != UNKNOWN ? answer : ask_key(set, text, true, bits);
+	answer = ask_key(set, text, false, bits, entry_r);
+	return answer != UNKNOWN ? answer
+				 : ask_key(set, text, true, bits, entry_r);
 }
 
 static enum answer
-ask_addr_by_key(const struct dataset *set, struct in6_addr addr, bool v4)
+ask_addr_by_key(const struct dataset *set, struct in6_addr addr, bool v4,
+    struct dataset_entry *entry_r)
 {
-	enum answer answer = ask_addr_key(set, &addr, v4, -1);
+	enum answer answer = ask_addr_key(set, &addr, v4, -1, entry_r);
 
 	for (int bits = 128; bits >= (v4 ? V4_BITS : 0) && answer == UNKNOWN;
 	     bits--) {
 		mask(&addr, bits);
-		answer = ask_addr_key(set, &addr, v4, bits);
+		answer = ask_addr_key(set, &addr, v4, bits, entry_r);
 	}
 	return answer;
 }
 
 /* One binary search for each length of prefix that the list has. */
 static enum answer
-ask_addr(const struct peerlist *list, struct in6_addr addr, bool v4)
+ask_addr(const struct peerlist *list, struct in6_addr addr, bool v4,
+    struct dataset_entry *entry_r)
 {
 	size_t i = 0, n;
 
@@ -379,15 +408,18 @@ ask_addr(const struct peerlist *list, struct in6_addr addr, bool v4)
 		key.addr = addr;
 		found =
 		    bsearch(&key, &list->nets[i], n, sizeof(key), by_prefix);
-		if (found != NULL)
-			return found->negated ? NO : YES;
+		if (found == NULL)
+			continue;
+		*entry_r = (struct dataset_entry){
+		    .key = found->key, .value = found->value};
+		return found->negated ? NO : YES;
 	}
 	return UNKNOWN;
 }
 
 bool
-peerlist_match(
-    const struct peerlist *list, const char *name, const struct sockaddr *sa)
+peerlist_find(const struct peerlist *list, const char *name,
+    const struct sockaddr *sa, struct dataset_entry *entry_r)
 {
 	enum answer answer = UNKNOWN;
 	struct in6_addr addr;
@@ -395,12 +427,24 @@ peerlist_match(
 
 	/* Without a name MTAs give the address in brackets. */
 	if (name != NULL && name[0] != '[')
-		answer = ask_name(list->set, name);
+		answer = ask_name(list->set, name, entry_r);
 	if (answer == UNKNOWN && peer_addr(sa, &addr)) {
 		v4 = IN6_IS_ADDR_V4MAPPED(&addr);
 		answer = asks_by_key(list->set)
-			     ? ask_addr_by_key(list->set, addr, v4)
-			     : ask_addr(list, addr, v4);
+			     ? ask_addr_by_key(list->set, addr, v4, entry_r)
+			     : ask_addr(list, addr, v4, entry_r);
 	}
 	return answer == YES;
+}
+
+bool
+peerlist_match(
+    const struct peerlist *list, const char *name, const struct sockaddr *sa)
+{
+	struct dataset_entry e;
+
+	if (!peerlist_find(list, name, sa, &e))
+		return false;
+	dataset_entry_fini(&e);
+	return true;
 }

@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 struct dataset;
+struct dataset_entry;
 struct errmsg;
 struct peerlist;
 struct sockaddr;
@@ -32,6 +33,11 @@ void peerlist_free(struct peerlist *list);
  * A mapped address (::ffff:192.0.2.1) is the IPv4 address. */
 bool peerlist_match(const struct peerlist *list, const char *name,
     const struct sockaddr *addr);
+
+/* The same, and the entry by which it is (the caller's, dataset_entry_fini;
+ * its place, index and line, is not told for networks). */
+bool peerlist_find(const struct peerlist *list, const char *name,
+    const struct sockaddr *addr, struct dataset_entry *entry_r);
 
 /* Entries that no peer can match (a network with bits behind its prefix), as
  * warning i in words; NULL: no more. */

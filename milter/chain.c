@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/err.h"
 #include "log.h"
@@ -27,7 +28,8 @@ settle(const struct session *s, struct verdict v, const char *by)
 		v.text = v.action == VERDICT_QUARANTINE ? "check failed" : NULL;
 		v.code = 0;
 	}
-	v.by = by;
+	if (v.by == NULL)
+		v.by = by;
 	return v;
 }
 
@@ -64,24 +66,112 @@ ask(const struct stage *st, const struct call *c)
 	return verdict_none;
 }
 
+static enum when
+moment_of(enum hook hook)
+{
+	switch (hook) {
+	case HOOK_CONNECT:
+	case HOOK_HELO:
+		return WHEN_CONNECT;
+	case HOOK_MAIL:
+		return WHEN_MAIL;
+	case HOOK_EOM:
+		return WHEN_END;
+	default:
+		return WHEN_RCPT;
+	}
+}
+
+/* Has the moment come at which stage i is to judge the message? */
+static bool
+is_due(const struct call *c, size_t i)
+{
+	if (stages[i]->judge == NULL || c->m == NULL ||
+	    c->m->direction != DIRECTION_INBOUND ||
+	    (c->m->judged & UINT32_C(1) << i) != 0 ||
+	    (c->hook != HOOK_MAIL && c->hook != HOOK_RCPT &&
+		c->hook != HOOK_EOM))
+		return false;
+	return c->s->snap->refuse_at[i] <= moment_of(c->hook);
+}
+
+static struct verdict
+judge(const struct call *c, size_t i)
+{
+	const struct stage *st = stages[i];
+
+	if (c->hook == HOOK_CONNECT && st->client != NULL &&
+	    c->s->snap->refuse_at[i] == WHEN_CONNECT && !c->s->internal)
+		return st->client(c->s);
+	if (!is_due(c, i))
+		return verdict_none;
+	c->m->judged |= UINT32_C(1) << i;
+	if (c->m->deadline_ms == 0)
+		c->m->deadline_ms = message_deadline(c->m);
+	return st->judge(c->m);
+}
+
+/* What a check refuses for waits for its moment, and what it holds for the end.
+ * Of several refusals the one that is due first is said. */
+static bool
+keep_verdict(const struct call *c, size_t i, const struct verdict *v)
+{
+	struct kept *kept = c->m != NULL ? &c->m->kept : &c->s->kept;
+
+	if (c->m != NULL && v->action == VERDICT_QUARANTINE) {
+		if (c->m->kept_hold.action == VERDICT_NONE)
+			c->m->kept_hold = *v;
+		return true;
+	}
+	if (!verdict_refuses(v))
+		return false;
+	if (kept->v.action == VERDICT_NONE ||
+	    c->s->snap->refuse_at[i] < kept->when) {
+		kept->v = *v;
+		kept->when = c->s->snap->refuse_at[i];
+	}
+	return true;
+}
+
+/* Ask a stage that is a check; *at_once_r: what it says can't wait. */
+static struct verdict
+ask_check(const struct call *c, size_t i, bool *at_once_r)
+{
+	struct symbol *last = c->m == NULL ? NULL : c->m->last_symbol;
+	struct verdict v = ask(stages[i], c), named;
+
+	*at_once_r = c->hook == HOOK_RCPT && v.action != VERDICT_NONE;
+	if (v.action == VERDICT_NONE)
+		v = judge(c, i);
+	if (c->m == NULL || verdict_decides(&v) || c->m->last_symbol == last)
+		return v;
+	named = refuse_symbols(c->m, stages[i],
+	    last == NULL ? c->m->symbols : last->next);
+	return named.action == VERDICT_NONE ? v : named;
+}
+
 /* Ask the stages in order; the first that decides ends it. */
 static struct verdict
 walk(const struct call *c)
 {
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		struct verdict v;
-		bool failed;
+		bool failed, broken, at_once = true;
 
 		if (!c->s->snap->on[i])
 			continue;
 		c->s->current = i;
-		v = ask(stages[i], c);
+		v = stages[i]->check ? ask_check(c, i, &at_once)
+				     : ask(stages[i], c);
 		if (v.action == VERDICT_NONE)
 			continue;
 		failed = v.action == VERDICT_ERROR;
+		broken = failed && v.error != VERDICT_E_DNS;
 		v = settle(c->s, v, stages[i]->name);
 		/* Whoever can make one check fail must not get past others. */
 		if (failed && v.action == VERDICT_ACCEPT)
+			continue;
+		if (!at_once && !broken && keep_verdict(c, i, &v))
 			continue;
 		if (verdict_decides(&v))
 			return v;
@@ -150,6 +240,11 @@ chain_connect(
 	s->host = keep(&s->arena, session_macro(s, "j"));
 	set_client(s, client);
 	s->verdict = walk(&c);
+	s->current = STAGES_MAX; /* no stage speaks here */
+	if (verdict_refuses(&s->verdict))
+		log_about(s, LOG_INFO, "client=%s verdict=%s by=%s at=connect",
+		    s->client_ip[0] == '\0' ? "-" : s->client_ip,
+		    verdict_word(s->verdict.action), s->verdict.by);
 	return s->verdict;
 }
 
@@ -162,6 +257,14 @@ chain_helo(struct session *s, const char *helo)
 	if (!verdict_decides(&s->verdict))
 		s->verdict = walk(&c);
 	return s->verdict;
+}
+
+/* RFC 5321 section 4.5.1 */
+static bool
+is_postmaster(const char *addr)
+{
+	return strncasecmp(addr, "postmaster", 10) == 0 &&
+	    (addr[10] == '\0' || addr[10] == '@');
 }
 
 /* The address without the brackets that smtpd leaves on. */
@@ -254,6 +357,7 @@ chain_rcpt(struct session *s, const char *addr)
 	r = arena_alloc(&m->arena, sizeof(*r));
 	if (r == NULL || (r->addr = bare_address(&m->arena, addr)) == NULL)
 		return out_of_memory(s);
+	r->spared = is_postmaster(r->addr);
 	c.r = r;
 	v = walk(&c);
 	r->refused = verdict_refuses(&v);
@@ -348,7 +452,9 @@ chain_eom(struct session *s)
 static void
 show(struct buf *b, const char *key, const char *value)
 {
-	buf_printf(b, " %s=", key);
+	buf_char(b, ' ');
+	buf_str(b, key);
+	buf_char(b, '=');
 	if (value == NULL)
 		buf_char(b, '-');
 	else
@@ -445,13 +551,41 @@ chain_reset(const struct snapshot *snap)
 	}
 }
 
+int64_t
+chain_tick(const struct snapshot *snap)
+{
+	int64_t soonest = -1;
+
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		int64_t ms;
+
+		if (!snap->on[i] || stages[i]->tick == NULL)
+			continue;
+		ms = stages[i]->tick(snap, snap->state[i]);
+		if (soonest < 0 || ms < soonest)
+			soonest = ms;
+	}
+	return soonest;
+}
+
 unsigned
 chain_answers(const struct snapshot *snap)
 {
 	unsigned bits = 0;
 
-	for (size_t i = 0; stages[i] != NULL; i++)
-		bits |= snap->on[i] ? stages[i]->answers : 0;
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		if (!snap->on[i])
+			continue;
+		bits |= stages[i]->answers;
+		if (stages[i]->judge == NULL)
+			continue;
+		if (snap->refuse_at[i] == WHEN_CONNECT)
+			bits |= HOOK_BIT(HOOK_CONNECT) | HOOK_BIT(HOOK_MAIL);
+		if (snap->refuse_at[i] == WHEN_MAIL)
+			bits |= HOOK_BIT(HOOK_MAIL);
+		if (snap->refuse_at[i] == WHEN_RCPT)
+			bits |= HOOK_BIT(HOOK_RCPT);
+	}
 	return bits;
 }
 

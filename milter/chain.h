@@ -16,6 +16,16 @@
  * stage's finish hook hears the outcome, whatever it was; had the client gone
  * away instead, `quota` would give its reservations back right there.
  *
+ * Another: an outside client whose HELO is our own name, where the
+ * configuration says `Refuse HELO_OURS` and `RefuseAt helo=rcpt`.  `helo` and
+ * `spf` are checks, with a judge hook in place of an eom hook: at HELO and MAIL
+ * they only began to ask.  At the first RCPT the chain asks the judge hook of
+ * `helo`, which waits for its look-ups, writes the fact m->helo and finds the
+ * symbol.  The chain makes a refusal of it, keeps it, and goes on to the other
+ * stages; `refuse`, which stands behind the checks, says it, to each recipient
+ * but postmaster.  With RefuseAt end, `helo` would be judged at the end of the
+ * message, and the refusal be said when spf, dkim and dmarc had looked too.
+ *
  * Who drives: libmilter (callbacks.c), posternctl check (files), the tests.  A
  * stage can't tell which.  It reads the session and message, writes facts,
  * wanted edits and notes, and returns a verdict; it never calls smfi_*.
@@ -25,6 +35,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "session.h"
 #include "verdict.h"
@@ -85,6 +96,36 @@ struct stage {
 	    struct message *m, const unsigned char *data, size_t len);
 	struct verdict (*eom)(struct message *m);
 
+	/*
+	 * A check is a stage that judges inbound mail.  What it refuses is not
+	 * said at once: it is kept (s->kept, m->kept) until the moment that
+	 * RefuseAt chooses, and then said by stage_refuse, unless AllowList
+	 * speaks for the message or it goes to postmaster only; the walk goes
+	 * on meanwhile.  The same holds for a quarantine, for what On-DNSError
+	 * makes of its errors, and for the symbols in Refuse, to which the
+	 * chain looks after each of its hooks.  Only what its rcpt hook refuses
+	 * is said at once, since it concerns that recipient alone.
+	 */
+	bool check;
+	const char *xcode; /* of a refusal for its symbols; NULL: 5.7.1 */
+	/*
+	 * The two hooks by which a check that can refuse before the end is
+	 * asked; who has a judge hook can be named in RefuseAt, by its name.
+	 * Look-ups are started in connect, helo or mail, and collected here
+	 * under m->deadline_ms.  What only the header tells is judged in eom,
+	 * which comes before judge where both are due.
+	 *
+	 * judge: once for each inbound message, at the moment that RefuseAt
+	 * chooses (at MAIL for connect), after the stage's own hook there.
+	 * Writes facts, symbols and notes, and may refuse.
+	 * client: only where RefuseAt says connect, and never for a client that
+	 * is known to be internal: judge the client alone, by
+	 * session_deadline().  There is no message to write symbols into, so
+	 * judge is asked again for each.
+	 */
+	struct verdict (*client)(struct session *s);
+	struct verdict (*judge)(struct message *m);
+
 	/* Told to everyone, in order; a message that got as far as MAIL gets
 	 * exactly one.  outcome NULL: aborted, or the connection broke. */
 	void (*finish)(struct message *m, const struct verdict *outcome);
@@ -92,6 +133,12 @@ struct stage {
 
 	/* The admin asked (SIGUSR2) to begin all counts anew. */
 	void (*reset)(void *state);
+
+	/* What is to be done beside the mail, now and then: called by one
+	 * thread of a daemon's while the snapshot is in force, first when it
+	 * comes into force.  Must not wait.  Returns in how many milliseconds
+	 * to be called again at the latest. */
+	int64_t (*tick)(const struct snapshot *snap, void *state);
 };
 
 /* The list, in order, NULL-ended (stages.c). */
@@ -132,6 +179,9 @@ void chain_end(struct session *s, const struct verdict *outcome);
 void chain_close(struct session *s); /* frees the session */
 /* SIGUSR2: every stage's reset hook. */
 void chain_reset(const struct snapshot *snap);
+/* Every stage's tick hook; the shortest of the times, -1: nobody waits for
+ * one. */
+int64_t chain_tick(const struct snapshot *snap);
 
 /* Computed from the stages that are on in this snapshot. */
 unsigned chain_answers(const struct snapshot *snap); /* HOOK_BIT()s */

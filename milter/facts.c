@@ -3,6 +3,8 @@
 
 #include "lib/dkim/dkim_verify.h"
 #include "lib/dmarc/dmarc.h"
+#include "lib/dnsbl.h"
+#include "lib/helo.h"
 #include "lib/iprev.h"
 #include "lib/rules/rules.h"
 #include "lib/spf/spf.h"
@@ -64,12 +66,49 @@ facts_dmarc(const struct dmarc_result *r)
 }
 
 json_t *
+facts_dnsbl(const struct dnsbl_finding *first)
+{
+	json_t *list;
+
+	if (first == NULL)
+		return json_null();
+	list = json_array();
+	for (const struct dnsbl_finding *f = first; f != NULL; f = f->next) {
+		json_t *codes = json_array();
+		char text[DNSBL_CODE_SIZE];
+
+		for (size_t i = 0; i < f->answer.count; i++)
+			json_array_append_new(codes,
+			    json_string(
+				dnsbl_code_text(f->answer.codes[i], text)));
+		json_array_append_new(list,
+		    json_pack("{s:o,s:s,s:s,s:s,s:s,s:o,s:s?}", "list",
+			posternctl_string(f->list), "zone", f->zone, "about",
+			f->about, "asked", f->asked, "result",
+			dnsbl_status_word(f->answer.status), "codes", codes,
+			"symbol", f->symbol));
+	}
+	return list;
+}
+
+json_t *
 facts_rdns(const struct iprev_result *r)
 {
 	if (r == NULL)
 		return json_null();
 	return json_pack("{s:s,s:o}", "result", iprev_word(r->status), "name",
 	    posternctl_string(r->name));
+}
+
+json_t *
+facts_helo(const struct helo_fact *f)
+{
+	if (f == NULL)
+		return json_null();
+	return json_pack("{s:s,s:s,s:o,s:b}", "result",
+	    helo_status_word(f->result->status), "form",
+	    helo_form_word(f->result->form), "name",
+	    posternctl_string(f->result->name), "ours", f->ours);
 }
 
 json_t *

@@ -12,6 +12,8 @@
 
 struct dkim_verdicts;
 struct dmarc_result;
+struct dnsbl_finding;
+struct helo_fact;
 struct iprev_result;
 struct rules_result;
 struct spf_result;
@@ -20,7 +22,9 @@ struct symbol;
 json_t *facts_spf(const struct spf_result *r);
 json_t *facts_dkim(const struct dkim_verdicts *v);
 json_t *facts_dmarc(const struct dmarc_result *r);
+json_t *facts_dnsbl(const struct dnsbl_finding *first);
 json_t *facts_rdns(const struct iprev_result *r);
+json_t *facts_helo(const struct helo_fact *f);
 json_t *facts_symbols(const struct symbol *first);
 
 /* What the rules found; null when none was run. */

@@ -160,7 +160,7 @@ read_conf(struct plan *plan)
 	const char *path = plan->args->serve.config;
 	struct errmsg msg, why;
 
-	if (conf_read(path, snapshot_tables(), &plan->conf, &msg) == 0)
+	if (snapshot_read(path, &plan->conf, &msg) == 0)
 		return EX_OK;
 	if (path != NULL && access_why(path, &why) != 0)
 		msg = why;

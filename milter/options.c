@@ -106,6 +106,8 @@ const struct conf_option options_global[] = {
 	"log what led to each decision", NULL},
     {"MaximumHeaders", CONF_INT, 0, "65536", 0, 0, NULL, NULL,
 	"refuse a message with more octets of header; 0: no limit", NULL},
+    {"OpenDMARCConfig", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"an opendmarc.conf whose DMARC keywords are taken over", NULL},
     {"On-Default", CONF_WORD, 0, NULL, 0, 0, verdict_words, NULL,
 	"what to do in the cases below, unless they say otherwise", NULL},
     {"On-InternalError", CONF_WORD, 0, "tempfail", 0, 0, verdict_words, NULL,

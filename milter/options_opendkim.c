@@ -18,7 +18,6 @@
 	}
 
 /* Reasons that several share. */
-#define VERIFY "this part of verifying is not in this version"
 #define LUA "postern has no Lua; see SigningTable for who signs what"
 #define LDAP "postern has no LDAP; use data sets in files"
 #define REPUTE "postern asks no reputation service"
@@ -27,6 +26,8 @@
 #define RATE "postern counts what accounts send instead; see Quota"
 #define REPORTS "postern sends no reports about failed signatures"
 #define RESIGN "postern signs only what is outbound; it does not sign again"
+#define MALFORMED                                                              \
+	"malformed mail is checked as far as it goes, and the results tell"
 #define BODY_LENGTH                                                            \
 	"unsafe: l= lets anyone append text to a message under the signature"
 
@@ -39,7 +40,6 @@ const struct conf_option options_opendkim[] = {
 	"unsafe: it writes users' mail to disk; postern uses no temporary "
 	"files"),
     ROW("MTACommand", "postern runs no commands, and sends no reports"),
-    ROW("Quarantine", VERIFY),
     ROW("SoftStart", "there is no database server to wait for"),
     ROW("TemporaryDirectory", "postern uses no temporary files"),
     ROW("X-Header", "an old name; use SoftwareHeader instead"),
@@ -77,31 +77,28 @@ const struct conf_option options_opendkim[] = {
     ROW("AllowSHA1Only", "unsafe: SHA-1 is broken, RFC 8301 forbids it"),
     ROW("AlwaysAddARHeader",
 	"every inbound message gets an Authentication-Results field"),
-    ROW("DiagnosticDirectory", VERIFY),
+    ROW("DiagnosticDirectory", "unsafe: it writes others' mail to disk"),
     ROW("DomainKeysCompat", "DomainKeys (RFC 4870) is not in use any more"),
-    ROW("IgnoreMalformedMail", VERIFY),
-    ROW("Minimum", VERIFY),
-    ROW("MustBeSigned", VERIFY),
-    ROW("NoHeaderB", VERIFY),
+    ROW("IgnoreMalformedMail", MALFORMED),
+    ROW("Minimum",
+	"a signature that leaves a part of the body out never passes"),
     ROW("On-ReputationError", REPUTE),
-    ROW("LogResults", VERIFY),
+    ROW("LogResults", "the summary line has the result of every signature"),
     ROW("On-SignatureError",
 	"a message that cannot be signed is a case of On-InternalError"),
-    ROW("RedirectFailuresTo", VERIFY),
-    ROW("RequiredHeaders", VERIFY),
-    ROW("StrictHeaders", VERIFY),
+    ROW("RedirectFailuresTo",
+	"postern does not change a message's recipients; see On-BadSignature"),
     ROW("StrictTestMode",
 	"there is no test mode; posternctl check reads messages with "
 	"either line end"),
-    ROW("TrustSignaturesFrom", VERIFY),
-    ROW("WeakSyntaxChecks", VERIFY),
+    ROW("WeakSyntaxChecks", MALFORMED),
 
     /* DNS */
-    ROW("BogusKey", VERIFY),
+    ROW("BogusKey",
+	"a key that DNSSEC finds forged is never used; see On-DNSError"),
     ROW("DNSConnect", "postern asks by TCP where UDP does not do"),
     ROW("QueryCache", "answers are kept for as long as the DNS allows"),
     ROW("ResolverTracing", "the resolver writes no trace"),
-    ROW("UnprotectedKey", VERIFY),
 
     /* reports */
     ROW("ReportAddress", REPORTS),

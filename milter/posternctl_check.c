@@ -15,6 +15,7 @@
 
 #include "chain.h"
 #include "facts.h"
+#include "lib/idna.h"
 #include "lib/message.h"
 #include "posternctl.h"
 #include "snapshot.h"
@@ -79,6 +80,8 @@ walk_body(struct session *s, const char *bytes, size_t len)
 static bool
 walk_envelope(const struct check *c, struct session *s, struct verdict *v_r)
 {
+	/* Without SMTPUTF8 there is no such sender. */
+	static const char *const utf8[] = {"SMTPUTF8", NULL};
 	bool any = c->rcpt_count == 0;
 	struct verdict v;
 
@@ -87,7 +90,8 @@ walk_envelope(const struct check *c, struct session *s, struct verdict *v_r)
 				     : (const struct sockaddr *)&c->client);
 	if (c->helo != NULL)
 		chain_helo(s, c->helo);
-	*v_r = chain_mail(s, c->from, NULL);
+	*v_r = chain_mail(
+	    s, c->from, idna_is_ascii(c->from) ? NULL : utf8);
 	if (verdict_decides(v_r))
 		return false;
 	for (size_t i = 0; i < c->rcpt_count; i++) {
@@ -137,17 +141,18 @@ result_json(const char *file, const struct message *m, const struct verdict *v)
 	bool out = m->direction == DIRECTION_OUTBOUND;
 
 	return json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:f,s:s,"
-			 "s:o,s:o,s:o}",
+			 "s:o,s:o,s:o,s:o,s:o,s:s?}",
 	    "file", posternctl_string(file), "direction",
 	    out ? "outbound" : "inbound", "account",
 	    posternctl_string(m->account), "spf", facts_spf(m->spf),
 	    "spf_helo", facts_spf(m->spf_helo), "dkim", facts_dkim(m->dkim),
 	    "dmarc", facts_dmarc(m->dmarc), "rdns", facts_rdns(m->iprev),
+	    "helo", facts_helo(m->helo), "dnsbl", facts_dnsbl(m->dnsbl),
 	    "rules", facts_rules(m->rules), "symbols",
 	    facts_symbols(m->symbols), "score", message_score(m),
 	    "verdict", verdict_word(v->action), "decided_by",
 	    posternctl_string(v->by), "reply", reply_json(v), "edits",
-	    edits_json(m));
+	    edits_json(m), "allowed", m->allowed);
 }
 
 static void

@@ -29,6 +29,9 @@
 #define DRAIN_MAX 2000
 #define SHUT_MAX 1000
 #define STEP 5
+/* Milliseconds: what a stage wants to be called for may come sooner than it
+ * said, when mail has shown something. */
+#define TICK_MAX 60000
 
 /* Of libmilter's threads.  No callback needs a tenth of it, and with the
  * system's 8 MiB only five stacks would be kept for the next thread. */
@@ -160,6 +163,35 @@ reset(void)
 	log_line(LOG_INFO, "quotas reset");
 }
 
+/* Until there is work.  Meanwhile the stages may do what is theirs. */
+static void
+wait_for_work(struct server *srv)
+{
+	for (;;) {
+		struct snapshot *snap = callbacks_current();
+		int64_t ms = snap == NULL ? -1 : chain_tick(snap);
+		struct timespec end;
+
+		snapshot_unref(snap);
+		if (ms < 0) {
+			while (sem_wait(&srv->work) != 0)
+				;
+			return;
+		}
+		if (ms > TICK_MAX)
+			ms = TICK_MAX;
+		clock_gettime(CLOCK_MONOTONIC, &end);
+		end.tv_sec += ms / 1000;
+		end.tv_nsec += ms % 1000 * 1000000;
+		if (end.tv_nsec >= 1000000000L) {
+			end.tv_nsec -= 1000000000L;
+			end.tv_sec++;
+		}
+		if (sem_clockwait(&srv->work, CLOCK_MONOTONIC, &end) == 0)
+			return;
+	}
+}
+
 /* However many ask for a reload while one runs, one more follows. */
 static void *
 work(void *arg)
@@ -167,8 +199,7 @@ work(void *arg)
 	struct server *srv = arg;
 
 	for (;;) {
-		while (sem_wait(&srv->work) != 0)
-			;
+		wait_for_work(srv);
 		if (atomic_load(&srv->quit))
 			return NULL;
 		if (atomic_exchange(&srv->reload, false))

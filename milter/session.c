@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/err.h"
 #include "snapshot.h"
@@ -16,6 +17,16 @@ message_size(const struct message *m)
 	return m->headers.bytes + 2 + m->body_bytes;
 }
 
+bool
+message_is_utf8(const struct message *m)
+{
+	for (size_t i = 0; m->params != NULL && m->params[i] != NULL; i++) {
+		if (strcasecmp(m->params[i], "SMTPUTF8") == 0)
+			return true;
+	}
+	return false;
+}
+
 time_t
 message_time(const struct message *m)
 {
@@ -23,13 +34,19 @@ message_time(const struct message *m)
 }
 
 int64_t
-message_deadline(const struct message *m)
+session_deadline(const struct session *s)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000 +
-	    m->session->snap->dns_timeout_ms;
+	    s->snap->dns_timeout_ms;
+}
+
+int64_t
+message_deadline(const struct message *m)
+{
+	return session_deadline(m->session);
 }
 
 const char *
@@ -47,7 +64,9 @@ message_note(struct message *m, const char *key, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(value, sizeof(value), fmt, ap);
 	va_end(ap);
-	buf_printf(&m->notes, " %s=", key);
+	buf_char(&m->notes, ' ');
+	buf_str(&m->notes, key);
+	buf_char(&m->notes, '=');
 	buf_escape(&m->notes, value, strlen(value), NOTE_MAX);
 }
 

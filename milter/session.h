@@ -19,10 +19,14 @@
 #include "lib/arena.h"
 #include "lib/buf.h"
 #include "lib/hdr.h"
+#include "refuse.h"
 #include "verdict.h"
 
 struct dkim_verdicts;
 struct dmarc_result;
+struct dnsbl_finding;
+struct helo;
+struct helo_result;
 struct iprev;
 struct iprev_result;
 struct snapshot;
@@ -38,6 +42,18 @@ typedef const char *(*macro_fn)(void *ctx, const char *name);
 enum direction {
 	DIRECTION_INBOUND,
 	DIRECTION_OUTBOUND,
+};
+
+/* What is known of HELO. */
+struct helo_fact {
+	const struct helo_result *result;
+	bool ours; /* it says that it is us, and is not */
+};
+
+/* A check's refusal that waits for its moment. */
+struct kept {
+	struct verdict v; /* NONE: there is none */
+	enum when when;
 };
 
 struct session {
@@ -58,6 +74,12 @@ struct session {
 
 	struct iprev *iprev; /* iprev: its look-ups, for rdns to end; or NULL */
 
+	struct helo *helo_check; /* helo: its look-ups, or NULL */
+
+	bool internal; /* direction: known as internal even before MAIL */
+	const char *allowed; /* allowlist: "client" when it is in AllowList */
+
+	struct kept kept; /* chain: of the client alone */
 	struct verdict verdict; /* decided before any message */
 	size_t current;         /* the stage being asked */
 };
@@ -72,6 +94,7 @@ struct symbol {
 struct rcpt {
 	const char *addr; /* without <> */
 	bool refused;
+	bool spared; /* what checks refuse for is nothing to this one */
 	struct rcpt *next;
 };
 
@@ -96,17 +119,26 @@ struct message {
 	const char *account;      /* account: whose quota; NULL: nobody's */
 	bool from_denied;         /* login: From is not the login's to use */
 	const struct iprev_result *iprev;  /* rdns; NULL: not checked */
+	const struct helo_fact *helo;      /* helo; NULL: not checked */
 	const struct spf_result *spf;      /* spf: MAIL FROM's, or that of
 	    postmaster@HELO when the sender is null; NULL: not checked */
 	const struct spf_result *spf_helo; /* spf: HELO's own; NULL: likewise */
 	const struct dkim_verdicts *dkim;  /* dkim: a result for each signature;
 	    NULL: not checked */
 	const struct dmarc_result *dmarc;  /* dmarc; NULL: not checked */
+	const struct dnsbl_finding *dnsbl; /* dnsbl: what lists were asked and
+	    answered; NULL: none was asked */
 	const struct rules_result *rules;  /* rules; NULL: no rule was run */
 	struct symbol *symbols, *last_symbol; /* what was found, in order */
+	const char *allowed; /* allowlist: what in AllowList speaks for it
+	    (client, helo, sender, from); NULL: nothing */
+	bool may_be_allowed; /* allowlist: so it is, if it is what it says */
 
-	int64_t deadline_ms; /* chain, at the end of the message: when all
-	    look-ups end that are waited for there (CLOCK_MONOTONIC) */
+	int64_t deadline_ms; /* chain, when checks are judged: when all look-ups
+	    end that are waited for there (CLOCK_MONOTONIC) */
+	uint32_t judged;     /* chain: stages whose judge hook was asked */
+	struct kept kept;    /* chain: a refusal that waits, ... */
+	struct verdict kept_hold; /* ... and a quarantine */
 
 	struct edit_list edits;
 	struct buf notes;       /* ` key=value` for the summary line */
@@ -119,11 +151,15 @@ struct message {
 
 /* Octets of the message as sent: header, empty line, body. */
 size_t message_size(const struct message *m);
+/* May its envelope and header hold UTF-8 (RFC 6531)? */
+bool message_is_utf8(const struct message *m);
 /* The time to judge by. */
 time_t message_time(const struct message *m);
 /* When look-ups must end that begin only now (CLOCK_MONOTONIC, milliseconds):
  * a header that took its time to arrive leaves them as much as others had. */
 int64_t message_deadline(const struct message *m);
+/* The same where there is no message yet. */
+int64_t session_deadline(const struct session *s);
 /* The MTA's macro, through the session's driver. */
 const char *session_macro(const struct session *s, const char *name);
 

@@ -19,6 +19,7 @@
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_sign.h"
 #include "lib/err.h"
+#include "lib/idna.h"
 #include "lib/keyfile.h"
 #include "log.h"
 #include "options.h"
@@ -353,8 +354,8 @@ find_listed(const struct signing *s, const char *author, const char **domain_r)
 	return rc < 0 ? rc : 0;
 }
 
-int
-signing_find(struct signing *s, struct arena *a, const struct addr *from,
+static int
+find(struct signing *s, struct arena *a, const struct addr *from,
     struct signing_match *matches_r, size_t *count_r, struct errmsg *msg_r)
 {
 	struct finder f = {.s = s,
@@ -382,6 +383,24 @@ signing_find(struct signing *s, struct arena *a, const struct addr *from,
 	matches_r[0] = (struct signing_match){
 	    .domain = domain, .selector = s->selector};
 	return get_key(s, s->key_file, &matches_r[0].key, msg_r);
+}
+
+/* A domain of U-labels is ours by its A-labels, which d= has too, or else as a
+ * table names it. */
+int
+signing_find(struct signing *s, struct arena *a, const struct addr *from,
+    struct signing_match *matches_r, size_t *count_r, struct errmsg *msg_r)
+{
+	struct addr ascii = {
+	    .local = from->local, .domain = idna_alabels(a, from->domain)};
+	int rc = 0;
+
+	*count_r = 0;
+	if (ascii.domain != NULL && ascii.domain != from->domain)
+		rc = find(s, a, &ascii, matches_r, count_r, msg_r);
+	return rc != 0 || *count_r > 0
+	    ? rc
+	    : find(s, a, from, matches_r, count_r, msg_r);
 }
 
 /* -- loading -- */

@@ -5,7 +5,9 @@
 
 #include "chain.h"
 #include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
 #include "lib/err.h"
+#include "opendmarc.h"
 #include "options.h"
 #include "options_opendkim.h"
 #include "resolver.h"
@@ -35,6 +37,22 @@ const struct conf_option *const *
 snapshot_tables(void)
 {
 	return tables;
+}
+
+int
+snapshot_read(const char *path, struct conf **conf_r, struct errmsg *msg_r)
+{
+	struct conf *c;
+	int rc = conf_read(path, tables, &c, msg_r);
+
+	if (rc != 0)
+		return rc;
+	rc = opendmarc_take(c, msg_r);
+	if (rc == 0)
+		*conf_r = c;
+	else
+		conf_free(c);
+	return rc;
 }
 
 static int
@@ -68,9 +86,11 @@ snapshot_load(const char *path, bool offline, const struct snapshot *old,
 		return ERR_NOMEM;
 	atomic_init(&snap->refs, 1);
 	snap->offline = offline;
-	rc = conf_read(path, tables, &snap->conf, msg_r);
+	rc = snapshot_read(path, &snap->conf, msg_r);
 	if (rc == 0)
 		rc = options_decode(snap, msg_r);
+	if (rc == 0)
+		rc = refuse_load(snap, msg_r);
 	if (rc == 0)
 		rc = resolver_load(snap, old, msg_r);
 	if (rc == 0)
@@ -101,6 +121,7 @@ snapshot_unref(struct snapshot *snap)
 			stages[i]->unload(snap->state[i]);
 	}
 	resolver_unref(snap->resolver);
+	dataset_free(snap->refuse);
 	conf_free(snap->conf);
 	free(snap);
 }

@@ -8,10 +8,12 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "refuse.h"
 #include "session.h"
 #include "verdict.h"
 
 struct conf;
+struct dataset;
 struct dns;
 struct errmsg;
 struct resolver;
@@ -29,6 +31,10 @@ struct snapshot {
 	long header_bytes_max;   /* MaximumHeaders; 0: no limit */
 	enum verdict_action on_error[VERDICT_E_COUNT]; /* On-... */
 
+	/* What refuses, and when each stage that is a check does (refuse.c). */
+	struct dataset *refuse; /* symbols; NULL: none does */
+	enum when refuse_at[STAGES_MAX];
+
 	const struct dns *dns; /* where look-ups go; NULL: nowhere, checks that
 	                          need it are not made */
 	long dns_timeout_ms;   /* for all look-ups of one message */
@@ -44,6 +50,10 @@ int snapshot_load(const char *path, bool offline, const struct snapshot *old,
     struct snapshot **snap_r, struct errmsg *msg_r);
 struct snapshot *snapshot_ref(struct snapshot *snap);
 void snapshot_unref(struct snapshot *snap);
+
+/* Read the file, and the opendmarc.conf that it may name; what the files name
+ * besides is not opened.  As conf_read. */
+int snapshot_read(const char *path, struct conf **conf_r, struct errmsg *msg_r);
 
 /* Every array of rows there is, NULL-ended: what conf_read takes. */
 const struct conf_option *const *snapshot_tables(void);

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 #include "chain.h"
@@ -38,13 +37,15 @@ static const struct conf_option options[] = {
 	"remove those even if they report nothing that postern checks", NULL},
     {"KeepAuthResults", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
 	"remove no " FIELD " fields, not even in the own name", NULL},
+    {"NoHeaderB", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"leave out the header.b that tells signatures apart", NULL},
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
 struct state {
 	char host[HOST_SIZE]; /* gethostname */
 	const char *id;       /* NULL: the MTA's name */
-	bool with_job, remove_all, keep;
+	bool with_job, remove_all, keep, no_b;
 	struct dataset *from; /* NULL: nobody */
 };
 
@@ -80,6 +81,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	st->with_job = conf_bool(c, "AuthservIDWithJobID");
 	st->remove_all = conf_bool(c, "RemoveARAll");
 	st->keep = conf_bool(c, "KeepAuthResults");
+	st->no_b = conf_bool(c, "NoHeaderB");
 	return options_set(c, "RemoveARFrom", NULL, &st->from, msg_r);
 }
 
@@ -180,7 +182,7 @@ say_property(struct authres *ar, const char *property, const char *value)
 }
 
 static void
-say_dkim(struct authres *ar, const struct dkim_verdicts *all)
+say_dkim(struct authres *ar, const struct dkim_verdicts *all, bool no_b)
 {
 	if (all != NULL && all->count == 0)
 		authres_result(ar, "dkim", "none");
@@ -198,7 +200,7 @@ say_dkim(struct authres *ar, const struct dkim_verdicts *all)
 		say_property(ar, "i", v->identity);
 		say_property(ar, "s", v->selector);
 		say_property(ar, "a", v->algorithm);
-		say_property(ar, "b", v->b);
+		say_property(ar, "b", no_b ? NULL : v->b);
 	}
 }
 
@@ -244,17 +246,6 @@ say_iprev(struct authres *ar, const struct message *m)
 	authres_property(ar, "policy", "iprev", m->session->client_ip);
 }
 
-/* RFC 6531: may the header hold UTF-8? */
-static bool
-is_utf8(const struct message *m)
-{
-	for (size_t i = 0; m->params != NULL && m->params[i] != NULL; i++) {
-		if (strcasecmp(m->params[i], "SMTPUTF8") == 0)
-			return true;
-	}
-	return false;
-}
-
 static struct verdict
 eom(struct message *m)
 {
@@ -267,11 +258,11 @@ eom(struct message *m)
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
 	authres_begin(&ar, &b, own_id(st, m),
-	    st->with_job ? m->queue_id : NULL, is_utf8(m));
+	    st->with_job ? m->queue_id : NULL, message_is_utf8(m));
 	say_spf(&ar, m, m->spf);
 	if (m->spf_helo != m->spf)
 		say_spf(&ar, m, m->spf_helo);
-	say_dkim(&ar, m->dkim);
+	say_dkim(&ar, m->dkim, st->no_b);
 	say_dmarc(&ar, m->dmarc);
 	say_iprev(&ar, m);
 	authres_end(&ar);

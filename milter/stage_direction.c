@@ -143,6 +143,17 @@ find_why(const struct state *st, struct session *s, const char **why_r)
 	return rc < 0 ? rc : 0;
 }
 
+/* What is known of the client before it has had a chance to log in. */
+static struct verdict
+connect_(struct session *s)
+{
+	const char *why;
+
+	s->internal =
+	    find_why(session_state(s), s, &why) == 0 && why != NULL;
+	return verdict_none;
+}
+
 static struct verdict
 mail(struct message *m)
 {
@@ -173,5 +184,6 @@ const struct stage stage_direction = {
     .load = load,
     .unload = unload,
     .macros = macros,
+    .connect = connect_,
     .mail = mail,
 };

@@ -5,23 +5,45 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "chain.h"
 #include "lib/addr.h"
 #include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
 #include "lib/dkim/dkim_verify.h"
 #include "lib/err.h"
+#include "lib/idna.h"
+#include "options.h"
 #include "snapshot.h"
 #include "stages.h"
 
 #define XCODE "5.7.20" /* no passing DKIM signature (RFC 7372 section 3.1) */
+
+static const char *const key_words[] = {"none", "neutral", "fail", NULL};
+enum key_word { KEY_NONE, KEY_NEUTRAL, KEY_FAIL };
 
 static const struct conf_option options[] = {
     {"MaximumSignaturesToVerify", CONF_INT, 0, "3", 0, 0, NULL, NULL,
 	"how many signatures of a message are verified; at most 8", NULL},
     {"ClockDrift", CONF_INT, 0, "300", 0, 0, NULL, NULL,
 	"seconds that a signer's clock may differ by", NULL},
+    {"MustBeSigned", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"fields that a signature must be over where they are there",
+	dataset_check},
+    {"StrictHeaders", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"no signature passes where header fields are not as often there as "
+	"RFC 5322 has it",
+	NULL},
+    {"TrustSignaturesFrom", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"domains other than the author's whose signatures count",
+	dataset_check},
+    {"UnprotectedKey", CONF_WORD, 0, "none", 0, 0, key_words, NULL,
+	"what a signature is worth whose key DNSSEC does not protect; none: "
+	"all the same",
+	NULL},
+    {"Quarantine", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"hold mail with a bad signature, unless On-BadSignature says more",
+	NULL},
     {"On-BadSignature", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
 	"what to do with mail none of whose signatures verifies", NULL},
     {"On-KeyNotFound", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
@@ -38,6 +60,10 @@ struct state {
 	size_t signatures;
 	time_t drift;
 	enum verdict_action on_bad, on_no_key, on_none;
+	const char **must_sign;  /* NULL-ended; NULL: none */
+	struct dataset *trusted; /* NULL: everybody */
+	enum key_word unprotected;
+	bool strict;
 };
 
 /* One message, from the end of its header on. */
@@ -60,7 +86,44 @@ unload(void *state)
 	struct state *st = state;
 
 	dkim_verifier_free(st->verifier);
+	for (size_t i = 0; st->must_sign != NULL && st->must_sign[i]; i++)
+		free((char *)(uintptr_t)st->must_sign[i]);
+	free(st->must_sign);
+	dataset_free(st->trusted);
 	free(st);
+}
+
+static int
+add_name(const struct dataset_entry *e, void *arg)
+{
+	struct state *st = arg;
+	const char **grown;
+	size_t n = 0;
+
+	while (st->must_sign != NULL && st->must_sign[n] != NULL)
+		n++;
+	grown = reallocarray(st->must_sign, n + 2, sizeof(*grown));
+	if (grown == NULL)
+		return ERR_NOMEM;
+	st->must_sign = grown;
+	grown[n + 1] = NULL;
+	grown[n] = strdup(e->key);
+	return grown[n] == NULL ? ERR_NOMEM : 0;
+}
+
+static int
+load_sets(struct state *st, const struct conf *c, struct errmsg *msg_r)
+{
+	struct dataset *names = NULL;
+	int rc = options_set(c, "MustBeSigned", NULL, &names, msg_r);
+
+	if (rc == 0 && names != NULL)
+		rc = dataset_walk(names, add_name, st);
+	dataset_free(names);
+	if (rc == 0)
+		rc = options_set(
+		    c, "TrustSignaturesFrom", NULL, &st->trusted, msg_r);
+	return rc;
 }
 
 static int
@@ -84,11 +147,11 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	st->on_bad = action(c, "On-BadSignature");
 	st->on_no_key = action(c, "On-KeyNotFound");
 	st->on_none = action(c, "On-NoSignature");
-	if (st->verifier == NULL) {
-		errmsg_set(msg_r, "no memory");
-		return ERR_NOMEM;
-	}
-	return 0;
+	if (conf_bool(c, "Quarantine") && st->on_bad == VERDICT_ACCEPT)
+		st->on_bad = VERDICT_QUARANTINE;
+	st->strict = conf_bool(c, "StrictHeaders");
+	st->unprotected = (enum key_word)conf_word(c, "UnprotectedKey");
+	return st->verifier == NULL ? ERR_NOMEM : load_sets(st, c, msg_r);
 }
 
 static struct verdict
@@ -98,7 +161,9 @@ eoh(struct message *m)
 	const struct dkim_policy policy = {.min_bits = st->min_bits,
 	    .signatures = st->signatures,
 	    .drift = st->drift,
-	    .now = message_time(m)};
+	    .now = message_time(m),
+	    .must_sign = st->must_sign,
+	    .strict = st->strict};
 	struct job *job;
 
 	if (m->direction != DIRECTION_INBOUND || m->session->snap->dns == NULL)
@@ -125,14 +190,75 @@ body(struct message *m, const unsigned char *data, size_t len)
 	return verdict_none;
 }
 
+/* -- what it is worth -- */
+
+/* The domain of the one author, in A-labels; NULL: there are others, or none. */
+static const char *
+author(struct message *m)
+{
+	const struct hdr *h = hdr_find(&m->headers, "From");
+	struct addr from;
+	size_t n = 0;
+
+	if (h == NULL ||
+	    addr_list(&m->arena, h->value, h->value_len, &from, 1, &n) != 0)
+		return NULL;
+	return n == 1 ? idna_ascii(&m->arena, from.domain) : NULL;
+}
+
+static bool
+is_trusted(const struct state *st, const struct dkim_verdict *v,
+    const char *from)
+{
+	return st->trusted == NULL ||
+	    (from != NULL && strcasecmp(v->domain, from) == 0) ||
+	    dataset_has(st->trusted, v->domain) == 1;
+}
+
+/* What the admin thinks of signatures that pass. */
+static int
+weigh(const struct state *st, struct message *m, struct dkim_verdicts *all)
+{
+	const char *from;
+	struct dkim_verdict *list;
+
+	if (st->trusted == NULL && st->unprotected == KEY_NONE)
+		return 0;
+	from = author(m);
+	list = arena_alloc(&m->arena, (all->count + 1) * sizeof(*list));
+	if (list == NULL)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < all->count; i++) {
+		list[i] = all->list[i];
+		if (list[i].status != DKIM_STATUS_PASS)
+			continue;
+		if (!is_trusted(st, &list[i], from)) {
+			list[i].status = DKIM_STATUS_POLICY;
+			list[i].reason = "the signer is not trusted";
+		} else if (st->unprotected != KEY_NONE && !list[i].secure) {
+			list[i].status = st->unprotected == KEY_FAIL
+			    ? DKIM_STATUS_FAIL
+			    : DKIM_STATUS_NEUTRAL;
+			list[i].reason = "DNSSEC does not protect the key";
+		}
+		if (list[i].status != DKIM_STATUS_PASS)
+			list[i].cause = DKIM_CAUSE_UNTRUSTED;
+	}
+	all->list = list;
+	return 0;
+}
+
 /* -- what was found -- */
 
 static bool
-passed_for(const struct dkim_verdicts *v, const char *domain)
+passed_for(struct message *m, const char *domain)
 {
-	for (size_t i = 0; domain[0] != '\0' && i < v->count; i++) {
+	const struct dkim_verdicts *v = m->dkim;
+
+	domain = idna_ascii(&m->arena, domain);
+	for (size_t i = 0; domain != NULL && i < v->count; i++) {
 		if (v->list[i].status == DKIM_STATUS_PASS &&
-		    strcasecmp(v->list[i].domain, domain) == 0)
+		    strcmp(v->list[i].domain, domain) == 0)
 			return true;
 	}
 	return false;
@@ -142,14 +268,9 @@ passed_for(const struct dkim_verdicts *v, const char *domain)
 static bool
 passed_for_author(struct message *m)
 {
-	const struct hdr *h = hdr_find(&m->headers, "From");
-	struct addr from;
-	size_t n = 0;
+	const char *from = m->dkim->many_from ? NULL : author(m);
 
-	if (m->dkim->many_from || h == NULL)
-		return false;
-	return addr_list(&m->arena, h->value, h->value_len, &from, 1, &n) ==
-	    0 && n == 1 && passed_for(m->dkim, from.domain);
+	return from != NULL && passed_for(m, from);
 }
 
 static bool
@@ -158,7 +279,7 @@ passed_for_sender(struct message *m)
 	struct addr sender;
 
 	return addr_split(&m->arena, m->sender, &sender) == 0 &&
-	    passed_for(m->dkim, sender.domain);
+	    passed_for(m, sender.domain);
 }
 
 /* The names are SpamAssassin's. */
@@ -212,7 +333,9 @@ cause(const struct dkim_verdicts *v)
 		if (d->status == DKIM_STATUS_TEMPERROR)
 			return d->cause;
 		no_key |= d->cause == DKIM_CAUSE_NO_KEY;
+		/* Nothing was looked at where the form was not right. */
 		bad |= d->cause != DKIM_CAUSE_NO_KEY && !d->testing &&
+		    d->cause != DKIM_CAUSE_FORM &&
 		    d->status != DKIM_STATUS_NEUTRAL;
 	}
 	return bad ? DKIM_CAUSE_SIGNATURE
@@ -270,7 +393,8 @@ eom(struct message *m)
 		return verdict_none;
 	v = arena_alloc(&m->arena, sizeof(*v));
 	if (v == NULL ||
-	    dkim_verify_finish(job->verify, job->deadline_ms, v) != 0)
+	    dkim_verify_finish(job->verify, job->deadline_ms, v) != 0 ||
+	    weigh(message_state(m), m, v) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	m->dkim = v;
 	best = dkim_verdicts_best(v);
@@ -292,6 +416,7 @@ finish(struct message *m, const struct verdict *outcome)
 
 const struct stage stage_dkim = {
     .name = "dkim",
+    .check = true,
     .needs = NEED_EXACT_HEADERS,
     .holds = true,
     .options = options,

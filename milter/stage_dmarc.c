@@ -35,11 +35,36 @@ enum policy { POLICY_TAG, POLICY_QUARANTINE, POLICY_REJECT };
 static const char *const discoveries[] = {"treewalk", "psl", NULL};
 enum discovery { DISCOVERY_TREEWALK, DISCOVERY_PSL };
 
+#define DOMAIN "%domain%" /* in DMARCReply */
+
+static int
+check_reply(const char *value, struct errmsg *msg_r)
+{
+	const char *p = value;
+
+	while (*p >= 0x20 && *p < 0x7f)
+		p++;
+	if (*p == '\0')
+		return 0;
+	return errmsg_set(
+	    msg_r, "expected a text in ASCII, as SMTP replies are");
+}
+
 static const struct conf_option options[] = {
     {"DMARC", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
 	"judge inbound mail by DMARC; only where Mode has v", NULL},
     {"DMARCPolicy", CONF_WORD, 0, "tag", 0, 0, policies, NULL,
 	"how far a domain owner's policy is followed: tag only marks", NULL},
+    {"DMARCHold", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
+	"hold what a policy asks to be put into quarantine; no: let it pass",
+	NULL},
+    {"DMARCReply", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the words of a refusal, %domain% in them is the domain of From",
+	check_reply},
+    {"DMARCIgnoreHosts", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"hosts whose mail is not judged by DMARC", dataset_check},
+    {"DMARCIgnoreFrom", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"domains in From whose mail is not judged by DMARC", dataset_check},
     {"DMARCTrustedForwarders", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
 	"hosts that forward mail, whose DMARC failures count for nothing",
 	dataset_check},
@@ -56,14 +81,18 @@ static const struct conf_option options[] = {
 
 struct state {
 	enum policy policy;
-	struct pslist *psl; /* NULL: tree walk */
+	bool holds;
+	const char *reply;   /* NULL: the usual one */
+	struct pslist *psl;  /* NULL: tree walk */
+	struct hosts ignored_hosts;
+	struct dataset *ignored_from; /* NULL: none */
 	struct hosts forwarders;
 	struct dataset *lists; /* NULL: none */
 };
 
 /* One message, from the end of its header on. */
 struct job {
-	struct dmarc *dmarc;
+	struct dmarc *dmarc; /* NULL: it is not judged */
 	int64_t deadline_ms;
 };
 
@@ -73,6 +102,8 @@ unload(void *state)
 	struct state *st = state;
 
 	pslist_free(st->psl);
+	hosts_fini(&st->ignored_hosts);
+	dataset_free(st->ignored_from);
 	hosts_fini(&st->forwarders);
 	dataset_free(st->lists);
 	free(st);
@@ -115,7 +146,15 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 		return ERR_NOMEM;
 	*state_r = st;
 	st->policy = (enum policy)conf_word(c, "DMARCPolicy");
+	st->holds = conf_bool(c, "DMARCHold");
+	st->reply = conf_str(c, "DMARCReply");
 	rc = load_psl(c, &st->psl, msg_r);
+	if (rc == 0)
+		rc = hosts_load(
+		    c, "DMARCIgnoreHosts", NULL, &st->ignored_hosts, msg_r);
+	if (rc == 0)
+		rc = options_set(
+		    c, "DMARCIgnoreFrom", NULL, &st->ignored_from, msg_r);
 	if (rc == 0)
 		rc = hosts_load(c, "DMARCTrustedForwarders", NULL,
 		    &st->forwarders, msg_r);
@@ -123,6 +162,14 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 		rc = options_set(
 		    c, "DMARCMailingLists", NULL, &st->lists, msg_r);
 	return rc;
+}
+
+static bool
+is_listed(const struct dataset *set, struct arena *a, const char *domain)
+{
+	const char *name = idna_ascii(a, domain);
+
+	return name != NULL && dataset_has(set, name) == 1;
 }
 
 /* -- who wrote it -- */
@@ -161,15 +208,25 @@ find_authors(struct message *m, struct authors *who)
 		if (hdr_is(h, "From"))
 			rc = read_from(m, h, who);
 	}
-	if (rc == 0 && who->fields == 0)
-		rc = message_symbol(m, "MISSING_FROM", 1.0);
-	if (rc == 0 && who->fields > 1)
-		rc = message_symbol(m, "MULTIPLE_FROM", 2.0);
-	if (rc == 0 && who->unreadable) {
+	if (rc == 0 && who->unreadable)
 		who->domains[who->count++] = "";
-		rc = message_symbol(m, "FROM_INVALID", 2.0);
-	}
 	return rc;
+}
+
+/* Is it from somebody who is not to be judged?  Of several authors, only if all
+ * of them are. */
+static bool
+is_ignored(const struct state *st, struct message *m, const struct authors *who)
+{
+	if (hosts_match(&st->ignored_hosts, m->session))
+		return true;
+	if (st->ignored_from == NULL || who->count == 0)
+		return false;
+	for (size_t i = 0; i < who->count; i++) {
+		if (!is_listed(st->ignored_from, &m->arena, who->domains[i]))
+			return false;
+	}
+	return true;
 }
 
 /* The d= of a signature, roughly: it only says what to ask beforehand. */
@@ -228,7 +285,10 @@ eoh(struct message *m)
 	job = arena_alloc(&m->arena, sizeof(*job));
 	if (job == NULL || find_authors(m, &who) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	*job = (struct job){0};
 	*message_slot(m) = job;
+	if (is_ignored(st, m, &who))
+		return verdict_none;
 	job->deadline_ms = message_deadline(m);
 	job->dmarc =
 	    dmarc_start(dns, &m->arena, st->psl, who.domains, who.count);
@@ -287,15 +347,8 @@ static bool
 is_list(const struct state *st, struct arena *a,
     const struct dmarc_identifier *id)
 {
-	struct dataset_entry e;
-	const char *name =
-	    id->domain == NULL || id->unknown ? NULL
-					      : idna_ascii(a, id->domain);
-
-	if (name == NULL || dataset_get(st->lists, name, &e) != 0)
-		return false;
-	dataset_entry_fini(&e);
-	return true;
+	return id->domain != NULL && !id->unknown &&
+	    is_listed(st->lists, a, id->domain);
 }
 
 /* Is it from somebody whose failures are explained? */
@@ -320,17 +373,23 @@ static enum dmarc_policy
 enforce(const struct state *st, struct dmarc_result *r,
     enum dmarc_override excuse)
 {
+	enum dmarc_policy done;
+
 	if (r->disposition == DMARC_POLICY_NONE)
 		return DMARC_POLICY_NONE;
 	if (excuse != DMARC_OVERRIDE_NONE) {
 		r->override = excuse;
 		return DMARC_POLICY_NONE;
 	}
-	if (st->policy >= (enum policy)r->disposition)
-		return r->disposition;
-	r->override = DMARC_OVERRIDE_LOCAL;
-	return st->policy == POLICY_TAG ? DMARC_POLICY_NONE
-					: DMARC_POLICY_QUARANTINE;
+	done = r->disposition;
+	if (st->policy < (enum policy)done)
+		done = st->policy == POLICY_TAG ? DMARC_POLICY_NONE
+						: DMARC_POLICY_QUARANTINE;
+	if (done == DMARC_POLICY_QUARANTINE && !st->holds)
+		done = DMARC_POLICY_NONE;
+	if (done != r->disposition)
+		r->override = DMARC_OVERRIDE_LOCAL;
+	return done;
 }
 
 /* The names are SpamAssassin's, where it has one. */
@@ -382,21 +441,33 @@ note(struct message *m, const struct dmarc_result *r)
 }
 
 static struct verdict
-act(struct message *m, const struct dmarc_result *r, enum dmarc_policy done)
+refuse(const struct state *st, struct message *m, const struct dmarc_result *r)
 {
-	char *text;
+	const char *text = st->reply == NULL
+	    ? "Refused by the DMARC policy of " DOMAIN
+	    : st->reply;
+	const char *at = strstr(text, DOMAIN);
 	struct verdict v;
 
+	if (at != NULL)
+		text = arena_printf(&m->arena, "%.*s%s%s", (int)(at - text),
+		    text, r->domain, at + strlen(DOMAIN));
+	v = verdict_make(VERDICT_REJECT, text);
+	v.xcode = XCODE;
+	return v;
+}
+
+static struct verdict
+act(const struct state *st, struct message *m, const struct dmarc_result *r,
+    enum dmarc_policy done)
+{
 	if (done == DMARC_POLICY_NONE)
 		return verdict_none;
-	text = arena_printf(&m->arena, "%s the DMARC policy of %s",
-	    done == DMARC_POLICY_REJECT ? "Refused by" : "Held by", r->domain);
-	v = verdict_make(done == DMARC_POLICY_REJECT ? VERDICT_REJECT
-						     : VERDICT_QUARANTINE,
-	    text);
 	if (done == DMARC_POLICY_REJECT)
-		v.xcode = XCODE;
-	return v;
+		return refuse(st, m, r);
+	return verdict_make(VERDICT_QUARANTINE,
+	    arena_printf(&m->arena, "Held by the DMARC policy of %s",
+		r->domain));
 }
 
 static struct verdict
@@ -410,7 +481,9 @@ eom(struct message *m)
 	enum dmarc_override why;
 	enum dmarc_policy done;
 
-	if (job == NULL)
+	if (job != NULL && job->dmarc == NULL)
+		message_note(m, "dmarc", "ignored");
+	if (job == NULL || job->dmarc == NULL)
 		return verdict_none;
 	e.spf = spf_evidence(m);
 	e.dkim_count = dkim_evidence(m, dkim);
@@ -418,6 +491,9 @@ eom(struct message *m)
 	if (r == NULL ||
 	    dmarc_finish(job->dmarc, &e, job->deadline_ms, r) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	/* Section 5.3.1: there is no telling whose mail it is. */
+	if (r->result == DMARC_PASS && !has_one_from(&m->headers))
+		r->result = DMARC_PERMERROR;
 	why = excuse(st, m, &e);
 	done = enforce(st, r, why);
 	m->dmarc = r;
@@ -427,7 +503,7 @@ eom(struct message *m)
 	if (r->result == DMARC_TEMPERROR && st->policy != POLICY_TAG &&
 	    why == DMARC_OVERRIDE_NONE)
 		return verdict_error(VERDICT_E_DNS, "DMARC: no answer");
-	return act(m, r, done);
+	return act(st, m, r, done);
 }
 
 static void
@@ -442,6 +518,7 @@ finish(struct message *m, const struct verdict *outcome)
 
 const struct stage stage_dmarc = {
     .name = "dmarc",
+    .check = true,
     .holds = true,
     .options = options,
     .load = load,

@@ -93,7 +93,7 @@ const struct stage stage_iprev = {
 
 /* A failure is a result as others are: On-DNSError has no part in it. */
 static struct verdict
-rdns_eom(struct message *m)
+rdns_judge(struct message *m)
 {
 	/* RDNS_NONE is SpamAssassin's, and so is its score. */
 	static const struct {
@@ -120,7 +120,9 @@ rdns_eom(struct message *m)
 
 const struct stage stage_rdns = {
     .name = "rdns",
+    .check = true,
+    .xcode = "5.7.25", /* RFC 7372 section 3.3 */
     .load = load,
     .unload = unload,
-    .eom = rdns_eom,
+    .judge = rdns_judge,
 };

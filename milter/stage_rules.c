@@ -421,6 +421,7 @@ eom(struct message *m)
 
 const struct stage stage_rules = {
     .name = "rules",
+    .check = true,
     .needs = NEED_EXACT_HEADERS,
     .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_CHANGE) |
 	EDIT_BIT(EDIT_DELETE),

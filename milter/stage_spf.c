@@ -3,7 +3,7 @@
  * never refuses anything by itself.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Look-ups begin at MAIL and are collected at the end of the message.
+ * Look-ups begin at MAIL and are collected when the chain wants the result.
  */
 #include <limits.h>
 #include <string.h>
@@ -12,6 +12,7 @@
 #include "lib/conf/conf.h"
 #include "lib/err.h"
 #include "lib/spf/spf.h"
+#include "lib/utf8.h"
 #include "log.h"
 #include "snapshot.h"
 #include "stages.h"
@@ -124,9 +125,29 @@ weigh_pass(struct message *m, const struct spf_result **r)
 	return 0;
 }
 
+/* Add text that may not hold all octets: UTF-8 where the header may. */
+static void
+add_quoted(struct buf *b, const char *value, size_t len, bool utf8)
+{
+	for (size_t i = 0; i < len;) {
+		unsigned char c = (unsigned char)value[i];
+		size_t n = c >= 0x20 && c < 0x7f;
+
+		if (c >= 0x80 && utf8)
+			n = utf8_length(value + i, len - i);
+		if (c == '"' || c == '\\')
+			buf_char(b, '\\');
+		if (n == 0)
+			buf_char(b, '?');
+		else
+			buf_add(b, value + i, n);
+		i += n == 0 ? 1 : n;
+	}
+}
+
 /* key=value; anything but a dot-atom is quoted (RFC 5322 section 3.2). */
 static void
-add_pair(struct buf *b, const char *key, const char *value)
+add_pair(struct buf *b, const char *key, const char *value, bool utf8)
 {
 	size_t len = strnlen(value, QUOTED_MAX);
 	bool atom = len > 0 && value[0] != '.' && value[len - 1] != '.';
@@ -139,13 +160,7 @@ add_pair(struct buf *b, const char *key, const char *value)
 			atom = false;
 	}
 	buf_printf(b, ";\n\t%s=%s", key, atom ? "" : "\"");
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)value[i];
-
-		if (c == '"' || c == '\\')
-			buf_char(b, '\\');
-		buf_char(b, c < 0x20 || c > 0x7e ? '?' : (char)c);
-	}
+	add_quoted(b, value, len, utf8);
 	if (!atom)
 		buf_char(b, '"');
 }
@@ -155,21 +170,22 @@ static int
 add_received(struct message *m, const struct spf_result *r)
 {
 	const struct session *s = m->session;
+	bool utf8 = message_is_utf8(m);
 	struct buf b = BUF_INIT;
 	int rc = ERR_NOMEM;
 
 	buf_str(&b, spf_outcome_text(r->result));
 	buf_str(&b, " identity=");
 	buf_str(&b, r->scope == SPF_HELO ? "helo" : "mailfrom");
-	add_pair(&b, "client-ip", s->client_ip);
-	add_pair(&b, "envelope-from", m->sender);
-	add_pair(&b, "helo", s->helo == NULL ? "" : s->helo);
+	add_pair(&b, "client-ip", s->client_ip, utf8);
+	add_pair(&b, "envelope-from", m->sender, utf8);
+	add_pair(&b, "helo", s->helo == NULL ? "" : s->helo, utf8);
 	if (s->host != NULL)
-		add_pair(&b, "receiver", s->host);
+		add_pair(&b, "receiver", s->host, utf8);
 	if (r->mechanism != NULL)
-		add_pair(&b, "mechanism", r->mechanism);
+		add_pair(&b, "mechanism", r->mechanism, utf8);
 	if (r->reason != NULL)
-		add_pair(&b, "problem", r->reason);
+		add_pair(&b, "problem", r->reason, utf8);
 	if (!b.failed)
 		rc = edit_want(&m->edits, &m->arena, EDIT_INSERT, 0, FIELD,
 		    buf_text(&b));
@@ -194,7 +210,7 @@ add_symbols(struct message *m)
 }
 
 static struct verdict
-eom(struct message *m)
+judge(struct message *m)
 {
 	struct spf *spf = *message_slot(m);
 	const struct spf_result *mfrom, *helo;
@@ -229,11 +245,13 @@ finish(struct message *m, const struct verdict *outcome)
 
 const struct stage stage_spf = {
     .name = "spf",
+    .check = true,
+    .xcode = "5.7.23", /* RFC 7372 section 3.2 */
     .edits = EDIT_BIT(EDIT_INSERT),
     .options = options,
     .load = load,
     .unload = unload,
     .mail = mail,
-    .eom = eom,
+    .judge = judge,
     .finish = finish,
 };

@@ -302,6 +302,40 @@ conf_warn(struct conf *c, const char *fmt, ...)
 	return 0;
 }
 
+/* Is it what the file says already? */
+static bool
+is_same(const struct conf_value *v, const char *value, long number)
+{
+	if (v->row->type == CONF_STR || v->row->type == CONF_SET)
+		return v->n > 0 && strcmp(v->text[v->n - 1], value) == 0;
+	return v->number == number;
+}
+
+int
+conf_take(struct conf *c, const char *keyword, const char *value,
+    const char *where, struct errmsg *msg_r)
+{
+	struct conf_value *v = conf_find(c, keyword);
+	struct errmsg why;
+	long number = 0;
+
+	assert(v != NULL && v->row->type < CONF_LIST &&
+	    !(v->row->flags & CONF_MULTI));
+	if (conf_judge(v->row, value, &number, &why) != 0)
+		return errmsg_set(msg_r, "%s: %s: %s", where,
+		    v->row->keyword, why.text);
+	if (v->where != NULL && is_same(v, value, number))
+		return 0;
+	if (v->where != NULL)
+		return conf_warn(c, "%s: %s: also given at %s; this one counts",
+		    v->where, v->row->keyword, where);
+	value_clear(v);
+	v->number = number;
+	v->where = strdup(where);
+	return v->where == NULL ? ERR_NOMEM
+				: conf_value_add(v, value, strlen(value));
+}
+
 /* -- asking -- */
 
 struct conf_value *

@@ -109,6 +109,19 @@ const char *conf_section_list(
 const char *conf_section_str(
     const struct conf_section *s, const char *keyword);
 
+/*
+ * For who reads another program's configuration into this one, before anybody
+ * else has it: give a keyword (no section, none that may be repeated) a value as
+ * if it were written at `where`.  What its own file says counts; if that is
+ * something else, a warning names both.  0, ERR_CONFIG and in *msg_r what was
+ * expected, behind `where`; or ERR_NOMEM.
+ */
+int conf_take(struct conf *c, const char *keyword, const char *value,
+    const char *where, struct errmsg *msg_r);
+/* Add a warning.  ERR_NOMEM, or 0. */
+int conf_warn(struct conf *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* Warning i in words (`file:line: Keyword: ...`); NULL: no more. */
 const char *conf_warning(const struct conf *c, size_t i);
 

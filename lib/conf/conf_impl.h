@@ -57,8 +57,4 @@ int conf_value_add(struct conf_value *v, const char *text, size_t len);
 /* Give a value that was not written its default. */
 int conf_value_default(struct conf_value *v);
 
-/* Append a warning.  ERR_NOMEM or 0. */
-int conf_warn(struct conf *c, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
 #endif

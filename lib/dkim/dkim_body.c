@@ -42,13 +42,14 @@ struct dkim_body {
 };
 
 struct dkim_body *
-dkim_body_new(enum dkim_canon canon)
+dkim_body_new(const EVP_MD *sha256, enum dkim_canon canon)
 {
-	return dkim_body_new_limited(canon, UINT64_MAX);
+	return dkim_body_new_limited(sha256, canon, UINT64_MAX);
 }
 
 struct dkim_body *
-dkim_body_new_limited(enum dkim_canon canon, uint64_t octets)
+dkim_body_new_limited(
+    const EVP_MD *sha256, enum dkim_canon canon, uint64_t octets)
 {
 	struct dkim_body *b = malloc(sizeof(*b));
 
@@ -59,8 +60,7 @@ dkim_body_new_limited(enum dkim_canon canon, uint64_t octets)
 	b->canon = canon;
 	b->limit = octets;
 	b->md = EVP_MD_CTX_new();
-	if (b->md == NULL ||
-	    EVP_DigestInit_ex(b->md, EVP_sha256(), NULL) != 1) {
+	if (b->md == NULL || EVP_DigestInit_ex(b->md, sha256, NULL) != 1) {
 		dkim_body_free(b);
 		return NULL;
 	}

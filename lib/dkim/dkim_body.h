@@ -23,11 +23,16 @@
 #define DKIM_BODY_HASH_SIZE 32 /* SHA-256 */
 
 struct dkim_body;
+struct evp_md_st; /* OpenSSL's EVP_MD */
 
-/* NULL: no memory, or no SHA-256 to be had. */
-struct dkim_body *dkim_body_new(enum dkim_canon canon);
+/* sha256 is EVP_sha256(), or one fetched: looking for it each time costs as
+ * much as a short body.  It must outlive the hash.  NULL: no memory, or no
+ * SHA-256 to be had. */
+struct dkim_body *dkim_body_new(
+    const struct evp_md_st *sha256, enum dkim_canon canon);
 /* The same of the first octets of the canonical form only (l=). */
-struct dkim_body *dkim_body_new_limited(enum dkim_canon canon, uint64_t octets);
+struct dkim_body *dkim_body_new_limited(
+    const struct evp_md_st *sha256, enum dkim_canon canon, uint64_t octets);
 void dkim_body_free(struct dkim_body *b);
 
 void dkim_body_add(struct dkim_body *b, const void *bytes, size_t len);

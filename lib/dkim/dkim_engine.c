@@ -7,12 +7,14 @@
 #include <sys/types.h>
 
 #include <opendkim/dkim.h>
+#include <openssl/evp.h>
 
 #include "lib/buf.h"
 #include "lib/dkim/dkim_key.h"
 
 struct dkim_engine {
 	DKIM_LIB *lib;
+	EVP_MD *sha256;
 };
 
 /* The hashes are there: no key is looked up, nothing is verified. */
@@ -38,7 +40,8 @@ dkim_engine_new(void)
 	if (e == NULL)
 		return NULL;
 	e->lib = dkim_init(NULL, NULL);
-	if (e->lib == NULL ||
+	e->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	if (e->lib == NULL || e->sha256 == NULL ||
 	    dkim_options(e->lib, DKIM_OP_SETOPT, DKIM_OPTS_CLOCKDRIFT, &drift,
 		sizeof(drift)) != DKIM_STAT_OK ||
 	    dkim_options(e->lib, DKIM_OP_SETOPT, DKIM_OPTS_FLAGS, &flags,
@@ -57,7 +60,14 @@ dkim_engine_free(struct dkim_engine *e)
 		return;
 	if (e->lib != NULL)
 		dkim_close(e->lib);
+	EVP_MD_free(e->sha256);
 	free(e);
+}
+
+const EVP_MD *
+dkim_engine_sha256(const struct dkim_engine *e)
+{
+	return e->sha256;
 }
 
 struct dkim *

@@ -16,6 +16,10 @@
 
 struct buf;
 struct dkim; /* the library's handle: one header */
+struct evp_md_st;
+
+/* For dkim_body_new; lives as long as the engine. */
+const struct evp_md_st *dkim_engine_sha256(const struct dkim_engine *e);
 
 /* NULL: no memory. */
 struct dkim *dkim_engine_begin(const struct dkim_engine *e);

@@ -9,6 +9,7 @@
 #include "lib/dkim/dkim_sign_impl.h"
 #include "lib/dkim/dkim_tags.h"
 #include "lib/err.h"
+#include "lib/idna.h"
 #include "lib/hdr.h"
 
 #define FIELD_OCTETS 32768 /* of the field; the engine stumbles over 64 K */
@@ -89,6 +90,14 @@ lower(char *s)
 		*s = (char)tolower((unsigned char)*s);
 }
 
+/* A name in A-labels (RFC 8616 section 5); NULL: it is none. */
+static const char *
+alabels(struct work *w, const char *name)
+{
+	name = idna_alabels(w->arena, name);
+	return name != NULL && dkim_sign_domain_ok(name) ? name : NULL;
+}
+
 static void
 take_domain(struct work *w)
 {
@@ -99,11 +108,13 @@ take_domain(struct work *w)
 
 	if (d == NULL || s == NULL)
 		return;
-	if (!dkim_sign_domain_ok(d)) {
+	d = alabels(w, d);
+	s = alabels(w, s);
+	if (d == NULL) {
 		malformed(w, "the signature's d= is not a domain name");
 		return;
 	}
-	if (!dkim_sign_domain_ok(s)) {
+	if (s == NULL) {
 		malformed(w, "the signature's s= is not a selector");
 		return;
 	}
@@ -153,18 +164,33 @@ unquote(char *text)
 }
 
 /* Section 3.5, i=: in d= or below it. */
+static bool
+is_within(const char *name, const char *d)
+{
+	size_t len = strlen(name), d_len = strlen(d);
+
+	return len >= d_len && strcasecmp(name + len - d_len, d) == 0 &&
+	    (len == d_len || name[len - d_len - 1] == '.');
+}
+
+/* i=, its domain in A-labels, if that is where it may be. */
 static void
 check_identity(struct work *w, const char *identity)
 {
 	const char *at = strrchr(identity, '@'), *d = w->f->verdict.domain;
-	size_t len, d_len = strlen(d);
+	const char *name = at == NULL ? NULL : alabels(w, at + 1);
 
-	len = at == NULL ? 0 : strlen(at + 1);
-	if (len < d_len || strcasecmp(at + 1 + len - d_len, d) != 0 ||
-	    (len > d_len && at[len - d_len] != '.') ||
-	    !dkim_sign_domain_ok(at + 1))
+	if (name == NULL || !is_within(name, d)) {
 		malformed(w, "the signature's i= is not in its d=");
-	w->f->subdomain = len > d_len;
+		return;
+	}
+	w->f->subdomain = strlen(name) > strlen(d);
+	if (w->f->verdict.reason != NULL)
+		return;
+	w->f->verdict.identity = arena_printf(
+	    w->arena, "%.*s@%s", (int)(at - identity), identity, name);
+	if (w->f->verdict.identity == NULL)
+		w->error = ERR_NOMEM;
 }
 
 static void
@@ -196,8 +222,6 @@ take_identity(struct work *w)
 		return;
 	}
 	check_identity(w, text);
-	if (v->reason == NULL)
-		v->identity = text;
 }
 
 static void
@@ -390,6 +414,23 @@ take_body_hash(struct work *w)
 		memcpy(w->f->body_hash, bytes, len);
 }
 
+/* Where the value of b= is, and the white space around it. */
+static void
+find_b(struct work *w, const struct hdr *h)
+{
+	const struct dkim_tag *t = dkim_tags_find(&w->tags, "b");
+	const char *end = h->value + h->value_len, *p;
+
+	if (t == NULL)
+		return;
+	for (p = t->value; p[-1] != '='; p--)
+		;
+	w->f->b_at = (size_t)(p - h->value);
+	for (p = t->value + t->value_len; p < end && *p != ';'; p++)
+		;
+	w->f->b_end = (size_t)(p - h->value);
+}
+
 static void
 take_signature(struct work *w)
 {
@@ -451,7 +492,10 @@ dkim_field_read(struct arena *a, const struct hdr *h,
 	take_rest(&w);
 	take_body_hash(&w);
 	take_signature(&w);
+	find_b(&w, h);
 	f_r->plain = f_r->verdict.reason == NULL && b_is_plain(&w.tags);
+	for (size_t i = 0; i < h->value_len; i++)
+		f_r->utf8 |= (unsigned char)h->value[i] >= 0x80;
 	take_times(&w);
 	if (!f_r->plain)
 		dkim_field_fault(f_r, DKIM_STATUS_NEUTRAL, DKIM_CAUSE_LIMIT,

@@ -27,6 +27,7 @@ struct dkim_field {
 	/* status NEUTRAL with no reason: nothing is wrong so far */
 	struct dkim_verdict verdict;
 	bool plain; /* the header engine may see it, whatever the verdict */
+	bool utf8;  /* it has octets that the engine does not take */
 	enum dkim_key_type type;
 	enum dkim_canon header, body;
 	const char *const *names; /* h=, NULL-ended */
@@ -37,6 +38,8 @@ struct dkim_field {
 	unsigned char body_hash[DKIM_BODY_HASH_SIZE]; /* bh= */
 	const unsigned char *sig; /* b= */
 	size_t sig_len;
+	size_t b_at, b_end; /* b= in the field's value, with the white space
+	    around it */
 };
 
 /* Strings are in the arena.  0, or ERR_NOMEM. */

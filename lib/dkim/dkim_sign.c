@@ -40,7 +40,8 @@ dkim_sign_new(struct dkim_engine *e, unsigned canons)
 	for (unsigned c = 0; c < CANONS; c++) {
 		if ((canons & DKIM_CANON_BIT(c)) == 0)
 			continue;
-		s->body[c] = dkim_body_new((enum dkim_canon)c);
+		s->body[c] = dkim_body_new(
+		    dkim_engine_sha256(e), (enum dkim_canon)c);
 		if (s->body[c] == NULL) {
 			dkim_sign_free(s);
 			return NULL;

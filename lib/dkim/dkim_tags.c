@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/dkim/dkim_tags.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "lib/arena.h"
@@ -182,26 +183,29 @@ dkim_tag_base64(const struct dkim_tag *tag, struct arena *a,
 {
 	unsigned char *to = arena_alloc(a, tag->value_len * 3 / 4 + 1);
 	size_t digits = 0, pad = 0;
-	unsigned long bits = 0;
+	uint32_t bits = 0;
+	unsigned have = 0; /* bits that are not written yet */
 
 	if (to == NULL)
 		return ERR_NOMEM;
 	*bytes_r = to;
 	for (size_t i = 0; i < tag->value_len; i++) {
-		int d = digit(tag->value[i]);
+		char c = tag->value[i];
+		int d = digit(c);
 
-		if (is_space(tag->value[i]))
-			continue;
-		if (tag->value[i] == '=') {
+		if (d >= 0 && pad == 0) {
+			digits++;
+			bits = bits << 6 | (uint32_t)d;
+			have += 6;
+			if (have >= 8) {
+				have -= 8;
+				*to++ = (unsigned char)(bits >> have);
+			}
+		} else if (c == '=') {
 			pad++;
-			continue;
-		}
-		if (d < 0 || pad > 0)
+		} else if (!is_space(c)) {
 			return ERR_SYNTAX;
-		bits = (bits << 6 | (unsigned long)d) & 0xffffff;
-		if (++digits % 4 != 1)
-			*to++ = (unsigned char)(bits >>
-			    (8 - digits % 4 * 2) % 8);
+		}
 	}
 	*len_r = (size_t)(to - *bytes_r);
 	if (digits % 4 == 1 || (pad > 0 && (digits + pad) % 4 != 0) || pad > 2)

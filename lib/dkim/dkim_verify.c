@@ -15,12 +15,14 @@
 #include "lib/buf.h"
 #include "lib/dkim/dkim_engine.h"
 #include "lib/dkim/dkim_field.h"
+#include "lib/dkim/dkim_header.h"
 #include "lib/dkim/dkim_keyring.h"
 #include "lib/dkim/dkim_record.h"
 #include "lib/dkim/dkim_sign_impl.h"
 #include "lib/dns.h"
 #include "lib/err.h"
 #include "lib/hdr.h"
+#include "lib/idna.h"
 
 #define BLOCK 64 /* octets looked at together */
 #define SIGS DKIM_VERIFY_SIGNATURES_MAX
@@ -136,7 +138,7 @@ read_fields(struct dkim_verify *v)
 	return 0;
 }
 
-/* The author's domain; NULL: none that could be read. */
+/* The author's domain in A-labels; NULL: none that could be read. */
 static const char *
 author_domain(const struct dkim_verify *v)
 {
@@ -146,7 +148,7 @@ author_domain(const struct dkim_verify *v)
 
 	if (h != NULL)
 		addr_list(v->arena, h->value, h->value_len, &from, 1, &n);
-	return n == 0 || from.domain[0] == '\0' ? NULL : from.domain;
+	return n == 0 ? NULL : idna_ascii(v->arena, from.domain);
 }
 
 /* Is one of the domains the other, or below it? */
@@ -211,14 +213,15 @@ is_plain(const struct dkim_verify *v, const struct hdr *h)
 {
 	for (size_t i = 0; i < v->count; i++) {
 		if (v->sigs[i].hdr == h)
-			return v->sigs[i].f.plain;
+			return v->sigs[i].f.plain && !v->sigs[i].f.utf8;
 	}
 	return false;
 }
 
 /* Give the engine what signature s is over, and nothing else: the fields it
  * names, in the order of the message.  *at_r is its place among the signatures
- * fed.  NULL: done; otherwise why not, in words. */
+ * fed.  Without an engine (d) they are only looked at.  NULL: done; otherwise
+ * why not, in words. */
 static const char *
 feed_all(const struct dkim_verify *v, const struct sig *s, struct dkim *d,
     struct buf *field, size_t *at_r)
@@ -228,7 +231,7 @@ feed_all(const struct dkim_verify *v, const struct sig *s, struct dkim *d,
 	buf_reset(field);
 	dkim_engine_field(
 	    field, DKIM_FIELD_SPARE, strlen(DKIM_FIELD_SPARE), "", 0);
-	if (!dkim_engine_feed(d, field))
+	if (d != NULL && !dkim_engine_feed(d, field))
 		return "the header can't be hashed";
 	for (const struct hdr *h = v->headers->first; h != NULL; h = h->next) {
 		bool is_sig = dkim_sign_is(h, DKIM_FIELD_NAME);
@@ -239,16 +242,32 @@ feed_all(const struct dkim_verify *v, const struct sig *s, struct dkim *d,
 		if (++fed > DKIM_VERIFY_FIELDS_MAX ||
 		    octets > DKIM_VERIFY_OCTETS_MAX)
 			return "the header is too large to verify";
-		if (is_sig ? !is_plain(v, h) : !dkim_field_ok(h))
+		if (is_sig && d != NULL ? !is_plain(v, h) : !dkim_field_ok(h))
 			return "a signed field is of a form that can't be "
 			       "verified";
 		if (h == s->hdr)
 			*at_r = sigs;
 		sigs += is_sig;
-		if (!feed(d, field, h))
+		if (d != NULL && !feed(d, field, h))
 			return "the header can't be hashed";
 	}
 	return NULL;
+}
+
+/* The engine does not take it: do without. */
+static int
+hash_utf8(struct dkim_verify *v, struct sig *s)
+{
+	struct buf field = BUF_INIT;
+	size_t at;
+	const char *why = feed_all(v, s, NULL, &field, &at);
+
+	buf_fini(&field);
+	if (why == NULL)
+		return dkim_header_hash(v->headers, s->hdr, &s->f, s->hash);
+	dkim_field_fault(
+	    &s->f, DKIM_STATUS_NEUTRAL, DKIM_CAUSE_LIMIT, why);
+	return 0;
 }
 
 static int
@@ -287,6 +306,9 @@ same_body(const struct dkim_field *a, const struct dkim_field *b)
 static int
 want_body(struct dkim_verify *v, struct sig *s)
 {
+	const struct evp_md_st *sha256 =
+	    dkim_engine_sha256(v->verifier->engine);
+
 	for (struct sig *o = v->sigs; o < s; o++) {
 		if (o->body != NULL && same_body(&o->f, &s->f)) {
 			s->body = o->body;
@@ -294,8 +316,8 @@ want_body(struct dkim_verify *v, struct sig *s)
 		}
 	}
 	s->body = s->f.limited
-	    ? dkim_body_new_limited(s->f.body, s->f.length)
-	    : dkim_body_new(s->f.body);
+	    ? dkim_body_new_limited(sha256, s->f.body, s->f.length)
+	    : dkim_body_new(sha256, s->f.body);
 	if (s->body == NULL)
 		return ERR_NOMEM;
 	v->bodies[v->body_count++] = s->body;
@@ -321,6 +343,21 @@ want_key(struct dkim_verify *v, struct sig *s)
 	return 0;
 }
 
+/* The header as a whole may rule out any pass. */
+static void
+check_header(const struct dkim_verify *v, struct sig *s)
+{
+	if (v->from_count == 0)
+		dkim_field_fault(&s->f, DKIM_STATUS_PERMERROR,
+		    DKIM_CAUSE_SIGNATURE, "there is no From field");
+	else if (v->policy.strict && hdr_repeated(v->headers) != NULL)
+		dkim_field_fault(&s->f, DKIM_STATUS_PERMERROR, DKIM_CAUSE_FORM,
+		    "a header field is there too often");
+	else if (v->policy.strict && hdr_missing(v->headers) != NULL)
+		dkim_field_fault(&s->f, DKIM_STATUS_PERMERROR, DKIM_CAUSE_FORM,
+		    "a header field is missing");
+}
+
 static int
 begin(struct dkim_verify *v)
 {
@@ -328,16 +365,14 @@ begin(struct dkim_verify *v)
 
 	choose(v);
 	for (struct sig *s = v->sigs; rc == 0 && s < v->sigs + v->count; s++) {
-		if (v->from_count == 0)
-			dkim_field_fault(&s->f, DKIM_STATUS_PERMERROR,
-			    DKIM_CAUSE_SIGNATURE, "there is no From field");
+		check_header(v, s);
 		if (is_pending(s))
 			rc = want_key(v, s);
 	}
 	/* Hashing, while the questions are on their way. */
 	for (struct sig *s = v->sigs; rc == 0 && s < v->sigs + v->count; s++) {
 		if (is_pending(s))
-			rc = hash_header(v, s);
+			rc = s->f.utf8 ? hash_utf8(v, s) : hash_header(v, s);
 		if (rc == 0 && is_pending(s))
 			rc = want_body(v, s);
 	}
@@ -508,11 +543,33 @@ check_body(struct sig *s)
 		    "the body was changed");
 }
 
-/* It verifies; is it good enough? */
+/* Is one of these fields there, and not signed? */
+static bool
+leaves_out(const struct dkim_verify *v, const struct sig *s)
+{
+	const char *const *must = v->policy.must_sign;
+
+	for (; must != NULL && *must != NULL; must++) {
+		const struct hdr *h = hdr_find(v->headers, *must);
+
+		if (h != NULL && !dkim_sign_named(h, s->f.names))
+			return true;
+	}
+	return false;
+}
+
+/* It verifies; is it good enough?  Of two From fields there is no telling which
+ * one a reader is shown. */
 static void
 check_policy(const struct dkim_verify *v, struct sig *s)
 {
-	if (s->f.type == DKIM_KEY_RSA &&
+	if (v->from_count > 1)
+		fault(s, DKIM_STATUS_POLICY, DKIM_CAUSE_FIELDS,
+		    "there is more than one From field");
+	else if (leaves_out(v, s))
+		fault(s, DKIM_STATUS_POLICY, DKIM_CAUSE_FIELDS,
+		    "a field is not signed that has to be");
+	else if (s->f.type == DKIM_KEY_RSA &&
 	    s->f.verdict.bits < v->policy.min_bits)
 		fault(s, DKIM_STATUS_POLICY, DKIM_CAUSE_WEAK,
 		    "the key is too short");

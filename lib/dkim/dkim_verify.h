@@ -55,7 +55,10 @@ enum dkim_cause {
 	DKIM_CAUSE_WEAK,      /* algorithm, or length of the key */
 	DKIM_CAUSE_EXPIRED,   /* x= has passed, or t= is still to come */
 	DKIM_CAUSE_LENGTH,    /* l= leaves a part of the body unsigned */
+	DKIM_CAUSE_FORM,      /* the header is not as RFC 5322 has it */
+	DKIM_CAUSE_FIELDS,    /* a field is there too often, or not signed */
 	DKIM_CAUSE_LINES,     /* the body has a CR or LF that ends no line */
+	DKIM_CAUSE_UNTRUSTED, /* the signer, or the key; said by others */
 	DKIM_CAUSE_LIMIT,     /* a limit above, or policy's */
 	DKIM_CAUSE_INTERNAL,  /* no memory, or no cryptography */
 };
@@ -66,9 +69,11 @@ struct dkim_verdict {
 	enum dkim_status status;
 	enum dkim_cause cause;
 	const char *reason;    /* constant words; NULL for a pass */
-	const char *domain;    /* d=, in lower case; NULL: can't be read */
-	const char *selector;  /* s=; NULL likewise */
-	const char *identity;  /* i=, "@" and d= without one; NULL likewise */
+	/* U-labels are A-labels here (RFC 8616 section 5); NULL: can't be
+	 * read. */
+	const char *domain;    /* d=, in lower case */
+	const char *selector;  /* s= */
+	const char *identity;  /* i=, "@" and d= without one */
 	const char *algorithm; /* a=; NULL likewise */
 	const char *b;         /* the first 8 characters of b= (RFC 6008);
 	    NULL likewise */
@@ -101,6 +106,10 @@ struct dkim_policy {
 	    means the cap */
 	time_t drift;      /* seconds that clocks may differ by */
 	time_t now;
+	const char *const *must_sign; /* fields that a pass must be over where
+	    they are there, NULL-ended; NULL: those of the standard only */
+	bool strict; /* nothing passes where a field is not as often there as
+	    RFC 5322 section 3.6 has it */
 };
 
 struct dkim_verify;

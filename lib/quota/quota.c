@@ -41,6 +41,7 @@ struct claim {
 	enum mode mode;
 	uint64_t version;
 	uint64_t now; /* table time */
+	unsigned over; /* the ring that STEP_OVER was said of */
 	struct claim_ring {
 		bool used; /* takes part */
 		bool touched; /* its cell was changed, in this map */
@@ -364,6 +365,7 @@ claim_put_all(struct claim *c)
 			if (!c->ring[i].used)
 				continue;
 			step = claim_put(c, i);
+			c->over = i;
 			if (step != STEP_OK)
 				return step;
 		}
@@ -373,11 +375,12 @@ claim_put_all(struct claim *c)
 }
 
 static enum step
-claim_sum(const struct claim *c)
+claim_sum(struct claim *c)
 {
 	for (unsigned i = 0; i < c->m->rings; i++) {
 		const struct claim_ring *r = &c->ring[i];
 
+		c->over = i;
 		if (r->used && r->limited &&
 		    ring_sum(slot_cells(c->m, c->s, i), r->tick) > r->limit)
 			return STEP_OVER;
@@ -538,18 +541,20 @@ claim_refusal(struct claim *c, struct quota_refusal *refusal_r)
 	return over;
 }
 
-/* The last resort for why: others were in the way for a moment. */
+/* The last resort for why: others were in the way for a moment, of the ring
+ * that was over last.  (One without a limit is over when a cell can't hold
+ * more: then it stands for itself.) */
 static void
 claim_contended(struct claim *c, struct quota_refusal *refusal_r)
 {
-	if (refusal_r == NULL)
-		return;
-	for (unsigned i = 0; i < c->m->rings; i++) {
-		if (!c->ring[i].used || !c->ring[i].limited)
-			continue;
-		*refusal_r = (struct quota_refusal){.limit = *c->limits[i],
-		    .used = c->limits[i]->limit, .retry_s = 1};
-	}
+	const struct claim_ring *r = &c->ring[c->over];
+	struct quota_limit limit = {r->kind, (uint32_t)desc_window(r->desc),
+	    QUOTA_LIMIT_MAX};
+
+	if (refusal_r != NULL)
+		*refusal_r = (struct quota_refusal){.limit = r->limited ?
+		    *c->limits[c->over] : limit, .used = r->limited ?
+		    r->limit : QUOTA_LIMIT_MAX, .retry_s = 1};
 }
 
 /* Not all of it: half a kilobyte would be cleared for nothing. */

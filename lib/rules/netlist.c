@@ -200,42 +200,122 @@ put(struct netlist *l, const struct net *net)
 	return 0;
 }
 
+static bool
+holds(const struct net *outer, const struct net *inner)
+{
+	return memcmp(outer->from, inner->from, 16) <= 0 &&
+	    memcmp(inner->to, outer->to, 16) <= 0;
+}
+
+/* The first that holds all of it; NULL: none does. */
+static const struct net *
+find(const struct netlist *l, const struct net *net)
+{
+	for (size_t i = 0; l != NULL && i < l->count; i++) {
+		if (holds(&l->nets[i], net))
+			return &l->nets[i];
+	}
+	return NULL;
+}
+
+/* 127.0.0.0/8 and ::1 */
+static bool
+is_loopback(const struct net *net)
+{
+	static const struct net v4 = {
+		.from = {[10] = 0xff, 0xff, 127},
+		.to = {[10] = 0xff, 0xff, 127, 0xff, 0xff, 0xff}};
+	static const struct net v6 = {.from = {[15] = 1}, .to = {[15] = 1}};
+
+	return holds(&v4, net) || holds(&v6, net);
+}
+
+static bool
+parse(const char *entry, struct net *net)
+{
+	char text[ENTRY_MAX];
+	size_t len;
+
+	*net = (struct net){.negated = *entry == '!'};
+	len = strlen(entry + net->negated);
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, entry + net->negated, len + 1);
+	return read_net(text, net);
+}
+
 int
 netlist_add(struct netlist *l, const char *entry, struct errmsg *msg_r)
 {
-	struct net net = {.negated = *entry == '!'};
-	char text[ENTRY_MAX];
-	size_t len = strlen(entry + net.negated);
+	struct net net;
 
-	if (len < sizeof(text)) {
-		memcpy(text, entry + net.negated, len + 1);
-		if (read_net(text, &net))
-			return put(l, &net);
-	}
-	return errmsg_set(msg_r,
-	    "%.100s: not an address or network, such as 192.0.2.1, "
-	    "192.168.0.0/16, 10. or 2001:db8::/32", entry);
+	if (!parse(entry, &net))
+		return errmsg_set(msg_r,
+		    "%.100s: not an address or network, such as 192.0.2.1, "
+		    "192.168.0.0/16, 10. or 2001:db8::/32", entry);
+	return find(l, &net) == NULL ? put(l, &net) : 0;
+}
+
+bool
+netlist_decides(const struct netlist *l, const char *entry,
+    struct errmsg *msg_r)
+{
+	struct net net;
+	const struct net *earlier =
+	    parse(entry, &net) ? find(l, &net) : NULL;
+
+	if (earlier == NULL)
+		return false;
+	errmsg_set(msg_r,
+	    "%.100s has no effect: an entry before it already %s it", entry,
+	    earlier->negated ? "excludes" : "includes");
+	return true;
+}
+
+/* The address as a net of one. */
+static bool
+one_address(const char *ip, struct net *net)
+{
+	char text[INET6_ADDRSTRLEN];
+	size_t len = strlen(ip);
+	unsigned bits;
+
+	if (len >= sizeof(text))
+		return false;
+	memcpy(text, ip, len + 1);
+	if (!read_addr(text, net->from, &bits) || bits != 128)
+		return false;
+	memcpy(net->to, net->from, sizeof(net->to));
+	return true;
 }
 
 bool
 netlist_has(const struct netlist *l, const char *ip)
 {
-	uint8_t addr[16];
-	unsigned bits;
-	char text[INET6_ADDRSTRLEN];
-	size_t len = strlen(ip);
+	return netlist_has_within(l, ip, NULL);
+}
 
-	if (l == NULL || len >= sizeof(text))
-		return false;
-	memcpy(text, ip, len + 1);
-	if (!read_addr(text, addr, &bits) || bits != 128)
-		return false;
-	for (size_t i = 0; i < l->count; i++) {
-		const struct net *n = &l->nets[i];
+bool
+netlist_has_within(const struct netlist *l, const char *ip,
+    const struct netlist *within)
+{
+	struct net net;
 
-		if (memcmp(addr, n->from, 16) >= 0 &&
-		    memcmp(addr, n->to, 16) <= 0)
-			return !n->negated;
+	if (!one_address(ip, &net))
+		return false;
+	for (size_t i = 0; l != NULL && i < l->count; i++) {
+		const struct net *outer;
+
+		if (!holds(&l->nets[i], &net))
+			continue;
+		if (l->nets[i].negated)
+			return false;
+		if (within == NULL || within == l ||
+		    is_loopback(&l->nets[i]))
+			return true;
+		outer = find(within, &l->nets[i]);
+		if (outer != NULL && !outer->negated)
+			return true;
 	}
 	return false;
 }

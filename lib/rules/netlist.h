@@ -25,13 +25,21 @@ void netlist_free(struct netlist *l); /* NULL is fine */
  * with `!` before it or not.  0, ERR_NOMEM, ERR_LIMIT, or ERR_CONFIG with
  * words. */
 int netlist_add(struct netlist *l, const char *entry, struct errmsg *msg_r);
+/* Would adding it change nothing, because an entry that is there holds all of
+ * it?  Then in words. */
+bool netlist_decides(const struct netlist *l, const char *entry,
+    struct errmsg *msg_r);
 /* Forget the entries (clear_trusted_networks). */
 void netlist_clear(struct netlist *l);
 /* Has it none?  A NULL list has none. */
 bool netlist_is_empty(const struct netlist *l);
 
 /* Is the address (IPv4 or IPv6 in words) in the list?  A mapped IPv4 address
- * is the IPv4 address. */
+ * is the IPv4 address.  A NULL list has none. */
 bool netlist_has(const struct netlist *l, const char *ip);
+/* The same by those entries only that the list `within` holds as a whole
+ * (internal_networks must be in trusted_networks); NULL: all do. */
+bool netlist_has_within(const struct netlist *l, const char *ip,
+    const struct netlist *within);
 
 #endif

@@ -24,7 +24,7 @@
 
 /* Backtracking that one pattern may do on one field.  What is real takes some
  * hundreds. */
-#define MATCH_LIMIT 20000
+#define MATCH_LIMIT 4000
 
 /* Every pattern can ask for an address: (?&ip4), (?&ip6), (?&ip). */
 #define DEFINE \
@@ -39,6 +39,7 @@
 	")(?![0-9a-fA-F:.%]))" \
 	"(?<ipa>(?&ip6)|(?&ip4)))"
 #define IP "(?<ip>(?&ipa))"
+#define BY "(?<by>\\S+)"
 /* In brackets, with a port or not. */
 #define SOME_IP "\\[" IP "(?:[.:]\\d+)?\\]"
 
@@ -59,13 +60,13 @@ static const struct format ignored[] = {
 	 "^(?!(?i:\\(?from ))|^\\(from (?!\\S+ \\[(?&ipa)\\])", 0, NULL},
 	{"a local program", "pickup", "^from mail pickup service by ", 0, NULL},
 	{"sendmail, local", "localhost",
-	 "^from \\S+ \\((?:\\S+@localhost|localhost \\[\\[UNIX: localhost\\]\\])\\)"
-	 ".* by ", 0, NULL},
+	 "^from \\S+ \\((?:\\S+@localhost|localhost \\[\\[UNIX: "
+	 "localhost\\]\\])\\).* by ", 0, NULL},
 	{"exim, local", "with local", "^from .* by \\S+ "
 	 "with local(?:-e?smtp|-bsmtp)? \\(Exim ", 0, NULL},
 	{"servers that tell no address", NULL,
-	 "^from \\S+ \\((?!\\[?(?&ipa))\\S*\\) by \\S+ \\((?:Content Technologies "
-	 "SMTPRS|Clearswift SMTPRS|LSMTP for) ", 0, NULL},
+	 "^from \\S+ \\((?!\\[?(?&ipa))\\S*\\) by \\S+ \\((?:Content "
+	 "Technologies SMTPRS|Clearswift SMTPRS|LSMTP for) ", 0, NULL},
 	{"a client that is told by name alone", "(unverified)",
 	 "^from \\S+ \\(unverified\\) by ", 0, NULL},
 	{"a client without name or address", NULL,
@@ -75,20 +76,24 @@ static const struct format ignored[] = {
 	 NULL},
 	{"delivery", "with LMTP by", "^from \\S+ with LMTP by \\S+ ", 0, NULL},
 	{"an address that nobody saw", NULL,
-	 "^from (?&ip4) by \\S+(?:;| (?:\\((?!InterScan)(?!SMTPL)|via |for |;))",
-	 0, NULL},
+	 "^from (?&ip4) by \\S+(?:;| (?:\\((?!InterScan)(?!SMTPL)|via |for "
+	 "|;))", 0, NULL},
 	{"a name that nobody saw", NULL,
-	 "^(?i:from) (?!\\[?(?&ipa)\\]? )(?:\\S+ (?i:by) \\S+;|[^\\s(]+ (?i:by) "
-	 "\\S+(?:,| (?:(?:\\[(?&ipa)\\] )?with |via |for |\\(|;|by uid |ID )))", 0, NULL},
+	 "^(?i:from) (?!\\[?(?&ipa)\\]? )(?:\\S+ (?i:by) \\S+;|[^\\s(]+ "
+	 "(?i:by) "
+	 "\\S+(?:,| (?:(?:\\[(?&ipa)\\] )?with |via |for |\\(|;|by uid |ID "
+	 ")))", 0, NULL},
 };
 
 static const struct format auths[] = {
 	{"RFC 3848, RFC 6531, and web mail", NULL,
-	 " by .* with (?<auth>(?i)(?:ESMTP|LMTP|UTF8SMTP|UTF8LMTP)S?A|ASMTP|HTTP"
+	 " by .* with "
+	 "(?<auth>(?i)(?:ESMTP|LMTP|UTF8SMTP|UTF8LMTP)S?A|ASMTP|HTTP"
 	 "[SU]?)\\b", 0, NULL},
 	{"web mail", "(via HTTP)", " by \\S+ \\(via (?<auth>HTTP)\\)", 0, NULL},
 	{"Critical Path", "(authenticated as",
-	 " by \\S+ \\(\\d[\\d.]+(?: \\(\\d+\\))?\\) \\(authenticated as [^)]+\\)", 0,
+	 " by \\S+ \\(\\d[\\d.]+(?: \\(\\d+\\))?\\) \\(authenticated as "
+	 "[^)]+\\)", 0,
 	 "CriticalPath"},
 	{"Sendmail", "authenticated", "\\([^()]*authenticated\\b.*\\);? by ", 0,
 	 "Sendmail"},
@@ -98,8 +103,8 @@ static const struct format auths[] = {
 	 "\\(AUTH: (?<auth>[^\\s)]+)[^)]*\\) by ", 0, NULL},
 	{"CommuniGate Pro", "CommuniGate Pro",
 	 "\\(account .* by \\S+ \\(CommuniGate Pro", 0, "Communigate"},
-	{"GMX", "gmx", "LO \\S*\\) \\[(?&ipa)\\] by mail\\.gmx\\.net \\([^)]+\\) with "
-	 "(?i)e?smtp", 0,
+	{"GMX", "gmx", "LO \\S*\\) \\[(?&ipa)\\] by mail\\.gmx\\.net "
+	 "\\([^)]+\\) with (?i)e?smtp", 0,
 	 "GMX (SMTP / mail.gmx.net)"},
 };
 
@@ -107,128 +112,133 @@ static const struct format auths[] = {
 static const struct format formats[] = {
 	{"web mail behind a proxy", "(proxying for ",
 	 "^from \\S+ \\(\\[(?&ipa)\\]\\) \\(proxying for " IP "\\) \\([^()]* "
-	 "authenticated user [^)]*\\);? by (?<by>\\S+) with HTTP", 0, NULL},
+	 "authenticated user [^)]*\\);? by " BY " with HTTP", 0, NULL},
 	{"web mail", "authenticated user",
 	 "^from (?:\\S+ \\(\\[)?" IP "\\]?\\)?(?: \\([^)]*\\))* \\([^()]* "
-	 "authenticated user [^)]*\\);? by (?<by>\\S+) with HTTP", 0, NULL},
+	 "authenticated user [^)]*\\);? by " BY " with HTTP", 0, NULL},
 	{"web mail", " with HTTP",
-	 "^from " IP "(?: \\(\\[(?&ipa)\\]\\))? by (?<by>\\S+) with HTTP", 0, NULL},
+	 "^from " IP "(?: \\(\\[(?&ipa)\\]\\))? by " BY " with HTTP", 0, NULL},
 	{"LMTP", "(LHLO ",
-	 "^from (?<rdns>\\S+) \\(LHLO (?<helo>\\S*)\\) \\(" IP "\\) by (?<by>\\S+) "
+	 "^from (?<rdns>\\S+) \\(LHLO (?<helo>\\S*)\\) \\(" IP "\\) by " BY " "
 	 "with LMTP", 0, NULL},
 	{"Exim, no name", "=",
-	 "^from \\[" IP "\\](?::\\d+)? \\((?=(?:[^)]*?\\bhelo=(?<helo>[^\\s)]+))?)"
-	 "(?=(?:[^)]*?\\bident=(?<ident>[^\\s)]+))?)(?:port|helo|ident)=[^)]*\\) "
-	 "by (?<by>\\S+) ", 0, NULL},
+	 "^from \\[" IP "\\](?::\\d+)? "
+	 "\\((?=(?:[^)]*?\\bhelo=(?<helo>[^\\s)]+))?)"
+	 "(?=(?:[^)]*?\\bident=(?<ident>[^\\s)]+))?)"
+	 "(?:port|helo|ident)=[^)]*\\) by " BY " ", 0, NULL},
 	{"Exim, no name and no HELO", "Exim ",
-	 "^from \\[" IP "\\](?::\\d+)? by (?<by>\\S+) .*?\\((?<helo>[^\\s()]+)\\).*"
+	 "^from \\[" IP "\\](?::\\d+)? by " BY " .*?\\((?<helo>[^\\s()]+)\\).*"
 	 "\\(Exim ", 0, NULL},
 	{"Exim, no name, no helo=", "Exim ",
-	 "^from \\[(?&ipa)\\] \\((?:\\S+ )?\\[" IP "\\]\\) by (?<by>\\S+) .*\\(Exim ",
-	 0, NULL},
+	 "^from \\[(?&ipa)\\] \\((?:\\S+ )?\\[" IP "\\]\\) by "
+	 "" BY " .*\\(Exim ", 0, NULL},
 	{"Exim", "Exim ",
 	 "^from (?<rdns>[^\\s\\[(]\\S*) \\(\\[" IP "(?:[.:]\\d+)?\\](?::\\d+)?"
 	 "(?=(?:[^)]* helo=(?<helo>[^\\s)]+))?)"
-	 "(?=(?:[^)]* ident=(?<ident>[^\\s)]+))?)[^)]*\\) by (?<by>\\S+) .*\\(Exim ",
+	 "(?=(?:[^)]* ident=(?<ident>[^\\s)]+))?)[^)]*\\) by " BY " .*\\(Exim ",
 	 HELO_RDNS, NULL},
 	{"Exim 3", "Exim ",
 	 "^from (?<rdns>[^\\s\\[(]\\S*) \\((?<helo>[^\\s()]+)\\) \\[" IP
-	 "(?:\\.\\d+)?\\] .*by (?<by>\\S+) .*\\(Exim ", 0, NULL},
+	 "(?:\\.\\d+)?\\] .*by " BY " .*\\(Exim ", 0, NULL},
 	{"Exim, name only", "Exim ",
-	 "^from (?<rdns>[^\\s\\[(]\\S*) \\[" IP "\\] by (?<by>\\S+) .*\\(Exim ",
+	 "^from (?<rdns>[^\\s\\[(]\\S*) \\[" IP "\\] by " BY " .*\\(Exim ",
 	 HELO_RDNS, NULL},
 	{"Microsoft SMTPSVC", "with Microsoft SMTPSVC",
-	 "^from (?:(?<helo>[^\\s(]\\S*) )?\\(\\[" IP "\\][^)]*\\) by (?<by>\\S+) with "
-	 "Microsoft SMTPSVC", 0, NULL},
+	 "^from (?:(?<helo>[^\\s(]\\S*) )?\\(\\[" IP "\\][^)]*\\) by "
+	 "" BY " with Microsoft SMTPSVC", 0, NULL},
 	{"Exim, version hidden", " helo=",
-	 "^from (?<rdns>[^\\s(]\\S*) \\(\\[" IP "\\] helo=(?<helo>[^\\s)]+)\\) by "
-	 "(?<by>\\S+) with ", 0, NULL},
+	 "^from (?<rdns>[^\\s(]\\S*) \\(\\[" IP "\\] "
+	 "helo=(?<helo>[^\\s)]+)\\) by "
+	 BY " with ", 0, NULL},
 	{"ecelerity", "(ecelerity ",
-	 "^from (?:\\S+ )?\\(\\[" IP "(?::\\d+)?\\](?: helo=(?<helo>[^\\s)]+))?\\) by "
-	 "(?<by>\\S+) \\(ecelerity ", 0, NULL},
+	 "^from (?:\\S+ )?\\(\\[" IP "(?::\\d+)?\\](?: "
+	 "helo=(?<helo>[^\\s)]+))?\\) by "
+	 BY " \\(ecelerity ", 0, NULL},
 	{"XMail", "[XMail ",
-	 "^from (?<helo>\\S+) \\(\\[?" IP "\\]?:\\d+\\) by (?<by>\\S+) with \\[XMail"
+	 "^from (?<helo>\\S+) \\(\\[?" IP "\\]?:\\d+\\) by " BY " with \\[XMail"
 	 " [^]]*\\] id <(?<id>[^>]*)>.* from <(?<envfrom>[^>]*)>", 0, NULL},
 	{"CommuniGate Pro", "CommuniGate Pro",
-	 "^from \\[" IP "\\] \\((?:account [^\\s)]+ ?)?(?:HELO (?<helo>[^\\s)]*))?\\)"
-	 " by (?<by>\\S+) \\(", 0, NULL},
+	 "^from \\[" IP "\\] \\((?:account [^\\s)]+ ?)?(?:HELO "
+	 "(?<helo>[^\\s)]*))?\\) by " BY " \\(", 0, NULL},
 	{"CommuniGate Pro, name verified", "CommuniGate Pro",
-	 "^from (?<rdns>\\S+) \\(\\[" IP "\\] verified\\) by (?<by>\\S+) "
+	 "^from (?<rdns>\\S+) \\(\\[" IP "\\] verified\\) by " BY " "
 	 "\\(CommuniGate", HELO_RDNS, NULL},
 	{"Postfix", "(Postfix",
 	 "^from (?<helo>[^\\s(]\\S*) \\((?<rdns>\\S*) ?\\[" IP "\\]\\).*\\bby "
-	 "(?<by>\\S+) \\(Postfix", 0, NULL},
+	 BY " \\(Postfix", 0, NULL},
 	{"qmail", "LO ",
 	 "^from (?<rdns>[^\\s(]\\S*) \\((?:HELO|EHLO) (?<helo>[^)]*?)\\) \\("
-	 "(?:(?<ident>\\S*)@)?\\[?" IP "\\]?(?::\\d+)?\\).*\\bby (?<by>\\S+) ",
+	 "(?:(?<ident>\\S*)@)?\\[?" IP "\\]?(?::\\d+)?\\).*\\bby " BY " ",
 	 0, NULL},
 	{"qmail with a login", " with ",
 	 "^from (?<rdns>[^\\s(]\\S*) \\((?:HELO|EHLO) (?<helo>[^)]*?)\\) \\("
-	 "(?:(?<ident>\\S*)@)?\\[?" IP "\\]? with \\S+\\) by (?<by>\\S+) with ",
+	 "(?:(?<ident>\\S*)@)?\\[?" IP "\\]? with \\S+\\) by " BY " with ",
 	 0, NULL},
 	{"Sendmail, ident", "@",
 	 "^from (?<helo>\\S+) \\((?:IDENT:)?(?<ident>\\S*)@(?<rdns>\\S+) \\[" IP
-	 "\\].* by (?<by>\\S+) \\(", 0, NULL},
+	 "\\].* by " BY " \\(", 0, NULL},
 	{"Sendmail, ident and no name", "@[",
-	 "^from (?<helo>\\S+) \\((?<ident>\\S*)@\\[" IP "\\].* by (?<by>\\S+) \\(",
+	 "^from (?<helo>\\S+) \\((?<ident>\\S*)@\\[" IP "\\].* by " BY " \\(",
 	 0, NULL},
 	{"Sendmail", "[",
 	 "^from (?<helo>[^\\s(]\\S*) \\((?<rdns>\\S+) \\[" IP "\\].* by "
-	 "(?<by>\\S+) \\(", 0, NULL},
+	 BY " \\(", 0, NULL},
 	{"Sendmail, no space", "[",
 	 "^from (?<helo>[^\\s(]\\S*) \\((?<rdns>[^\\s@]+)\\[" IP "\\]\\) ?by "
-	 "(?<by>\\S+) ", 0, NULL},
+	 BY " ", 0, NULL},
 	{"qmail, name and address", "(",
 	 "^from (?<rdns>[^\\s(]\\S*) \\((?:(?<ident>\\S*)@)?" IP "\\).*\\bby "
-	 "(?<by>\\S+) ", HELO_RDNS, NULL},
+	 BY " ", HELO_RDNS, NULL},
 	{"qmail-ldap, ident", "@[",
 	 "^from (?<rdns>[^\\s(]\\S*) \\((?<ident>\\S*)@\\[" IP "\\]\\).*\\bby "
-	 "(?<by>\\S+) ", HELO_RDNS, NULL},
+	 BY " ", HELO_RDNS, NULL},
 	{"qmail-ldap", "([",
-	 "^from (?<rdns>[^\\s(]\\S*) \\(\\[" IP "\\]\\).* by (?<by>\\S+) "
+	 "^from (?<rdns>[^\\s(]\\S*) \\(\\[" IP "\\]\\).* by " BY " "
 	 "(?:\\(.*\\) )?with .*\\b(?:SMTP|QMQP)(?! id)", HELO_RDNS, NULL},
 	{"GMX", "LO ",
-	 "^from (?<rdns>\\S+) \\((?:HELO|EHLO) (?<helo>[^)]*?)\\) \\[" IP "\\] by "
-	 "(?<by>\\S+) \\([^)]*\\) with ", 0, NULL},
+	 "^from (?<rdns>\\S+) \\((?:HELO|EHLO) (?<helo>[^)]*?)\\) "
+	 "\\[" IP "\\] by "
+	 BY " \\([^)]*\\) with ", 0, NULL},
 	{"Obtuse smtpd", "), claiming to be ",
-	 "^from (?<rdns>[^\\s(]+)\\(" IP "\\), claiming to be \"(?<helo>\\S+)\" via "
-	 "\\S+ by (?<by>[^\\s,]+)", 0, NULL},
+	 "^from (?<rdns>[^\\s(]+)\\(" IP "\\), claiming to be "
+	 "\"(?<helo>\\S+)\" via \\S+ by (?<by>[^\\s,]+)", 0, NULL},
 	{"Obtuse smtpd, no HELO", "(",
-	 "^from (?<rdns>[^\\s(]+)\\(" IP "\\) (?:via \\S+ )?by (?<by>[^\\s,]+),? ", 0, NULL},
+	 "^from (?<rdns>[^\\s(]+)\\(" IP "\\) (?:via \\S+ )?by "
+	 "(?<by>[^\\s,]+),? ", 0, NULL},
 	{"in capitals", " BY ",
-	 "^FROM (?<helo>\\S+) \\((?<rdns>\\S+) \\[" IP "\\]\\) BY (?<by>\\S+)"
+	 "^FROM (?<helo>\\S+) \\((?<rdns>\\S+) \\[" IP "\\]\\) BY " BY
 	 "(?: ID (?<id>\\S+))?", 0, NULL},
 	{"NAVGW", "(from ",
-	 "^\\(from (?<helo>\\S+) \\[" IP "\\]\\) by (?<by>\\S+)", 0, NULL},
+	 "^\\(from (?<helo>\\S+) \\[" IP "\\]\\) by " BY, 0, NULL},
 	{"MailEnable and others without a name", "from (",
 	 "^from \\((?:(?<helo>[^\\s\\[]+) )?\\[?" IP "\\]?(?::\\d+)?(?: helo="
-	 "(?<helo>[^\\s)]+))?\\) by (?<by>\\S+) ", 0, NULL},
+	 "(?<helo>[^\\s)]+))?\\) by " BY " ", 0, NULL},
 	{"Scalix", "Scalix",
-	 "^from (?<helo>\\S+) \\( ?" IP "\\) by (?<by>\\S+) \\(Scalix", 0, NULL},
+	 "^from (?<helo>\\S+) \\( ?" IP "\\) by " BY " \\(Scalix", 0, NULL},
 	{"an address", NULL,
-	 "^from \\[" IP "\\] (?:\\((?:(?:HELO|EHLO) (?<helo>[^\\s)]*)|[^)[]*)\\) )?"
-	 "by (?<by>\\S+) ", 0, NULL},
+	 "^from \\[" IP "\\] (?:\\((?:(?:HELO|EHLO) "
+	 "(?<helo>[^\\s)]*)|[^)[]*)\\) )?by " BY " ", 0, NULL},
 	{"an address", NULL,
-	 "^from " IP " (?:\\((?:(?:HELO|EHLO) (?<helo>[^\\s)]*)|[^)[]*)\\) )?by "
-	 "(?<by>\\S+) (?:with |\\()", 0, NULL},
+	 "^from " IP " (?:\\((?:(?:HELO|EHLO) (?<helo>[^\\s)]*)|[^)[]*)\\) "
+	 ")?by "
+	 BY " (?:with |\\()", 0, NULL},
 	{"Courier, no name", "(softdnserr ",
-	 "^from (?<helo>\\S+) \\(softdnserr \\[" IP "\\]\\).* by (?<by>\\S+)", 0,
-	 NULL},
+	 "^from (?<helo>\\S+) \\(softdnserr \\[" IP "\\]\\).* by " BY, 0, NULL},
 	{"a name and an address", "[",
 	 "^from (?<helo>[^\\s(]\\S*) \\((?<rdns>\\S+) \\[" IP "\\]\\).*\\bby "
-	 "(?<by>\\S+)\\b", 0, NULL},
+	 BY "\\b", 0, NULL},
 	{"whatever says HELO", "LO ",
 	 "^from (?=.*?(?:\\(|\")(?:HELO|EHLO) (?<helo>[^\\s)\"]*))"
-	 "(?=.* by (?<by>\\S+)).*?" SOME_IP, 0, NULL},
+	 "(?=.* by " BY ").*?" SOME_IP, 0, NULL},
 	{"whatever says helo=", "helo=",
-	 "^from (?=.*? by (?<by>\\S+)).*?" SOME_IP ".*?\\bhelo="
+	 "^from (?=.*? by " BY ").*?" SOME_IP ".*?\\bhelo="
 	 "(?<helo>[^\\s)]+)", 0, NULL},
 	{"whatever names an address", "[",
-	 "^from (?=.* by (?<by>\\S+))(?<helo>\\S+) .*?" SOME_IP, 0, NULL},
+	 "^from (?=.* by " BY ")(?<helo>\\S+) .*?" SOME_IP, 0, NULL},
 	{"an address first", "[",
-	 "^from (?=.* by (?<by>\\S+))(?<helo>\\S*" SOME_IP "\\S*)", 0, NULL},
+	 "^from (?=.* by " BY ")(?<helo>\\S*" SOME_IP "\\S*)", 0, NULL},
 	{"whatever names an address", "[",
-	 "^(?i:from) (?=.* by (?<by>\\S+)).*?" SOME_IP, 0, NULL},
+	 "^(?i:from) (?=.* by " BY ").*?" SOME_IP, 0, NULL},
 };
 
 #define NOF(table) (sizeof(table) / sizeof((table)[0]))
@@ -241,21 +251,24 @@ static const char *const member_names[MEMBERS] = {
 	"ip", "rdns", "helo", "by", "ident", "envfrom", "id", "auth",
 };
 
-static const struct format envelope = {"envelope sender", NULL,
-    "(?i)\\b(?:return-path|envelope-(?:sender|from))[ :=]<?(?<envfrom>"
-    "[^\\s<>)]+)", 0, NULL};
-/* Exchange's four numbers behind mapi are its version. */
-static const struct format queue_id = {"queue id", "id ",
-    "\\b(?!(?<=with mapi )id \\d+(?:\\.\\d+){3}(?![\\w.]))id <?"
-    "(?<id>[^\\s<>;]{3,})", 0, NULL};
-static const struct format fetched = {"fetched from a mailbox", " with ",
-    "^from (?!\\[|\\S+ \\().* by \\S+ with (?:POP3|IMAP)", 0, NULL};
-/* At the end, where nothing of worth can follow. */
-static const struct format date = {"date", ":",
-    "[;, ]+(?:[A-Z][a-z]{2}, )?\\d{1,2} [A-Z][a-z]{2} \\d{2,4} "
-    "\\d{1,2}:\\d\\d:\\d\\d (?:[-+]\\d{1,5}|[A-Z]{1,5})$", 0, NULL};
-static const struct format some_by = {"our name", " by ",
-    " by (?<by>\\S+)", 0, NULL};
+/* What is looked for in every field. */
+enum part { ENVELOPE, QUEUE_ID, FETCHED, DATE, SOME_BY };
+static const struct format parts[] = {
+	[ENVELOPE] = {"envelope sender", NULL,
+	 "(?i)\\b(?:return-path|envelope-(?:sender|from))[ :=]<?"
+	 "(?<envfrom>[^\\s<>)]+)", 0, NULL},
+	/* Exchange's four numbers behind mapi are its version. */
+	[QUEUE_ID] = {"queue id", "id ",
+	 "\\b(?!(?<=with mapi )id \\d+(?:\\.\\d+){3}(?![\\w.]))id <?"
+	 "(?<id>[^\\s<>;]{3,})", 0, NULL},
+	[FETCHED] = {"fetched from a mailbox", " with ",
+	 "^from (?!\\[|\\S+ \\().* by \\S+ with (?:POP3|IMAP)", 0, NULL},
+	/* At the end, where nothing of worth can follow. */
+	[DATE] = {"date", ":",
+	 "[;, ]+(?:[A-Z][a-z]{2}, )?\\d{1,2} [A-Z][a-z]{2} \\d{2,4} "
+	 "\\d{1,2}:\\d\\d:\\d\\d (?:[-+]\\d{1,5}|[A-Z]{1,5})$", 0, NULL},
+	[SOME_BY] = {"our name", " by ", " by " BY, 0, NULL},
+};
 
 #define GROUPS_MAX 32
 
@@ -269,7 +282,7 @@ struct relay_formats {
 	struct compiled ignored[NOF(ignored)];
 	struct compiled auths[NOF(auths)];
 	struct compiled formats[NOF(formats)];
-	struct compiled envelope, queue_id, fetched, date, some_by;
+	struct compiled parts[NOF(parts)];
 	pcre2_match_context *limits;
 };
 
@@ -345,15 +358,7 @@ relay_formats_new(struct relay_formats **formats_r)
 	if (err == 0)
 		err = compile_table(f->formats, formats, NOF(formats));
 	if (err == 0)
-		err = compile(&f->envelope, &envelope);
-	if (err == 0)
-		err = compile(&f->queue_id, &queue_id);
-	if (err == 0)
-		err = compile(&f->fetched, &fetched);
-	if (err == 0)
-		err = compile(&f->date, &date);
-	if (err == 0)
-		err = compile(&f->some_by, &some_by);
+		err = compile_table(f->parts, parts, NOF(parts));
 	if (err != 0) {
 		relay_formats_free(f);
 		return err;
@@ -378,11 +383,7 @@ relay_formats_free(struct relay_formats *f)
 	free_table(f->ignored, NOF(f->ignored));
 	free_table(f->auths, NOF(f->auths));
 	free_table(f->formats, NOF(f->formats));
-	pcre2_code_free(f->envelope.code);
-	pcre2_code_free(f->queue_id.code);
-	pcre2_code_free(f->fetched.code);
-	pcre2_code_free(f->date.code);
-	pcre2_code_free(f->some_by.code);
+	free_table(f->parts, NOF(f->parts));
 	pcre2_match_context_free(f->limits);
 	free(f);
 }
@@ -555,7 +556,7 @@ fill(struct parsing *p, const struct format *format, struct relay *r)
 static int
 cut_date(struct parsing *p)
 {
-	int err = try(p, &p->f->date);
+	int err = try(p, &p->f->parts[DATE]);
 
 	if (err > 0)
 		p->len = pcre2_get_ovector_pointer(p->data)[0];
@@ -571,7 +572,7 @@ parse(struct parsing *p, struct relay *r)
 	const struct relay_formats *f = p->f;
 	int which, err;
 
-	which = try(p, &f->fetched);
+	which = try(p, &f->parts[FETCHED]);
 	if (which != 0)
 		return which < 0 ? which : RELAY_FETCHED;
 	which = first(p, f->ignored, NOF(f->ignored));
@@ -587,11 +588,11 @@ parse(struct parsing *p, struct relay *r)
 	if (err > 0 && auths[err - 1].word != NULL)
 		p->members[M_AUTH] = auths[err - 1].word;
 	if (err >= 0)
-		err = try(p, &f->envelope);
+		err = try(p, &f->parts[ENVELOPE]);
 	if (err >= 0)
-		err = try(p, &f->queue_id);
+		err = try(p, &f->parts[QUEUE_ID]);
 	if (err >= 0)
-		err = try(p, &f->some_by);
+		err = try(p, &f->parts[SOME_BY]);
 	if (err < 0)
 		return err;
 	fill(p, &formats[which - 1], r);

@@ -16,11 +16,11 @@ struct arena;
 struct relay;
 struct relay_formats;
 
-#define RELAY_FIELD_MAX 4096 /* octets of a field that are looked at */
+#define RELAY_FIELD_MAX 2048 /* octets of a field that are looked at */
 
 enum relay_outcome {
 	RELAY_PARSED,
-	RELAY_IGNORED,	   /* no handing over between hosts, or none that tells */
+	RELAY_IGNORED,	   /* nothing was handed over, or it does not tell */
 	RELAY_FETCHED,	   /* from a mailbox, by POP3 or IMAP */
 	RELAY_UNPARSEABLE, /* it should tell, and isn't understood */
 };

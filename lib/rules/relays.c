@@ -64,7 +64,7 @@ trust_begin(struct trust *t, const struct relay_nets *nets)
 
 /* 127/8 and ::1 are ours, whatever the lists say. */
 static bool
-is_ours(const struct netlist *l, const char *ip)
+is_ours(const struct netlist *l, const char *ip, const struct netlist *within)
 {
 	struct in_addr in;
 	struct in6_addr in6;
@@ -73,7 +73,7 @@ is_ours(const struct netlist *l, const char *ip)
 		return true;
 	if (inet_pton(AF_INET6, ip, &in6) == 1 && IN6_IS_ADDR_LOOPBACK(&in6))
 		return true;
-	return netlist_has(l, ip);
+	return netlist_has_within(l, ip, within);
 }
 
 /* Each of our hosts vouches for the one before it, until there is one that is
@@ -82,18 +82,17 @@ is_ours(const struct netlist *l, const char *ip)
 static void
 trust_hop(struct trust *t, struct relay *r)
 {
-	bool listed = is_ours(t->trusted, r->ip);
-	bool vouched = *r->auth != '\0' || t->behind_msa;
+	bool vouched = *r->auth != '\0' || t->behind_msa ||
+	    (t->guess && r->private_ip);
 
-	if (t->guess)
-		listed = r->private_ip;
-	t->in_trusted = t->in_trusted && (vouched || listed);
+	t->in_trusted = t->in_trusted &&
+	    (vouched || (!t->guess && is_ours(t->trusted, r->ip, NULL)));
 	t->in_internal = t->in_internal && t->in_trusted &&
-	    (t->guess || vouched || is_ours(t->internal, r->ip));
+	    (vouched || is_ours(t->internal, r->ip, t->trusted));
 	r->trusted = t->in_trusted;
 	r->internal = t->in_internal;
-	if (t->in_trusted && listed && !t->guess && !t->behind_msa &&
-	    netlist_has(t->msa, r->ip)) {
+	if (t->in_trusted && !t->guess && !t->behind_msa &&
+	    netlist_has_within(t->msa, r->ip, t->trusted)) {
 		r->msa = true;
 		t->behind_msa = true;
 	}
@@ -151,6 +150,8 @@ from_here(const struct relay_here *here, struct arena *a, struct relay *r)
 {
 	const char *rdns = or_empty(here->rdns);
 
+	char *dot;
+
 	if (strcasecmp(rdns, "unknown") == 0 || *rdns == '[')
 		rdns = "";
 	*r = (struct relay){
@@ -163,6 +164,9 @@ from_here(const struct relay_here *here, struct arena *a, struct relay *r)
 	    .id = tamed(a, here->id),
 	    .auth = tamed(a, here->auth),
 	};
+	dot = r->rdns == NULL ? NULL : strrchr(r->rdns, '.');
+	if (dot != NULL && dot[1] == '\0')
+		*dot = '\0';
 	if (strncasecmp(r->ip, "IPv6:", 5) == 0)
 		r->ip += 5;
 	if (strncasecmp(r->ip, "::ffff:", 7) == 0 && strchr(r->ip, '.') != NULL)

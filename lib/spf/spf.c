@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/err.h"
+#include "lib/idna.h"
 #include "lib/spf/spf_impl.h"
 
 static const char *const outcomes[] = {
@@ -83,15 +84,19 @@ check_domain(struct spf *s, const char *domain)
 	return domain;
 }
 
-/* Section 4.3: without a local part it is postmaster's. */
+/* Section 4.3: without a local part it is postmaster's; U-labels become A-labels.
+ * Not so in HELO, where there can be none (RFC 8616 section 4). */
 static void
 split_sender(struct spf *s)
 {
 	const char *sender = s->request.sender;
-	const char *at = strrchr(sender, '@');
+	const char *at = strrchr(sender, '@'), *alabels;
 	size_t len = at == NULL ? 0 : (size_t)(at - sender);
 
 	s->sender_domain = at == NULL ? sender : at + 1;
+	alabels = idna_alabels(s->arena, s->sender_domain);
+	if (alabels != NULL)
+		s->sender_domain = alabels;
 	s->local = len == 0 ? "postmaster"
 			    : arena_memdup(s->arena, sender, len);
 	s->failed |= s->local == NULL;

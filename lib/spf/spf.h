@@ -39,7 +39,8 @@ enum spf_scope {
 struct spf_result {
 	enum spf_outcome result;
 	enum spf_scope scope;
-	const char *domain;      /* the one judged; "" when there was none */
+	const char *domain;      /* the one judged, U-labels of MAIL FROM as
+	    A-labels; "" when there was none */
 	const char *mechanism;   /* the term that matched, as it stands in the
 	    record of the domain, or of the one it redirects to; NULL: none */
 	const char *inner;       /* where that is an include: the term that

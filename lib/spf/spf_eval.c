@@ -33,6 +33,7 @@
 
 /* 11 terms a record, of 11 records, and the names of as many mx. */
 #define TOKENS_MAX 512
+#define TOKENS_FIRST 16 /* what nearly every record needs */
 
 struct token {
 	struct spf_level *level;
@@ -46,8 +47,8 @@ struct eval {
 	SPF_request_t *request;
 	SPF_response_t *response;
 	SPF_record_t *record;
-	struct token *tokens;
-	size_t count;
+	struct token *tokens; /* in the arena; moves as it grows */
+	size_t count, room;
 };
 
 /*
@@ -75,15 +76,34 @@ silence(void)
 	SPF_debug_handler = NULL;
 }
 
+/* Room for one more token.  What was there stays readable where it was. */
+static bool
+grow(struct eval *e)
+{
+	size_t room = e->room == 0 ? TOKENS_FIRST : e->room * 2;
+	struct token *tokens;
+
+	if (e->count < e->room)
+		return true;
+	if (e->room == TOKENS_MAX)
+		return spf_end(e->check, SPF_PERMERROR, "too many names");
+	tokens = arena_alloc(e->check->spf->arena, room * sizeof(*tokens));
+	if (tokens == NULL)
+		return !(e->check->spf->failed = true);
+	if (e->count > 0)
+		memcpy(tokens, e->tokens, e->count * sizeof(*tokens));
+	e->tokens = tokens;
+	e->room = room;
+	return true;
+}
+
 /* "tN.x" of a new token, added to b. */
 static void
 add_token(struct eval *e, struct buf *b, const char *before,
     struct spf_level *l, const struct spf_term *t, const char *name)
 {
-	if (e->count == TOKENS_MAX) {
-		spf_end(e->check, SPF_PERMERROR, "too many names");
+	if (!grow(e))
 		return;
-	}
 	e->tokens[e->count] =
 	    (struct token){.level = l, .term = t, .name = name};
 	buf_printf(b, "%st%zu.x", before, e->count++);
@@ -165,7 +185,7 @@ compile(struct eval *e, struct spf_level *l, SPF_record_t **record_r)
 	SPF_errcode_t rc = SPF_E_NO_MEMORY;
 
 	write_record(e, l, &b);
-	if (!b.failed && !e->check->decided)
+	if (!b.failed && !e->check->spf->failed && !e->check->decided)
 		rc = SPF_record_compile(
 		    e->server, e->response, record_r, buf_text(&b));
 	e->check->spf->failed |= b.failed;
@@ -196,9 +216,11 @@ get_spf(SPF_server_t *server, SPF_request_t *request, SPF_response_t *response,
 	const char *name;
 	bool redirect;
 
-	(void)response;
 	if (t == NULL || c->decided || c->spf->failed || !count_term(e, t))
 		return SPF_E_DNS_ERROR;
+	if (spf_level_mute(c, t->term)) /* it neither matches nor leads on */
+		return SPF_record_compile(
+		    server, response, record_r, "v=spf1 ?all");
 	redirect = t->term->kind == SPF_REDIRECT;
 	name = spf_level_name(c, t->level, t->term);
 	l = name == NULL ? NULL : spf_level_load(c, name);
@@ -493,11 +515,9 @@ spf_eval(struct spf_check *c)
 	struct eval e = {.check = c};
 
 	pthread_once(&once, silence);
-	e.tokens =
-	    arena_alloc(c->spf->arena, TOKENS_MAX * sizeof(*e.tokens));
 	dns.hook = &e;
 	e.server = SPF_server_new_dns(&dns, 0);
-	if (e.tokens == NULL || e.server == NULL)
+	if (e.server == NULL)
 		c->spf->failed = true;
 	else
 		run(&e);

@@ -92,6 +92,9 @@ bool spf_end(struct spf_check *c, enum spf_outcome outcome, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
 /* Get and read the record of a domain.  NULL: none, or the check was ended. */
 struct spf_level *spf_level_load(struct spf_check *c, const char *domain);
+/* RFC 8616 section 4: a term with a macro of a local part that is not ASCII
+ * matches nothing. */
+bool spf_level_mute(const struct spf_check *c, const struct spf_term *t);
 /* The name that a term asks for, in presentation form; NULL: it is none. */
 const char *spf_level_name(struct spf_check *c, const struct spf_level *l,
     const struct spf_term *t);

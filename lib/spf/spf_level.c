@@ -8,6 +8,7 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "lib/idna.h"
 #include "lib/spf/spf_impl.h"
 
 bool
@@ -232,6 +233,12 @@ make_name(struct spf *s, const char *text, size_t len)
 	return name;
 }
 
+bool
+spf_level_mute(const struct spf_check *c, const struct spf_term *t)
+{
+	return t->use.local && !idna_is_ascii(c->local);
+}
+
 const char *
 spf_level_name(
     struct spf_check *c, const struct spf_level *l, const struct spf_term *t)
@@ -243,6 +250,8 @@ spf_level_name(
 
 	if (t->spec == NULL)
 		return l->domain;
+	if (spf_level_mute(c, t))
+		return NULL;
 	spf_level_env(c, l, &env);
 	rc = spf_macro_expand(&env, t->spec, t->spec_len, &b);
 	if (rc == 0 && b.len > 0)

@@ -77,6 +77,7 @@ spf_macro_check(
 				return false;
 			use_r->client |=
 			    strchr("dovDOV", m.letter) == NULL;
+			use_r->local |= strchr("slSL", m.letter) != NULL;
 			i += n + 1;
 		} else if (text[i] == '%' || text[i] == '_' || text[i] == '-') {
 			i++;

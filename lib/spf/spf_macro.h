@@ -29,6 +29,7 @@ struct spf_macro_use {
 	bool any;    /* a macro */
 	bool client; /* one that differs from client to client, or from sender
 	    to sender */
+	bool local;  /* one that holds the local part */
 	size_t tail; /* where the text after the last macro begins */
 };
 

@@ -5,13 +5,11 @@
  *
  *	dkim_sign [SECONDS]
  *
- * For each case floor and signature are measured in turns, and the medians of
- * the turns compared.
+ * See t/bench/turns.h for how.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -23,45 +21,10 @@
 #include "lib/dkim/dkim_sign.h"
 #include "lib/err.h"
 #include "lib/hdr.h"
+#include "t/bench/bench_mail.h"
+#include "t/bench/turns.h"
 
-#define TURNS 21
 #define CHUNK 65536 /* what a milter gets at once */
-
-static double
-now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
-}
-
-/* Text as people write it, or base64, in lines. */
-static void
-make_body(struct buf *b, size_t size, bool base64)
-{
-	static const char *const words[] = {"the", "quick", "brown", "fox",
-	    "jumps", "over", "a", "lazy", "dog,", "and", "then", "rests."};
-	unsigned seed = 1;
-
-	while (b->len < size) {
-		size_t start = b->len;
-
-		while (!base64 && b->len - start < 66) {
-			seed = seed * 1103515245 + 12345;
-			buf_str(b, words[seed / 65536 % 12]);
-			buf_char(b, ' ');
-		}
-		while (base64 && b->len - start < 76) {
-			seed = seed * 1103515245 + 12345;
-			buf_char(b, (char)('A' + seed / 65536 % 26));
-		}
-		/* Text: no space before the line's end, but in one of 20. */
-		if (!base64 && seed / 65536 % 20 != 0)
-			b->len--;
-		buf_str(b, "\r\n");
-	}
-}
 
 struct bench {
 	struct dkim_engine *engine;
@@ -75,8 +38,9 @@ struct bench {
 };
 
 static void
-floor_once(struct bench *b)
+floor_once(void *arg)
 {
+	struct bench *b = arg;
 	unsigned char md[32], sig[2048];
 	size_t len = sizeof(sig);
 	EVP_MD_CTX *ctx;
@@ -95,14 +59,18 @@ floor_once(struct bench *b)
 }
 
 static void
-sign_once(struct bench *b)
+sign_once(void *arg)
 {
+	struct bench *b = arg;
 	static const char *const over[] = {"From", "To", "Cc", "Subject",
 	    "Date", "Reply-To", "Message-ID", "MIME-Version", "Content-Type",
 	    NULL};
 	struct dkim_fields fields = {.oversign = over};
-	struct dkim_request r = {.domain = "example.com", .selector = "s2026",
-	    .key = b->key, .header = b->canon, .body = b->canon,
+	struct dkim_request r = {.domain = "example.com",
+	    .selector = "s2026",
+	    .key = b->key,
+	    .header = b->canon,
+	    .body = b->canon,
 	    .at = 1528637909};
 	struct dkim_sign *s =
 	    dkim_sign_new(b->engine, DKIM_CANON_BIT(b->canon));
@@ -120,41 +88,6 @@ sign_once(struct bench *b)
 		abort();
 	dkim_sign_free(s);
 	arena_fini(&a);
-}
-
-static double
-measure(struct bench *b, void (*once)(struct bench *b), int count)
-{
-	double start = now();
-
-	for (int i = 0; i < count; i++)
-		once(b);
-	return (now() - start) / count;
-}
-
-static int
-ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void
-compare(struct bench *b, const char *name, double seconds)
-{
-	double floors[TURNS], signs[TURNS];
-	double once = measure(b, sign_once, 3);
-	int count = (int)(seconds * 1e6 / (2 * TURNS) / once) + 1;
-
-	for (int i = 0; i < TURNS; i++) {
-		floors[i] = measure(b, floor_once, count);
-		signs[i] = measure(b, sign_once, count);
-	}
-	qsort(floors, TURNS, sizeof(*floors), ascending);
-	qsort(signs, TURNS, sizeof(*signs), ascending);
-	printf("%-34s %9.1f %9.1f %7.2f\n", name, floors[TURNS / 2],
-	    signs[TURNS / 2], signs[TURNS / 2] / floors[TURNS / 2]);
 }
 
 static void
@@ -180,30 +113,6 @@ load(struct bench *b, enum dkim_key_type type)
 		abort();
 }
 
-static void
-add_headers(struct bench *b)
-{
-	static const char *const fields[][2] = {
-	    {"Received", " from client (host [192.0.2.1])\n\tby mx.example.com"
-			 " with ESMTPSA id 4XYZ; Fri, 11 Jul 2003 21:00:37"},
-	    {"From", " Joe SixPack <joe@example.com>"},
-	    {"To", " Suzie Q <suzie@example.net>"},
-	    {"Subject", " Is dinner ready? =?utf-8?q?=C3=A4?="},
-	    {"Date", " Fri, 11 Jul 2003 21:00:37 -0700 (PDT)"},
-	    {"Message-ID", " <20030712040037.46341.5F8J@example.com>"},
-	    {"MIME-Version", " 1.0"},
-	    {"Content-Type", " text/plain; charset=utf-8"},
-	    {"Content-Transfer-Encoding", " 8bit"},
-	    {"User-Agent", " Some Mailer 1.0"},
-	    {"In-Reply-To", " <20030712040037.46341.5F8J@example.com>"},
-	    {"References", " <20030712040037.46341.5F8J@example.com>"},
-	};
-
-	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-		hdr_add(&b->headers, &b->arena, fields[i][0],
-		    strlen(fields[i][0]), fields[i][1], strlen(fields[i][1]));
-}
-
 int
 main(int argc, char **argv)
 {
@@ -213,20 +122,19 @@ main(int argc, char **argv)
 	char name[80];
 
 	arena_init(&b.arena);
-	add_headers(&b);
-	printf("%-34s %9s %9s %7s\n", "us of CPU a message", "floor", "signed",
-	    "ratio");
+	bench_fields(&b.headers, &b.arena, "Joe SixPack <joe@example.com>");
+	turns_head("signed");
 	for (int type = 0; type < 2; type++) {
 		load(&b, (enum dkim_key_type)type);
 		for (int i = 0; i < 12; i++) {
 			b.canon = i & 1 ? DKIM_SIMPLE : DKIM_RELAXED;
-			buf_reset(&b.body);
-			make_body(&b.body, sizes[i / 4], i & 2);
+			bench_body(&b.body, sizes[i / 4],
+			    i & 2 ? BENCH_BASE64 : BENCH_RAGGED);
 			snprintf(name, sizeof(name), "%s %7zu %s %s",
 			    type == 0 ? "rsa-2048" : "ed25519", sizes[i / 4],
 			    i & 2 ? "base64" : "text",
 			    i & 1 ? "simple" : "relaxed");
-			compare(&b, name, seconds);
+			turns_compare(name, seconds, floor_once, sign_once, &b);
 		}
 		dkim_key_free(b.key);
 		EVP_PKEY_CTX_free(b.ctx);

@@ -1,16 +1,22 @@
 /*
- * Sends the same message to a milter over and over, and measures.
+ * Sends mail to one or two milters, and measures.
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * usage: milter_bench [-c connections] [-s octets] [-t seconds] [-w seconds]
- *                     [-a accounts] -p PID SOCKET
+ *                     [-a accounts] [-k KEYFILE] -p PID ... SOCKET ...
+ *        milter_bench -n COUNT -k KEYFILE [-s octets] SOCKET ...
+ *
+ * Without -n it sends the same mail over and over: one of somebody who logs in
+ * or, with -k, one of a stranger, signed with that key.  With -n each of COUNT
+ * such mails has a connection, a client and names of its own.  See
+ * t/bench/inbound.py for the names.
  *
  * -s is the size of the body; -w the time of warming up, which is not counted.
  * Prints one JSON object: messages, seconds, rate (messages a second), cpu_us
- * (of the server, all its threads, for one message), p50_us and p99_us (from
+ * (of the servers, all their threads, for one message), p50_us and p99_us (from
  * MAIL to the reply to the end of the message), anon_kib (the peak of the
- * server's RssAnon, that is of its memory without file and shared pages, looked
- * at every 2 ms while messages flow), edits (of the last message).
+ * servers' RssAnon, that is of their memory without file and shared pages,
+ * looked at every 2 ms while messages flow), edits (of the last message).
  *
  * The process's own CPU clock is what is read (clock_getcpuclockid): utime and
  * stime, but in nanoseconds.
@@ -18,6 +24,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,12 +32,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <libmilter/mfdef.h>
-
+#include "lib/dkim/dkim_key.h"
 #include "lib/err.h"
-#include "t/support/mta.h"
+#include "t/bench/bench_mail.h"
+#include "t/bench/bench_talk.h"
 
-#define WAIT_MS 60000
 #define SAMPLE_MS 2
 #define LATENCIES_MAX (1U << 22) /* of one connection */
 #define NS 1000000000LL
@@ -39,12 +45,16 @@ enum phase { WARM_UP, MEASURE, STOP };
 
 /* What all connections share; fixed before they begin, but for phase. */
 struct bench {
-	const char *socket;
-	unsigned connections, accounts;
+	const char *const *sockets; /* as many as filters */
+	size_t filters;
+	pid_t pids[BENCH_FILTERS_MAX];
+	clockid_t clocks[BENCH_FILTERS_MAX];
+	size_t pid_count;
+	unsigned connections, accounts, fresh;
 	size_t size;
 	double seconds, warm_up;
-	pid_t pid;
-	char *body;
+	struct dkim_key *key; /* NULL: outbound mail */
+	struct bench_mail mail;
 	_Atomic int phase;
 	_Atomic unsigned busy; /* connections in a message that is counted */
 	long anon_peak_kib;
@@ -75,187 +85,68 @@ sleep_ms(long ms)
 	nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
 }
 
-/* Lines of text of different lengths, CRLF at the end of each, no line that
- * ends in a space: what most bodies look like. */
-static char *
-make_body(size_t size)
-{
-	static const char text[] =
-	    "The quick brown fox jumps over the lazy dog, and he who reads "
-	    "this line to its end has seen every letter. ";
-	char *body = malloc(size + 1);
-	size_t column = 0, width = 72;
-
-	for (size_t i = 0; body != NULL && i < size; i++) {
-		if (i + 2 == size || (i + 2 < size && column >= width)) {
-			body[i++] = '\r';
-			body[i] = '\n';
-			column = 0;
-			width = 40 + i % 36;
-			continue;
-		}
-		body[i] = text[i % (sizeof(text) - 1)];
-		if (body[i] == ' ' && column + 1 >= width)
-			body[i] = '-';
-		column++;
-	}
-	return body;
-}
-
-static int
-expect_go(int rc, const struct mta_answer *a)
-{
-	if (rc != 0 || a->reply == 0 || a->reply == SMFIR_CONTINUE)
-		return rc;
-	fprintf(stderr, "milter_bench: the filter says %s %s\n",
-	    mta_word(a->reply), a->text);
-	return ERR_FORMAT;
-}
-
-static int
-send_headers(struct mta *m, const char *message_id)
-{
-	const char *const fields[][2] = {
-	    {"Received",
-		" from client.example.org (client.example.org [192.0.2.7])\n"
-		"\t(using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384)\n"
-		"\tby mail.example.org (Postfix) with ESMTPSA id 4XyZ1abc\n"
-		"\tfor <rcpt@example.net>; Sat, 21 Nov 2026 12:00:00 +0000"},
-	    {"Date", " Sat, 21 Nov 2026 12:00:00 +0000"},
-	    {"Message-ID", message_id},
-	    {"User-Agent", " Mozilla Thunderbird"},
-	    {"MIME-Version", " 1.0"},
-	    {"Subject", " Minutes of the meeting of Thursday, and what is "
-			"left\n to be done before the next one"},
-	    {"From", " Bob Example <bob@example.org>"},
-	    {"To", " \"Eve Example\" <rcpt@example.net>"},
-	    {"References", " <1a2b3c4d@example.net> <5e6f7a8b@example.org>"},
-	    {"In-Reply-To", " <5e6f7a8b@example.org>"},
-	    {"Content-Type", " text/plain; charset=UTF-8; format=flowed"},
-	    {"Content-Transfer-Encoding", " 7bit"},
-	};
-	bool spaced = mta_agreed(m).steps & SMFIP_HDR_LEADSPC;
-	struct mta_answer a;
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < sizeof(fields) / sizeof(*fields);
-	     i++) {
-		rc = mta_header(
-		    m, fields[i][0], fields[i][1] + (spaced ? 0 : 1), &a);
-		rc = expect_go(rc, &a);
-	}
-	return rc;
-}
-
-static int
-send_envelope(struct mta *m, const char *login)
-{
-	static const char *const sender[] = {"<bob@example.org>", "SIZE=2048"};
-	static const char *const rcpt[] = {"<rcpt@example.net>"};
-	struct mta_answer a;
-	int rc;
-
-	mta_define(m, "i", NULL); /* Postfix has none before the first RCPT */
-	mta_define(m, "{auth_authen}", login);
-	rc = mta_say(m, SMFIC_MAIL, sender, 2, &a);
-	if ((rc = expect_go(rc, &a)) != 0)
-		return rc;
-	rc = mta_say(m, SMFIC_RCPT, rcpt, 1, &a);
-	if ((rc = expect_go(rc, &a)) != 0)
-		return rc;
-	mta_define(m, "i", "4XyZ1abc");
-	rc = mta_say(m, SMFIC_DATA, NULL, 0, &a);
-	return expect_go(rc, &a);
-}
-
 /* One message, from MAIL to its last reply. */
 static int
-send_message(struct connection *c, struct mta *m)
+send_one(struct connection *c, struct bench_talk *t)
 {
 	unsigned long n = c->sent++ * c->bench->connections + c->number;
-	char login[64], message_id[64];
-	struct mta_answer a;
+	char login[64];
 	int rc;
 
 	snprintf(login, sizeof(login), "user%lu@example.org",
 	    n % c->bench->accounts);
-	snprintf(message_id, sizeof(message_id), " <%lu.4711@example.org>", n);
-	if ((rc = send_envelope(m, login)) != 0 ||
-	    (rc = send_headers(m, message_id)) != 0)
-		return rc;
-	rc = mta_say(m, SMFIC_EOH, NULL, 0, &a);
-	if ((rc = expect_go(rc, &a)) != 0)
-		return rc;
-	rc = mta_body(m, c->bench->body, c->bench->size, &a);
-	if (a.reply != SMFIR_SKIP && (rc = expect_go(rc, &a)) != 0)
-		return rc;
-	rc = mta_eom(m, &a);
-	c->edits = a.nedits;
-	return a.reply == SMFIR_ACCEPT ? rc : expect_go(rc, &a);
+	rc = bench_talk_send(
+	    t, &c->bench->mail, c->bench->key == NULL ? login : NULL);
+	c->edits = t->edits;
+	return rc;
 }
 
+/* Messages until the end of a phase, but one at least. */
 static int
-greet(struct connection *c, struct mta **m_r)
-{
-	static const char *const helo[] = {"client.example.org"};
-	struct mta_answer a;
-	int rc = mta_open(c->bench->socket, WAIT_MS, m_r);
-
-	if (rc != 0 || (rc = mta_negotiate(*m_r, MTA_OFFER_ALL)) != 0)
-		return rc;
-	mta_define(*m_r, "j", "mail.example.org");
-	mta_define(*m_r, "{daemon_name}", "ORIGINATING");
-	mta_define(*m_r, "{client_addr}", "192.0.2.7");
-	mta_define(*m_r, "{client_name}", "client.example.org");
-	mta_define(*m_r, "{auth_type}", "PLAIN");
-	mta_define(*m_r, "{mail_addr}", "bob@example.org");
-	mta_define(*m_r, "{rcpt_addr}", "rcpt@example.net");
-	rc = mta_connect(*m_r, "client.example.org", SMFIA_INET, "192.0.2.7",
-	    40000, &a);
-	if ((rc = expect_go(rc, &a)) != 0)
-		return rc;
-	rc = mta_say(*m_r, SMFIC_HELO, helo, 1, &a);
-	return expect_go(rc, &a);
-}
-
-/* Messages until the end of a phase. */
-static int
-send_in(struct connection *c, struct mta *m, enum phase phase)
+send_in(struct connection *c, struct bench_talk *t, enum phase phase)
 {
 	long long began;
 	int rc = 0;
 
-	while (rc == 0 && c->bench->phase == (int)phase) {
+	do {
 		began = now_ns(CLOCK_MONOTONIC);
-		rc = send_message(c, m);
+		rc = send_one(c, t);
 		if (phase == MEASURE && c->measured < LATENCIES_MAX)
-			c->latencies[c->measured++] = (uint32_t)(
-			    (now_ns(CLOCK_MONOTONIC) - began) / 1000);
-	}
+			c->latencies[c->measured++] =
+			    (uint32_t)((now_ns(CLOCK_MONOTONIC) - began) /
+				1000);
+	} while (rc == 0 && c->bench->phase == (int)phase);
 	return rc;
+}
+
+static void
+complain(const char *socket, int rc)
+{
+	fprintf(stderr, "milter_bench: %s: %s\n", socket,
+	    rc == ERR_SYSTEM ? strerror(errno) : err_text(rc));
 }
 
 static void *
 run_connection(void *arg)
 {
 	struct connection *c = arg;
-	struct mta *m = NULL;
-	int rc = greet(c, &m);
+	const struct bench *b = c->bench;
+	struct bench_talk t;
+	int rc = bench_talk_open(&t, b->sockets, b->filters);
 
 	if (rc == 0)
-		rc = send_in(c, m, WARM_UP);
+		rc = bench_talk_greet(&t, &b->mail);
 	if (rc == 0)
-		rc = send_in(c, m, MEASURE);
+		rc = send_in(c, &t, WARM_UP);
+	if (rc == 0)
+		rc = send_in(c, &t, MEASURE);
 	c->bench->busy--;
 	/* The server's memory and CPU are read before connections end. */
 	while (c->bench->busy > 0)
 		sleep_ms(1);
-	if (rc == 0)
-		mta_quit(m);
-	mta_close(m);
+	bench_talk_close(&t, rc == 0);
 	if (rc != 0)
-		fprintf(stderr, "milter_bench: %s: %s\n", c->bench->socket,
-		    rc == ERR_SYSTEM ? strerror(errno) : err_text(rc));
+		complain(b->sockets[0], rc);
 	c->failed = rc != 0;
 	return NULL;
 }
@@ -285,7 +176,9 @@ sample_for(struct bench *b, double seconds)
 	long kib;
 
 	do {
-		kib = anon_kib(b->pid);
+		kib = 0;
+		for (size_t i = 0; i < b->pid_count; i++)
+			kib += anon_kib(b->pids[i]);
 		if (kib > b->anon_peak_kib)
 			b->anon_peak_kib = kib;
 		sleep_ms(SAMPLE_MS);
@@ -301,8 +194,8 @@ by_value(const void *a, const void *b)
 }
 
 static void
-report(const struct bench *b, struct connection *c, long long cpu,
-    long long wall)
+report(
+    const struct bench *b, struct connection *c, long long cpu, long long wall)
 {
 	uint32_t *all;
 	size_t n = 0, at = 0;
@@ -312,8 +205,7 @@ report(const struct bench *b, struct connection *c, long long cpu,
 	if (n == 0 || (all = calloc(n, sizeof(*all))) == NULL)
 		return;
 	for (unsigned i = 0; i < b->connections; at += c[i++].measured)
-		memcpy(all + at, c[i].latencies,
-		    c[i].measured * sizeof(*all));
+		memcpy(all + at, c[i].latencies, c[i].measured * sizeof(*all));
 	qsort(all, n, sizeof(*all), by_value);
 	printf("{\"messages\": %zu, \"seconds\": %.3f, \"rate\": %.1f, "
 	       "\"cpu_us\": %.2f, \"p50_us\": %u, \"p99_us\": %u, "
@@ -324,15 +216,29 @@ report(const struct bench *b, struct connection *c, long long cpu,
 	free(all);
 }
 
+static long long
+servers_ns(const struct bench *b)
+{
+	long long sum = 0;
+
+	for (size_t i = 0; i < b->pid_count; i++)
+		sum += now_ns(b->clocks[i]);
+	return sum;
+}
+
 static int
-run(struct bench *b, clockid_t server)
+run(struct bench *b)
 {
 	struct connection *c = calloc(b->connections, sizeof(*c));
 	long long cpu, wall;
 	bool failed = false;
 
-	if (c == NULL || (b->body = make_body(b->size)) == NULL)
+	if (c == NULL)
 		return EX_OSERR;
+	if (b->key != NULL)
+		bench_mail_inbound(&b->mail, b->size, b->key, "n0.example", 0);
+	else
+		bench_mail_outbound(&b->mail, b->size);
 	b->busy = b->connections;
 	for (unsigned i = 0; i < b->connections; i++) {
 		c[i].bench = b;
@@ -343,14 +249,14 @@ run(struct bench *b, clockid_t server)
 			return EX_OSERR;
 	}
 	sample_for(b, b->warm_up);
-	cpu = now_ns(server);
+	cpu = servers_ns(b);
 	wall = now_ns(CLOCK_MONOTONIC);
 	b->phase = MEASURE;
 	sample_for(b, b->seconds);
 	b->phase = STOP;
 	while (b->busy > 0)
 		sleep_ms(1);
-	cpu = now_ns(server) - cpu;
+	cpu = servers_ns(b) - cpu;
 	wall = now_ns(CLOCK_MONOTONIC) - wall;
 	for (unsigned i = 0; i < b->connections; i++) {
 		pthread_join(c[i].thread, NULL);
@@ -361,8 +267,119 @@ run(struct bench *b, clockid_t server)
 	for (unsigned i = 0; i < b->connections; i++)
 		free(c[i].latencies);
 	free(c);
-	free(b->body);
+	bench_mail_fini(&b->mail);
 	return failed ? EX_SOFTWARE : EX_OK;
+}
+
+/* One mail of its own names; how long it took, in us, or a negative ERR_. */
+static long
+send_fresh(const struct bench *b, unsigned number)
+{
+	struct bench_mail mail;
+	struct bench_talk t;
+	char domain[64];
+	long long began;
+	int rc;
+
+	snprintf(domain, sizeof(domain), "n%u.example", number);
+	bench_mail_inbound(&mail, b->size, b->key, domain, number);
+	rc = bench_talk_open(&t, b->sockets, b->filters);
+	if (rc == 0)
+		rc = bench_talk_greet(&t, &mail);
+	began = now_ns(CLOCK_MONOTONIC);
+	if (rc == 0)
+		rc = bench_talk_send(&t, &mail, NULL);
+	began = now_ns(CLOCK_MONOTONIC) - began;
+	bench_talk_close(&t, rc == 0);
+	bench_mail_fini(&mail);
+	return rc != 0 ? rc : (long)(began / 1000);
+}
+
+static int
+run_fresh(const struct bench *b)
+{
+	uint32_t *took = calloc(b->fresh, sizeof(*took));
+	long us = 0;
+
+	if (took == NULL)
+		return EX_OSERR;
+	for (unsigned i = 0; us >= 0 && i < b->fresh; i++) {
+		us = send_fresh(b, i);
+		took[i] = (uint32_t)us;
+	}
+	if (us < 0) {
+		complain(b->sockets[0], (int)us);
+		free(took);
+		return EX_SOFTWARE;
+	}
+	qsort(took, b->fresh, sizeof(*took), by_value);
+	printf("{\"messages\": %u, \"least_us\": %u, \"p50_us\": %u, "
+	       "\"p90_us\": %u}\n",
+	    b->fresh, took[0], took[b->fresh / 2], took[b->fresh * 9 / 10]);
+	free(took);
+	return EX_OK;
+}
+
+static struct dkim_key *
+load_key(const char *path)
+{
+	static char text[DKIM_KEY_TEXT_MAX];
+	FILE *f = fopen(path, "r");
+	size_t len = f == NULL ? 0 : fread(text, 1, sizeof(text), f);
+	struct dkim_key *key = NULL;
+	struct errmsg msg;
+
+	if (f != NULL)
+		fclose(f);
+	if (len == 0 || dkim_key_decode(text, len, 0, &key, &msg) != 0) {
+		fprintf(stderr, "milter_bench: %s: no key\n", path);
+		exit(EX_NOINPUT);
+	}
+	return key;
+}
+
+static bool
+add_pid(struct bench *b, const char *text)
+{
+	pid_t pid = (pid_t)strtol(text, NULL, 10);
+
+	if (pid <= 0 || b->pid_count == BENCH_FILTERS_MAX ||
+	    clock_getcpuclockid(pid, &b->clocks[b->pid_count]) != 0)
+		return false;
+	b->pids[b->pid_count++] = pid;
+	return true;
+}
+
+static bool
+set_option(struct bench *b, int opt, const char *value)
+{
+	switch (opt) {
+	case 'a':
+		b->accounts = (unsigned)strtoul(value, NULL, 10);
+		return b->accounts > 0;
+	case 'c':
+		b->connections = (unsigned)strtoul(value, NULL, 10);
+		return b->connections > 0;
+	case 'k':
+		b->key = load_key(value);
+		return true;
+	case 'n':
+		b->fresh = (unsigned)strtoul(value, NULL, 10);
+		return b->fresh > 0;
+	case 'p':
+		return add_pid(b, value);
+	case 's':
+		b->size = strtoul(value, NULL, 10);
+		return true;
+	case 't':
+		b->seconds = strtod(value, NULL);
+		return true;
+	case 'w':
+		b->warm_up = strtod(value, NULL);
+		return true;
+	default:
+		return false;
+	}
 }
 
 int
@@ -375,40 +392,24 @@ main(int argc, char **argv)
 	    .seconds = 2,
 	    .warm_up = 0.5,
 	};
-	clockid_t server;
-	int opt;
+	bool good = true;
+	int opt, status;
 
-	while ((opt = getopt(argc, argv, "a:c:p:s:t:w:")) != -1) {
-		switch (opt) {
-		case 'a':
-			b.accounts = (unsigned)strtoul(optarg, NULL, 10);
-			break;
-		case 'c':
-			b.connections = (unsigned)strtoul(optarg, NULL, 10);
-			break;
-		case 'p':
-			b.pid = (pid_t)strtol(optarg, NULL, 10);
-			break;
-		case 's':
-			b.size = strtoul(optarg, NULL, 10);
-			break;
-		case 't':
-			b.seconds = strtod(optarg, NULL);
-			break;
-		case 'w':
-			b.warm_up = strtod(optarg, NULL);
-			break;
-		default:
-			return EX_USAGE;
-		}
-	}
-	if (optind + 1 != argc || b.connections == 0 || b.accounts == 0 ||
-	    b.pid <= 0 || clock_getcpuclockid(b.pid, &server) != 0) {
+	while (good && (opt = getopt(argc, argv, "a:c:k:n:p:s:t:w:")) != -1)
+		good = set_option(&b, opt, optarg);
+	b.sockets = (const char *const *)argv + optind;
+	b.filters = (size_t)(argc - optind);
+	if (!good || b.filters == 0 || b.filters > BENCH_FILTERS_MAX ||
+	    (b.fresh > 0 ? b.key == NULL : b.pid_count == 0)) {
 		fprintf(stderr, "usage: milter_bench [-c connections] "
 				"[-s octets] [-t seconds] [-w seconds] "
-				"[-a accounts] -p PID SOCKET\n");
+				"[-a accounts] [-k KEYFILE] -p PID ... "
+				"SOCKET ...\n"
+				"       milter_bench -n COUNT -k KEYFILE "
+				"[-s octets] SOCKET ...\n");
 		return EX_USAGE;
 	}
-	b.socket = argv[optind];
-	return run(&b, server);
+	status = b.fresh > 0 ? run_fresh(&b) : run(&b);
+	dkim_key_free(b.key);
+	return status;
 }

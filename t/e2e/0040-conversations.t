@@ -1,7 +1,10 @@
 #!/usr/bin/python3
-# OpenDKIM's own conversations between an MTA and its filter have the same
-# outcome here: replies, whether a field is added, and what it says. Each is
-# played by an MTA that offers all of protocol version 6, and by an old one.
+# OpenDKIM's and OpenDMARC's own conversations between an MTA and its filter have
+# the same outcome here: replies, whether a field is added, and what it says.
+# Each is played by an MTA that offers all of protocol version 6, and by an old
+# one. OpenDMARC's configurations are read by OpenDMARCConfig. What does not
+# apply to a filter that is both stands in UNPLAYED and OTHERWISE, with the
+# reason; it is counted and printed.
 #
 # The conversations are data (cases.json) that is not part of this source:
 # POSTERN_DATA names the directory they are below, else ../shared/data. With
@@ -71,12 +74,47 @@ PEERS = [
     ('localhost', '2001:db8::fff4', 'accept'),
 ]
 
-# Why a conversation is not played, by the configuration's keyword.
+# Of OpenDKIM's test key, as its tests publish it, and one that was revoked.
+PUBKEYS = (
+    'test._domainkey.example.com v=DKIM1; k=rsa; p='
+    'MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQC9p5rp5EjC8cZbnlUpasA5HoUY'
+    'wSA+HEBsBZnxppmehsiCLY/rSGDxmYaOL2LhGJur4UnXzTRpB/VgPTNOn3bkudEA'
+    'Rqu0H2W6afEcI46igMs8fuZlyIi+UMGdUbn5tgbTRS7g6r9bxOcxwTtZcKAhvCWf'
+    'DiTc2QeEzzxxyL4jewIDAQAB\n'
+    'revoked._domainkey.example.com v=DKIM1; k=rsa; p=\n')
+# What the conversations rely on that stood in the DNS of their day.
+ZONE = {
+    '_dmarc.paypal.com': {'TXT': 'v=DMARC1; p=reject'},
+    'paypal.com': {'TXT': 'v=spf1 ip4:192.0.2.1 -all'},
+    '_dmarc.trusteddomain.org': {'TXT': 'v=DMARC1; p=none'},
+    'trusteddomain.org': {'TXT': 'v=spf1 ip4:192.0.2.1 -all'},
+}
+
+# Why a conversation is not played: by a keyword, or by name.
 UNPLAYED = [
+    ('ReputationLimits', 'no reputation service is asked'),
+    ('t-verify-received-spf-good',
+     'results that stand in a message are not believed'),
     ('SetupPolicyScript', 'needs a Lua script'),
     ('FinalPolicyScript', 'needs a Lua script'),
     ('ATPSDomains', 'ATPS remained an experiment'),
     ('ReplaceRules', 'fields are signed as they are'),
+]
+# What is different on purpose: a conversation, what it expects, what is
+# expected instead (None: nothing), and why.
+ALWAYS = 'every inbound message gets its Authentication-Results'
+OTHERWISE = [
+    ('t-verify-malformed', 'must_be_absent', 'must_be_present', ALWAYS),
+    ('t-verify-malformed', 'format', 'dmarc=permerror',
+     'that From cannot be read is what DMARC says'),
+    ('t-verify-unsigned-silent', 'must_be_absent', 'must_be_present', ALWAYS),
+    ('t-verify-revoked', 'dkim=fail', 'dkim=permerror',
+     'a revoked key is a permanent error (RFC 8601, section 2.7.1)'),
+    ('t-verify-self-spf', 'smtp.mailfrom=trusteddomain.org',
+     'smtp.mailfrom=user@trusteddomain.org',
+     'it is the whole address (RFC 8601, section 2.7.2)'),
+    ('t-verify-unsigned', 'unknown-host;', None,
+     'the MTA gave no name; that of this host is taken'),
 ]
 # Tags that are left out on purpose, by the keyword that asks for them.
 UNWANTED = {'BodyLengthDB': ' l=', 'RequestReports': 'r=y'}
@@ -93,20 +131,37 @@ def has(case, keyword):
 
 def unplayed(case):
     """The reason, or None."""
-    if case['source'].startswith('OpenDMARC'):
-        return 'judging inbound mail comes later'
-    for keyword, reason in UNPLAYED:
-        if has(case, keyword):
+    if PEER and of_opendmarc(case):
+        return 'the peer is OpenDKIM'
+    for which, reason in UNPLAYED:
+        if which == name_of(case) or has(case, which):
             return reason
-    if '-verify-' in case['source']:
-        return 'verifying comes later'
     return None
+
+
+def otherwise(case, wanted):
+    """What is expected in place of that."""
+    for name, theirs, ours, reason in OTHERWISE:
+        if (name, theirs) == (name_of(case), wanted) and not PEER:
+            DIFFERENT.add('%s: %s, not %s: %s' % (name, ours, theirs, reason))
+            return ours
+    return wanted
+
+
+DIFFERENT = set()  # what was met of it
+
+
+def of_opendmarc(case):
+    return case['source'].startswith('OpenDMARC')
 
 
 def conf_of(case):
     """The configuration, with our other default taken back, and a KeyFile
     that is found from everywhere."""
-    conf = re.sub(r'(?m)^(KeyFile\s+)', r'\1@DIR@/', case['filter_config'])
+    if of_opendmarc(case):
+        return 'Mode v\nOpenDMARCConfig @DIR@/opendmarc.conf\n'
+    conf = re.sub(r'(?m)^((?:KeyFile|TestPublicKeys)\s+|TestDNSData\s+file:)',
+                  r'\1@DIR@/', case['filter_config'])
     if not has(case, 'Canonicalization'):
         conf += 'Canonicalization simple/simple\n'
     if has(case, 'PeerList'):
@@ -115,10 +170,12 @@ def conf_of(case):
     return conf
 
 
-def filter_for(case, key):
-    files = dict(FILES, **{'testkey.private': key})
+def filter_for(case, key, dns):
+    files = dict(FILES, **{'testkey.private': key, 'pubkeys': PUBKEYS,
+                           'opendmarc.conf': case['filter_config']})
     if not PEER:
-        return Postern(conf_of(case), files=files, start=False)
+        return Postern(conf_of(case) + 'Nameservers 127.0.0.1@%d\n' % dns.port,
+                       files=files, start=False)
     return Peer(conf_of(case), files)
 
 
@@ -186,7 +243,10 @@ class Player:
         self.rcpt_said = True
         self.say('rcpt', '<%s>' % address)
 
-    def do_header(self, name, value):
+    def do_header(self, name, value=None):
+        if value is None:
+            # Made by a program, and left out of the data: a long one.
+            value = 'example.com; ' + 'dkim=pass header.d=example.com; ' * 999
         if not self.rcpt_said:
             # The conversations leave out what matters little to them, but
             # there is no header without a recipient.
@@ -207,17 +267,26 @@ class Player:
     def do_expect_reply(self, word):
         want = word[len('SMFIR_'):].lower()
         got = self.answer.reply
+        if want == 'reject' and got == 'replycode':
+            got = want
+        if want == 'continue' and self.end is not None and got == 'accept':
+            got = want
+        if want == 'replycode' and self.end is None and got in ('continue', 'none'):
+            # Who refuses a message may do so at its end.
+            self.do_eom()
+            got = self.answer.reply
         if want == 'accept' and self.end is None and got != 'accept':
             # Who leaves a message alone may say so early or at its end.
             self.say('eom')
             if self.answer.reply != 'accept' or self.answer.edits:
                 self.problem('the message is not left alone')
-        elif got != want and (want != 'continue' or
-                              got not in ('none', 'skip')):
+        elif got != want and {got, want} - {'continue', 'none', 'skip'}:
+            # The three are alike; who skips the body does not read it.
             self.problem('%s expected' % want)
 
     def do_check_mod(self, what, polarity):
         field = what.split('"')[1]
+        polarity = otherwise(self.case, polarity)
         present = bool(self.end.added(field))
         if present != (polarity == 'must_be_present'):
             self.problem('%s: %s' % (field, polarity))
@@ -228,6 +297,9 @@ class Player:
                     for keyword, unwanted in UNWANTED.items()):
             return
         field = {'sig': 'DKIM-Signature', 'ar': 'Authentication-Results'}
+        text = otherwise(self.case, text)
+        if text is None:
+            return
         values = self.end.added(field[which])
         found = any(text in value for value in values)
         if found != (polarity == 'must_contain'):
@@ -270,8 +342,8 @@ def invalid(case):
     return not case['steps'] or name_of(case).endswith('-bad')
 
 
-def started(case, key):
-    milter = filter_for(case, key)
+def started(case, key, dns):
+    milter = filter_for(case, key, dns)
     try:
         milter.run()
         if invalid(case):
@@ -287,10 +359,10 @@ def started(case, key):
     return milter
 
 
-def play_case(case, key, milters):
+def play_case(case, key, dns, milters):
     title = '%s: %s' % (name_of(case), case['description'])
     reason = unplayed(case)
-    milter = None if reason else started(case, key)
+    milter = None if reason else started(case, key, dns)
     for offer in ('all', 'plain'):
         name = '%s (%s)' % (title, offer)
         if reason:
@@ -312,10 +384,20 @@ def main():
         ['openssl', 'genpkey', '-quiet', '-algorithm', 'RSA', '-pkeyopt',
          'rsa_keygen_bits:2048'], check=True, capture_output=True,
         text=True).stdout
-    plan(2 * len(cases) + 1)
+    plan(2 * len(cases) + 4)
     milters = []
-    for case in cases:
-        play_case(case, key, milters)
+    with Dnsd(ZONE) as dns:
+        for case in cases:
+            play_case(case, key, dns, milters)
+    not_played = {name_of(c): unplayed(c) for c in cases if unplayed(c)}
+    for name, reason in sorted(not_played.items()):
+        diag('not played: %s: %s' % (name, reason))
+    for text in sorted(DIFFERENT):
+        diag('different on purpose: ' + text)
+    is_(len(cases), 46, 'there are 46 conversations')
+    is_(len(not_played), 16 if PEER else 9, 'all but 9 of them are played')
+    is_(len(DIFFERENT), 0 if PEER else len(OTHERWISE),
+        'what is different on purpose was met')
     # Told to stop above: libmilter takes its seconds for that.
     is_({milter.stop() for milter in milters}, {0}, 'all of them ended well')
 

@@ -82,6 +82,12 @@ def one(mta, postern, ip, result, name):
         '%s: and so says posternctl check' % ip)
 
 
+def asked(dns):
+    """What was; but for the name without an answer, which libunbound goes on
+    asking for after everybody has given up, for 17 seconds."""
+    return set(dns.counts()) - {(reverse('192.0.2.5'), 'PTR')}
+
+
 def several(mta, postern, dns):
     """An address that postern does not know yet."""
     dns.serve(dict(ZONE, **{reverse('192.0.2.8'): {'PTR': 'mx8.example.net'},
@@ -96,8 +102,7 @@ def several(mta, postern, dns):
     is_([line.get('iprev') for line in lines], ['pass', 'pass'],
         'two messages in a session: both pass')
     # Not how often: libunbound repeats itself when the machine is busy.
-    is_(set(dns.counts()), {(reverse('192.0.2.8'), 'PTR'),
-                            ('mx8.example.net', 'A')},
+    is_(asked(dns), {(reverse('192.0.2.8'), 'PTR'), ('mx8.example.net', 'A')},
         'two messages in a session: no more is asked than that')
     dns.clear()
     postern.reload()
@@ -107,7 +112,7 @@ def several(mta, postern, dns):
         client.send('eve@example.net', 'bob@example.org', MESSAGE)
     is_(postern.summaries(before + 3)[-1].get('iprev'), 'pass',
         'after a reload: pass')
-    is_(dns.count(), 0, 'after a reload: from the cache')
+    is_(asked(dns), set(), 'after a reload: from the cache')
 
 
 def login(mta, postern):

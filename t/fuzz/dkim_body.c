@@ -42,7 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	canon = data[0] & 1 ? DKIM_RELAXED : DKIM_SIMPLE;
 	steps[0] = data[1] + 1u;
 	steps[1] = data[2] + 1u;
-	b = dkim_body_new(canon);
+	b = dkim_body_new(EVP_sha256(), canon);
 	if (b == NULL)
 		return 0;
 	dkim_check_body(canon, (const char *)data + 3, size - 3, &form);

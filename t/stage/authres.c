@@ -196,6 +196,27 @@ reports(void **state)
 	snapshot_unref(snap);
 }
 
+/* NoHeaderB */
+static void
+leaves_out_b(void **state)
+{
+	static const struct dkim_verdict one = {.status = DKIM_STATUS_PASS,
+	    .domain = "example.com",
+	    .selector = "s1",
+	    .b = "AbC"};
+	static const struct dkim_verdicts dkim = {.count = 1, .list = &one};
+	const struct inbound facts = {.dkim = &dkim};
+	struct snapshot *snap = load("NoHeaderB yes\n");
+	struct session *s = run(snap, "Subject: x\n\n", &facts, NULL, NULL);
+
+	(void)state;
+	assert_string_equal(value(s),
+	    "mx.example.org;\n"
+	    "\tdkim=pass header.d=example.com header.s=s1");
+	chain_close(s);
+	snapshot_unref(snap);
+}
+
 static void
 says_what_was_aligned(void **state)
 {
@@ -259,6 +280,7 @@ main(void)
 	    cmocka_unit_test(removes_forged),
 	    cmocka_unit_test(is_there_whatever_was_checked),
 	    cmocka_unit_test(reports),
+	    cmocka_unit_test(leaves_out_b),
 	    cmocka_unit_test(says_what_was_aligned),
 	    cmocka_unit_test(keeps_to_the_message),
 	    cmocka_unit_test(leaves_outbound_alone),

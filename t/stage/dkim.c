@@ -18,18 +18,20 @@
 #define NOW 1700000000
 #define KEY "v=DKIM1; k=ed25519; p=" KEY_ED25519_PUBLIC
 #define AT "s._domainkey.example.org TXT "
+#define SECURE "s._domainkey.example.org TXT+ "
 #define FROM "joe@example.org"
 
-/* A message signed by example.org, with that From and body; the body may then
+/* A message signed by the domain, with that From and body; the body may then
  * change. */
 static void
-make(struct buf *b, const char *from, const char *body, const char *arrived)
+make(struct buf *b, const char *domain, const char *from, const char *body,
+    const char *arrived)
 {
 	struct buf value = BUF_INIT;
 	const char *const names[] = {"From", NULL};
 	struct dkim_engine *e = dkim_engine_new();
 	struct dkim_sign *s = dkim_sign_new(e, DKIM_CANON_BIT(DKIM_SIMPLE));
-	struct dkim_request r = {.domain = "example.org", .selector = "s",
+	struct dkim_request r = {.domain = domain, .selector = "s",
 	    .at = NOW, .names = names};
 	struct hdr_list list = {0};
 	struct dkim_result res;
@@ -58,6 +60,7 @@ struct stage_case {
 	const char *name;
 	const char *conf, *zone; /* NULL: the key, where it should be */
 	const char *from;        /* NULL: example.org's */
+	const char *domain;      /* that signs; NULL: example.org */
 	const char *arrived;     /* the body; NULL: as it was signed */
 	const char *top;         /* put on top after it was signed */
 	const char *message;     /* instead of all these */
@@ -75,9 +78,62 @@ static const struct stage_case cases[] = {
     {"two authors", .from = "joe@example.org, sue@example.net",
 	.note = " dkim=pass(example.org)",
 	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_EF"},
-    {"two From", .top = "From: eve@example.org\n",
+    {"two From: policy, not pass", .top = "From: eve@example.org\n",
+	.note = " dkim=policy(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_INVALID"},
+    {"two From, refused", "On-BadSignature reject\n",
+	.top = "From: eve@example.org\n", .note = " dkim=policy(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_INVALID", .verdict = VERDICT_REJECT},
+    {"MustBeSigned", "MustBeSigned Subject,To\n", .top = "To: sue@x\n",
+	.note = " dkim=policy(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_INVALID"},
+    {"MustBeSigned: not there", "MustBeSigned Subject,To\n",
+	.note = " dkim=pass(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_AU,DKIM_VALID_EF"},
+    {"StrictHeaders", "StrictHeaders yes\nOn-BadSignature reject\n",
+	.top = "Date: x\nTo: a@b\nTo: c@d\n",
+	.note = " dkim=permerror(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_INVALID"},
+    {"StrictHeaders, and all is well", "StrictHeaders yes\n",
+	.top = "Date: x\nTo: a@b\n", .note = " dkim=pass(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_AU,DKIM_VALID_EF"},
+    {"TrustSignaturesFrom: a stranger", "TrustSignaturesFrom x.example\n",
+	.from = "joe@example.net", .note = " dkim=policy(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_INVALID"},
+    {"TrustSignaturesFrom: one of them",
+	"TrustSignaturesFrom x.example,Example.ORG\n",
+	.from = "joe@example.net", .note = " dkim=pass(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_EF"},
+    {"U-labels in From", .from = "joe@B\xc3\x9c" "CHER.example",
+	.domain = "xn--bcher-kva.example",
+	.zone = "s._domainkey.xn--bcher-kva.example TXT " KEY "\n",
+	.note = " dkim=pass(xn--bcher-kva.example)",
+	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_AU"},
+    {"no UTF-8 in From", .from = "joe@b\xfc" "cher.example",
 	.note = " dkim=pass(example.org)",
 	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_EF"},
+    {"TrustSignaturesFrom: the author", "TrustSignaturesFrom x.example\n",
+	.note = " dkim=pass(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_AU,DKIM_VALID_EF"},
+    {"UnprotectedKey none", "UnprotectedKey none\n",
+	.note = " dkim=pass(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_AU,DKIM_VALID_EF"},
+    {"UnprotectedKey neutral", "UnprotectedKey neutral\n"
+	"On-BadSignature reject\n", .note = " dkim=neutral(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_INVALID"},
+    {"UnprotectedKey fail", "UnprotectedKey fail\nOn-BadSignature reject\n",
+	.note = " dkim=fail(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_INVALID", .verdict = VERDICT_REJECT},
+    {"UnprotectedKey, and it is protected", "UnprotectedKey fail\n",
+	SECURE KEY "\n", .note = " dkim=pass(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_VALID,DKIM_VALID_AU,DKIM_VALID_EF"},
+    {"Quarantine", "Quarantine yes\n", .arrived = "y\r\n",
+	.note = " dkim=fail(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_INVALID", .verdict = VERDICT_QUARANTINE},
+    {"Quarantine, and to be refused",
+	"Quarantine yes\nOn-BadSignature reject\n", .arrived = "y\r\n",
+	.note = " dkim=fail(example.org)",
+	.symbols = "DKIM_SIGNED,DKIM_INVALID", .verdict = VERDICT_REJECT},
     {"unsigned", .message = "From: x@y\n\n", .note = " dkim=none",
 	.symbols = ""},
     {"unsigned, refused", "On-NoSignature reject\n",
@@ -136,7 +192,8 @@ run(const struct stage_case *c)
 	    c->zone == NULL ? AT KEY "\n" : c->zone, &dns), 0);
 	snap->dns = &dns;
 	if (c->message == NULL)
-		make(&b, c->from == NULL ? FROM : c->from, "x\r\n",
+		make(&b, c->domain == NULL ? "example.org" : c->domain,
+		    c->from == NULL ? FROM : c->from, "x\r\n",
 		    c->arrived == NULL ? "x\r\n" : c->arrived);
 	w.message = c->message == NULL ? buf_text(&b) : c->message;
 	s = walk_run(snap, &w, &v, NULL);

@@ -122,6 +122,19 @@ static const struct {
 	"DMARCPolicy reject\n",
 	"From: a@own.example\nFrom: b@own.example\n", NULL, "own.example",
 	"DMARC_REJECT", VERDICT_REJECT, ""},
+    {"two From fields that pass: nobody's", "DMARCPolicy reject\n",
+	"From: a@own.example\nFrom: b@own.example\n", "own.example", NULL,
+	"DMARC_PERMERROR", VERDICT_NONE, " dmarc=permerror"},
+    {"DMARCHold no, asks to be held", "DMARCPolicy reject\nDMARCHold no\n",
+	"From: a@soft.example\n", NULL, NULL, "DMARC_QUAR", VERDICT_NONE,
+	" dmarc_policy=quarantine dmarc_override=local_policy"},
+    {"DMARCHold no, asks to be refused",
+	"DMARCPolicy reject\nDMARCHold no\n", "From: a@own.example\n", NULL,
+	NULL, "DMARC_REJECT", VERDICT_REJECT, " dmarc_policy=reject"},
+    {"DMARCHold no, quarantine at most",
+	"DMARCPolicy quarantine\nDMARCHold no\n", "From: a@own.example\n",
+	NULL, NULL, "DMARC_REJECT", VERDICT_NONE,
+	" dmarc_override=local_policy"},
     {"more addresses than are looked at", "",
 	"From: a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,"
 	"a@a,a@a,a@a,a@a,a@a,a@own.example\nFrom: b@own.example\n",
@@ -225,6 +238,92 @@ is_not_made(void **state)
 	dns_file_close(&dns);
 }
 
+/* Whose mail is not judged. */
+static void
+leaves_alone(void **state)
+{
+	static const struct {
+		const char *conf, *from;
+		bool judged;
+	} alone[] = {
+	    {"DMARCIgnoreHosts 192.0.2.0/24\n", "a@own.example", false},
+	    {"DMARCIgnoreHosts 192.0.2.0/24,!192.0.2.7\n", "a@own.example",
+		true},
+	    {"DMARCIgnoreFrom x.example,Own.Example\n", "a@OWN.example",
+		false},
+	    {"DMARCIgnoreFrom example,.example\n", "a@own.example", true},
+	    {"DMARCIgnoreFrom own.example\n",
+		"a@own.example, b@soft.example", true},
+	    {"DMARCIgnoreFrom own.example,soft.example\n",
+		"a@own.example, b@soft.example", false},
+	    {"DMARCIgnoreFrom own.example\n", "a@own.example, <", true},
+	};
+	struct dns dns;
+
+	(void)state;
+	assert_int_equal(dns_file_open(zone, &dns), 0);
+	for (size_t i = 0; i < sizeof(alone) / sizeof(*alone); i++) {
+		struct snapshot *snap = load(alone[i].conf, &dns);
+		char text[100];
+		const struct walk w = {.client_ip = "192.0.2.7",
+		    .from = "<x@own.example>",
+		    .rcpts = {"b@example.net"},
+		    .message = text};
+		struct verdict v;
+		struct session *s;
+
+		snprintf(text, sizeof(text), "From: %s\n\n", alone[i].from);
+		s = walk_run(snap, &w, &v, NULL);
+		if ((s->msg->dmarc != NULL) != alone[i].judged ||
+		    !alone[i].judged != (strstr(buf_text(&s->msg->notes),
+			" dmarc=ignored") != NULL))
+			fail_msg("%s%s", alone[i].conf, alone[i].from);
+		chain_end(s, &v);
+		chain_close(s);
+		snapshot_unref(snap);
+	}
+	dns_file_close(&dns);
+}
+
+/* DMARCReply: what a refused client is told. */
+static void
+says_why(void **state)
+{
+	static const struct {
+		const char *conf, *text;
+	} replies[] = {
+	    {"", "Refused by the DMARC policy of own.example"},
+	    {"DMARCReply no mail from %domain%, sorry\n",
+		"no mail from own.example, sorry"},
+	    {"DMARCReply 100% no\n", "100% no"},
+	};
+	const struct walk w = {.client_ip = "192.0.2.7",
+	    .from = "<x@own.example>",
+	    .rcpts = {"b@example.net"},
+	    .message = "From: a@own.example\n\n"};
+	struct dns dns;
+
+	(void)state;
+	assert_int_equal(dns_file_open(zone, &dns), 0);
+	for (size_t i = 0; i < sizeof(replies) / sizeof(*replies); i++) {
+		char conf[200];
+		struct snapshot *snap;
+		struct verdict v;
+		struct session *s;
+
+		snprintf(conf, sizeof(conf), "DMARCPolicy reject\n%s",
+		    replies[i].conf);
+		snap = load(conf, &dns);
+		s = walk_run(snap, &w, &v, NULL);
+		assert_int_equal(v.action, VERDICT_REJECT);
+		assert_string_equal(v.text, replies[i].text);
+		chain_end(s, &v);
+		chain_close(s);
+		snapshot_unref(snap);
+	}
+	dns_file_close(&dns);
+}
+
 static void
 takes_a_list(void **state)
 {
@@ -256,6 +355,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(judges),
 	    cmocka_unit_test(is_not_made),
+	    cmocka_unit_test(leaves_alone),
+	    cmocka_unit_test(says_why),
 	    cmocka_unit_test(takes_a_list),
 	};
 

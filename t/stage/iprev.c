@@ -26,6 +26,7 @@ only_iprev(struct snapshot *snap)
 	inbound_without(snap, "spf");
 	inbound_without(snap, "dkim");
 	inbound_without(snap, "dmarc");
+	inbound_without(snap, "helo");
 }
 
 static void

@@ -125,6 +125,34 @@ mode_s_has_none(void **state)
 	snapshot_unref(snap);
 }
 
+/* An unbound.conf says what is answered, without a question to anybody. */
+static void
+configuration(void **state)
+{
+	static const char local[] =
+	    "server:\n\tlocal-zone: \"conf.example.\" static\n"
+	    "\tlocal-data: \"here.conf.example. A 192.0.2.77\"\n";
+	char path[] = "/tmp/postern-test-XXXXXX", conf[64];
+	int fd = mkstemp(path);
+	struct snapshot *snap;
+	struct dns_query *q;
+	const struct dns_answer *a;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, local, strlen(local)), strlen(local));
+	close(fd);
+	snprintf(conf, sizeof(conf), "ResolverConfiguration %s\n", path);
+	snap = walk_load_dns(conf);
+	unlink(path);
+	q = dns_start(snap->dns, "here.conf.example", DNS_A);
+	a = dns_collect(snap->dns, q, INT64_MAX / 2);
+	assert_int_equal(a->status, DNS_OK);
+	assert_memory_equal(a->records[0].data, "\300\0\2\115", 4);
+	dns_drop(snap->dns, q);
+	snapshot_unref(snap);
+}
+
 /* Its data instead of the DNS; and no thread comes of loading or of that. */
 static void
 test_data(void **state)
@@ -161,6 +189,7 @@ main(void)
 	    cmocka_unit_test(reloads),
 	    cmocka_unit_test(mode_s_has_none),
 	    cmocka_unit_test(test_data),
+	    cmocka_unit_test(configuration),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -137,6 +137,15 @@ static const struct {
 	"x.org/s/", false},
     {"any domain", "Domain *\nSelector s\nKeyFile &/rsa\n",
 	"From: bob@z.y.org\n", "z.y.org/s/", false},
+    {"U-labels, any domain", "Domain *\nSelector s\nKeyFile &/rsa\n",
+	"From: b\xc3\xb6" "b@b\xc3\xbc" "cher.example\n",
+	"xn--bcher-kva.example/s/", false},
+    {"U-labels", "Domain xn--bcher-kva.example\nSelector s\n"
+	"KeyFile &/rsa\n", "From: bob@B\xc3\x9c" "CHER.example\n",
+	"xn--bcher-kva.example/s/", false},
+    {"other U-labels", "Domain xn--bcher-kva.example\nSelector s\n"
+	"KeyFile &/rsa\n", "From: bob@b\xc3\xb6" "cher.example\n", "",
+	false},
     {"a listed domain before any", "Domain x.org,*\nSubDomains yes\n"
 	"Selector s\nKeyFile &/rsa\n", "From: bob@a.x.org\n", "x.org/s/",
 	false},

@@ -14,7 +14,8 @@ static const char zone[] =
     "plus.example TXT v=spf1 +all\n"
     "net.example TXT v=spf1 ip4:192.0.0.0/16 -all\n"
     "bad.example TXT v=spf1 bad\n"
-    "slow.example TXT !timeout\n";
+    "slow.example TXT !timeout\n"
+    "xn--bcher-kva.example TXT v=spf1 ip4:192.0.2.1 -all\n";
 
 struct run {
 	struct snapshot *snap;
@@ -92,6 +93,8 @@ gives_facts_and_symbols(void **state)
 		{"SPF_PLUS_ALL", "SPF_PASS", "SPF_HELO_NONE"}},
 	    {"192.0.2.1", "mx.d.example", NULL, SPF_PASS, SPF_PASS,
 		{"SPF_HELO_PASS"}},
+	    {"192.0.2.1", "mx", "\xc3\xbc@b\xc3\xbc" "cher.example", SPF_PASS,
+		SPF_NONE, {"SPF_PASS", "SPF_HELO_NONE"}},
 	    {"2001:db8::1", "mx.d.example", "u@d.example", SPF_FAIL,
 		SPF_SOFTFAIL, {"SPF_FAIL", "SPF_HELO_SOFTFAIL"}},
 	};
@@ -202,21 +205,26 @@ static void
 adds_received_spf_when_told(void **state)
 {
 	static const struct {
-		const char *client, *helo, *from, *want;
+		const char *client, *helo, *from, *want, *param;
 	} cases[] = {
 	    {"192.0.2.1", "mx.d.example", "u@d.example",
 		"pass identity=mailfrom;\n\tclient-ip=192.0.2.1;\n\t"
 		"envelope-from=\"u@d.example\";\n\thelo=mx.d.example;\n\t"
-		"receiver=mx.e.example;\n\tmechanism=\"ip4:192.0.2.1\""},
+		"receiver=mx.e.example;\n\tmechanism=\"ip4:192.0.2.1\"", NULL},
 	    {"2001:db8::1", "a\"b\\\r(c", NULL,
 		"none identity=helo;\n\tclient-ip=\"2001:db8::1\";\n\t"
 		"envelope-from=\"\";\n\thelo=\"a\\\"b\\\\?(c\";\n\t"
-		"receiver=mx.e.example"},
+		"receiver=mx.e.example", NULL},
 	    {"192.0.2.1", "a..b", "u@bad.example",
 		"permerror identity=mailfrom;\n\tclient-ip=192.0.2.1;\n\t"
 		"envelope-from=\"u@bad.example\";\n\thelo=\"a..b\";\n\t"
 		"receiver=mx.e.example;\n\t"
-		"problem=\"bad.example: not a term: bad\""},
+		"problem=\"bad.example: not a term: bad\"", NULL},
+	    {"192.0.2.1", "x\xc3", "\xc3\xbc@b\xc3\xbc" "cher.example",
+		"pass identity=mailfrom;\n\tclient-ip=192.0.2.1;\n\t"
+		"envelope-from=\"\xc3\xbc@b\xc3\xbc" "cher.example\";\n\t"
+		"helo=\"x?\";\n\treceiver=mx.e.example;\n\t"
+		"mechanism=\"ip4:192.0.2.1\"", "SMTPUTF8"},
 	};
 
 	(void)state;
@@ -228,6 +236,7 @@ adds_received_spf_when_told(void **state)
 		w.client_ip = cases[i].client;
 		w.helo = cases[i].helo;
 		w.from = cases[i].from;
+		w.params[0] = cases[i].param;
 		m = run(&r, "ReceivedSPF yes\n", zone, &w);
 		assert_non_null(m->edits.first);
 		assert_int_equal(m->edits.first->op, EDIT_INSERT);

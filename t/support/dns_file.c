@@ -16,6 +16,7 @@ struct line {
 	enum dns_status status; /* DNS_OK: data counts */
 	struct dns_record record;
 	struct line *next;
+	bool secure;
 };
 
 struct zone {
@@ -87,6 +88,10 @@ parse_line(struct zone *z, char *text)
 
 	if (name == NULL)
 		return 0;
+	if (type != NULL && strchr(type, '+') != NULL) {
+		*strchr(type, '+') = '\0';
+		l->secure = true;
+	}
 	if (type == NULL || l == NULL || parse_type(type, &l->type) != 0)
 		return ERR_SYNTAX;
 	while (*save == ' ' || *save == '\t')
@@ -126,6 +131,7 @@ start(void *ctx, const char *name, enum dns_type type)
 		if (l->type != type)
 			continue;
 		q->answer.status = l->status;
+		q->answer.secure = l->secure;
 		if (l->status == DNS_OK)
 			records[q->answer.count++] = l->record;
 	}

@@ -2,7 +2,8 @@
  * A DNS that answers from text, for tests.  SPDX-License-Identifier: BSD-2-Clause
  *
  * One record a line: `name TYPE data`, type A, AAAA, MX, TXT or PTR; also
- * `name TYPE !timeout` or `!servfail`.  MX data is `preference host`.  A name
+ * `name TYPE !timeout` or `!servfail`.  MX data is `preference host`.
+ * A + behind the type: DNSSEC protects it.  A name
  * with no line does not exist; a name with lines of other types has no data.
  */
 #ifndef T_SUPPORT_DNS_FILE_H

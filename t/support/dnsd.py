@@ -228,8 +228,10 @@ class Dnsd:
     log: a file for a line `NAME TYPE` a query. sign(name, type, records):
     gives the RRSIG of records, for those who ask for DNSSEC."""
 
-    def __init__(self, records, delay=0.0, port=0, log=None, sign=None):
+    def __init__(self, records, delay=0.0, port=0, log=None, sign=None,
+                 host='127.0.0.1'):
         self.delay, self.log, self.sign = delay, log, sign
+        self.host = host
         self.queries = []           # (name, type) in order
         self._want_port, self.port = port, None
         self._loop = asyncio.new_event_loop()
@@ -272,11 +274,11 @@ class Dnsd:
         """One port for both; a few tries, as others take ports too."""
         for attempt in range(20):
             tcp = await asyncio.start_server(
-                self._tcp, '127.0.0.1', self._want_port)
+                self._tcp, self.host, self._want_port)
             port = tcp.sockets[0].getsockname()[1]
             try:
                 await self._loop.create_datagram_endpoint(
-                    lambda: _Udp(self), local_addr=('127.0.0.1', port))
+                    lambda: _Udp(self), local_addr=(self.host, port))
             except OSError:
                 tcp.close()
                 if self._want_port or attempt == 19:
@@ -366,6 +368,7 @@ class Dnsd:
 def main():
     parser = argparse.ArgumentParser(description='Answer DNS from a file.')
     parser.add_argument('zonefile')
+    parser.add_argument('--host', default='127.0.0.1')
     parser.add_argument('--port', type=int, default=0)
     parser.add_argument('--delay', type=float, default=0,
                         help='milliseconds before each answer')
@@ -375,7 +378,7 @@ def main():
     args = parser.parse_args()
     log = open(args.log, 'a', encoding='utf-8') if args.log else None
     server = Dnsd(load(args.zonefile, args.doc), args.delay / 1000, args.port,
-                  log)
+                  log, host=args.host)
     print(server.port, flush=True)
     threading.Event().wait()
 

@@ -4,14 +4,17 @@
  *
  * Without an argument: a line a keyword, with tabs between its name (that of a
  * row in a section as SECTION.NAME), its kind, `start` or `-`, its default or
- * `-`, and its summary.  With a file: read it by the rows, opening nothing that
- * it names, and print mistakes and warnings.
+ * `-`, and its summary.  With --opendmarc: the same of OpenDMARC's keywords.
+ * With a file: read it by the rows, opening nothing that it names, and print
+ * mistakes and warnings.
  */
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include "lib/conf/conf.h"
 #include "lib/err.h"
+#include "milter/opendmarc.h"
 #include "milter/snapshot.h"
 
 static const char *
@@ -58,6 +61,10 @@ main(int argc, char **argv)
 {
 	const struct conf_option *const *tables = snapshot_tables();
 
+	if (argc > 1 && strcmp(argv[1], "--opendmarc") == 0) {
+		print_rows("", options_opendmarc);
+		return EX_OK;
+	}
 	if (argc > 1)
 		return read_file(argv[1]);
 	for (size_t i = 0; tables[i] != NULL; i++)

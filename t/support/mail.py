@@ -65,6 +65,7 @@ class Client:
                  timeout=60):
         self.smtp = smtplib.SMTP(host, port, local_hostname=helo,
                                  timeout=timeout, source_address=(source, 0))
+        self.smtp.command_encoding = 'utf-8'
         self.helo = helo
         self.ehlo = self.cmd('EHLO ' + helo)
         if xclient:

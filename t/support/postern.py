@@ -10,6 +10,9 @@ import subprocess
 import proc
 from dnsd import Dnsd
 
+# For every run of the daemon, whoever starts the test.
+TSAN_SUPPRESSIONS = os.path.join(proc.HERE, 'tsan.supp')
+
 
 class Milter(proc.Server):
     """A milter with a socket of its own, `unix` or `inet`.
@@ -53,7 +56,9 @@ class Postern(Milter):
     def __init__(self, conf_text='', socket='unix', args=(), env=None,
                  files=None, start=True):
         super().__init__(socket)
-        self.args, self.env = list(args), dict(os.environ, **(env or {}))
+        self.args = list(args)
+        self.env = dict({'TSAN_OPTIONS': 'suppressions=' + TSAN_SUPPRESSIONS},
+                        **dict(os.environ, **(env or {})))
         self.conf_file = os.path.join(self.dir, 'postern.conf')
         for name, text in (files or {}).items():
             proc.write_file(os.path.join(self.dir, name), text, 0o600)
@@ -100,11 +105,12 @@ class Postern(Milter):
         return [summary(line) for line in lines]
 
     def ctl(self, *args, input=None):
-        """Runs posternctl COMMAND ... with this daemon's configuration."""
+        """Runs posternctl COMMAND ... with this daemon's configuration. From
+        input in bytes come bytes."""
         return subprocess.run(
             [binary('POSTERNCTL')] + list(args) + ['-x', self.conf_file],
-            env=self.env, input=input, capture_output=True, text=True,
-            timeout=60)
+            env=self.env, input=input, capture_output=True,
+            text=not isinstance(input, bytes), timeout=60)
 
     def __exit__(self, kind, *_):
         status = self.stop()

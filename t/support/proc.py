@@ -105,7 +105,8 @@ def wait_until(question, timeout, what):
 
 def accepts(address):
     """Whether a listener is at address, a path or a (host, port) pair."""
-    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    family = socket.AF_UNIX if isinstance(address, str) else \
+        socket.AF_INET6 if ':' in address[0] else socket.AF_INET
     with socket.socket(family) as probe:
         probe.settimeout(1)
         try:

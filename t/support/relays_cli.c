@@ -73,10 +73,11 @@ main(int argc, char **argv)
 			errx(1, "no memory");
 	}
 	while ((c = getopt(argc, argv, "t:i:m:")) != -1) {
-		if (strchr(kinds, c) == NULL)
+		const char *kind = strchr(kinds, c);
+
+		if (kind == NULL)
 			return 64;
-		if (netlist_add(lists[(size_t)(strchr(kinds, c) - kinds)], optarg,
-			&msg) != 0)
+		if (netlist_add(lists[kind - kinds], optarg, &msg) < 0)
 			errx(64, "%s", msg.text);
 	}
 	error = relay_formats_new(&f);

@@ -59,6 +59,7 @@ FEATURE(`accept_unresolvable_domains')
 FEATURE(`accept_unqualified_senders')
 FEATURE(`no_default_msa')
 DAEMON_OPTIONS(`Addr=127.0.0.1, Port=%(port)d, Name=%(daemon_name)s')
+%(ipv6)s
 DAEMON_OPTIONS(`Addr=127.0.0.1, Port=%(submission_port)d, Name=%(submission_name)s, M=Ea')
 define(`confAUTH_MECHANISMS', `PLAIN LOGIN')
 TRUST_AUTH_MECH(`PLAIN LOGIN')
@@ -83,6 +84,7 @@ class Sendmail(proc.Server):
 
     milter: Milter objects or addresses in libmilter's spelling. flags is the
     F= of the filters: T tempfail, R reject, '' accept when one is dead.
+    ipv6: there is a third listener, like .port, on ::1 and .ipv6_port.
     mc: further lines of the .mc file. Everything is relayed to `sink`.
     """
 
@@ -91,7 +93,8 @@ class Sendmail(proc.Server):
 
     def __init__(self, sink, milter=(), users=None,
                  relay_domains=('example.org',), flags='T',
-                 daemon_name='MTA', submission_name='ORIGINATING', mc=''):
+                 daemon_name='MTA', submission_name='ORIGINATING', mc='',
+                 ipv6=False):
         super().__init__()
         self.files, cf_files, sasl_files = proc.unpacked(
             'sendmail-bin', 'sendmail-cf', 'sasl2-bin')
@@ -112,7 +115,12 @@ class Sendmail(proc.Server):
             'sink_port': sink.port, 'filters': _filters(milter, flags),
             'relay_domains': ''.join('RELAY_DOMAIN(`%s\')\n' % domain
                                      for domain in relay_domains),
-            'submit_user': SUBMIT_USER, 'mc': mc}
+            'submit_user': SUBMIT_USER, 'mc': mc, 'ipv6': ''}
+        if ipv6:
+            self.ipv6_port = proc.free_port()
+            self.names['ipv6'] = (
+                "DAEMON_OPTIONS(`Family=inet6, Addr=::1, Port=%d, "
+                "Name=%s6')" % (self.ipv6_port, daemon_name))
         self.cf_dir = os.path.join(cf_files, 'usr/share/sendmail/cf')
         self.config = self._compile('sendmail', SENDMAIL_MC)
         self.submit_config = self._compile('submit', SUBMIT_MC)
@@ -141,7 +149,9 @@ class Sendmail(proc.Server):
 
     def _is_up(self):
         return (proc.accepts(('127.0.0.1', self.port)) and
-                proc.accepts(('127.0.0.1', self.submission_port)))
+                proc.accepts(('127.0.0.1', self.submission_port)) and
+                (not self.names['ipv6'] or
+                 proc.accepts(('::1', self.ipv6_port))))
 
     def _compile(self, name, template):
         """Makes name.cf with m4; returns its path."""

@@ -660,6 +660,60 @@ many_sections(void **state)
 	free(text);
 }
 
+/* What another file says, read into this one. */
+static void
+takes(void **state)
+{
+	static const struct {
+		const char *text, *keyword, *value;
+		const char *line;    /* of what is printed then */
+		const char *warning; /* or NULL */
+		const char *mistake; /* or NULL */
+	} cases[] = {
+	    {"", "Count", "12", "Count 12\n", NULL, NULL},
+	    {"", "Syslog", "True", "Syslog yes\n", NULL, NULL},
+	    {"", "On-Default", "reject", "On-Default reject\n", NULL, NULL},
+	    {"", "Socket", "inet:1", "Socket inet:1\n", NULL, NULL},
+	    {"Count 3\n", "count", "12", "Count 3\n",
+		"t.conf:1: Count: also given at o.conf:7; this one counts",
+		NULL},
+	    {"Count 12\n", "Count", "12", "Count 12\n", NULL, NULL},
+	    {"Syslog y\n", "Syslog", "True", "Syslog yes\n", NULL, NULL},
+	    {"Domain a\n", "Domain", "a", "Domain a\n", NULL, NULL},
+	    {"Domain a\n", "Domain", "b", "Domain a\n",
+		"t.conf:1: Domain: also given at o.conf:7", NULL},
+	    {"", "Count", "x", NULL, NULL, "o.conf:7: Count: expected a number"},
+	    {"", "Socket", "x", NULL, NULL, "o.conf:7: Socket: expected local:"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct errmsg msg = {""};
+		struct conf *c;
+		char *all;
+		int rc;
+
+		assert_int_equal(read_str(cases[i].text, &c, &msg), 0);
+		rc = conf_take(
+		    c, cases[i].keyword, cases[i].value, "o.conf:7", &msg);
+		assert_int_equal(rc, cases[i].mistake ? ERR_CONFIG : 0);
+		all = printed(c);
+		if ((cases[i].mistake && !strstr(msg.text, cases[i].mistake)) ||
+		    (cases[i].line && !strstr(all, cases[i].line)))
+			fail_msg("%zu: %s\n%s", i, msg.text, all);
+		if (cases[i].warning == NULL)
+			assert_null(conf_warning(c, 0));
+		else
+			assert_non_null(
+			    strstr(conf_warning(c, 0), cases[i].warning));
+		if (cases[i].text[0] == '\0' && rc == 0)
+			assert_string_equal(
+			    conf_where(c, cases[i].keyword), "o.conf:7");
+		free(all);
+		conf_free(c);
+	}
+}
+
 int
 main(void)
 {
@@ -675,6 +729,7 @@ main(void)
 	    cmocka_unit_test(threads),
 	    cmocka_unit_test(debian_as_shipped),
 	    cmocka_unit_test(many_sections),
+	    cmocka_unit_test(takes),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

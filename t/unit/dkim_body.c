@@ -63,7 +63,7 @@ static void
 hash_split(enum dkim_canon canon, const char *body, size_t len, size_t a,
     size_t b, unsigned char hash_r[32])
 {
-	struct dkim_body *d = dkim_body_new(canon);
+	struct dkim_body *d = dkim_body_new(EVP_sha256(), canon);
 
 	assert_non_null(d);
 	dkim_body_add(d, body, a);
@@ -194,7 +194,7 @@ long_runs(void **state)
 static void
 finish_twice(void **state)
 {
-	struct dkim_body *d = dkim_body_new(DKIM_SIMPLE);
+	struct dkim_body *d = dkim_body_new(EVP_sha256(), DKIM_SIMPLE);
 	unsigned char a[32], b[32];
 
 	(void)state;

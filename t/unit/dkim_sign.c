@@ -163,7 +163,16 @@ check_text(const char *value)
 	}
 }
 
-/* Our own verifier agrees; but of lines that are none it never says pass. */
+static bool
+has_two_from(const struct hdr_list *l)
+{
+	const char *name = hdr_repeated(l);
+
+	return name != NULL && strcmp(name, "From") == 0;
+}
+
+/* Our own verifier agrees; but of lines that are none, and of two From fields,
+ * it never says pass. */
 static void
 check_ours(const struct mail *m, const char *value, const char *body,
     size_t len, const char *record, const char *name)
@@ -172,8 +181,10 @@ check_ours(const struct mail *m, const char *value, const char *body,
 	struct dkim_verdict v =
 	    dkim_check_ours(&m->list, value, body, len, record);
 
-	if (lines ? v.status != DKIM_STATUS_PASS
-		  : v.cause != DKIM_CAUSE_LINES)
+	if (has_two_from(&m->list)
+		? v.cause != DKIM_CAUSE_FIELDS
+		: lines ? v.status != DKIM_STATUS_PASS
+			: v.cause != DKIM_CAUSE_LINES)
 		fail_msg("%s: %s: %s\n%s", name, dkim_status_word(v.status),
 		    v.reason, value);
 }

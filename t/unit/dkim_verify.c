@@ -16,9 +16,12 @@
 #include "lib/buf.h"
 #include "lib/dkim/dkim_body.h"
 #include "lib/dkim/dkim_engine.h"
+#include "lib/dkim/dkim_field.h"
+#include "lib/dkim/dkim_header.h"
 #include "lib/dkim/dkim_key.h"
 #include "lib/err.h"
 #include "lib/hdr.h"
+#include "lib/idna.h"
 #include "lib/message.h"
 #include "t/support/dkim_keys.h"
 #include "t/support/dns_file.h"
@@ -108,7 +111,7 @@ mail_init(struct mail *m, const char *sig, const char *fields)
 static void
 body_hash(enum dkim_canon canon, uint64_t limit, const char *body, char bh[45])
 {
-	struct dkim_body *b = dkim_body_new_limited(canon, limit);
+	struct dkim_body *b = dkim_body_new_limited(EVP_sha256(), canon, limit);
 	unsigned char md[DKIM_BODY_HASH_SIZE];
 
 	dkim_body_add(b, body, strlen(body));
@@ -130,6 +133,66 @@ fill(struct buf *b, const char *template, const char *bh)
 	buf_add(b, template, (size_t)(at - template));
 	buf_str(b, bh);
 	buf_str(b, at + 4);
+}
+
+/* What the signature that a mail begins with is over, without the engine. */
+static void
+own_hash(struct mail *m, unsigned char hash[DKIM_KEY_HASH_SIZE])
+{
+	const struct dkim_policy policy = {.now = NOW};
+	struct dkim_field f;
+
+	assert_int_equal(
+	    dkim_field_read(&m->arena, m->list.first, &policy, &f), 0);
+	if (f.names != NULL)
+		assert_int_equal(dkim_header_hash(
+		    &m->list, m->list.first, &f, hash), 0);
+}
+
+/* The same by the engine. */
+static void
+engine_hash(const struct world *w, const struct mail *m,
+    unsigned char hash[DKIM_KEY_HASH_SIZE])
+{
+	struct dkim *d = dkim_engine_begin(w->engine);
+	struct buf field = BUF_INIT;
+
+	for (const struct hdr *h = m->list.first; h != NULL; h = h->next) {
+		buf_reset(&field);
+		dkim_engine_field(
+		    &field, h->name, h->name_len, h->value, h->value_len);
+		assert_true(dkim_engine_feed(d, &field));
+	}
+	buf_reset(&field);
+	dkim_engine_field(
+	    &field, DKIM_FIELD_SPARE, strlen(DKIM_FIELD_SPARE), "", 0);
+	assert_true(dkim_engine_feed(d, &field));
+	assert_true(dkim_engine_run(&d));
+	memcpy(hash, dkim_engine_hash(d, 0), DKIM_KEY_HASH_SIZE);
+	dkim_engine_end(d);
+	buf_fini(&field);
+}
+
+/* The engine refuses UTF-8 in a signature. */
+static void
+sign_utf8(const struct world *w, const struct dkim_key *key, struct buf *sig,
+    const char *behind, const char *fields)
+{
+	unsigned char bytes[DKIM_KEY_SIGNATURE_MAX], text[4096];
+	unsigned char hash[DKIM_KEY_HASH_SIZE] = {0};
+	size_t len = sizeof(bytes);
+	struct buf b = BUF_INIT;
+	struct mail m;
+
+	(void)w;
+	buf_printf(&b, "%sAAAA%s", sig->data, behind);
+	mail_init(&m, b.data, fields);
+	own_hash(&m, hash);
+	assert_int_equal(dkim_key_sign(key, hash, bytes, &len), 0);
+	EVP_EncodeBlock(text, bytes, (int)len);
+	buf_printf(sig, "%s%s", (const char *)text, behind);
+	buf_fini(&b);
+	arena_fini(&m.arena);
 }
 
 /* Sign what the engine makes of it; what it refuses gets some signature. */
@@ -227,7 +290,8 @@ run(const struct world *w, const struct given *g, struct mail *m,
 		body_hash(g->relaxed ? DKIM_RELAXED : DKIM_SIMPLE,
 		    g->limit == 0 ? UINT64_MAX : g->limit, body, bh);
 		fill(&sig, g->sig, bh);
-		sign(w, g->rsa ? w->rsa : w->ed, &sig,
+		(idna_is_ascii(buf_text(&sig)) ? sign : sign_utf8)(w,
+		    g->rsa ? w->rsa : w->ed, &sig,
 		    g->behind == NULL ? "" : g->behind,
 		    g->fields == NULL ? FIELDS : g->fields);
 	}
@@ -250,7 +314,14 @@ struct verdict_case {
 #define LIMIT DKIM_STATUS_NEUTRAL, DKIM_CAUSE_LIMIT
 #define BAD PERM(SIGNATURE)
 #define GOOD HEAD DS H TAIL
+#define U_DOMAIN "b\xc3\xbc" "cher.example"
+#define A_DOMAIN "xn--bcher-kva.example"
+#define A_AT "s._domainkey." A_DOMAIN " TXT " ED
 #define X16(s) s s s s s s s s s s s s s s s s
+
+static const char *const reply_to[] = {"Subject", "Reply-To", NULL};
+#define REPLY_TO FIELDS "reply-to: eve@example.net\n"
+#define DATED FIELDS "Date: x\n"
 
 static const struct verdict_case cases[] = {
     {"good", {.sig = GOOD}, PASS},
@@ -271,6 +342,16 @@ static const struct verdict_case cases[] = {
     {"i= below d=", {.sig = HEAD DS "i=j@sub.example.org;" H TAIL}, PASS},
     {"i= quoted", {.sig = HEAD DS "i=j=3Do=20e@example.org;" H TAIL}, PASS},
     {"i= with two @", {.sig = HEAD DS "i=j=40e@example.org;" H TAIL}, LIMIT},
+    {"i= in UTF-8", {.sig = HEAD DS "i=j\xc3\xbc@s\xc3\xbc.example.org;" H
+	TAIL}, PASS},
+    {"d= of U-labels", {.sig = HEAD "d=" U_DOMAIN "; s=s;" H TAIL,
+	.zone = A_AT "\n"}, PASS},
+    {"d= of U-labels, i= of A-labels", {.sig = HEAD "d=" U_DOMAIN
+	"; s=s; i=j@x." A_DOMAIN ";" H TAIL, .zone = A_AT "\n"}, PASS},
+    {"d= of A-labels, i= of U-labels", {.sig = HEAD "d=" A_DOMAIN
+	"; s=s; i=j@" U_DOMAIN ";" H TAIL, .zone = A_AT "\n"}, PASS},
+    {"U-label s=", {.sig = HEAD "d=example.org; s=s\xc3\xbc;" H TAIL,
+	.zone = "xn--s-eha._domainkey.example.org TXT " ED "\n"}, PASS},
     {"q= with more", {.sig = HEAD DS "q=x/y : dns/txt;" H TAIL}, PASS},
     {"t= in 2001", {.sig = HEAD DS "t=1000000000;" H TAIL}, PASS},
     {"t= before there was DKIM", {.sig = HEAD DS "t=17;" H TAIL}, LIMIT},
@@ -290,7 +371,9 @@ static const struct verdict_case cases[] = {
     {"no domain", {.sig = HEAD "s=s;" H TAIL}, BAD},
     {"empty domain", {.sig = HEAD "d=; s=s;" H TAIL}, BAD},
     {"dots in d=", {.sig = HEAD "d=a..b; s=s;" H TAIL}, BAD},
-    {"8-bit d=", {.sig = HEAD "d=\xc3\xb6.org; s=s;" H TAIL}, BAD},
+    {"8-bit d=", {.sig = HEAD "d=\xf6.org; s=s;" H TAIL}, BAD},
+    {"8-bit s=", {.sig = HEAD "d=example.org; s=\xf6;" H TAIL}, BAD},
+    {"8-bit i=", {.sig = HEAD DS "i=@\xf6.example.org;" H TAIL}, BAD},
     {"no selector", {.sig = HEAD "d=example.org;" H TAIL}, BAD},
     {"odd selector", {.sig = HEAD "d=example.org; s=a/b;" H TAIL}, BAD},
     {"long selector", {.sig = HEAD "d=example.org; s="
@@ -304,6 +387,8 @@ static const struct verdict_case cases[] = {
     {"colon last", {.sig = HEAD DS "h=From:;" TAIL}, BAD},
     {"the spare field", {.sig = HEAD DS "h=From:x-postern-spare;" TAIL}, BAD},
     {"i= elsewhere", {.sig = HEAD DS "i=@example.net;" H TAIL}, BAD},
+    {"i= of other U-labels", {.sig = HEAD "d=" U_DOMAIN "; s=s; i=j@b\xc3\xb6"
+	"cher.example;" H TAIL, .zone = A_AT "\n"}, BAD},
     {"i= alike", {.sig = HEAD DS "i=@xexample.org;" H TAIL}, BAD},
     {"i= above", {.sig = HEAD DS "i=@org;" H TAIL}, BAD},
     {"i= without @", {.sig = HEAD DS "i=example.org;" H TAIL}, BAD},
@@ -380,6 +465,24 @@ static const struct verdict_case cases[] = {
 	.rsa = true, .zone = AT "p=" SHORT "\n"}, FAIL(HEADER)},
     {"policy on length", {.sig = "v=1; a=rsa-sha256; " DS H TAIL, .rsa = true,
 	.policy.min_bits = 8192}, POLICY(WEAK)},
+
+    {"two From", {.sig = GOOD, .fields = "From: eve@example.org\n" FIELDS},
+	POLICY(FIELDS)},
+    {"two From, both signed", {.sig = HEAD DS "h=From:From:To;" TAIL,
+	.fields = "From: eve@example.org\n" FIELDS}, POLICY(FIELDS)},
+    {"two From, and the body changed", {.sig = GOOD, .arrived = "Ho.\r\n",
+	.fields = "From: eve@example.org\n" FIELDS}, FAIL(BODY)},
+    {"must be signed, and is", {.sig = HEAD DS "h=From:Subject:Reply-To;" TAIL,
+	.fields = REPLY_TO, .policy.must_sign = reply_to}, PASS},
+    {"must be signed, and is not there", {.sig = GOOD,
+	.policy.must_sign = reply_to}, PASS},
+    {"must be signed, and is not", {.sig = GOOD, .fields = REPLY_TO,
+	.policy.must_sign = reply_to}, POLICY(FIELDS)},
+    {"strict", {.sig = GOOD, .fields = DATED, .policy.strict = true}, PASS},
+    {"strict, two To", {.sig = GOOD, .fields = DATED "to: x\n",
+	.policy.strict = true}, PERM(FORM)},
+    {"strict, no Date", {.sig = GOOD, .policy.strict = true}, PERM(FORM)},
+    {"two To", {.sig = GOOD, .fields = "To: x\n" FIELDS}, PASS},
 
     {"body changed", {.sig = GOOD, .arrived = "Ho.\r\n"}, FAIL(BODY)},
     {"body longer", {.sig = GOOD, .arrived = "Hi.\r\nx\r\n"}, FAIL(BODY)},
@@ -466,6 +569,103 @@ says_who_and_how(void **state)
 	run(*state, &g, &m, &v);
 	assert_string_equal(v.list[0].identity, "@example.org");
 	assert_false(v.list[0].testing);
+	arena_fini(&m.arena);
+}
+
+/* Of every signature that is good, our own hash is the engine's. */
+static void
+hashes_are_the_engines(void **state)
+{
+	static const char fields[] = "From: a\nX:  \tb\t c \n\t d\nTo: e\n"
+	    "x : f\nTO:g\nSubject:\nDKIM-Signature: v=1; a=ed25519-sha256; "
+	    "d=example.net; s=s; h=From; bh=AAAA; b=AAAA\n";
+	static const char *const sigs[] = {
+	    "v=1; a=ed25519-sha256; c=%s; d=example.org; s=s; "
+	    "h=From:To:Subject; bh=AAAA; b=AAAA",
+	    "v=1; a=ed25519-sha256;\n c=%s;\td=example.org; s=s; h=to:x:to:X:X:"
+	    "From:Reply-To;\n\tb= AAAA\n\tAAAA ; bh=AAAA;",
+	    "v=1; a=ed25519-sha256; d=example.org; s=s; c=%s;\n"
+	    "\th = DKIM-Signature : From: x; bh=AAAA; b= AAAA ",
+	};
+
+	for (size_t i = 0; i < 2 * COUNT(sigs); i++) {
+		unsigned char own[DKIM_KEY_HASH_SIZE], engines[sizeof(own)];
+		struct buf b = BUF_INIT;
+		struct mail m;
+
+		buf_printf(&b, sigs[i / 2],
+		    i % 2 == 0 ? "simple/simple" : "relaxed/relaxed");
+		mail_init(&m, buf_text(&b), fields);
+		memset(own, 0, sizeof(own));
+		own_hash(&m, own);
+		engine_hash(*state, &m, engines);
+		if (memcmp(own, engines, sizeof(own)) != 0)
+			fail_msg("%s", buf_text(&b));
+		buf_fini(&b);
+		arena_fini(&m.arena);
+	}
+}
+
+/* RFC 8616 section 5: signatures as dkimpy 1.0 makes them. */
+static void
+knows_others_utf8(void **state)
+{
+	static const char fields[] =
+	    "From: J\303\274rgen <j\303\274rgen@" U_DOMAIN ">\n"
+	    "To:  sue@example.net\n"
+	    "Subject: Gr\303\274\303\237e\n  an alle\t \n"
+	    "Subject: x\n";
+	static const char sig[] = "v=1; a=rsa-sha256; c=%s/simple; d=" U_DOMAIN
+	    ";\n i=\303\274@" U_DOMAIN "; q=dns/txt; s=s\303\274; "
+	    "t=1795303211; h=from : to :\n subject : subject : subject;\n"
+	    " bh=UrA8rmgY3eNBotmDWtzAmHyn5RyZv8Gea45sNGsP0zw=;\n b=%s";
+	static const struct {
+		const char *canon, *b;
+	} vectors[] = {
+	    {"simple", "v5TJcBY476yTRj9BZoD8MJOQ5NXGKyPVu4/GH3zl2tG4KHRp1dql"
+		"UwCcu+qmLsS1DWXCS\n M+WsKcT4XW1QPkjYPjyXBcArdb7JKVkRiqLi+m6F"
+		"w5GOeFGjFI8CXHCsw+M6fMoCF3Nvju8\n zPDFvtvs1Ag0oc7P9ifRAiSOBf"
+		"Kb86Y="},
+	    {"relaxed", "UCvciO3Lm5MZwW5P/f9SNtnyqvKcmXEPxHahD4r9QaRbIX2KdIS"
+		"IoWi8Dso4y7xUODcHo\n xiARaLx4R6ITBoI1NOMwlJAsziaSm7X0MzdElPN8"
+		"kx7M46V8oluJ6asvrcwwya5LbAQeYCN\n b3Wpckg/vD+GtC+3/SUIMDzao7E"
+		"rgIc="},
+	};
+
+	for (size_t i = 0; i < 2 * COUNT(vectors); i++) {
+		struct given g = {.fields = fields, .rsa = true,
+		    .zone = "xn--s-eha._domainkey." A_DOMAIN " TXT " RSA "\n",
+		    .policy.now = 1795303300};
+		struct buf b = BUF_INIT;
+		struct dkim_verdicts v;
+		struct mail m;
+
+		/* and changed, it does not verify */
+		buf_printf(&b, sig, vectors[i / 2].canon, vectors[i / 2].b);
+		if (i % 2 != 0)
+			g.fields = "From: j\303\274rgen@" U_DOMAIN "\n";
+		verify(*state, &g, buf_text(&b), &m, &v);
+		assert_int_equal(v.list[0].status,
+		    i % 2 == 0 ? DKIM_STATUS_PASS : DKIM_STATUS_FAIL);
+		buf_fini(&b);
+		arena_fini(&m.arena);
+	}
+}
+
+/* RFC 8616 section 5: domains are A-labels from here on; a local part is not. */
+static void
+says_who_in_alabels(void **state)
+{
+	static const struct given g = {.sig = HEAD "d=" U_DOMAIN "; s=s; "
+	    "i=j\xc3\xbc@S\xc3\xbc." U_DOMAIN ";" H TAIL, .zone = A_AT "\n"};
+	struct dkim_verdicts v;
+	struct mail m;
+
+	run(*state, &g, &m, &v);
+	assert_int_equal(v.list[0].status, DKIM_STATUS_PASS);
+	assert_string_equal(v.list[0].domain, A_DOMAIN);
+	assert_string_equal(
+	    v.list[0].identity, "j\xc3\xbc@xn--s-eha." A_DOMAIN);
 	arena_fini(&m.arena);
 }
 
@@ -777,6 +977,9 @@ main(void)
 	    cmocka_unit_test(verdicts_are),
 	    cmocka_unit_test(bare_line_ends_are_found),
 	    cmocka_unit_test(says_who_and_how),
+	    cmocka_unit_test(says_who_in_alabels),
+	    cmocka_unit_test(hashes_are_the_engines),
+	    cmocka_unit_test(knows_others_utf8),
 	    cmocka_unit_test(unsigned_is_none),
 	    cmocka_unit_test(says_when_there_are_many_from),
 	    cmocka_unit_test(caps),

@@ -11,6 +11,11 @@
 static const char keys_text[] = "s._domainkey.Example.org v=DKIM1; p=key\n";
 static const char all_text[] = "example.org one thing\n"
 			       "example.org another\n"
+			       "a.example A 192.0.2.1\n"
+			       "a.example text\n"
+			       "a.example A 192.0.2.2\n"
+			       "a.example AAAA 2001:db8::1\n"
+			       "b.example A 192.0.2.1 x\n"
 			       "s._domainkey.example.org from all\n";
 
 static struct dataset *
@@ -40,6 +45,12 @@ answers(void **state)
 	    {false, true, "example.org", DNS_A, DNS_NODATA, 0, NULL},
 	    {false, true, "no.example", DNS_TXT, DNS_NXDOMAIN, 0, NULL},
 	    {false, true, "a..b", DNS_TXT, DNS_BADNAME, 0, NULL},
+	    {false, true, "a.example", DNS_A, DNS_OK, 2, "\300\0\2\1"},
+	    {false, true, "a.example", DNS_TXT, DNS_OK, 1, "text"},
+	    {false, true, "a.example", DNS_AAAA, DNS_OK, 1,
+		"\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\1"},
+	    {false, true, "b.example", DNS_TXT, DNS_OK, 1, "A 192.0.2.1 x"},
+	    {false, true, "b.example", DNS_A, DNS_NODATA, 0, NULL},
 	    {false, true, "s._domainkey.example.org", DNS_TXT, DNS_OK, 1,
 		"from all"},
 	    {true, true, "s._domainkey.example.org", DNS_TXT, DNS_OK, 1,

@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <time.h>
+#include <unbound.h>
 #include <unistd.h>
 
 #include "lib/err.h"
@@ -22,6 +25,83 @@
 #define LONG_MS 20000 /* only ever reached by a failing test */
 #define HEADER 12     /* octets before the question */
 #define HANGING 200
+
+/* -- the clock, everybody's in this process, which can be put forward -- */
+
+static atomic_int ahead; /* seconds */
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int rc = (int)syscall(SYS_clock_gettime, id, ts);
+
+	ts->tv_sec += atomic_load(&ahead);
+	return rc;
+}
+
+int
+gettimeofday(struct timeval *restrict tv, void *restrict zone)
+{
+	struct timespec ts;
+	int rc = clock_gettime(CLOCK_REALTIME, &ts);
+
+	(void)zone;
+	*tv = (struct timeval){
+	    .tv_sec = ts.tv_sec, .tv_usec = ts.tv_nsec / 1000};
+	return rc;
+}
+
+time_t
+time(time_t *t)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	if (t != NULL)
+		*t = ts.tv_sec;
+	return ts.tv_sec;
+}
+
+static void
+short_while(void)
+{
+	const struct timespec ts = {.tv_nsec = 1000000};
+
+	nanosleep(&ts, NULL);
+}
+
+/* -- libunbound's door, where a question can be stopped behind it -- */
+
+static atomic_bool stopping, stopped;
+static atomic_int deleted; /* contexts: the one of a later probe, at its end */
+
+void __real_ub_ctx_delete(struct ub_ctx *ctx);
+void __wrap_ub_ctx_delete(struct ub_ctx *ctx);
+
+void
+__wrap_ub_ctx_delete(struct ub_ctx *ctx)
+{
+	__real_ub_ctx_delete(ctx);
+	atomic_fetch_add(&deleted, 1);
+}
+
+int __real_ub_resolve_async(struct ub_ctx *ctx, const char *name, int type,
+    int class, void *arg, ub_callback_type callback, int *id);
+int __wrap_ub_resolve_async(struct ub_ctx *ctx, const char *name, int type,
+    int class, void *arg, ub_callback_type callback, int *id);
+
+int
+__wrap_ub_resolve_async(struct ub_ctx *ctx, const char *name, int type,
+    int class, void *arg, ub_callback_type callback, int *id)
+{
+	int rc = __real_ub_resolve_async(
+	    ctx, name, type, class, arg, callback, id);
+
+	atomic_store(&stopped, true);
+	while (atomic_load(&stopping))
+		short_while();
+	return rc;
+}
 
 /* -- the server: a name's first label says what is answered -- */
 
@@ -54,13 +134,43 @@ static const struct reply {
     {"hang", SILENCE, 0, 0, {{0}}},
 };
 
+/* An Ed25519 key, and its signatures (RFC 8080) until 2087: of itself, and of
+ * once.signed's address. */
+#define DNSKEY 48
+#define RRSIG 46
+#define ANCHOR                                                                 \
+	". IN DS 34259 15 2 CB1D360E1AE51EDB97E1E8A4446C41790BB611D34F5040BB" \
+	"AC01F71AB966CB41\n"
+#define KEY_TTL 172800
+
+static const char root_key[36] =
+    "\001\001\003\017\003\241\007\277\363\316\020\276\035\160\335\030"
+    "\347\113\300\231\147\344\326\060\233\245\015\137\035\334\206\144"
+    "\022\125\061\270";
+static const char key_signature[83] =
+    "\000\060\017\000\000\002\243\000\334\022\305\000\136\013\341\000"
+    "\205\323\000\271\146\031\213\215\205\172\143\024\120\173\247\260"
+    "\373\102\043\072\344\030\377\333\303\215\235\346\100\136\362\114"
+    "\227\027\374\265\145\242\255\046\120\061\135\154\010\220\033\332"
+    "\050\335\256\043\136\232\101\016\245\365\256\201\300\177\261\147"
+    "\114\154\001";
+static const char address_signature[83] =
+    "\000\001\017\002\000\000\000\000\334\022\305\000\136\013\341\000"
+    "\205\323\000\102\256\255\056\214\266\337\115\115\027\310\354\233"
+    "\357\071\061\270\060\150\127\173\136\307\271\276\322\261\134\161"
+    "\105\326\327\321\041\224\165\371\011\151\012\260\060\247\300\235"
+    "\243\265\260\142\242\037\375\056\273\023\142\134\115\136\116\205"
+    "\000\335\004";
+
 static const struct reply no_such_name = {NULL, NXDOMAIN, 300, 0, {{0}}};
 
 static struct server {
 	int fd;
 	pthread_t thread;
 	atomic_bool quit;
+	atomic_bool signs; /* the root's keys, and once.signed */
 	atomic_int asked; /* queries, but for the root's */
+	atomic_int keys_asked; /* the root's */
 	char address[32];
 } server;
 
@@ -103,6 +213,29 @@ put_record(unsigned char *p, bool root, uint16_t type, uint32_t ttl,
 	return n + len;
 }
 
+/* The signed records, behind the others; how many octets. */
+static size_t
+put_signed(unsigned char *p, const unsigned char *name, unsigned qtype,
+    unsigned *count)
+{
+	static const unsigned char signed_name[] = "\4once\6signed";
+	size_t n = 0;
+
+	if (qtype == DNSKEY && name[0] == 0) {
+		n = put_record(p, true, DNSKEY, KEY_TTL, root_key,
+		    sizeof(root_key));
+		n += put_record(p + n, true, RRSIG, KEY_TTL, key_signature,
+		    sizeof(key_signature));
+		*count += 2;
+	} else if (qtype == DNS_A &&
+	    memcmp(name, signed_name, sizeof(signed_name)) == 0) {
+		n = put_record(p, false, RRSIG, 0, address_signature,
+		    sizeof(address_signature));
+		*count += 1;
+	}
+	return n;
+}
+
 /* The reply over the query; its length, 0: none. */
 static size_t
 answer(unsigned char *p, size_t len)
@@ -126,10 +259,12 @@ answer(unsigned char *p, size_t len)
 		    r->records[i].data, r->records[i].len);
 		count++;
 	}
+	if (atomic_load(&server.signs))
+		at += put_signed(p + at, p + HEADER, qtype, &count);
 	if (count == 0)
 		at += put_record(p + at, true, 6, 300, soa, sizeof(soa));
 	p[2] = 0x84;
-	p[3] = (unsigned char)(0x80 | r->rcode);
+	p[3] = (unsigned char)(0x80 | (count > 0 ? NOERROR : r->rcode));
 	put16(p + 6, count);
 	put16(p + 8, count == 0);
 	put16(p + 10, 0);
@@ -155,7 +290,8 @@ serve(void *arg)
 		    (struct sockaddr *)&from, &from_len);
 		if (n < HEADER + 5)
 			continue;
-		atomic_fetch_add(&s->asked, p[HEADER] != 0);
+		atomic_fetch_add(
+		    p[HEADER] != 0 ? &s->asked : &s->keys_asked, 1);
 		len = answer(p, (size_t)n);
 		if (len > 0)
 			(void)sendto(s->fd, p, len, 0,
@@ -201,18 +337,20 @@ open_dns(struct dns_unbound_conf conf)
 	struct errmsg msg;
 	struct dns d;
 
-	conf.servers = servers;
+	if (conf.config_file == NULL)
+		conf.servers = servers;
 	if (dns_unbound_open(&conf, &d, &msg) != 0)
 		fail_msg("%s", msg.text);
 	return d;
 }
 
+/* By the true clock, as waiting goes by that. */
 static int64_t
 in_ms(int64_t ms)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
 	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000 + ms;
 }
 
@@ -349,6 +487,55 @@ dropped_unseen(void **state)
 	dns_unbound_close(&d);
 }
 
+/* Held back, and dropped while the pump asks it: the one moment in which it
+ * can't be cancelled at once.  The leak checker would tell. */
+static void
+dropped_while_asked(void **state)
+{
+	struct dns d = open_dns((struct dns_unbound_conf){0});
+	struct dns_query *q;
+
+	(void)state;
+	atomic_store(&stopped, false);
+	atomic_store(&stopping, true);
+	q = dns_start(&d, "hang.dropped", DNS_A);
+	while (!atomic_load(&stopped))
+		short_while();
+	dns_drop(&d, q);
+	atomic_store(&stopping, false);
+	dns_unbound_close(&d);
+}
+
+/* Closed at every stage of several questions. */
+static int rounds = 100;
+
+static void
+torn_down(void **state)
+{
+	static const char *const labels[] = {"a", "hang", "nx", "servfail"};
+	struct dns_query *q[8];
+	char name[64];
+
+	(void)state;
+	for (int i = 0; i < rounds; i++) {
+		struct dns d = open_dns((struct dns_unbound_conf){0});
+
+		/* in half of them the context is there already */
+		if (i % 2 != 0)
+			look_up(&d, "a.torn", DNS_A, LONG_MS);
+		for (size_t k = 0; k < 8; k++) {
+			snprintf(name, sizeof(name), "%s%zu.torn",
+			    labels[k % 4], k);
+			q[k] = dns_start(&d, name, DNS_A);
+		}
+		for (int spin = 0; spin < (i * 7919) % 20000; spin++)
+			(void)dns_ready(&d, q[spin % 8]);
+		for (size_t k = 0; k < 8; k++)
+			dns_drop(&d, q[k]);
+		dns_unbound_close(&d);
+	}
+}
+
 #define THREADS 8
 
 static void *
@@ -411,10 +598,6 @@ write_file(char *path, const char *text)
 	close(fd);
 }
 
-#define ANCHOR                                                                 \
-	". IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683"    \
-	"457104237C7F8EC8D\n"
-
 /* A server without DNSSEC: answers come, not secure, and it is said once. */
 static void
 validation_is_off(void **state)
@@ -438,6 +621,147 @@ validation_is_off(void **state)
 	dns_unbound_close(&d);
 }
 
+struct words {
+	atomic_int off, on;
+};
+
+static void
+count_changes(void *arg, const char *text)
+{
+	struct words *said = arg;
+
+	if (strstr(text, "not validated") != NULL)
+		atomic_fetch_add(&said->off, 1);
+	else if (strstr(text, "answers are validated") != NULL)
+		atomic_fetch_add(&said->on, 1);
+}
+
+/* The address of once.signed; is it secure? */
+static bool
+signed_is_secure(const struct dns *d)
+{
+	struct dns_query *q = dns_start(d, "once.signed", DNS_A);
+	const struct dns_answer *a = dns_collect(d, q, in_ms(LONG_MS));
+	bool secure = a->secure;
+
+	assert_int_equal(a->status, DNS_OK);
+	dns_drop(d, q);
+	return secure;
+}
+
+/* Ask until so much was said. */
+static void
+ask_until(const struct dns *d, atomic_int *said, int times)
+{
+	int64_t end = in_ms(LONG_MS);
+
+	while (atomic_load(said) < times && in_ms(0) < end) {
+		look_up(d, "once.signed", DNS_A, LONG_MS);
+		short_while();
+	}
+	assert_int_equal(atomic_load(said), times);
+}
+
+/* Off, back after ten minutes, and off again a minute after answers began to
+ * fail, though the root's keys may be kept for days; and so on. */
+static void
+validation_comes_and_goes(void **state)
+{
+	char path[] = "/tmp/postern-test-XXXXXX";
+	struct words said = {0};
+	struct dns d;
+
+	(void)state;
+	write_file(path, ANCHOR);
+	d = open_dns((struct dns_unbound_conf){
+	    .anchor_file = path, .say = count_changes, .arg = &said});
+	assert_false(signed_is_secure(&d));
+	assert_int_equal(atomic_load(&said.off), 1);
+	for (int turn = 1; turn < 3; turn++) {
+		atomic_store(&server.signs, true);
+		assert_false(signed_is_secure(&d));
+		atomic_fetch_add(&ahead, 601);
+		ask_until(&d, &said.on, turn);
+		assert_true(signed_is_secure(&d));
+		atomic_store(&server.signs, false);
+		assert_int_equal(look_up(&d, "once.signed", DNS_A, LONG_MS),
+		    DNS_TEMPFAIL);
+		assert_int_equal(atomic_load(&said.off), turn);
+		atomic_fetch_add(&ahead, 61);
+		ask_until(&d, &said.off, turn + 1);
+		assert_false(signed_is_secure(&d));
+	}
+	dns_unbound_close(&d);
+	unlink(path);
+}
+
+/* Validation stays on where one domain is broken and the root is not. */
+static void
+validation_stays(void **state)
+{
+	char path[] = "/tmp/postern-test-XXXXXX";
+	struct words said = {0};
+	struct dns d;
+
+	(void)state;
+	write_file(path, ANCHOR);
+	atomic_store(&server.signs, true);
+	d = open_dns((struct dns_unbound_conf){
+	    .anchor_file = path, .say = count_changes, .arg = &said});
+	assert_true(signed_is_secure(&d));
+	for (int turn = 0; turn < 3; turn++) {
+		int asked = atomic_load(&server.keys_asked);
+		int before = atomic_load(&deleted);
+
+		atomic_fetch_add(&ahead, 61);
+		assert_int_equal(look_up(&d, "a.unsigned", DNS_A, LONG_MS),
+		    DNS_TEMPFAIL);
+		for (int64_t end = in_ms(LONG_MS); in_ms(0) < end &&
+		     atomic_load(&deleted) == before;)
+			short_while();
+		assert_int_equal(atomic_load(&deleted), before + 1);
+		assert_true(atomic_load(&server.keys_asked) > asked);
+		assert_true(signed_is_secure(&d));
+	}
+	assert_int_equal(atomic_load(&said.off), 0);
+	atomic_store(&server.signs, false);
+	dns_unbound_close(&d);
+	unlink(path);
+}
+
+/* -- an unbound.conf -- */
+
+/* It says what is answered and who is asked; servers are asked too. */
+static void
+config_file(void **state)
+{
+	static const char *const format =
+	    "server:\n"
+	    "\tlocal-zone: \"conf.example.\" static\n"
+	    "\tlocal-data: \"here.conf.example. A 192.0.2.77\"\n"
+	    "forward-zone:\n"
+	    "\tname: \".\"\n"
+	    "\tforward-addr: %s\n";
+	char path[] = "/tmp/postern-test-XXXXXX", text[512];
+	struct dns d;
+	int before;
+
+	(void)state;
+	snprintf(text, sizeof(text), format, server.address);
+	write_file(path, text);
+	d = open_dns((struct dns_unbound_conf){.config_file = path});
+	unlink(path);
+	before = atomic_load(&server.asked);
+	assert_int_equal(
+	    look_up(&d, "here.conf.example", DNS_A, LONG_MS), DNS_OK);
+	assert_int_equal(
+	    look_up(&d, "gone.conf.example", DNS_A, LONG_MS), DNS_NXDOMAIN);
+	assert_int_equal(atomic_load(&server.asked), before);
+	assert_int_equal(look_up(&d, "a.forwarded", DNS_A, LONG_MS), DNS_OK);
+	assert_int_equal(atomic_load(&server.asked), before + 1);
+	dns_unbound_close(&d);
+}
+
 static void
 mistakes(void **state)
 {
@@ -455,6 +779,7 @@ mistakes(void **state)
 	};
 	char path[] = "/tmp/postern-test-XXXXXX";
 	struct dns_unbound_conf bad = {.anchor_file = path};
+	struct dns_unbound_conf no_conf = {.config_file = path};
 	struct errmsg msg;
 	struct dns d;
 
@@ -468,6 +793,8 @@ mistakes(void **state)
 	write_file(path, "no anchor\n");
 	assert_int_equal(dns_unbound_open(&bad, &d, &msg), ERR_CONFIG);
 	assert_non_null(strstr(msg.text, "expected trust anchors"));
+	assert_int_equal(dns_unbound_open(&no_conf, &d, &msg), ERR_CONFIG);
+	assert_non_null(strstr(msg.text, path));
 	unlink(path);
 }
 
@@ -504,20 +831,28 @@ lazy(void **state)
 	dns_unbound_close(&d);
 }
 
+/* usage: unit_dns_unbound [rounds of torn_down] */
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(outcomes),
 	    cmocka_unit_test(answers_are_kept),
 	    cmocka_unit_test(hanging_names),
 	    cmocka_unit_test(dropped_unseen),
+	    cmocka_unit_test(dropped_while_asked),
+	    cmocka_unit_test(torn_down),
 	    cmocka_unit_test(threads),
 	    cmocka_unit_test(validation_is_off),
+	    cmocka_unit_test(validation_comes_and_goes),
+	    cmocka_unit_test(validation_stays),
+	    cmocka_unit_test(config_file),
 	    cmocka_unit_test(mistakes),
 	    cmocka_unit_test(servers),
 	    cmocka_unit_test(lazy),
 	};
 
+	if (argc > 1)
+		rounds = atoi(argv[1]);
 	return cmocka_run_group_tests(tests, server_up, server_down);
 }

@@ -52,10 +52,51 @@ counts_octets_as_sent(void **state)
 	arena_fini(&a);
 }
 
+static void
+counts_fields(void **state)
+{
+	static const struct {
+		const char *names[6], *repeated, *missing;
+	} cases[] = {
+	    {{"From", "Date", "To"}, NULL, NULL},
+	    {{"date", "FROM", "Received", "Received"}, NULL, NULL},
+	    {{"From", "Date", "from"}, "From", NULL},
+	    {{"From", "Date", "To", "Subject", "SUBJECT ", "To"}, "Subject",
+		NULL},
+	    {{"From", "Date", "X", "X", "Comments", "Comments"}, NULL, NULL},
+	    {{"From", "Date", "In-Reply-To", "In-Reply-To"}, "In-Reply-To",
+		NULL},
+	    {{"From", "To"}, NULL, "Date"},
+	    {{"Date", "To", "To"}, "To", "From"},
+	    {{NULL}, NULL, "From"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct hdr_list l = {0};
+		struct arena a;
+
+		arena_init(&a);
+		for (size_t j = 0; j < 6 && cases[i].names[j] != NULL; j++)
+			add(&l, &a, cases[i].names[j], " x");
+		if (cases[i].repeated == NULL)
+			assert_null(hdr_repeated(&l));
+		else
+			assert_string_equal(
+			    hdr_repeated(&l), cases[i].repeated);
+		if (cases[i].missing == NULL)
+			assert_null(hdr_missing(&l));
+		else
+			assert_string_equal(hdr_missing(&l), cases[i].missing);
+		arena_fini(&a);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(counts_fields),
 	    cmocka_unit_test(finds_by_name_without_case),
 	    cmocka_unit_test(counts_octets_as_sent),
 	};

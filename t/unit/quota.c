@@ -185,6 +185,58 @@ clock_ahead(void **state)
 	quota_close(ahead.q);
 }
 
+/* Before each addition somebody else takes the last message's place, and gives
+ * it up again after the sum, before anybody looks why. */
+struct contender {
+	struct rig *r;
+	struct quota_use use;
+	unsigned read, took;
+};
+
+static uint64_t
+contended_boottime(void *ctx)
+{
+	struct contender *c = ctx;
+	struct quota_amount one = {{1, 1, 1}};
+
+	if (c->read % 3 == 0)
+		c->took += quota_reserve(c->r->q, "u", &c->r->set, &one,
+		    &c->use, NULL) == QUOTA_GRANTED;
+	else if (c->read % 3 == 2)
+		quota_release(c->r->q, &c->use);
+	c->read++;
+	return c->r->boot;
+}
+
+/* Refused for want of that place: by its limit, and not by another. */
+static void
+contended(void **state)
+{
+	struct rig *r = *state, mine = *r;
+	struct contender c = {.r = r};
+	struct quota_use use = {0};
+	struct quota_refusal why;
+	struct quota_amount one = {{1, 1, 1}};
+
+	limit(r, QUOTA_MESSAGES, 60, 2);
+	limit(r, QUOTA_RECIPIENTS, 60, 100);
+	limit(r, QUOTA_BYTES, 60, 100);
+	assert_int_equal(take(r, "u", QUOTA_MESSAGES, 1), QUOTA_GRANTED);
+	mine.clock = (struct quota_clock){contended_boottime, rig_wall,
+	    rig_boot_id, &c};
+	mine.opt.clock = &mine.clock;
+	open_table(&mine);
+	quota_release(r->q, &c.use);
+	c.read = c.took = 0;
+	assert_int_equal(quota_reserve(mine.q, "u", &r->set, &one, &use, &why),
+	    QUOTA_REFUSED);
+	assert_true(c.took > 1);
+	assert_int_equal(why.limit.kind, QUOTA_MESSAGES);
+	assert_int_equal(why.limit.limit, 2);
+	assert_int_equal(why.retry_s, 1);
+	quota_close(mine.q);
+}
+
 /* Every length of window: full now, full until it has passed, free soon after;
  * the same many times over, and from odd places within a tick. */
 static void
@@ -999,7 +1051,8 @@ main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    CASE(clock_ahead), CASE(windows), CASE(slides), CASE(several),
+	    CASE(clock_ahead), CASE(contended), CASE(windows),
+	    CASE(slides), CASE(several),
 	    CASE(message),
 	    CASE(gives_back_late), CASE(settles), CASE(resets), CASE(locks),
 	    CASE(full), CASE(names), CASE(reconfigured),

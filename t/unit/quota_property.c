@@ -64,6 +64,7 @@ struct op {
 	uint64_t refused_from, refused_to;
 	uint64_t need; /* of the limit's kind, when refused */
 	uint64_t own;  /* reserved by this message itself, then */
+	unsigned traces; /* that it may have left: 1, one more by each move */
 	struct quota_limit limit;
 };
 
@@ -517,9 +518,10 @@ cleared_between(const struct resets *r, uint64_t after, uint64_t before)
 	return false;
 }
 
-/* Messages under way while the table moved may have left a second trace. */
+/* Messages under way while the table moved may have left a second trace, which
+ * nobody takes back. */
 static unsigned
-weight(const struct op *op)
+traces(const struct op *op)
 {
 	unsigned n = 1, acts = atomic_load(&sh->acts);
 
@@ -576,25 +578,25 @@ exceeded(struct op **ops, size_t n, const struct resets *resets,
 	return wrong;
 }
 
-/* What may have counted of these against a refusal, until it is enough: those
- * that are gone, or all others. */
+/* What may have counted of these against a refusal, until it is enough: as long
+ * as the window lasts, or only until their end. */
 static uint64_t
-sum_up(struct op **ops, size_t n, enum state state,
-    const struct resets *resets, const struct op *r, uint64_t sum)
+sum_up(struct op **ops, size_t n, bool lasting, const struct resets *resets,
+    const struct op *r, uint64_t sum)
 {
 	const struct quota_limit *l = &r->limit;
-	uint64_t span = l->window_s * S * 25 / 24 + SKEW;
+	uint64_t span = lasting ? l->window_s * S * 25 / 24 + SKEW : 0;
 
 	for (size_t i = 0; i < n && ops[i]->start <= r->refused_to &&
 	    sum <= l->limit; i++) {
 		const struct op *op = ops[i];
-		uint64_t last = op->end + (op->state == OP_GONE ? 0 : span);
+		bool brief = op->state == OP_GONE || op == r;
+		unsigned times = lasting ? op->traces - brief :
+		    brief && op != r;
 
-		if ((op->state == OP_GONE) != (state == OP_GONE))
-			continue;
-		if (op != r && last >= r->refused_from &&
+		if (times != 0 && op->end + span >= r->refused_from &&
 		    !cleared_between(resets, op->end, r->refused_from))
-			sum += op->amount[l->kind] * weight(op);
+			sum += op->amount[l->kind] * times;
 	}
 	return sum;
 }
@@ -611,9 +613,10 @@ refused_wrongly(struct op **ops, size_t n, const struct resets *resets,
 	/* What holds on after its end, and what is over with it. */
 	qsort(ops, n, sizeof(*ops), by_start);
 	for (size_t i = 0; i < n; i++) {
-		if (ops[i]->state != OP_GONE)
+		if (ops[i]->state != OP_GONE || ops[i]->traces > 1)
 			held[held_n++] = ops[i];
-		else if (ops[i]->end - ops[i]->start > longest)
+		if (ops[i]->state == OP_GONE &&
+		    ops[i]->end - ops[i]->start > longest)
 			longest = ops[i]->end - ops[i]->start;
 	}
 	for (size_t j = 0; j < n && wrong < 20; j++) {
@@ -631,10 +634,10 @@ refused_wrongly(struct op **ops, size_t n, const struct resets *resets,
 			first++;
 		while (old < n && ops[old]->start + longest < r->start)
 			old++;
-		sum = sum_up(held + first, held_n - first, OP_COMMITTED,
-		    resets, r, sum);
+		sum = sum_up(held + first, held_n - first, true, resets, r,
+		    sum);
 		if (sum <= l->limit)
-			sum = sum_up(ops + old, n - old, OP_GONE, resets, r,
+			sum = sum_up(ops + old, n - old, false, resets, r,
 			    sum);
 		if (sum <= l->limit && wrong++ < 5)
 			printf("not ok - account%d: refused at %" PRIu64
@@ -663,6 +666,7 @@ judge(void)
 			    sh->op[i].account != account)
 				continue;
 			ops[n++] = &sh->op[i];
+			sh->op[i].traces = traces(&sh->op[i]);
 			committed += sh->op[i].stamp != 0;
 		}
 		resets_of(resets, account);

@@ -317,6 +317,64 @@ looks_at_ten_names_of_the_client(void **state)
 	arena_fini(&a);
 }
 
+/* RFC 8616 section 4: domains of U-labels are asked for as A-labels, and what
+ * holds a local part that is not ASCII matches nothing. */
+static void
+reads_what_is_not_ascii(void **state)
+{
+	static const char names[] =
+	    "xn--bcher-kva.example TXT v=spf1 exists:%{o}.%{d}.o.example -all\n"
+	    "xn--bcher-kva.example.xn--bcher-kva.example.o.example A 127.0.0.2\n"
+	    "l.example TXT v=spf1 exists:%{l}.l.example ip4:192.0.2.1 -all\n"
+	    "u.l.example A 127.0.0.2\n"
+	    "\\195\\188.l.example A 127.0.0.2\n"
+	    "s.example TXT v=spf1 a:%{S}.x.example mx:%{L}.x.example ~all\n"
+	    "i.example TXT v=spf1 include:%{l}.x.example -all\n"
+	    "r.example TXT v=spf1 redirect=%{l1r}.x.example\n"
+	    "e.example TXT v=spf1 exp=%{l}.x.example -all\n"
+	    "\\195\\188.x.example TXT v=spf1 +all\n"
+	    "host.example TXT v=spf1 exists:%{l}.h.example -all\n"
+	    "postmaster.h.example A 127.0.0.2\n";
+	static const struct {
+		const char *client, *sender;
+		enum spf_outcome result;
+		const char *domain;
+	} cases[] = {
+	    {"192.0.2.1", "u@b\303\274cher.example", SPF_PASS,
+		"xn--bcher-kva.example"},
+	    {"192.0.2.1", "\303\274@B\303\234CHER.example", SPF_PASS,
+		"xn--bcher-kva.example"},
+	    {"192.0.2.1", "u@b\303cher.example", SPF_NONE,
+		"b\303cher.example"},
+	    {"192.0.2.3", "u@l.example", SPF_PASS, "l.example"},
+	    {"192.0.2.3", "\303\274@l.example", SPF_FAIL, "l.example"},
+	    {"192.0.2.1", "\303\274@l.example", SPF_PASS, "l.example"},
+	    {"192.0.2.1", "\303\274@s.example", SPF_SOFTFAIL, "s.example"},
+	    {"192.0.2.1", "u@i.example", SPF_PERMERROR, "i.example"},
+	    {"192.0.2.1", "\303\274@i.example", SPF_FAIL, "i.example"},
+	    {"192.0.2.1", "\303\274@r.example", SPF_NEUTRAL, "r.example"},
+	    {"192.0.2.1", "\303\274@e.example", SPF_FAIL, "e.example"},
+	};
+	struct arena a;
+
+	(void)state;
+	arena_init(&a);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct check c = {
+		    cases[i].client, "host.example", cases[i].sender};
+		const struct spf_result *helo, *r = judge(names, &a, &c, &helo);
+
+		if (r->result != cases[i].result ||
+		    strcmp(r->domain, cases[i].domain) != 0 ||
+		    r->explanation != NULL)
+			fail_msg("%s %s: %s, %s", c.client, c.sender,
+			    spf_outcome_text(r->result), r->domain);
+		/* HELO's local part is postmaster, whoever sends */
+		assert_int_equal(helo->result, SPF_PASS);
+	}
+	arena_fini(&a);
+}
+
 int
 main(void)
 {
@@ -327,6 +385,7 @@ main(void)
 	    cmocka_unit_test(reads_long_records_to_the_end),
 	    cmocka_unit_test(survives_what_is_too_much),
 	    cmocka_unit_test(looks_at_ten_names_of_the_client),
+	    cmocka_unit_test(reads_what_is_not_ascii),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

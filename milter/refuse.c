@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "refuse.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "chain.h"
+#include "lib/conf/dataset.h"
+#include "lib/err.h"
+#include "options.h"
+#include "snapshot.h"
+
+#define WORDS_MAX 400 /* octets of a reply's words */
+
+static const char *const moments[] = {
+    [WHEN_CONNECT] = "connect",
+    [WHEN_MAIL] = "mail",
+    [WHEN_RCPT] = "rcpt",
+    [WHEN_END] = "end",
+};
+
+#define MOMENTS (sizeof(moments) / sizeof(*moments))
+
+/* -- RefuseAt: MOMENT, CHECK=MOMENT, ... -- */
+
+static int
+find_moment(const char *word, size_t len)
+{
+	for (size_t i = 0; i < MOMENTS; i++) {
+		if (strlen(moments[i]) == len &&
+		    strncasecmp(moments[i], word, len) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+/* A check that can be asked before the end; -1: there is none of that name. */
+static int
+find_check(const char *word, size_t len)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		if (stages[i]->judge != NULL &&
+		    strlen(stages[i]->name) == len &&
+		    strncasecmp(stages[i]->name, word, len) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+static int
+expect_item(const char *item, size_t len, struct errmsg *msg_r)
+{
+	char names[256] = "";
+
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		size_t n = strlen(names);
+
+		if (stages[i]->judge != NULL)
+			snprintf(names + n, sizeof(names) - n, "%s%s",
+			    n == 0 ? "" : ", ", stages[i]->name);
+	}
+	return errmsg_set(msg_r,
+	    "%.*s: expected connect, mail, rcpt or end, alone or as "
+	    "CHECK=MOMENT, where CHECK is one of %s",
+	    (int)(len < 100 ? len : 100), item, names);
+}
+
+/* One item; at NULL: only look whether it is right. */
+static bool
+take_item(const char *item, size_t len, enum when *at)
+{
+	const char *equals = memchr(item, '=', len);
+	size_t name = equals == NULL ? 0 : (size_t)(equals - item);
+	size_t skip = equals == NULL ? 0 : name + 1;
+	int moment = find_moment(item + skip, len - skip), check = -1;
+
+	if (equals != NULL)
+		check = find_check(item, name);
+	if (moment < 0 || (equals != NULL && check < 0))
+		return false;
+	if (at != NULL && check >= 0)
+		at[check] = (enum when)moment;
+	return true;
+}
+
+/* All of them, what stands alone first: it is for those not named. */
+static int
+take_items(const char *value, enum when *at, struct errmsg *msg_r)
+{
+	static const char separators[] = ", \t";
+
+	for (int named = 0; named < 2; named++) {
+		const char *s = value + strspn(value, separators);
+
+		for (size_t len; *s != '\0'; s += strspn(s, separators)) {
+			len = strcspn(s, separators);
+			if (!take_item(s, len, named ? at : NULL))
+				return expect_item(s, len, msg_r);
+			for (size_t i = 0; !named && at != NULL &&
+			     memchr(s, '=', len) == NULL && i < STAGES_MAX;
+			     i++)
+				at[i] = (enum when)find_moment(s, len);
+			s += len;
+		}
+	}
+	return 0;
+}
+
+static int
+check_moments(const char *value, struct errmsg *msg_r)
+{
+	return take_items(value, NULL, msg_r);
+}
+
+const struct conf_option options_refuse[] = {
+    {"Refuse", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"symbols for which inbound mail is refused, each with its reply",
+	dataset_check},
+    {"RefuseAt", CONF_STR, 0, "end", 0, 0, NULL, NULL,
+	"when checks refuse: connect, mail, rcpt or end, for all, and as "
+	"CHECK=MOMENT for some",
+	check_moments},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+/* -- replies -- */
+
+/* The reply code in front of the words; 0: none. */
+static int
+leading_code(const char *value)
+{
+	bool is = strspn(value, "0123456789") == 3 &&
+	    (value[3] == ' ' || value[3] == '\0');
+
+	return is ? atoi(value) : 0;
+}
+
+int
+refuse_check(const char *value, struct errmsg *msg_r)
+{
+	int code = leading_code(value);
+
+	if (code != 0 && (code < 450 || code > 459) &&
+	    (code < 550 || code > 559))
+		return errmsg_set(
+		    msg_r, "expected a reply code of 450 to 459 or 550 to 559");
+	for (const char *c = value; *c != '\0'; c++) {
+		if (*c < 0x20 || *c > 0x7e)
+			return errmsg_set(
+			    msg_r, "expected a reply in ASCII, in one line");
+	}
+	if (strlen(value) > WORDS_MAX)
+		return errmsg_set(
+		    msg_r, "expected a reply of at most %d octets", WORDS_MAX);
+	return 0;
+}
+
+struct verdict
+refuse_verdict(const char *value, const char *otherwise)
+{
+	struct errmsg ignored;
+	struct verdict v;
+	int code;
+
+	/* What an LMDB holds is seen here for the first time. */
+	if (refuse_check(value, &ignored) != 0)
+		value = "";
+	code = leading_code(value);
+	v.action = code != 0 && code < 500 ? VERDICT_TEMPFAIL : VERDICT_REJECT;
+	if (code != 0)
+		value += 3 + strspn(value + 3, " ");
+	v = verdict_make(v.action, *value == '\0' ? otherwise : value);
+	v.code = code;
+	return v;
+}
+
+/* -- Refuse: symbols -- */
+
+static int
+check_symbol(const struct dataset_entry *e, void *arg)
+{
+	static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_*";
+	struct errmsg *msg = arg, why;
+
+	if (e->key[strspn(e->key, letters)] != '\0')
+		return errmsg_set(msg,
+		    "%s: expected a symbol, such as SPF_FAIL", e->key);
+	if (refuse_check(e->value, &why) != 0)
+		return errmsg_set(msg, "%s: %s", e->key, why.text);
+	return 0;
+}
+
+static int
+load_symbols(struct snapshot *snap, struct errmsg *msg_r)
+{
+	struct errmsg why;
+	int rc = options_set(snap->conf, "Refuse", NULL, &snap->refuse, msg_r);
+
+	if (rc != 0 || snap->refuse == NULL ||
+	    dataset_type(snap->refuse) == DATASET_MDB)
+		return rc;
+	rc = dataset_walk(snap->refuse, check_symbol, &why);
+	if (rc != 0)
+		errmsg_set(msg_r, "%s: Refuse: %s",
+		    conf_where(snap->conf, "Refuse"), why.text);
+	return rc;
+}
+
+int
+refuse_load(struct snapshot *snap, struct errmsg *msg_r)
+{
+	int rc;
+
+	for (size_t i = 0; i < STAGES_MAX; i++)
+		snap->refuse_at[i] = WHEN_END;
+	rc = take_items(
+	    conf_str(snap->conf, "RefuseAt"), snap->refuse_at, msg_r);
+	return rc != 0 ? rc : load_symbols(snap, msg_r);
+}
+
+/* The entry's strings may die with it: the message gets its own. */
+static struct verdict
+refusal(struct message *m, const struct stage *st, const struct symbol *sym,
+    const char *value)
+{
+	const char *own = arena_strdup(&m->arena, value);
+	const char *usual =
+	    arena_printf(&m->arena, "Refused for %s", sym->name);
+	struct verdict v;
+
+	if (own == NULL || usual == NULL)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	v = refuse_verdict(own, usual);
+	if (v.action == VERDICT_REJECT)
+		v.xcode = st->xcode;
+	return v;
+}
+
+struct verdict
+refuse_symbols(
+    struct message *m, const struct stage *st, const struct symbol *first)
+{
+	const struct dataset *set = m->session->snap->refuse;
+
+	if (m->direction != DIRECTION_INBOUND)
+		return verdict_none;
+	for (const struct symbol *s = first; set != NULL && s != NULL;
+	     s = s->next) {
+		struct dataset_entry e;
+		struct verdict v;
+		int rc = dataset_get(set, s->name, &e);
+
+		if (rc == ERR_NOTFOUND)
+			continue;
+		if (rc != 0)
+			return verdict_error(
+			    VERDICT_E_INTERNAL, "Refuse can't be read");
+		v = refusal(m, st, s, e.value);
+		dataset_entry_fini(&e);
+		return v;
+	}
+	return verdict_none;
+}

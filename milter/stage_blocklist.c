@@ -1,0 +1,173 @@
+/*
+ * BlockList: clients, names in HELO, senders and recipients to keep out.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A recipient is refused at RCPT, whatever RefuseAt says, since nobody else of
+ * the message is concerned.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "chain.h"
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "lib/err.h"
+#include "lists.h"
+#include "log.h"
+#include "refuse.h"
+#include "snapshot.h"
+#include "stages.h"
+
+#define SHOWN_MAX 256 /* octets of an entry in the log */
+
+static const struct conf_option options[] = {
+    {"BlockList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"clients, HELO names, senders and recipients to refuse, each with its "
+	"reply",
+	dataset_check},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+/* Whom an entry is about, and what it says if it has no words. */
+enum about { CLIENT, HELO, SENDER, AUTHOR, RCPT };
+
+static const struct {
+	const char *word, *text;
+} abouts[] = {
+    [CLIENT] = {"client", "Mail from your server is refused here"},
+    [HELO] = {"helo", "Mail from your server is refused here"},
+    [SENDER] = {"sender", "Sender address refused"},
+    [AUTHOR] = {"from", "Sender address refused"},
+    [RCPT] = {"rcpt", "Recipient address refused"},
+};
+
+static void
+unload(void *state)
+{
+	lists_fini(state);
+	free(state);
+}
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	struct lists *l;
+
+	(void)old;
+	if (!conf_given(snap->conf, "BlockList"))
+		return 0;
+	l = calloc(1, sizeof(*l));
+	if (l == NULL)
+		return ERR_NOMEM;
+	*state_r = l;
+	return lists_load(snap->conf, "BlockList", refuse_check, l, msg_r);
+}
+
+static struct verdict
+unreadable(int rc)
+{
+	return verdict_error(VERDICT_E_INTERNAL,
+	    rc == ERR_NOMEM ? "no memory" : "BlockList can't be read");
+}
+
+/* The refusal that an entry asks for, with words of the arena's. */
+static struct verdict
+refusal(struct arena *a, enum about about, struct dataset_entry *e)
+{
+	const char *value = arena_strdup(a, e->value);
+
+	dataset_entry_fini(e);
+	return value == NULL ? unreadable(ERR_NOMEM)
+			     : refuse_verdict(value, abouts[about].text);
+}
+
+static struct verdict
+client(struct session *s)
+{
+	struct dataset_entry e;
+	int rc = lists_client(session_state(s), s, &e);
+
+	if (rc <= 0)
+		return rc == 0 ? verdict_none : unreadable(rc);
+	return refusal(&s->arena, CLIENT, &e);
+}
+
+/* Somebody of the message is in the list. */
+static struct verdict
+block(struct message *m, enum about about, struct dataset_entry *e)
+{
+	message_note(m, "block", "%s/%.*s", abouts[about].word, SHOWN_MAX,
+	    e->key);
+	if (message_symbol(m, "USER_IN_BLOCKLIST", 100) != 0) {
+		dataset_entry_fini(e);
+		return unreadable(ERR_NOMEM);
+	}
+	return refusal(&m->arena, about, e);
+}
+
+static struct verdict
+judge(struct message *m)
+{
+	const struct lists *l = message_state(m);
+	const struct session *s = m->session;
+	enum about about = CLIENT;
+	struct dataset_entry e;
+	int rc = lists_client(l, s, &e);
+
+	if (rc == 0 && s->helo != NULL) {
+		about = HELO;
+		rc = accesslist_helo(l->list, s->helo, &e);
+	}
+	if (rc == 0) {
+		about = SENDER;
+		rc = accesslist_sender(l->list, m->sender, &e);
+	}
+	if (rc <= 0)
+		return rc == 0 ? verdict_none : unreadable(rc);
+	return block(m, about, &e);
+}
+
+static struct verdict
+rcpt(struct message *m, struct rcpt *r)
+{
+	const struct lists *l = message_state(m);
+	struct dataset_entry e;
+	int rc;
+
+	if (m->direction != DIRECTION_INBOUND || m->allowed != NULL)
+		return verdict_none;
+	rc = accesslist_rcpt(l->list, r->addr, &e);
+	if (rc <= 0)
+		return rc == 0 ? verdict_none : unreadable(rc);
+	return refusal(&m->arena, RCPT, &e);
+}
+
+/* Who wrote it is known from the header only. */
+static struct verdict
+eom(struct message *m)
+{
+	struct dataset_entry e;
+	const char *domain;
+	int rc;
+
+	if (m->direction != DIRECTION_INBOUND)
+		return verdict_none;
+	rc = lists_author(message_state(m), m, &e, &domain);
+	if (rc <= 0)
+		return rc == 0 ? verdict_none : unreadable(rc);
+	return block(m, AUTHOR, &e);
+}
+
+const struct stage stage_blocklist = {
+    .name = "blocklist",
+    .check = true,
+    .answers = HOOK_BIT(HOOK_RCPT),
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .client = client,
+    .judge = judge,
+    .rcpt = rcpt,
+    .eom = eom,
+};

@@ -1,0 +1,193 @@
+/*
+ * The form of an inbound header: fields that are there too often or not at all
+ * (RFC 5322 section 3.6), and a From that leaves open whose mail it is.  Its
+ * symbols, and RequiredHeaders and MultipleFrom, which refuse.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <string.h>
+
+#include "chain.h"
+#include "lib/addr.h"
+#include "lib/conf/conf.h"
+#include "lib/err.h"
+#include "lib/hdr.h"
+#include "lib/idna.h"
+#include "snapshot.h"
+#include "stages.h"
+
+#define XCODE_FORM "5.6.0" /* the content is not as it should be (RFC 3463) */
+#define FROM_ADDRESSES_MAX 20
+
+static const struct conf_option options[] = {
+    {"RequiredHeaders", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"refuse inbound mail whose header fields are not as often there as "
+	"RFC 5322 has it, or whose From names no domain",
+	NULL},
+    {"MultipleFrom", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
+	"what to do with inbound mail with more than one From field, or with "
+	"several domains in it",
+	NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+/* What From says, all fields of that name together. */
+struct authors {
+	size_t fields;
+	const char *domain; /* the first one; NULL: none */
+	bool several;	    /* there is another */
+	bool unreadable;    /* something in it is no address with a domain */
+};
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	(void)old, (void)msg_r;
+	if (snap->verifies)
+		*state_r = snap->conf;
+	return 0;
+}
+
+static void
+unload(void *state)
+{
+	(void)state;
+}
+
+static int
+read_from(struct message *m, const struct hdr *h, struct authors *who)
+{
+	struct addr list[FROM_ADDRESSES_MAX];
+	size_t n;
+	int rc = addr_list(
+	    &m->arena, h->value, h->value_len, list, FROM_ADDRESSES_MAX, &n);
+
+	if (rc == ERR_NOMEM)
+		return rc;
+	who->fields++;
+	who->unreadable |= rc != 0 || n == 0;
+	for (size_t i = 0; i < n; i++) {
+		const char *domain = idna_ascii(&m->arena, list[i].domain);
+
+		if (domain == NULL) {
+			who->unreadable = true;
+			who->several |= n > 1; /* whoever that is */
+		} else if (who->domain == NULL) {
+			who->domain = domain;
+		} else {
+			who->several |= strcmp(domain, who->domain) != 0;
+		}
+	}
+	return 0;
+}
+
+static int
+find_authors(struct message *m, struct authors *who)
+{
+	int rc = 0;
+
+	for (const struct hdr *h = m->headers.first; rc == 0 && h != NULL;
+	     h = h->next) {
+		if (hdr_is(h, "From"))
+			rc = read_from(m, h, who);
+	}
+	return rc;
+}
+
+/* The names are SpamAssassin's, where it has one. */
+static int
+symbols(struct message *m, const struct authors *who)
+{
+	const char *repeated = hdr_repeated(&m->headers);
+	int rc = 0;
+
+	if (who->fields == 0)
+		rc = message_symbol(m, "MISSING_FROM", 1.0);
+	if (rc == 0 && who->fields > 1)
+		rc = message_symbol(m, "MULTIPLE_FROM", 2.0);
+	if (rc == 0 && who->unreadable)
+		rc = message_symbol(m, "FROM_INVALID", 2.0);
+	if (rc == 0 && repeated != NULL && strcmp(repeated, "From") != 0)
+		rc = message_symbol(m, "DUP_SUSP_HDR", 1.0);
+	return rc;
+}
+
+static struct verdict
+eoh(struct message *m)
+{
+	struct authors *who;
+
+	if (m->direction != DIRECTION_INBOUND)
+		return verdict_none;
+	who = arena_alloc(&m->arena, sizeof(*who));
+	if (who == NULL)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	*who = (struct authors){0};
+	if (find_authors(m, who) != 0 || symbols(m, who) != 0)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	*message_slot(m) = who;
+	return verdict_none;
+}
+
+static struct verdict
+refuse(enum verdict_action action, const char *text)
+{
+	struct verdict v = verdict_make(action, text);
+
+	if (action == VERDICT_REJECT)
+		v.xcode = XCODE_FORM;
+	return v;
+}
+
+/* What the form lacks, in words; NULL: nothing. */
+static const char *
+form_fault(struct message *m, const struct authors *who)
+{
+	const char *name = hdr_repeated(&m->headers);
+
+	if (name != NULL)
+		return arena_printf(
+		    &m->arena, "There is more than one %s field", name);
+	name = hdr_missing(&m->headers);
+	if (name != NULL)
+		return arena_printf(&m->arena, "There is no %s field", name);
+	return who->domain == NULL ? "From names nobody's domain" : NULL;
+}
+
+static struct verdict
+eom(struct message *m)
+{
+	const struct conf *c = m->session->snap->conf;
+	enum verdict_action many =
+	    verdict_from_word(conf_str(c, "MultipleFrom"));
+	const struct authors *who = *message_slot(m);
+	const char *fault;
+
+	if (who == NULL)
+		return verdict_none;
+	if (conf_bool(c, "RequiredHeaders")) {
+		fault = form_fault(m, who);
+		if (fault != NULL)
+			return refuse(VERDICT_REJECT, fault);
+	}
+	/* To accept is to go on. */
+	if (many == VERDICT_ACCEPT)
+		return verdict_none;
+	if (who->fields > 1)
+		return refuse(many, "There is more than one From field");
+	if (who->several)
+		return refuse(many, "From names more than one domain");
+	return verdict_none;
+}
+
+const struct stage stage_header = {
+    .name = "header",
+    .check = true,
+    .xcode = XCODE_FORM,
+    .holds = true,
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .eoh = eoh,
+    .eom = eom,
+};

@@ -1,0 +1,40 @@
+/* Any HELO has a form, which its result agrees with. The first octet chooses
+ * the client.  SPDX-License-Identifier: BSD-2-Clause */
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/helo.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct sockaddr_in client = {.sin_family = AF_INET};
+	const struct helo_result *r;
+	struct helo *h;
+	char *text;
+
+	if (size == 0)
+		return 0;
+	client.sin_addr.s_addr = htonl(0xc0000200 | data[0]);
+	text = strndup((const char *)data + 1, size - 1);
+	if (text == NULL)
+		abort();
+	h = helo_new(NULL, text, (struct sockaddr *)&client);
+	if (h == NULL)
+		abort();
+	r = helo_collect(h, 0);
+	if ((r->name != NULL) !=
+		(r->form == HELO_NAME || r->form == HELO_WORD) ||
+	    (r->form == HELO_NAME && strchr(r->name, '.') == NULL) ||
+	    (r->form == HELO_LITERAL && !r->bracketed) ||
+	    (r->status != HELO_NONE &&
+		r->form != HELO_LITERAL && r->form != HELO_ADDRESS))
+		abort();
+	helo_free(h);
+	free(text);
+	return 0;
+}
