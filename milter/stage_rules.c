@@ -265,6 +265,7 @@ tell(const struct state *st, struct message *m, struct rules_input *in)
 	    .dkim_domains = dkim_domains(m),
 	    .now = message_time(m),
 	    .clock = clock_ns,
+	    .timed = s->snap->offline, /* for posternctl rules list */
 	    .deadline_ns = clock_ns() + st->time_ns};
 	return in->recipients != NULL && in->facts != NULL &&
 	    in->dkim_domains != NULL;

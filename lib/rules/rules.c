@@ -318,6 +318,19 @@ rules_settings(const struct rules *r)
 	return &r->settings;
 }
 
+static uint64_t
+tried(const struct rules *r, const struct rule *rule)
+{
+	const struct rule_count *all = &r->counts[r->count];
+	const struct rule_count *own = &r->counts[rule->number];
+
+	/* Nobody counts each of them for each message. */
+	return !rules_runs(r, rule)
+	    ? 0
+	    : atomic_load_explicit(&all->tried, memory_order_relaxed) -
+		atomic_load_explicit(&own->skipped, memory_order_relaxed);
+}
+
 bool
 rules_info(const struct rules *r, size_t i, struct rules_info *info_r)
 {
@@ -337,7 +350,7 @@ rules_info(const struct rules *r, size_t i, struct rules_info *info_r)
 	    .score = rules_score(r, rule),
 	    .describe = rule->describe,
 	    .runs = rules_runs(r, rule),
-	    .tried = atomic_load_explicit(&c->tried, memory_order_relaxed),
+	    .tried = tried(r, rule),
 	    .hits = atomic_load_explicit(&c->hits, memory_order_relaxed),
 	    .limited = atomic_load_explicit(&c->limited, memory_order_relaxed),
 	    .ns = atomic_load_explicit(&c->ns, memory_order_relaxed)};

@@ -103,7 +103,7 @@ struct rules_info {
 	const char *describe; /* NULL: nothing is said */
 	bool runs;            /* false: its score in this set is 0 */
 	uint64_t tried, hits, limited; /* since it was loaded, all threads */
-	uint64_t ns;          /* spent in it; only what had a clock counts */
+	uint64_t ns;          /* spent in it, where that was measured */
 };
 
 /* Rule i in the order first named; false: no more. */
@@ -132,6 +132,7 @@ struct rules_input {
 	time_t now;
 	/* CLOCK_MONOTONIC in nanoseconds; NULL: no deadline, nothing timed. */
 	int64_t (*clock)(void);
+	bool timed; /* measure each rule */
 	int64_t deadline_ns; /* 0: none; later rules do not run */
 
 	/* What the MTA will write above the header (lib/rules/relays.h); NULL: the

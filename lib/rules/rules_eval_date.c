@@ -66,6 +66,7 @@ digits(const char *word, size_t min, size_t max, int *value_r)
 static bool
 find_day(const struct date_words *d, struct tm *tm)
 {
+	size_t year_len = 4;
 	int h, m;
 
 	for (size_t i = 0; i < d->count; i++) {
@@ -74,8 +75,10 @@ find_day(const struct date_words *d, struct tm *tm)
 			continue;
 		if (i > 0 && i + 1 < d->count &&
 		    digits(d->words[i - 1], 1, 9, &tm->tm_mday) &&
-		    digits(d->words[i + 1], 2, 4, &tm->tm_year))
+		    digits(d->words[i + 1], 2, 4, &tm->tm_year)) {
+			year_len = strlen(d->words[i + 1]);
 			break;
+		}
 		if (i + 3 < d->count &&
 		    digits(d->words[i + 1], 1, 9, &tm->tm_mday) &&
 		    sscanf(d->words[i + 2], "%2d:%2d:", &h, &m) == 2 &&
@@ -85,9 +88,10 @@ find_day(const struct date_words *d, struct tm *tm)
 	}
 	if (tm->tm_mon < 0)
 		return false;
-	if (tm->tm_year < 50)
+	/* RFC 5322 section 4.3; a year of four digits is what it says. */
+	if (year_len == 2 && tm->tm_year < 50)
 		tm->tm_year += 2000;
-	else if (tm->tm_year < 1000)
+	else if (year_len != 4)
 		tm->tm_year += 1900;
 	/* SpamAssassin's own bounds. */
 	if (tm->tm_year > 2037)
@@ -126,11 +130,15 @@ find_zone(const struct date_words *d)
 {
 	static const struct {
 		const char *name;
-		int hours;
-	} zones[] = {{"UT", 0}, {"GMT", 0}, {"EST", -5}, {"EDT", -4},
-	    {"CST", -6}, {"CDT", -5}, {"MST", -7}, {"MDT", -6}, {"PST", -8},
-	    {"PDT", -7}, {"BST", 1}, {"CET", 1}, {"MET", 1}, {"CEST", 2},
-	    {"MEST", 2}, {"EET", 2}, {"MSK", 3}, {"JST", 9}};
+		int quarters; /* of an hour */
+	} zones[] = {{"UT", 0}, {"UTC", 0}, {"GMT", 0}, {"WET", 0},
+	    {"NST", -14}, {"NDT", -10}, {"AST", -16}, {"ADT", -12},
+	    {"EST", -20}, {"EDT", -16}, {"CST", -24}, {"CDT", -20},
+	    {"MST", -28}, {"MDT", -24}, {"PST", -32}, {"PDT", -28},
+	    {"HST", -40}, {"AKST", -36}, {"AKDT", -32}, {"BRT", -12},
+	    {"BRST", -8}, {"BST", 4}, {"IST", 4}, {"WEST", 4}, {"CET", 4},
+	    {"MET", 4}, {"MEZ", 4}, {"CEST", 8}, {"MEST", 8}, {"MESZ", 8},
+	    {"EET", 8}, {"EEST", 12}, {"MSK", 12}, {"MSD", 16}, {"JST", 36}};
 
 	for (size_t i = 0; i < d->count; i++) {
 		const char *w = d->words[i];
@@ -145,7 +153,7 @@ find_zone(const struct date_words *d)
 	for (size_t i = 0; i < d->count; i++) {
 		for (size_t z = 0; z < sizeof(zones) / sizeof(*zones); z++) {
 			if (strcmp(zones[z].name, d->words[i]) == 0)
-				return zones[z].hours * 3600L;
+				return zones[z].quarters * 900L;
 		}
 	}
 	return 0;
@@ -191,27 +199,96 @@ date_field(struct run *run, int64_t *time_r)
 	return false;
 }
 
-/* The date of a Received field stands behind its last `;`. */
+static bool
+has(struct rules_text t, const char *word)
+{
+	return memmem(t.data, t.len, word, strlen(word)) != NULL;
+}
+
+/* `from localhost ...`, `from NAME [NAME] ...127.0.0.1`, or qmail by itself. */
+static bool
+is_local(struct rules_text line)
+{
+	const char *at = memmem(line.data, line.len, "from ", 5);
+	const char *end = line.data + line.len;
+	unsigned spaces = 0;
+
+	if (has(line, "invoked by uid "))
+		return true;
+	if (at == NULL)
+		return false;
+	at += 5;
+	if (ascii_starts(at, (size_t)(end - at), "localhost "))
+		return true;
+	for (; at < end && spaces < 3; at++) {
+		spaces += *at == ' ';
+		if (spaces > 0 &&
+		    ascii_starts(at, (size_t)(end - at), "127.0.0.1"))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_fetched(struct rules_text line)
+{
+	return has(line, "by localhost with ") && has(line, "(fetchmail-");
+}
+
+/* Take the next line that is not empty. */
+static bool
+next_line(struct rules_text *t, struct rules_text *line_r)
+{
+	while (t->len > 0) {
+		const char *eol = memchr(t->data, '\n', t->len);
+		size_t len = eol == NULL ? t->len : (size_t)(eol - t->data);
+		size_t skip = eol == NULL ? len : len + 1;
+
+		*line_r = (struct rules_text){t->data, len};
+		t->data += skip;
+		t->len -= skip;
+		if (len > 0)
+			return true;
+	}
+	return false;
+}
+
+/* When a mailbox was fetched says nothing of when its mail was sent. */
+static void
+skip_fetched(struct rules_text *t)
+{
+	struct rules_text rest = *t, line;
+
+	if (!next_line(&rest, &line))
+		return;
+	if (is_local(line)) {
+		if (!next_line(&rest, &line) || !is_fetched(line))
+			return;
+	} else if (!is_fetched(line)) {
+		return;
+	}
+	*t = rest;
+}
+
 static size_t
 received_times(struct run *run, int64_t *times)
 {
-	struct rules_text t = rules_get(run, "Received");
-	const char *line = t.data, *end = t.data + t.len;
+	struct rules_text t = rules_get(run, "Received"), line;
 	size_t n = 0;
 
+	skip_fetched(&t);
 	/* The field that the MTA has yet to write. */
 	if (run->in->here != NULL)
 		times[n++] = run->in->now;
-	while (line < end && n < TIMES_MAX) {
-		const char *eol = memchr(line, '\n', (size_t)(end - line));
-		size_t len = (size_t)((eol == NULL ? end : eol) - line);
-		const char *date = memrchr(line, ';', len);
-		/* Where there is none, some word will be the month. */
-		const char *from = date == NULL ? line : date + 1;
+	while (n < TIMES_MAX && next_line(&t, &line)) {
+		/* Behind the last `;`; where there is none, some word will be
+		 * the month. */
+		const char *date = memrchr(line.data, ';', line.len);
+		const char *from = date == NULL ? line.data : date + 1;
+		size_t len = line.len - (size_t)(from - line.data);
 
-		if (eval_date(from, len - (size_t)(from - line), &times[n]))
+		if (eval_date(from, len, &times[n]))
 			n++;
-		line += len + 1;
 	}
 	return n;
 }

@@ -112,9 +112,10 @@ struct rule {
 };
 
 /* What became of a rule since it was loaded; beside the rules, which are
- * constant. */
+ * constant.  One more stands at the end: its `tried` counts all messages. */
 struct rule_count {
 	atomic_uint_fast64_t tried, hits, limited, ns;
+	atomic_uint_fast64_t skipped; /* the time was up before its turn */
 };
 
 struct rules {

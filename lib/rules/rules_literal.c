@@ -157,6 +157,21 @@ read_times(struct scan *s)
 	return times;
 }
 
+/* The end of `[:name:]` inside a class; NULL: a bracket as it stands. */
+static const char *
+named_class(const struct scan *s)
+{
+	const char *p = s->at + 1;
+
+	if (p == s->end || *p++ != ':')
+		return NULL;
+	if (p < s->end && *p == '^')
+		p++;
+	while (p < s->end && *p >= 'a' && *p <= 'z')
+		p++;
+	return p + 1 < s->end && p[0] == ':' && p[1] == ']' ? p + 1 : NULL;
+}
+
 static void
 skip_class(struct scan *s)
 {
@@ -170,13 +185,8 @@ skip_class(struct scan *s)
 			s->at++;
 			if (s->at < s->end && (*s->at == 'Q' || *s->at == 'E'))
 				s->failed = true;
-		} else if (*s->at == '[' && s->at + 1 < s->end &&
-		    s->at[1] == ':') {
-			const char *close = memmem(
-			    s->at, (size_t)(s->end - s->at), ":]", 2);
-
-			if (close != NULL)
-				s->at = close + 1;
+		} else if (*s->at == '[' && named_class(s) != NULL) {
+			s->at = named_class(s);
 		}
 		if (s->at < s->end)
 			s->at++;
@@ -359,8 +369,9 @@ skip_blank(struct scan *s)
 		s->at++;
 		return true;
 	}
-	/* Whether a comment ends here depends on more than is known. */
-	s->failed |= *s->at == '#';
+	/* Whether a comment ends here depends on more than is known; and PCRE
+	 * knows white space beyond ASCII. */
+	s->failed |= *s->at == '#' || (*s->at & 0x80) != 0;
 	return false;
 }
 

@@ -7,6 +7,8 @@
 #include "lib/rules/rules_impl.h"
 #include "lib/text/mime.h"
 
+#define CLOCK_EVERY 8 /* rules between two looks at the clock */
+
 
 bool
 rules_fact(const struct run *run, const char *name)
@@ -195,9 +197,10 @@ count(atomic_uint_fast64_t *n, uint64_t more)
 }
 
 static bool
-is_late(const struct rules_input *in, int64_t now)
+is_late(const struct rules_input *in)
 {
-	return in->deadline_ns != 0 && now >= in->deadline_ns;
+	return in->deadline_ns != 0 && in->clock != NULL &&
+	    in->clock() >= in->deadline_ns;
 }
 
 /* -- what came of it -- */
@@ -255,40 +258,50 @@ add_limited(const struct run *run, struct rules_result *r, size_t *n,
 	return 0;
 }
 
+/* One rule, and what it cost where that is asked for. */
+static int
+step(struct run *run, struct rules_result *r, const struct rule *rule,
+    size_t *limited)
+{
+	struct rule_count *c = &run->rules->counts[rule->number];
+	struct finding f = {.rule = rule};
+	int64_t begun = run->in->timed ? run->in->clock() : 0;
+
+	run_one(run, &f);
+	if (run->in->timed)
+		count(&c->ns, (uint64_t)(run->in->clock() - begun));
+	if (f.limited && run->rc == 0)
+		run->rc = add_limited(run, r, limited, rule);
+	if (run->rc != 0)
+		return run->rc;
+	if (f.limited)
+		count(&c->limited, 1);
+	if (f.hits == 0)
+		return 0;
+	count(&c->hits, 1);
+	run->values[rule->number] = f.hits;
+	run->matched[rule->number] = f.first;
+	return 0;
+}
+
 static int
 walk(struct run *run, struct rules_result *r)
 {
-	const struct rules_input *in = run->in;
-	int64_t begun = in->clock == NULL ? 0 : in->clock();
-	size_t limited = 0;
+	const struct rules *rules = run->rules;
+	size_t limited = 0, i = 0;
+	int rc = 0;
 
-	for (size_t i = 0; i < run->rules->order_count; i++) {
-		const struct rule *rule = run->rules->order[i];
-		struct rule_count *c = &run->rules->counts[rule->number];
-		struct finding f = {.rule = rule};
-		int64_t now;
-
-		if (is_late(in, begun)) {
+	count(&rules->counts[rules->count].tried, 1);
+	for (; rc == 0 && i < rules->order_count; i++) {
+		if (i % CLOCK_EVERY == 0 && is_late(run->in)) {
 			r->late = true;
 			break;
 		}
-		run_one(run, &f);
-		if (f.limited && run->rc == 0)
-			run->rc = add_limited(run, r, &limited, rule);
-		if (run->rc != 0)
-			return run->rc;
-		run->values[rule->number] = f.hits;
-		run->matched[rule->number] = f.first;
-		count(&c->tried, 1);
-		count(&c->hits, f.hits != 0);
-		count(&c->limited, f.limited);
-		if (in->clock == NULL)
-			continue;
-		now = in->clock();
-		count(&c->ns, (uint64_t)(now - begun));
-		begun = now;
+		rc = step(run, r, rules->order[i], &limited);
 	}
-	return report(run, r);
+	for (; rc == 0 && i < rules->order_count; i++)
+		count(&rules->counts[rules->order[i]->number].skipped, 1);
+	return rc != 0 ? rc : report(run, r);
 }
 
 int

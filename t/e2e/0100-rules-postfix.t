@@ -1,0 +1,142 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+# The same mail inbound and outbound through Postfix, weighed by a rule file:
+# marked, held, refused; what stands in the queue and in the mailbox, what
+# posternctl says of it, and that a bad rule file leaves the old one in force.
+
+import json
+import os
+import re
+import sys
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+from rig import Client, Postern, Postfix, Sink, is_, like, need_root, ok, plan
+import proc
+
+RULES = '''
+rewrite_header Subject [SPAM]
+header PILLS Subject =~ /cheap pills/i
+score  PILLS 4
+body   NOW /buy now/i
+score  NOW 2
+meta   BOTH (PILLS && NOW)
+score  BOTH 1
+header CLIENT X-Spam-Relays-External =~ /^\\[ ip=192\\.0\\.2\\.1 /
+score  CLIENT 0.5
+'''
+CONF = 'RuleFile @DIR@/local.cf\nSPF no\nDMARC no\nIPRev no\n'
+HAM = 'From: a@example.com\nSubject: lunch\n\nAt noon?\n'
+SPAM = ('From: a@example.com\nX-Spam-Flag: NO\n'
+        'Subject: Cheap pills\n\nBuy now!\n')
+
+
+def main():
+    need_root()
+    plan(24)
+    with Sink() as sink, \
+            Postern(CONF, files={'local.cf': RULES}) as postern, \
+            Postfix(sink, milter=postern, users={'bob': 'secret'}) as mta:
+        marked(mta, sink, postern)
+        held(mta, sink, postern)
+        refused(mta, sink, postern)
+        outbound(mta, sink, postern)
+        checked(postern)
+        reloaded(mta, sink, postern)
+
+
+def configure(postern, more):
+    count = len(postern.log_lines('reloaded'))
+    postern.configure(CONF + more)
+    postern.reload()
+    postern.wait_log('reloaded', count + 1)
+
+
+def send(mta, sink, message, login=None):
+    sink.clear()
+    with Client(mta.submission_port if login else mta.port,
+                login=('bob', 'secret') if login else None,
+                xclient=None if login else {
+                    'ADDR': '192.0.2.1', 'NAME': 'x.example',
+                    'HELO': 'x.example'}) as client:
+        return client.send('a@example.com', 'bob@example.org', message)
+
+
+def one(mail, name):
+    values = [re.sub(r'\s+', ' ', v).strip() for v in mail.values(name)]
+    return values[0] if len(values) == 1 else values
+
+
+def marked(mta, sink, postern):
+    ok(send(mta, sink, SPAM).accepted, 'spam is taken')
+    mail = sink.wait_for(1)[0]
+    is_(one(mail, 'X-Spam-Flag'), 'YES', 'and marked; a forged mark is gone')
+    like(one(mail, 'X-Spam-Status'), r'^Yes, score=7\.5 required=5\.0 '
+         r'tests=BOTH,CLIENT,NOW,PILLS\b', 'with what hit')
+    is_(one(mail, 'X-Spam-Level'), '*******', 'with stars')
+    is_(one(mail, 'Subject'), '[SPAM] Cheap pills', 'and in the subject')
+    ok(send(mta, sink, HAM).accepted, 'ham is taken')
+    mail = sink.wait_for(1)[0]
+    like(one(mail, 'X-Spam-Status'), r'^No, score=0\.5 ', 'and looked at')
+    is_((mail.values('X-Spam-Flag'), one(mail, 'Subject')), ([], 'lunch'),
+        'and not marked')
+    is_(postern.summaries(2)[0]['score'], '7.5', 'the log has the score')
+
+
+def held(mta, sink, postern):
+    configure(postern, 'QuarantineScore 7\n')
+    ok(send(mta, sink, SPAM).accepted, 'QuarantineScore: spam is taken')
+    held_mail = mta.command('postqueue', '-p').stdout.decode()
+    like(held_mail, r'(?m)^\w+! ', 'and held')
+    ok(send(mta, sink, HAM).accepted, 'ham is taken')
+    like(one(sink.wait_for(1)[0], 'Subject'), 'lunch', 'and delivered')
+    mta.command('postsuper', '-d', 'ALL', 'hold')
+
+
+def refused(mta, sink, postern):
+    configure(postern, 'QuarantineScore 4\nRejectScore 7\n')
+    sent = send(mta, sink, SPAM)
+    like(str(sent), r'5\.7\.1 The message looks like spam \(score 7\.5 of 7',
+         'RejectScore: spam is refused, and told why')
+    ok(send(mta, sink, HAM).accepted, 'ham is not')
+    sink.wait_for(1)
+
+
+def outbound(mta, sink, postern):
+    configure(postern, 'RejectScore 7\n')
+    ok(send(mta, sink, SPAM, login=True).accepted,
+       'outbound, RejectScore means nothing')
+    mail = sink.wait_for(1)[0]
+    is_((mail.values('X-Spam-Status'), one(mail, 'Subject')),
+        ([], 'Cheap pills'), 'and nothing is marked')
+    configure(postern, 'OutboundRejectScore 7\n')
+    like(str(send(mta, sink, SPAM, login=True)), r'5\.7\.1',
+         'OutboundRejectScore refuses')
+    ok(send(mta, sink, SPAM).accepted, 'and not what comes in')
+    sink.wait_for(1)
+
+
+def checked(postern):
+    done = postern.ctl('check', '--client-ip', '192.0.2.1', input=SPAM)
+    got = json.loads(done.stdout)
+    is_([(h['name'], h['matched']) for h in got['rules']['hits']],
+        [('PILLS', 'Cheap pills'), ('NOW', 'Buy now'), ('BOTH', None),
+         ('CLIENT', '[ ip=192.0.2.1 ')],
+        'posternctl check shows which text each rule met')
+    is_(postern.ctl('rules', 'lint').returncode, 0, 'lint has no complaint')
+
+
+def reloaded(mta, sink, postern):
+    """A bad file changes nothing."""
+    rules = os.path.join(postern.dir, 'local.cf')
+    proc.write_file(rules, RULES + 'header BAD Subject =~ /(/\n', 0o600)
+    done = postern.ctl('rules', 'lint')
+    like('%d %s' % (done.returncode, done.stdout),
+         r'78 .*local\.cf:11: error: BAD: missing closing parenthesis',
+         'lint says line and mistake')
+    postern.reload()
+    postern.wait_log(r'local\.cf:11: error: BAD', 1)
+    ok(send(mta, sink, SPAM).accepted, 'the daemon goes on')
+    like(one(sink.wait_for(1)[0], 'X-Spam-Status'), '^Yes',
+         'with the rules that it had')
+
+
+main()
