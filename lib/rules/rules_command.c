@@ -10,9 +10,11 @@
 
 #include "lib/err.h"
 #include "lib/rules/rules_impl.h"
+#include "lib/text/ascii.h"
 
 #define NEAR_MAX 2 /* letters in which a mistyped command differs */
 #define SCORE_MAX 1e6
+#define ORIGINS_MAX 50
 
 typedef void command_fn(struct reader *rd, char *value);
 
@@ -512,6 +514,34 @@ do_clear_msa(struct reader *rd, char *value)
 }
 
 static void
+do_originating(struct reader *rd, char *value)
+{
+	if (*value == '\0')
+		rules_say(rd, RULES_ERROR,
+		    "originating_ip_headers: expected names of fields");
+	while (*value != '\0') {
+		char *next = cut(value);
+
+		for (char *p = value; *p != '\0'; p++)
+			*p = ascii_lower(*p);
+		if (rd->rules->origins.count == ORIGINS_MAX)
+			rules_say(rd, RULES_ERROR,
+			    "originating_ip_headers: more than %d",
+			    ORIGINS_MAX);
+		else
+			rules_word(rd, &rd->rules->origins, value);
+		value = next;
+	}
+}
+
+static void
+do_clear_originating(struct reader *rd, char *value)
+{
+	(void)value;
+	rd->rules->origins = (struct words){0};
+}
+
+static void
 do_required(struct reader *rd, char *value)
 {
 	bool relative = false;
@@ -577,6 +607,7 @@ static const struct {
     {"body", do_body},
     {"clear_internal_networks", do_clear_internal},
     {"clear_msa_networks", do_clear_msa},
+    {"clear_originating_ip_headers", do_clear_originating},
     {"clear_trusted_networks", do_clear_trusted},
     {"describe", do_describe},
     {"full", do_full},
@@ -584,6 +615,7 @@ static const struct {
     {"internal_networks", do_internal},
     {"meta", do_meta},
     {"msa_networks", do_msa},
+    {"originating_ip_headers", do_originating},
     {"priority", do_priority},
     {"rawbody", do_rawbody},
     {"replace_end", do_replace_end},
@@ -620,7 +652,7 @@ static const char *const unused[] = {"add_header", "adsp_override",
     "geodb_", "hashbl_", "header_address_parser", "inactive_", "image_",
     "loadplugin", "lock_method", "mbox_format_from_regex", "mimeheader",
     "normalize_charset", "ok_languages", "ok_locales", "ole2macro_",
-    "olemacro_", "originating_ip_headers", "parse_dkim_uris", "pdf_", "phishing_", "project_",
+    "olemacro_", "parse_dkim_uris", "pdf_", "phishing_", "project_",
     "pyzor_", "rawbody_part_scan_size", "razor_", "rbl_", "redirector_",
     "redir_", "remove_header", "report", "report_", "resource_limit_",
     "server_", "shortcircuit", "shortcircuit_", "skip_", "spamcop_",

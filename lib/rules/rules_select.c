@@ -577,9 +577,8 @@ to_hosts(struct view *v, unsigned bits, struct pieces *p)
 	return rc;
 }
 
-/* The first address of the Internet in it, as it stands there. */
-static bool
-find_ip(struct rules_text t, char *ip, size_t size)
+bool
+rules_find_ip(struct rules_text t, char *ip, size_t size)
 {
 	unsigned char octets[16];
 
@@ -634,7 +633,7 @@ to_ips(struct view *v, unsigned bits, struct pieces *p)
 		char ip[INET6_ADDRSTRLEN], reversed[72] = "";
 		char *copy;
 
-		if (!find_ip(one->text, ip, sizeof(ip)))
+		if (!rules_find_ip(one->text, ip, sizeof(ip)))
 			continue;
 		if (bits & SELECT_REVIP)
 			reverse_ip(ip, reversed, sizeof(reversed));
