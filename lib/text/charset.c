@@ -44,10 +44,38 @@ charset_put(struct buf *b, unsigned long c)
 
 /* 0x80 to 0x9f; 0: not assigned. */
 static const unsigned short w1252[32] = {
-    0x20ac, 0, 0x201a, 0x0192, 0x201e, 0x2026, 0x2020, 0x2021,
-    0x02c6, 0x2030, 0x0160, 0x2039, 0x0152, 0, 0x017d, 0,
-    0, 0x2018, 0x2019, 0x201c, 0x201d, 0x2022, 0x2013, 0x2014,
-    0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0, 0x017e, 0x0178,
+    0x20ac,
+    0,
+    0x201a,
+    0x0192,
+    0x201e,
+    0x2026,
+    0x2020,
+    0x2021,
+    0x02c6,
+    0x2030,
+    0x0160,
+    0x2039,
+    0x0152,
+    0,
+    0x017d,
+    0,
+    0,
+    0x2018,
+    0x2019,
+    0x201c,
+    0x201d,
+    0x2022,
+    0x2013,
+    0x2014,
+    0x02dc,
+    0x2122,
+    0x0161,
+    0x203a,
+    0x0153,
+    0,
+    0x017e,
+    0x0178,
 };
 
 static void
@@ -59,8 +87,8 @@ from_w1252(struct buf *b, const char *text, size_t len)
 		if (c < 0x80 || c >= 0xa0)
 			charset_put(b, c);
 		else
-			charset_put(b, w1252[c - 0x80] ? w1252[c - 0x80]
-						       : 0xfffd);
+			charset_put(
+			    b, w1252[c - 0x80] ? w1252[c - 0x80] : 0xfffd);
 	}
 }
 
@@ -125,8 +153,8 @@ iconv_name(const char *name, size_t len, char out[32])
 	    "cp", "koi8-", "big5", "gb2312", "gbk", "gb18030", "euc-jp",
 	    "euc-kr", "euc-cn", "euc-tw", "shift_jis", "shift-jis", "sjis",
 	    "iso-2022-jp", "iso-2022-kr", "ks_c_5601", "hz-gb-2312", "tis-620",
-	    "utf-16", "utf-32", "utf-7", "viscii", "macintosh", "mac-",
-	    "ibm", "johab", "armscii", "tcvn", "iso-ir-", "latin", NULL};
+	    "utf-16", "utf-32", "utf-7", "viscii", "macintosh", "mac-", "ibm",
+	    "johab", "armscii", "tcvn", "iso-ir-", "latin", NULL};
 
 	if (len == 0 || len >= 32 || !begins(name, len, words))
 		return false;
@@ -145,8 +173,8 @@ iconv_name(const char *name, size_t len, char out[32])
 /* Add what iconv makes of the text; false: the text is not of that set, and
  * nothing was added.  lenient: put U+FFFD and go on. */
 static bool
-from_iconv(struct buf *b, const char *name, const char *text, size_t len,
-    bool lenient)
+from_iconv(
+    struct buf *b, const char *name, const char *text, size_t len, bool lenient)
 {
 	iconv_t cd = iconv_open("UTF-8", name);
 	char *in = (char *)(size_t)text, piece[1024];

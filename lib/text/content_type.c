@@ -131,8 +131,7 @@ set_type(struct content_type *ct, const char *s, size_t len)
 	}
 	ct->missing |= len == 0;
 	if (len == 0 ||
-	    (ascii_starts(s, len, "text") &&
-		(len == 4 || !ascii_word(s[4])) &&
+	    (ascii_starts(s, len, "text") && (len == 4 || !ascii_word(s[4])) &&
 		!ascii_is(s, len, "text/x-vcard") &&
 		!ascii_is(s, len, "text/calendar") &&
 		!ascii_is(s, len, "text/html"))) {

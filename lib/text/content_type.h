@@ -23,8 +23,7 @@ struct content_type {
 };
 
 /* value: unfolded; len 0: the field is missing. */
-void content_type_read(
-    struct content_type *ct, const char *value, size_t len);
+void content_type_read(struct content_type *ct, const char *value, size_t len);
 /* The name of a Content-Disposition. */
 struct content_word content_type_disposition(const char *value, size_t len);
 

@@ -207,15 +207,30 @@ colour_property(int *to, const char *s, size_t len)
 		*to = colour_of(w.s, w.len);
 }
 
+/* Is that the text, but for white space around it? */
+static bool
+trimmed(const char *s, size_t len, const char *word)
+{
+	while (len > 0 && ascii_space(*s)) {
+		s++;
+		len--;
+	}
+	while (len > 0 && ascii_space(s[len - 1]))
+		len--;
+	return strlen(word) == len && memcmp(s, word, len) == 0;
+}
+
 static void
 property(struct html_style *new, const char *s, size_t len)
 {
 	const char *colon = memchr(s, ':', len);
 	struct word name, value;
+	bool exact;
 
 	if (colon == NULL)
 		return;
 	name = word_of(s, (size_t)(colon - s));
+	exact = trimmed(s, (size_t)(colon - s), name.s);
 	len -= (size_t)(colon + 1 - s);
 	s = colon + 1;
 	value = word_of(s, len);
@@ -225,6 +240,8 @@ property(struct html_style *new, const char *s, size_t len)
 		colour_property(&new->fg, s, len);
 	else if (ascii_is(name.s, name.len, "background-color"))
 		colour_property(&new->bg, s, len);
+	else if (!exact) /* SpamAssassin knows the others in lower case only */
+		return;
 	else if (ascii_is(name.s, name.len, "background"))
 		background(new, s, len);
 	else if (ascii_is(name.s, name.len, "display"))
@@ -274,7 +291,18 @@ static const struct element {
     {"a", true, false, false},
 };
 
-enum { E_BODY = 1, E_FONT, E_TABLE, E_TR, E_TD, E_TH, E_BIG, E_SMALL, E_BASEFONT };
+/* Rows of it. */
+enum {
+	E_BODY = 1,
+	E_FONT,
+	E_TABLE,
+	E_TR,
+	E_TD,
+	E_TH,
+	E_BIG,
+	E_SMALL,
+	E_BASEFONT
+};
 
 static unsigned
 element_of(const char *name, size_t len)

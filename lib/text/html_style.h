@@ -14,7 +14,7 @@ struct html_tag;
 
 struct html_style {
 	unsigned element; /* which pushed it; 0: none did */
-	int fg, bg;       /* 0xrrggbb, or negative: no colour */
+	int fg, bg;	  /* 0xrrggbb, or negative: no colour */
 	long size;
 	bool hidden, no_display;
 };

@@ -8,6 +8,9 @@
 #include "lib/buf.h"
 #include "uri_resolve.h"
 
+/* A no-break space that was encoded as UTF-8 twice. */
+#define NBSP_TWICE "\xc3\x82\xc2\xa0"
+
 /* The last piece of text that was put out. */
 enum piece { PIECE_NONE, PIECE_SEEN, PIECE_UNSEEN, PIECE_SPACE };
 
@@ -21,6 +24,7 @@ struct render {
 	struct buf text, value, base;
 	html_uri_fn *uri;
 	void *ctx;
+	size_t uri_work;
 	struct html_styles styles;
 };
 
@@ -46,6 +50,12 @@ put_text(struct render *r, const char *s, size_t len, bool invisible)
 	r->piece_at = r->out->len;
 	r->piece = invisible ? PIECE_UNSEEN : PIECE_SEEN;
 	for (size_t i = 0, from; i < len;) {
+		if (len - i >= 4 && memcmp(s + i, NBSP_TWICE, 4) == 0) {
+			buf_char(r->out, ' ');
+			before = false;
+			i += 4;
+			continue;
+		}
 		if (ascii_space(s[i])) {
 			if (!before && !(in_space && i == 0))
 				buf_char(r->out, ' ');
@@ -53,8 +63,9 @@ put_text(struct render *r, const char *s, size_t len, bool invisible)
 			i++;
 			continue;
 		}
-		for (from = i; i < len && !ascii_space(s[i]); i++)
-			;
+		for (from = i++; i < len && !ascii_space(s[i]); i++)
+			if (s[i] == *NBSP_TWICE)
+				break;
 		buf_add(r->out, s + from, i - from);
 		before = false;
 	}
@@ -89,13 +100,28 @@ space_of(const char *name, size_t len)
 	static const struct {
 		const char *name, *space;
 	} rows[] = {
-	    {"br", "\n"}, {"div", "\n"},
-	    {"li", " "}, {"th", " "}, {"td", " "}, {"dt", " "}, {"dd", " "},
-	    {"embed", " "}, {"h1", " "}, {"h2", " "}, {"h3", " "},
-	    {"h4", " "}, {"h5", " "}, {"h6", " "},
-	    {"p", "\n\n"}, {"hr", "\n\n"}, {"blockquote", "\n\n"},
-	    {"pre", "\n\n"}, {"listing", "\n\n"}, {"plaintext", "\n\n"},
-	    {"xmp", "\n\n"}, {"title", "\n\n"},
+	    {"br", "\n"},
+	    {"div", "\n"},
+	    {"li", " "},
+	    {"th", " "},
+	    {"td", " "},
+	    {"dt", " "},
+	    {"dd", " "},
+	    {"embed", " "},
+	    {"h1", " "},
+	    {"h2", " "},
+	    {"h3", " "},
+	    {"h4", " "},
+	    {"h5", " "},
+	    {"h6", " "},
+	    {"p", "\n\n"},
+	    {"hr", "\n\n"},
+	    {"blockquote", "\n\n"},
+	    {"pre", "\n\n"},
+	    {"listing", "\n\n"},
+	    {"plaintext", "\n\n"},
+	    {"xmp", "\n\n"},
+	    {"title", "\n\n"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
@@ -139,6 +165,9 @@ push(struct render *r, const char *s, size_t len)
 	struct buf target = BUF_INIT;
 
 	len = trim(&s, len);
+	r->uri_work += r->base.len + len;
+	if (r->uri_work > HTML_URI_WORK_MAX)
+		return;
 	if (needs_no_base(s, len)) {
 		tell(r, s, len);
 		return;
@@ -219,12 +248,22 @@ uri_attribute(const char *name, size_t len)
 	static const struct {
 		const char *name, *attr;
 	} rows[] = {
-	    {"body", "background"}, {"table", "background"},
-	    {"tr", "background"}, {"td", "background"},
-	    {"a", "href"}, {"area", "href"}, {"link", "href"},
-	    {"img", "src"}, {"frame", "src"}, {"iframe", "src"},
-	    {"embed", "src"}, {"script", "src"}, {"bgsound", "src"},
-	    {"form", "action"}, {"base", "href"}, {"meta", "http-equiv"},
+	    {"body", "background"},
+	    {"table", "background"},
+	    {"tr", "background"},
+	    {"td", "background"},
+	    {"a", "href"},
+	    {"area", "href"},
+	    {"link", "href"},
+	    {"img", "src"},
+	    {"frame", "src"},
+	    {"iframe", "src"},
+	    {"embed", "src"},
+	    {"script", "src"},
+	    {"bgsound", "src"},
+	    {"form", "action"},
+	    {"base", "href"},
+	    {"meta", "http-equiv"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
@@ -311,31 +350,55 @@ on_end(void *ctx, const char *name, size_t len)
 	element(ctx, name, len, false);
 }
 
-/* Typographic quotes quote attributes, and a &nbsp; is a blank. */
+/* Octets of <br/> without its `/>`; 0: no such tag begins here. */
+static size_t
+empty_tag(const char *s, size_t len, size_t *whole_r)
+{
+	size_t n = 1, name;
+
+	while (n < len && ascii_word(s[n]))
+		n++;
+	name = n;
+	while (n < len && ascii_space(s[n]))
+		n++;
+	*whole_r = n + 2;
+	return name > 1 && len - n >= 2 && s[n] == '/' && s[n + 1] == '>' ? name
+									  : 0;
+}
+
+/* Typographic quotes quote attributes, a &nbsp; is a blank, <br/> is <br>. */
 static void
 prepare(struct buf *b, const char *s, size_t len)
 {
-	for (size_t i = 0, from = 0; i <= len; i++) {
-		size_t n = 0;
+	size_t from = 0, i = 0, n, skip;
 
-		if (len - i >= 3 && s[i] == '\xe2' && s[i + 1] == '\x80' &&
-		    (s[i + 2] == '\x9c' || s[i + 2] == '\x9d'))
-			n = 3;
-		else if (len - i >= 6 && memcmp(s + i, "&nbsp;", 6) == 0)
-			n = 6;
-		if (n == 0 && i < len)
+	for (; i < len; i++) {
+		const char *as = "\"";
+
+		if (s[i] == '<' && (n = empty_tag(s + i, len - i, &skip)) > 0) {
+			buf_add(b, s + from, i + n - from);
+			as = ">";
+		} else if (len - i >= 3 && memcmp(s + i, "\xe2\x80", 2) == 0 &&
+			   (s[i + 2] == '\x9c' || s[i + 2] == '\x9d')) {
+			buf_add(b, s + from, i - from);
+			skip = 3;
+		} else if (s[i] == '&' && len - i >= 6 &&
+			   memcmp(s + i, "&nbsp;", 6) == 0) {
+			buf_add(b, s + from, i - from);
+			skip = 6;
+			as = " ";
+		} else
 			continue;
-		buf_add(b, s + from, i - from);
-		if (n > 0)
-			buf_char(b, n == 3 ? '"' : ' ');
-		i += n > 0 ? n - 1 : 0;
-		from = i + 1;
+		buf_str(b, as);
+		from = i + skip;
+		i = from - 1;
 	}
+	buf_add(b, s + from, len - from);
 }
 
 bool
-html_text_render(struct buf *b, const char *html, size_t len, html_uri_fn *uri,
-    void *ctx)
+html_text_render(
+    struct buf *b, const char *html, size_t len, html_uri_fn *uri, void *ctx)
 {
 	static const struct html_sink sink = {on_text, on_start, on_end};
 	struct render r = {.out = b, .uri = uri, .ctx = ctx};
@@ -345,8 +408,8 @@ html_text_render(struct buf *b, const char *html, size_t len, html_uri_fn *uri,
 	prepare(&ready, html, len);
 	if (buf_text(&ready) != NULL)
 		html_tokenize(buf_text(&ready), ready.len, &sink, &r);
-	b->failed |= ready.failed | r.text.failed | r.value.failed |
-		     r.base.failed;
+	b->failed |=
+	    ready.failed | r.text.failed | r.value.failed | r.base.failed;
 	buf_fini(&ready);
 	buf_fini(&r.text);
 	buf_fini(&r.value);

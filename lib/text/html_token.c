@@ -6,9 +6,9 @@
 /* Elements whose content is text up to their own end tag. */
 static const struct literal {
 	const char *name;
-	bool raw;       /* without references */
+	bool raw;	/* without references */
 	bool to_finish; /* never closed, the rest of the document is its text */
-	bool is_code;   /* never closed, it has no text */
+	bool is_code;	/* never closed, it has no text */
 } literals[] = {
     {"script", true, false, true},
     {"style", true, false, true},
@@ -25,9 +25,11 @@ struct lexer {
 	const char *end;
 	const struct literal *literal; /* NULL: amid markup */
 	const struct literal *open;    /* never closed; before the next tag */
-	bool section;  /* in a CDATA or RCDATA section */
-	bool raw;      /* which of them */
-	bool last;     /* the end was seen: an open comment ends with `>` */
+	unsigned endless; /* bits of literals without an end tag to come */
+	bool section;     /* in a CDATA or RCDATA section */
+	bool raw;         /* which of them */
+	bool stuck; /* text has no references: an open script was given up */
+	bool last;  /* the end was seen: an open comment ends with `>` */
 };
 
 static void
@@ -137,24 +139,19 @@ html_attr_next(struct html_tag *tag, struct html_attr *attr_r)
 }
 
 /*
- * The functions for markup get the `<` and return what follows the markup; NULL:
- * it is not closed; the `<` itself: it is text.
+ * The functions for markup get the `<` and return what follows the markup;
+ * NULL: it is not closed; the `<` itself: it is text.
  */
 static const char *
 start_tag(struct lexer *x, const char *lt)
 {
 	struct html_tag tag = {.name = lt + 1};
 	struct html_attr attr;
-	const char *s = lt + 1, *word;
+	const char *s = lt + 1;
 
 	while (s < x->end && !ascii_space(*s) && *s != '>')
 		s++;
 	tag.name_len = (size_t)(s - tag.name);
-	for (word = tag.name; word < s && ascii_word(*word); word++)
-		;
-	if (word < s && *word == '/' && word + 1 == s && s < x->end &&
-	    *s == '>')
-		tag.name_len--; /* <br/> */
 	s = skip_space(s, x->end);
 	tag.attrs = s;
 	while (s < x->end && *s != '>')
@@ -163,8 +160,6 @@ start_tag(struct lexer *x, const char *lt)
 	if (s == x->end)
 		return NULL;
 	tag.attrs_len = (size_t)(s - tag.attrs);
-	if (tag.attrs_len == 1 && *tag.attrs == '/')
-		tag.attrs_len = 0; /* <br /> */
 	close_open(x);
 	x->sink->start(x->ctx, &tag);
 	for (size_t i = 0; i < sizeof(literals) / sizeof(*literals); i++)
@@ -177,8 +172,7 @@ static const char *
 end_tag(struct lexer *x, const char *lt)
 {
 	const char *s = lt + 2, *name = s, *gt;
-	bool named = s < x->end &&
-		     (ascii_alpha(*s) || *s == '_' || *s == ':');
+	bool named = s < x->end && !ascii_space(*s) && *s != '>';
 
 	while (named && s < x->end && !ascii_space(*s) && *s != '>')
 		s++;
@@ -210,7 +204,8 @@ comment(const struct lexer *x, const char *lt)
 	return NULL;
 }
 
-/* <!DOCTYPE ...>, in which a `>` may stand in quotes. NULL: it is not closed. */
+/* <!DOCTYPE ...>, in which a `>` may stand in quotes. NULL: it is not closed.
+ */
 static const char *
 doctype(const struct lexer *x, const char *s)
 {
@@ -275,7 +270,11 @@ literal_text(struct lexer *x, const char *s)
 	const struct literal *l = x->literal;
 	size_t n = strlen(l->name);
 	const char *lt = s, *p;
+	unsigned bit = 1u << (l - literals);
 
+	/* Each title of many that nobody closes must not look for an end. */
+	if (x->endless & bit)
+		return NULL;
 	for (; (lt = find(lt, x->end, '<')) < x->end; lt++) {
 		if (x->end - lt < (ptrdiff_t)n + 3 || lt[1] != '/' ||
 		    !ascii_starts(lt + 2, n, l->name) ||
@@ -287,8 +286,10 @@ literal_text(struct lexer *x, const char *s)
 		text(x, s, lt, l->raw);
 		x->sink->end(x->ctx, l->name, n);
 		x->literal = NULL;
+		x->stuck = false;
 		return p + 1;
 	}
+	x->endless |= bit;
 	return NULL;
 }
 
@@ -335,33 +336,50 @@ run(struct lexer *x, const char *s)
 		} else if (*s == '<')
 			return s;
 		s = find(s, x->end, '<');
-		text(x, from, s, false);
+		text(x, from, s, x->stuck);
 	}
 	return s;
 }
 
-/* What was not closed at the end: the text of a title is looked at again. */
+/* An element that has no end: go on behind its start tag. */
+static const char *
+go_on(struct lexer *x, const char *s)
+{
+	x->open = x->literal;
+	x->literal = NULL;
+	/* A title's end comes behind its first text. */
+	x->stuck = x->open->is_code;
+	if (x->open->is_code)
+		close_open(x);
+	return run(x, s);
+}
+
+/* What was not closed at the end. */
 static void
 finish(struct lexer *x, const char *s)
 {
-	while (s < x->end && x->literal != NULL && !x->literal->to_finish) {
+	if (x->literal != NULL && x->literal->is_code) {
+		/* SpamAssassin closes these itself, if it comes to see them
+		 * before an open comment is given up. */
 		x->open = x->literal;
-		x->literal = NULL;
-		if (x->open->is_code)
-			return;
-		s = run(x, s);
+		return;
 	}
-	if (s < x->end && x->literal == NULL && !x->section && *s == '<') {
-		x->last = true;
-		s = run(x, s);
+	while (s < x->end) {
+		if (x->literal != NULL && !x->literal->to_finish)
+			s = go_on(x, s);
+		else if (x->literal == NULL && *s == '<' && !x->last) {
+			x->last = true;
+			s = run(x, s);
+		} else
+			break;
 	}
 	if (s == x->end)
 		return;
-	if (x->literal != NULL || x->section)
-		text(x, s, x->end, x->section ? x->raw : x->literal->raw);
-	else if (s + 1 < x->end && !ascii_alpha(s[1]) &&
-		 memchr("_:/!?", s[1], 5) == NULL)
-		text(x, s, x->end, false);
+	if (x->literal != NULL)
+		text(x, s, x->end, x->literal->raw);
+	else if (*s != '<' || (s + 1 < x->end && !ascii_alpha(s[1]) &&
+				  memchr("_:/!?", s[1], 5) == NULL))
+		text(x, s, x->end, x->section && x->raw);
 }
 
 void

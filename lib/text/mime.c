@@ -26,6 +26,7 @@ struct mime {
 	struct text_view view[MIME_VIEWS];
 	bool made[MIME_VIEWS];
 	struct uri_set html; /* addresses in HTML; come with the body */
+	bool octets;	     /* the HTML at hand is ASCII */
 };
 
 /* The body with LF for CRLF; itself where it has none.  NULL: no memory. */
@@ -33,17 +34,12 @@ static const char *
 with_lf(struct arena *a, const char *body, size_t *len)
 {
 	char *copy;
-	size_t n = 0;
 
-	if (*len == 0 || memchr(body, '\r', *len) == NULL)
+	if (!mime_is_crlf(body, *len))
 		return body;
-	copy = arena_alloc(a, *len + 1);
-	if (copy == NULL)
-		return NULL;
-	for (size_t i = 0; i < *len; i++)
-		if (body[i] != '\r' || i + 1 == *len || body[i + 1] != '\n')
-			copy[n++] = body[i];
-	*len = n;
+	copy = arena_memdup(a, body, *len);
+	if (copy != NULL)
+		*len = mime_drop_cr(copy, *len);
 	return copy;
 }
 
@@ -73,9 +69,8 @@ time_is_up(const struct mime *m)
 static bool
 parse(struct mime *m)
 {
-	if (!m->parsed &&
-	    mime_tree_parse(m->arena, m->fields, m->body ? m->body : "",
-		m->len, &m->parts) == 0)
+	if (!m->parsed && mime_tree_parse(m->arena, m->fields,
+			      m->body ? m->body : "", m->len, &m->parts) == 0)
 		m->parsed = true;
 	return m->parsed;
 }
@@ -84,8 +79,13 @@ static void
 on_uri(void *ctx, const char *uri, size_t len)
 {
 	struct mime *m = ctx;
+	struct buf b = BUF_INIT;
 
-	uri_set_add(&m->html, uri, len);
+	if (m->octets && paragraph_latin(&b, uri, len))
+		uri_set_add(&m->html, b.data, b.len);
+	else
+		uri_set_add(&m->html, uri, len);
+	buf_fini(&b);
 }
 
 /* Add a part's text in UTF-8.  True: SpamAssassin would have it as characters,
@@ -98,12 +98,14 @@ render(struct mime *m, struct buf *b, const struct mime_part *p)
 
 	wide = charset_utf8(
 	    &utf8, p->text, p->len, p->charset, p->charset_len, false);
+	m->octets = !wide;
 	if (buf_text(&utf8) == NULL)
 		b->failed = true;
 	else if (p->kind == MIME_HTML)
-		wide |= html_text_render(b, utf8.data, utf8.len, on_uri, m);
+		wide |=
+		    html_text_render(b, buf_text(&utf8), utf8.len, on_uri, m);
 	else
-		buf_add(b, utf8.data, utf8.len);
+		buf_add(b, buf_text(&utf8), utf8.len);
 	buf_fini(&utf8);
 	return wide;
 }
@@ -140,15 +142,14 @@ make_body(struct mime *m)
 		buf_reset(&part);
 		wide |= render(m, &part, p);
 		if (buf_text(&part) != NULL)
-			buf_add(&text, part.data,
-			    paragraph_limit(part.data, part.len));
+			buf_add(&text, buf_text(&part),
+			    paragraph_limit(buf_text(&part), part.len));
 	}
 	add_subject(m, &out);
 	if (buf_text(&text) != NULL)
-		paragraph_squeeze(&out, text.data, text.len, wide);
+		paragraph_squeeze(&out, buf_text(&text), text.len, wide);
 	ok = !text.failed && !part.failed && buf_text(&out) != NULL &&
-	     paragraph_split(
-		 m->arena, out.data, out.len, &m->view[MIME_BODY]);
+	     paragraph_split(m->arena, out.data, out.len, &m->view[MIME_BODY]);
 	buf_fini(&text);
 	buf_fini(&part);
 	buf_fini(&out);
@@ -205,7 +206,7 @@ make_uri(struct mime *m)
 {
 	const struct text_view *body = mime_view(m, MIME_BODY);
 	struct uri_set set, seen;
-	const struct uri_clean c = {.set = &set,
+	struct uri_clean c = {.set = &set,
 	    .tlds = m->env.tlds,
 	    .redirect = m->env.redirect,
 	    .redirect_ctx = m->env.redirect_ctx};
@@ -215,8 +216,8 @@ make_uri(struct mime *m)
 	if (body == NULL)
 		return false;
 	for (size_t i = 0; i < body->count && !time_is_up(m); i++)
-		uri_find(&c, &seen, body->pieces[i].text,
-		    body->pieces[i].len);
+		uri_find(&c, &seen, body->pieces[i].text, body->pieces[i].len);
+	c.utf8 = true;
 	for (size_t i = 0; i < m->html.view.count && !time_is_up(m); i++)
 		uri_clean_add(&c, m->html.view.pieces[i].text,
 		    m->html.view.pieces[i].len, false);

@@ -2,31 +2,33 @@
  * The text of a message as SpamAssassin 4 shows it to its rules: one message,
  * four views.  SPDX-License-Identifier: BSD-2-Clause
  *
- *	body     what a person reads: text parts decoded to UTF-8, HTML rendered,
- *	         white space as single blanks; a piece is a paragraph (2 KiB at
- *	         most) and ends in "\n".  The first one is the Subject.
- *	rawbody  text parts, transfer encoding undone and nothing else; pieces of
- *	         2 to 4 KiB, cut behind a line where that can be.
- *	full     fields and body as they came, in one piece, lines ending in LF.
+ *	body     what a person reads: text parts decoded to UTF-8, HTML
+ *	         rendered, white space as single blanks; a piece is a paragraph
+ *	         (2 KiB at most) and ends in "\n".  The first is the Subject.
+ *	rawbody  text parts, transfer encoding undone and nothing else; pieces
+ *	         of 2 to 4 KiB, cut behind a line where that can be.
+ *	full     fields and body as they came, in one piece, lines end in LF.
  *	uri      the addresses in body and in HTML, each with its cleaned forms.
  *
- * To use it: collect the body while it streams (a buffer in the message's arena,
- * up to a limit such as MIME_BODY_DEFAULT; what is longer is cut there, and
- * rules then see its beginning, as spamd's callers do it), and at its end
+ * To use it: collect the body while it streams (a buffer in the message's
+ * arena, up to a limit such as MIME_BODY_DEFAULT; what is longer is cut there,
+ * and rules then see its beginning), and at its end
  *
  *	struct mime *m = mime_new(arena, &fields, body, len, &env);
  *	const struct text_view *v = mime_view(m, MIME_BODY);
  *	for (size_t i = 0; v != NULL && i < v->count; i++)
  *		match(v->pieces[i].text, v->pieces[i].len);
  *
- * A rule matches a view if its pattern matches a piece.  A view is made when it
- * is first asked for, so a rule set without uri rules never pays for addresses.
- * Everything is in the message's arena and lives as long as that does; fields
- * and body are borrowed until then.  One thread at a time.
+ * A rule matches a view if its pattern matches a piece; one with `tflags
+ * nosubject` passes over the first of body.  A view is made when it is first
+ * asked for, so a rule set without uri rules never pays for addresses (those
+ * need body, which is made with them).  Everything is in the message's arena
+ * and lives as long as that does; fields and body are borrowed until then.  One
+ * thread at a time.
  *
  * Mail is never refused: what is broken is seen as SpamAssassin sees it.  The
- * work is linear in the body's length, but for what MIME_DEPTH_MAX times it
- * costs; see mime_tree.h for the limits.
+ * work grows with the body's length, times MIME_DEPTH_MAX at worst; the limits
+ * are in mime_tree.h.
  */
 #ifndef LIB_TEXT_MIME_H
 #define LIB_TEXT_MIME_H
@@ -45,9 +47,15 @@ struct pslist;
 #define MIME_BODY_DEFAULT (512 * 1024)
 #define MIME_BODY_PART_MAX 50000 /* characters of a part in body */
 #define MIME_RAW_PART_MAX 500000 /* octets of a part in rawbody */
-#define MIME_URIS_MAX 4000       /* more are left out */
+#define MIME_URIS_MAX 4000	 /* more are left out */
 
-enum mime_view_kind { MIME_BODY, MIME_RAWBODY, MIME_FULL, MIME_URI, MIME_VIEWS };
+enum mime_view_kind {
+	MIME_BODY,
+	MIME_RAWBODY,
+	MIME_FULL,
+	MIME_URI,
+	MIME_VIEWS
+};
 
 struct mime_env {
 	/* Top-level domains.  NULL: addresses in text are not found, those in
@@ -55,8 +63,8 @@ struct mime_env {
 	const struct pslist *tlds;
 	uri_redirect_fn *redirect; /* may be NULL */
 	void *redirect_ctx;
-	/* Is the time up? Asked before each part and each paragraph; then a view
-	 * ends there.  May be NULL. */
+	/* Is the time up? Asked before each part and each paragraph; then a
+	 * view ends there.  May be NULL. */
 	bool (*stop)(void *ctx);
 	void *stop_ctx;
 };

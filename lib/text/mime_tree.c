@@ -46,8 +46,8 @@ static void
 head_set(struct head *h, const char *name, size_t name_len, const char *value,
     size_t len)
 {
-	static const char *const names[FIELDS] = {"content-type",
-	    "content-transfer-encoding", "content-disposition"};
+	static const char *const names[FIELDS] = {
+	    "content-type", "content-transfer-encoding", "content-disposition"};
 
 	for (int i = 0; i < FIELDS; i++)
 		if (ascii_is(name, name_len, names[i])) {
@@ -149,8 +149,8 @@ split(struct tree *t, const char *s, size_t len)
 	const char *end = s + len;
 	size_t n = 2, blank = 0;
 
-	for (const char *p = s; p < end && (p = memchr(p, '\n',
-		(size_t)(end - p))) != NULL; p++)
+	for (const char *p = s;
+	     p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL; p++)
 		n++;
 	if (n > MIME_LINES_MAX - t->lines)
 		n = MIME_LINES_MAX - t->lines;
@@ -237,8 +237,18 @@ join(struct tree *t, struct lines body, size_t *len_r)
 	return s;
 }
 
-static size_t
-drop_cr(char *s, size_t len)
+bool
+mime_is_crlf(const char *s, size_t len)
+{
+	const char *nl = len > 0 ? memchr(s, '\n', len) : NULL;
+
+	return nl != NULL && ((nl > s && nl[-1] == '\r') ||
+				 (len > 1 && s[len - 1] == '\n' &&
+				     s[len - 2] == '\r'));
+}
+
+size_t
+mime_drop_cr(char *s, size_t len)
 {
 	size_t n = 0;
 
@@ -246,6 +256,13 @@ drop_cr(char *s, size_t len)
 		if (s[i] != '\r' || i + 1 == len || s[i + 1] != '\n')
 			s[n++] = s[i];
 	return n;
+}
+
+static bool
+is_text(const char *type)
+{
+	return (strncmp(type, "text", 4) == 0 && !ascii_word(type[4])) ||
+	       (strncmp(type, "message", 7) == 0 && !ascii_word(type[7]));
 }
 
 /* The text of a leaf, its transfer encoding undone; the caller frees it. */
@@ -258,9 +275,12 @@ decode(struct tree *t, const struct head *h, struct lines body, size_t *len_r)
 	if (s == NULL)
 		return NULL;
 	if (ascii_is(e->data ? e->data : "", e->len, "quoted-printable"))
-		*len_r = drop_cr(s, transfer_qp(s, s, *len_r));
-	else if (ascii_is(e->data ? e->data : "", e->len, "base64"))
-		*len_r = drop_cr(s, transfer_base64(s, s, *len_r));
+		*len_r = mime_drop_cr(s, transfer_qp(s, s, *len_r));
+	else if (ascii_is(e->data ? e->data : "", e->len, "base64")) {
+		*len_r = transfer_base64(s, s, *len_r);
+		if (is_text(h->ct.type))
+			*len_r = mime_drop_cr(s, *len_r);
+	}
 	return s;
 }
 
@@ -268,8 +288,8 @@ static bool
 has_html_name(const struct head *h)
 {
 	const struct buf *d = &h->field[DISPOSITION];
-	struct content_word name = content_type_disposition(
-	    d->data ? d->data : "", d->len);
+	struct content_word name =
+	    content_type_disposition(d->data ? d->data : "", d->len);
 	static const char *const ends[] = {".htm", ".html", ".shtm", ".shtml"};
 
 	if (name.s == NULL)
@@ -296,10 +316,7 @@ kind_of(const struct head *h)
 		return MIME_PLAIN;
 	if (strcmp(type, "text/calendar") == 0)
 		return MIME_OTHER;
-	if ((strncmp(type, "text", 4) == 0 && !ascii_word(type[4])) ||
-	    (strncmp(type, "message", 7) == 0 && !ascii_word(type[7])))
-		return MIME_RAW;
-	return MIME_OTHER;
+	return is_text(type) ? MIME_RAW : MIME_OTHER;
 }
 
 static void
@@ -338,25 +355,26 @@ leaf(struct tree *t, const struct head *h, struct lines body)
 static size_t
 part_head(struct head *h, struct lines body, bool bounded)
 {
-	size_t i = 0, colon, next;
+	size_t i = 0, colon, next, count = body.count;
 
-	while (i < body.count && is_field(&body.line[i], &colon)) {
+	if (!bounded && count > 0)
+		count--;
+	while (i < count && is_field(&body.line[i], &colon)) {
 		const struct line *first = &body.line[i], *last;
 
-		for (next = i + 1; next < body.count &&
-				   (*body.line[next].s == ' ' ||
-				       *body.line[next].s == '\t');
+		for (next = i + 1;
+		     next < count &&
+		     (*body.line[next].s == ' ' || *body.line[next].s == '\t');
 		     next++)
 			;
-		if (next == body.count)
-			return bounded ? next : next - 1;
+		if (next == count)
+			return next;
 		last = &body.line[next - 1];
 		head_set(h, first->s, colon, first->s + colon + 1,
 		    (size_t)(last->s + last->len - first->s) - colon - 1);
 		i = next;
 	}
-	if (i + !bounded < body.count && body.line[i].len == 1 &&
-	    *body.line[i].s == '\n')
+	if (i < count && body.line[i].len == 1 && *body.line[i].s == '\n')
 		i++;
 	return i;
 }
@@ -391,8 +409,7 @@ part(struct tree *t, const struct head *parent, struct lines all,
 	if (bounded)
 		chomp(&body);
 	head_read(&h);
-	if (h.ct.missing &&
-	    strcmp(parent->ct.type, "multipart/digest") == 0)
+	if (h.ct.missing && strcmp(parent->ct.type, "multipart/digest") == 0)
 		memcpy(h.ct.type, "message/rfc822", 15);
 	else if (strncmp(h.ct.type, "multipart/", 10) == 0 &&
 		 h.ct.boundary.s == NULL && bound.s == NULL)
@@ -525,8 +542,7 @@ message(struct tree *t, const char *text, size_t len, int depth)
 	if (all.line == NULL)
 		return;
 	n = message_head(&h, all);
-	message_body(
-	    t, &h, (struct lines){all.line + n, all.count - n}, depth);
+	message_body(t, &h, (struct lines){all.line + n, all.count - n}, depth);
 	head_fini(&h);
 	free(all.line - 1);
 }
@@ -552,7 +568,9 @@ entity(struct tree *t, struct head *h, struct lines body,
 			     strcmp(h->ct.type, "message/global") == 0)) {
 		text = decode(t, h, body, &len);
 		if (text != NULL && len > 0) {
-			message(t, text, drop_cr(text, len), depth - 1);
+			if (mime_is_crlf(text, len))
+				len = mime_drop_cr(text, len);
+			message(t, text, len, depth - 1);
 			free(text);
 			return;
 		}

@@ -1,6 +1,9 @@
 /*
  * A message taken apart into its leaves (RFC 2046), with SpamAssassin's view of
  * what is broken.  SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Base64 and quoted-printable are undone; uuencoded text stays as it is.  A part
+ * with a name that ends in .htm or .html is HTML, whatever its type.
  */
 #ifndef LIB_TEXT_MIME_TREE_H
 #define LIB_TEXT_MIME_TREE_H
@@ -26,12 +29,17 @@ enum mime_kind {
 /* A leaf; in the arena. */
 struct mime_part {
 	enum mime_kind kind;
-	const char *text; /* octets, transfer encoding undone, lines end in LF */
+	const char *text; /* octets, transfer encoding undone */
 	size_t len;
 	const char *charset; /* as declared */
 	size_t charset_len;
 	struct mime_part *next;
 };
+
+/* Do the lines end in CRLF? SpamAssassin looks at the first and the last. */
+bool mime_is_crlf(const char *text, size_t len);
+/* Make each CRLF an LF; the new length. */
+size_t mime_drop_cr(char *text, size_t len);
 
 /* The leaves in order, of a body whose lines end in LF.  0 or ERR_NOMEM. */
 int mime_tree_parse(struct arena *a, const struct hdr_list *fields,

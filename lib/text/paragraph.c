@@ -56,11 +56,11 @@ space_len(const char *text, size_t len, bool wide)
 	if (s[0] == 0xe2)
 		return (s[1] == 0x80 && (s[2] <= 0x8a || s[2] == 0xa8 ||
 					    s[2] == 0xa9 || s[2] == 0xaf)) ||
-				       (s[1] == 0x81 && s[2] == 0x9f)
+			       (s[1] == 0x81 && s[2] == 0x9f)
 			   ? 3
 			   : 0;
 	return (s[0] == 0xe1 && s[1] == 0x9a && s[2] == 0x80) ||
-			       (s[0] == 0xe3 && s[1] == 0x80 && s[2] == 0x80)
+		       (s[0] == 0xe3 && s[1] == 0x80 && s[2] == 0x80)
 		   ? 3
 		   : 0;
 }
@@ -117,6 +117,25 @@ paragraph_squeeze(struct buf *b, const char *text, size_t len, bool wide)
 			i += squeeze_run(b, text + i, len - i, wide);
 		from = i;
 	}
+}
+
+bool
+paragraph_latin(struct buf *b, const char *text, size_t len)
+{
+	bool latin = false;
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c > 0xc3)
+			return false;
+		if (c >= 0xc2 && i + 1 < len) {
+			buf_char(b, (char)(c << 6 | (text[++i] & 0x3f)));
+			latin = true;
+		} else
+			buf_char(b, text[i]);
+	}
+	return latin && !b->failed;
 }
 
 /* Octets of the next piece of body. */

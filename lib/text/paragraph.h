@@ -1,5 +1,6 @@
 /*
- * Text cut into the pieces that rules see.  SPDX-License-Identifier: BSD-2-Clause
+ * Text cut into the pieces that rules see.
+ * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef LIB_TEXT_PARAGRAPH_H
 #define LIB_TEXT_PARAGRAPH_H
@@ -20,12 +21,14 @@ size_t paragraph_limit(const char *text, size_t len);
 
 /*
  * Add the text with white space as one blank; where there are two line ends or
- * more in it, as "\n".  wide: the spaces of Unicode count as well; otherwise the
- * text has no character above U+00FF and comes out in Latin 1, which is how
+ * more in it, as "\n".  wide: the spaces of Unicode count as well; otherwise
+ * the text has no character above U+00FF and comes out in Latin 1, which is how
  * SpamAssassin has the Latin letters of references in HTML that is ASCII.
  */
-void paragraph_squeeze(
-    struct buf *b, const char *text, size_t len, bool wide);
+void paragraph_squeeze(struct buf *b, const char *text, size_t len, bool wide);
+
+/* Add UTF-8 as Latin 1; false: it is ASCII, or has characters above U+00FF. */
+bool paragraph_latin(struct buf *b, const char *text, size_t len);
 
 /* Cut behind each "\n", and behind a blank where a piece would be longer than
  * PARAGRAPH_MAX.  The text is copied to the arena.  False: no memory. */

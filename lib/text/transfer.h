@@ -1,6 +1,7 @@
 /*
- * Content transfer encodings undone (RFC 2045 section 6), as SpamAssassin undoes
- * them: bad input is never refused.  SPDX-License-Identifier: BSD-2-Clause
+ * Content transfer encodings undone (RFC 2045 section 6), as SpamAssassin
+ * undoes them: bad input is never refused.
+ * SPDX-License-Identifier: BSD-2-Clause
  *
  * What is decoded is never longer than what it was made from; out has room for
  * len octets and may be the input itself.  The length of the result comes back.

@@ -8,6 +8,7 @@
 #include "ascii.h"
 #include "html_text.h"
 #include "lib/buf.h"
+#include "lib/utf8.h"
 #include "uri_name.h"
 #include "uri_set.h"
 
@@ -65,8 +66,18 @@ add_web(struct forms *f, const struct web *w, const char *host, size_t len,
 	buf_add(form, w->rest + skip, w->rest_len - skip);
 }
 
+bool
+uri_clean_has_percent(const char *s, size_t len)
+{
+	for (size_t i = 0; i + 2 < len; i++)
+		if (s[i] == '%' && ascii_hex(s[i + 1]) >= 0 &&
+		    ascii_hex(s[i + 2]) >= 0)
+			return true;
+	return false;
+}
+
 void
-uri_clean_percent(struct buf *b, const char *uri, size_t len)
+uri_clean_percent(struct buf *b, const char *uri, size_t len, bool utf8)
 {
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)uri[i];
@@ -84,6 +95,14 @@ uri_clean_percent(struct buf *b, const char *uri, size_t len)
 			else
 				buf_add(b, uri + i, 3);
 			i += 2;
+		} else if (utf8 && (c == 0xc2 || c == 0xc3) && i + 1 < len) {
+			buf_printf(
+			    b, "%%%02x", (c << 6 | (uri[++i] & 0x3f)) & 0xff);
+		} else if (utf8 && c > 0xc3) {
+			size_t n = utf8_length(uri + i, len - i);
+
+			buf_add(b, uri + i, n > 0 ? n : 1);
+			i += n > 0 ? n - 1 : 0;
 		} else if (c <= 0x20 || c >= 0x7f ||
 			   memchr("\"%<>", c, 4) != NULL)
 			buf_printf(b, "%%%02x", c);
@@ -147,10 +166,9 @@ http_scheme(const char *s, size_t len)
 
 /* http:www.example.com, http:\\www..., or no scheme at all. */
 static void
-mend_scheme(struct buf *b, const char *s, size_t len)
+mend_scheme(struct buf *b, const char *s, size_t len, bool utf8)
 {
 	size_t n = http_scheme(s, len), word = 0;
-	bool percent = false;
 	struct buf flat = BUF_INIT;
 
 	buf_add(&flat, s, n);
@@ -161,14 +179,10 @@ mend_scheme(struct buf *b, const char *s, size_t len)
 		n++;
 	for (; n < len; n++)
 		buf_char(&flat, s[n] == '\\' ? '/' : s[n]);
-	for (size_t i = 0; i + 2 < flat.len && !percent; i++)
-		percent = flat.data[i] == '%' &&
-			  ascii_hex(flat.data[i + 1]) >= 0 &&
-			  ascii_hex(flat.data[i + 2]) >= 0;
-	if (percent) {
+	if (uri_clean_has_percent(flat.data, flat.len)) {
 		struct buf plain = BUF_INIT;
 
-		uri_clean_percent(&plain, flat.data, flat.len);
+		uri_clean_percent(&plain, flat.data, flat.len, utf8);
 		buf_fini(&flat);
 		flat = plain;
 	}
@@ -177,8 +191,8 @@ mend_scheme(struct buf *b, const char *s, size_t len)
 		word++;
 	if (word == 0 || word == flat.len || flat.data[word] != ':')
 		buf_str(b, flat.len >= 4 && memcmp(flat.data, "ftp.", 4) == 0
-			? "ftp://"
-			: "http://");
+			       ? "ftp://"
+			       : "http://");
 	buf_add(b, flat.data, flat.len);
 	b->failed |= flat.failed;
 	buf_fini(&flat);
@@ -186,12 +200,12 @@ mend_scheme(struct buf *b, const char *s, size_t len)
 
 /* The form that all others start from. */
 static void
-normalize(struct buf *b, const char *s, size_t len)
+normalize(struct buf *b, const char *s, size_t len, bool utf8)
 {
 	struct buf mended = BUF_INIT;
 	size_t n, host;
 
-	mend_scheme(&mended, s, len);
+	mend_scheme(&mended, s, len, utf8);
 	s = mended.data;
 	len = mended.len;
 	n = http_scheme(s, len);
@@ -257,8 +271,8 @@ mail_forms(struct forms *f, const char *s, size_t len)
 		a = n + 1 + find_any(s + n + 1, len - n - 1, "@>", 2);
 		end = a < len ? a + find_any(s + a, len - a, ">", 1) : len;
 		if (end < len && s[a] == '@' && a > n + 1 && end > a + 1) {
-			add_text(f, false, "mailto:", 7, s + n + 1,
-			    end - n - 1);
+			add_text(
+			    f, false, "mailto:", 7, s + n + 1, end - n - 1);
 			break;
 		}
 	}
@@ -312,16 +326,18 @@ drop_default_port(struct forms *f, struct web *w)
 	add_web(f, w, w->host.data, w->host.len, n);
 }
 
-/* A name that is not ASCII, and one with blanks and worse in it. */
+/* A name that is not ASCII, and one with blanks and worse in it; whole gets the
+ * name before the latter. */
 static void
-mend_host(struct forms *f, struct web *w)
+mend_host(struct forms *f, struct web *w, struct buf *whole)
 {
 	struct buf ascii = BUF_INIT;
 	size_t n = 0;
 	bool same;
 
 	uri_name_ascii(&ascii, w->host.data, w->host.len);
-	same = ascii_is(w->host.data, w->host.len, buf_text(&ascii) ? ascii.data : "");
+	same = ascii_is(w->host.data, w->host.len,
+	    buf_text(&ascii) ? buf_text(&ascii) : "");
 	if (!same) {
 		add_web(f, w, ascii.data, ascii.len, 0);
 		if (w->has_port)
@@ -330,6 +346,7 @@ mend_host(struct forms *f, struct web *w)
 		w->host = ascii;
 	} else
 		buf_fini(&ascii);
+	uri_name_ascii(whole, w->host.data, w->host.len);
 	for (size_t i = 0; i < w->host.len; i++)
 		if ((unsigned char)w->host.data[i] > 0x20)
 			w->host.data[n++] = w->host.data[i];
@@ -383,8 +400,8 @@ add_number(struct forms *f, const struct web *w, unsigned long n)
 	if (sscanf(hex, "%2x%2x%2x%2x", &part[0], &part[1], &part[2],
 		&part[3]) != 4)
 		return;
-	snprintf(ip, sizeof(ip), "%u.%u.%u.%u", part[0], part[1], part[2],
-	    part[3]);
+	snprintf(
+	    ip, sizeof(ip), "%u.%u.%u.%u", part[0], part[1], part[2], part[3]);
 	add_web(f, w, ip, strlen(ip), 0);
 }
 
@@ -459,29 +476,36 @@ all_hex(const char *s, size_t len, bool hex)
 	return len > 0;
 }
 
-/* A host that is a number, or one word. */
-static void
-numeric_forms(const struct uri_clean *c, struct forms *f, const struct web *w)
+/* A host that is a number. */
+static bool
+numeric_forms(struct forms *f, const struct web *w)
 {
 	const char *s = w->host.data;
 	size_t len = w->host.len;
 	char word[24];
 
 	if (add_dotted(f, w))
-		return;
+		return true;
 	if (ascii_starts(s, len, "0x") && all_hex(s + 2, len - 2, true)) {
 		size_t n = len - 2 > 8 ? 8 : len - 2;
 
 		snprintf(word, sizeof(word), "%.*s", (int)n, s + len - n);
 		add_number(f, w, strtoul(word, NULL, 16));
-		return;
+		return true;
 	}
 	if (all_hex(s, len, false)) {
 		snprintf(word, sizeof(word), "%.*s", (int)len, s);
 		add_number(f, w, strtoul(word, NULL, 10));
-		return;
+		return true;
 	}
-	/* http://word -> http://www.word.com, as browsers try it */
+	return false;
+}
+
+/* http://word -> http://www.word.com, as browsers try it */
+static void
+word_form(const struct uri_clean *c, struct forms *f, const struct web *w,
+    const char *s, size_t len)
+{
 	if (strcmp(w->proto, "http://") != 0 || w->user ||
 	    (w->has_port && w->no_port == 0) || ascii_is(s, len, "localhost") ||
 	    uri_name_has_tld(c->tlds, s, len))
@@ -496,8 +520,7 @@ numeric_forms(const struct uri_clean *c, struct forms *f, const struct web *w)
 		if (form == NULL)
 			return;
 		buf_printf(form, "%swww.", w->proto);
-		for (size_t i = 0; i < len; i++)
-			buf_char(form, ascii_lower(s[i]));
+		buf_add(form, s, len);
 		buf_str(form, ".com");
 		buf_add(form, w->rest, w->rest_len);
 	}
@@ -506,10 +529,11 @@ numeric_forms(const struct uri_clean *c, struct forms *f, const struct web *w)
 static void
 web_forms(const struct uri_clean *c, struct forms *f, struct web *w)
 {
+	struct buf host = BUF_INIT;
 	size_t n;
 
 	drop_default_port(f, w);
-	mend_host(f, w);
+	mend_host(f, w, &host);
 	find_redirect(c, f, w);
 	for (n = w->host.len; n > 0 && w->host.data[n - 1] != '@'; n--)
 		;
@@ -524,7 +548,9 @@ web_forms(const struct uri_clean *c, struct forms *f, struct web *w)
 		w->host.len = n;
 		add_web(f, w, w->host.data, n, 0);
 	}
-	numeric_forms(c, f, w);
+	if (!numeric_forms(f, w) && buf_text(&host) != NULL)
+		word_form(c, f, w, buf_text(&host), host.len);
+	buf_fini(&host);
 }
 
 /* Line ends out, white space off the ends. */
@@ -564,14 +590,13 @@ find_forms(const struct uri_clean *c, struct forms *f, size_t i)
 		mail_forms(f, uri->data, uri->len);
 		return;
 	}
-	normalize(&whole, uri->data, uri->len);
+	normalize(&whole, uri->data, uri->len, c->utf8);
 	if (buf_text(&whole) == NULL)
 		return;
 	if (whole.len != uri->len ||
 	    memcmp(whole.data, uri->data, whole.len) != 0)
 		add_text(f, false, whole.data, whole.len, NULL, 0);
-	if (split_web(whole.data, whole.len, &w) &&
-	    buf_text(&w.host) != NULL)
+	if (split_web(whole.data, whole.len, &w) && buf_text(&w.host) != NULL)
 		web_forms(c, f, &w);
 	buf_fini(&w.host);
 	buf_fini(&whole);
@@ -593,8 +618,8 @@ uri_clean_add(
 			continue;
 		if (f.form[i].len > HTML_URI_MAX)
 			f.form[i].len = HTML_URI_MAX;
-		has_host = has_host || uri_name_in_uri(c->tlds,
-					   f.form[i].data, f.form[i].len);
+		has_host = has_host || uri_name_in_uri(c->tlds, f.form[i].data,
+					   f.form[i].len);
 	}
 	for (size_t i = 0; i < f.count; i++) {
 		const struct buf *b = &f.form[i];

@@ -3,8 +3,8 @@
  * uri rules look at.  SPDX-License-Identifier: BSD-2-Clause
  *
  * Beside the address as it was found stand forms with its encodings undone, a
- * scheme added, users, ports and trailing dots removed, numbers as IP addresses,
- * and the addresses that it redirects to.
+ * scheme added, users, ports and trailing dots removed, numbers as IP
+ * addresses, and the addresses that it redirects to.
  */
 #ifndef LIB_TEXT_URI_CLEAN_H
 #define LIB_TEXT_URI_CLEAN_H
@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct buf;
 struct pslist;
 struct uri_set;
 
@@ -25,6 +26,10 @@ struct uri_clean {
 	const struct pslist *tlds;
 	uri_redirect_fn *redirect; /* may be NULL */
 	void *redirect_ctx;
+	/* The address is characters: what is in Latin 1 counts as one octet and
+	 * what is not is let be, where SpamAssassin encodes the octets of UTF-8
+	 * that it found in text. */
+	bool utf8;
 };
 
 /* Add the address in all its forms.  need_host: only if one of the forms leads
@@ -32,9 +37,11 @@ struct uri_clean {
 void uri_clean_add(
     const struct uri_clean *c, const char *uri, size_t len, bool need_host);
 
+/* Is a %hh among it? */
+bool uri_clean_has_percent(const char *uri, size_t len);
+
 /* Add with %hh of letters and the like undone, and what may not stand in an
  * address encoded. */
-struct buf;
-void uri_clean_percent(struct buf *b, const char *uri, size_t len);
+void uri_clean_percent(struct buf *b, const char *uri, size_t len, bool utf8);
 
 #endif

@@ -12,17 +12,27 @@ enum { WEB_MAX = 2048, MAIL_PART_MAX = 251, NAME_MAX_LEN = 252 };
 /* What may stand before an address, and what ends it.  0xa0 is a no-break space
  * in old character sets; ESC begins a shift in ISO 2022. */
 static bool
-is_start(char c)
+is_end(char c)
 {
-	return ascii_space(c) || c == '\x1b' || c == '\xa0' ||
-	       (c != '\0' && strchr("><\"'`,{[(|", c) != NULL);
+	switch (c) {
+	case '>': case '<': case '"': case '`': case '}': case ']': case '{':
+	case '[': case '|': case '\x1b': case '\xa0':
+		return true;
+	default:
+		return ascii_space(c);
+	}
 }
 
 static bool
-is_end(char c)
+is_start(char c)
 {
-	return ascii_space(c) || c == '\x1b' || c == '\xa0' ||
-	       (c != '\0' && strchr("><\"`}]{[|", c) != NULL);
+	switch (c) {
+	case '>': case '<': case '"': case '\'': case '`': case ',': case '{':
+	case '[': case '(': case '|': case '\x1b': case '\xa0':
+		return true;
+	default:
+		return ascii_space(c);
+	}
 }
 
 static bool
@@ -32,12 +42,13 @@ is_mail_end(char c)
 	       (unsigned char)c >= 0x80;
 }
 
+/* Punctuation, but for `%`, `-`, `.` and `_`. */
 static bool
 is_name_start(char c)
 {
-	return ascii_space(c) || c == '\x1b' || c == '\xa0' ||
-	       (c != '\0' &&
-		   strchr("!\"#$&'()*+,/:;<=>?@[\\]^`{|}~", c) != NULL);
+	if (c > ' ' && c < '\x7f')
+		return !ascii_word(c) && c != '%' && c != '-' && c != '.';
+	return ascii_space(c) || c == '\x1b' || c == '\xa0';
 }
 
 enum kind { KIND_NONE, KIND_WEB, KIND_MAIL, KIND_NAME };
@@ -50,15 +61,15 @@ struct scan {
 	const char *s, *end;
 	const char *run_end;  /* of what is_end ends */
 	const char *mail_end; /* of what is_mail_end ends */
-	const char *at;       /* the first @ or is_mail_end */
+	const char *at;	      /* the first @ or is_mail_end */
 };
 
 static const char *
 run_end(struct scan *x, const char *p)
 {
 	if (x->run_end == NULL || x->run_end < p)
-		for (x->run_end = p; x->run_end < x->end && !is_end(*x->run_end);
-		     x->run_end++)
+		for (x->run_end = p;
+		     x->run_end < x->end && !is_end(*x->run_end); x->run_end++)
 			;
 	return x->run_end;
 }
@@ -78,10 +89,12 @@ mail_end(struct scan *x, const char *p)
 static size_t
 web_prefix(const char *p, size_t len)
 {
-	static const char *const words[] = {"http://", "https://", "ftp://",
-	    "ftp.", NULL};
+	static const char *const words[] = {
+	    "http://", "https://", "ftp://", "ftp.", NULL};
 	size_t n = 3;
 
+	if (len == 0 || memchr("hHfFwW", *p, 6) == NULL)
+		return 0;
 	for (const char *const *w = words; *w != NULL; w++)
 		if (ascii_starts(p, len, *w))
 			return strlen(*w);
@@ -173,7 +186,8 @@ may_begin(const struct scan *x, const char *p)
 	       (p - x->s >= 3 && p[-3] == '\x1b' && p[-2] == '(');
 }
 
-/* Without the `)` of a sentence around it, and without punctuation at its end. */
+/* Without the `)` of a sentence around it, and without punctuation at its end.
+ */
 static size_t
 trim(const char *s, size_t len)
 {
@@ -198,14 +212,13 @@ trim(const char *s, size_t len)
 static bool
 as_mail(struct buf *b, const char *s, size_t len)
 {
-	static const char *const noise[] = {"skype", "email", "e-mail", "mail",
-	    "", NULL};
+	static const char *const noise[] = {
+	    "skype", "email", "e-mail", "mail", "", NULL};
 	const char *at = memchr(s, '@', len), *dot;
 
 	/* A dot, and something around it. */
-	dot = at + 2 < s + len
-		? memchr(at + 2, '.', (size_t)(s + len - at - 2))
-		: NULL;
+	dot = at + 2 < s + len ? memchr(at + 2, '.', (size_t)(s + len - at - 2))
+			       : NULL;
 	if (dot == NULL)
 		return false;
 	for (size_t i = 0; i + 6 <= len; i++)
@@ -264,10 +277,10 @@ mend_mail(const struct uri_clean *c, struct buf *b)
 	const char *at;
 	size_t len, n = 0;
 
-	if (memchr(b->data, '%', b->len) != NULL) {
+	if (uri_clean_has_percent(b->data, b->len)) {
 		struct buf plain = BUF_INIT;
 
-		uri_clean_percent(&plain, b->data, b->len);
+		uri_clean_percent(&plain, b->data, b->len, false);
 		buf_fini(b);
 		*b = plain;
 		if (buf_text(b) == NULL)
@@ -300,8 +313,7 @@ is_bare_scheme(const char *s, size_t len)
 }
 
 static void
-take(struct scan *x, enum kind kind, const char *s, size_t len,
-    size_t host_len)
+take(struct scan *x, enum kind kind, const char *s, size_t len, size_t host_len)
 {
 	struct buf b = BUF_INIT;
 	bool ok;

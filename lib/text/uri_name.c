@@ -3,11 +3,13 @@
 
 #include <arpa/inet.h>
 
+#include <idn2.h>
+
 #include "ascii.h"
-#include "lib/arena.h"
+#include "charset.h"
 #include "lib/buf.h"
-#include "lib/idna.h"
 #include "lib/pslist.h"
+#include "lib/utf8.h"
 
 bool
 uri_name_is_tld(const struct pslist *tlds, const char *label, size_t len)
@@ -73,25 +75,65 @@ uri_name_is_host(const char *name, size_t len)
 	}
 }
 
+/* Latin 1 with letters only: somebody's name in an old page. */
+static bool
+from_latin(struct buf *b, const char *name, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)name[i];
+
+		if (c >= 0x80 && (c < 0xc0 || c == 0xd7 || c == 0xdf ||
+				     c == 0xf7 || c == 0xff))
+			return false;
+		charset_put(b, c);
+	}
+	return true;
+}
+
+/* The name with A-labels, to be freed with idn2_free; NULL: it can't have any.
+ * What stands behind a NUL is lost, as it is in SpamAssassin. */
+static char *
+a_labels(const char *name, size_t len)
+{
+	struct buf utf8 = BUF_INIT;
+	char *made = NULL;
+	bool valid = true;
+
+	if (len > 1024)
+		return NULL;
+	for (size_t i = 0, n; valid && i < len; i += n)
+		valid = (n = utf8_length(name + i, len - i)) > 0;
+	if (valid)
+		buf_add(&utf8, name, len);
+	if ((valid || from_latin(&utf8, name, len)) &&
+	    buf_text(&utf8) != NULL &&
+	    idn2_to_ascii_8z(buf_text(&utf8), &made,
+		IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+		made = NULL;
+	buf_fini(&utf8);
+	return made;
+}
+
 void
 uri_name_ascii(struct buf *b, const char *name, size_t len)
 {
-	struct arena a;
-	const char *made = NULL, *given;
-	bool ascii = true;
+	char *made = NULL;
+	bool plain = true;
 
 	for (size_t i = 0; i < len; i++)
-		ascii &= (unsigned char)name[i] < 0x80;
-	arena_init(&a);
-	if (!ascii && len < 1024 &&
-	    (given = arena_memdup(&a, name, len)) != NULL)
-		made = idna_ascii(&a, given);
+		plain &=
+		    ascii_word(name[i]) || memchr("-.:[]", name[i], 5) != NULL;
+	if (plain) {
+		for (size_t i = 0; i < len; i++)
+			buf_char(b, ascii_lower(name[i]));
+		return;
+	}
+	made = a_labels(name, len);
 	if (made != NULL)
 		buf_str(b, made);
 	else
-		for (size_t i = 0; i < len; i++)
-			buf_char(b, ascii_lower(name[i]));
-	arena_fini(&a);
+		buf_add(b, name, len);
+	idn2_free(made);
 }
 
 static bool

@@ -45,13 +45,12 @@ split(const char *s, size_t len)
 		len--;
 	}
 	if (len >= 2 && s[0] == '/' && s[1] == '/')
-		take(&p.authority, &s, &len, 2,
-		    span(s + 2, len - 2, "/?#", 3));
+		take(&p.authority, &s, &len, 2, span(s + 2, len - 2, "/?#", 3));
 	take(&p.path, &s, &len, 0, span(s, len, "?#", 2));
 	if (len > 0 && *s == '?')
 		take(&p.query, &s, &len, 1, span(s + 1, len - 1, "#", 1));
 	if (len > 0)
-		take(&p.fragment, &s, &len, 1, len - 1);
+		take(&p.fragment, &s, &len, 1, span(s + 1, len - 1, "\n", 1));
 	return p;
 }
 
@@ -147,8 +146,7 @@ uri_resolve(struct buf *b, const char *base_text, size_t base_len,
 	    memcmp(r.scheme.s, base.scheme.s, r.scheme.len) == 0)
 		r.scheme.s = NULL;
 	if (r.scheme.s != NULL || r.authority.s != NULL) {
-		add_scheme(
-		    b, r.scheme.s ? r.scheme : base.scheme, r.authority);
+		add_scheme(b, r.scheme.s ? r.scheme : base.scheme, r.authority);
 		add_path(b, r.path.s, r.path.len);
 	} else {
 		add_scheme(b, base.scheme, base.authority);
@@ -186,9 +184,8 @@ uri_base_len(const char *base, size_t len)
 		dot--;
 	if (dot == 0 || base[dot - 1] != '.' || len - dot < 2 || len - dot > 4)
 		return len;
-	for (name = dot - 1; name > 0 && base[name - 1] != '.' &&
-			     base[name - 1] != '/';
-	     name--)
+	for (name = dot - 1;
+	     name > 0 && base[name - 1] != '.' && base[name - 1] != '/'; name--)
 		;
 	return name < dot - 1 && name > host ? name : len;
 }

@@ -81,7 +81,8 @@ uri_set_add(struct uri_set *set, const char *text, size_t len)
 	size_t *slot;
 	char *copy;
 
-	if (set->failed || set->view.count >= set->max || !grow(set))
+	if (set->failed || set->view.count >= set->max ||
+	    len > URI_SET_BYTES_MAX - set->bytes || !grow(set))
 		return false;
 	slot = slot_of(set, text, len);
 	if (*slot != 0)
@@ -90,6 +91,7 @@ uri_set_add(struct uri_set *set, const char *text, size_t len)
 	if (copy == NULL)
 		return !(set->failed = true);
 	set->view.pieces[set->view.count] = (struct text_piece){copy, len};
+	set->bytes += len;
 	*slot = ++set->view.count;
 	return true;
 }

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # usage: t/oracle/bodytext.pl FILE ... (or names on standard input, one a line)
 #
-# What SpamAssassin, as installed, shows to its body, rawbody and uri rules: a
-# JSON object a line, {"file", "body": [], "rawbody": [], "uri": []}, where each
-# octet is one character. The redirector patterns of its rules are left out.
+# What SpamAssassin, as installed, shows to its body, rawbody, full and uri
+# rules: a JSON object a line, {"file", "body": [], "rawbody": [], "full": [],
+# "uri": []}, where each octet is one character. The redirector patterns of its rules are left out.
 use strict;
 use warnings;
 use Mail::SpamAssassin;
@@ -37,6 +37,7 @@ while (defined(my $file = @ARGV ? shift @ARGV : <STDIN>)) {
 	print '{"file":', quoted($file),
 	    ',"body":', array(@{$status->get_decoded_stripped_body_text_array()}),
 	    ',"rawbody":', array(@{$status->get_decoded_body_text_array()}),
+	    ',"full":', array($mail->get_pristine()),
 	    ',"uri":', array(sort $status->get_uri_list()), "}\n";
 	$status->finish();
 	$mail->finish();

@@ -1,5 +1,5 @@
 /*
- * What body, rawbody and uri rules see of messages: for t/oracle/bodytext.
+ * What body, rawbody, full and uri rules see of messages: for t/oracle/bodytext.
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * usage: bodytext_cli [-t] [FILE ...]; names come on standard input otherwise.
@@ -62,8 +62,8 @@ print_view(const char *name, struct mime *m, enum mime_view_kind kind)
 }
 
 static void
-one(const char *file, const char *bytes, size_t len,
-    const struct mime_env *env, bool print)
+one(const char *file, const char *bytes, size_t len, const struct mime_env *env,
+    bool print)
 {
 	struct mail mail = {.fields = {0}};
 	struct mime *m;
@@ -71,13 +71,13 @@ one(const char *file, const char *bytes, size_t len,
 
 	arena_init(&mail.arena);
 	body = message_split(bytes, len, on_field, &mail);
-	m = mime_new(
-	    &mail.arena, &mail.fields, bytes + body, len - body, env);
+	m = mime_new(&mail.arena, &mail.fields, bytes + body, len - body, env);
 	if (m != NULL && print) {
 		printf("{\"file\":");
 		print_text(file, strlen(file));
 		print_view("body", m, MIME_BODY);
 		print_view("rawbody", m, MIME_RAWBODY);
+		print_view("full", m, MIME_FULL);
 		print_view("uri", m, MIME_URI);
 		puts("}");
 	} else if (m != NULL)

@@ -94,7 +94,7 @@ static const struct {
 static struct accesslist *
 build(enum dataset_type type, const char *text, struct dataset **set_r)
 {
-	struct accesslist *list;
+	struct accesslist *list = NULL;
 	struct errmsg msg;
 
 	if (dataset_open_text(
