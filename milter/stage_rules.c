@@ -222,8 +222,8 @@ recipients(struct message *m)
 	return list;
 }
 
-/* The Received field that the MTA will put on top; NULL: the client is not known,
- * so the message's own fields are all there is. */
+/* The Received field that the MTA will put on top; NULL: the client is not
+ * known, so the message's own fields are all there is. */
 static const struct relay_here *
 here(struct message *m)
 {
@@ -251,7 +251,9 @@ tell(const struct state *st, struct message *m, struct rules_input *in)
 	*in = (struct rules_input){.arena = &m->arena,
 	    .headers = &m->headers,
 	    .here = here(m),
-	    .body = body != NULL ? buf_text(body) : st->tlds != NULL ? "" : NULL,
+	    .body = body != NULL       ? buf_text(body)
+		    : st->tlds != NULL ? ""
+				       : NULL,
 	    .body_len = body == NULL ? 0 : body->len,
 	    .tlds = st->tlds,
 	    .sender = m->sender,
@@ -281,11 +283,20 @@ rescore(const struct rules *rules, struct message *m)
 		rules_rescore(rules, s->name, &s->score);
 }
 
+/* Of a fact and a rule of one name the rule's score counts. */
 static int
 keep_hits(struct message *m, const struct rules_result *r)
 {
 	for (const struct rules_hit *h = r->hits; h != NULL; h = h->next) {
-		if (!h->sub && message_symbol(m, h->name, h->score) != 0)
+		struct symbol *s = m->symbols;
+
+		if (h->sub)
+			continue;
+		while (s != NULL && strcmp(s->name, h->name) != 0)
+			s = s->next;
+		if (s != NULL)
+			s->score = h->score;
+		else if (message_symbol(m, h->name, h->score) != 0)
 			return ERR_NOMEM;
 	}
 	return 0;

@@ -573,7 +573,8 @@ do_report_safe(struct reader *rd, char *value)
 {
 	if (strcmp(value, "0") != 0)
 		rules_say(rd, RULES_NOTICE,
-		    "report_safe %.10s: mail is not wrapped into a report here; "
+		    "report_safe %.10s: mail is not wrapped into a report "
+		    "here; "
 		    "spam is tagged, as with report_safe 0",
 		    value);
 }
@@ -588,7 +589,8 @@ do_require_version(struct reader *rd, char *value)
 		return;
 	if (!number(value, &n, &relative) || n > RULES_VERSION)
 		rules_say(rd, RULES_WARNING,
-		    "require_version %.20s: these rules are for another version; "
+		    "require_version %.20s: these rules are for another "
+		    "version; "
 		    "they are read as SpamAssassin 4.0.1 reads them",
 		    value);
 }
@@ -708,7 +710,8 @@ nearest(const char *key)
 		/* One letter too many, or one too few. */
 		while (same < n && key[same] == other[same])
 			same++;
-		if ((len == n + 1 && strcmp(key + same + 1, other + same) == 0) ||
+		if ((len == n + 1 &&
+			strcmp(key + same + 1, other + same) == 0) ||
 		    (n == len + 1 && strcmp(key + same, other + same + 1) == 0))
 			return other;
 	}

@@ -12,17 +12,18 @@
 #include "lib/rules/rules.h"
 #include "t/support/test.h"
 
-#define MAIL \
-	"Received: from spam.example (host.example.net [192.0.2.7])\n" \
-	"\tby mx.example.org with ESMTP id 1; Sat, 21 Nov 2026 12:00:00 +0000\n" \
-	"From: \"Al, Ice\" <alice@example.com>\n" \
-	"To: bob@example.org, carol@example.org (Carol)\n" \
-	"Subject: =?UTF-8?Q?cheap_p=C3=AFlls?= and\n more\n" \
-	"X-Twice: one\n" \
-	"X-Twice: two\n" \
-	"X-Spam-Flag: YES\n" \
-	"Date: Fri, 20 Nov 2026 12:00:00 +0000\n" \
-	"\n" \
+#define MAIL                                                                   \
+	"Received: from spam.example (host.example.net [192.0.2.7])\n"         \
+	"\tby mx.example.org with ESMTP id 1; Sat, 21 Nov 2026 12:00:00 "      \
+	"+0000\n"                                                              \
+	"From: \"Al, Ice\" <alice@example.com>\n"                              \
+	"To: bob@example.org, carol@example.org (Carol)\n"                     \
+	"Subject: =?UTF-8?Q?cheap_p=C3=AFlls?= and\n more\n"                   \
+	"X-Twice: one\n"                                                       \
+	"X-Twice: two\n"                                                       \
+	"X-Spam-Flag: YES\n"                                                   \
+	"Date: Fri, 20 Nov 2026 12:00:00 +0000\n"                              \
+	"\n"                                                                   \
 	"Hello   world,\nsee http://www.example.com/x\n"
 
 struct mail {
@@ -148,8 +149,8 @@ rules_hit_what_spamassassins_do(void **state)
 	    {"meta A 1 / 0", "", 0, 0},
 	    {"meta A 1 ? 0 : 1", "", 0, 0},
 	    {"meta A 3 ^ 3", "", 0, 0},
-	    {"meta B A > 1\nheader A X-Twice =~ /o/\ntflags A multiple", "B A=2",
-		3, 0},
+	    {"meta B A > 1\nheader A X-Twice =~ /o/\ntflags A multiple",
+		"B A=2", 3, 0},
 	    {"meta C B\nmeta B A\nheader A To =~ /b/", "C B A", 3, 0},
 	    {"meta A !B\nmeta B 0\nscore B 0", "A", 1, 0},
 	    {"meta A !B\nheader B To =~ /x/\nscore B 0", "A", 1, 0},
@@ -164,7 +165,8 @@ rules_hit_what_spamassassins_do(void **state)
 	    {"lang de describe A Wort\nheader A To =~ /b/", "A", 1, 0},
 	    {"if (0)\nheader A To =~ /b/\nelse\nheader B To =~ /b/\nendif", "B",
 		1, 0},
-	    {"if (0)\nif (1)\nelse\nheader A To =~ /b/\nendif\nendif", "", 0, 0},
+	    {"if (0)\nif (1)\nelse\nheader A To =~ /b/\nendif\nendif", "", 0,
+		0},
 	    {"if (version >= 3.004000)\nheader A To =~ /b/\nendif", "A", 1, 0},
 	    {"if can(Mail::SpamAssassin::Conf::feature_get_host)\n"
 	     "header A To =~ /b/\nendif",
@@ -247,7 +249,8 @@ mistakes_are_told_with_line_and_cure(void **state)
 	    {"include x.cf", "not possible here", RULES_ERROR, 1},
 	    {"header A eval:frob()", "not built in", RULES_WARNING, 1},
 	    {"header A eval:frob(\"x)", "arguments", RULES_ERROR, 1},
-	    {"trusted_networks 10.0.0.0/99", "trusted_networks", RULES_ERROR, 1},
+	    {"trusted_networks 10.0.0.0/99", "trusted_networks", RULES_ERROR,
+		1},
 	    {"tflags A frob", "not known", RULES_WARNING, 1},
 	    {"report_safe 1", "report_safe 0", RULES_NOTICE, 1},
 	    {"bayes_path /x", "no effect", RULES_NOTICE, 1},
@@ -270,7 +273,8 @@ mistakes_are_told_with_line_and_cure(void **state)
 		    m->line != cases[i].line ||
 		    (m->severity == RULES_ERROR) != (rc == ERR_CONFIG))
 			fail_msg("%s: %s", cases[i].rules,
-			    m != NULL ? m->text : rules_mistake(rules, 0) == NULL
+			    m != NULL ? m->text
+			    : rules_mistake(rules, 0) == NULL
 				? "no mistake"
 				: rules_mistake(rules, 0)->text);
 		rules_free(rules);
@@ -318,7 +322,8 @@ static void
 a_hostile_header_ends(void **state)
 {
 	static const char *const patterns[] = {"(a+)+$", "(a|aa)+$",
-	    "^(?:a?){30}a{30}b", "(.*)*b\\z", "(?:(?:a*)*)*c", "a.*a.*a.*a.*a.*c"};
+	    "^(?:a?){30}a{30}b", "(.*)*b\\z", "(?:(?:a*)*)*c",
+	    "a.*a.*a.*a.*a.*c"};
 	struct rules_result result;
 	struct buf b = BUF_INIT, text = BUF_INIT;
 	struct rules *rules;
@@ -327,7 +332,8 @@ a_hostile_header_ends(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++)
 		buf_printf(&b,
-		    "header A%zu ALL =~ /%s/s\nheader B%zu From:addr =~ /%s/s\n",
+		    "header A%zu ALL =~ /%s/s\nheader B%zu From:addr =~ "
+		    "/%s/s\n",
 		    i, patterns[i], i, patterns[i]);
 	for (int i = 0; i < 256; i++) {
 		buf_printf(&text, "%s: \"", i % 2 ? "From" : "To");
