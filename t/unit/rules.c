@@ -1,4 +1,5 @@
 /* Rules in SpamAssassin's language. SPDX-License-Identifier: BSD-2-Clause */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -352,6 +353,48 @@ a_hostile_header_ends(void **state)
 	buf_fini(&text);
 }
 
+#define THREADS 4
+#define RUNS 100
+
+static void *
+run_often(void *rules)
+{
+	for (int i = 0; i < RUNS; i++) {
+		struct rules_result result;
+		struct mail m;
+
+		mail_init(&m, MAIL);
+		assert_int_equal(rules_run(rules, &m.in, &result), 0);
+		assert_string_equal(result.hits->name, "A");
+		arena_fini(&m.arena);
+	}
+	return NULL;
+}
+
+static void
+threads_share_the_rules(void **state)
+{
+	pthread_t threads[THREADS];
+	struct rules_info info;
+	struct rules *rules;
+
+	(void)state;
+	assert_int_equal(load("header A From:addr =~ /alice/\n"
+			      "header B X-Spam-Relays-External =~ /x/\n"
+			      "body C /world/\n",
+			     0, &rules),
+	    0);
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, run_often, rules), 0);
+	for (size_t i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_true(rules_info(rules, 0, &info));
+	assert_int_equal(info.hits, THREADS * RUNS);
+	assert_int_equal(info.tried, THREADS * RUNS);
+	rules_free(rules);
+}
+
 static int64_t
 ticking(void)
 {
@@ -452,6 +495,7 @@ main(void)
 	    cmocka_unit_test(
 		a_pattern_that_explodes_is_named_and_the_rest_goes_on),
 	    cmocka_unit_test(a_hostile_header_ends),
+	    cmocka_unit_test(threads_share_the_rules),
 	    cmocka_unit_test(when_the_time_is_up_no_more_rules_run),
 	    cmocka_unit_test(
 		files_include_others_and_directories_are_read_in_order),
