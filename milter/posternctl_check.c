@@ -140,8 +140,8 @@ result_json(const char *file, const struct message *m, const struct verdict *v)
 {
 	bool out = m->direction == DIRECTION_OUTBOUND;
 
-	return json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:f,s:s,"
-			 "s:o,s:o,s:o,s:o,s:o,s:s?}",
+	return json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,"
+			 "s:f,s:s,s:o,s:o,s:o,s:s?}",
 	    "file", posternctl_string(file), "direction",
 	    out ? "outbound" : "inbound", "account",
 	    posternctl_string(m->account), "spf", facts_spf(m->spf),

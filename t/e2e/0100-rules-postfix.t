@@ -23,7 +23,7 @@ score  BOTH 1
 header CLIENT X-Spam-Relays-External =~ /^\\[ ip=192\\.0\\.2\\.1 /
 score  CLIENT 0.5
 '''
-CONF = 'RuleFile @DIR@/local.cf\nSPF no\nDMARC no\nIPRev no\n'
+CONF = 'RuleFile @DIR@/local.cf\nSPF no\nDMARC no\nIPRev no\nHELO no\n'
 HAM = 'From: a@example.com\nSubject: lunch\n\nAt noon?\n'
 SPAM = ('From: a@example.com\nX-Spam-Flag: NO\n'
         'Subject: Cheap pills\n\nBuy now!\n')

@@ -56,7 +56,7 @@ load(struct setup *s, const char *text, const char *conf)
 	write_file(s->path, text);
 	/* Facts have scores of their own. */
 	snprintf(all, sizeof(all),
-	    "RuleFile %s\nSPF no\nIPRev no\nHELO no\n%s%s", s->path,
+	    "RuleFile %s\nSPF no\nIPRev no\nHELO no\nHELO no\n%s%s", s->path,
 	    strstr(conf, "DMARC") == NULL ? "DMARC no\n" : "", conf);
 	s->snap = walk_load(all);
 }
