@@ -22,6 +22,7 @@
 #include "stages.h"
 
 #define NS INT64_C(1000000000)
+#define WARNINGS_MAX 20 /* that are logged at a start or reload */
 
 #define LIMIT(keyword, summary) \
 	{keyword, CONF_STR, 0, NULL, 0, 0, NULL, NULL, summary, \
@@ -117,15 +118,22 @@ static void
 warn(const struct rules *rules)
 {
 	const struct rules_mistake *m;
+	size_t count = 0;
 
 	for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {
 		struct buf b = BUF_INIT;
 
+		if (m->severity != RULES_WARNING || count++ >= WARNINGS_MAX)
+			continue;
 		rules_conf_say(&b, m);
-		if (m->severity == RULES_WARNING && buf_text(&b) != NULL)
+		if (buf_text(&b) != NULL)
 			log_line(LOG_WARNING, "%s", buf_text(&b));
 		buf_fini(&b);
 	}
+	if (count > WARNINGS_MAX)
+		log_line(LOG_WARNING,
+		    "rules: %zu more warnings, see `posternctl rules lint`",
+		    count - WARNINGS_MAX);
 }
 
 static int
@@ -158,7 +166,8 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 			: rules_settings(st->rules)->required_score};
 	if (st->rules == NULL)
 		return 0;
-	warn(st->rules);
+	if (!snap->offline)
+		warn(st->rules);
 	return rules_want_body(st->rules)
 	    ? pslist_open(conf_str(c, "PublicSuffixList"), &st->tlds, msg_r)
 	    : 0;
