@@ -139,20 +139,38 @@ static json_t *
 result_json(const char *file, const struct message *m, const struct verdict *v)
 {
 	bool out = m->direction == DIRECTION_OUTBOUND;
+	const struct {
+		const char *key;
+		json_t *value; /* taken; NULL: no memory */
+	} all[] = {
+	    {"file", posternctl_string(file)},
+	    {"direction", json_string(out ? "outbound" : "inbound")},
+	    {"account", posternctl_string(m->account)},
+	    {"spf", facts_spf(m->spf)},
+	    {"spf_helo", facts_spf(m->spf_helo)},
+	    {"dkim", facts_dkim(m->dkim)},
+	    {"dmarc", facts_dmarc(m->dmarc)},
+	    {"rdns", facts_rdns(m->iprev)},
+	    {"helo", facts_helo(m->helo)},
+	    {"dnsbl", facts_dnsbl(m->dnsbl)},
+	    {"rules", facts_rules(m->rules)},
+	    {"symbols", facts_symbols(m->symbols)},
+	    {"score", json_real(message_score(m))},
+	    {"verdict", json_string(verdict_word(v->action))},
+	    {"decided_by", posternctl_string(v->by)},
+	    {"reply", reply_json(v)},
+	    {"edits", edits_json(m)},
+	    {"allowed", posternctl_string(m->allowed)},
+	};
+	json_t *object = json_object();
+	int rc = 0;
 
-	return json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,"
-			 "s:f,s:s,s:o,s:o,s:o,s:s?}",
-	    "file", posternctl_string(file), "direction",
-	    out ? "outbound" : "inbound", "account",
-	    posternctl_string(m->account), "spf", facts_spf(m->spf),
-	    "spf_helo", facts_spf(m->spf_helo), "dkim", facts_dkim(m->dkim),
-	    "dmarc", facts_dmarc(m->dmarc), "rdns", facts_rdns(m->iprev),
-	    "helo", facts_helo(m->helo), "dnsbl", facts_dnsbl(m->dnsbl),
-	    "rules", facts_rules(m->rules), "symbols",
-	    facts_symbols(m->symbols), "score", message_score(m),
-	    "verdict", verdict_word(v->action), "decided_by",
-	    posternctl_string(v->by), "reply", reply_json(v), "edits",
-	    edits_json(m), "allowed", m->allowed);
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		rc |= json_object_set_new(object, all[i].key, all[i].value);
+	if (rc == 0)
+		return object;
+	json_decref(object);
+	return NULL;
 }
 
 static void

@@ -27,6 +27,7 @@ Mode              s
 Domain            sig.example
 Selector          s
 KeyFile           %s
+RequireSafeKeys   no
 Canonicalization  relaxed/relaxed
 '''
 # %s: the client's addresses.
