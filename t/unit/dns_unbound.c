@@ -23,7 +23,7 @@
 #include "t/support/test.h"
 
 #define LONG_MS 120000 /* only ever reached by a failing test */
-#define HEADER 12     /* octets before the question */
+#define HEADER 12      /* octets before the question */
 #define HANGING 200
 
 /* -- the clock, everybody's in this process, which can be put forward -- */
