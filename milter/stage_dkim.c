@@ -320,7 +320,7 @@ note(struct message *m)
 	buf_fini(&b);
 }
 
-/* Why nothing passed, as who must act by it sees it.  A key in test mode counts
+/* Why nothing passed, as who must act by it sees it.  Keys in test mode count
  * for nothing (RFC 6376 section 3.6.1). */
 static enum dkim_cause
 cause(const struct dkim_verdicts *v)

@@ -762,6 +762,7 @@ config_file(void **state)
 	    "server:\n"
 	    "\tlocal-zone: \"conf.example.\" static\n"
 	    "\tlocal-data: \"here.conf.example. A 192.0.2.77\"\n"
+	    "\tlocal-data: \"here.test. A 192.0.2.77\"\n"
 	    "forward-zone:\n"
 	    "\tname: \".\"\n"
 	    "\tforward-addr: %s\n";
@@ -779,7 +780,13 @@ config_file(void **state)
 	    look_up(&d, "here.conf.example", DNS_A, LONG_MS), DNS_OK);
 	assert_int_equal(
 	    look_up(&d, "gone.conf.example", DNS_A, LONG_MS), DNS_NXDOMAIN);
+	/* In a zone that would be libunbound's own. */
+	assert_int_equal(look_up(&d, "here.test", DNS_A, LONG_MS), DNS_OK);
 	assert_int_equal(asked(), before);
+	assert_int_equal(look_up(&d, "a.test", DNS_A, LONG_MS), DNS_OK);
+	assert_int_equal(look_up(&d, "a.invalid", DNS_A, LONG_MS), DNS_OK);
+	assert_true(asked() >= before + 2);
+	before = asked();
 	assert_int_equal(look_up(&d, "a.forwarded", DNS_A, LONG_MS), DNS_OK);
 	assert_true(asked() > before);
 	dns_unbound_close(&d);
