@@ -516,8 +516,13 @@ finish(struct message *m, const struct verdict *outcome)
 		dmarc_drop(job->dmarc);
 }
 
+static const char *const symbol_names[] = {
+    "DMARC_PASS", "DMARC_MISSING", "DMARC_TEMPERROR", "DMARC_PERMERROR",
+    "DMARC_EXCUSED", "DMARC_NONE", "DMARC_QUAR", "DMARC_REJECT", NULL};
+
 const struct stage stage_dmarc = {
     .name = "dmarc",
+    .symbols = symbol_names,
     .check = true,
     .holds = true,
     .options = options,

@@ -227,8 +227,14 @@ close_(struct session *s)
 	s->helo_check = NULL;
 }
 
+static const char *const symbol_names[] = {
+    "HELO_MATCH", "HELO_MISMATCH", "HELO_NO_ADDRESS", "HELO_TEMPERROR",
+    "HELO_LITERAL", "HELO_BAD_LITERAL", "RCVD_NUMERIC_HELO", "HELO_NOT_FQDN",
+    "HELO_LOCALHOST", "HELO_INVALID", "HELO_OURS", NULL};
+
 const struct stage stage_helo = {
     .name = "helo",
+    .symbols = symbol_names,
     .check = true,
     .options = options,
     .load = load,

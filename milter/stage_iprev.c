@@ -118,8 +118,12 @@ rdns_judge(struct message *m)
 	return verdict_none;
 }
 
+static const char *const symbol_names[] = {
+    "RDNS_PASS", "RDNS_FAIL", "RDNS_TEMPERROR", "RDNS_NONE", NULL};
+
 const struct stage stage_rdns = {
     .name = "rdns",
+    .symbols = symbol_names,
     .check = true,
     .xcode = "5.7.25", /* RFC 7372 section 3.3 */
     .load = load,
