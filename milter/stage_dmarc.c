@@ -413,7 +413,8 @@ symbol(struct message *m, const struct dmarc_result *r)
 	case DMARC_TEMPERROR:
 		return message_symbol(m, "DMARC_TEMPERROR", 0.0);
 	case DMARC_PERMERROR:
-		return message_symbol(m, "DMARC_PERMERROR", 1.0);
+		/* The fault of From that it tells of has a score already. */
+		return message_symbol(m, "DMARC_PERMERROR", 0.0);
 	default:
 		break;
 	}

@@ -95,7 +95,8 @@ const struct stage stage_iprev = {
 static struct verdict
 rdns_judge(struct message *m)
 {
-	/* RDNS_NONE is SpamAssassin's, and so is its score. */
+	/* RDNS_NONE is SpamAssassin's, with the lowest of its four scores: many
+	 * small servers have no name. */
 	static const struct {
 		const char *symbol;
 		double score;
