@@ -336,7 +336,9 @@ mark(const struct state *st, struct message *m, double sum)
 
 	if (st->rules != NULL)
 		mark.tag = rules_settings(st->rules)->subject_tag;
-	if (inbound)
+	/* Outbound mail is left as it is, but where it is marked there is to be
+	 * one mark. */
+	if (inbound || mark.spam)
 		rc = spam_fields_remove(m, &removed);
 	if (removed > 0)
 		message_note(m, "spam_removed", "%u", removed);
