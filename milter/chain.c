@@ -636,6 +636,23 @@ chain_holds(const struct snapshot *snap)
 	return false;
 }
 
+bool
+chain_defines(const struct snapshot *snap, const char *symbol)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		const char *const *name = stages[i]->symbols;
+
+		while (name != NULL && *name != NULL) {
+			if (strcmp(*name++, symbol) == 0)
+				return true;
+		}
+		if (stages[i]->defines != NULL && snap->state[i] != NULL &&
+		    stages[i]->defines(snap->state[i], symbol))
+			return true;
+	}
+	return false;
+}
+
 void
 chain_macros(const struct snapshot *snap, struct buf *names_r)
 {

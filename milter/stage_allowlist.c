@@ -219,8 +219,12 @@ eom(struct message *m)
 	    : unreadable(ERR_NOMEM);
 }
 
+static const char *const symbol_names[] = {
+    "USER_IN_WELCOMELIST", NULL};
+
 const struct stage stage_allowlist = {
     .name = "allowlist",
+    .symbols = symbol_names,
     .options = options,
     .load = load,
     .unload = lists_unload,

@@ -414,8 +414,13 @@ finish(struct message *m, const struct verdict *outcome)
 		dkim_verify_free(job->verify);
 }
 
+static const char *const symbol_names[] = {
+    "DKIM_SIGNED", "DKIM_VALID", "DKIM_VALID_AU", "DKIM_VALID_EF",
+    "DKIM_INVALID", NULL};
+
 const struct stage stage_dkim = {
     .name = "dkim",
+    .symbols = symbol_names,
     .check = true,
     .needs = NEED_EXACT_HEADERS,
     .holds = true,

@@ -597,8 +597,26 @@ finish(struct message *m, const struct verdict *outcome)
 		dns_drop(m->session->snap->dns, q->query);
 }
 
+static bool
+defines(const void *state, const char *symbol)
+{
+	const struct state *st = state;
+
+	for (size_t i = 0; i < st->conf.count; i++) {
+		const struct dnsbl_section *s = &st->conf.sections[i];
+
+		for (size_t j = 0; j < DNSBL_ASK_COUNT; j++) {
+			if (s->symbols[j] != NULL &&
+			    strcmp(s->symbols[j], symbol) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 const struct stage stage_dnsbl = {
     .name = "dnsbl",
+    .defines = defines,
     .check = true,
     .holds = true,
     .options = dnsbl_conf_options,

@@ -239,6 +239,8 @@ eoh(struct message *m)
 	if (rc > 0)
 		return verdict_none;
 	m->from_denied = true;
+	if (rc == 0 && message_symbol(m, "FROM_NOT_OWNED", 0) != 0)
+		rc = ERR_NOMEM;
 	if (rc < 0)
 		return verdict_error(VERDICT_E_INTERNAL,
 		    rc == ERR_NOMEM ? "no memory"
@@ -258,8 +260,12 @@ eoh(struct message *m)
 	    "The From address does not belong to your account");
 }
 
+static const char *const symbol_names[] = {
+    "FROM_NOT_OWNED", NULL};
+
 const struct stage stage_login = {
     .name = "login",
+    .symbols = symbol_names,
     .options = options,
     .load = load,
     .unload = unload,

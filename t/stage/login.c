@@ -60,6 +60,7 @@ check(const char *conf, bool refuses)
 		snprintf(text, sizeof(text), "%s\n", cases[i].header);
 		s = walk_run(snap, &w, &v, NULL);
 		if (s->msg->from_denied != cases[i].denied ||
+		    (walk_found(s->msg) != NULL) != cases[i].denied ||
 		    (v.action == VERDICT_REJECT) !=
 			(refuses && cases[i].denied))
 			fail_msg("%s: %d", cases[i].name, v.action);
