@@ -32,20 +32,49 @@ is_key_name(const char *name)
 	return strcasestr(name, "._domainkey.") != NULL;
 }
 
-/* Which record a value stands for, and its data: an address where there is
- * `A` or `AAAA` before it and nothing else, text otherwise. */
-static enum dns_type
-read_value(const char *value, unsigned char *address, struct dns_record *r)
+#define DATA_MAX (2 + DNS_NAME_TEXT)
+
+/* A name with its preference before it, as an MX record has it. */
+static bool
+read_mx(const char *text, unsigned char *data, struct dns_record *r)
 {
-	r->data = address;
+	char name[DNS_NAME_TEXT], *end;
+	unsigned long preference = strtoul(text, &end, 10);
+
+	if (end == text || *end != ' ' || preference > UINT16_MAX ||
+	    !dns_wire_key(end + 1, name))
+		return false;
+	data[0] = (unsigned char)(preference >> 8);
+	data[1] = (unsigned char)preference;
+	r->len = 2 + strlen(name);
+	memcpy(data + 2, name, r->len - 2);
+	return true;
+}
+
+/* Which record a value stands for, and its data: that of the type before it,
+ * if there is one and the rest is as it has to be; text otherwise. */
+static enum dns_type
+read_value(const char *value, unsigned char data[DATA_MAX],
+    struct dns_record *r)
+{
+	r->data = data;
 	r->len = 4;
 	if (strncmp(value, "A ", 2) == 0 &&
-	    inet_pton(AF_INET, value + 2, address) == 1)
+	    inet_pton(AF_INET, value + 2, data) == 1)
 		return DNS_A;
 	r->len = 16;
 	if (strncmp(value, "AAAA ", 5) == 0 &&
-	    inet_pton(AF_INET6, value + 5, address) == 1)
+	    inet_pton(AF_INET6, value + 5, data) == 1)
 		return DNS_AAAA;
+	if (strncmp(value, "MX ", 3) == 0 && read_mx(value + 3, data, r))
+		return DNS_MX;
+	if (strncmp(value, "PTR ", 4) == 0 &&
+	    dns_wire_key(value + 4, (char *)data)) {
+		r->len = strlen((const char *)data);
+		return DNS_PTR;
+	}
+	if (strncmp(value, "TXT ", 4) == 0)
+		value += 4;
 	r->data = (const unsigned char *)value;
 	r->len = strlen(value);
 	return DNS_TXT;
@@ -57,7 +86,7 @@ look_up(struct dns_query *q, const struct dataset *set, const char *name,
     enum dns_type type)
 {
 	struct dataset_entry e;
-	unsigned char address[16];
+	unsigned char data[DATA_MAX];
 	size_t from = 0;
 	int rc = 0;
 	bool exists = false;
@@ -68,7 +97,7 @@ look_up(struct dns_query *q, const struct dataset *set, const char *name,
 
 		exists = true;
 		from = e.index + 1;
-		if (read_value(e.value, address, &r) == type) {
+		if (read_value(e.value, data, &r) == type) {
 			r.data = (const unsigned char *)arena_memdup(
 			    &q->arena, r.data, r.len);
 			q->records[q->answer.count++] = r;

@@ -2,9 +2,9 @@
  * lib/dns.h answered from data sets of `name text` lines, for trying things
  * out.  SPDX-License-Identifier: BSD-2-Clause
  *
- * Each line of a name is a record: `A 192.0.2.1` and `AAAA 2001:db8::1` are
- * addresses, all else is the text of a TXT.  A name without a line does not
- * exist.
+ * Each line of a name is a record: `A 192.0.2.1`, `AAAA 2001:db8::1`,
+ * `MX 10 mx.example`, `PTR mx.example`, `TXT v=spf1 -all`; all else is the text
+ * of a TXT.  A name without a line does not exist.
  */
 #ifndef LIB_DNS_DATASET_H
 #define LIB_DNS_DATASET_H

@@ -9,11 +9,11 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "replytext.h"
 #include "lib/idna.h"
 
 #define ZONE_MAX 180 /* octets, so that an IPv6 address fits before it */
 #define SYMBOL_MAX 100
-#define REPLY_MAX 500
 #define SCORE_MAX 1000.0
 #define SHARE_MAX_DEFAULT 98
 #define ASK_DEFAULT "ip"
@@ -106,43 +106,13 @@ check_symbol(const char *value, struct errmsg *msg_r)
 	return 0;
 }
 
-/* The word of a placeholder at p; NULL: there is none. */
-static const char *
-placeholder(const char *p, const char *const words[3], size_t *len_r)
-{
-	static const char *const names[] = {"%about%", "%zone%", "%code%"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		*len_r = strlen(names[i]);
-		if (strncmp(p, names[i], *len_r) == 0)
-			return words[i];
-	}
-	return NULL;
-}
-
 static int
 check_reply(const char *value, struct errmsg *msg_r)
 {
-	static const char *const words[3] = {"", "", ""};
-	size_t len;
+	static const struct replytext_word words[] = {
+	    {"about", NULL}, {"zone", NULL}, {"code", NULL}, {NULL, NULL}};
 
-	if (*value == '\0' || strlen(value) > REPLY_MAX)
-		return errmsg_set(
-		    msg_r, "expected a text of 1 to %d octets", REPLY_MAX);
-	for (const char *p = value; *p != '\0'; p++) {
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
-			return errmsg_set(msg_r,
-			    "expected a text in ASCII, as SMTP replies are");
-		if (*p != '%')
-			continue;
-		if (placeholder(p, words, &len) != NULL)
-			p += len - 1;
-		else if (isalpha((unsigned char)p[1]))
-			return errmsg_set(msg_r, "expected no placeholders but "
-						 "%%about%%, %%zone%% and "
-						 "%%code%%");
-	}
-	return 0;
+	return replytext_check(value, words, msg_r);
 }
 
 static const struct conf_option section_rows[] = {
@@ -370,23 +340,9 @@ dnsbl_conf_reply(const struct dnsbl_section *s, struct arena *a,
     const char *about, uint32_t code)
 {
 	char text[DNSBL_CODE_SIZE];
-	const char *const words[3] = {
-	    about, s->zone, dnsbl_code_text(code, text)};
-	struct buf b = BUF_INIT;
-	const char *out;
+	const struct replytext_word words[] = {{"about", about},
+	    {"zone", s->zone}, {"code", dnsbl_code_text(code, text)},
+	    {NULL, NULL}};
 
-	for (const char *p = s->reply; *p != '\0';) {
-		size_t len;
-		const char *word = placeholder(p, words, &len);
-
-		if (word == NULL)
-			buf_char(&b, *p++);
-		else
-			buf_str(&b, word);
-		p += word == NULL ? 0 : len;
-	}
-	out = buf_text(&b);
-	out = out == NULL ? NULL : arena_strdup(a, out);
-	buf_fini(&b);
-	return out;
+	return replytext_fill(a, s->reply, words);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "lists.h"
 
+#include <stdlib.h>
 #include <strings.h>
 
 #include "lib/addr.h"
@@ -13,33 +14,51 @@
 
 #define AUTHORS_MAX 20 /* addresses of From that are looked for */
 
+/* Say which entries match nothing. */
+static void
+warn(const struct conf *c, const char *keyword, const struct lists *l)
+{
+	const char *w;
+
+	for (size_t i = 0; (w = accesslist_warning(l->list, i)) != NULL; i++)
+		log_line(LOG_WARNING, "%s: %s: %s", conf_where(c, keyword),
+		    keyword, w);
+}
+
 int
 lists_load(const struct conf *c, const char *keyword,
-    int (*check)(const char *value, struct errmsg *msg_r), struct lists *l,
+    int (*check)(const char *value, struct errmsg *msg_r), void **state_r,
     struct errmsg *msg_r)
 {
 	struct errmsg why;
-	const char *w;
-	int rc = options_set(c, keyword, NULL, &l->set, msg_r);
+	struct lists *l;
+	int rc;
 
+	if (!conf_given(c, keyword))
+		return 0;
+	*state_r = l = calloc(1, sizeof(*l));
+	if (l == NULL)
+		return ERR_NOMEM;
+	rc = options_set(c, keyword, NULL, &l->set, msg_r);
 	if (rc != 0 || l->set == NULL)
 		return rc;
 	rc = accesslist_new(l->set, check, &l->list, &why);
-	if (rc != 0)
+	if (rc == 0)
+		warn(c, keyword, l);
+	else
 		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
 		    rc == ERR_NOMEM ? err_text(rc) : why.text);
-	for (size_t i = 0;
-	     rc == 0 && (w = accesslist_warning(l->list, i)) != NULL; i++)
-		log_line(LOG_WARNING, "%s: %s: %s", conf_where(c, keyword),
-		    keyword, w);
 	return rc;
 }
 
 void
-lists_fini(struct lists *l)
+lists_unload(void *state)
 {
+	struct lists *l = state;
+
 	accesslist_free(l->list);
 	dataset_free(l->set);
+	free(l);
 }
 
 int

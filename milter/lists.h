@@ -14,19 +14,18 @@ struct errmsg;
 struct message;
 struct session;
 
-/* {0} has nobody in it. */
 struct lists {
 	struct dataset *set;
 	struct accesslist *list;
 };
 
-/* What the keyword lists; entries that match nothing are said in the log.
- * `check` is accesslist_new's.  0, or a negative ERR_ and *msg_r; lists_fini is
- * due in any case. */
+/* A stage's load: *state_r becomes a struct lists of what the keyword lists, or
+ * stays NULL where it is not given.  Entries that match nothing are said in the
+ * log.  `check` is accesslist_new's.  0, or a negative ERR_ and *msg_r. */
 int lists_load(const struct conf *c, const char *keyword,
-    int (*check)(const char *value, struct errmsg *msg_r), struct lists *l,
+    int (*check)(const char *value, struct errmsg *msg_r), void **state_r,
     struct errmsg *msg_r);
-void lists_fini(struct lists *l);
+void lists_unload(void *state);
 
 /* As accesslist_client, of the session's client. */
 int lists_client(const struct lists *l, const struct session *s,

@@ -161,7 +161,8 @@ run(int argc, char **argv, const char *config)
 	bool json = false;
 	int opt;
 
-	while ((opt = getopt_long(argc, argv, "x:", long_options, NULL)) != -1) {
+	while (
+	    (opt = getopt_long(argc, argv, "x:", long_options, NULL)) != -1) {
 		if (opt == 'x')
 			config = optarg;
 		else if (opt == 'j')
@@ -181,10 +182,11 @@ const struct command command_rules = {
     .args = "lint|list [options] [FILE|DIR ...]",
     .summary = "what is wrong with rule files; what each rule costs",
     .run = run,
-    .help = "  lint [FILE|DIR ...]  every mistake in rule files, or in those of\n"
-	    "                     the configuration\n"
-	    "  list [FILE|DIR ...]  the rules in force; how often each hit the\n"
-	    "                     messages in these files, and the time it took\n"
-	    "  -x FILE            the configuration\n"
-	    "  --json             one object a line\n",
+    .help =
+	"  lint [FILE|DIR ...]  every mistake in rule files, or in those of\n"
+	"                     the configuration\n"
+	"  list [FILE|DIR ...]  the rules in force; how often each hit the\n"
+	"                     messages in these files, and the time it took\n"
+	"  -x FILE            the configuration\n"
+	"  --json             one object a line\n",
 };

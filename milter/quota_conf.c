@@ -13,9 +13,9 @@
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
 #include "lib/quota/limits.h"
+#include "replytext.h"
 #include "options.h"
 
-#define REPLY_TEXT_MAX 500 /* octets of a reply as the admin words it */
 
 static const char *const full_words[] = {"accept", "tempfail", NULL};
 
@@ -42,50 +42,14 @@ check_action(const char *value, struct errmsg *msg_r)
 	    "expected hold, discard, or a reply code such as 450 or 550");
 }
 
-/* The word of a placeholder at p, `%word%`; NULL: there is none. */
-static const char *const *
-placeholder(const char *p, const struct quota_words *w, size_t *len_r)
-{
-	const struct {
-		const char *name;
-		const char *const *word;
-	} all[] = {{"%account%", &w->account}, {"%limit%", &w->limit},
-	    {"%kind%", &w->kind}, {"%used%", &w->used},
-	    {"%window%", &w->window}, {"%retry%", &w->retry},
-	    {"%minutes%", &w->minutes}};
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++) {
-		*len_r = strlen(all[i].name);
-		if (strncmp(p, all[i].name, *len_r) == 0)
-			return all[i].word;
-	}
-	return NULL;
-}
-
 static int
 check_reply(const char *value, struct errmsg *msg_r)
 {
-	const struct quota_words none = {0};
-	size_t len;
+	static const struct replytext_word words[] = {{"account", NULL},
+	    {"limit", NULL}, {"kind", NULL}, {"used", NULL}, {"window", NULL},
+	    {"retry", NULL}, {"minutes", NULL}, {NULL, NULL}};
 
-	if (*value == '\0' || strlen(value) > REPLY_TEXT_MAX)
-		return errmsg_set(msg_r, "expected a text of 1 to %d octets",
-		    REPLY_TEXT_MAX);
-	for (const char *p = value; *p != '\0'; p++) {
-		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
-			return errmsg_set(msg_r,
-			    "expected a text in ASCII, as SMTP replies are");
-		if (*p != '%')
-			continue;
-		if (placeholder(p, &none, &len) != NULL)
-			p += len - 1;
-		else if (isalpha((unsigned char)p[1]))
-			return errmsg_set(msg_r,
-			    "expected no placeholders but %%account%%, "
-			    "%%limit%%, %%kind%%, %%used%%, %%window%%, "
-			    "%%retry%% and %%minutes%%");
-	}
-	return 0;
+	return replytext_check(value, words, msg_r);
 }
 
 static const struct conf_option section_rows[] = {
@@ -244,21 +208,4 @@ quota_conf_fini(struct quota_conf *q)
 {
 	limits_free(q->limits);
 	dataset_free(q->exempt);
-}
-
-void
-quota_conf_expand(
-    struct buf *b, const char *text, const struct quota_words *w)
-{
-	const char *const *word;
-	size_t len;
-
-	while (*text != '\0') {
-		word = placeholder(text, w, &len);
-		if (word == NULL)
-			buf_char(b, *text++);
-		else if (*word != NULL)
-			buf_str(b, *word);
-		text += word == NULL ? 0 : len;
-	}
 }

@@ -49,12 +49,4 @@ const char *quota_conf_account(
 void quota_conf_set(const struct quota_conf *q, const char *account,
     struct quota_set *set_r);
 
-/* What a text's placeholders stand for; NULL words are left empty. */
-struct quota_words {
-	const char *account, *limit, *kind, *used, *window, *retry, *minutes;
-};
-/* Add the text with %account% and so on replaced. */
-void quota_conf_expand(
-    struct buf *b, const char *text, const struct quota_words *w);
-
 #endif

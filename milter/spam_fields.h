@@ -1,6 +1,6 @@
 /*
- * X-Spam-Flag, X-Spam-Status and their kin, as SpamAssassin writes them, so that
- * rules of Sieve and mail programs go on working.
+ * X-Spam-Flag, X-Spam-Status and their kin, as SpamAssassin writes them, so
+ * that rules of Sieve and mail programs go on working.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_SPAM_FIELDS_H

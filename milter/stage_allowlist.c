@@ -7,7 +7,6 @@
  * where it is known that they are true, which is seen at its end: this stage
  * stands behind those that find it out.
  */
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -36,27 +35,12 @@ struct found {
 	bool helo, sender;
 };
 
-static void
-unload(void *state)
-{
-	lists_fini(state);
-	free(state);
-}
-
 static int
 load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
     struct errmsg *msg_r)
 {
-	struct lists *l;
-
 	(void)old;
-	if (!conf_given(snap->conf, "AllowList"))
-		return 0;
-	l = calloc(1, sizeof(*l));
-	if (l == NULL)
-		return ERR_NOMEM;
-	*state_r = l;
-	return lists_load(snap->conf, "AllowList", NULL, l, msg_r);
+	return lists_load(snap->conf, "AllowList", NULL, state_r, msg_r);
 }
 
 static struct verdict
@@ -236,7 +220,7 @@ const struct stage stage_allowlist = {
     .name = "allowlist",
     .options = options,
     .load = load,
-    .unload = unload,
+    .unload = lists_unload,
     .connect = connect_,
     .mail = mail,
     .rcpt = rcpt,

@@ -5,7 +5,6 @@
  * A recipient is refused at RCPT, whatever RefuseAt says, since nobody else of
  * the message is concerned.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "chain.h"
@@ -41,27 +40,12 @@ static const struct {
     [RCPT] = {"rcpt", "Recipient address refused"},
 };
 
-static void
-unload(void *state)
-{
-	lists_fini(state);
-	free(state);
-}
-
 static int
 load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
     struct errmsg *msg_r)
 {
-	struct lists *l;
-
 	(void)old;
-	if (!conf_given(snap->conf, "BlockList"))
-		return 0;
-	l = calloc(1, sizeof(*l));
-	if (l == NULL)
-		return ERR_NOMEM;
-	*state_r = l;
-	return lists_load(snap->conf, "BlockList", refuse_check, l, msg_r);
+	return lists_load(snap->conf, "BlockList", refuse_check, state_r, msg_r);
 }
 
 static struct verdict
@@ -165,7 +149,7 @@ const struct stage stage_blocklist = {
     .answers = HOOK_BIT(HOOK_RCPT),
     .options = options,
     .load = load,
-    .unload = unload,
+    .unload = lists_unload,
     .client = client,
     .judge = judge,
     .rcpt = rcpt,

@@ -22,6 +22,7 @@
 #include "lib/spf/spf.h"
 #include "log.h"
 #include "options.h"
+#include "replytext.h"
 #include "snapshot.h"
 #include "stages.h"
 
@@ -35,19 +36,13 @@ enum policy { POLICY_TAG, POLICY_QUARANTINE, POLICY_REJECT };
 static const char *const discoveries[] = {"treewalk", "psl", NULL};
 enum discovery { DISCOVERY_TREEWALK, DISCOVERY_PSL };
 
-#define DOMAIN "%domain%" /* in DMARCReply */
-
 static int
 check_reply(const char *value, struct errmsg *msg_r)
 {
-	const char *p = value;
+	static const struct replytext_word words[] = {
+	    {"domain", NULL}, {NULL, NULL}};
 
-	while (*p >= 0x20 && *p < 0x7f)
-		p++;
-	if (*p == '\0')
-		return 0;
-	return errmsg_set(
-	    msg_r, "expected a text in ASCII, as SMTP replies are");
+	return replytext_check(value, words, msg_r);
 }
 
 static const struct conf_option options[] = {
@@ -444,15 +439,13 @@ static struct verdict
 refuse(const struct state *st, struct message *m, const struct dmarc_result *r)
 {
 	const char *text = st->reply == NULL
-	    ? "Refused by the DMARC policy of " DOMAIN
+	    ? "Refused by the DMARC policy of %domain%"
 	    : st->reply;
-	const char *at = strstr(text, DOMAIN);
-	struct verdict v;
+	const struct replytext_word words[] = {
+	    {"domain", r->domain}, {NULL, NULL}};
+	struct verdict v = verdict_make(
+	    VERDICT_REJECT, replytext_fill(&m->arena, text, words));
 
-	if (at != NULL)
-		text = arena_printf(&m->arena, "%.*s%s%s", (int)(at - text),
-		    text, r->domain, at + strlen(DOMAIN));
-	v = verdict_make(VERDICT_REJECT, text);
 	v.xcode = XCODE;
 	return v;
 }

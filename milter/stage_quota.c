@@ -27,6 +27,7 @@
 #include "lib/quota/quota.h"
 #include "log.h"
 #include "quota_conf.h"
+#include "replytext.h"
 #include "snapshot.h"
 #include "stages.h"
 
@@ -377,19 +378,6 @@ act(const struct message *m, const char *text)
 	return v;
 }
 
-static const char *
-expand(struct message *m, const char *text, const struct quota_words *w)
-{
-	struct buf b = BUF_INIT;
-	const char *words;
-
-	quota_conf_expand(&b, text, w);
-	words = buf_text(&b);
-	words = words == NULL ? NULL : arena_strdup(&m->arena, words);
-	buf_fini(&b);
-	return words;
-}
-
 /* When to try again, in UTC and in minutes. */
 static void
 retry_words(const struct message *m, uint64_t seconds, char when[32],
@@ -413,10 +401,11 @@ over(struct message *m, struct charge *c, const struct quota_refusal *why)
 {
 	const struct state *st = message_state(m);
 	char limit[32], used[32], window[LIMITS_TEXT], when[32], minutes[32];
-	const struct quota_words words = {
-	    .account = c->account, .limit = limit, .used = used,
-	    .kind = quota_kind_name(why->limit.kind), .window = window,
-	    .retry = when, .minutes = minutes};
+	const char *kind = quota_kind_name(why->limit.kind);
+	const struct replytext_word words[] = {{"account", c->account},
+	    {"limit", limit}, {"used", used}, {"kind", kind},
+	    {"window", window}, {"retry", when}, {"minutes", minutes},
+	    {NULL, NULL}};
 	const char *text = st->conf.reply;
 
 	snprintf(limit, sizeof(limit), "%llu",
@@ -432,21 +421,23 @@ over(struct message *m, struct charge *c, const struct quota_refusal *why)
 		c->logged = true;
 		snprintf(line, sizeof(line),
 		    "limit of %s %s in %s: %s used, try again after %s", limit,
-		    words.kind, window, used, when);
+		    kind, window, used, when);
 		log_refusal(m, c, line);
 	}
-	return act(m, expand(m, text, &words));
+	return act(m, replytext_fill(&m->arena, text, words));
 }
 
 static struct verdict
 locked(struct message *m, struct charge *c)
 {
 	const struct state *st = message_state(m);
-	const struct quota_words words = {.account = c->account};
+	const struct replytext_word words[] = {
+	    {"account", c->account}, {NULL, NULL}};
 	const char *text = st->conf.locked_reply;
 
 	log_refusal(m, c, "the account is locked");
-	return act(m, expand(m, text == NULL ? LOCKED_REPLY : text, &words));
+	return act(m, replytext_fill(&m->arena,
+			  text == NULL ? LOCKED_REPLY : text, words));
 }
 
 static struct verdict

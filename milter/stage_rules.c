@@ -22,6 +22,7 @@
 #include "stages.h"
 
 #define NS INT64_C(1000000000)
+#define WARNINGS_MAX 20 /* that are logged at a start or reload */
 
 #define LIMIT(keyword, summary) \
 	{keyword, CONF_STR, 0, NULL, 0, 0, NULL, NULL, summary, \
@@ -117,15 +118,22 @@ static void
 warn(const struct rules *rules)
 {
 	const struct rules_mistake *m;
+	size_t count = 0;
 
 	for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {
 		struct buf b = BUF_INIT;
 
+		if (m->severity != RULES_WARNING || count++ >= WARNINGS_MAX)
+			continue;
 		rules_conf_say(&b, m);
-		if (m->severity == RULES_WARNING && buf_text(&b) != NULL)
+		if (buf_text(&b) != NULL)
 			log_line(LOG_WARNING, "%s", buf_text(&b));
 		buf_fini(&b);
 	}
+	if (count > WARNINGS_MAX)
+		log_line(LOG_WARNING,
+		    "rules: %zu more warnings, see `posternctl rules lint`",
+		    count - WARNINGS_MAX);
 }
 
 static int
@@ -158,7 +166,8 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 			: rules_settings(st->rules)->required_score};
 	if (st->rules == NULL)
 		return 0;
-	warn(st->rules);
+	if (!snap->offline)
+		warn(st->rules);
 	return rules_want_body(st->rules)
 	    ? pslist_open(conf_str(c, "PublicSuffixList"), &st->tlds, msg_r)
 	    : 0;
@@ -222,8 +231,8 @@ recipients(struct message *m)
 	return list;
 }
 
-/* The Received field that the MTA will put on top; NULL: the client is not known,
- * so the message's own fields are all there is. */
+/* The Received field that the MTA will put on top; NULL: the client is not
+ * known, so the message's own fields are all there is. */
 static const struct relay_here *
 here(struct message *m)
 {
@@ -251,7 +260,9 @@ tell(const struct state *st, struct message *m, struct rules_input *in)
 	*in = (struct rules_input){.arena = &m->arena,
 	    .headers = &m->headers,
 	    .here = here(m),
-	    .body = body != NULL ? buf_text(body) : st->tlds != NULL ? "" : NULL,
+	    .body = body != NULL       ? buf_text(body)
+		    : st->tlds != NULL ? ""
+				       : NULL,
 	    .body_len = body == NULL ? 0 : body->len,
 	    .tlds = st->tlds,
 	    .sender = m->sender,
@@ -281,11 +292,20 @@ rescore(const struct rules *rules, struct message *m)
 		rules_rescore(rules, s->name, &s->score);
 }
 
+/* Of a fact and a rule of one name the rule's score counts. */
 static int
 keep_hits(struct message *m, const struct rules_result *r)
 {
 	for (const struct rules_hit *h = r->hits; h != NULL; h = h->next) {
-		if (!h->sub && message_symbol(m, h->name, h->score) != 0)
+		struct symbol *s = m->symbols;
+
+		if (h->sub)
+			continue;
+		while (s != NULL && strcmp(s->name, h->name) != 0)
+			s = s->next;
+		if (s != NULL)
+			s->score = h->score;
+		else if (message_symbol(m, h->name, h->score) != 0)
 			return ERR_NOMEM;
 	}
 	return 0;

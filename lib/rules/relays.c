@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdint.h>
 #include <string.h>
 #include <strings.h>
 
@@ -218,6 +219,18 @@ collect(const struct relay_formats *f, const struct hdr_list *header,
 	return 0;
 }
 
+/* Where the message was before the first relay. */
+static void
+add_origins(const char *const *origins, struct relay *list, struct relays *out)
+{
+	for (; origins != NULL && *origins != NULL &&
+	     out->count <= RELAYS_MAX;
+	     origins++)
+		list[out->count++] = (struct relay){.ip = *origins,
+		    .rdns = "", .helo = "", .by = "", .ident = "",
+		    .envfrom = "", .id = "", .auth = "", .field = SIZE_MAX};
+}
+
 int
 relays_build(const struct relay_formats *f, const struct relay_nets *nets,
     const struct hdr_list *header, const struct relay_here *here,
@@ -240,6 +253,8 @@ relays_build(const struct relay_formats *f, const struct relay_nets *nets,
 	err = collect(f, header, a, list, r);
 	if (err != 0)
 		return err;
+	if (nets != NULL)
+		add_origins(nets->origins, list, r);
 	trust_begin(&t, nets);
 	for (size_t i = 0; i < r->count; i++) {
 		list[i].private_ip = relay_ip_is_private(list[i].ip);

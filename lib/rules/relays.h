@@ -25,7 +25,7 @@ struct relay {
 	const char *rdns, *helo, *by, *ident, *envfrom, *id;
 	const char *auth;  /* how the client logged in */
 	size_t field;      /* which Received field told of it, from 1; 0: the one
-			    * that is not there yet */
+			    * that is not there yet; SIZE_MAX: none did */
 	bool private_ip;   /* RFC 1918 and other addresses of no one */
 	bool msa, trusted, internal;
 };
@@ -33,6 +33,9 @@ struct relay {
 /* Whom to trust; NULL or empty lists count as not set. */
 struct relay_nets {
 	const struct netlist *trusted, *internal, *msa;
+	/* Addresses that other fields (X-Originating-IP) tell of: hops behind
+	 * all others.  NULL-ended; may be NULL. */
+	const char *const *origins;
 };
 
 /* What the MTA will write above the message after the filters have seen it.

@@ -4,9 +4,9 @@
  *
  * rules_load reads files into one object that never changes again and may be
  * used by any number of threads.  rules_run scores one message.  What the
- * header says is decoded lazily, at most once a message; so are the path that it
- * took (relays.h) and the text of its body (lib/text/mime.h), and only when a
- * rule asks for them.
+ * header says is decoded lazily, at most once a message; so are the path that
+ * it took (relays.h) and the text of its body (lib/text/mime.h), and only when
+ * a rule asks for them.
  *
  * What other checks found out are facts.  A meta rule may use them by name, and
  * `score NAME` without a rule of that name gives the fact another score.
@@ -56,16 +56,16 @@ struct rules_mistake {
 struct rules_setup {
 	int score_set; /* 0 or 1 (no DNS lists, or with), and 2, 3 likewise with
 	                  Bayes: which of four scores counts */
-	const char *const *facts; /* names of facts that may be there, NULL-ended;
-	                             NULL: anything may */
+	const char *const *facts; /* names of facts that may be there,
+				     NULL-ended; NULL: anything may */
 	const char *source; /* rules_load_text: stands for the file's name */
 };
 
 /*
  * Read files, and the *.cf files of directories in name order (NULL-ended).
  * *rules_r is the caller's (rules_free) unless ERR_NOMEM comes back, so that
- * the mistakes can be read; 0 when there is no RULES_ERROR among them, otherwise
- * ERR_CONFIG.
+ * the mistakes can be read; 0 when there is no RULES_ERROR among them,
+ * otherwise ERR_CONFIG.
  */
 int rules_load(const char *const *paths, const struct rules_setup *setup,
     struct rules **rules_r);
@@ -122,23 +122,25 @@ struct rules_text {
 struct rules_input {
 	struct arena *arena; /* of the message; what is found lives in it */
 	const struct hdr_list *headers;
-	const char *sender;  /* envelope, without <>; NULL: not known, guessed from
-	                        the header as SpamAssassin does */
+	const char *sender; /* envelope, without <>; NULL: not known, guessed
+			       from the header as SpamAssassin does */
 	const char *helo, *client_ip, *client_name; /* NULL: not known */
 	const char *login;   /* NULL: none */
 	const char *const *recipients; /* envelope, NULL-ended; may be NULL */
 	const char *const *facts; /* NULL-ended; may be NULL */
-	const char *const *dkim_domains; /* whose signatures are valid; likewise */
+	/* Whose signatures are valid; likewise. */
+	const char *const *dkim_domains;
 	time_t now;
 	/* CLOCK_MONOTONIC in nanoseconds; NULL: no deadline, nothing timed. */
 	int64_t (*clock)(void);
 	bool timed; /* measure each rule */
 	int64_t deadline_ns; /* 0: none; later rules do not run */
 
-	/* What the MTA will write above the header (lib/rules/relays.h); NULL: the
-	 * first Received field tells of the client. */
+	/* What the MTA will write above the header (lib/rules/relays.h); NULL:
+	 * the first Received field tells of the client. */
 	const struct relay_here *here;
-	const char *body; /* NULL: body, rawbody, full and uri rules don't hit */
+	/* NULL: body, rawbody, full and uri rules don't hit. */
+	const char *body;
 	size_t body_len;
 	size_t body_total; /* octets of the body before it was cut */
 	const struct pslist *tlds; /* top-level domains, for addresses in text;
@@ -148,7 +150,7 @@ struct rules_input {
 struct rules_hit {
 	const char *name;     /* the rules' own, lives as long as they do */
 	const char *describe; /* likewise; NULL: nothing is said */
-	double score;         /* all hits of a `tflags multiple` rule together */
+	double score; /* all hits of a `tflags multiple` rule together */
 	double value;         /* how often, or what a meta came to */
 	bool sub;             /* a `__` rule: counts for metas only */
 	struct rules_text matched; /* what the pattern met first; data NULL: the

@@ -147,7 +147,8 @@ address_host_valid(const char *host, size_t len)
 		labels++;
 		begin = i + 1;
 	}
-	/* An underscore may stand in the third label from the end and before. */
+	/* An underscore may stand in the third label from the end and before.
+	 */
 	return labels > 1 && (underscore == 0 || underscore + 2 <= labels);
 }
 

@@ -10,9 +10,11 @@
 
 #include "lib/err.h"
 #include "lib/rules/rules_impl.h"
+#include "lib/text/ascii.h"
 
 #define NEAR_MAX 2 /* letters in which a mistyped command differs */
 #define SCORE_MAX 1e6
+#define ORIGINS_MAX 50
 
 typedef void command_fn(struct reader *rd, char *value);
 
@@ -512,6 +514,34 @@ do_clear_msa(struct reader *rd, char *value)
 }
 
 static void
+do_originating(struct reader *rd, char *value)
+{
+	if (*value == '\0')
+		rules_say(rd, RULES_ERROR,
+		    "originating_ip_headers: expected names of fields");
+	while (*value != '\0') {
+		char *next = cut(value);
+
+		for (char *p = value; *p != '\0'; p++)
+			*p = ascii_lower(*p);
+		if (rd->rules->origins.count == ORIGINS_MAX)
+			rules_say(rd, RULES_ERROR,
+			    "originating_ip_headers: more than %d",
+			    ORIGINS_MAX);
+		else
+			rules_word(rd, &rd->rules->origins, value);
+		value = next;
+	}
+}
+
+static void
+do_clear_originating(struct reader *rd, char *value)
+{
+	(void)value;
+	rd->rules->origins = (struct words){0};
+}
+
+static void
 do_required(struct reader *rd, char *value)
 {
 	bool relative = false;
@@ -543,7 +573,8 @@ do_report_safe(struct reader *rd, char *value)
 {
 	if (strcmp(value, "0") != 0)
 		rules_say(rd, RULES_NOTICE,
-		    "report_safe %.10s: mail is not wrapped into a report here; "
+		    "report_safe %.10s: mail is not wrapped into a report "
+		    "here; "
 		    "spam is tagged, as with report_safe 0",
 		    value);
 }
@@ -558,7 +589,8 @@ do_require_version(struct reader *rd, char *value)
 		return;
 	if (!number(value, &n, &relative) || n > RULES_VERSION)
 		rules_say(rd, RULES_WARNING,
-		    "require_version %.20s: these rules are for another version; "
+		    "require_version %.20s: these rules are for another "
+		    "version; "
 		    "they are read as SpamAssassin 4.0.1 reads them",
 		    value);
 }
@@ -577,6 +609,7 @@ static const struct {
     {"body", do_body},
     {"clear_internal_networks", do_clear_internal},
     {"clear_msa_networks", do_clear_msa},
+    {"clear_originating_ip_headers", do_clear_originating},
     {"clear_trusted_networks", do_clear_trusted},
     {"describe", do_describe},
     {"full", do_full},
@@ -584,6 +617,7 @@ static const struct {
     {"internal_networks", do_internal},
     {"meta", do_meta},
     {"msa_networks", do_msa},
+    {"originating_ip_headers", do_originating},
     {"priority", do_priority},
     {"rawbody", do_rawbody},
     {"replace_end", do_replace_end},
@@ -620,7 +654,7 @@ static const char *const unused[] = {"add_header", "adsp_override",
     "geodb_", "hashbl_", "header_address_parser", "inactive_", "image_",
     "loadplugin", "lock_method", "mbox_format_from_regex", "mimeheader",
     "normalize_charset", "ok_languages", "ok_locales", "ole2macro_",
-    "olemacro_", "originating_ip_headers", "parse_dkim_uris", "pdf_", "phishing_", "project_",
+    "olemacro_", "parse_dkim_uris", "pdf_", "phishing_", "project_",
     "pyzor_", "rawbody_part_scan_size", "razor_", "rbl_", "redirector_",
     "redir_", "remove_header", "report", "report_", "resource_limit_",
     "server_", "shortcircuit", "shortcircuit_", "skip_", "spamcop_",
@@ -676,7 +710,8 @@ nearest(const char *key)
 		/* One letter too many, or one too few. */
 		while (same < n && key[same] == other[same])
 			same++;
-		if ((len == n + 1 && strcmp(key + same + 1, other + same) == 0) ||
+		if ((len == n + 1 &&
+			strcmp(key + same + 1, other + same) == 0) ||
 		    (n == len + 1 && strcmp(key + same, other + same + 1) == 0))
 			return other;
 	}

@@ -71,8 +71,8 @@ begin(struct reader *rd, enum rule_kind kind, char *value, char **text_r)
 static void
 nothing(struct reader *rd, struct rule *rule)
 {
-	rules_say(rd, RULES_ERROR, "%s: expected what to look for behind the name",
-	    rule->name);
+	rules_say(rd, RULES_ERROR,
+	    "%s: expected what to look for behind the name", rule->name);
 	rule->kind = RULE_EMPTY;
 }
 

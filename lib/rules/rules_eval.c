@@ -230,7 +230,8 @@ matching_from(struct run *run, const struct rule *rule)
 	    first_line(rules_get(run, "From:addr")));
 }
 
-/* The recipient's name at the beginning of the subject, or the address in it. */
+/* The recipient's name at the beginning of the subject, or the address in it.
+ */
 static bool
 to_in_subject(struct run *run, const struct rule *rule)
 {
@@ -421,7 +422,8 @@ unparseable(struct run *run, const struct rule *rule)
 	return path(run)->unparseable > 0;
 }
 
-/* The first three numbers of a public IPv4 address, with their dots; 0: none. */
+/* The first three numbers of a public IPv4 address, with their dots; 0: none.
+ */
 static size_t
 network_len(const char *text)
 {

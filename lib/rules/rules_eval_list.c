@@ -294,8 +294,8 @@ eval_dkim_default_welcome(struct run *run, const struct rule *rule)
 
 /* -- rules for lists -- */
 
-/* SpamAssassin's names and scores.  Where nobody gave a list there is nothing to
- * run, and where a file has the rule, that one counts. */
+/* SpamAssassin's names and scores.  Where nobody gave a list there is nothing
+ * to run, and where a file has the rule, that one counts. */
 static const struct {
 	enum address_list list;
 	const char *name, *old;

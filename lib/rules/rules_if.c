@@ -86,7 +86,8 @@ name(void *ctx, const char *text, const char *arg, struct expr_name *name_r)
 		name_r->constant = listed(
 		    features, sizeof(features) / sizeof(*features), arg);
 	} else {
-		return "expected version, plugin(NAME), has(NAME), can(NAME) or "
+		return "expected version, plugin(NAME), has(NAME), can(NAME) "
+		       "or "
 		       "a number";
 	}
 	return NULL;

@@ -118,6 +118,17 @@ struct rule_count {
 	atomic_uint_fast64_t skipped; /* the time was up before its turn */
 };
 
+struct word {
+	const char *text;
+	struct word *next;
+};
+
+/* Words as they come in. */
+struct words {
+	struct word *first, *last;
+	size_t count;
+};
+
 struct rules {
 	struct arena arena;
 	struct rules_settings settings;
@@ -135,6 +146,7 @@ struct rules {
 	size_t selector_count;
 	struct address_lists lists;
 	struct netlist *trusted, *internal, *msa; /* NULL: not said */
+	struct words origins; /* originating_ip_headers */
 	struct relay_formats *formats;
 	bool wants_body;
 	struct addresses *addresses; /* how they are read */
@@ -148,17 +160,6 @@ struct rules {
 struct pair {
 	const char *name, *value;
 	struct pair *next;
-};
-
-struct word {
-	const char *text;
-	struct word *next;
-};
-
-/* Words as they come in. */
-struct words {
-	struct word *first, *last;
-	size_t count;
 };
 
 /* While files are read. */
@@ -234,6 +235,9 @@ struct view_value *rules_selected(struct view *v, const struct selector *s);
  * ERR_SYNTAX, ERR_NOMEM. */
 int rules_gather(
     struct view *v, const char *selector, struct rules_text *text_r);
+
+/* The first address of the Internet in a text, as it stands there. */
+bool rules_find_ip(struct rules_text t, char *ip, size_t size);
 
 /* -- rules_eval.c -- */
 

@@ -293,7 +293,8 @@ read_group_head(struct scan *s, bool *inside_r, bool *done_r)
 		p = memchr(p, '>', (size_t)(s->end - p));
 		p = p == NULL ? NULL : p + 1;
 	} else {
-		while (p < s->end && strchr("aimsn^-", *p) != NULL && *p != '\0')
+		while (
+		    p < s->end && strchr("aimsn^-", *p) != NULL && *p != '\0')
 			p++;
 		if (p < s->end && *p == ':')
 			p++;

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Most patterns need some letters: /\bviagra\b/i is not found where there is no
- * `viagra`.  Of a pattern, the runs of letters are kept of which any match has at
- * least one; of a text, which threes of letters occur in it (a set that may say
- * yes too often, never no).  Case is ignored on both sides.
+ * `viagra`.  Of a pattern, the runs of letters are kept of which any match has
+ * at least one; of a text, which threes of letters occur in it (a set that may
+ * say yes too often, never no).  Case is ignored on both sides.
  */
 #ifndef LIB_RULES_RULES_LITERAL_H
 #define LIB_RULES_RULES_LITERAL_H

@@ -115,9 +115,10 @@ include(struct reader *rd, const char *path)
 	}
 	if (rd->memory || rd->depth == RULES_INCLUDE_DEPTH) {
 		rules_say(rd, RULES_ERROR,
-		    rd->memory ? "include: not possible here"
-			       : "include: files include each other deeper than "
-				 "20; does one include itself?");
+		    rd->memory
+			? "include: not possible here"
+			: "include: files include each other deeper than "
+			  "20; does one include itself?");
 		return;
 	}
 	if (path[0] == '/' || slash == NULL)

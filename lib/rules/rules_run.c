@@ -219,7 +219,8 @@ add_hit(struct rules_result *r, struct rules_hit ***at, const struct run *run,
 	    .value = run->values[rule->number],
 	    .sub = rule->sub,
 	    .matched = run->matched[rule->number]};
-	/* What counts several times weighs as often; a meta's value does not. */
+	/* What counts several times weighs as often; a meta's value does not.
+	 */
 	if (rule->flags & RULE_MULTIPLE && rule->kind != RULE_META)
 		hit->score *= hit->value;
 	r->score += hit->score;

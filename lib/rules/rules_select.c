@@ -1,6 +1,7 @@
 /*
  * Selectors: From:addr, ALL, ToCc:raw ... and what they give
- * (Mail::SpamAssassin::PerMsgStatus, get).  SPDX-License-Identifier: BSD-2-Clause
+ * (Mail::SpamAssassin::PerMsgStatus, get).
+ * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -188,8 +189,8 @@ take_whole(struct view *v, struct view_field *f, bool raw, struct pieces *p)
 	if (rc != 0)
 		return rc;
 	value = raw ? f->raw : f->decoded;
-	text = arena_printf(v->in->arena, "%.*s:%s%.*s", (int)f->name_len, f->name,
-	    raw ? "" : " ", (int)value.len, value.data);
+	text = arena_printf(v->in->arena, "%.*s:%s%.*s", (int)f->name_len,
+	    f->name, raw ? "" : " ", (int)value.len, value.data);
 	if (text == NULL)
 		return ERR_NOMEM;
 	/* A NUL inside would end it early: what is behind is lost to rules. */
@@ -216,7 +217,8 @@ take_range(struct view *v, bool raw, size_t from, size_t to, struct pieces *p)
 		if (received > to || (received == to && !counts))
 			break;
 		rc = take_whole(v, f, raw, p);
-		if (rc == 0 && (total += p->last->text.len) > RULES_HEADER_MAX) {
+		if (rc == 0 &&
+		    (total += p->last->text.len) > RULES_HEADER_MAX) {
 			/* SpamAssassin leaves that one out as well. */
 			p->last->text.len = 0;
 			break;
@@ -303,8 +305,8 @@ first_address(struct view *v, const char *name, struct rules_text *text_r)
 
 	*text_r = (struct rules_text){0};
 	if (f != NULL)
-		rc = addresses_read(v->rules->addresses, v->in->arena, f->raw.data,
-		    f->raw.len, &list);
+		rc = addresses_read(v->rules->addresses, v->in->arena,
+		    f->raw.data, f->raw.len, &list);
 	while (list != NULL && list->address.data == NULL)
 		list = list->next;
 	if (list != NULL)
@@ -465,8 +467,9 @@ add_name(struct view *v, const struct rules_text *phrase, bool raw,
 		    out, v->in->arena, phrase->data, phrase->len);
 	encoded_word_decode(&b, "name", 4, phrase->data, phrase->len);
 	tidy_name(&b);
-	copy = b.failed ? NULL
-			: arena_memdup(v->in->arena, b.len ? b.data : "", b.len);
+	copy = b.failed
+		   ? NULL
+		   : arena_memdup(v->in->arena, b.len ? b.data : "", b.len);
 	len = b.len;
 	buf_fini(&b);
 	return copy == NULL ? ERR_NOMEM
@@ -483,8 +486,8 @@ to_addresses(struct view *v, unsigned bits, struct pieces *p)
 	     one = one->next) {
 		struct address *list;
 
-		rc = addresses_read(v->rules->addresses, v->in->arena, one->text.data,
-		    one->text.len, &list);
+		rc = addresses_read(v->rules->addresses, v->in->arena,
+		    one->text.data, one->text.len, &list);
 		for (; rc == 0 && list != NULL; list = list->next) {
 			if (bits & SELECT_ADDR && list->address.data != NULL)
 				rc = pieces_add(&out, v->in->arena,
@@ -577,9 +580,8 @@ to_hosts(struct view *v, unsigned bits, struct pieces *p)
 	return rc;
 }
 
-/* The first address of the Internet in it, as it stands there. */
-static bool
-find_ip(struct rules_text t, char *ip, size_t size)
+bool
+rules_find_ip(struct rules_text t, char *ip, size_t size)
 {
 	unsigned char octets[16];
 
@@ -634,7 +636,7 @@ to_ips(struct view *v, unsigned bits, struct pieces *p)
 		char ip[INET6_ADDRSTRLEN], reversed[72] = "";
 		char *copy;
 
-		if (!find_ip(one->text, ip, sizeof(ip)))
+		if (!rules_find_ip(one->text, ip, sizeof(ip)))
 			continue;
 		if (bits & SELECT_REVIP)
 			reverse_ip(ip, reversed, sizeof(reversed));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "rules_view.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "lib/arena.h"
@@ -107,17 +108,53 @@ view_next(
 	return NULL;
 }
 
+/* The last field of that name. */
+static const struct view_field *
+last_of(const struct view *v, const char *name)
+{
+	const struct view_field *f = NULL, *next;
+
+	while ((next = view_next(v, name, f)) != NULL)
+		f = next;
+	return f;
+}
+
+/* Addresses in the fields of originating_ip_headers; NULL: no memory. */
+static const char *const *
+origins(struct view *v)
+{
+	const struct words *names = &v->rules->origins;
+	struct arena *a = v->in->arena;
+	const char **list =
+	    arena_alloc(a, (names->count + 1) * sizeof(*list));
+	size_t n = 0;
+
+	for (const struct word *w = names->first; list != NULL && w != NULL;
+	     w = w->next) {
+		const struct view_field *f = last_of(v, w->text);
+		char ip[INET6_ADDRSTRLEN];
+
+		if (f == NULL || !rules_find_ip(f->raw, ip, sizeof(ip)))
+			continue;
+		list[n] = arena_strdup(a, ip);
+		if (list[n++] == NULL)
+			return NULL;
+	}
+	return list;
+}
+
 const struct relays *
 view_relays(struct view *v)
 {
 	const struct rules *r = v->rules;
-	const struct relay_nets nets = {r->trusted, r->internal, r->msa};
+	struct relay_nets nets = {r->trusted, r->internal, r->msa, NULL};
 	struct relays *relays;
 
 	if (v->relays != NULL)
 		return v->relays;
 	relays = arena_alloc(v->in->arena, sizeof(*relays));
-	if (relays == NULL ||
+	nets.origins = origins(v);
+	if (relays == NULL || nets.origins == NULL ||
 	    relays_build(r->formats, &nets, v->in->headers, v->in->here,
 		v->in->arena, relays) != 0)
 		return NULL;

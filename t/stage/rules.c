@@ -1,4 +1,5 @@
-/* Rule files, scores and what comes of them. SPDX-License-Identifier: BSD-2-Clause */
+/* Rule files, scores and what comes of them.
+ * SPDX-License-Identifier: BSD-2-Clause */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,8 +55,9 @@ load(struct setup *s, const char *text, const char *conf)
 
 	write_file(s->path, text);
 	/* Facts have scores of their own. */
-	snprintf(all, sizeof(all), "RuleFile %s\nSPF no\nIPRev no\nHELO no\n%s%s",
-	    s->path, strstr(conf, "DMARC") == NULL ? "DMARC no\n" : "", conf);
+	snprintf(all, sizeof(all),
+	    "RuleFile %s\nSPF no\nIPRev no\nHELO no\nHELO no\n%s%s", s->path,
+	    strstr(conf, "DMARC") == NULL ? "DMARC no\n" : "", conf);
 	s->snap = walk_load(all);
 }
 

@@ -83,7 +83,7 @@ main(int argc, char **argv)
 	error = relay_formats_new(&f);
 	if (error != 0)
 		errx(1, "%s", err_text(error));
-	read_messages(f, &(struct relay_nets){lists[0], lists[1], lists[2]});
+	read_messages(f, &(struct relay_nets){lists[0], lists[1], lists[2], NULL});
 	relay_formats_free(f);
 	for (int i = 0; i < 3; i++)
 		netlist_free(lists[i]);

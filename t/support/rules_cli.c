@@ -2,9 +2,9 @@
  * The rules of lib/rules/ asked directly, for t/oracle.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- *   rules_cli [-v] RULES MAIL ...      a line a mail: its path, the rules that hit
- *                                      and the `__` ones, each NAME:VALUE:SCORE
- *   rules_cli -s SELECTOR MAIL ...     what a selector gives, in hex, or `-`
+ *   rules_cli [-v] RULES MAIL ...      a line a mail: its path, the rules that
+ * hit and the `__` ones, each NAME:VALUE:SCORE rules_cli -s SELECTOR MAIL ...
+ * what a selector gives, in hex, or `-`
  *
  * Mistakes go to standard error; with -v notices too.
  */

@@ -16,6 +16,12 @@ static const char all_text[] = "example.org one thing\n"
 			       "a.example A 192.0.2.2\n"
 			       "a.example AAAA 2001:db8::1\n"
 			       "b.example A 192.0.2.1 x\n"
+			       "c.example MX 300 Mx.example\n"
+			       "c.example MX x mx.example\n"
+			       "c.example MX 70000 mx.example\n"
+			       "c.example PTR host.example\n"
+			       "c.example PTR a..b\n"
+			       "c.example TXT MX 1 x\n"
 			       "s._domainkey.example.org from all\n";
 
 static struct dataset *
@@ -51,6 +57,9 @@ answers(void **state)
 		"\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\1"},
 	    {false, true, "b.example", DNS_TXT, DNS_OK, 1, "A 192.0.2.1 x"},
 	    {false, true, "b.example", DNS_A, DNS_NODATA, 0, NULL},
+	    {false, true, "c.example", DNS_MX, DNS_OK, 1, "\1\54mx.example"},
+	    {false, true, "c.example", DNS_PTR, DNS_OK, 1, "host.example"},
+	    {false, true, "c.example", DNS_TXT, DNS_OK, 4, "MX x mx.example"},
 	    {false, true, "s._domainkey.example.org", DNS_TXT, DNS_OK, 1,
 		"from all"},
 	    {true, true, "s._domainkey.example.org", DNS_TXT, DNS_OK, 1,

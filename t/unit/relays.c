@@ -325,7 +325,7 @@ test_trust(void **state)
 	for (size_t i = 0; i < NOF(trusts); i++) {
 		struct netlist *lists[] = {list(trusts[i].trusted),
 		    list(trusts[i].internal), list(trusts[i].msa)};
-		struct relay_nets nets = {lists[0], lists[1], lists[2]};
+		struct relay_nets nets = {lists[0], lists[1], lists[2], NULL};
 		struct hdr_list header = {0};
 		struct relays r;
 

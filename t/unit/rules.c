@@ -1,4 +1,5 @@
 /* Rules in SpamAssassin's language. SPDX-License-Identifier: BSD-2-Clause */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,17 +13,18 @@
 #include "lib/rules/rules.h"
 #include "t/support/test.h"
 
-#define MAIL \
-	"Received: from spam.example (host.example.net [192.0.2.7])\n" \
-	"\tby mx.example.org with ESMTP id 1; Sat, 21 Nov 2026 12:00:00 +0000\n" \
-	"From: \"Al, Ice\" <alice@example.com>\n" \
-	"To: bob@example.org, carol@example.org (Carol)\n" \
-	"Subject: =?UTF-8?Q?cheap_p=C3=AFlls?= and\n more\n" \
-	"X-Twice: one\n" \
-	"X-Twice: two\n" \
-	"X-Spam-Flag: YES\n" \
-	"Date: Fri, 20 Nov 2026 12:00:00 +0000\n" \
-	"\n" \
+#define MAIL                                                                   \
+	"Received: from spam.example (host.example.net [192.0.2.7])\n"         \
+	"\tby mx.example.org with ESMTP id 1; Sat, 21 Nov 2026 12:00:00 "      \
+	"+0000\n"                                                              \
+	"From: \"Al, Ice\" <alice@example.com>\n"                              \
+	"To: bob@example.org, carol@example.org (Carol)\n"                     \
+	"Subject: =?UTF-8?Q?cheap_p=C3=AFlls?= and\n more\n"                   \
+	"X-Twice: one\n"                                                       \
+	"X-Twice: two\n"                                                       \
+	"X-Spam-Flag: YES\n"                                                   \
+	"Date: Fri, 20 Nov 2026 12:00:00 +0000\n"                              \
+	"\n"                                                                   \
 	"Hello   world,\nsee http://www.example.com/x\n"
 
 struct mail {
@@ -148,8 +150,8 @@ rules_hit_what_spamassassins_do(void **state)
 	    {"meta A 1 / 0", "", 0, 0},
 	    {"meta A 1 ? 0 : 1", "", 0, 0},
 	    {"meta A 3 ^ 3", "", 0, 0},
-	    {"meta B A > 1\nheader A X-Twice =~ /o/\ntflags A multiple", "B A=2",
-		3, 0},
+	    {"meta B A > 1\nheader A X-Twice =~ /o/\ntflags A multiple",
+		"B A=2", 3, 0},
 	    {"meta C B\nmeta B A\nheader A To =~ /b/", "C B A", 3, 0},
 	    {"meta A !B\nmeta B 0\nscore B 0", "A", 1, 0},
 	    {"meta A !B\nheader B To =~ /x/\nscore B 0", "A", 1, 0},
@@ -164,7 +166,8 @@ rules_hit_what_spamassassins_do(void **state)
 	    {"lang de describe A Wort\nheader A To =~ /b/", "A", 1, 0},
 	    {"if (0)\nheader A To =~ /b/\nelse\nheader B To =~ /b/\nendif", "B",
 		1, 0},
-	    {"if (0)\nif (1)\nelse\nheader A To =~ /b/\nendif\nendif", "", 0, 0},
+	    {"if (0)\nif (1)\nelse\nheader A To =~ /b/\nendif\nendif", "", 0,
+		0},
 	    {"if (version >= 3.004000)\nheader A To =~ /b/\nendif", "A", 1, 0},
 	    {"if can(Mail::SpamAssassin::Conf::feature_get_host)\n"
 	     "header A To =~ /b/\nendif",
@@ -247,7 +250,8 @@ mistakes_are_told_with_line_and_cure(void **state)
 	    {"include x.cf", "not possible here", RULES_ERROR, 1},
 	    {"header A eval:frob()", "not built in", RULES_WARNING, 1},
 	    {"header A eval:frob(\"x)", "arguments", RULES_ERROR, 1},
-	    {"trusted_networks 10.0.0.0/99", "trusted_networks", RULES_ERROR, 1},
+	    {"trusted_networks 10.0.0.0/99", "trusted_networks", RULES_ERROR,
+		1},
 	    {"tflags A frob", "not known", RULES_WARNING, 1},
 	    {"report_safe 1", "report_safe 0", RULES_NOTICE, 1},
 	    {"bayes_path /x", "no effect", RULES_NOTICE, 1},
@@ -270,7 +274,8 @@ mistakes_are_told_with_line_and_cure(void **state)
 		    m->line != cases[i].line ||
 		    (m->severity == RULES_ERROR) != (rc == ERR_CONFIG))
 			fail_msg("%s: %s", cases[i].rules,
-			    m != NULL ? m->text : rules_mistake(rules, 0) == NULL
+			    m != NULL ? m->text
+			    : rules_mistake(rules, 0) == NULL
 				? "no mistake"
 				: rules_mistake(rules, 0)->text);
 		rules_free(rules);
@@ -318,7 +323,8 @@ static void
 a_hostile_header_ends(void **state)
 {
 	static const char *const patterns[] = {"(a+)+$", "(a|aa)+$",
-	    "^(?:a?){30}a{30}b", "(.*)*b\\z", "(?:(?:a*)*)*c", "a.*a.*a.*a.*a.*c"};
+	    "^(?:a?){30}a{30}b", "(.*)*b\\z", "(?:(?:a*)*)*c",
+	    "a.*a.*a.*a.*a.*c"};
 	struct rules_result result;
 	struct buf b = BUF_INIT, text = BUF_INIT;
 	struct rules *rules;
@@ -327,7 +333,8 @@ a_hostile_header_ends(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++)
 		buf_printf(&b,
-		    "header A%zu ALL =~ /%s/s\nheader B%zu From:addr =~ /%s/s\n",
+		    "header A%zu ALL =~ /%s/s\nheader B%zu From:addr =~ "
+		    "/%s/s\n",
 		    i, patterns[i], i, patterns[i]);
 	for (int i = 0; i < 256; i++) {
 		buf_printf(&text, "%s: \"", i % 2 ? "From" : "To");
@@ -344,6 +351,48 @@ a_hostile_header_ends(void **state)
 	rules_free(rules);
 	buf_fini(&b);
 	buf_fini(&text);
+}
+
+#define THREADS 4
+#define RUNS 100
+
+static void *
+run_often(void *rules)
+{
+	for (int i = 0; i < RUNS; i++) {
+		struct rules_result result;
+		struct mail m;
+
+		mail_init(&m, MAIL);
+		assert_int_equal(rules_run(rules, &m.in, &result), 0);
+		assert_string_equal(result.hits->name, "A");
+		arena_fini(&m.arena);
+	}
+	return NULL;
+}
+
+static void
+threads_share_the_rules(void **state)
+{
+	pthread_t threads[THREADS];
+	struct rules_info info;
+	struct rules *rules;
+
+	(void)state;
+	assert_int_equal(load("header A From:addr =~ /alice/\n"
+			      "header B X-Spam-Relays-External =~ /x/\n"
+			      "body C /world/\n",
+			     0, &rules),
+	    0);
+	for (size_t i = 0; i < THREADS; i++)
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, run_often, rules), 0);
+	for (size_t i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	assert_true(rules_info(rules, 0, &info));
+	assert_int_equal(info.hits, THREADS * RUNS);
+	assert_int_equal(info.tried, THREADS * RUNS);
+	rules_free(rules);
 }
 
 static int64_t
@@ -446,6 +495,7 @@ main(void)
 	    cmocka_unit_test(
 		a_pattern_that_explodes_is_named_and_the_rest_goes_on),
 	    cmocka_unit_test(a_hostile_header_ends),
+	    cmocka_unit_test(threads_share_the_rules),
 	    cmocka_unit_test(when_the_time_is_up_no_more_rules_run),
 	    cmocka_unit_test(
 		files_include_others_and_directories_are_read_in_order),

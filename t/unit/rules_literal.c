@@ -1,4 +1,5 @@
-/* What a pattern needs, and never too much. SPDX-License-Identifier: BSD-2-Clause */
+/* What a pattern needs, and never too much.
+ * SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
 #include "lib/arena.h"
