@@ -127,24 +127,54 @@ run_header(struct run *run, struct finding *f)
 
 /* -- body, rawbody, full, uri -- */
 
+/* NULL: no memory. */
+static const struct text_view *
+body_view(struct run *run, enum mime_view_kind kind)
+{
+	const struct rules_input *in = run->in;
+	const struct mime_env env = {.tlds = in->tlds};
+
+	if (run->mime == NULL)
+		run->mime = mime_new(
+		    in->arena, in->headers, in->body, in->body_len, &env);
+	return run->mime == NULL ? NULL : mime_view(run->mime, kind);
+}
+
+/* Can the pattern match any of these? */
+static bool
+may_match_view(struct run *run, const struct rule *rule,
+    enum mime_view_kind kind, const struct text_view *t)
+{
+	const struct literals *l = pattern_literals(rule->pattern);
+	struct grams *g = run->grams[kind];
+
+	if (l == NULL)
+		return true;
+	if (g == NULL) {
+		run->grams[kind] = g = arena_alloc(run->in->arena, sizeof(*g));
+		if (g == NULL)
+			return true;
+		grams_make(g, "", 0);
+		for (size_t i = 0; i < t->count; i++)
+			grams_add(g, t->pieces[i].text, t->pieces[i].len);
+	}
+	return grams_may(g, l);
+}
+
 static void
 run_pieces(struct run *run, struct finding *f, enum mime_view_kind kind,
     size_t from)
 {
-	const struct rules_input *in = run->in;
-	const struct mime_env env = {.tlds = in->tlds};
 	bool multiple = f->rule->flags & RULE_MULTIPLE;
-	const struct text_view *t = NULL;
+	const struct text_view *t;
 
-	if (in->body == NULL)
+	if (run->in->body == NULL)
 		return;
-	if (run->mime == NULL)
-		run->mime = mime_new(
-		    in->arena, in->headers, in->body, in->body_len, &env);
-	if (run->mime != NULL)
-		t = mime_view(run->mime, kind);
+	t = body_view(run, kind);
 	if (t == NULL)
 		run->rc = ERR_NOMEM;
+	if (t == NULL || !may_match_view(run, f->rule, kind, t))
+		return;
 	for (size_t i = from; run->rc == 0 && i < t->count; i++) {
 		match_text(run, f,
 		    (struct rules_text){
