@@ -65,7 +65,8 @@ match_text(struct run *run, struct finding *f, struct rules_text text)
 
 		if (o == PATTERN_NOMEM)
 			run->rc = ERR_NOMEM;
-		f->limited |= o == PATTERN_LIMIT;
+		f->limited |= o == PATTERN_LIMIT || o == PATTERN_LATE;
+		run->late |= o == PATTERN_LATE;
 		if (o != PATTERN_HIT)
 			return;
 		if (f->hits++ == 0)
@@ -179,7 +180,7 @@ run_pieces(struct run *run, struct finding *f, enum mime_view_kind kind,
 		match_text(run, f,
 		    (struct rules_text){
 			t->pieces[i].text, t->pieces[i].len});
-		if (f->hits > 0 && !multiple)
+		if (f->limited || (f->hits > 0 && !multiple))
 			return;
 	}
 }
@@ -323,13 +324,13 @@ walk(struct run *run, struct rules_result *r)
 	int rc = 0;
 
 	count(&rules->counts[rules->count].tried, 1);
-	for (; rc == 0 && i < rules->order_count; i++) {
-		if (i % CLOCK_EVERY == 0 && is_late(run->in)) {
-			r->late = true;
-			break;
-		}
-		rc = step(run, r, rules->order[i], &limited);
+	while (rc == 0 && !run->late && i < rules->order_count) {
+		if (i % CLOCK_EVERY == 0 && is_late(run->in))
+			run->late = true;
+		else
+			rc = step(run, r, rules->order[i++], &limited);
 	}
+	r->late = run->late;
 	for (; rc == 0 && i < rules->order_count; i++)
 		count(&rules->counts[rules->order[i]->number].skipped, 1);
 	return rc != 0 ? rc : report(run, r);
@@ -349,6 +350,8 @@ rules_run(const struct rules *r, const struct rules_input *in,
 	run.matched =
 	    arena_alloc(in->arena, (r->count + 1) * sizeof(*run.matched));
 	run.match = pattern_match_new();
+	if (run.match != NULL && in->deadline_ns != 0)
+		pattern_match_until(run.match, in->clock, in->deadline_ns);
 	if (run.view != NULL && run.values != NULL && run.matched != NULL &&
 	    run.match != NULL)
 		rc = walk(&run, result_r);

@@ -24,7 +24,7 @@
 
 #define ROUNDS_MAX 101
 #define PATH_SIZE 4096
-#define SECONDS 60 /* for one mail */
+#define SECONDS 5 /* for one mail, as RuleTimeout has it */
 
 struct bench {
 	struct rules *rules;
@@ -81,8 +81,10 @@ score(struct bench *b, const struct buf *mail)
 		exit(EX_OSERR);
 	for (const struct rules_hit *hit = r.hits; hit != NULL; hit = hit->next)
 		b->hits++;
-	if (r.late || r.limited != NULL)
-		fputs("a limit was reached\n", stderr);
+	for (size_t i = 0; r.limited != NULL && r.limited[i] != NULL; i++)
+		fprintf(stderr, "limit: %s\n", r.limited[i]);
+	if (r.late)
+		fputs("late\n", stderr);
 	arena_fini(&arena);
 }
 
