@@ -108,8 +108,8 @@ struct stage {
 	 */
 	bool check;
 	const char *xcode; /* of a refusal for its symbols; NULL: 5.7.1 */
-	/* Every symbol that it may find, NULL-ended; NULL: none.  And those that
-	 * the configuration makes up, where state is not NULL. */
+	/* Every symbol that it may find, NULL-ended; NULL: none.  And is it one
+	 * that the configuration made up?  Not asked where state is NULL. */
 	const char *const *symbols;
 	bool (*defines)(const void *state, const char *symbol);
 	/*
