@@ -441,7 +441,7 @@ eom(struct message *m)
 	return decide(st, m, sum);
 }
 
-/* What never weighs by itself is no symbol: `__` rules, and those that are off. */
+/* What never weighs by itself is no symbol: `__` rules, those that are off. */
 static bool
 defines(const void *state, const char *symbol)
 {
