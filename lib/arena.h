@@ -9,6 +9,7 @@
 #define LIB_ARENA_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena_block;
@@ -16,6 +17,7 @@ struct arena_block;
 struct arena {
 	struct arena_block *head; /* the block in use; older ones behind it */
 	size_t used;              /* octets taken from head */
+	bool failed; /* something got no memory; for who asks to set back */
 };
 
 void arena_init(struct arena *a);

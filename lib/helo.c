@@ -148,13 +148,11 @@ helo_new(const struct dns *d, const char *helo, const struct sockaddr *client)
 	h->dns = d;
 	arena_init(&h->arena);
 	h->has_client = helo_sockaddr(client, h->client);
-	/* Its first block has room for the name: otherwise that would be
-	 * invalid for want of memory. */
-	if (arena_alloc(&h->arena, 1) == NULL) {
-		free(h);
+	parse(h, helo);
+	if (h->arena.failed) { /* otherwise the name is invalid for that */
+		helo_free(h);
 		return NULL;
 	}
-	parse(h, helo);
 	if (d == NULL || h->result.form != HELO_NAME || !h->has_client)
 		return h;
 	v4 = is_mapped(h->client);

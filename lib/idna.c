@@ -54,15 +54,20 @@ const char *
 idna_ascii(struct arena *a, const char *domain)
 {
 	char *out, *copy;
+	int rc;
 
 	if (idna_is_ascii(domain)) {
 		copy = arena_strdup(a, domain);
 		return copy != NULL && tidy(copy) ? copy : NULL;
 	}
-	if (strlen(domain) > INPUT_MAX_LEN ||
-	    idn2_to_ascii_8z(domain, &out,
-		IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+	if (strlen(domain) > INPUT_MAX_LEN)
 		return NULL;
+	rc = idn2_to_ascii_8z(
+	    domain, &out, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	if (rc != IDN2_OK) {
+		a->failed |= rc == IDN2_MALLOC;
+		return NULL;
+	}
 	copy = arena_strdup(a, out);
 	idn2_free(out);
 	return copy != NULL && tidy(copy) ? copy : NULL;

@@ -13,7 +13,7 @@ struct arena;
  * The name in lower case, without final dot, U-labels as A-labels; in the
  * arena.  NULL: it is not the name of a host or domain (letters, digits,
  * hyphens and underscores in labels of 1 to 63, at most 253 in all), or there
- * is no memory.
+ * is no memory, and a->failed.
  */
 const char *idna_ascii(struct arena *a, const char *domain);
 

@@ -150,6 +150,21 @@ ask_check(const struct call *c, size_t i, bool *at_once_r)
 	return named.action == VERDICT_NONE ? v : named;
 }
 
+/* What a stage found where it got no memory is nothing to go by: to most that
+ * read names, one that they can't keep is one that is not right. */
+static struct verdict
+mistrust(const struct call *c, struct verdict v)
+{
+	struct arena *a = c->m != NULL ? &c->m->arena : &c->s->arena;
+
+	if (!a->failed)
+		return v;
+	a->failed = false;
+	return v.action == VERDICT_ERROR
+	    ? v
+	    : verdict_error(VERDICT_E_INTERNAL, "no memory");
+}
+
 /* Ask the stages in order; the first that decides ends it. */
 static struct verdict
 walk(const struct call *c)
@@ -163,6 +178,7 @@ walk(const struct call *c)
 		c->s->current = i;
 		v = stages[i]->check ? ask_check(c, i, &at_once)
 				     : ask(stages[i], c);
+		v = mistrust(c, v);
 		if (v.action == VERDICT_NONE)
 			continue;
 		failed = v.action == VERDICT_ERROR;
