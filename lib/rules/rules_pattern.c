@@ -298,6 +298,7 @@ pattern_find(const struct pattern *p, struct pattern_match *m, const char *text,
 {
 	uint32_t options = after_empty ? PCRE2_NOTEMPTY_ATSTART : 0;
 	const PCRE2_SIZE *where;
+	size_t weight = len > PATTERN_LONG ? PATTERN_LONG_WEIGHT : 1;
 	bool last = false;
 	int rc = PCRE2_ERROR_NOMATCH;
 
@@ -305,11 +306,11 @@ pattern_find(const struct pattern *p, struct pattern_match *m, const char *text,
 		size_t places = len - at + 1;
 
 		last = m->clock == NULL || p->anchored ||
-		    places <= PATTERN_PLACES;
+		    places <= PATTERN_PLACES / weight;
 		if (!last)
-			places = PATTERN_PLACES;
+			places = PATTERN_PLACES / weight;
 		rc = find_among(p, m, text, len, at, places, options);
-		if (rc == PCRE2_ERROR_NOMATCH && is_late(m, places))
+		if (rc == PCRE2_ERROR_NOMATCH && is_late(m, places * weight))
 			return PATTERN_LATE;
 		at += places;
 		options = 0;
