@@ -155,7 +155,8 @@ mistake_text(struct arena *a, int code, size_t at)
 	    a, "%s, at octet %zu of the pattern", (char *)words, at + 1);
 }
 
-/* \G is where the search began, which must not move. */
+/* \G is where the search began, which must not move, and after a verb such as
+ * (*COMMIT) it must not begin anew. */
 static bool
 is_anchored(const pcre2_code *code, const struct pattern_source *source)
 {
@@ -163,7 +164,8 @@ is_anchored(const pcre2_code *code, const struct pattern_source *source)
 
 	pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options);
 	return (options & PCRE2_ANCHORED) != 0 ||
-	    memmem(source->body, source->len, "\\G", 2) != NULL;
+	    memmem(source->body, source->len, "\\G", 2) != NULL ||
+	    memmem(source->body, source->len, "(*", 2) != NULL;
 }
 
 struct pattern *
