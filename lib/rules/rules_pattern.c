@@ -155,7 +155,8 @@ mistake_text(struct arena *a, int code, size_t at)
 	    a, "%s, at octet %zu of the pattern", (char *)words, at + 1);
 }
 
-/* \G is where the search began, which must not move. */
+/* \G is where the search began, which must not move, and after a verb such as
+ * (*COMMIT) it must not begin anew. */
 static bool
 is_anchored(const pcre2_code *code, const struct pattern_source *source)
 {
@@ -163,7 +164,8 @@ is_anchored(const pcre2_code *code, const struct pattern_source *source)
 
 	pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options);
 	return (options & PCRE2_ANCHORED) != 0 ||
-	    memmem(source->body, source->len, "\\G", 2) != NULL;
+	    memmem(source->body, source->len, "\\G", 2) != NULL ||
+	    memmem(source->body, source->len, "(*", 2) != NULL;
 }
 
 struct pattern *
@@ -298,6 +300,7 @@ pattern_find(const struct pattern *p, struct pattern_match *m, const char *text,
 {
 	uint32_t options = after_empty ? PCRE2_NOTEMPTY_ATSTART : 0;
 	const PCRE2_SIZE *where;
+	size_t weight = len > PATTERN_LONG ? PATTERN_LONG_WEIGHT : 1;
 	bool last = false;
 	int rc = PCRE2_ERROR_NOMATCH;
 
@@ -305,11 +308,11 @@ pattern_find(const struct pattern *p, struct pattern_match *m, const char *text,
 		size_t places = len - at + 1;
 
 		last = m->clock == NULL || p->anchored ||
-		    places <= PATTERN_PLACES;
+		    places <= PATTERN_PLACES / weight;
 		if (!last)
-			places = PATTERN_PLACES;
+			places = PATTERN_PLACES / weight;
 		rc = find_among(p, m, text, len, at, places, options);
-		if (rc == PCRE2_ERROR_NOMATCH && is_late(m, places))
+		if (rc == PCRE2_ERROR_NOMATCH && is_late(m, places * weight))
 			return PATTERN_LATE;
 		at += places;
 		options = 0;

@@ -20,9 +20,12 @@ struct pattern_match;
 #define PATTERN_MATCH_LIMIT 500000
 #define PATTERN_HEAP_LIMIT 4096 /* KiB */
 #define PATTERN_DEPTH_LIMIT 10000
-/* The limit holds for each place of a text that a match may begin at.  After so
- * many places the clock is looked at. */
+/* The limit holds for each place of a text that a match may begin at, and what
+ * runs from there to the end of a long text is not counted letter by letter.
+ * After so many places the clock is looked at; those of long texts count more. */
 #define PATTERN_PLACES 1024
+#define PATTERN_LONG 65536
+#define PATTERN_LONG_WEIGHT 4
 
 /* A pattern as it was written, taken apart. */
 struct pattern_source {

@@ -236,6 +236,42 @@ facts_are_weighed_anew_and_combined(void **state)
 	done(&s);
 }
 
+/* Each of these is a matter of hours, in header and body. */
+static void
+what_takes_too_long_ends_with_rule_timeout(void **state)
+{
+	static const char *const slow[] = {
+	    "header SLOW ALL =~ /a.{0,700}.{0,700}[cd]/s\n",
+	    "full SLOW /a.{0,700}.{0,700}[cd]/s\n",
+	    "rawbody SLOW /a.{0,700}.{0,700}[cd]/s\n"};
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	for (int i = 0; i < 7; i++) {
+		buf_str(&b, i == 0 ? "Subject: " : "X-Long: ");
+		for (int j = 0; j < 8000; j++)
+			buf_char(&b, 'a');
+		buf_str(&b, "\r\n");
+	}
+	buf_str(&b, "\r\n");
+	for (int i = 0; i < 5 * 1024 * 1024; i++)
+		buf_str(&b, i % 70 == 69 ? "\r\n" : "a");
+	for (size_t i = 0; i < sizeof(slow) / sizeof(*slow); i++) {
+		const struct rules_result *r;
+		struct setup s;
+
+		load(&s, slow[i], "RuleTimeout 1\n");
+		run(&s, buf_text(&b), NULL);
+		assert_int_equal(s.verdict.action, VERDICT_NONE);
+		r = s.session->msg->rules;
+		assert_true(r->late);
+		assert_string_equal(r->limited[0], "SLOW");
+		assert_null(r->hits);
+		done(&s);
+	}
+	buf_fini(&b);
+}
+
 static void
 the_client_is_a_relay(void **state)
 {
@@ -300,6 +336,7 @@ main(void)
 	    cmocka_unit_test(outbound_mail_is_marked_only_when_told),
 	    cmocka_unit_test(facts_are_weighed_anew_and_combined),
 	    cmocka_unit_test(the_client_is_a_relay),
+	    cmocka_unit_test(what_takes_too_long_ends_with_rule_timeout),
 	    cmocka_unit_test(bad_files_are_refused_with_line_and_cure),
 	    cmocka_unit_test(without_rules_there_is_no_stage),
 	};

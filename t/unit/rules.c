@@ -403,6 +403,87 @@ ticking(void)
 	return now += 10;
 }
 
+/* Cheap at each place, and too many places: the clock is looked at within. */
+static void
+a_pattern_that_goes_on_is_cut_and_named(void **state)
+{
+	struct rules_result result;
+	struct rules_info info;
+	struct rules *rules;
+	struct buf b = BUF_INIT;
+	struct mail m;
+
+	(void)state;
+	buf_str(&b, "Subject: ");
+	for (int i = 0; i < 8000; i++)
+		buf_char(&b, 'a');
+	buf_str(&b, "\n\n");
+	assert_int_equal(load("header SLOW Subject !~ /a[cd]/\n"
+			      "header LATER exists:Subject\n",
+			     0, &rules),
+	    0);
+	mail_init(&m, buf_text(&b));
+	m.in.clock = ticking;
+	m.in.deadline_ns = ticking() + 35;
+	assert_int_equal(rules_run(rules, &m.in, &result), 0);
+	assert_true(result.late);
+	assert_null(result.hits);
+	assert_non_null(result.limited);
+	assert_string_equal(result.limited[0], "SLOW");
+	assert_null(result.limited[1]);
+	assert_true(rules_info(rules, 0, &info));
+	assert_int_equal(info.limited, 1);
+	assert_true(rules_info(rules, 1, &info));
+	assert_int_equal(info.tried, 0);
+	arena_fini(&m.arena);
+	rules_free(rules);
+	buf_fini(&b);
+}
+
+/* That it is looked at changes nothing. */
+static void
+long_texts_are_matched_as_in_one_go(void **state)
+{
+	static const char text[] =
+	    "header END ALL =~ /c[d]\\b/\n"
+	    "header BEHIND ALL =~ /(?<=aac)d/\n"
+	    "header FIRST Subject =~ /^a+c/\n"
+	    "header INSIDE Subject =~ /(?<!^)^a/\n"
+	    "header AGAIN Subject =~ /\\Gc/\n"
+	    "header VERB Subject =~ /a(*COMMIT)c/\n"
+	    "header OFTEN Subject =~ /a{700}/\ntflags OFTEN multiple\n"
+	    "header NONE Subject !~ /c[e]/\n";
+	struct rules_result result;
+	struct rules *rules;
+	struct mail m;
+
+	(void)state;
+	assert_int_equal(load(text, 0, &rules), 0);
+	for (int n = 1020; n < 8100; n += n < 1030 ? 1 : 1013) {
+		struct buf b = BUF_INIT, found = BUF_INIT;
+
+		buf_str(&b, "Subject: ");
+		for (int i = 0; i < n; i++)
+			buf_char(&b, 'a');
+		buf_str(&b, "cd\n\n");
+		mail_init(&m, buf_text(&b));
+		m.in.clock = ticking;
+		m.in.deadline_ns = INT64_MAX;
+		assert_int_equal(rules_run(rules, &m.in, &result), 0);
+		for (const struct rules_hit *h = result.hits; h; h = h->next)
+			buf_printf(&found, "%s=%g ", h->name, h->value);
+		buf_printf(&b, "END=1 BEHIND=1 FIRST=1 OFTEN=%d NONE=1 ",
+		    n / 700);
+		assert_string_equal(
+		    buf_text(&found), strstr(buf_text(&b), "END"));
+		assert_null(result.limited);
+		arena_fini(&m.arena);
+		buf_fini(&b);
+		buf_fini(&found);
+	}
+	rules_free(rules);
+}
+
 static void
 when_the_time_is_up_no_more_rules_run(void **state)
 {
@@ -497,6 +578,8 @@ main(void)
 	    cmocka_unit_test(a_hostile_header_ends),
 	    cmocka_unit_test(threads_share_the_rules),
 	    cmocka_unit_test(when_the_time_is_up_no_more_rules_run),
+	    cmocka_unit_test(a_pattern_that_goes_on_is_cut_and_named),
+	    cmocka_unit_test(long_texts_are_matched_as_in_one_go),
 	    cmocka_unit_test(
 		files_include_others_and_directories_are_read_in_order),
 	};
