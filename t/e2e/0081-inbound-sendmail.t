@@ -8,7 +8,9 @@ import os
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 import inbound
-from rig import Client, Sendmail, ok
+from rig import Client, Sendmail, diag, has_ipv6, ok
+
+IPV6 = has_ipv6()
 
 
 def client(run, ipv6):
@@ -27,7 +29,9 @@ def no_utf8(run):
         ok(not sent.mail.ok, 'SMTPUTF8: refused', sent)
 
 
+if not IPV6:
+    diag('no ::1 here: clients with IPv6 are left out')
 inbound.Run(
-    lambda sink, postern: Sendmail(sink, milter=postern, ipv6=True),
+    lambda sink, postern: Sendmail(sink, milter=postern, ipv6=IPV6),
     '127.0.0.2', '::1', client,
-).run(inbound.CASES, no_utf8, 2)
+).run([case for case in inbound.CASES if IPV6 or not case.ipv6], no_utf8, 2)

@@ -24,6 +24,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 PACKAGES = os.environ.get('POSTERN_RIG_CACHE',
                           os.path.join(SOURCE, 'build', 'rig'))
+# Other users are to read what is written here, whatever root's umask is.
+os.umask(0o022)
+
 LOG_LINES = 60      # of each log shown when a test fails
 # Seconds until what is waited for counts as missing. Only failing tests wait
 # so long; the machine may be slow, and have other things to do.
@@ -107,6 +110,16 @@ def free_port():
             if _take_port(port):
                 return port
     raise RigError('no free port')
+
+
+def has_ipv6():
+    """Whether the loopback interface has ::1."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(('::1', 0))
+    except OSError:
+        return False
+    return True
 
 
 def wait_until(question, timeout, what):
