@@ -259,6 +259,8 @@ struct run {
 	struct rules_text *matched;  /* of each rule */
 	struct pattern_match *match; /* what matching needs */
 	struct mime *mime;           /* NULL: not made yet */
+	unsigned tries;              /* of patterns */
+	bool late;                   /* the deadline passed in one's midst */
 	int rc;                      /* ERR_NOMEM sticks */
 };
 

@@ -434,6 +434,49 @@ when_the_time_is_up_no_more_rules_run(void **state)
 	buf_fini(&b);
 }
 
+/* The clock is looked at within a rule as well: a body has many pieces, and a
+ * pattern may take long over each.  What was cut short is no `!~` that hits. */
+static void
+the_time_may_be_up_in_the_midst_of_a_rule(void **state)
+{
+	static const struct {
+		const char *rules;
+		bool pieces;
+	} cases[] = {
+	    {"rawbody A /(?:a|aa)+(?:a|a)+[bc]$/", true},
+	    {"header A Subject =~ /a/\ntflags A multiple", false},
+	};
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	buf_str(&b, "Subject: ");
+	for (int i = 0; i < 500; i++)
+		buf_char(&b, 'a');
+	buf_str(&b, "\n\n");
+	for (int i = 0; i < 500; i++)
+		buf_printf(&b, "%0900d\n", 0);
+	for (char *p = strchr(b.data, '0'); p != NULL; p = strchr(p, '0'))
+		*p = 'a';
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct rules_result result;
+		struct rules *rules;
+		struct mail m;
+
+		assert_int_equal(load(cases[i].rules, 0, &rules), 0);
+		mail_init(&m, b.data);
+		m.in.clock = ticking;
+		m.in.deadline_ns = ticking() + 45;
+		assert_int_equal(rules_run(rules, &m.in, &result), 0);
+		assert_true(result.late);
+		assert_int_equal(result.limited != NULL, cases[i].pieces);
+		if (!cases[i].pieces)
+			assert_in_range(result.hits->value, 32, 499);
+		arena_fini(&m.arena);
+		rules_free(rules);
+	}
+	buf_fini(&b);
+}
+
 static void
 write_file(const char *dir, const char *name, const char *text)
 {
@@ -497,6 +540,7 @@ main(void)
 	    cmocka_unit_test(a_hostile_header_ends),
 	    cmocka_unit_test(threads_share_the_rules),
 	    cmocka_unit_test(when_the_time_is_up_no_more_rules_run),
+	    cmocka_unit_test(the_time_may_be_up_in_the_midst_of_a_rule),
 	    cmocka_unit_test(
 		files_include_others_and_directories_are_read_in_order),
 	};
