@@ -232,8 +232,10 @@ add_hit(struct rules_result *r, struct rules_hit ***at, const struct run *run,
 	    .matched = run->matched[rule->number]};
 	/* What counts several times weighs as often; a meta's value does not.
 	 */
-	if (rule->flags & RULE_MULTIPLE && rule->kind != RULE_META)
-		hit->score *= hit->value;
+	hit->times = rule->flags & RULE_MULTIPLE && rule->kind != RULE_META
+	    ? (unsigned)hit->value
+	    : 1;
+	hit->score *= hit->times;
 	r->score += hit->score;
 	**at = hit;
 	*at = &hit->next;
