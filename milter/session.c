@@ -99,7 +99,8 @@ message_score(const struct message *m)
 
 	for (const struct symbol *s = m->symbols; s != NULL; s = s->next)
 		sum += s->score;
-	return sum;
+	/* As SpamAssassin does: tenths that make 5 on paper make 5 here. */
+	return (double)(int64_t)(sum * 1000 + (sum < 0 ? -0.5 : 0.5)) / 1000;
 }
 
 void **

@@ -88,6 +88,7 @@ struct session {
 struct symbol {
 	const char *name; /* constant; SpamAssassin's where it has one */
 	double score;
+	unsigned times; /* how often it hit; 0: told once */
 	struct symbol *next;
 };
 

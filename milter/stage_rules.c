@@ -303,10 +303,13 @@ keep_hits(struct message *m, const struct rules_result *r)
 			continue;
 		while (s != NULL && strcmp(s->name, h->name) != 0)
 			s = s->next;
-		if (s != NULL)
-			s->score = h->score;
-		else if (message_symbol(m, h->name, h->score) != 0)
-			return ERR_NOMEM;
+		if (s == NULL) {
+			if (message_symbol(m, h->name, h->score) != 0)
+				return ERR_NOMEM;
+			s = m->last_symbol;
+		}
+		s->score = h->score;
+		s->times = h->times;
 	}
 	return 0;
 }

@@ -152,6 +152,8 @@ struct rules_hit {
 	const char *describe; /* likewise; NULL: nothing is said */
 	double score; /* all hits of a `tflags multiple` rule together */
 	double value;         /* how often, or what a meta came to */
+	unsigned times; /* how often its score is in that: 1, or the hits of a
+			   `tflags multiple` rule */
 	bool sub;             /* a `__` rule: counts for metas only */
 	struct rules_text matched; /* what the pattern met first; data NULL: the
 	                              rule has no pattern, or it is a `!~` */

@@ -131,9 +131,11 @@ do_score(struct reader *rd, char *value)
 		return;
 	}
 	if (relative && !rule->scored) {
-		rules_say(rd, RULES_ERROR,
+		/* The rule may be SpamAssassin's, whose files are not read. */
+		rules_say(rd, RULES_WARNING,
 		    "score %s: a score in parentheses is added to one that "
-		    "stands before it, and there is none",
+		    "stands before it, and there is none; this line counts "
+		    "for nothing",
 		    rule->name);
 		return;
 	}
@@ -156,6 +158,18 @@ do_describe(struct reader *rd, char *value)
 		rule->describe = rules_keep(rd, rest, strlen(rest));
 }
 
+static bool
+most_hits(const char *digits, unsigned *most_r)
+{
+	char *end;
+	unsigned long n = strtoul(digits, &end, 10);
+
+	if (*digits < '0' || *digits > '9' || *end != '\0' || n == 0)
+		return false;
+	*most_r = n < RULES_HITS_MAX ? (unsigned)n : RULES_HITS_MAX;
+	return true;
+}
+
 /* Those that have no meaning here are SpamAssassin's for learning, plugins and
  * reports. */
 static void
@@ -169,7 +183,10 @@ one_flag(struct reader *rd, struct rule *rule, const char *flag)
 	if (strcmp(flag, "multiple") == 0) {
 		rule->flags |= RULE_MULTIPLE;
 	} else if (strncmp(flag, "maxhits=", 8) == 0) {
-		rule->maxhits = (unsigned)strtoul(flag + 8, NULL, 10);
+		if (!most_hits(flag + 8, &rule->maxhits))
+			rules_say(rd, RULES_WARNING,
+			    "tflags %s: %.40s: expected a number from 1 on",
+			    rule->name, flag);
 	} else if (strcmp(flag, "nice") == 0) {
 		rule->flags |= RULE_NICE;
 	} else if (strcmp(flag, "net") == 0) {
@@ -646,21 +663,22 @@ static const struct {
  * that ends in _ is the beginning of several. */
 static const char *const unused[] = {"add_header", "adsp_override",
     "all_spam_to", "allow_user_rules", "allowlist_", "always_trust_envelope_",
-    "asn_", "askdns", "auto_welcomelist_", "auto_whitelist_", "bayes_",
-    "blocklist_", "body_part_scan_size", "check_rbl_", "clear_",
-    "country_db_", "cpan_", "dcc_", "decode_shortener_", "def_",
-    "dkim_", "dns_", "enable_compat", "enlist_", "envelope_sender_header",
+    "asn_", "askdns", "authres_", "auto_welcomelist_", "auto_whitelist_", "bayes_",
+    "blacklist_", "blocklist_", "body_part_scan_size", "check_rbl_", "clear_",
+    "country_db_", "cpan_", "dcc_", "dccifd_", "decode_shortener_", "def_",
+    "dkim_", "dmarc_", "dns_", "do_not_use_mail_spf",
+    "do_not_use_mail_spf_query", "enable_compat", "enlist_", "envelope_sender_header",
     "exclude_", "extracttext_", "fold_headers", "fns_", "freemail_",
-    "geodb_", "hashbl_", "header_address_parser", "inactive_", "image_",
-    "loadplugin", "lock_method", "mbox_format_from_regex", "mimeheader",
+    "geodb_", "hashbl_", "header_address_parser", "ignore_received_spf_header", "inactive_", "image_",
+    "loadplugin", "lock_method", "max_short_", "mbox_format_from_regex", "mimeheader",
     "normalize_charset", "ok_languages", "ok_locales", "ole2macro_",
     "olemacro_", "parse_dkim_uris", "pdf_", "phishing_", "project_",
     "pyzor_", "rawbody_part_scan_size", "razor_", "rbl_", "redirector_",
-    "redir_", "remove_header", "report", "report_", "resource_limit_",
+    "redir_", "remove_header", "report", "report_", "resource_limit_", "run_reuse_tests_only",
     "server_", "shortcircuit", "shortcircuit_", "skip_", "spamcop_",
-    "spf_", "subjprefix", "subject_", "textcat_", "time_limit", "tld_",
-    "trim_", "tryplugin", "txrep_", "unblocklist_", "unfreemail_",
-    "unsafe_report", "unsafe_", "unwelcomelist_", "uri_", "uridnsbl",
+    "spf_", "subjprefix", "subject_", "textcat_", "time_limit", "tld_", "trigger_",
+    "trim_", "tryplugin", "txrep_", "unblacklist_", "unblocklist_", "unfreemail_",
+    "unsafe_report", "unsafe_", "unwelcomelist_", "unwhitelist_", "uri_", "uridnsbl",
     "uridnsbl_", "uridnssub", "urifullnsrhsbl", "urifullnsrhssub",
     "urilocalbl_", "urinsrhsbl", "urinsrhssub", "urirhsbl", "urirhssub",
     "url_shortener", "url_shortener_", "use_", "user_", "util_rb_",

@@ -256,7 +256,7 @@ static void
 compile_pattern(struct reader *rd, struct rule *rule)
 {
 	struct arena *a = &rd->rules->arena;
-	struct pattern_source source;
+	struct pattern_source source = {0};
 	const char *mistake = pattern_split(a, rule->source, &source);
 
 	if (mistake == NULL && rule->replace && !rules_replace(rd, &source))
@@ -266,7 +266,10 @@ compile_pattern(struct reader *rd, struct rule *rule)
 		if (rule->pattern == NULL && mistake == NULL)
 			rd->rc = ERR_NOMEM;
 	}
-	if (mistake != NULL)
+	if (mistake != NULL && source.too_large)
+		rules_say_at(rd, RULES_WARNING, rule->file, rule->line,
+		    "%s: %s; the rule never hits", rule->name, mistake);
+	else if (mistake != NULL)
 		rules_say_at(rd, RULES_ERROR, rule->file, rule->line, "%s: %s",
 		    rule->name, mistake);
 }

@@ -41,9 +41,9 @@ static bool
 header_count(struct run *run, const struct rule *rule)
 {
 	struct rules_text all = rules_get(run, eval_arg(rule, 0));
-	long count = 0;
+	long count = 0, most = atol(eval_arg(rule, 2));
 
-	for (size_t i = 0; i < all.len;) {
+	for (size_t i = 0; i < all.len && count <= most;) {
 		const char *line = all.data + i;
 		const char *end = memchr(line, '\n', all.len - i);
 		size_t len = end == NULL ? all.len - i : (size_t)(end - line);
@@ -61,8 +61,7 @@ header_count(struct run *run, const struct rule *rule)
 		count += !seen;
 		i += len + 1;
 	}
-	return count >= atol(eval_arg(rule, 1)) &&
-	    count <= atol(eval_arg(rule, 2));
+	return count >= atol(eval_arg(rule, 1)) && count <= most;
 }
 
 static bool

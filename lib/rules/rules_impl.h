@@ -261,7 +261,8 @@ struct run {
 	struct pattern_match *match; /* what matching needs */
 	struct mime *mime;           /* NULL: not made yet */
 	struct grams *grams[MIME_VIEWS]; /* of its texts; NULL: likewise */
-	bool late;                   /* the time was up within a rule */
+	unsigned tries;              /* of patterns */
+	bool late;                   /* the deadline passed in one's midst */
 	int rc;                      /* ERR_NOMEM sticks */
 };
 

@@ -169,7 +169,7 @@ is_anchored(const pcre2_code *code, const struct pattern_source *source)
 }
 
 struct pattern *
-pattern_new(const struct pattern_source *source, struct arena *a,
+pattern_new(struct pattern_source *source, struct arena *a,
     const char **mistake_r)
 {
 	/* A pattern can't switch itself to characters: text is octets. */
@@ -181,12 +181,15 @@ pattern_new(const struct pattern_source *source, struct arena *a,
 	int code = 0;
 
 	*mistake_r = NULL;
+	source->too_large = false;
 	if (p == NULL)
 		return NULL;
 	p->code = pcre2_compile((PCRE2_SPTR)source->body, source->len, options,
 	    &code, &at, NULL);
 	if (p->code == NULL) {
 		*mistake_r = mistake_text(a, code, at);
+		source->too_large = code == PCRE2_ERROR_PATTERN_TOO_LARGE ||
+		    code == PCRE2_ERROR_PATTERN_TOO_COMPLICATED;
 		free(p);
 		return NULL;
 	}

@@ -32,6 +32,8 @@ struct pattern_source {
 	const char *body;
 	size_t len;
 	uint32_t options; /* PCRE2_ */
+	bool too_large; /* pattern_new: nothing is wrong with it, but PCRE2
+			   has no room for it */
 };
 
 /* Take `/re/flags`, `m{re}flags` and the like apart, in place.  NULL, or what
@@ -40,7 +42,7 @@ const char *pattern_split(
     struct arena *a, const char *text, struct pattern_source *source_r);
 
 /* Compile.  NULL and *mistake_r in the arena (its text NULL: no memory). */
-struct pattern *pattern_new(const struct pattern_source *source,
+struct pattern *pattern_new(struct pattern_source *source,
     struct arena *a, const char **mistake_r);
 void pattern_free(struct pattern *p);
 

@@ -52,7 +52,9 @@ begin_if(struct file *f, const char *kind, const char *value)
 	if (value[0] == '\0')
 		rules_say(rd, RULES_ERROR, "%s: expected a condition behind it",
 		    kind);
-	if (strcmp(kind, "ifplugin") == 0)
+	if (f->skips)
+		holds = false; /* it may be in words of another version */
+	else if (strcmp(kind, "ifplugin") == 0)
 		holds = rules_has_plugin(value);
 	else
 		holds = value[0] != '\0' && rules_condition(rd, value);

@@ -7,8 +7,8 @@
 #include "lib/rules/rules_impl.h"
 #include "lib/text/mime.h"
 
-#define CLOCK_EVERY 8 /* rules between two looks at the clock */
-
+#define CLOCK_EVERY 8 /* rules between two looks at the clock, ... */
+#define TRIES_EVERY 32 /* ... and tries of patterns: a body has many pieces */
 
 bool
 rules_fact(const struct run *run, const char *name)
@@ -51,6 +51,23 @@ most_hits(const struct rule *rule)
 	    : RULES_HITS_MAX;
 }
 
+static bool
+is_late(const struct rules_input *in)
+{
+	return in->deadline_ns != 0 && in->clock != NULL &&
+	    in->clock() >= in->deadline_ns;
+}
+
+/* One more try of a pattern: is there time for it?  What ran into a limit took
+ * long already. */
+static bool
+may_try(struct run *run, const struct finding *f)
+{
+	if (f->limited || ++run->tries % TRIES_EVERY == 0)
+		run->late |= is_late(run->in);
+	return !run->late;
+}
+
 static void
 match_text(struct run *run, struct finding *f, struct rules_text text)
 {
@@ -59,7 +76,7 @@ match_text(struct run *run, struct finding *f, struct rules_text text)
 	size_t at = 0, begin = 0, end = 0;
 	bool after_empty = false;
 
-	while (f->hits < most && at <= text.len) {
+	while (f->hits < most && at <= text.len && may_try(run, f)) {
 		enum pattern_outcome o = pattern_find(p, run->match, text.data,
 		    text.len, at, after_empty, &begin, &end);
 
@@ -121,7 +138,7 @@ run_header(struct run *run, struct finding *f)
 	if (may_match(run, rule, value))
 		match_text(run, f, text);
 	if (rule->negate) {
-		f->hits = f->hits == 0 && !f->limited;
+		f->hits = f->hits == 0 && !f->limited && !run->late;
 		f->first = (struct rules_text){0};
 	}
 }
@@ -176,7 +193,8 @@ run_pieces(struct run *run, struct finding *f, enum mime_view_kind kind,
 		run->rc = ERR_NOMEM;
 	if (t == NULL || !may_match_view(run, f->rule, kind, t))
 		return;
-	for (size_t i = from; run->rc == 0 && i < t->count; i++) {
+	for (size_t i = from; run->rc == 0 && !run->late && i < t->count;
+	     i++) {
 		match_text(run, f,
 		    (struct rules_text){
 			t->pieces[i].text, t->pieces[i].len});
@@ -227,13 +245,6 @@ count(atomic_uint_fast64_t *n, uint64_t more)
 	atomic_fetch_add_explicit(n, more, memory_order_relaxed);
 }
 
-static bool
-is_late(const struct rules_input *in)
-{
-	return in->deadline_ns != 0 && in->clock != NULL &&
-	    in->clock() >= in->deadline_ns;
-}
-
 /* -- what came of it -- */
 
 static int
@@ -252,8 +263,10 @@ add_hit(struct rules_result *r, struct rules_hit ***at, const struct run *run,
 	    .matched = run->matched[rule->number]};
 	/* What counts several times weighs as often; a meta's value does not.
 	 */
-	if (rule->flags & RULE_MULTIPLE && rule->kind != RULE_META)
-		hit->score *= hit->value;
+	hit->times = rule->flags & RULE_MULTIPLE && rule->kind != RULE_META
+	    ? (unsigned)hit->value
+	    : 1;
+	hit->score *= hit->times;
 	r->score += hit->score;
 	**at = hit;
 	*at = &hit->next;
@@ -324,11 +337,12 @@ walk(struct run *run, struct rules_result *r)
 	int rc = 0;
 
 	count(&rules->counts[rules->count].tried, 1);
-	while (rc == 0 && !run->late && i < rules->order_count) {
-		if (i % CLOCK_EVERY == 0 && is_late(run->in))
-			run->late = true;
-		else
-			rc = step(run, r, rules->order[i++], &limited);
+	for (; rc == 0 && i < rules->order_count; i++) {
+		run->late |= i % CLOCK_EVERY == 0 && is_late(run->in);
+		if (!run->late)
+			rc = step(run, r, rules->order[i], &limited);
+		if (run->late)
+			break;
 	}
 	r->late = run->late;
 	for (; rc == 0 && i < rules->order_count; i++)

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "ascii.h"
@@ -103,11 +104,16 @@ decode_words(struct buf *b, const char *s, size_t len)
 	size_t i = 0;
 
 	while (i < len) {
-		size_t gap;
+		size_t gap, n;
 
 		if (!parse_word(s + i, len - i, &w)) {
+			const char *sign =
+			    memchr(s + i + 1, '=', len - i - 1);
+
+			n = sign == NULL ? len - i : (size_t)(sign - s) - i;
 			flush(&run, b);
-			buf_char(b, s[i++]);
+			buf_add(b, s + i, n);
+			i += n;
 			continue;
 		}
 		add_word(&run, b, &w);
@@ -136,6 +142,27 @@ is_plain_field(const char *name, size_t len)
 	return ascii_starts(name, len, "list-");
 }
 
+/* A line's end and the white space behind it as one space. */
+static void
+unfold(struct buf *flat, const char *s, size_t len)
+{
+	const char *end = s + len;
+
+	while (s < end) {
+		const char *eol = memchr(s, '\n', (size_t)(end - s));
+		size_t n = (size_t)((eol == NULL ? end : eol) - s);
+
+		if (eol != NULL && n > 0 && s[n - 1] == '\r')
+			n--;
+		buf_add(flat, s, n);
+		if (eol == NULL)
+			return;
+		buf_char(flat, ' ');
+		for (s = eol + 1; s < end && (*s == ' ' || *s == '\t'); s++)
+			;
+	}
+}
+
 void
 encoded_word_decode(struct buf *b, const char *name, size_t name_len,
     const char *value, size_t value_len)
@@ -148,19 +175,7 @@ encoded_word_decode(struct buf *b, const char *name, size_t name_len,
 		value_len--;
 	while (i < value_len && ascii_space(value[i]))
 		i++;
-	for (; i < value_len; i++) {
-		if (value[i] == '\r' && i + 1 < value_len &&
-		    value[i + 1] == '\n')
-			continue;
-		if (value[i] != '\n') {
-			buf_char(&flat, value[i]);
-			continue;
-		}
-		buf_char(&flat, ' ');
-		while (i + 1 < value_len &&
-		       (value[i + 1] == ' ' || value[i + 1] == '\t'))
-			i++;
-	}
+	unfold(&flat, value + i, value_len - i);
 	if (buf_text(&flat) != NULL)
 		charset_utf8(
 		    &utf8, buf_text(&flat), flat.len, "utf-8", 5, false);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "lib/err.h"
@@ -209,6 +210,122 @@ outbound_mail_is_marked_only_when_told(void **state)
 	done(&s);
 }
 
+/* The fields for mail with such a header, by rules beside
+ * `header A exists:From`. */
+static void
+fields_are_as_spamassassins(void **state)
+{
+	static const struct {
+		const char *rules, *header, *field;
+		enum edit_op op;
+		const char *value; /* NULL: there is none */
+	} cases[] = {
+	    {"score A 0.1", "", "X-Spam-Level", EDIT_INSERT, NULL},
+	    {"score A 50", "", "X-Spam-Level", EDIT_INSERT,
+		"**************************************************"},
+	    {"score A 99", "", "X-Spam-Level", EDIT_INSERT,
+		"**************************************************"},
+	    {"score A 0", "", "X-Spam-Status", EDIT_INSERT,
+		"No, score=0.0 required=5.0 tests=none\n\t"
+		"autolearn=no version=" POSTERN_VERSION},
+	    /* Once for each hit, in order, folded. */
+	    {"score A 1\nheader ONE To =~ /o/\ntflags ONE multiple\n"
+	     "score ONE 2\nheader A_NAME_THAT_IS_LONG exists:To\n"
+	     "score A_NAME_THAT_IS_LONG 0.1",
+		"To: o-o@example.net\r\n", "X-Spam-Status", EDIT_INSERT,
+		"Yes, score=5.1 required=5.0 tests=A,A_NAME_THAT_IS_LONG,ONE,"
+		"\n\tONE\n\tautolearn=no version=" POSTERN_VERSION},
+	    /* What is not enough does not look as if it were ... */
+	    {"score A 4.96", "", "X-Spam-Score", EDIT_INSERT, "4.9"},
+	    {"score A 5", "", "X-Spam-Score", EDIT_INSERT, "5.0"},
+	    /* ... and ten tenths make one. */
+	    {"score A 4.3\nheader B exists:To\nscore B 0.1\n"
+	     "header C exists:To\nscore C 0.6",
+		"To: b\r\n", "X-Spam-Flag", EDIT_INSERT, "YES"},
+	    {"score A 4.9", "", "X-Spam-Flag", EDIT_INSERT, NULL},
+	    {"required_score 3\nscore A 3", "", "X-Spam-Flag", EDIT_INSERT,
+		"YES"},
+	    {"score A 1", "x-spam-FLAG: YES\r\n", "x-spam-FLAG", EDIT_DELETE,
+		""},
+	    {"score A 1", "", "X-Spam-Checker-Version", EDIT_INSERT,
+		"Postern " POSTERN_VERSION " on mx.example.org"},
+	    /* Subjects. */
+	    {"score A 9\nrewrite_header Subject [_SCORE_/_REQD_]",
+		"Subject: x\r\n", "Subject", EDIT_CHANGE, "[9.0/5.0] x"},
+	    {"score A 9\nrewrite_header Subject _HITS(0)_ _X_ _SCORE(x)_",
+		"Subject: x\r\n", "Subject", EDIT_CHANGE,
+		"09.0 _X_ _SCORE(x)_ x"},
+	    {"score A 9\nrewrite_header Subject S", "", "Subject",
+		EDIT_INSERT, "S "},
+	    {"score A 9\nrewrite_header Subject [S]",
+		"Subject: [S] x\r\n", "Subject", EDIT_CHANGE, NULL},
+	    {"score A 9\nrewrite_header Subject \xc3\xbc b_=?",
+		"Subject: x\r\n", "Subject", EDIT_CHANGE,
+		"=?UTF-8?Q?=C3=BC_b=5F=3D=3F?= x"},
+	    {"score A 9\nrewrite_header Subject \xfc",
+		"Subject: =?UTF-8?Q?x?=\r\n", "Subject", EDIT_CHANGE,
+		"=?ISO-8859-1?Q?=FC_?= =?UTF-8?Q?x?="},
+	    {"score A 9\nrewrite_header Subject \xc3\xbc",
+		"Subject: =?UTF-8?Q?=C3=BC?= x\r\n", "Subject", EDIT_CHANGE,
+		NULL},
+	    {"score A 9\nrewrite_header Subject "
+	     "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2"
+	     "\x82\xac",
+		"", "Subject", EDIT_INSERT,
+		"=?UTF-8?Q?=E2=82=AC=E2=82=AC=E2=82=AC=E2=82=AC=E2=82=AC?="
+		"\n\t=?UTF-8?Q?=E2=82=AC?= "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char text[512], mail[256];
+		const struct edit *e;
+		struct setup s;
+
+		snprintf(text, sizeof(text), "header A exists:From\n%s\n",
+		    cases[i].rules);
+		snprintf(mail, sizeof(mail),
+		    "From: a@example.com\r\n%s\r\nx\r\n", cases[i].header);
+		load(&s, text, "");
+		run(&s, mail, NULL);
+		e = edit_of(&s, cases[i].op, cases[i].field);
+		if ((e == NULL) != (cases[i].value == NULL) ||
+		    (e != NULL && e->value != NULL &&
+			strcmp(e->value, cases[i].value) != 0))
+			fail_msg("%s: %s: got %s", cases[i].rules,
+			    cases[i].field, e == NULL ? "none" : e->value);
+		done(&s);
+	}
+}
+
+static void
+every_forged_mark_is_removed(void **state)
+{
+	struct setup s;
+	unsigned seen = 0;
+
+	(void)state;
+	load(&s, "header A exists:From\n", "");
+	run(&s, "X-Spam-Flag: NO\r\nFrom: a@example.com\r\n"
+		"x-spam-flag: no\r\nX-SPAM-FLAG: \r\nX-Spam-Flag: YES\r\n"
+		"X-Spam-Other: 1\r\nX-Spammer: 1\r\n\r\nx\r\n",
+	    NULL);
+	for (const struct edit *e = s.session->msg->edits.first; e != NULL;
+	     e = e->next) {
+		if (e->op != EDIT_DELETE)
+			continue;
+		assert_true(strncasecmp(e->name, "X-Spam-", 7) == 0);
+		if (strcasecmp(e->name, "X-Spam-Flag") == 0) {
+			assert_in_range(e->index, 1, 4);
+			assert_false(seen & 1U << e->index);
+			seen |= 1U << e->index;
+		}
+	}
+	assert_int_equal(seen, 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4);
+	assert_non_null(edit_of(&s, EDIT_DELETE, "X-Spam-Other"));
+	done(&s);
+}
+
 static double
 score_of(const struct message *m, const char *name)
 {
@@ -334,6 +451,8 @@ main(void)
 	    cmocka_unit_test(hits_are_told_with_what_they_met),
 	    cmocka_unit_test(thresholds_decide),
 	    cmocka_unit_test(outbound_mail_is_marked_only_when_told),
+	    cmocka_unit_test(fields_are_as_spamassassins),
+	    cmocka_unit_test(every_forged_mark_is_removed),
 	    cmocka_unit_test(facts_are_weighed_anew_and_combined),
 	    cmocka_unit_test(the_client_is_a_relay),
 	    cmocka_unit_test(what_takes_too_long_ends_with_rule_timeout),

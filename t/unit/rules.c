@@ -134,6 +134,26 @@ rules_hit_what_spamassassins_do(void **state)
 	    {"full A /^X-Twice: two/m", "A", 1, 0},
 	    /* A redefinition leaves nothing behind. */
 	    {"header A exists:Nothing\nheader A To =~ /bob/", "A", 1, 0},
+	    {"header A exists:To\nheader A To =~ /zzz/", "", 0, 0},
+	    {"header A Nothing =~ /^no$/ [if-unset: no]\n"
+	     "header A Nothing =~ /no/",
+		"", 0, 0},
+	    {"header A all =~ /X-Twice/", "", 0, 0},
+	    {"header A ALL:raw =~ /X-Spam-Flag/", "A", 1, 0},
+	    {"header A X-Twice =~ /one.two/", "", 0, 0},
+	    {"header A X-Twice =~ /one.two/s", "A", 1, 0},
+	    {"header A X-Twice =~ /o/\ntflags A multiple\ntflags A nice",
+		"A", -1, 0},
+	    {"header A ALL-TRUSTED =~ /^Received/m\n"
+	     "header B ALL-TRUSTED =~ /X-Twice/",
+		"A", 1, 0},
+	    {"trusted_networks 192.0.2.0/24\ninternal_networks 10/8\n"
+	     "header A ALL-UNTRUSTED =~ /Twice/\n"
+	     "header B ALL-EXTERNAL =~ /Twice/",
+		"B", 1, 0},
+	    {"trusted_networks 192.0.2.0/24\nclear_trusted_networks\n"
+	     "header A X-Spam-Relays-Trusted =~ /ip=/",
+		"", 0, 0},
 	    /* Scores. */
 	    {"header A To =~ /b/\nscore A 0", "", 0, 0},
 	    {"header A To =~ /b/\nscore A 0 2 3 4", "", 0, 0},
@@ -152,6 +172,16 @@ rules_hit_what_spamassassins_do(void **state)
 	    {"meta A 3 ^ 3", "", 0, 0},
 	    {"meta B A > 1\nheader A X-Twice =~ /o/\ntflags A multiple",
 		"B A=2", 3, 0},
+	    {"meta A 2 && 3", "A=3", 1, 0},
+	    {"meta A 0 || 4", "A=4", 1, 0},
+	    {"meta A 2 <= 2", "A", 1, 0},
+	    {"meta A 1 || 1 ^ 1", "A", 1, 0},
+	    {"meta A -1 + 1", "", 0, 0},
+	    {"meta A 3\ntflags A multiple", "A=3", 1, 0},
+	    {"meta A 1e999 - 1e999 > 0", "", 0, 0},
+	    {"header X1 To =~ /b/\nmeta X2 rules_matching(X*)", "X1 X2", 2,
+		0},
+	    {"header SPF_FAIL eval:not_known()\nmeta A SPF_FAIL", "A", 1, 0},
 	    {"meta C B\nmeta B A\nheader A To =~ /b/", "C B A", 3, 0},
 	    {"meta A !B\nmeta B 0\nscore B 0", "A", 1, 0},
 	    {"meta A !B\nheader B To =~ /x/\nscore B 0", "A", 1, 0},
@@ -178,7 +208,23 @@ rules_hit_what_spamassassins_do(void **state)
 	    {"ifplugin Mail::SpamAssassin::Plugin::SPF\n"
 	     "header A To =~ /b/\nendif",
 		"A", 1, 0},
+	    {"ifplugin Mail::SpamAssassin::Plugin::SP\n"
+	     "header A To =~ /b/\nendif",
+		"", 0, 0},
+	    {"if (0)\nif frob(1)\nheader A To =~ /b/\nendif\nendif", "", 0,
+		0},
+	    {"if (local_tests_only)\nheader A To =~ /b/\nendif", "A", 1, 0},
+	    {"if (local_tests_only)\nheader A To =~ /b/\nendif", "", 0, 1},
 	    /* replace_tag. */
+	    {"replace_tag E [e3]\nreplace_tag F <E>a\nreplace_rules A\n"
+	     "header A Subject =~ /ch<F>p/",
+		"A", 1, 0},
+	    {"replace_tag E [e3]\nreplace_pre P [h]\nreplace_post Q [a]\n"
+	     "replace_rules A\nheader A Subject =~ /<pre P><post Q>c<E>p/",
+		"A", 1, 0},
+	    {"replace_tag E [e3]\nreplace_inter W xx\nreplace_rules A\n"
+	     "header A Subject =~ /<inter W>ch<E>ap/",
+		"A", 1, 0},
 	    {"replace_tag E [e3]\nreplace_rules A\n"
 	     "header A Subject =~ /ch<E>ap/",
 		"A", 1, 0},
@@ -187,6 +233,8 @@ rules_hit_what_spamassassins_do(void **state)
 		"A", 1, 0},
 	    /* Lists. */
 	    {"blocklist_from *@example.com", "USER_IN_BLOCKLIST", 100, 0},
+	    {"denylist-from *@EXAMPLE.com", "USER_IN_BLOCKLIST", 100, 0},
+	    {"allowlist_from alice@*\nunwhitelist_from ALICE@*", "", 0, 0},
 	    {"whitelist_from alice@*", "USER_IN_WELCOMELIST", -100, 0},
 	    {"allowlist_from alice@*\nunwhitelist_from alice@*", "", 0, 0},
 	    {"welcomelist_from_rcvd *@example.com example.net",
@@ -236,7 +284,21 @@ mistakes_are_told_with_line_and_cure(void **state)
 	    {"header", "a rule's name", RULES_ERROR, 1},
 	    {"score A x", "one or four numbers", RULES_ERROR, 1},
 	    {"score A 1 2", "one or four numbers", RULES_ERROR, 1},
-	    {"score A (1)", "there is none", RULES_ERROR, 1},
+	    {"score A (1)", "there is none", RULES_WARNING, 1},
+	    {"score A 9999999", "one or four numbers", RULES_ERROR, 1},
+	    {"tflags A maxhits=x", "from 1 on", RULES_WARNING, 1},
+	    {"trusted_netowrsk 10/8", "is it trusted_networks", RULES_ERROR, 1},
+	    {"if 1\nelse\nelse\nendif", "has one already", RULES_ERROR, 3},
+	    {"header A eval:f(1,2,3,4,5,6,7,8,9,0,1,2,3,4,5,6,7)", "arguments",
+		RULES_ERROR, 1},
+	    {"header A eval:check_for_spf_fail() x", "eval:FUNCTION",
+		RULES_ERROR, 1},
+	    {"header A To:addr:first:raw =~ /x/", ":addr", RULES_ERROR, 1},
+	    {"header A To =~ /(*UTF)b/", "UTF", RULES_ERROR, 1},
+	    {"header A To =~ /(?:a{9999}){9999}/", "never hits", RULES_WARNING,
+		1},
+	    {"authres_networks all", "no effect", RULES_NOTICE, 1},
+	    {"blacklist_uri_host x.example", "no effect", RULES_NOTICE, 1},
 	    {"score A 1e9", "one or four numbers", RULES_ERROR, 1},
 	    {"meta A B &&\nmeta B 1", "missing at the end", RULES_ERROR, 1},
 	    {"meta A (1", "`)` is missing", RULES_ERROR, 1},
@@ -280,6 +342,211 @@ mistakes_are_told_with_line_and_cure(void **state)
 				: rules_mistake(rules, 0)->text);
 		rules_free(rules);
 	}
+}
+
+/* Rules that need a mail of their own. */
+static void
+mails_of_many_kinds(void **state)
+{
+	static const struct {
+		const char *mail, *rules, *hits;
+	} cases[] = {
+	    {"To: a@example.com,\n\t b@example.com\n",
+		"header A ToCc:raw =~ /com, b/", "A"},
+	    {"From: 'Al' <a@example.com>\n", "header A From:name =~ /^Al$/",
+		"A"},
+	    {"X: a@example.xn--p1ai b.example\n",
+		"header A X:host =~ /^example\\.xn--p1ai$/", "A"},
+	    {"Return-Path: <a@example.com>\nFrom: b@example.com\n",
+		"header A EnvelopeFrom =~ /^a\\@/", "A"},
+	    /* Below a Received field it is not the last host's word. */
+	    {"Received: by x\nReturn-Path: <a@example.com>\n",
+		"header A EnvelopeFrom =~ /^a\\@/", ""},
+	    {"Return-Path: <a@example.com>\nX-Sender: c@example.com\n"
+	     "Received: from x by y (fetchmail)\n",
+		"header A EnvelopeFrom =~ /a\\@/", ""},
+	    {"Subject: =?utf-8?q?a_b?= =?utf-8?q?c?= d\n",
+		"header A Subject =~ /^a bc d$/", "A"},
+	    {"Subject: =?utf-8*en?q?caf=C3=A9?= =x =?y\n",
+		"header A Subject =~ /^caf\xc3\xa9 =x =\\?y$/", "A"},
+	    {"Date: =?utf-8?q?x?=\n", "header A Date =~ /=\\?utf/", "A"},
+	    {"Subject: a\r\n  b\n", "header A Subject =~ /^a b$/", "A"},
+	    {"X: 1\nX: 2\nX: 1\nX: 3\n",
+		"header A eval:check_header_count_range('X', 3, 3)\n"
+		"header B eval:check_header_count_range('X', 4, 9)\n"
+		"header C eval:check_header_count_range('X', 1, 2)",
+		"A"},
+	    {"Subject: CHEAP PILLS NOW\n", "header A eval:subject_is_all_caps()",
+		"A"},
+	    {"Subject: RE: CHEAP pILLS\n", "header A eval:subject_is_all_caps()",
+		""},
+	    {"Subject: 12345 67890 12\n", "header A eval:subject_is_all_caps()",
+		""},
+	    {"X-A: hello %NAME\n", "header A eval:check_unresolved_template()",
+		"A"},
+	    {"Subject: hello %NAME\n",
+		"header A eval:check_unresolved_template()", ""},
+	    {"To: a@x.example, b@x.example, c@x.example, d@x.example, "
+	     "e@x.example, f@x.example\n",
+		"header A eval:sorted_recipients()", ""},
+	    {"To: a@x.example, b@x.example, c@x.example, d@x.example, "
+	     "e@x.example, f@x.example, g@x.example\n",
+		"header A eval:sorted_recipients()", "A"},
+	    {"Subject: caf\xc3\xa9\n",
+		"header A eval:check_illegal_chars('Subject', '0.00', '1')",
+		""},
+	    {"Subject: caf\xe9\xe9\n",
+		"header A eval:check_illegal_chars('Subject', '0.00', '2')",
+		"A"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf b = BUF_INIT, mail = BUF_INIT;
+		double score;
+
+		buf_printf(&mail, "%s\nbody\n", cases[i].mail);
+		hits(cases[i].rules, 0, mail.data, &b, &score);
+		if (strcmp(buf_text(&b), cases[i].hits) != 0)
+			fail_msg("%s%s\ngot %s, want %s", cases[i].mail,
+			    cases[i].rules, buf_text(&b), cases[i].hits);
+		buf_fini(&b);
+		buf_fini(&mail);
+	}
+}
+
+static void
+repeat(struct buf *b, const char *text, size_t count)
+{
+	while (count-- > 0)
+		buf_str(b, text);
+}
+
+/* What is too much of a thing is told, with whatever stands around it. */
+static void
+limits_are_told(void **state)
+{
+	static const struct {
+		const char *before, *text, *middle, *after_each, *after;
+		size_t count;
+		const char *words; /* NULL: no mistake */
+	} cases[] = {
+	    {"meta A ", "(", "1", ")", "", 99, NULL},
+	    {"meta A ", "(", "1", ")", "", 200, "nested too deep"},
+	    {"meta A ", "!", "1", "", "", 200, "nested too deep"},
+	    {"meta A ", "1?1:", "1", "", "", 200, "nested too deep"},
+	    {"meta A ", "1+", "1", "", "", 30000, "too long"},
+	    {"", "if 1\n", "", "endif\n", "", 50, NULL},
+	    {"", "if 1\n", "", "endif\n", "", 51, "nested deeper than 50"},
+	    {"header ", "A", "", "", " To =~ /x/", 100, NULL},
+	    {"header ", "A", "", "", " To =~ /x/", 101, "longer than 100"},
+	    {"header A To =~ /", "abcdefghij", "", "", "/", 7000,
+		"longer than 65536"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct buf b = BUF_INIT;
+		struct rules *rules;
+		bool found = false;
+
+		buf_str(&b, cases[i].before);
+		repeat(&b, cases[i].text, cases[i].count);
+		buf_str(&b, cases[i].middle);
+		repeat(&b, cases[i].after_each, cases[i].count);
+		buf_str(&b, cases[i].after);
+		assert_int_equal(load(b.data, 0, &rules),
+		    cases[i].words == NULL ? 0 : ERR_CONFIG);
+		for (size_t n = 0; rules_mistake(rules, n) != NULL; n++)
+			found |= cases[i].words != NULL &&
+			    strstr(rules_mistake(rules, n)->text,
+				cases[i].words) != NULL;
+		if (found != (cases[i].words != NULL))
+			fail_msg("%s%s: %s", cases[i].before, cases[i].text,
+			    cases[i].words);
+		rules_free(rules);
+		buf_fini(&b);
+	}
+}
+
+static void
+a_chain_of_metas_has_an_end(void **state)
+{
+	struct buf b = BUF_INIT;
+	struct rules *rules;
+
+	(void)state;
+	for (int i = 0; i < 1100; i++)
+		buf_printf(&b, "meta M%d M%d\n", i, i + 1);
+	assert_int_equal(load(b.data, 0, &rules), ERR_CONFIG);
+	rules_free(rules);
+	buf_fini(&b);
+}
+
+static void
+octet_0_is_no_text(void **state)
+{
+	static const char text[] = "score A 1\nscore B\0 2\n";
+	const struct rules_setup setup = {0};
+	struct rules *rules;
+
+	(void)state;
+	assert_int_equal(
+	    rules_load_text(text, sizeof(text) - 1, &setup, &rules), ERR_CONFIG);
+	assert_int_equal(rules_mistake(rules, 0)->line, 2);
+	rules_free(rules);
+}
+
+static void
+settings_and_what_rules_want(void **state)
+{
+	static const struct {
+		const char *rules, *tag;
+		double required;
+		bool body;
+	} cases[] = {
+	    {"required_score 7.5\nheader A To =~ /x/", NULL, 7.5, false},
+	    {"rewrite_header Subject [x y]\nfull A /x/", "[x y]", 5, true},
+	    {"rewrite_header Subject x\nrewrite_header subject", NULL, 5,
+		false},
+	    {"rewrite_header From x\nfull A /x/\nscore A 0", NULL, 5, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const struct rules_settings *s;
+		struct rules *rules;
+
+		assert_int_equal(load(cases[i].rules, 0, &rules), 0);
+		s = rules_settings(rules);
+		assert_true(s->required_score == cases[i].required);
+		assert_int_equal(s->subject_tag == NULL, cases[i].tag == NULL);
+		if (s->subject_tag != NULL)
+			assert_string_equal(s->subject_tag, cases[i].tag);
+		assert_int_equal(rules_want_body(rules), cases[i].body);
+		rules_free(rules);
+	}
+}
+
+static void
+only_so_much_is_looked_at(void **state)
+{
+	struct buf b = BUF_INIT, got = BUF_INIT;
+	double score;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		buf_str(&b, "X: ");
+		repeat(&b, "o", 5000);
+		buf_char(&b, '\n');
+	}
+	buf_str(&b, "To: bob\n\n");
+	hits("header A ALL =~ /bob/\nheader B To =~ /bob/\n"
+	     "header C X =~ /o/\ntflags C multiple",
+	    0, b.data, &got, &score);
+	assert_string_equal(buf_text(&got), "B C=1000");
+	buf_fini(&got);
+	buf_fini(&b);
 }
 
 static void
@@ -496,7 +763,8 @@ when_the_time_is_up_no_more_rules_run(void **state)
 
 	(void)state;
 	for (int i = 0; i < 100; i++)
-		buf_printf(&b, "header R%d To =~ /b/\n", i);
+		buf_printf(&b, "header R%d To =~ /b/\npriority R%d %d\n", i, i,
+		    i < 99 ? 0 : -1);
 	assert_int_equal(load(buf_text(&b), 0, &rules), 0);
 	mail_init(&m, MAIL);
 	m.in.clock = ticking;
@@ -505,13 +773,60 @@ when_the_time_is_up_no_more_rules_run(void **state)
 	assert_true(result.late);
 	for (const struct rules_hit *h = result.hits; h != NULL; h = h->next)
 		n++;
-	assert_in_range(n, 1, 99);
-	assert_true(rules_info(rules, n - 1, &info));
+	assert_in_range(n, 2, 98);
+	/* The last one was the first to run. */
+	assert_true(rules_info(rules, 99, &info));
 	assert_int_equal(info.tried, 1);
-	assert_true(rules_info(rules, n, &info));
+	assert_true(rules_info(rules, n - 2, &info));
+	assert_int_equal(info.tried, 1);
+	assert_true(rules_info(rules, n - 1, &info));
 	assert_int_equal(info.tried, 0);
 	arena_fini(&m.arena);
 	rules_free(rules);
+	buf_fini(&b);
+}
+
+/* A body has many pieces, and a pattern may take long over each: it is not tried
+ * again after it gave up on one.  And the clock is looked at within a rule that
+ * hits again and again. */
+static void
+the_time_may_be_up_in_the_midst_of_a_rule(void **state)
+{
+	static const struct {
+		const char *rules;
+		bool pieces;
+	} cases[] = {
+	    {"rawbody A /(?:a|aa)+(?:a|a)+[bc]$/", true},
+	    {"header A Subject =~ /a/\ntflags A multiple", false},
+	};
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	buf_str(&b, "Subject: ");
+	for (int i = 0; i < 500; i++)
+		buf_char(&b, 'a');
+	buf_str(&b, "\n\n");
+	for (int i = 0; i < 500; i++)
+		buf_printf(&b, "%0900d\n", 0);
+	for (char *p = strchr(b.data, '0'); p != NULL; p = strchr(p, '0'))
+		*p = 'a';
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct rules_result result;
+		struct rules *rules;
+		struct mail m;
+
+		assert_int_equal(load(cases[i].rules, 0, &rules), 0);
+		mail_init(&m, b.data);
+		m.in.clock = ticking;
+		m.in.deadline_ns = ticking() + 45;
+		assert_int_equal(rules_run(rules, &m.in, &result), 0);
+		assert_int_equal(result.late, !cases[i].pieces);
+		assert_int_equal(result.limited != NULL, cases[i].pieces);
+		if (!cases[i].pieces)
+			assert_in_range(result.hits->value, 32, 499);
+		arena_fini(&m.arena);
+		rules_free(rules);
+	}
 	buf_fini(&b);
 }
 
@@ -573,6 +888,12 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(rules_hit_what_spamassassins_do),
 	    cmocka_unit_test(mistakes_are_told_with_line_and_cure),
+	    cmocka_unit_test(mails_of_many_kinds),
+	    cmocka_unit_test(limits_are_told),
+	    cmocka_unit_test(a_chain_of_metas_has_an_end),
+	    cmocka_unit_test(octet_0_is_no_text),
+	    cmocka_unit_test(settings_and_what_rules_want),
+	    cmocka_unit_test(only_so_much_is_looked_at),
 	    cmocka_unit_test(
 		a_pattern_that_explodes_is_named_and_the_rest_goes_on),
 	    cmocka_unit_test(a_hostile_header_ends),
@@ -580,6 +901,7 @@ main(void)
 	    cmocka_unit_test(when_the_time_is_up_no_more_rules_run),
 	    cmocka_unit_test(a_pattern_that_goes_on_is_cut_and_named),
 	    cmocka_unit_test(long_texts_are_matched_as_in_one_go),
+	    cmocka_unit_test(the_time_may_be_up_in_the_midst_of_a_rule),
 	    cmocka_unit_test(
 		files_include_others_and_directories_are_read_in_order),
 	};
