@@ -353,7 +353,7 @@ facts_are_weighed_anew_and_combined(void **state)
 	done(&s);
 }
 
-/* Each of these is a matter of hours, in header and body. */
+/* Each of these would go on for far longer, in header and body. */
 static void
 what_takes_too_long_ends_with_rule_timeout(void **state)
 {

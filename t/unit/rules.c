@@ -716,7 +716,7 @@ long_texts_are_matched_as_in_one_go(void **state)
 	    "header BEHIND ALL =~ /(?<=aac)d/\n"
 	    "header FIRST Subject =~ /^a+c/\n"
 	    "header INSIDE Subject =~ /(?<!^)^a/\n"
-	    "header AGAIN Subject =~ /\\Gc/\n"
+	    "header AGAIN Subject =~ /x|\\Gc/\n"
 	    "header VERB Subject =~ /a(*COMMIT)c/\n"
 	    "header OFTEN Subject =~ /a{700}/\ntflags OFTEN multiple\n"
 	    "header NONE Subject !~ /c[e]/\n";
