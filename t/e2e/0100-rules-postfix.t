@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The same mail inbound and outbound through Postfix, weighed by a rule file:
 # marked, held, refused; what stands in the queue and in the mailbox, what
-# posternctl says of it, and that a bad rule file leaves the old one in force.
+# posternctl says of it and how often each rule hit, and that a bad rule file
+# leaves the old one in force.
 
 import json
 import os
@@ -23,7 +24,7 @@ score  BOTH 1
 header CLIENT X-Spam-Relays-External =~ /^\\[ ip=192\\.0\\.2\\.1 /
 score  CLIENT 0.5
 '''
-CONF = 'RuleFile @DIR@/local.cf\nSPF no\nDMARC no\nIPRev no\nHELO no\n'
+CONF = 'RuleFile @DIR@/local.cf\nRuleStats @DIR@/stats/rules\nSPF no\nDMARC no\nIPRev no\nHELO no\n'
 HAM = 'From: a@example.com\nSubject: lunch\n\nAt noon?\n'
 SPAM = ('From: a@example.com\nX-Spam-Flag: NO\n'
         'Subject: Cheap pills\n\nBuy now!\n')
@@ -31,10 +32,11 @@ SPAM = ('From: a@example.com\nX-Spam-Flag: NO\n'
 
 def main():
     need_root()
-    plan(24)
+    plan(33)
     with Sink() as sink, \
             Postern(CONF, files={'local.cf': RULES}) as postern, \
             Postfix(sink, milter=postern, users={'bob': 'secret'}) as mta:
+        os.mkdir(os.path.join(postern.dir, 'stats'), 0o700)
         marked(mta, sink, postern)
         held(mta, sink, postern)
         refused(mta, sink, postern)
