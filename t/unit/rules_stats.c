@@ -515,6 +515,57 @@ threads_lose_nothing(void **state)
 	place_fini(&p);
 }
 
+struct racer {
+	pthread_barrier_t *start;
+	const char *path;
+};
+
+static void *
+race(void *arg)
+{
+	const struct racer *r = arg;
+	struct rules *rules = rules_of(two);
+	struct rules_stats *s = rules_stats_new(r->path, rules);
+	struct rules_stats_report rep;
+
+	mail(rules, 1, false);
+	pthread_barrier_wait(r->start);
+	assert_int_equal(rules_stats_flush(s, NOW, &rep, NULL), 0);
+	rules_stats_free(s);
+	rules_free(rules);
+	return NULL;
+}
+
+/* One makes the file, the others find it; so too where a foreign one is in the
+ * way. */
+static void
+who_opens_at_once_gets_the_same_file(void **state)
+{
+	struct rules *rules = rules_of(two);
+
+	(void)state;
+	for (int round = 0; round < 100; round++) {
+		pthread_barrier_t start;
+		pthread_t thread[4];
+		struct racer r = {&start, NULL};
+		struct place p;
+
+		place_init(&p);
+		r.path = p.path;
+		if (round % 2 == 1)
+			overwrite(p.path, 0, "foreign");
+		pthread_barrier_init(&start, NULL, 4);
+		for (int i = 0; i < 4; i++)
+			pthread_create(&thread[i], NULL, race, &r);
+		for (int i = 0; i < 4; i++)
+			pthread_join(thread[i], NULL);
+		pthread_barrier_destroy(&start);
+		assert_int_equal(count_of(&p, rules, "HIT").hits, 4);
+		place_fini(&p);
+	}
+	rules_free(rules);
+}
+
 int
 main(void)
 {
@@ -528,6 +579,7 @@ main(void)
 	    cmocka_unit_test(unsafe_files_are_refused),
 	    cmocka_unit_test(processes_share_a_file),
 	    cmocka_unit_test(threads_lose_nothing),
+	    cmocka_unit_test(who_opens_at_once_gets_the_same_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
