@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unbound.h>
 #include <unistd.h>
@@ -135,6 +136,8 @@ static const char *const options[][2] = {
 static const char *const own_zones[] = {"test.", "invalid.", "onion.",
     "localhost.", "home.arpa.", "127.in-addr.arpa.", LOOPBACK6};
 
+#define OWN_ZONES (sizeof(own_zones) / sizeof(*own_zones))
+
 static int
 refused(struct errmsg *msg_r, const char *what, int rc)
 {
@@ -190,13 +193,35 @@ set_options(const struct unbound *u, struct ub_ctx *ctx, bool validating,
 	return rc == 0 ? 0 : refused(msg_r, "libunbound", rc);
 }
 
+/* Tell it not to, but for what config_file has there.  libunbound has no option
+ * for that, only a line in a file.  False: it did not work. */
+static bool
+disown_zones(struct ub_ctx *ctx)
+{
+	int fd = memfd_create("unbound.conf", MFD_CLOEXEC);
+	char path[40];
+	bool good = fd >= 0;
+
+	for (size_t i = 0; i < OWN_ZONES && good; i++)
+		good = dprintf(fd, "server: local-zone: \"%s\" nodefault\n",
+			   own_zones[i]) > 0;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	good = good && ub_ctx_config(ctx, path) == 0;
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
 /* The first zone that is removed makes libunbound read its anchors. */
 static int
 remove_zones(const struct unbound *u, struct ub_ctx *ctx, bool validating,
     struct errmsg *msg_r)
 {
-	for (size_t i = 0; i < sizeof(own_zones) / sizeof(*own_zones); i++) {
-		int rc = ub_ctx_zone_remove(ctx, own_zones[i]);
+	bool disowned = u->config_file != NULL && disown_zones(ctx);
+
+	for (size_t i = 0; i < (disowned ? 1 : OWN_ZONES); i++) {
+		int rc = ub_ctx_zone_remove(
+		    ctx, disowned ? "none.invalid." : own_zones[i]);
 
 		if (rc != 0 && validating)
 			return errmsg_set(msg_r,

@@ -10,8 +10,8 @@
 #include "lib/err.h"
 
 #define POLL_MS 50 /* while the answers of a self-test are awaited */
-#define SEEN 256   /* names that are remembered */
-#define SHARE_ONE (UINT32_C(1) << 16) /* in `share`: a name; below it, hits */
+#define SEEN 256   /* clients that are remembered */
+#define SHARE_ONE (UINT32_C(1) << 16) /* in `share`: a client; below it, hits */
 
 struct dnsbl_health {
 	atomic_int refs;
@@ -21,7 +21,7 @@ struct dnsbl_health {
 	atomic_uint unanswered; /* in a row */
 	_Atomic uint32_t share;
 	_Atomic uint32_t seen[SEEN]; /* hashes, so that one spammer's thousand
-	    mails are one name */
+	    mails are one client */
 };
 
 struct dnsbl_health *
@@ -94,25 +94,25 @@ hash(const char *name)
 }
 
 static bool
-seen_before(struct dnsbl_health *h, const char *name)
+seen_before(struct dnsbl_health *h, const char *client)
 {
-	uint32_t x = hash(name);
+	uint32_t x = hash(client);
 
 	return atomic_exchange_explicit(
 		   &h->seen[x % SEEN], x, memory_order_relaxed) == x;
 }
 
-/* Has the list more of the last names than it may? */
+/* Has the list more of the last clients than it may? */
 static bool
 count_share(struct dnsbl_health *h, bool hit, long share_max)
 {
 	uint32_t add = SHARE_ONE + (hit ? 1 : 0);
 	uint32_t now = atomic_fetch_add(&h->share, add) + add;
 
-	if (now / SHARE_ONE != DNSBL_SHARE_NAMES)
+	if (now / SHARE_ONE != DNSBL_SHARE_CLIENTS)
 		return false;
 	atomic_store(&h->share, 0);
-	return (long)(now % SHARE_ONE) * 100 > share_max * DNSBL_SHARE_NAMES;
+	return (long)(now % SHARE_ONE) * 100 > share_max * DNSBL_SHARE_CLIENTS;
 }
 
 /* Spamhaus gives them meanings. */
@@ -148,7 +148,7 @@ explain(const struct dnsbl_answer *a, struct errmsg *why_r)
 }
 
 bool
-dnsbl_health_tell(struct dnsbl_health *h, const char *name,
+dnsbl_health_tell(struct dnsbl_health *h, const char *client,
     const struct dnsbl_answer *a, bool hit, long share_max, int64_t now_ms,
     struct errmsg *why_r)
 {
@@ -161,11 +161,11 @@ dnsbl_health_tell(struct dnsbl_health *h, const char *name,
 		       switch_off(h, now_ms + DNSBL_TEST_AGAIN_MS);
 	}
 	atomic_store(&h->unanswered, 0);
-	if (share_max >= 100 || seen_before(h, name) ||
+	if (share_max >= 100 || seen_before(h, client) ||
 	    !count_share(h, hit, share_max))
 		return false;
-	errmsg_set(why_r, "it lists more than %ld %% of %d", share_max,
-	    DNSBL_SHARE_NAMES);
+	errmsg_set(why_r, "it lists more than %ld %% of %d clients", share_max,
+	    DNSBL_SHARE_CLIENTS);
 	return switch_off(h, now_ms + DNSBL_TEST_EVERY_MS);
 }
 

@@ -25,7 +25,7 @@ struct errmsg;
 #define DNSBL_TEST_EVERY_MS 3600000 /* from one self-test to the next */
 #define DNSBL_TEST_AGAIN_MS 300000  /* to the next when nobody answered */
 #define DNSBL_TEST_MAX_MS 30000	    /* for its answers to come */
-#define DNSBL_SHARE_NAMES 128	    /* different names that a share is of */
+#define DNSBL_SHARE_CLIENTS 128	    /* different clients that a share is of */
 #define DNSBL_UNANSWERED_MAX 10	    /* in a row */
 
 enum dnsbl_state {
@@ -44,12 +44,12 @@ void dnsbl_health_unref(struct dnsbl_health *h); /* NULL is fine */
 enum dnsbl_state dnsbl_health_state(const struct dnsbl_health *h);
 
 /*
- * Tell what came of a question: `hit` when the answer has a code that counts.
- * It switches the list off if it shows that it does not work; a hit for more
- * than share_max per cent of the names is one way (100: never).  True: it was
+ * Tell what came of a question for a client: `hit` when the answer has a code
+ * that counts.  It switches the list off if it shows that it does not work; a
+ * hit for more than share_max per cent of the clients is one way (100: never).  True: it was
  * on until now, and *why_r says why it is no longer.
  */
-bool dnsbl_health_tell(struct dnsbl_health *h, const char *name,
+bool dnsbl_health_tell(struct dnsbl_health *h, const char *client,
     const struct dnsbl_answer *a, bool hit, long share_max, int64_t now_ms,
     struct errmsg *why_r);
 

@@ -148,6 +148,12 @@ helo_new(const struct dns *d, const char *helo, const struct sockaddr *client)
 	h->dns = d;
 	arena_init(&h->arena);
 	h->has_client = helo_sockaddr(client, h->client);
+	/* Its first block has room for the name: otherwise that would be
+	 * invalid for want of memory. */
+	if (arena_alloc(&h->arena, 1) == NULL) {
+		free(h);
+		return NULL;
+	}
 	parse(h, helo);
 	if (d == NULL || h->result.form != HELO_NAME || !h->has_client)
 		return h;

@@ -316,9 +316,12 @@ message_new(struct session *s, const char *sender, const char *const *params)
 }
 
 static struct verdict
-out_of_memory(const struct session *s)
+out_of_memory(struct session *s)
 {
-	struct verdict v = settle(
+	struct verdict v;
+
+	s->current = STAGES_MAX; /* no stage speaks here */
+	v = settle(
 	    s, verdict_error(VERDICT_E_INTERNAL, "no memory"), "postern");
 
 	/* What is not known in full can't be held. */
@@ -344,6 +347,15 @@ chain_mail(
 	return s->msg->verdict;
 }
 
+/* What could not be told to a recipient's face concerns the message. */
+static struct verdict
+refuse_rcpt(struct session *s, struct verdict v)
+{
+	if (!(chain_answers(s->snap) & HOOK_BIT(HOOK_RCPT)))
+		s->msg->verdict = v;
+	return v;
+}
+
 struct verdict
 chain_rcpt(struct session *s, const char *addr)
 {
@@ -356,13 +368,13 @@ chain_rcpt(struct session *s, const char *addr)
 		return m == NULL ? verdict_none : m->verdict;
 	r = arena_alloc(&m->arena, sizeof(*r));
 	if (r == NULL || (r->addr = bare_address(&m->arena, addr)) == NULL)
-		return out_of_memory(s);
-	r->spared = is_postmaster(r->addr);
+		return refuse_rcpt(s, out_of_memory(s));
+	r->spared = m->direction == DIRECTION_INBOUND && is_postmaster(r->addr);
 	c.r = r;
 	v = walk(&c);
 	r->refused = verdict_refuses(&v);
 	if (r->refused)
-		m->refusal = v;
+		m->refusal = refuse_rcpt(s, v);
 	if (m->last_rcpt == NULL)
 		m->rcpts = r;
 	else
@@ -619,6 +631,23 @@ chain_holds(const struct snapshot *snap)
 	/* On-... may say quarantine for any check. */
 	for (size_t i = 0; i < VERDICT_E_COUNT; i++) {
 		if (snap->on_error[i] == VERDICT_QUARANTINE)
+			return true;
+	}
+	return false;
+}
+
+bool
+chain_defines(const struct snapshot *snap, const char *symbol)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		const char *const *name = stages[i]->symbols;
+
+		while (name != NULL && *name != NULL) {
+			if (strcmp(*name++, symbol) == 0)
+				return true;
+		}
+		if (stages[i]->defines != NULL && snap->state[i] != NULL &&
+		    stages[i]->defines(snap->state[i], symbol))
 			return true;
 	}
 	return false;

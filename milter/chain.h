@@ -108,6 +108,10 @@ struct stage {
 	 */
 	bool check;
 	const char *xcode; /* of a refusal for its symbols; NULL: 5.7.1 */
+	/* Every symbol that it may find, NULL-ended; NULL: none.  And is it one
+	 * that the configuration made up?  Not asked where state is NULL. */
+	const char *const *symbols;
+	bool (*defines)(const void *state, const char *symbol);
 	/*
 	 * The two hooks by which a check that can refuse before the end is
 	 * asked; who has a judge hook can be named in RefuseAt, by its name.
@@ -188,6 +192,8 @@ unsigned chain_answers(const struct snapshot *snap); /* HOOK_BIT()s */
 unsigned chain_edits(const struct snapshot *snap);   /* EDIT_BIT()s */
 unsigned chain_needs(const struct snapshot *snap);   /* NEED_ */
 bool chain_holds(const struct snapshot *snap);
+/* May a stage ever find a symbol of that name? */
+bool chain_defines(const struct snapshot *snap, const char *symbol);
 /* What the stages' macros hooks say, in a row. */
 void chain_macros(const struct snapshot *snap, struct buf *names_r);
 

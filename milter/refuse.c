@@ -9,6 +9,7 @@
 #include "chain.h"
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
+#include "log.h"
 #include "options.h"
 #include "snapshot.h"
 
@@ -218,6 +219,28 @@ refuse_load(struct snapshot *snap, struct errmsg *msg_r)
 	rc = take_items(
 	    conf_str(snap->conf, "RefuseAt"), snap->refuse_at, msg_r);
 	return rc != 0 ? rc : load_symbols(snap, msg_r);
+}
+
+static int
+warn_of(const struct dataset_entry *e, void *arg)
+{
+	const struct snapshot *snap = arg;
+
+	/* A name with a star stands for several. */
+	if (strchr(e->key, '*') == NULL && !chain_defines(snap, e->key))
+		log_line(LOG_WARNING,
+		    "%s: Refuse: %s: no check, DNSBL section or rule has that "
+		    "symbol, so nothing is refused for it",
+		    conf_where(snap->conf, "Refuse"), e->key);
+	return 0;
+}
+
+void
+refuse_warn(const struct snapshot *snap)
+{
+	/* Walking an LMDB could take long. */
+	if (snap->refuse != NULL && dataset_type(snap->refuse) != DATASET_MDB)
+		dataset_walk(snap->refuse, warn_of, (void *)snap);
 }
 
 /* The entry's strings may die with it: the message gets its own. */

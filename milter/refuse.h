@@ -22,6 +22,9 @@ extern const struct conf_option options_refuse[];
 /* Set snap->refuse and snap->refuse_at.  0, or a negative ERR_ and *msg_r. */
 int refuse_load(struct snapshot *snap, struct errmsg *msg_r);
 
+/* When all stages are loaded: warn of symbols in Refuse that nobody finds. */
+void refuse_warn(const struct snapshot *snap);
+
 /*
  * What a stage says when one of the symbols from `first` on, which it has just
  * found, is among those that refuse: a verdict, or none.

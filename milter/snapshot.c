@@ -99,6 +99,7 @@ snapshot_load(const char *path, bool offline, const struct snapshot *old,
 		snapshot_unref(snap);
 		return rc;
 	}
+	refuse_warn(snap);
 	*snap_r = snap;
 	return 0;
 }

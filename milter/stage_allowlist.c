@@ -102,8 +102,11 @@ rcpt(struct message *m, struct rcpt *r)
 {
 	const struct lists *l = message_state(m);
 	struct dataset_entry e;
-	int rc = is_in(accesslist_rcpt(l->list, r->addr, &e), &e);
+	int rc;
 
+	if (m->direction != DIRECTION_INBOUND)
+		return verdict_none;
+	rc = is_in(accesslist_rcpt(l->list, r->addr, &e), &e);
 	r->spared = r->spared || rc > 0;
 	return rc < 0 ? unreadable(rc) : verdict_none;
 }
@@ -216,8 +219,12 @@ eom(struct message *m)
 	    : unreadable(ERR_NOMEM);
 }
 
+static const char *const symbol_names[] = {
+    "USER_IN_WELCOMELIST", NULL};
+
 const struct stage stage_allowlist = {
     .name = "allowlist",
+    .symbols = symbol_names,
     .options = options,
     .load = load,
     .unload = lists_unload,

@@ -170,7 +170,7 @@ say_spf(struct authres *ar, const struct message *m, const struct spf_result *r)
 	if (r->scope == SPF_MFROM)
 		authres_property(ar, "smtp", "mailfrom",
 		    m->sender[0] != '\0' ? m->sender : r->domain);
-	else
+	else if (r->domain[0] != '\0') /* HELO may not have been said */
 		authres_property(ar, "smtp", "helo", r->domain);
 }
 
@@ -260,7 +260,7 @@ eom(struct message *m)
 	authres_begin(&ar, &b, own_id(st, m),
 	    st->with_job ? m->queue_id : NULL, message_is_utf8(m));
 	say_spf(&ar, m, m->spf);
-	if (m->spf_helo != m->spf)
+	if (m->spf_helo != m->spf && m->spf_helo->domain[0] != '\0')
 		say_spf(&ar, m, m->spf_helo);
 	say_dkim(&ar, m->dkim, st->no_b);
 	say_dmarc(&ar, m->dmarc);

@@ -143,8 +143,12 @@ eom(struct message *m)
 	return block(m, AUTHOR, &e);
 }
 
+static const char *const symbol_names[] = {
+    "USER_IN_BLOCKLIST", NULL};
+
 const struct stage stage_blocklist = {
     .name = "blocklist",
+    .symbols = symbol_names,
     .check = true,
     .answers = HOOK_BIT(HOOK_RCPT),
     .options = options,

@@ -175,11 +175,17 @@ mail(struct message *m)
 	    m->why == NULL ? DIRECTION_INBOUND : DIRECTION_OUTBOUND;
 	if (m->why == NULL)
 		m->why = "default";
+	else if (message_symbol(m, "OUTBOUND", 0) != 0)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	return verdict_none;
 }
 
+static const char *const symbol_names[] = {
+    "OUTBOUND", NULL};
+
 const struct stage stage_direction = {
     .name = "direction",
+    .symbols = symbol_names,
     .options = options,
     .load = load,
     .unload = unload,

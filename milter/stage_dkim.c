@@ -320,7 +320,7 @@ note(struct message *m)
 	buf_fini(&b);
 }
 
-/* Why nothing passed, as who must act by it sees it.  A key in test mode counts
+/* Why nothing passed, as who must act by it sees it.  Keys in test mode count
  * for nothing (RFC 6376 section 3.6.1). */
 static enum dkim_cause
 cause(const struct dkim_verdicts *v)
@@ -414,8 +414,13 @@ finish(struct message *m, const struct verdict *outcome)
 		dkim_verify_free(job->verify);
 }
 
+static const char *const symbol_names[] = {
+    "DKIM_SIGNED", "DKIM_VALID", "DKIM_VALID_AU", "DKIM_VALID_EF",
+    "DKIM_INVALID", NULL};
+
 const struct stage stage_dkim = {
     .name = "dkim",
+    .symbols = symbol_names,
     .check = true,
     .needs = NEED_EXACT_HEADERS,
     .holds = true,

@@ -408,7 +408,8 @@ symbol(struct message *m, const struct dmarc_result *r)
 	case DMARC_TEMPERROR:
 		return message_symbol(m, "DMARC_TEMPERROR", 0.0);
 	case DMARC_PERMERROR:
-		return message_symbol(m, "DMARC_PERMERROR", 1.0);
+		/* The fault of From that it tells of has a score already. */
+		return message_symbol(m, "DMARC_PERMERROR", 0.0);
 	default:
 		break;
 	}
@@ -509,8 +510,13 @@ finish(struct message *m, const struct verdict *outcome)
 		dmarc_drop(job->dmarc);
 }
 
+static const char *const symbol_names[] = {
+    "DMARC_PASS", "DMARC_MISSING", "DMARC_TEMPERROR", "DMARC_PERMERROR",
+    "DMARC_EXCUSED", "DMARC_NONE", "DMARC_QUAR", "DMARC_REJECT", NULL};
+
 const struct stage stage_dmarc = {
     .name = "dmarc",
+    .symbols = symbol_names,
     .check = true,
     .holds = true,
     .options = options,

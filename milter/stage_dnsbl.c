@@ -13,6 +13,8 @@
  * lost to its sender, one that it did not mark is one of many.  A failure of a
  * list is never a failure of the mail: On-DNSError has no part in it.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -470,15 +472,31 @@ collect(struct message *m, struct question *q)
 	    &q->answer);
 }
 
+/* Whom a share counts once: otherwise one client could show as many listed
+ * domains as it takes, or addresses of its /64, to have the list switched off. */
+static const char *
+client_net(const struct session *s, char text[INET6_ADDRSTRLEN])
+{
+	struct in6_addr net;
+
+	if (s->client.ss_family != AF_INET6)
+		return s->client_ip;
+	net = ((const struct sockaddr_in6 *)&s->client)->sin6_addr;
+	memset(net.s6_addr + 8, 0, 8);
+	inet_ntop(AF_INET6, &net, text, INET6_ADDRSTRLEN);
+	return text;
+}
+
 /* What an answer tells about the list itself. */
 static void
 tell(const struct message *m, const struct question *q)
 {
+	char text[INET6_ADDRSTRLEN];
 	struct errmsg why;
 
 	if (q->answer.status != DNSBL_NOT_ASKED && !m->session->snap->offline &&
-	    dnsbl_health_tell(q->list->health, q->name, &q->answer, q->hit,
-		q->list->share_max, now_ms(), &why))
+	    dnsbl_health_tell(q->list->health, client_net(m->session, text),
+		&q->answer, q->hit, q->list->share_max, now_ms(), &why))
 		say_off(q->list, &why);
 }
 
@@ -579,8 +597,26 @@ finish(struct message *m, const struct verdict *outcome)
 		dns_drop(m->session->snap->dns, q->query);
 }
 
+static bool
+defines(const void *state, const char *symbol)
+{
+	const struct state *st = state;
+
+	for (size_t i = 0; i < st->conf.count; i++) {
+		const struct dnsbl_section *s = &st->conf.sections[i];
+
+		for (size_t j = 0; j < DNSBL_ASK_COUNT; j++) {
+			if (s->symbols[j] != NULL &&
+			    strcmp(s->symbols[j], symbol) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
 const struct stage stage_dnsbl = {
     .name = "dnsbl",
+    .defines = defines,
     .check = true,
     .holds = true,
     .options = dnsbl_conf_options,

@@ -180,8 +180,12 @@ eom(struct message *m)
 	return verdict_none;
 }
 
+static const char *const symbol_names[] = {
+    "MISSING_FROM", "MULTIPLE_FROM", "FROM_INVALID", "DUP_SUSP_HDR", NULL};
+
 const struct stage stage_header = {
     .name = "header",
+    .symbols = symbol_names,
     .check = true,
     .xcode = XCODE_FORM,
     .holds = true,

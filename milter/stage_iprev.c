@@ -95,7 +95,8 @@ const struct stage stage_iprev = {
 static struct verdict
 rdns_judge(struct message *m)
 {
-	/* RDNS_NONE is SpamAssassin's, and so is its score. */
+	/* RDNS_NONE is SpamAssassin's, with the lowest of its four scores: many
+	 * small servers have no name. */
 	static const struct {
 		const char *symbol;
 		double score;
@@ -118,8 +119,12 @@ rdns_judge(struct message *m)
 	return verdict_none;
 }
 
+static const char *const symbol_names[] = {
+    "RDNS_PASS", "RDNS_FAIL", "RDNS_TEMPERROR", "RDNS_NONE", NULL};
+
 const struct stage stage_rdns = {
     .name = "rdns",
+    .symbols = symbol_names,
     .check = true,
     .xcode = "5.7.25", /* RFC 7372 section 3.3 */
     .load = load,

@@ -17,6 +17,7 @@
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
+#include "lib/idna.h"
 #include "log.h"
 #include "options.h"
 #include "snapshot.h"
@@ -135,10 +136,11 @@ login_owns(const struct state *st, const char *login, const char *key)
 /* The login as it was said, and with the realm that QuotaRealm gives it, is one
  * and the same; one without a name owns nothing. */
 static int
-owns(const struct state *st, const struct message *m, const struct addr *a)
+owns_as(const struct state *st, const struct message *m, const char *local,
+    const char *domain)
 {
 	char key[ADDRESS_SIZE];
-	int n = snprintf(key, sizeof(key), "%s@%s", a->local, a->domain), rc;
+	int n = snprintf(key, sizeof(key), "%s@%s", local, domain), rc;
 
 	/* What is longer than any address is nobody's. */
 	if (n < 0 || (size_t)n >= sizeof(key) || m->login == NULL)
@@ -147,6 +149,18 @@ owns(const struct state *st, const struct message *m, const struct addr *a)
 	return rc != 0 || m->account == NULL
 	    ? rc
 	    : login_owns(st, m->account, key);
+}
+
+/* A domain of U-labels is the login's by its A-labels, too. */
+static int
+owns(const struct state *st, struct message *m, const struct addr *a)
+{
+	const char *alabels = idna_alabels(&m->arena, a->domain);
+	int rc = owns_as(st, m, a->local, a->domain);
+
+	return rc != 0 || alabels == NULL || alabels == a->domain
+	    ? rc
+	    : owns_as(st, m, a->local, alabels);
 }
 
 /* Does the field name an author: From, or one of SenderHeaders? */
@@ -225,6 +239,8 @@ eoh(struct message *m)
 	if (rc > 0)
 		return verdict_none;
 	m->from_denied = true;
+	if (rc == 0 && message_symbol(m, "FROM_NOT_OWNED", 0) != 0)
+		rc = ERR_NOMEM;
 	if (rc < 0)
 		return verdict_error(VERDICT_E_INTERNAL,
 		    rc == ERR_NOMEM ? "no memory"
@@ -244,8 +260,12 @@ eoh(struct message *m)
 	    "The From address does not belong to your account");
 }
 
+static const char *const symbol_names[] = {
+    "FROM_NOT_OWNED", NULL};
+
 const struct stage stage_login = {
     .name = "login",
+    .symbols = symbol_names,
     .options = options,
     .load = load,
     .unload = unload,

@@ -444,7 +444,9 @@ mark(const struct state *st, struct message *m, double sum)
 
 	if (st->rules != NULL)
 		mark.tag = rules_settings(st->rules)->subject_tag;
-	if (inbound)
+	/* Outbound mail is left as it is, but where it is marked there is to be
+	 * one mark. */
+	if (inbound || mark.spam)
 		rc = spam_fields_remove(m, &removed);
 	if (removed > 0)
 		message_note(m, "spam_removed", "%u", removed);
@@ -527,8 +529,25 @@ eom(struct message *m)
 	return decide(st, m, sum);
 }
 
+/* What never weighs by itself is no symbol: `__` rules, those that are off. */
+static bool
+defines(const void *state, const char *symbol)
+{
+	const struct state *st = state;
+	struct rules_info info;
+
+	for (size_t i = 0; st->rules != NULL && rules_info(st->rules, i, &info);
+	     i++) {
+		if (info.runs && strncmp(symbol, "__", 2) != 0 &&
+		    strcmp(info.name, symbol) == 0)
+			return true;
+	}
+	return false;
+}
+
 const struct stage stage_rules = {
     .name = "rules",
+    .defines = defines,
     .check = true,
     .needs = NEED_EXACT_HEADERS,
     .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_CHANGE) |

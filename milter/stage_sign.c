@@ -16,6 +16,7 @@
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_sign.h"
 #include "lib/err.h"
+#include "lib/idna.h"
 #include "log.h"
 #include "options.h"
 #include "signing.h"
@@ -407,9 +408,10 @@ report_external(
 
 /* Is this mail not to be signed?  Then *why_r says why. */
 static int
-is_left_alone(const struct state *st, const struct message *m,
+is_left_alone(const struct state *st, struct message *m,
     const struct addr *author, const char **why_r)
 {
+	const char *alabels = idna_alabels(&m->arena, author->domain);
 	int rc;
 
 	*why_r = "SenderLogins";
@@ -417,6 +419,8 @@ is_left_alone(const struct state *st, const struct message *m,
 		return 1;
 	*why_r = "ExemptDomains";
 	rc = dataset_has(st->exempt, author->domain);
+	if (rc == 0 && alabels != NULL && alabels != author->domain)
+		rc = dataset_has(st->exempt, alabels);
 	if (rc != 0)
 		return rc;
 	*why_r = "DontSignMailTo";

@@ -243,8 +243,16 @@ finish(struct message *m, const struct verdict *outcome)
 	spf_drop(*message_slot(m));
 }
 
+static const char *const symbol_names[] = {
+    "SPF_NONE", "SPF_NEUTRAL", "SPF_PASS", "SPF_FAIL", "SPF_SOFTFAIL",
+    "T_SPF_TEMPERROR", "T_SPF_PERMERROR", "SPF_HELO_NONE", "SPF_HELO_NEUTRAL",
+    "SPF_HELO_PASS", "SPF_HELO_FAIL", "SPF_HELO_SOFTFAIL",
+    "T_SPF_HELO_TEMPERROR", "T_SPF_HELO_PERMERROR", "SPF_PLUS_ALL",
+    "SPF_BROAD", NULL};
+
 const struct stage stage_spf = {
     .name = "spf",
+    .symbols = symbol_names,
     .check = true,
     .xcode = "5.7.23", /* RFC 7372 section 3.2 */
     .edits = EDIT_BIT(EDIT_INSERT),

@@ -236,12 +236,19 @@ take_algorithm(struct work *w)
 		w->f->type = DKIM_KEY_RSA;
 	else if (strcmp(a, "ed25519-sha256") == 0)
 		w->f->type = DKIM_KEY_ED25519;
-	else if (strcmp(a, "rsa-sha1") == 0)
-		/* RFC 8301 section 3.1: permanently failed evaluation */
-		dkim_field_fault(w->f, DKIM_STATUS_PERMERROR, DKIM_CAUSE_WEAK,
-		    "rsa-sha1 is not accepted any more");
-	else
+	else if (strcmp(a, "rsa-sha1") != 0)
 		malformed(w, "the signature's algorithm is unknown");
+}
+
+/* RFC 8301 section 3.1 */
+static void
+refuse_weak(struct work *w)
+{
+	const char *a = w->f->verdict.algorithm;
+
+	if (a != NULL && strcmp(a, "rsa-sha1") == 0)
+		dkim_field_fault(w->f, DKIM_STATUS_POLICY, DKIM_CAUSE_WEAK,
+		    "rsa-sha1 is not accepted any more");
 }
 
 static bool
@@ -367,12 +374,12 @@ take_times(struct work *w)
 	if (t != NULL && x != NULL && until <= at)
 		malformed(w, "the signature expires before it was made");
 	else if (t != NULL && at > now + drift)
-		dkim_field_fault(w->f, DKIM_STATUS_PERMERROR,
-		    DKIM_CAUSE_EXPIRED, "the signature is from the future");
+		dkim_field_fault(w->f, DKIM_STATUS_POLICY, DKIM_CAUSE_EXPIRED,
+		    "the signature is from the future");
 	else if (x != NULL && until < UINT64_MAX - drift &&
 	    until + drift < now)
-		dkim_field_fault(w->f, DKIM_STATUS_PERMERROR,
-		    DKIM_CAUSE_EXPIRED, "the signature has expired");
+		dkim_field_fault(w->f, DKIM_STATUS_POLICY, DKIM_CAUSE_EXPIRED,
+		    "the signature has expired");
 }
 
 static void
@@ -492,6 +499,7 @@ dkim_field_read(struct arena *a, const struct hdr *h,
 	take_rest(&w);
 	take_body_hash(&w);
 	take_signature(&w);
+	refuse_weak(&w);
 	find_b(&w, h);
 	f_r->plain = f_r->verdict.reason == NULL && b_is_plain(&w.tags);
 	for (size_t i = 0; i < h->value_len; i++)

@@ -37,7 +37,8 @@ enum dkim_status {
 	DKIM_STATUS_NONE,      /* not signed; only of a message as a whole */
 	DKIM_STATUS_PASS,
 	DKIM_STATUS_FAIL,      /* read, and not of this message or key */
-	DKIM_STATUS_POLICY,    /* verifies, but is not good enough */
+	DKIM_STATUS_POLICY,    /* verifies, or is too weak or too old to try,
+	    and is not good enough */
 	DKIM_STATUS_NEUTRAL,   /* was not looked at */
 	DKIM_STATUS_TEMPERROR, /* the key can't be had at the moment */
 	DKIM_STATUS_PERMERROR, /* signature or key can't be used */
@@ -59,6 +60,7 @@ enum dkim_cause {
 	DKIM_CAUSE_FIELDS,    /* a field is there too often, or not signed */
 	DKIM_CAUSE_LINES,     /* the body has a CR or LF that ends no line */
 	DKIM_CAUSE_UNTRUSTED, /* the signer, or the key; said by others */
+	DKIM_CAUSE_TESTING,   /* the key says that it is in test mode */
 	DKIM_CAUSE_LIMIT,     /* a limit above, or policy's */
 	DKIM_CAUSE_INTERNAL,  /* no memory, or no cryptography */
 };
@@ -91,7 +93,8 @@ struct dkim_verdicts {
 
 /* "pass", "fail" ... */
 const char *dkim_status_word(enum dkim_status status);
-/* The best result there is, for a summary; DKIM_STATUS_NONE: not signed. */
+/* The best result there is; DKIM_STATUS_NONE: not signed, or by keys in test
+ * mode only, which must make no difference (RFC 6376 section 3.6.1). */
 enum dkim_status dkim_verdicts_best(const struct dkim_verdicts *v);
 
 /* What is shared: the header engine and keys in recent use. */

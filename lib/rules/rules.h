@@ -163,7 +163,8 @@ struct rules_result {
 	double score;           /* the sum, sub-rules and facts not in it */
 	const char *const *limited; /* names of rules that ran into a limit,
 	                               NULL-ended; NULL: none */
-	bool late; /* the deadline passed, not all rules were run */
+	bool late; /* the deadline passed, not all rules were run; one that was
+	              under way then is among the limited */
 };
 
 /* 0, or ERR_NOMEM. */

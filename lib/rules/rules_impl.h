@@ -15,6 +15,7 @@
 #include "lib/rules/rules_list.h"
 #include "lib/rules/rules_pattern.h"
 #include "lib/rules/rules_view.h"
+#include "lib/text/mime.h"
 
 #define RULES_VERSION 4.000001 /* the SpamAssassin that this is read like */
 #define RULES_NAME_MAX 100
@@ -260,6 +261,8 @@ struct run {
 	struct rules_text *matched;  /* of each rule */
 	struct pattern_match *match; /* what matching needs */
 	struct mime *mime;           /* NULL: not made yet */
+	struct grams *grams[MIME_VIEWS]; /* of its texts; NULL: likewise */
+	bool late;                   /* the time was up within a rule */
 	int rc;                      /* ERR_NOMEM sticks */
 };
 

@@ -465,9 +465,15 @@ literals_free(struct literals *l)
 void
 grams_make(struct grams *g, const char *text, size_t len)
 {
+	memset(g->bits, 0, sizeof(g->bits));
+	grams_add(g, text, len);
+}
+
+void
+grams_add(struct grams *g, const char *text, size_t len)
+{
 	unsigned char three[GRAM] = {0};
 
-	memset(g->bits, 0, sizeof(g->bits));
 	for (size_t i = 0; i < len; i++) {
 		uint16_t bit;
 

@@ -28,6 +28,8 @@ struct literals *literals_new(const char *pattern, size_t len, bool extended);
 void literals_free(struct literals *l);
 
 void grams_make(struct grams *g, const char *text, size_t len);
+/* One more text: a pattern that may match either may match the two. */
+void grams_add(struct grams *g, const char *text, size_t len);
 /* false: a pattern with these letters can't match the text. */
 bool grams_may(const struct grams *g, const struct literals *l);
 

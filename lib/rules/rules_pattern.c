@@ -17,12 +17,16 @@
 struct pattern {
 	pcre2_code *code;
 	struct literals *literals;
+	bool anchored; /* it is tried at one place only, or knows where that is */
 };
 
 struct pattern_match {
 	pcre2_match_data *data;
 	pcre2_match_context *context;
 	pcre2_jit_stack *stack; /* NULL: not needed so far */
+	int64_t (*clock)(void); /* NULL: no deadline */
+	int64_t deadline_ns;
+	size_t places; /* since the clock was looked at */
 };
 
 /* -- taking apart -- */
@@ -151,13 +155,25 @@ mistake_text(struct arena *a, int code, size_t at)
 	    a, "%s, at octet %zu of the pattern", (char *)words, at + 1);
 }
 
+/* \G is where the search began, which must not move. */
+static bool
+is_anchored(const pcre2_code *code, const struct pattern_source *source)
+{
+	uint32_t options = 0;
+
+	pcre2_pattern_info(code, PCRE2_INFO_ALLOPTIONS, &options);
+	return (options & PCRE2_ANCHORED) != 0 ||
+	    memmem(source->body, source->len, "\\G", 2) != NULL;
+}
+
 struct pattern *
 pattern_new(const struct pattern_source *source, struct arena *a,
     const char **mistake_r)
 {
 	/* A pattern can't switch itself to characters: text is octets. */
 	uint32_t options =
-	    source->options | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP;
+	    source->options | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP |
+	    PCRE2_USE_OFFSET_LIMIT;
 	struct pattern *p = calloc(1, sizeof(*p));
 	PCRE2_SIZE at = 0;
 	int code = 0;
@@ -174,6 +190,7 @@ pattern_new(const struct pattern_source *source, struct arena *a,
 	}
 	/* Where there is no JIT, the interpreter does it. */
 	pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE);
+	p->anchored = is_anchored(p->code, source);
 	p->literals = literals_new(source->body, source->len,
 	    (source->options & PCRE2_EXTENDED) != 0);
 	return p;
@@ -241,18 +258,62 @@ enlarge(struct pattern_match *m)
 	return true;
 }
 
+void
+pattern_match_until(
+    struct pattern_match *m, int64_t (*clock)(void), int64_t deadline_ns)
+{
+	m->clock = clock;
+	m->deadline_ns = deadline_ns;
+}
+
+static bool
+is_late(struct pattern_match *m, size_t places)
+{
+	m->places += places;
+	if (m->clock == NULL || m->places < PATTERN_PLACES)
+		return false;
+	m->places = 0;
+	return m->clock() >= m->deadline_ns;
+}
+
+/* A match that begins at one of so many places from `at` on. */
+static int
+find_among(const struct pattern *p, struct pattern_match *m, const char *text,
+    size_t len, size_t at, size_t places, uint32_t options)
+{
+	int rc;
+
+	pcre2_set_offset_limit(m->context,
+	    places > len - at ? PCRE2_UNSET : at + places - 1);
+	do {
+		rc = pcre2_match(p->code, (PCRE2_SPTR)text, len, at, options,
+		    m->data, m->context);
+	} while (rc == PCRE2_ERROR_JIT_STACKLIMIT && enlarge(m));
+	return rc;
+}
+
 enum pattern_outcome
 pattern_find(const struct pattern *p, struct pattern_match *m, const char *text,
     size_t len, size_t at, bool after_empty, size_t *begin_r, size_t *end_r)
 {
 	uint32_t options = after_empty ? PCRE2_NOTEMPTY_ATSTART : 0;
 	const PCRE2_SIZE *where;
-	int rc;
+	bool last = false;
+	int rc = PCRE2_ERROR_NOMATCH;
 
-	do {
-		rc = pcre2_match(p->code, (PCRE2_SPTR)text, len, at, options,
-		    m->data, m->context);
-	} while (rc == PCRE2_ERROR_JIT_STACKLIMIT && enlarge(m));
+	while (rc == PCRE2_ERROR_NOMATCH && !last) {
+		size_t places = len - at + 1;
+
+		last = m->clock == NULL || p->anchored ||
+		    places <= PATTERN_PLACES;
+		if (!last)
+			places = PATTERN_PLACES;
+		rc = find_among(p, m, text, len, at, places, options);
+		if (rc == PCRE2_ERROR_NOMATCH && is_late(m, places))
+			return PATTERN_LATE;
+		at += places;
+		options = 0;
+	}
 	if (rc >= 0) {
 		where = pcre2_get_ovector_pointer(m->data);
 		*begin_r = where[0];

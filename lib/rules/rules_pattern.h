@@ -20,6 +20,9 @@ struct pattern_match;
 #define PATTERN_MATCH_LIMIT 500000
 #define PATTERN_HEAP_LIMIT 4096 /* KiB */
 #define PATTERN_DEPTH_LIMIT 10000
+/* The limit holds for each place of a text that a match may begin at.  After so
+ * many places the clock is looked at. */
+#define PATTERN_PLACES 1024
 
 /* A pattern as it was written, taken apart. */
 struct pattern_source {
@@ -42,12 +45,16 @@ enum pattern_outcome {
 	PATTERN_NO,
 	PATTERN_HIT,
 	PATTERN_LIMIT, /* gave up */
+	PATTERN_LATE,  /* the deadline passed meanwhile */
 	PATTERN_NOMEM,
 };
 
 /* What matching needs, for one thread; NULL: no memory. */
 struct pattern_match *pattern_match_new(void);
 void pattern_match_free(struct pattern_match *m);
+/* Give up when that clock says so. */
+void pattern_match_until(
+    struct pattern_match *m, int64_t (*clock)(void), int64_t deadline_ns);
 
 /*
  * The first match from `at` on; *begin_r and *end_r when there is one.

@@ -65,7 +65,8 @@ match_text(struct run *run, struct finding *f, struct rules_text text)
 
 		if (o == PATTERN_NOMEM)
 			run->rc = ERR_NOMEM;
-		f->limited |= o == PATTERN_LIMIT;
+		f->limited |= o == PATTERN_LIMIT || o == PATTERN_LATE;
+		run->late |= o == PATTERN_LATE;
 		if (o != PATTERN_HIT)
 			return;
 		if (f->hits++ == 0)
@@ -127,29 +128,59 @@ run_header(struct run *run, struct finding *f)
 
 /* -- body, rawbody, full, uri -- */
 
+/* NULL: no memory. */
+static const struct text_view *
+body_view(struct run *run, enum mime_view_kind kind)
+{
+	const struct rules_input *in = run->in;
+	const struct mime_env env = {.tlds = in->tlds};
+
+	if (run->mime == NULL)
+		run->mime = mime_new(
+		    in->arena, in->headers, in->body, in->body_len, &env);
+	return run->mime == NULL ? NULL : mime_view(run->mime, kind);
+}
+
+/* Can the pattern match any of these? */
+static bool
+may_match_view(struct run *run, const struct rule *rule,
+    enum mime_view_kind kind, const struct text_view *t)
+{
+	const struct literals *l = pattern_literals(rule->pattern);
+	struct grams *g = run->grams[kind];
+
+	if (l == NULL)
+		return true;
+	if (g == NULL) {
+		run->grams[kind] = g = arena_alloc(run->in->arena, sizeof(*g));
+		if (g == NULL)
+			return true;
+		grams_make(g, "", 0);
+		for (size_t i = 0; i < t->count; i++)
+			grams_add(g, t->pieces[i].text, t->pieces[i].len);
+	}
+	return grams_may(g, l);
+}
+
 static void
 run_pieces(struct run *run, struct finding *f, enum mime_view_kind kind,
     size_t from)
 {
-	const struct rules_input *in = run->in;
-	const struct mime_env env = {.tlds = in->tlds};
 	bool multiple = f->rule->flags & RULE_MULTIPLE;
-	const struct text_view *t = NULL;
+	const struct text_view *t;
 
-	if (in->body == NULL)
+	if (run->in->body == NULL)
 		return;
-	if (run->mime == NULL)
-		run->mime = mime_new(
-		    in->arena, in->headers, in->body, in->body_len, &env);
-	if (run->mime != NULL)
-		t = mime_view(run->mime, kind);
+	t = body_view(run, kind);
 	if (t == NULL)
 		run->rc = ERR_NOMEM;
+	if (t == NULL || !may_match_view(run, f->rule, kind, t))
+		return;
 	for (size_t i = from; run->rc == 0 && i < t->count; i++) {
 		match_text(run, f,
 		    (struct rules_text){
 			t->pieces[i].text, t->pieces[i].len});
-		if (f->hits > 0 && !multiple)
+		if (f->limited || (f->hits > 0 && !multiple))
 			return;
 	}
 }
@@ -295,13 +326,13 @@ walk(struct run *run, struct rules_result *r)
 	int rc = 0;
 
 	count(&rules->counts[rules->count].tried, 1);
-	for (; rc == 0 && i < rules->order_count; i++) {
-		if (i % CLOCK_EVERY == 0 && is_late(run->in)) {
-			r->late = true;
-			break;
-		}
-		rc = step(run, r, rules->order[i], &limited);
+	while (rc == 0 && !run->late && i < rules->order_count) {
+		if (i % CLOCK_EVERY == 0 && is_late(run->in))
+			run->late = true;
+		else
+			rc = step(run, r, rules->order[i++], &limited);
 	}
+	r->late = run->late;
 	for (; rc == 0 && i < rules->order_count; i++)
 		count(&rules->counts[rules->order[i]->number].skipped, 1);
 	return rc != 0 ? rc : report(run, r);
@@ -321,6 +352,8 @@ rules_run(const struct rules *r, const struct rules_input *in,
 	run.matched =
 	    arena_alloc(in->arena, (r->count + 1) * sizeof(*run.matched));
 	run.match = pattern_match_new();
+	if (run.match != NULL && in->deadline_ns != 0)
+		pattern_match_until(run.match, in->clock, in->deadline_ns);
 	if (run.view != NULL && run.values != NULL && run.matched != NULL &&
 	    run.match != NULL)
 		rc = walk(&run, result_r);

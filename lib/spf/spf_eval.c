@@ -472,9 +472,30 @@ take_result(SPF_result_t result, enum spf_outcome *outcome_r)
 	}
 }
 
-/* Everything between the library's first call and its last. */
+/* Without memory there is no result; a temperror would be one. */
 static void
-run(struct eval *e)
+interpret(struct eval *e)
+{
+	struct spf_check *c = e->check;
+	SPF_errcode_t rc = compile(e, c->top, &e->record);
+
+	if (rc == SPF_E_SUCCESS) {
+		e->response->spf_record_exp = e->record; /* not NULL */
+		rc = SPF_record_interpret(
+		    e->record, e->request, e->response, 0);
+	}
+	c->spf->failed |= rc == SPF_E_NO_MEMORY;
+	if (!c->decided &&
+	    (e->record == NULL ||
+		!take_result(SPF_response_result(e->response),
+		    &c->result->result)))
+		spf_end(c, SPF_TEMPERROR, "the SPF library failed");
+}
+
+/* Everything between the library's first call and its last.  It gives up when it
+ * gets no memory, and nothing else makes it. */
+static void
+run(struct eval *e, SPF_dns_server_t *dns)
 {
 	struct spf_check *c = e->check;
 	jmp_buf here;
@@ -482,19 +503,16 @@ run(struct eval *e)
 	rescue = &here;
 	if (setjmp(here) != 0) {
 		rescue = NULL;
-		spf_end(c, SPF_TEMPERROR, "the SPF library gave up");
+		c->spf->failed = true;
 		return;
 	}
-	if (prepare(e) && compile(e, c->top, &e->record) == SPF_E_SUCCESS) {
-		e->response->spf_record_exp = e->record; /* not NULL */
-		SPF_record_interpret(e->record, e->request, e->response, 0);
-		if (!c->decided &&
-		    !take_result(SPF_response_result(e->response),
-			&c->result->result))
-			spf_end(c, SPF_TEMPERROR, "the SPF library failed");
-	} else {
-		spf_end(c, SPF_TEMPERROR, "the SPF library failed");
-	}
+	e->server = SPF_server_new_dns(dns, 0);
+	if (e->server == NULL)
+		c->spf->failed = true;
+	else if (!prepare(e))
+		c->spf->failed = true;
+	else
+		interpret(e);
 	if (e->record != NULL)
 		SPF_record_free(e->record);
 	if (e->response != NULL)
@@ -516,11 +534,7 @@ spf_eval(struct spf_check *c)
 
 	pthread_once(&once, silence);
 	dns.hook = &e;
-	e.server = SPF_server_new_dns(&dns, 0);
-	if (e.server == NULL)
-		c->spf->failed = true;
-	else
-		run(&e);
+	run(&e, &dns);
 	if (e.server != NULL)
 		SPF_server_free(e.server);
 }

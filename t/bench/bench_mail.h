@@ -36,7 +36,7 @@ struct bench_mail {
 void bench_mail_outbound(struct bench_mail *m, size_t octets);
 /*
  * Somebody at news.DOMAIN, signed by DOMAIN, whose bounces go to
- * bounce.DOMAIN, sent by mx.DOMAIN; t/bench/inbound.py has the zone.  number
+ * bounce.DOMAIN, sent by mx.DOMAIN; t/bench/peers.py has the zone.  number
  * makes the client's address.
  */
 void bench_mail_inbound(struct bench_mail *m, size_t octets,

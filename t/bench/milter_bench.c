@@ -9,7 +9,7 @@
  * Without -n it sends the same mail over and over: one of somebody who logs in
  * or, with -k, one of a stranger, signed with that key.  With -n each of COUNT
  * such mails has a connection, a client and names of its own.  See
- * t/bench/inbound.py for the names.
+ * t/bench/peers.py for the names.
  *
  * -s is the size of the body; -w the time of warming up, which is not counted.
  * Prints one JSON object: messages, seconds, rate (messages a second), cpu_us

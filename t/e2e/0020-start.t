@@ -86,7 +86,7 @@ def no_leak_check():
 def run(args, user=None, program=None):
     return subprocess.run([program or binary('POSTERN')] + args, user=user,
                           stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=30, env=no_leak_check())
+                          text=True, timeout=PATIENCE, env=no_leak_check())
 
 
 def conf(directory, text):
@@ -215,7 +215,8 @@ def check_background():
     is_(os.getsid(pid) in (pid, os.getsid(0)), False,
         'background: no session leader, nor of our session')
     os.kill(pid, 15)
-    proc.wait_until(lambda: os.listdir(directory) == ['conf'], 10, 'the end')
+    proc.wait_until(lambda: os.listdir(directory) == ['conf'], PATIENCE,
+                    'the end')
     ok(True, 'background: socket and pid file are gone at the end')
     done = run(['-x', path, '-p', 'local:/none/s'])
     is_(done.returncode, CANTCREAT, 'background: a failure is told')

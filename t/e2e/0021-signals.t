@@ -80,7 +80,8 @@ def check_burst(postern):
     ok(1 < count <= BURST + 1, 'quotas were reset', count)
     with Conversation(postern.address) as conversation:
         is_(edits(conversation), ['i'], 'and it serves on')
-    proc.wait_until(lambda: descriptors(postern) <= before, 10, 'descriptors')
+    proc.wait_until(lambda: descriptors(postern) <= before, PATIENCE,
+                    'descriptors')
     ok(True, 'no descriptor was lost')
     diag('%d reloads and %d resets for %d signals of each' % (
         len(postern.log_lines(': reloaded')), count, BURST))
@@ -99,14 +100,27 @@ def check_stop(postern):
 
 
 def check_stop_with_mail():
-    with Postern(PLAIN) as postern:
-        mail = Conversation(postern.address)
-        mail.begin()
-        postern.signal(signal.SIGTERM)
-        proc.wait_until(lambda: refuses(postern), 2, 'no new conversations')
-        is_(finish(mail), [], 'TERM: a message under way is answered')
-        mail.close()
-        is_(postern.stop(), 0, 'TERM: and then it ends')
+    """The daemon waits two seconds for a message: where the test itself was
+    held up for longer, it begins again."""
+    for _ in range(10):
+        with Postern(PLAIN) as postern:
+            mail = Conversation(postern.address)
+            mail.begin()
+            begun = time.monotonic()
+            postern.signal(signal.SIGTERM)
+            proc.wait_until(lambda: refuses(postern), PATIENCE,
+                            'no new conversations')
+            try:
+                reply = finish(mail)
+            except Gone as gone:
+                reply = gone
+            took = time.monotonic() - begun
+            mail.close()
+            status = postern.stop()
+        if took < 1.9:
+            break
+    is_(reply, [], 'TERM: a message under way is answered')
+    is_(status, 0, 'TERM: and then it ends')
 
 
 def refuses(postern):

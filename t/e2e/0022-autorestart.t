@@ -35,8 +35,8 @@ def passes(postern):
 
 
 def another(postern, old):
-    return proc.wait_until(lambda: child(postern) not in (None, old), 10,
-                           'another child') and child(postern)
+    return proc.wait_until(lambda: child(postern) not in (None, old),
+                           PATIENCE, 'another child') and child(postern)
 
 
 def check_signals(postern):
@@ -104,7 +104,7 @@ def check_orphan():
         postern.process.wait()
         proc.wait_until(lambda: not os.path.exists('/proc/%d' % orphan) or
                         'State:\tZ' in open('/proc/%d/status' % orphan).read(),
-                        10, 'end of the orphan')
+                        PATIENCE, 'end of the orphan')
         ok(True, 'the parent killed: the child ends')
         postern.run()
         ok(passes(postern), 'and another can start')
@@ -124,7 +124,7 @@ def check_configuration():
         postern.stop()
         done = subprocess.run([binary('POSTERN'), '-f', '-x',
                                postern.conf_file], capture_output=True,
-                              text=True, timeout=30)
+                              text=True, timeout=PATIENCE)
         is_(done.returncode, CONFIG, 'a start with a bad file fails')
 
 

@@ -91,7 +91,7 @@ def check_modes():
 def refused(postern, *args):
     done = subprocess.run([binary('POSTERN'), '-x', postern.conf_file] +
                           list(args), stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=30)
+                          capture_output=True, text=True, timeout=PATIENCE)
     return done.returncode, done.stderr
 
 

@@ -66,7 +66,7 @@ class Flow:
 
 
 def arrived(sink, accepted):
-    mails = sink.wait_for(len(accepted), 60)
+    mails = sink.wait_for(len(accepted), 240)
     return sorted(int(mail.values('Subject')[0]) for mail in mails), mails
 
 

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
-from rig import Postern, Postfix, RigError, Sink, diag, is_, like, \
+from rig import PATIENCE, Postern, Postfix, RigError, Sink, diag, is_, like, \
     need_root, new_dir, ok, plan, wait_until
 import quota
 from quota import MESSAGE, conf, fresh, reset, send, used
@@ -76,7 +76,7 @@ def local_mail(mta, sink, postern):
     is_(mta.log_lines(r'cleanup\[.*reject: RCPT|4\.3\.5'), [],
         'sendmail(1): not at RCPT')
     reset(postern)
-    is_(len(sink.wait_for(4, timeout=90)), 4,
+    is_(len(sink.wait_for(4, timeout=240)), 4,
         'sendmail(1): and goes out once there is room')
     fresh(mta, sink, postern)
     script = 'X-PHP-Originating-Script: 33:Form.php\n' + MESSAGE
@@ -126,7 +126,7 @@ def removed(mta, sink, postern):
         sents.append(send(mta))
         return os.path.exists(os.path.join(postern.dir, 'quota'))
     try:
-        wait_until(restored, 20, 'the table')
+        wait_until(restored, PATIENCE, 'the table')
     except RigError as error:
         diag(error)
     is_(sum(sent.accepted for sent in sents), 1,

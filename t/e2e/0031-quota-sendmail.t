@@ -21,7 +21,7 @@ def local_mail(mta, sink, postern):
        'sendmail(1): the refusal is logged')
     reset(postern)
     mta.command('-Ac', '-q', config=mta.submit_config)
-    is_(len(sink.wait_for(4, timeout=60)), 4,
+    is_(len(sink.wait_for(4, timeout=240)), 4,
         'sendmail(1): and goes out once there is room')
     is_(used(postern, 'sender:ann@example.org'), (1, 1),
         'sendmail(1): counted by its sender')

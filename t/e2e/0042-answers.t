@@ -92,7 +92,8 @@ def test_abort(postern):
         talk('abort')  # which has no answer, and the session stays open
         try:
             wait_until(lambda: '"used":0' in postern.ctl(
-                'quota', 'show', '--json', 'gone').stdout, 20, 'given back')
+                'quota', 'show', '--json', 'gone').stdout, PATIENCE,
+                       'given back')
             ok(True, 'an abort gives back at once')
         except RigError as error:
             ok(False, 'an abort gives back at once', error)

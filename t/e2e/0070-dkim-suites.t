@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
-from rig import Dnsd, binary, is_, ok, plan, skip_all
+from rig import PATIENCE, Dnsd, binary, is_, ok, plan, skip_all
 
 DATA = os.environ.get('POSTERN_DATA') or os.path.join(
     os.path.dirname(__file__), '../../../shared/data')
@@ -65,7 +65,7 @@ class Suites:
             [binary('POSTERNCTL'), 'check', '-x', self.conf.name,
              '--client-ip', '192.0.2.1', '--from', 'a@example.org'] +
             (['--time', str(time)] if time else []) + [path],
-            capture_output=True, text=True, timeout=60)
+            capture_output=True, text=True, timeout=PATIENCE)
         try:
             found = json.loads(done.stdout)['dkim']
         except ValueError:

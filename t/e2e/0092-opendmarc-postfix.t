@@ -10,8 +10,8 @@ import os
 import re
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
-from rig import Client, Dnsd, Postern, Postfix, Sink, is_, like, need_root, \
-    ok, plan, wait_until, write_file
+from rig import PATIENCE, Client, Dnsd, Postern, Postfix, Sink, is_, like, \
+    need_root, ok, plan, wait_until, write_file
 from verify import Key
 
 CONF = '''
@@ -126,7 +126,7 @@ class Site:
 
     def results(self, sent):
         """Authentication-Results of what was delivered."""
-        mail = wait_until(lambda: self.delivered(sent), 60, 'delivery')
+        mail = wait_until(lambda: self.delivered(sent), PATIENCE, 'delivery')
         return re.sub(r'\s+', ' ', mail.values('Authentication-Results')[0])
 
     def summary(self, sent):

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 # The same mail inbound and outbound through Postfix, weighed by a rule file:
-# marked, held, refused; what stands in the queue and in the mailbox, what
-# posternctl says of it and how often each rule hit, and that a bad rule file
-# leaves the old one in force.
+# marked, held, refused, refused for now, dropped, each direction by thresholds
+# of its own; what stands in the queue and in the mailbox, what posternctl says
+# of it and how often each rule hit, and that a bad rule file leaves the old one
+# in force. Symbols of rules in Refuse, and one that there is not.
 
 import json
 import os
@@ -23,6 +24,8 @@ meta   BOTH (PILLS && NOW)
 score  BOTH 1
 header CLIENT X-Spam-Relays-External =~ /^\\[ ip=192\\.0\\.2\\.1 /
 score  CLIENT 0.5
+meta   OURS (OUTBOUND && PILLS)
+score  OURS 0.3
 '''
 CONF = ('RuleFile @DIR@/local.cf\nRuleStats @DIR@/stats/rules\n'
         'SPF no\nDMARC no\nIPRev no\nHELO no\n')
@@ -33,7 +36,7 @@ SPAM = ('From: a@example.com\nX-Spam-Flag: NO\n'
 
 def main():
     need_root()
-    plan(33)
+    plan(24 + 9 + 2 * 18 + 4)
     with Sink() as sink, \
             Postern(CONF, files={'local.cf': RULES}) as postern, \
             Postfix(sink, milter=postern, users={'bob': 'secret'}) as mta:
@@ -42,6 +45,9 @@ def main():
         held(mta, sink, postern)
         refused(mta, sink, postern)
         outbound(mta, sink, postern)
+        for direction in ('in', 'out'):
+            handled(mta, sink, postern, direction)
+        symbols_refuse(mta, sink, postern)
         checked(postern)
         reloaded(mta, sink, postern)
         counted_on(mta, sink, postern)
@@ -181,6 +187,67 @@ def outbound(mta, sink, postern):
     sink.wait_for(1)
 
 
+def handled(mta, sink, postern, direction):
+    """All that can be done with the mail, and nothing with the same mail the
+    other way."""
+    login = direction == 'out'
+    prefix = 'Outbound' if login else ''
+    score = r'7\.3' if login else r'7\.5'
+    name = direction + 'bound, '
+
+    def limit(word):
+        configure(postern, '%s%sScore 6\n' % (prefix, word))
+        return send(mta, sink, SPAM, login=login)
+
+    def unharmed(word):
+        ok(send(mta, sink, SPAM, login=not login).accepted,
+           '%s%s: the same mail the other way ...' % (name, word))
+        is_(sink.wait_for(1)[0].body.strip(), b'Buy now!',
+            '... is delivered')
+
+    ok(limit('Tag').accepted, name + 'Tag: taken')
+    mail = sink.wait_for(1)[0]
+    is_((one(mail, 'X-Spam-Flag'), one(mail, 'Subject')),
+        ('YES', '[SPAM] Cheap pills'), name + 'and marked in the mailbox')
+    like(one(mail, 'X-Spam-Status'), '^Yes, score=%s required=6.0 tests=BOTH,'
+         '%s' % (score, 'NOW,OURS,OUTBOUND, ?PILLS' if login else
+                 'CLIENT,NOW,PILLS'), name + 'with what hit')
+
+    ok(limit('Quarantine').accepted, name + 'Quarantine: taken')
+    held_mail = mta.command('postqueue', '-p').stdout.decode()
+    found = re.search(r'(?m)^(\w+)! ', held_mail)
+    ok(found, name + 'and stands in the queue, held', held_mail)
+    mta.command('postsuper', '-H', 'ALL')
+    mta.command('postqueue', '-f')
+    like(sink.wait_for(1)[0].body.decode(), 'Buy now!',
+         name + 'until it is let go')
+    unharmed('Quarantine')
+
+    like(str(limit('Reject')), r'550 5\.7\.1 The message looks like '
+         r'spam \(score %s of 6\.0\)' % score, name + 'Reject: 550')
+    unharmed('Reject')
+    like(str(limit('Tempfail')), r'451 4\.7\.1 ',
+         name + 'Tempfail: 451')
+    unharmed('Tempfail')
+    ok(limit('Discard').accepted, name + 'Discard: taken')
+    # Whatever had been queued would be there before the next one.
+    unharmed('Discard')
+    is_(mta.queued(), [], name + 'and gone')
+
+
+def symbols_refuse(mta, sink, postern):
+    """Refuse takes the names of rules; one that nothing has is told of."""
+    configure(postern, 'Refuse BOTH=No pills, SPF_FIAL\n')
+    told = postern.log_lines('no check, DNSBL section or rule has that symbol')
+    is_(len([t for t in told if ': Refuse: SPF_FIAL: ' in t]), 1,
+        'Refuse: a warning for the typo, once')
+    is_(len(told), 1, 'and for no rule')
+    like(str(send(mta, sink, SPAM)), 'No pills', 'Refuse: a rule refuses')
+    ok(send(mta, sink, HAM).accepted, 'and not what it does not hit')
+    sink.wait_for(1)
+    configure(postern, '')
+
+
 def checked(postern):
     done = postern.ctl('check', '--client-ip', '192.0.2.1', input=SPAM)
     got = json.loads(done.stdout)
@@ -197,10 +264,10 @@ def reloaded(mta, sink, postern):
     proc.write_file(rules, RULES + 'header BAD Subject =~ /(/\n', 0o600)
     done = postern.ctl('rules', 'lint')
     like('%d %s' % (done.returncode, done.stdout),
-         r'78 .*local\.cf:11: error: BAD: missing closing parenthesis',
+         r'78 .*local\.cf:13: error: BAD: missing closing parenthesis',
          'lint says line and mistake')
     postern.reload()
-    postern.wait_log(r'local\.cf:11: error: BAD', 1)
+    postern.wait_log(r'local\.cf:13: error: BAD', 1)
     ok(send(mta, sink, SPAM).accepted, 'the daemon goes on')
     like(one(sink.wait_for(1)[0], 'X-Spam-Status'), '^Yes',
          'with the rules that it had')

@@ -238,6 +238,30 @@ says_what_was_aligned(void **state)
 	snapshot_unref(snap);
 }
 
+/* Of a HELO that was not said there is no result. */
+static void
+leaves_out_a_missing_helo(void **state)
+{
+	static const struct spf_result mfrom = {.result = SPF_PASS,
+	    .scope = SPF_MFROM,
+	    .domain = "example.com"};
+	static const struct spf_result helo = {
+	    .result = SPF_NONE, .scope = SPF_HELO, .domain = ""};
+	const struct inbound both = {.spf = &mfrom, .spf_helo = &helo};
+	const struct inbound null_sender = {.spf = &helo, .spf_helo = &helo};
+	struct snapshot *snap = load("");
+	struct session *s = run(snap, "Subject: x\n\n", &both, NULL, NULL);
+
+	(void)state;
+	assert_string_equal(value(s),
+	    "mx.example.org;\n\tspf=pass smtp.mailfrom=bob@example.com");
+	chain_close(s);
+	s = run(snap, "Subject: x\n\n", &null_sender, NULL, NULL);
+	assert_string_equal(value(s), "mx.example.org;\n\tspf=none");
+	chain_close(s);
+	snapshot_unref(snap);
+}
+
 /* UTF-8 stands in the header only where the message announced it. */
 static void
 keeps_to_the_message(void **state)
@@ -282,6 +306,7 @@ main(void)
 	    cmocka_unit_test(reports),
 	    cmocka_unit_test(leaves_out_b),
 	    cmocka_unit_test(says_what_was_aligned),
+	    cmocka_unit_test(leaves_out_a_missing_helo),
 	    cmocka_unit_test(keeps_to_the_message),
 	    cmocka_unit_test(leaves_outbound_alone),
 	};

@@ -58,6 +58,9 @@ decides(void **state)
 		assert_int_equal(v.action, VERDICT_NONE);
 		assert_int_equal(s->msg->direction, cases[i].direction);
 		assert_string_equal(s->msg->why, cases[i].why);
+		assert_int_equal(s->msg->symbols != NULL &&
+			strcmp(s->msg->symbols->name, "OUTBOUND") == 0,
+		    cases[i].direction == DIRECTION_OUTBOUND);
 		if (cases[i].login == NULL)
 			assert_null(s->msg->login);
 		else

@@ -492,6 +492,42 @@ lists_everything(void **state)
 	free(text);
 }
 
+/* Whoever has many listed domains, or addresses, is one client. */
+static void
+one_client_is_not_everybody(void **state)
+{
+	struct snapshot *snap;
+	char *text = malloc(65536), word[80];
+	struct verdict v;
+	struct dns d;
+	size_t n;
+
+	(void)state;
+	n = (size_t)sprintf(text, "test.dbl.example A 127.0.1.2\n");
+	for (int k = 0; k < 300; k++)
+		n += (size_t)sprintf(
+		    text + n, "d%d.example.dbl.example A 127.0.1.2\n", k);
+	snap = load_with(
+	    "DNSBL dbl.example { Ask = mailfrom\nCodes = 127.0.1.2 }\n", text,
+	    &d);
+	(void)chain_tick(snap);
+	for (int k = 0; k < 300; k++) {
+		char ip[40];
+		struct walk w = {.client_ip = ip, .from = word};
+		struct session *s;
+
+		snprintf(ip, sizeof(ip), "2600::%x", k + 1);
+		snprintf(word, sizeof(word), "<a@d%d.example>", k);
+		s = run(snap, &w, &v);
+		if (s->msg->symbols == NULL)
+			fail_msg("switched off after %d", k);
+		over(s, &v);
+	}
+	snapshot_unref(snap);
+	dns_file_close(&zone);
+	free(text);
+}
+
 /* -- loading -- */
 
 static int
@@ -599,6 +635,7 @@ main(void)
 	    cmocka_unit_test(no_ipv6),
 	    cmocka_unit_test(mail_shows_it),
 	    cmocka_unit_test(lists_everything),
+	    cmocka_unit_test(one_client_is_not_everybody),
 	    cmocka_unit_test(reload),
 	    cmocka_unit_test(mistakes),
 	};

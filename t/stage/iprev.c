@@ -89,7 +89,7 @@ results(void **state)
 			assert_string_equal(
 			    m->symbols->name, cases[i].symbol);
 		} else {
-			assert_null(m->symbols);
+			assert_null(walk_found(m));
 		}
 		chain_end(s, &v);
 		chain_close(s);

@@ -255,7 +255,7 @@ spares_who_logs_in(void **state)
 	(void)state;
 	assert_int_equal(v.action, VERDICT_NONE);
 	assert_int_equal(rcpts[0].action, VERDICT_NONE);
-	assert_null(s->msg->symbols);
+	assert_null(walk_found(s->msg));
 	chain_close(s);
 	snapshot_unref(snap);
 }

@@ -5,7 +5,8 @@
 #include "t/support/test.h"
 #include "t/support/walk.h"
 
-#define SET "QuotaRealm realm.org\nSenderLogins a@x.org=bob,info@x.org=al,@y.org=bob\n"
+#define SET "QuotaRealm realm.org\nSenderLogins a@x.org=bob,info@x.org=al,@y.org=bob," \
+	"@xn--bcher-kva.org=bob\n"
 
 static const struct {
 	const char *name, *login, *header;
@@ -34,6 +35,10 @@ static const struct {
     {"a display name that looks right", "bob",
 	"From: \"a@x.org\" <b@x.org>\n", true, NULL},
     {"a login with the realm", "eve", "From: eve@realm.org\n", false, NULL},
+    {"a domain of its own in U-labels", "bob", "From: a@b\xc3\xbc" "cher.org\n",
+	false, NULL},
+    {"another domain in U-labels", "bob", "From: a@b\xc3\xb6" "cher.org\n", true,
+	NULL},
     {"no login", NULL, "From: b@x.org\n", false, NULL},
 };
 
@@ -55,6 +60,7 @@ check(const char *conf, bool refuses)
 		snprintf(text, sizeof(text), "%s\n", cases[i].header);
 		s = walk_run(snap, &w, &v, NULL);
 		if (s->msg->from_denied != cases[i].denied ||
+		    (walk_found(s->msg) != NULL) != cases[i].denied ||
 		    (v.action == VERDICT_REJECT) !=
 			(refuses && cases[i].denied))
 			fail_msg("%s: %d", cases[i].name, v.action);

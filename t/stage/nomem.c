@@ -1,14 +1,18 @@
 /*
  * Memory runs out at any moment of a message: it is put off, or goes its way
- * signed and counted; nothing is kept that was not counted.
+ * signed and counted, or judged; nothing is kept that was not counted, and
+ * nothing taken that is refused otherwise.
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/dns.h"
 #include "lib/quota/quota.h"
 #include "t/support/dkim_keys.h"
 #include "t/support/test.h"
@@ -160,11 +164,233 @@ puts_mail_off(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* -- inbound -- */
+
+#define NOW 1700000000
+
+/* What is asked of the DNS is in a file, as posternctl check may have it. */
+#define INBOUND                                                                \
+	"Mode v\nTestDNSData file:%s\nAuthservID mx.here\nReceivedSPF yes\n"     \
+	"AllowList friend@ok.example,rcpt:al@here.example\n"                   \
+	"BlockList worse.example,@foe.example\n"                               \
+	"DMARCPolicy reject\nDMARCMailingLists list.example\n"                 \
+	"HELOOurs here.example\nRequiredHeaders yes\nMultipleFrom reject\n"    \
+	"RemoveARFrom other.example\nTagScore 5\nRejectScore 50\n"             \
+	"Refuse SPF_FAIL,HELO_OURS\nRefuseAt helo=mail\n"                      \
+	"DNSBL bl.example {\n Codes = {127.0.0.2}\n Action = reject\n}\n"
+
+static const char zone[] =
+    "ok.example v=spf1 include:_spf.ok.example -all\n"
+    "_spf.ok.example v=spf1 ip4:192.0.2.0/28 a:mx.ok.example ~all\n"
+    "mx.ok.example A 192.0.2.1\n"
+    "_dmarc.ok.example v=DMARC1; p=reject\n"
+    "s._domainkey.ok.example v=DKIM1; k=ed25519; p=" KEY_ED25519_PUBLIC "\n"
+    "bad.example v=spf1 -all\n"
+    "spoofed.example x\n"
+    "_dmarc.spoofed.example v=DMARC1; p=reject\n"
+    "2.0.0.127.bl.example A 127.0.0.2\n"
+    "9.2.0.192.bl.example A 127.0.0.2\n";
+
+/* One is taken, the others are refused, each by another check. */
+static const struct mail {
+	const char *ip, *helo, *sender, *from, *by; /* by NULL: taken */
+} mails[] = {
+    {"192.0.2.1", "mx.ok.example", "a@ok.example", "A <a@ok.example>", NULL},
+    {"192.0.2.2", "mx.ok.example", "a@bad.example", "a@bad.example", "spf"},
+    {"192.0.2.2", "mx.ok.example", "a@x.example", "a@spoofed.example",
+	"dmarc"},
+    {"192.0.2.2", "here.example", "a@x.example", "a@x.example", "helo"},
+    {"192.0.2.2", "mx.ok.example", "a@foe.example", "a@x.example",
+	"blocklist"},
+    {"192.0.2.9", "mx.ok.example", "a@x.example", "a@x.example", "dnsbl"},
+    {"192.0.2.2", "mx.ok.example", "a@x.example", "a@x.example, b@y.example",
+	"header"},
+};
+
+/* The signature that ok.example makes. */
+static char *
+sign_one(void)
+{
+	struct snapshot *snap = walk_load("Mode s\nKeyTable csl:k=ok.example:s:"
+	    KEY_ED25519 "\nSigningTable ok.example=k\nMTA ours\n");
+	const struct walk w = {.client_ip = "192.0.2.1",
+	    .from = "<a@ok.example>",
+	    .rcpts = {"b@here.example"},
+	    .macros = {{"{daemon_name}", "ours"}},
+	    .message = "From: A <a@ok.example>\nDate: x\n\nx\n",
+	    .at = NOW};
+	struct verdict v;
+	struct session *s = walk_run(snap, &w, &v, NULL);
+	char *value = NULL;
+
+	assert_int_equal(s->msg->edits.count, 1);
+	assert_true(
+	    asprintf(&value, " %s", s->msg->edits.first->value) > 0);
+	chain_end(s, &v);
+	chain_close(s);
+	snapshot_unref(snap);
+	return value;
+}
+
+/* A DNS that has memory: without an answer nobody can tell what is bad. */
+static const struct dns *beneath;
+
+static struct dns_query *
+start_surely(void *ctx, const char *name, enum dns_type type)
+{
+	long kept = left;
+	struct dns_query *q;
+
+	(void)ctx;
+	left = -1;
+	q = dns_start(beneath, name, type);
+	left = kept;
+	return q;
+}
+
+static const struct dns_answer *
+collect_surely(void *ctx, struct dns_query *q, int64_t deadline_ms)
+{
+	long kept = left;
+	const struct dns_answer *a;
+
+	(void)ctx;
+	left = -1;
+	a = dns_collect(beneath, q, deadline_ms);
+	left = kept;
+	return a;
+}
+
+static void
+drop_surely(void *ctx, struct dns_query *q)
+{
+	(void)ctx;
+	dns_drop(beneath, q);
+}
+
+static const struct dns sure = {
+    .start = start_surely, .collect = collect_surely, .drop = drop_surely};
+
+/* As an MTA does that waits only where it was told to. */
+static struct verdict
+receive(struct session *s, const struct mail *mail, const char *signature,
+    const char *pad)
+{
+	unsigned answers = chain_answers(s->snap);
+	struct sockaddr_in client = {.sin_family = AF_INET};
+	char from[100];
+	struct verdict v;
+
+	snprintf(from, sizeof(from), " %s", mail->from);
+	inet_pton(AF_INET, mail->ip, &client.sin_addr);
+	chain_connect(s, mail->helo, (struct sockaddr *)&client);
+	chain_helo(s, mail->helo);
+	v = chain_mail(s, mail->sender, NULL);
+	if (v.action != VERDICT_NONE && answers & HOOK_BIT(HOOK_MAIL))
+		return v;
+	v = chain_rcpt(s, "<b@here.example>");
+	if (v.action != VERDICT_NONE && answers & HOOK_BIT(HOOK_RCPT))
+		return v;
+	header(s, "Authentication-Results", " mx.here; spf=pass");
+	header(s, "DKIM-Signature", signature);
+	header(s, "From", from);
+	header(s, "X", pad);
+	header(s, "Date", " x");
+	chain_eoh(s);
+	chain_body(s, (const unsigned char *)"x\r\n", 3);
+	return chain_eom(s);
+}
+
+/* One of ours put in, the forged one taken out. */
+static bool
+is_reported(const struct message *m)
+{
+	bool in = false, out = false;
+
+	for (const struct edit *e = m->edits.first; e != NULL; e = e->next) {
+		if (strcmp(e->name, "Authentication-Results") != 0)
+			continue;
+		in |= e->op == EDIT_INSERT && strstr(e->value, "dmarc=") != NULL;
+		out |= e->op == EDIT_DELETE;
+	}
+	return in && out;
+}
+
+static void
+receive_with(struct snapshot *snap, const struct mail *mail,
+    const char *signature, const char *pad, long until)
+{
+	struct session *s = chain_open(snap, NULL, NULL);
+	struct verdict v;
+
+	assert_non_null(s);
+	s->at = NOW;
+	failed = false;
+	left = until;
+	v = receive(s, mail, signature, pad);
+	left = -1;
+	if (v.action != VERDICT_TEMPFAIL || until < 0) {
+		if (mail->by == NULL
+			? v.action != VERDICT_NONE || !is_reported(s->msg)
+			: v.action != VERDICT_REJECT ||
+			    strcmp(v.by, mail->by) != 0)
+			fail_msg("%s after %ld: %s by %s",
+			    mail->by == NULL ? "good" : mail->by, until,
+			    verdict_word(v.action), v.by);
+	}
+	chain_end(s, &v);
+	chain_close(s);
+}
+
+/* One allocation after the other.  Those of an arena are few, so where its first
+ * block ends has to vary too. */
+static void
+receive_all(struct snapshot *snap, const struct mail *mail,
+    const char *signature)
+{
+	char pad[8001];
+
+	receive_with(snap, mail, signature, "", -1);
+	for (size_t octets = 0; octets < sizeof(pad); octets += 400) {
+		memset(pad, 'x', octets);
+		pad[octets] = '\0';
+		for (long n = 0; POSSIBLE && (n == 0 || failed); n++)
+			receive_with(snap, mail, signature, pad, n);
+	}
+}
+
+static void
+lets_nothing_past(void **state)
+{
+	char path[] = "/tmp/postern-nomem-XXXXXX", conf[2000];
+	int fd = mkstemp(path);
+	char *signature = sign_one();
+	struct snapshot *snap;
+
+	(void)state;
+	assert_int_equal(
+	    write(fd, zone, strlen(zone)), (ssize_t)strlen(zone));
+	close(fd);
+	snprintf(conf, sizeof(conf), INBOUND, path);
+	snap = walk_load_dns(conf);
+	for (int i = 0; i < 2; i++)
+		chain_tick(snap); /* the list tests itself */
+	beneath = snap->dns;
+	for (size_t i = 0; i < sizeof(mails) / sizeof(*mails); i++) {
+		snap->dns = mails[i].by == NULL ? beneath : &sure;
+		receive_all(snap, &mails[i], signature);
+	}
+	snapshot_unref(snap);
+	free(signature);
+	unlink(path);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(puts_mail_off),
+	    cmocka_unit_test(lets_nothing_past),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

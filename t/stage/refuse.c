@@ -331,6 +331,50 @@ replies(void **state)
 	}
 }
 
+/* What a warning is given for. */
+static void
+knows_which_symbols_there_can_be(void **state)
+{
+	static const struct {
+		const char *name;
+		bool known;
+	} cases[] = {
+	    {"SPF_FAIL", true}, /* though SPF is off */
+	    {"SPF_FIAL", false},
+	    {"SPF_FAI", false},
+	    {"OUTBOUND", true},
+	    {"RCVD_IN_BL_EXAMPLE_NET", true},
+	    {"RCVD_IN_OTHER", false},
+	    {"PILLS", true},
+	    {"__PART", false}, /* never a symbol, */
+	    {"OFF", false},    /* nor is this */
+	    {"SCORED", false}, /* only a score of nothing */
+	};
+	char path[] = "/tmp/postern-refuse-XXXXXX";
+	FILE *f = fdopen(mkstemp(path), "w");
+	struct snapshot *snap;
+	char conf[256];
+
+	(void)state;
+	assert_non_null(f);
+	fputs("header __PART exists:From\nheader OFF exists:To\nscore OFF 0\n"
+	      "header PILLS Subject =~ /pills/\nscore SCORED 2\n",
+	    f);
+	fclose(f);
+	snprintf(conf, sizeof(conf),
+	    "RuleFile %s\nSPF no\nRefuse SPF_FIAL,HELO_*\n"
+	    "DNSBL \"bl.example.net\" {\nCodes = {127.0.0.2}\n}\n",
+	    path);
+	snap = walk_load(conf);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		print_message("%s\n", cases[i].name);
+		assert_int_equal(
+		    chain_defines(snap, cases[i].name), cases[i].known);
+	}
+	snapshot_unref(snap);
+	unlink(path);
+}
+
 int
 main(void)
 {
@@ -340,6 +384,7 @@ main(void)
 	    cmocka_unit_test(negotiates_the_moments),
 	    cmocka_unit_test(mistakes),
 	    cmocka_unit_test(replies),
+	    cmocka_unit_test(knows_which_symbols_there_can_be),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

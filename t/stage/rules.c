@@ -214,6 +214,7 @@ outbound_mail_is_marked_only_when_told(void **state)
 	load(&s, rules, "OutboundTagScore 6\n");
 	run(&s, MAIL, "bob");
 	assert_non_null(edit_of(&s, EDIT_INSERT, "X-Spam-Flag"));
+	assert_non_null(edit_of(&s, EDIT_DELETE, "X-Spam-Flag"));
 	done(&s);
 }
 

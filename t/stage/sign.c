@@ -163,6 +163,9 @@ static const struct {
 	"From: bob@y.org\nSender: al@x.org\n", "x.org/s/", false},
     {"Sender is absent", SINGLE "SenderHeaders Sender,From\n",
 	"From: bob@x.org\n", "x.org/s/", false},
+    {"exempt, in U-labels", "Domain *\nSelector s\nKeyFile &/rsa\n"
+	"ExemptDomains xn--bcher-kva.example\n",
+	"From: bob@b\xc3\xbc" "cher.example\n", "", false},
     {"exempt", SINGLE "ExemptDomains x.org\n", "From: bob@x.org\n", "", false},
     {"to somebody who wants none", SINGLE "DontSignMailTo b@example.net\n",
 	"From: bob@x.org\n", "", false},

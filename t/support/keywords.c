@@ -5,6 +5,7 @@
  * Without an argument: a line a keyword, with tabs between its name (that of a
  * row in a section as SECTION.NAME), its kind, `start` or `-`, its default or
  * `-`, and its summary.  With --opendmarc: the same of OpenDMARC's keywords.
+ * With --symbols: the symbols that stages find, a line each.
  * With a file: read it by the rows, opening nothing that it names, and print
  * mistakes and warnings.
  */
@@ -14,6 +15,7 @@
 
 #include "lib/conf/conf.h"
 #include "lib/err.h"
+#include "milter/chain.h"
 #include "milter/opendmarc.h"
 #include "milter/snapshot.h"
 
@@ -36,6 +38,16 @@ print_rows(const char *section, const struct conf_option *rows)
 		    o->summary == NULL ? "-" : o->summary);
 		if (o->type == CONF_SECTION)
 			print_rows(o->keyword, o->rows);
+	}
+}
+
+static void
+print_symbols(void)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		for (const char *const *s = stages[i]->symbols;
+		     s != NULL && *s != NULL; s++)
+			puts(*s);
 	}
 }
 
@@ -63,6 +75,10 @@ main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--opendmarc") == 0) {
 		print_rows("", options_opendmarc);
+		return EX_OK;
+	}
+	if (argc > 1 && strcmp(argv[1], "--symbols") == 0) {
+		print_symbols();
 		return EX_OK;
 	}
 	if (argc > 1)

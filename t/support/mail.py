@@ -62,7 +62,7 @@ class Client:
 
     def __init__(self, port, helo='client.example.org', login=None,
                  xclient=None, host='127.0.0.1', source='127.0.0.1',
-                 timeout=60):
+                 timeout=proc.PATIENCE):
         self.smtp = smtplib.SMTP(host, port, local_hostname=helo,
                                  timeout=timeout, source_address=(source, 0))
         self.smtp.command_encoding = 'utf-8'
@@ -273,7 +273,7 @@ class Sink:
         with self._lock:
             self.mails.append(mail)
 
-    def wait_for(self, count, timeout=20.0):
+    def wait_for(self, count, timeout=proc.PATIENCE):
         """The mails so far, once there are `count`; fewer when the time is
         up, so that the test can say what is missing."""
         try:

@@ -5,6 +5,8 @@ daemon's life need: one conversation, step by step."""
 import socket
 import struct
 
+from proc import PATIENCE
+
 VERSION = 6
 ACTIONS = 0x1ff
 # Steps that can be left out, and what else an MTA may offer, but not to go on
@@ -25,7 +27,7 @@ class Conversation:
     last reply that change the message, as (letter, octets).
     """
 
-    def __init__(self, address, timeout=20):
+    def __init__(self, address, timeout=PATIENCE):
         self.socket = socket.socket(
             socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
         self.socket.settimeout(timeout)

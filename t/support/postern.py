@@ -98,7 +98,7 @@ class Postern(Milter):
     def reset_quotas(self):
         self.signal(signal.SIGUSR2)
 
-    def summaries(self, count=1, timeout=10.0):
+    def summaries(self, count=1, timeout=proc.PATIENCE):
         """The summary lines in the log, as dicts of their key=value pairs;
         waits until there are `count`. The queue id is under 'id'."""
         lines = self.wait_log(r': direction=', count, timeout)
@@ -110,7 +110,7 @@ class Postern(Milter):
         return subprocess.run(
             [binary('POSTERNCTL')] + list(args) + ['-x', self.conf_file],
             env=self.env, input=input, capture_output=True,
-            text=not isinstance(input, bytes), timeout=60)
+            text=not isinstance(input, bytes), timeout=proc.PATIENCE)
 
     def __exit__(self, kind, *_):
         status = self.stop()

@@ -183,7 +183,8 @@ class Postfix(proc.Server):
             input = input.encode()
         return subprocess.run(
             [os.path.join(self.files, 'usr/sbin', argv[0])] + list(argv[1:]),
-            env=self._env(), input=input, capture_output=True, timeout=60)
+            env=self._env(), input=input, capture_output=True,
+            timeout=proc.PATIENCE)
 
     def sendmail(self, sender, rcpts, message):
         """Local submission; the milter sees it as non_smtpd_milters."""

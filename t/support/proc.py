@@ -25,10 +25,14 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 PACKAGES = os.environ.get('POSTERN_RIG_CACHE',
                           os.path.join(SOURCE, 'build', 'rig'))
 LOG_LINES = 60      # of each log shown when a test fails
+# Seconds until what is waited for counts as missing. Only failing tests wait
+# so long; the machine may be slow, and have other things to do.
+PATIENCE = 120.0
 
 _live = []          # servers in the order of their start
 _root = None        # the test's directory; everything is below it
 _reaper = None      # the process that outlives a killed test
+_ports = []         # a socket for each port that this process has taken
 
 
 class RigError(Exception):
@@ -77,6 +81,19 @@ def write_file(path, text, mode=0o644):
     return path
 
 
+def _take_port(port):
+    """Whether the port is this process's now, before it listens there: the
+    tests of this machine tell each other by names that end with them."""
+    mark = socket.socket(socket.AF_UNIX)
+    try:
+        mark.bind('\0postern-t.port.%d' % port)
+    except OSError:
+        mark.close()
+        return False
+    _ports.append(mark)
+    return True
+
+
 def free_port():
     """A loopback port nobody listens on, below the range from which the
     kernel takes the ports of outgoing connections."""
@@ -87,7 +104,8 @@ def free_port():
                 probe.bind(('127.0.0.1', port))
             except OSError:
                 continue
-            return port
+            if _take_port(port):
+                return port
     raise RigError('no free port')
 
 
@@ -137,7 +155,7 @@ class Server:
     """A child process with a directory, a log file and an end."""
 
     name = 'server'
-    stop_timeout = 15.0
+    stop_timeout = PATIENCE
 
     def __init__(self):
         self.dir = new_dir(self.name)
@@ -145,7 +163,7 @@ class Server:
         self.process = None
         self.status = None
 
-    def start(self, argv, env=None, up=None, timeout=20.0):
+    def start(self, argv, env=None, up=None, timeout=PATIENCE):
         """Runs argv, its output to the log; returns when up() says so."""
         with open(self.log_file, 'ab') as log:
             self.process = subprocess.Popen(
@@ -181,7 +199,7 @@ class Server:
         return [line for line in self.log().splitlines()
                 if re.search(regex, line)]
 
-    def wait_log(self, regex, count=1, timeout=10.0):
+    def wait_log(self, regex, count=1, timeout=PATIENCE):
         """Lines of the log that match, once there are `count`; fewer when
         the time is up, so that the test can say what is missing."""
         try:

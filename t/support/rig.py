@@ -23,8 +23,8 @@ unpacked packages; with POSTERN_RIG_KEEP=1 a test's files stay for a look.
 """
 
 from tap import diag, is_, like, ok, plan, skip, skip_all
-from proc import RigError, Server, free_port, need_root, new_dir, root, \
-    unpacked, wait_until, write_file
+from proc import PATIENCE, RigError, Server, free_port, need_root, new_dir, \
+    root, unpacked, wait_until, write_file
 from dnsd import Dnsd
 from mail import Client, Mail, Reply, Sent, Sink
 from miltertalk import Talk

@@ -173,7 +173,8 @@ class Sendmail(proc.Server):
             input = input.encode()
         return subprocess.run(
             [self._binary(), '-C', config or self.config] + list(argv),
-            env=self.env, input=input, capture_output=True, timeout=60)
+            env=self.env, input=input, capture_output=True,
+            timeout=proc.PATIENCE)
 
     def sendmail(self, sender, rcpts, message):
         """Local submission; the milter sees it come from 127.0.0.1."""

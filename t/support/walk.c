@@ -130,6 +130,30 @@ walk_envelope(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 	return s;
 }
 
+const struct symbol *
+walk_found(const struct message *m)
+{
+	const struct symbol *y = m->symbols;
+
+	while (y != NULL && strcmp(y->name, "OUTBOUND") == 0)
+		y = y->next;
+	return y;
+}
+
+/* What a stage finds, it has in its list. */
+static void
+check_symbols(const struct session *s)
+{
+	for (const struct symbol *y = s->msg == NULL ? NULL : s->msg->symbols;
+	     y != NULL; y = y->next) {
+		if (!chain_defines(s->snap, y->name)) {
+			fprintf(stderr, "%s: no stage has that symbol\n",
+			    y->name);
+			abort();
+		}
+	}
+}
+
 struct session *
 walk_run(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
     struct verdict *rcpt_v_r)
@@ -151,5 +175,6 @@ walk_run(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 	}
 	buf_fini(&b);
 	*v_r = chain_eom(s);
+	check_symbols(s);
 	return s;
 }

@@ -44,4 +44,7 @@ struct session *walk_run(struct snapshot *snap, const struct walk *w,
 struct session *walk_envelope(struct snapshot *snap, const struct walk *w,
     struct verdict *v_r, struct verdict *rcpt_v_r);
 
+/* The first symbol that says more than which way the message goes. */
+const struct symbol *walk_found(const struct message *m);
+
 #endif

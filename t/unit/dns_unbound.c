@@ -22,8 +22,8 @@
 #include "lib/err.h"
 #include "t/support/test.h"
 
-#define LONG_MS 20000 /* only ever reached by a failing test */
-#define HEADER 12     /* octets before the question */
+#define LONG_MS 120000 /* only ever reached by a failing test */
+#define HEADER 12      /* octets before the question */
 #define HANGING 200
 
 /* -- the clock, everybody's in this process, which can be put forward -- */
@@ -354,6 +354,29 @@ in_ms(int64_t ms)
 	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000 + ms;
 }
 
+/* How many queries the server had, with those that still lay in its socket:
+ * what is asked there and then is answered behind them. The resolver asks again
+ * when it has no answer after some 50 ms, which says nothing on a busy machine;
+ * so of a question that was put there may be several. */
+static int
+asked(void)
+{
+	static const char root[HEADER + 5] = {[5] = 1, [14] = 6, [16] = 1};
+	struct sockaddr_in sin;
+	socklen_t len = sizeof(sin);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	char reply[512];
+
+	assert_true(fd >= 0);
+	assert_int_equal(
+	    getsockname(server.fd, (struct sockaddr *)&sin, &len), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sin, len), 0);
+	assert_int_equal(send(fd, root, sizeof(root), 0), sizeof(root));
+	assert_true(recv(fd, reply, sizeof(reply), 0) > 0);
+	close(fd);
+	return atomic_load(&server.asked);
+}
+
 static enum dns_status
 look_up(const struct dns *d, const char *name, enum dns_type type, int64_t ms)
 {
@@ -430,13 +453,13 @@ answers_are_kept(void **state)
 	assert_int_equal(look_up(&d, "a.kept", DNS_A, LONG_MS), DNS_OK);
 	assert_int_equal(look_up(&d, "nx.kept", DNS_A, LONG_MS), DNS_NXDOMAIN);
 	assert_int_equal(look_up(&d, "once.kept", DNS_A, LONG_MS), DNS_OK);
-	before = atomic_load(&server.asked);
+	before = asked();
 	assert_int_equal(look_up(&d, "A.KEPT", DNS_A, 0), DNS_OK);
 	assert_int_equal(look_up(&d, "nx.kept", DNS_A, 0), DNS_NXDOMAIN);
-	assert_int_equal(atomic_load(&server.asked), before);
+	assert_int_equal(asked(), before);
 	/* a ttl of 0 is for those who asked */
 	assert_int_equal(look_up(&d, "once.kept", DNS_A, LONG_MS), DNS_OK);
-	assert_int_equal(atomic_load(&server.asked), before + 1);
+	assert_true(asked() > before);
 	dns_unbound_close(&d);
 }
 
@@ -739,6 +762,7 @@ config_file(void **state)
 	    "server:\n"
 	    "\tlocal-zone: \"conf.example.\" static\n"
 	    "\tlocal-data: \"here.conf.example. A 192.0.2.77\"\n"
+	    "\tlocal-data: \"here.test. A 192.0.2.77\"\n"
 	    "forward-zone:\n"
 	    "\tname: \".\"\n"
 	    "\tforward-addr: %s\n";
@@ -751,14 +775,20 @@ config_file(void **state)
 	write_file(path, text);
 	d = open_dns((struct dns_unbound_conf){.config_file = path});
 	unlink(path);
-	before = atomic_load(&server.asked);
+	before = asked();
 	assert_int_equal(
 	    look_up(&d, "here.conf.example", DNS_A, LONG_MS), DNS_OK);
 	assert_int_equal(
 	    look_up(&d, "gone.conf.example", DNS_A, LONG_MS), DNS_NXDOMAIN);
-	assert_int_equal(atomic_load(&server.asked), before);
+	/* In a zone that would be libunbound's own. */
+	assert_int_equal(look_up(&d, "here.test", DNS_A, LONG_MS), DNS_OK);
+	assert_int_equal(asked(), before);
+	assert_int_equal(look_up(&d, "a.test", DNS_A, LONG_MS), DNS_OK);
+	assert_int_equal(look_up(&d, "a.invalid", DNS_A, LONG_MS), DNS_OK);
+	assert_true(asked() >= before + 2);
+	before = asked();
 	assert_int_equal(look_up(&d, "a.forwarded", DNS_A, LONG_MS), DNS_OK);
-	assert_int_equal(atomic_load(&server.asked), before + 1);
+	assert_true(asked() > before);
 	dns_unbound_close(&d);
 }
 

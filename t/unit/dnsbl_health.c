@@ -287,11 +287,11 @@ shares(void **state)
 		int listed;
 		long max;
 		bool off;
-	} cases[] = {{DNSBL_SHARE_NAMES, 98, true},
-	    {DNSBL_SHARE_NAMES - 2, 98, true},
-	    {DNSBL_SHARE_NAMES - 3, 98, false}, {DNSBL_SHARE_NAMES, 100, false},
-	    {0, 98, false}, {DNSBL_SHARE_NAMES / 2, 50, false},
-	    {DNSBL_SHARE_NAMES / 2 + 1, 50, true}};
+	} cases[] = {{DNSBL_SHARE_CLIENTS, 98, true},
+	    {DNSBL_SHARE_CLIENTS - 2, 98, true},
+	    {DNSBL_SHARE_CLIENTS - 3, 98, false}, {DNSBL_SHARE_CLIENTS, 100, false},
+	    {0, 98, false}, {DNSBL_SHARE_CLIENTS / 2, 50, false},
+	    {DNSBL_SHARE_CLIENTS / 2 + 1, 50, true}};
 	struct errmsg why;
 
 	(void)state;
@@ -300,7 +300,7 @@ shares(void **state)
 		struct dnsbl_test *t = working(h);
 		bool off = false;
 
-		for (int n = 0; n < DNSBL_SHARE_NAMES; n++) {
+		for (int n = 0; n < DNSBL_SHARE_CLIENTS; n++) {
 			assert_false(off);
 			off = tell(h, n, DNSBL_LISTED, n < cases[i].listed,
 			    cases[i].max, &why);
@@ -323,7 +323,7 @@ one_name_counts_once(void **state)
 	struct errmsg why;
 
 	(void)state;
-	for (int i = 0; i < 10 * DNSBL_SHARE_NAMES; i++)
+	for (int i = 0; i < 10 * DNSBL_SHARE_CLIENTS; i++)
 		assert_false(tell(h, 7, DNSBL_LISTED, true, 98, &why));
 	done(h, t);
 }

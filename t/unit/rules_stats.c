@@ -544,7 +544,7 @@ who_opens_at_once_gets_the_same_file(void **state)
 	struct rules *rules = rules_of(two);
 
 	(void)state;
-	for (int round = 0; round < 100; round++) {
+	for (int round = 0; round < 40; round++) {
 		pthread_barrier_t start;
 		pthread_t thread[4];
 		struct racer r = {&start, NULL};

@@ -177,12 +177,15 @@ class Rspamd(Milter):
     """Its worker is a child of the process that is started."""
 
     name = 'rspamd'
+    worker_word = 'rspamd_proxy'
 
     def __init__(self, dns):
         super().__init__()
+        self.serve(RSPAMD % (dns.address, self.address))
+
+    def serve(self, conf):
         files, = unpacked('rspamd')
         share = os.path.join(files, 'usr/share/rspamd')
-        conf = RSPAMD % (dns.address, self.address)
         conf = write_file(
             os.path.join(self.dir, 'rspamd.conf'),
             conf.replace('@DIR@', self.dir).replace('@SHARE@', share))
@@ -206,7 +209,7 @@ class Rspamd(Milter):
         with open('/proc/%d/task/%d/children' % (main, main)) as children:
             for pid in children.read().split():
                 with open('/proc/%s/cmdline' % pid) as line:
-                    if 'rspamd_proxy' in line.read():
+                    if self.worker_word in line.read():
                         return int(pid)
         return None
 
