@@ -1,5 +1,6 @@
 /*
- * posternctl rules: what is wrong with rule files; what each rule costs.
+ * posternctl rules: what is wrong with rule files; what each rule costs, and
+ * how often it hit.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <getopt.h>
@@ -12,6 +13,7 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/rules/rules.h"
+#include "lib/rules/rules_stats.h"
 #include "posternctl.h"
 #include "rules_conf.h"
 #include "snapshot.h"
@@ -72,42 +74,92 @@ lint(char *const *paths, bool json, const char *config)
 
 /* -- list -- */
 
+static double
+ratio(uint64_t part, uint64_t whole)
+{
+	return whole == 0 ? 0 : (double)part / (double)whole;
+}
+
+/* Of live mail only some tries are timed. */
+static double
+whole_ns(const struct rules_info *i)
+{
+	return ratio(i->ns, i->timed) * (double)i->tried;
+}
+
 static int
 by_cost(const void *a, const void *b)
 {
 	const struct rules_info *x = a, *y = b;
 
-	if (x->ns != y->ns)
-		return x->ns > y->ns ? -1 : 1;
+	double x_ns = whole_ns(x), y_ns = whole_ns(y);
+
+	if (x_ns != y_ns)
+		return x_ns > y_ns ? -1 : 1;
 	return strcmp(x->name, y->name);
+}
+
+/* Counts come from a file too, where any number may stand. */
+static json_int_t
+number(uint64_t n)
+{
+	return n > INT64_MAX ? INT64_MAX : (json_int_t)n;
 }
 
 static void
 print_rule(const struct rules_info *i, bool json)
 {
-	double us = i->tried == 0 ? 0 : (double)i->ns / 1e3 / (double)i->tried;
+	double us = ratio(i->ns, i->timed) / 1e3;
+	double per_mille = ratio(i->hits, i->tried) * 1e3;
 	json_t *j;
 
 	if (!json) {
-		printf("%-32s %-7s %7.3f %8llu %8llu %9.2f %6llu  %s:%u\n",
+		printf("%-32s %-7s %7.3f %8llu %8llu %8.2f %9.2f %6llu  "
+		       "%s:%u\n",
 		    i->name, i->runs ? i->kind : "off", i->score,
 		    (unsigned long long)i->tried, (unsigned long long)i->hits,
-		    us, (unsigned long long)i->limited, i->file, i->line);
+		    per_mille, us, (unsigned long long)i->limited, i->file,
+		    i->line);
 		return;
 	}
-	j = json_pack("{s:s,s:s,s:b,s:f,s:I,s:I,s:I,s:f,s:o,s:i,s:o}", "name",
-	    i->name, "kind", i->kind, "runs", i->runs, "score", i->score,
-	    "tried", (json_int_t)i->tried, "hits", (json_int_t)i->hits,
-	    "limited", (json_int_t)i->limited, "us", us, "file",
-	    posternctl_string(i->file), "line", (int)i->line, "describe",
-	    posternctl_string(i->describe));
+	j = json_pack("{s:s,s:s,s:b,s:f,s:I,s:I,s:f,s:I,s:f,s:o,s:i,s:o}",
+	    "name", i->name, "kind", i->kind, "runs", i->runs, "score",
+	    i->score, "tried", number(i->tried), "hits", number(i->hits),
+	    "per_mille", per_mille, "limited", number(i->limited), "us", us,
+	    "file", posternctl_string(i->file), "line", (int)i->line,
+	    "describe", posternctl_string(i->describe));
 	posternctl_print(j);
 	json_decref(j);
 }
 
-/* Names that were only scored or named are no rules. */
+/* What the daemon put down; *list_r NULL: nothing, and it was said why. */
+static int
+live(const struct conf *c, const struct rules *rules,
+    struct rules_stats_count **list_r)
+{
+	const char *path = rules_conf_stats(c);
+	struct errmsg why;
+	int rc;
+
+	*list_r = NULL;
+	if (path == NULL) {
+		fprintf(stderr, "posternctl: RuleStats none: nothing is "
+				"counted; name messages to try the rules on\n");
+		return EX_OK;
+	}
+	rc = rules_stats_read(path, rules, list_r, &why);
+	if (rc == 0)
+		return EX_OK;
+	*list_r = NULL;
+	fprintf(stderr, "posternctl: RuleStats: %s\n", why.text);
+	return rc == ERR_NOTFOUND ? EX_OK : EX_NOINPUT;
+}
+
+/* Names that were only scored or named are no rules.  counts: of live mail,
+ * in place of those of the messages that went through here; may be NULL. */
 static struct rules_info *
-gather(const struct rules *rules, size_t *count_r)
+gather(const struct rules *rules, const struct rules_stats_count *counts,
+    size_t *count_r)
 {
 	struct rules_info info, *list;
 	size_t n = 0;
@@ -117,9 +169,17 @@ gather(const struct rules *rules, size_t *count_r)
 	list = calloc(n + 1, sizeof(*list));
 	*count_r = 0;
 	for (size_t i = 0; list != NULL && i < n; i++) {
-		if (rules_info(rules, i, &info) &&
-		    strcmp(info.kind, "none") != 0)
-			list[(*count_r)++] = info;
+		if (!rules_info(rules, i, &info) ||
+		    strcmp(info.kind, "none") == 0)
+			continue;
+		if (counts != NULL) {
+			info.tried = counts[i].tried;
+			info.hits = counts[i].hits;
+			info.limited = counts[i].limited;
+			info.ns = counts[i].ns;
+			info.timed = counts[i].timed;
+		}
+		list[(*count_r)++] = info;
 	}
 	return list;
 }
@@ -128,6 +188,7 @@ static int
 list(char *const *paths, bool json, const char *config)
 {
 	struct snapshot *snap = posternctl_load(config);
+	struct rules_stats_count *counts = NULL;
 	const struct rules *rules;
 	struct rules_info *all;
 	size_t count;
@@ -141,16 +202,19 @@ list(char *const *paths, bool json, const char *config)
 		snapshot_unref(snap);
 		return EX_CONFIG;
 	}
-	rc = posternctl_walk(snap, paths);
-	all = gather(rules, &count);
-	if (paths[0] != NULL && all != NULL)
+	rc = paths[0] != NULL ? posternctl_walk(snap, paths)
+			      : live(snap->conf, rules, &counts);
+	all = gather(rules, counts, &count);
+	if ((paths[0] != NULL || counts != NULL) && all != NULL)
 		qsort(all, count, sizeof(*all), by_cost);
 	if (!json)
-		printf("%-32s %-7s %7s %8s %8s %9s %6s  %s\n", "rule", "kind",
-		    "score", "tried", "hits", "us each", "limit", "where");
+		printf("%-32s %-7s %7s %8s %8s %8s %9s %6s  %s\n", "rule",
+		    "kind", "score", "tried", "hits", "in 1000", "us each",
+		    "limit", "where");
 	for (size_t i = 0; all != NULL && i < count; i++)
 		print_rule(&all[i], json);
 	free(all);
+	free(counts);
 	snapshot_unref(snap);
 	return rc;
 }
@@ -180,13 +244,14 @@ run(int argc, char **argv, const char *config)
 const struct command command_rules = {
     .name = "rules",
     .args = "lint|list [options] [FILE|DIR ...]",
-    .summary = "what is wrong with rule files; what each rule costs",
+    .summary = "what is wrong with rule files; how often each rule hits",
     .run = run,
     .help =
 	"  lint [FILE|DIR ...]  every mistake in rule files, or in those of\n"
 	"                     the configuration\n"
-	"  list [FILE|DIR ...]  the rules in force; how often each hit the\n"
-	"                     messages in these files, and the time it took\n"
+	"  list [FILE|DIR ...]  the rules in force; how often each hit, and the\n"
+	"                     time it took: the mail that the daemon saw, or\n"
+	"                     the messages in these files\n"
 	"  -x FILE            the configuration\n"
 	"  --json             one object a line\n",
 };

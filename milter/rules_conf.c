@@ -11,6 +11,7 @@
 #include "lib/conf/conf.h"
 #include "lib/err.h"
 #include "lib/rules/rules.h"
+#include "lib/rules/rules_stats.h"
 #include "snapshot.h"
 
 #define SCORE_LIMIT 1e6
@@ -118,6 +119,23 @@ rules_conf_lint(const char *path, struct rules **rules_r)
 	}
 	conf_free(conf);
 	return rc;
+}
+
+const char *
+rules_conf_stats(const struct conf *c)
+{
+	const char *path = conf_str(c, "RuleStats");
+
+	return path == NULL || strcasecmp(path, "none") == 0 ? NULL : path;
+}
+
+int
+rules_conf_check_stats(const char *value, struct errmsg *msg_r)
+{
+	return value[0] != '\0' && strlen(value) <= RULES_STATS_PATH_MAX
+	    ? 0
+	    : errmsg_set(msg_r, "expected a path of at most %d octets, or none",
+		  RULES_STATS_PATH_MAX);
 }
 
 static bool

@@ -34,6 +34,11 @@ const struct rules *rules_conf_of(const struct snapshot *snap);
 /* `file:line: severity: text`, safe to print. */
 void rules_conf_say(struct buf *b, const struct rules_mistake *m);
 
+/* The file of RuleStats; NULL: none. */
+const char *rules_conf_stats(const struct conf *c);
+/* For its row. */
+int rules_conf_check_stats(const char *value, struct errmsg *msg_r);
+
 /* The value of a threshold keyword, a number or `none`; unset: off. */
 void rules_conf_limit(
     const struct conf *c, const char *keyword, struct rules_limit *limit_r);

@@ -3,9 +3,12 @@
  * before have found, and what comes of the sum.
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "chain.h"
 #include "lib/conf/conf.h"
@@ -14,6 +17,7 @@
 #include "lib/pslist.h"
 #include "lib/rules/relays.h"
 #include "lib/rules/rules.h"
+#include "lib/rules/rules_stats.h"
 #include "lib/text/mime.h"
 #include "log.h"
 #include "rules_conf.h"
@@ -23,6 +27,10 @@
 
 #define NS INT64_C(1000000000)
 #define WARNINGS_MAX 20 /* that are logged at a start or reload */
+#define STATS_MS 1000   /* between two times that counts are put down */
+#define TIMED_EVERY 64  /* of so many messages the rules of one are timed:
+			 * two looks at the clock for each rule of each message
+			 * would cost more than most rules do */
 
 #define LIMIT(keyword, summary) \
 	{keyword, CONF_STR, 0, NULL, 0, 0, NULL, NULL, summary, \
@@ -36,6 +44,9 @@ static const struct conf_option options[] = {
 	"which of four scores counts: 0 without DNS lists, 1 with", NULL},
     {"RuleTimeout", CONF_INT, 0, "5", 1, 300, NULL, NULL,
 	"seconds that all rules may take for one message", NULL},
+    {"RuleStats", CONF_STR, 0, POSTERN_STATE_DIR "/rules", 0, 0, NULL, NULL,
+	"where it is counted how often each rule hits: a file, or none",
+	rules_conf_check_stats},
     LIMIT("TagScore", "inbound mail with that score is marked as spam"),
     LIMIT("QuarantineScore", "inbound mail with that score is held"),
     LIMIT("RejectScore", "inbound mail with that score is refused"),
@@ -73,13 +84,85 @@ struct state {
 	struct limits limits[2]; /* by direction */
 	int64_t time_ns;
 	struct pslist *tlds;     /* NULL: no rule looks at the body */
+	struct rules_stats *stats; /* NULL: off line, or not wanted */
+	const char *stats_path;    /* the configuration's */
+	bool uncounted; /* the file can't be had, and the log knows */
+	atomic_uint messages; /* that went through the rules */
 };
+
+/* -- what each rule did, in a file -- */
+
+static void
+log_stats(struct state *st, int rc, int error,
+    const struct rules_stats_report *r, const struct errmsg *why)
+{
+	const char *cure = rc == ERR_SYSTEM &&
+		(error == ENOENT || error == EACCES || error == EROFS)
+	    ? ": its directory must be there, and belong to the user that "
+	      "postern runs as (UserID)"
+	    : "";
+
+	if (rc != 0 && !st->uncounted)
+		log_line(LOG_WARNING,
+		    "rules: RuleStats: %s%s; until then posternctl rules list "
+		    "does not show what hits",
+		    why->text, cure);
+	else if (rc == 0 && r->event == RULES_STATS_RENEWED)
+		log_line(LOG_WARNING, "rules: RuleStats: %s: %s; it is kept as "
+		    "%s", st->stats_path, r->why, r->bad_path);
+	else if (rc == 0 && r->event == RULES_STATS_CREATED)
+		log_line(LOG_INFO, "rules: RuleStats: %s: a new file",
+		    st->stats_path);
+	st->uncounted = rc != 0;
+}
+
+/* Put down what was counted since the last time.  Nothing that mail depends
+ * on: who can't, says so once and goes on. */
+static void
+put_down(struct state *st)
+{
+	struct rules_stats_report report;
+	struct errmsg why = {""};
+	int rc;
+
+	if (st->stats == NULL)
+		return;
+	rc = rules_stats_flush(st->stats, time(NULL), &report, &why);
+	log_stats(st, rc, errno, &report, &why);
+}
+
+static int
+begin_stats(struct state *st, const struct conf *c)
+{
+	st->stats_path = rules_conf_stats(c);
+	if (st->stats_path == NULL)
+		return 0;
+	st->stats = rules_stats_new(st->stats_path, st->rules);
+	if (st->stats == NULL)
+		return ERR_NOMEM;
+	put_down(st);
+	return 0;
+}
+
+static int64_t
+tick(const struct snapshot *snap, void *state)
+{
+	struct state *st = state;
+
+	(void)snap;
+	put_down(st);
+	return st->stats == NULL ? INT64_MAX : STATS_MS;
+}
+
+/* -- loading -- */
 
 static void
 unload(void *state)
 {
 	struct state *st = state;
 
+	put_down(st);
+	rules_stats_free(st->stats);
 	rules_free(st->rules);
 	pslist_free(st->tlds);
 	free(st);
@@ -166,11 +249,13 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 			: rules_settings(st->rules)->required_score};
 	if (st->rules == NULL)
 		return 0;
-	if (!snap->offline)
-		warn(st->rules);
-	return rules_want_body(st->rules)
-	    ? pslist_open(conf_str(c, "PublicSuffixList"), &st->tlds, msg_r)
-	    : 0;
+	if (rules_want_body(st->rules))
+		rc = pslist_open(
+		    conf_str(c, "PublicSuffixList"), &st->tlds, msg_r);
+	if (rc != 0 || snap->offline)
+		return rc;
+	warn(st->rules);
+	return begin_stats(st, c);
 }
 
 static int64_t
@@ -252,9 +337,11 @@ here(struct message *m)
 }
 
 static bool
-tell(const struct state *st, struct message *m, struct rules_input *in)
+tell(struct state *st, struct message *m, struct rules_input *in)
 {
 	const struct session *s = m->session;
+	unsigned nth = atomic_fetch_add_explicit(
+	    &st->messages, 1, memory_order_relaxed);
 	const struct buf *body = *message_slot(m);
 
 	*in = (struct rules_input){.arena = &m->arena,
@@ -276,7 +363,8 @@ tell(const struct state *st, struct message *m, struct rules_input *in)
 	    .dkim_domains = dkim_domains(m),
 	    .now = message_time(m),
 	    .clock = clock_ns,
-	    .timed = s->snap->offline, /* for posternctl rules list */
+	    /* All that posternctl rules list is given. */
+	    .timed = s->snap->offline || nth % TIMED_EVERY == 0,
 	    .deadline_ns = clock_ns() + st->time_ns};
 	return in->recipients != NULL && in->facts != NULL &&
 	    in->dkim_domains != NULL;
@@ -326,7 +414,7 @@ complain(const struct message *m, const struct rules_result *r)
 }
 
 static int
-score(const struct state *st, struct message *m)
+score(struct state *st, struct message *m)
 {
 	struct rules_result *r = arena_alloc(&m->arena, sizeof(*r));
 	struct rules_input in;
@@ -432,7 +520,7 @@ finish(struct message *m, const struct verdict *outcome)
 static struct verdict
 eom(struct message *m)
 {
-	const struct state *st = message_state(m);
+	struct state *st = (struct state *)(uintptr_t)message_state(m);
 	double sum;
 
 	if (st->rules != NULL && score(st, m) != 0)
@@ -474,4 +562,5 @@ const struct stage stage_rules = {
     .body = body,
     .eom = eom,
     .finish = finish,
+    .tick = tick,
 };

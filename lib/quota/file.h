@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include "lib/mapfile.h"
 #include "table.h"
 
 struct errmsg;
@@ -15,19 +16,8 @@ enum { TRY_AGAIN = 1 }; /* the name changed hands meanwhile */
 
 /* --- quota_map.c ------------------------------------------------------- */
 
-/* Say why in msg (may be NULL) and return the code; errno stays. */
-int quota_fail(struct errmsg *msg, int code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
-/* The same for a system call: ERR_SYSTEM. */
-int quota_fail_call(struct errmsg *msg, const char *what, const char *path);
 void quota_tell(struct quota_report *r, enum quota_event event,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-
-/* Set (F_WRLCK, waiting) or lift (F_UNLCK) the lock alone: no mutex, no
- * recovery. */
-int table_file_lock(int fd, short type);
-/* Who has the name?  0: this file; 1: another; ERR_NOTFOUND: none. */
-int table_name_taken(const char *path, dev_t dev, ino_t ino);
 
 /* The fixed part of the header has changed: check it anew. */
 void table_seal(struct table *t);
@@ -41,18 +31,11 @@ void map_set_clock(const struct quota *q, struct map *m);
 /* Note the time for after a reboot. */
 void map_note_time(const struct quota *q, struct map *m);
 
-/* Become the one who builds: PATH.new, locked, as *fd_r. */
-int build_lock(const struct quota *q, int *fd_r, struct stat *st,
-    struct errmsg *msg);
-/* Give up building: nothing is left. */
-void build_unlock(const struct quota *q, int fd);
 /* A new table as a map, without its name, its lock held. */
 int build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
     struct map **m_r, struct errmsg *msg);
 /* Give it the table's name. */
 int build_publish(const struct quota *q, struct errmsg *msg);
-/* Find a name for what is no table. */
-void bad_name(const struct quota *q, char *name, size_t size);
 
 /* --- quota_move.c ------------------------------------------------------ */
 

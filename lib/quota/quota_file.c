@@ -78,25 +78,27 @@ open_new(struct quota *q, const char *why, const struct stat *bad,
     struct map **m_r, struct quota_report *rep, struct errmsg *msg)
 {
 	struct stat st;
-	int fd, taken, rc = build_lock(q, &fd, &st, msg);
+	int fd, taken, rc = mapfile_build(q->new_path, &fd, &st, msg);
 
 	if (rc != 0)
 		return rc;
-	taken = table_name_taken(q->path, bad->st_dev, bad->st_ino);
+	taken = mapfile_taken(q->path, bad->st_dev, bad->st_ino);
 	if (why == NULL ? taken != ERR_NOTFOUND : taken != 0) {
-		build_unlock(q, fd);
+		mapfile_unbuild(q->new_path, fd);
 		return TRY_AGAIN;
 	}
 	rc = build_table(q, fd, q->accounts, q->limits, m_r, msg);
 	if (rc == 0 && why != NULL) {
-		bad_name(q, rep->bad_path, sizeof(rep->bad_path));
+		mapfile_bad_name(q->path,
+		    (time_t)(q->clock.wall(q->clock.ctx) / NSEC),
+		    rep->bad_path, sizeof(rep->bad_path));
 		if (rename(q->path, rep->bad_path) != 0)
-			rc = quota_fail_call(msg, "rename", q->path);
+			rc = mapfile_fail_call(msg, "rename", q->path);
 	}
 	if (rc == 0)
 		rc = build_publish(q, msg);
 	if (rc == 0) {
-		table_file_lock((*m_r)->fd, F_UNLCK);
+		mapfile_lock((*m_r)->fd, F_UNLCK);
 		close(fd);
 		if (why != NULL)
 			quota_tell(rep, QUOTA_RENEWED, "%s", why);
@@ -106,7 +108,7 @@ open_new(struct quota *q, const char *why, const struct stat *bad,
 	}
 	map_free(*m_r);
 	*m_r = NULL;
-	build_unlock(q, fd);
+	mapfile_unbuild(q->new_path, fd);
 	return rc;
 }
 
@@ -139,21 +141,21 @@ open_resize(struct quota *q, struct map **m_r, struct quota_report *rep,
 {
 	struct map *from = *m_r, *to = NULL;
 	struct stat st;
-	int fd, rc = build_lock(q, &fd, &st, msg);
+	int fd, rc = mapfile_build(q->new_path, &fd, &st, msg);
 
 	if (rc != 0)
 		return rc;
 	rc = table_lock(q, from);
 	if (rc == 0) {
 		if (atomic_load(&from->t->moved) != MOVED_NO ||
-		    table_name_taken(q->path, from->dev, from->ino) != 0)
+		    mapfile_taken(q->path, from->dev, from->ino) != 0)
 			rc = TRY_AGAIN;
 		else
 			rc = migrate_sized(q, fd, from, &to, msg);
 		table_unlock(q, from);
 	}
 	if (rc != 0) {
-		build_unlock(q, fd);
+		mapfile_unbuild(q->new_path, fd);
 		if (rc == TRY_AGAIN || from->rings < q->limits)
 			return rc;
 		quota_tell(rep, QUOTA_TOO_SMALL, "the table keeps room for %u "
@@ -164,7 +166,7 @@ open_resize(struct quota *q, struct map **m_r, struct quota_report *rep,
 	}
 	quota_tell(rep, QUOTA_MIGRATED, "moved from room for %u accounts to %u",
 	    from->slot_count, to->slot_count);
-	table_file_lock(to->fd, F_UNLCK);
+	mapfile_lock(to->fd, F_UNLCK);
 	close(fd);
 	map_free(from);
 	*m_r = to;
@@ -188,11 +190,11 @@ open_once(struct quota *q, struct map **m_r, struct quota_report *rep,
 	errno = q->mode == QUOTA_CREATE ?
 	    posix_fallocate((*m_r)->fd, 0, (off_t)(*m_r)->size) : 0;
 	if (errno != 0 && errno != EOPNOTSUPP)
-		return quota_fail_call(msg, "allocate", q->path);
+		return mapfile_fail_call(msg, "allocate", q->path);
 	rc = table_lock(q, *m_r);
 	if (rc != 0)
-		return quota_fail_call(msg, "lock", q->path);
-	if (table_name_taken(q->path, (*m_r)->dev, (*m_r)->ino) != 0)
+		return mapfile_fail_call(msg, "lock", q->path);
+	if (mapfile_taken(q->path, (*m_r)->dev, (*m_r)->ino) != 0)
 		rc = TRY_AGAIN;
 	else
 		/* We have the lock: whoever was moving it is dead. */
@@ -229,15 +231,15 @@ options_wrong(const struct quota_options *opt, const char *path,
     struct errmsg *msg)
 {
 	if (path[0] == '\0' || strlen(path) > 3900)
-		return quota_fail(msg, ERR_CONFIG, "QuotaTable: a path of 1 "
+		return mapfile_fail(msg, ERR_CONFIG, "QuotaTable: a path of 1 "
 		    "to 3900 octets is expected");
 	if (opt->mode != QUOTA_CREATE)
 		return 0;
 	if (opt->accounts < 1 || opt->accounts > QUOTA_ACCOUNTS_MAX)
-		return quota_fail(msg, ERR_CONFIG, "QuotaAccounts: a number "
+		return mapfile_fail(msg, ERR_CONFIG, "QuotaAccounts: a number "
 		    "from 1 to %u is expected", QUOTA_ACCOUNTS_MAX);
 	if (opt->limits < 1 || opt->limits > QUOTA_LIMITS_MAX)
-		return quota_fail(msg, ERR_CONFIG, "Quota: an account has 1 "
+		return mapfile_fail(msg, ERR_CONFIG, "Quota: an account has 1 "
 		    "to %u limits", QUOTA_LIMITS_MAX);
 	return 0;
 }
@@ -270,7 +272,7 @@ quota_open(struct quota **q_r, const char *path,
 	q = calloc(1, sizeof(*q));
 	if (rep == NULL || q == NULL || asprintf(&q->new_path, "%s.new",
 	    path) < 0) {
-		rc = quota_fail(msg_r, ERR_NOMEM, "%s: out of memory", path);
+		rc = mapfile_fail(msg_r, ERR_NOMEM, "%s: out of memory", path);
 		free(q);
 		goto end;
 	}
@@ -280,7 +282,7 @@ quota_open(struct quota **q_r, const char *path,
 	q->limits = opt->limits;
 	q->clock = opt->clock != NULL ? *opt->clock : real_clock;
 	pthread_mutex_init(&q->mutex, NULL);
-	rc = q->path == NULL ? quota_fail(msg_r, ERR_NOMEM, "%s: out of memory",
+	rc = q->path == NULL ? mapfile_fail(msg_r, ERR_NOMEM, "%s: out of memory",
 	    path) : map_open_any(q, &m, rep, msg_r);
 	if (rc == 0) {
 		atomic_init(&q->map, m);

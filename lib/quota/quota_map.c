@@ -26,30 +26,6 @@ static_assert(sizeof(struct slot) == 64, "a slot's head is a line");
 
 /* --- words -------------------------------------------------------------- */
 
-/* errno survives: the caller of quota_open may look at it. */
-int
-quota_fail(struct errmsg *msg, int code, const char *fmt, ...)
-{
-	int saved = errno;
-	va_list ap;
-
-	if (msg != NULL) {
-		va_start(ap, fmt);
-		if (vsnprintf(msg->text, sizeof(msg->text), fmt, ap) < 0)
-			msg->text[0] = '\0';
-		va_end(ap);
-	}
-	errno = saved;
-	return code;
-}
-
-int
-quota_fail_call(struct errmsg *msg, const char *what, const char *path)
-{
-	return quota_fail(msg, ERR_SYSTEM, "%s: %s: %s", path, what,
-	    strerror(errno));
-}
-
 void
 quota_tell(struct quota_report *r, enum quota_event event, const char *fmt, ...)
 {
@@ -65,22 +41,10 @@ quota_tell(struct quota_report *r, enum quota_event event, const char *fmt, ...)
 /* --- locks --------------------------------------------------------------- */
 
 int
-table_file_lock(int fd, short type)
-{
-	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
-	int rc;
-
-	do {
-		rc = fcntl(fd, F_OFD_SETLKW, &lock);
-	} while (rc == -1 && errno == EINTR);
-	return rc == 0 ? 0 : ERR_SYSTEM;
-}
-
-int
 table_lock(struct quota *q, struct map *m)
 {
 	pthread_mutex_lock(&q->mutex);
-	if (table_file_lock(m->fd, F_WRLCK) != 0) {
+	if (mapfile_lock(m->fd, F_WRLCK) != 0) {
 		pthread_mutex_unlock(&q->mutex);
 		return ERR_SYSTEM;
 	}
@@ -91,20 +55,8 @@ table_lock(struct quota *q, struct map *m)
 void
 table_unlock(struct quota *q, struct map *m)
 {
-	table_file_lock(m->fd, F_UNLCK);
+	mapfile_lock(m->fd, F_UNLCK);
 	pthread_mutex_unlock(&q->mutex);
-}
-
-/* Does the name belong to another file than this one?  0: no; ERR_NOTFOUND: to
- * none. */
-int
-table_name_taken(const char *path, dev_t dev, ino_t ino)
-{
-	struct stat st;
-
-	if (lstat(path, &st) != 0)
-		return errno == ENOENT ? ERR_NOTFOUND : ERR_SYSTEM;
-	return st.st_dev == dev && st.st_ino == ino ? 0 : 1;
 }
 
 /* --- a file as a map ------------------------------------------------------ */
@@ -279,28 +231,6 @@ map_set_clock(const struct quota *q, struct map *m)
 	map_note_time(q, m);
 }
 
-/* Is the file one that nobody else can write to or cut off? */
-static int
-file_safe(const struct quota *q, const struct stat *st, const char *path,
-    struct errmsg *msg)
-{
-	if (!S_ISREG(st->st_mode))
-		return quota_fail(msg, ERR_CONFIG, "%s: not a regular file: "
-		    "QuotaTable names a file that postern makes itself", path);
-	if (q->mode == QUOTA_READ)
-		return 0;
-	if ((st->st_mode & 022) != 0)
-		return quota_fail(msg, ERR_CONFIG, "%s: mode %04o lets "
-		    "others write: chmod 600 %s", path,
-		    (unsigned)st->st_mode & 07777, path);
-	if (st->st_uid != geteuid() && st->st_uid != 0 && geteuid() != 0)
-		return quota_fail(msg, ERR_CONFIG, "%s: belongs to uid %u, "
-		    "not to uid %u who runs this: chown %u %s", path,
-		    (unsigned)st->st_uid, (unsigned)geteuid(),
-		    (unsigned)geteuid(), path);
-	return 0;
-}
-
 /*
  * Open what bears the name.  ERR_NOTFOUND, ERR_FORMAT (*why_r says why; *dev_r
  * and *ino_r which file) ...
@@ -314,16 +244,16 @@ map_open(const struct quota *q, struct map **m_r, const char **why_r,
 
 	*why_r = NULL;
 	if (fd < 0 && errno == ENOENT)
-		return quota_fail(msg, ERR_NOTFOUND, "%s: there is no quota "
+		return mapfile_fail(msg, ERR_NOTFOUND, "%s: there is no quota "
 		    "table: the daemon makes it when it starts", q->path);
 	if (fd < 0)
-		return quota_fail_call(msg, "open", q->path);
+		return mapfile_fail_call(msg, "open", q->path);
 	if (fstat(fd, st) != 0) {
-		rc = quota_fail_call(msg, "fstat", q->path);
+		rc = mapfile_fail_call(msg, "fstat", q->path);
 		close(fd);
 		return rc;
 	}
-	rc = file_safe(q, st, q->path, msg);
+	rc = mapfile_safe(q->path, st, q->mode == QUOTA_READ, msg);
 	if (rc != 0) {
 		close(fd);
 		return rc;
@@ -331,18 +261,18 @@ map_open(const struct quota *q, struct map **m_r, const char **why_r,
 	if ((uint64_t)st->st_size < sizeof(struct table)) {
 		close(fd);
 		*why_r = st->st_size == 0 ? "it is empty" : "it is cut off";
-		return quota_fail(msg, ERR_FORMAT, "%s: %s", q->path, *why_r);
+		return mapfile_fail(msg, ERR_FORMAT, "%s: %s", q->path, *why_r);
 	}
 	rc = map_new(q, fd, st, m_r);
 	if (rc != 0)
 		return rc == ERR_NOMEM ?
-		    quota_fail(msg, rc, "%s: out of memory",
-		    q->path) : quota_fail_call(msg, "mmap", q->path);
+		    mapfile_fail(msg, rc, "%s: out of memory",
+		    q->path) : mapfile_fail_call(msg, "mmap", q->path);
 	*why_r = header_wrong((*m_r)->t, (uint64_t)st->st_size);
 	if (*why_r != NULL) {
 		map_free(*m_r);
 		*m_r = NULL;
-		return quota_fail(msg, ERR_FORMAT, "%s: %s", q->path, *why_r);
+		return mapfile_fail(msg, ERR_FORMAT, "%s: %s", q->path, *why_r);
 	}
 	map_layout(*m_r);
 	(*m_r)->offset = map_offset(q, *m_r, 0);
@@ -350,39 +280,6 @@ map_open(const struct quota *q, struct map **m_r, const char **why_r,
 }
 
 /* --- a new file ----------------------------------------------------------- */
-
-/* Become the one who builds. */
-int
-build_lock(const struct quota *q, int *fd_r, struct stat *st,
-    struct errmsg *msg)
-{
-	for (;;) {
-		int rc, fd = open(q->new_path, O_RDWR | O_CREAT | O_CLOEXEC |
-		    O_NOFOLLOW | O_NONBLOCK, 0600);
-
-		if (fd < 0)
-			return quota_fail_call(msg, "create", q->new_path);
-		rc = fstat(fd, st) == 0 ? file_safe(q, st, q->new_path, msg) :
-		    quota_fail_call(msg, "fstat", q->new_path);
-		if (rc == 0 && table_file_lock(fd, F_WRLCK) != 0)
-			rc = quota_fail_call(msg, "lock", q->new_path);
-		if (rc == 0 && table_name_taken(q->new_path, st->st_dev,
-		    st->st_ino) == 0) {
-			*fd_r = fd;
-			return 0;
-		}
-		close(fd);
-		if (rc != 0)
-			return rc;
-	}
-}
-
-void
-build_unlock(const struct quota *q, int fd)
-{
-	unlink(q->new_path);
-	close(fd);
-}
 
 static void
 header_init(const struct quota *q, struct table *t, uint32_t slots,
@@ -418,30 +315,27 @@ build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
 	struct stat st;
 	int rc;
 
-	/* From nothing, so that all of it is zero. */
-	if (ftruncate(fd, 0) != 0)
-		return quota_fail_call(msg, "ftruncate", q->new_path);
-	errno = posix_fallocate(fd, 0, (off_t)size);
-	if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
-		return quota_fail(msg, ERR_SYSTEM, "%s: %s: a table of %u "
+	rc = mapfile_allocate(fd, (off_t)size);
+	if (rc != 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
+		return mapfile_fail(msg, ERR_SYSTEM, "%s: %s: a table of %u "
 		    "accounts takes %llu MiB: make room, or lower "
 		    "QuotaAccounts",
 		    q->new_path, strerror(errno), slots,
 		    (unsigned long long)(size >> 20) + 1);
-	if (errno != 0)
-		return quota_fail_call(msg, "allocate", q->new_path);
+	if (rc != 0)
+		return mapfile_fail_call(msg, "allocate", q->new_path);
 	if (fchmod(fd, 0600) != 0 || fstat(fd, &st) != 0)
-		return quota_fail_call(msg, "fchmod", q->new_path);
+		return mapfile_fail_call(msg, "fchmod", q->new_path);
 	if (getrandom(key, sizeof(key), 0) != sizeof(key))
-		return quota_fail_call(msg, "getrandom", q->new_path);
+		return mapfile_fail_call(msg, "getrandom", q->new_path);
 	fd = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* shares the lock */
 	if (fd < 0)
-		return quota_fail_call(msg, "dup", q->new_path);
+		return mapfile_fail_call(msg, "dup", q->new_path);
 	rc = map_new(q, fd, &st, m_r);
 	if (rc != 0)
 		return rc == ERR_NOMEM ?
-		    quota_fail(msg, rc, "%s: out of memory",
-		    q->new_path) : quota_fail_call(msg, "mmap", q->new_path);
+		    mapfile_fail(msg, rc, "%s: out of memory",
+		    q->new_path) : mapfile_fail_call(msg, "mmap", q->new_path);
 	header_init(q, (*m_r)->t, slots, rings);
 	memcpy((*m_r)->t->hash_key, key, sizeof(key));
 	table_seal((*m_r)->t);
@@ -454,24 +348,7 @@ int
 build_publish(const struct quota *q, struct errmsg *msg)
 {
 	if (rename(q->new_path, q->path) != 0)
-		return quota_fail_call(msg, "rename to the table's name",
+		return mapfile_fail_call(msg, "rename to the table's name",
 		    q->new_path);
 	return 0;
-}
-
-/* Find a name for what is no table. */
-void
-bad_name(const struct quota *q, char *name, size_t size)
-{
-	time_t wall = (time_t)(q->clock.wall(q->clock.ctx) / NSEC);
-	struct stat st;
-	struct tm tm;
-	char when[32];
-
-	memset(&tm, 0, sizeof(tm));
-	gmtime_r(&wall, &tm);
-	strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm);
-	snprintf(name, size, "%s.bad-%s", q->path, when);
-	for (int i = 2; lstat(name, &st) == 0 && i < 10000; i++)
-		snprintf(name, size, "%s.bad-%s-%d", q->path, when, i);
 }

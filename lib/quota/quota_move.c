@@ -133,7 +133,7 @@ unfreeze(const struct quota *q, struct map *m)
 	uint64_t moved = atomic_load(&m->t->moved);
 
 	if (moved == MOVED_JOINING || (moved == MOVED_NOW &&
-	    table_name_taken(q->path, m->dev, m->ino) != 1))
+	    mapfile_taken(q->path, m->dev, m->ino) != 1))
 		atomic_store(&m->t->moved, MOVED_NO);
 	else if (moved == MOVED_NOW)
 		atomic_store(&m->t->moved, MOVED_AWAY);
@@ -150,10 +150,10 @@ table_follow(struct quota *q, struct map *from)
 	pthread_mutex_lock(&q->mutex);
 	if (q->mode != QUOTA_READ && atomic_load(&q->map) == from &&
 	    atomic_load(&from->t->moved) != MOVED_AWAY) {
-		rc = table_file_lock(from->fd, F_WRLCK);
+		rc = mapfile_lock(from->fd, F_WRLCK);
 		if (rc == 0) {
 			unfreeze(q, from);
-			table_file_lock(from->fd, F_UNLCK);
+			mapfile_lock(from->fd, F_UNLCK);
 		}
 	}
 	if (rc == 0 && atomic_load(&q->map) == from &&
@@ -172,14 +172,14 @@ restore_new(struct quota *q, struct map *from, struct errmsg *msg)
 {
 	struct map *to = NULL;
 	struct stat st;
-	int fd, rc = build_lock(q, &fd, &st, msg);
+	int fd, rc = mapfile_build(q->new_path, &fd, &st, msg);
 
 	if (rc != 0)
 		return rc;
 	rc = table_lock(q, from);
 	if (rc == 0) {
 		unfreeze(q, from);
-		if (table_name_taken(q->path, 0, 0) != ERR_NOTFOUND ||
+		if (mapfile_taken(q->path, 0, 0) != ERR_NOTFOUND ||
 		    atomic_load(&q->map) != from)
 			rc = TRY_AGAIN;
 		else
@@ -190,10 +190,10 @@ restore_new(struct quota *q, struct map *from, struct errmsg *msg)
 		table_unlock(q, from);
 	}
 	if (rc == 0) {
-		table_file_lock(to->fd, F_UNLCK);
+		mapfile_lock(to->fd, F_UNLCK);
 		close(fd);
 	} else {
-		build_unlock(q, fd);
+		mapfile_unbuild(q->new_path, fd);
 	}
 	return rc;
 }
@@ -277,7 +277,7 @@ restore_join(struct quota *q, struct map *from, struct quota_report *rep,
 
 	if (rc != 0)
 		return rc;
-	rc = build_lock(q, &fd, &st, msg);
+	rc = mapfile_build(q->new_path, &fd, &st, msg);
 	if (rc != 0) {
 		map_free(to);
 		return rc;
@@ -287,24 +287,24 @@ restore_join(struct quota *q, struct map *from, struct quota_report *rep,
 		unfreeze(q, from);
 		if (atomic_load(&from->t->moved) != MOVED_NO ||
 		    atomic_load(&q->map) != from ||
-		    table_name_taken(q->path, to->dev, to->ino) != 0)
+		    mapfile_taken(q->path, to->dev, to->ino) != 0)
 			rc = TRY_AGAIN;
 		if (rc == 0)
-			rc = table_file_lock(to->fd, F_WRLCK);
+			rc = mapfile_lock(to->fd, F_WRLCK);
 		if (rc == 0) {
 			table_recover(q, to);
 			rc = join(q, from, to);
-			table_file_lock(to->fd, F_UNLCK);
+			mapfile_lock(to->fd, F_UNLCK);
 		}
 		if (rc == 0)
 			map_swap(q, to);
 		table_unlock(q, from);
 	}
-	build_unlock(q, fd);
+	mapfile_unbuild(q->new_path, fd);
 	if (rc != 0)
 		map_free(to);
 	if (rc == ERR_FULL)
-		quota_fail(msg, rc, "%s: the table there has no room for the "
+		mapfile_fail(msg, rc, "%s: the table there has no room for the "
 		    "accounts counted so far", q->path);
 	return rc;
 }
@@ -322,16 +322,16 @@ check_once(struct quota *q, struct quota_report *rep, struct errmsg *msg)
 			quota_tell(rep, QUOTA_FOLLOWED, "another process moved "
 			    "the table: followed");
 		if (rc == 0 || q->mode != QUOTA_CREATE || rc != ERR_NOTFOUND)
-			return rc == 0 ? 0 : quota_fail(msg, rc, "%s: the "
+			return rc == 0 ? 0 : mapfile_fail(msg, rc, "%s: the "
 			    "table was moved, and cannot be followed", q->path);
 		/* Moved, and then removed there: what is left is here. */
 		atomic_store(&m->t->moved, MOVED_NO);
 	}
 	if (q->mode != QUOTA_CREATE)
 		return 0;
-	taken = table_name_taken(q->path, m->dev, m->ino);
+	taken = mapfile_taken(q->path, m->dev, m->ino);
 	if (taken == ERR_SYSTEM)
-		return quota_fail_call(msg, "lstat", q->path);
+		return mapfile_fail_call(msg, "lstat", q->path);
 	if (taken == 0) {
 		map_note_time(q, m);
 		return 0;
@@ -360,7 +360,7 @@ quota_check(struct quota *q, struct quota_report *report_r,
 	if (rep == NULL)
 		rep = calloc(1, sizeof(*rep));
 	if (rep == NULL)
-		return quota_fail(msg_r, ERR_NOMEM, "%s: out of memory",
+		return mapfile_fail(msg_r, ERR_NOMEM, "%s: out of memory",
 		    q->path);
 	do {
 		memset(rep, 0, sizeof(*rep));

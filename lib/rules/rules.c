@@ -353,7 +353,8 @@ rules_info(const struct rules *r, size_t i, struct rules_info *info_r)
 	    .tried = tried(r, rule),
 	    .hits = atomic_load_explicit(&c->hits, memory_order_relaxed),
 	    .limited = atomic_load_explicit(&c->limited, memory_order_relaxed),
-	    .ns = atomic_load_explicit(&c->ns, memory_order_relaxed)};
+	    .ns = atomic_load_explicit(&c->ns, memory_order_relaxed),
+	    .timed = atomic_load_explicit(&c->timed, memory_order_relaxed)};
 	return true;
 }
 

@@ -103,7 +103,7 @@ struct rules_info {
 	const char *describe; /* NULL: nothing is said */
 	bool runs;            /* false: its score in this set is 0 */
 	uint64_t tried, hits, limited; /* since it was loaded, all threads */
-	uint64_t ns;          /* spent in it, where that was measured */
+	uint64_t ns, timed;   /* so long took so many of the tries */
 };
 
 /* Rule i in the order first named; false: no more. */

@@ -115,7 +115,8 @@ struct rule {
 /* What became of a rule since it was loaded; beside the rules, which are
  * constant.  One more stands at the end: its `tried` counts all messages. */
 struct rule_count {
-	atomic_uint_fast64_t tried, hits, limited, ns;
+	atomic_uint_fast64_t tried, hits, limited;
+	atomic_uint_fast64_t ns, timed; /* so long took so many of the tries */
 	atomic_uint_fast64_t skipped; /* the time was up before its turn */
 };
 

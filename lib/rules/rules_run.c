@@ -313,8 +313,10 @@ step(struct run *run, struct rules_result *r, const struct rule *rule,
 	int64_t begun = run->in->timed ? run->in->clock() : 0;
 
 	run_one(run, &f);
-	if (run->in->timed)
+	if (run->in->timed) {
 		count(&c->ns, (uint64_t)(run->in->clock() - begun));
+		count(&c->timed, 1);
+	}
 	if (f.limited && run->rc == 0)
 		run->rc = add_limited(run, r, limited, rule);
 	if (run->rc != 0)

@@ -3,8 +3,8 @@
 # The same mail inbound and outbound through Postfix, weighed by a rule file:
 # marked, held, refused, refused for now, dropped, each direction by thresholds
 # of its own; what stands in the queue and in the mailbox, what posternctl says
-# of it, and that a bad rule file leaves the old one in force. Symbols of rules
-# in Refuse, and one that there is not.
+# of it and how often each rule hit, and that a bad rule file leaves the old one
+# in force. Symbols of rules in Refuse, and one that there is not.
 
 import json
 import os
@@ -27,7 +27,8 @@ score  CLIENT 0.5
 meta   OURS (OUTBOUND && PILLS)
 score  OURS 0.3
 '''
-CONF = 'RuleFile @DIR@/local.cf\nSPF no\nDMARC no\nIPRev no\nHELO no\n'
+CONF = ('RuleFile @DIR@/local.cf\nRuleStats @DIR@/stats/rules\n'
+        'SPF no\nDMARC no\nIPRev no\nHELO no\n')
 HAM = 'From: a@example.com\nSubject: lunch\n\nAt noon?\n'
 SPAM = ('From: a@example.com\nX-Spam-Flag: NO\n'
         'Subject: Cheap pills\n\nBuy now!\n')
@@ -35,11 +36,12 @@ SPAM = ('From: a@example.com\nX-Spam-Flag: NO\n'
 
 def main():
     need_root()
-    plan(24 + 2 * 18 + 4)
+    plan(24 + 9 + 2 * 18 + 4)
     with Sink() as sink, \
             Postern(CONF, files={'local.cf': RULES}) as postern, \
             Postfix(sink, milter=postern, users={'bob': 'secret'}) as mta:
         marked(mta, sink, postern)
+        counted(postern)
         held(mta, sink, postern)
         refused(mta, sink, postern)
         outbound(mta, sink, postern)
@@ -48,6 +50,7 @@ def main():
         symbols_refuse(mta, sink, postern)
         checked(postern)
         reloaded(mta, sink, postern)
+        counted_on(mta, sink, postern)
 
 
 def configure(postern, more):
@@ -86,6 +89,69 @@ def marked(mta, sink, postern):
     is_((mail.values('X-Spam-Flag'), one(mail, 'Subject')), ([], 'lunch'),
         'and not marked')
     is_(postern.summaries(2)[0]['score'], '7.5', 'the log has the score')
+
+
+def listed(postern):
+    """What posternctl says of live mail, by rule, and on standard error."""
+    done = postern.ctl('rules', 'list', '--json')
+    if done.returncode != 0:
+        raise proc.RigError('rules list: ' + done.stderr)
+    rules = [json.loads(line) for line in done.stdout.splitlines()]
+    return {r['name']: r for r in rules}, done.stderr
+
+
+def wait_hits(postern, name, hits):
+    """The daemon puts its counts down now and then."""
+    def question():
+        rules = listed(postern)[0]
+        return rules if rules[name]['hits'] >= hits else None
+    return proc.wait_until(
+        question, 60, '%s with %d hits' % (name, hits))
+
+
+def counted(postern):
+    """The directory of RuleStats is not there yet."""
+    is_(len(postern.log_lines(r'RuleStats: \S+/stats/rules.*must be there')),
+        1, 'a file of counts that cannot be made is said once')
+    rules, said = listed(postern)
+    is_(rules['PILLS']['hits'], 0, 'rules list shows nothing')
+    like(said, 'stats/rules: there is no such file', 'and says why')
+    os.mkdir(os.path.join(postern.dir, 'stats'), 0o700)
+    rules = wait_hits(postern, 'PILLS', 1)
+    is_([(rules[n]['hits'], rules[n]['tried'], rules[n]['per_mille'])
+         for n in ('PILLS', 'NOW', 'BOTH', 'CLIENT')],
+        [(1, 2, 500), (1, 2, 500), (1, 2, 500), (2, 2, 1000)],
+        'with the directory it shows what hit, also before')
+    ok(rules['PILLS']['us'] > 0, 'and what it cost')
+    done = postern.ctl('rules', 'list')
+    like(done.stdout, r'(?m)^PILLS +header +4\.000 +2 +1 +500\.00 +\S+ +0  '
+         r'\S+local\.cf:3$', 'also as a table')
+
+
+def counted_on(mta, sink, postern):
+    """Over a restart, and over a reload that changes a rule."""
+    rules = os.path.join(postern.dir, 'local.cf')
+    proc.write_file(rules, RULES, 0o600)
+    send(mta, sink, SPAM)
+    sink.wait_for(1)
+    postern.stop()
+    hits = listed(postern)[0]['NOW']['hits']
+    is_(hits, len(postern.log_lines(r' score=7\.\d ')),
+        'the daemon ended with its counts put down')
+    postern.run()
+    send(mta, sink, SPAM)
+    sink.wait_for(1)
+    is_(wait_hits(postern, 'NOW', hits + 1)['NOW']['hits'], hits + 1,
+        'and goes on from there')
+    proc.write_file(rules, RULES.replace('cheap pills', 'Cheap pills'), 0o600)
+    count = len(postern.log_lines('reloaded'))
+    postern.reload()
+    postern.wait_log('reloaded', count + 1)
+    send(mta, sink, SPAM)
+    sink.wait_for(1)
+    got = wait_hits(postern, 'NOW', hits + 2)
+    is_((got['PILLS']['hits'], got['NOW']['hits']), (1, hits + 2),
+        'a rule that was changed starts anew, the others do not')
 
 
 def held(mta, sink, postern):

@@ -8,6 +8,7 @@
 
 #include "lib/err.h"
 #include "lib/rules/rules.h"
+#include "lib/rules/rules_stats.h"
 #include "milter/rules_conf.h"
 #include "t/support/inbound.h"
 #include "t/support/test.h"
@@ -49,17 +50,25 @@ write_file(char *path, const char *text)
 	close(fd);
 }
 
+/* Read it with the rules that are there. */
 static void
-load(struct setup *s, const char *text, const char *conf)
+configure(struct setup *s, const char *conf)
 {
 	char all[1024];
 
-	write_file(s->path, text);
 	/* Facts have scores of their own. */
 	snprintf(all, sizeof(all),
-	    "RuleFile %s\nSPF no\nIPRev no\nHELO no\nHELO no\n%s%s", s->path,
-	    strstr(conf, "DMARC") == NULL ? "DMARC no\n" : "", conf);
+	    "RuleFile %s\nSPF no\nIPRev no\nHELO no\nHELO no\n%s%s%s", s->path,
+	    strstr(conf, "DMARC") == NULL ? "DMARC no\n" : "",
+	    strstr(conf, "RuleStats") == NULL ? "RuleStats none\n" : "", conf);
 	s->snap = walk_load(all);
+}
+
+static void
+load(struct setup *s, const char *text, const char *conf)
+{
+	write_file(s->path, text);
+	configure(s, conf);
 }
 
 static void
@@ -432,6 +441,78 @@ bad_files_are_refused_with_line_and_cure(void **state)
 	unlink(conf_path);
 }
 
+/* What the file says of a rule. */
+static struct rules_stats_count
+count_of(const struct setup *s, const char *path, const char *name)
+{
+	const struct rules *r = rules_conf_of(s->snap);
+	struct rules_stats_count *list, found = {0};
+	struct rules_info info;
+	struct errmsg msg;
+
+	if (rules_stats_read(path, r, &list, &msg) != 0)
+		fail_msg("%s", msg.text);
+	for (size_t i = 0; rules_info(r, i, &info); i++) {
+		if (strcmp(info.name, name) == 0)
+			found = list[i];
+	}
+	free(list);
+	return found;
+}
+
+static void
+hits_are_put_down_over_reloads(void **state)
+{
+	char dir[] = "/tmp/postern-stats-XXXXXX", path[64], conf[128];
+	struct setup s;
+	int64_t ms;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/rules", dir);
+	snprintf(conf, sizeof(conf), "RuleStats %s\n", path);
+	load(&s, rules, conf);
+	run(&s, MAIL, NULL);
+	assert_int_equal(count_of(&s, path, "PILLS").hits, 0);
+	ms = chain_tick(s.snap);
+	assert_true(ms > 0 && ms <= 5000);
+	assert_int_equal(count_of(&s, path, "PILLS").hits, 1);
+	assert_int_equal(count_of(&s, path, "PILLS").tried, 1);
+	/* The first of 64 is timed. */
+	assert_int_equal(count_of(&s, path, "PILLS").timed, 1);
+	assert_int_equal(count_of(&s, path, "OFF").tried, 0);
+	chain_end(s.session, NULL);
+	chain_close(s.session);
+	run(&s, "From: a@example.com\r\n\r\n", NULL);
+	chain_close(s.session);
+	/* The last that uses a configuration puts down the rest. */
+	snapshot_unref(s.snap);
+	configure(&s, conf);
+	assert_int_equal(count_of(&s, path, "PILLS").hits, 1);
+	assert_int_equal(count_of(&s, path, "PILLS").tried, 2);
+	assert_int_equal(count_of(&s, path, "PILLS").timed, 1);
+	run(&s, MAIL, NULL);
+	chain_tick(s.snap);
+	assert_int_equal(count_of(&s, path, "PILLS").hits, 2);
+	done(&s);
+	unlink(path);
+	rmdir(dir);
+}
+
+/* It is only for looking at. */
+static void
+a_file_that_cannot_be_had_stops_nobody(void **state)
+{
+	struct setup s;
+
+	(void)state;
+	load(&s, rules, "RuleStats /proc/no/such/file\n");
+	run(&s, MAIL, NULL);
+	assert_true(inbound_symbol(s.session->msg, "PILLS"));
+	assert_true(chain_tick(s.snap) > 0);
+	done(&s);
+}
+
 static void
 without_rules_there_is_no_stage(void **state)
 {
@@ -457,6 +538,8 @@ main(void)
 	    cmocka_unit_test(the_client_is_a_relay),
 	    cmocka_unit_test(what_takes_too_long_ends_with_rule_timeout),
 	    cmocka_unit_test(bad_files_are_refused_with_line_and_cure),
+	    cmocka_unit_test(hits_are_put_down_over_reloads),
+	    cmocka_unit_test(a_file_that_cannot_be_had_stops_nobody),
 	    cmocka_unit_test(without_rules_there_is_no_stage),
 	};
 

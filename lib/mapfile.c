@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "lib/mapfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/err.h"
+
+int
+mapfile_fail(struct errmsg *msg, int code, const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	if (msg != NULL) {
+		va_start(ap, fmt);
+		if (vsnprintf(msg->text, sizeof(msg->text), fmt, ap) < 0)
+			msg->text[0] = '\0';
+		va_end(ap);
+	}
+	errno = saved;
+	return code;
+}
+
+int
+mapfile_fail_call(struct errmsg *msg, const char *what, const char *path)
+{
+	return mapfile_fail(
+	    msg, ERR_SYSTEM, "%s: %s: %s", path, what, strerror(errno));
+}
+
+int
+mapfile_lock(int fd, short type)
+{
+	struct flock lock = {.l_type = type, .l_whence = SEEK_SET, .l_len = 1};
+	int rc;
+
+	do {
+		rc = fcntl(fd, F_OFD_SETLKW, &lock);
+	} while (rc == -1 && errno == EINTR);
+	return rc == 0 ? 0 : ERR_SYSTEM;
+}
+
+int
+mapfile_taken(const char *path, dev_t dev, ino_t ino)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0)
+		return errno == ENOENT ? ERR_NOTFOUND : ERR_SYSTEM;
+	return st.st_dev == dev && st.st_ino == ino ? 0 : 1;
+}
+
+int
+mapfile_safe(const char *path, const struct stat *st, bool read_only,
+    struct errmsg *msg)
+{
+	if (!S_ISREG(st->st_mode))
+		return mapfile_fail(msg, ERR_CONFIG,
+		    "%s: not a regular file: name a file that postern makes "
+		    "itself",
+		    path);
+	if (read_only)
+		return 0;
+	if ((st->st_mode & 022) != 0)
+		return mapfile_fail(msg, ERR_CONFIG,
+		    "%s: mode %04o lets others write: chmod 600 %s", path,
+		    (unsigned)st->st_mode & 07777, path);
+	if (st->st_uid != geteuid() && st->st_uid != 0 && geteuid() != 0)
+		return mapfile_fail(msg, ERR_CONFIG,
+		    "%s: belongs to uid %u, not to uid %u who runs this: "
+		    "chown %u %s",
+		    path, (unsigned)st->st_uid, (unsigned)geteuid(),
+		    (unsigned)geteuid(), path);
+	return 0;
+}
+
+int
+mapfile_build(
+    const char *new_path, int *fd_r, struct stat *st, struct errmsg *msg)
+{
+	for (;;) {
+		int rc, fd = open(new_path,
+			    O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW |
+				O_NONBLOCK,
+			    0600);
+
+		if (fd < 0)
+			return mapfile_fail_call(msg, "create", new_path);
+		rc = fstat(fd, st) == 0
+		    ? mapfile_safe(new_path, st, false, msg)
+		    : mapfile_fail_call(msg, "fstat", new_path);
+		if (rc == 0 && mapfile_lock(fd, F_WRLCK) != 0)
+			rc = mapfile_fail_call(msg, "lock", new_path);
+		if (rc == 0 &&
+		    mapfile_taken(new_path, st->st_dev, st->st_ino) == 0) {
+			*fd_r = fd;
+			return 0;
+		}
+		close(fd);
+		if (rc != 0)
+			return rc;
+	}
+}
+
+void
+mapfile_unbuild(const char *new_path, int fd)
+{
+	unlink(new_path);
+	close(fd);
+}
+
+int
+mapfile_allocate(int fd, off_t size)
+{
+	if (ftruncate(fd, 0) != 0)
+		return ERR_SYSTEM;
+	errno = posix_fallocate(fd, 0, size);
+	return errno == 0 ? 0 : ERR_SYSTEM;
+}
+
+void
+mapfile_bad_name(const char *path, time_t now, char *name, size_t size)
+{
+	struct stat st;
+	struct tm tm;
+	char when[32];
+
+	memset(&tm, 0, sizeof(tm));
+	gmtime_r(&now, &tm);
+	strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm);
+	snprintf(name, size, "%s.bad-%s", path, when);
+	for (int i = 2; lstat(name, &st) == 0 && i < 10000; i++)
+		snprintf(name, size, "%s.bad-%s-%d", path, when, i);
+}
