@@ -12,6 +12,7 @@
 #include "lib/rules/relay_formats.h"
 #include "lib/rules/relays.h"
 #include "lib/rules/rules.h"
+#include "lib/rules/rules_freemail.h"
 #include "lib/rules/rules_list.h"
 #include "lib/rules/rules_pattern.h"
 #include "lib/rules/rules_view.h"
@@ -29,6 +30,7 @@ enum rule_kind {
 	RULE_URI,
 	RULE_META,
 	RULE_EVAL,
+	RULE_MIMEHEADER,
 	RULE_EMPTY, /* a name without a test: it never hits */
 };
 
@@ -37,6 +39,7 @@ enum {
 	RULE_NICE = 1 << 1,
 	RULE_NET = 1 << 2,
 	RULE_NOSUBJECT = 1 << 3,
+	RULE_CONCAT = 1 << 4,
 };
 
 /* Which part of the message a header rule looks at. */
@@ -73,6 +76,8 @@ struct selector {
 	struct selector *next;
 };
 
+struct mime;
+struct text_view;
 struct meta; /* a compiled expression (rules_meta.c) */
 struct run;
 struct rule;
@@ -82,6 +87,8 @@ struct eval_function {
 	const char *name;
 	bool (*fn)(struct run *run, const struct rule *rule); /* or NULL */
 	const char *fact;
+	unsigned pattern; /* which argument is one, from 1; 0: none */
+	bool body;	  /* it looks at the body */
 };
 
 struct rule {
@@ -95,6 +102,7 @@ struct rule {
 	const char *describe;
 	unsigned flags;   /* RULE_ */
 	unsigned maxhits; /* 0: no limit of its own */
+	size_t range_from, range_to; /* of parts, from 1; 0: no limit */
 	int priority;
 	bool replace;     /* replace_rules names it */
 	bool sub;         /* its name begins with `__` */
@@ -148,7 +156,8 @@ struct rules {
 	struct netlist *trusted, *internal, *msa; /* NULL: not said */
 	struct words origins; /* originating_ip_headers */
 	struct relay_formats *formats;
-	bool wants_body;
+	bool wants_body, wants_nodes;
+	struct freemail freemail;
 	struct addresses *addresses; /* how they are read */
 
 	struct rules_mistake *mistakes;
@@ -259,8 +268,18 @@ struct run {
 	struct rules_text *matched;  /* of each rule */
 	struct pattern_match *match; /* what matching needs */
 	struct mime *mime;           /* NULL: not made yet */
+	struct text_view **headers;  /* of parts, by selector; likewise */
+	struct freemail_body *freemails; /* likewise */
 	int rc;                      /* ERR_NOMEM sticks */
 };
+
+/* -- rules_mime.c -- */
+
+/* The message taken apart; NULL: there is no body, or no memory. */
+struct mime *rules_mime(struct run *run);
+/* What a mimeheader rule looks at, part by part; likewise. */
+const struct text_view *rules_mime_texts(
+    struct run *run, const struct rule *rule);
 
 bool rules_fact(const struct run *run, const char *name);
 /* A selector's text by its words; "" when there is none. */

@@ -131,18 +131,15 @@ static void
 run_pieces(struct run *run, struct finding *f, enum mime_view_kind kind,
     size_t from)
 {
-	const struct rules_input *in = run->in;
-	const struct mime_env env = {.tlds = in->tlds};
+	struct mime *m;
 	bool multiple = f->rule->flags & RULE_MULTIPLE;
 	const struct text_view *t = NULL;
 
-	if (in->body == NULL)
+	if (run->in->body == NULL)
 		return;
-	if (run->mime == NULL)
-		run->mime = mime_new(
-		    in->arena, in->headers, in->body, in->body_len, &env);
-	if (run->mime != NULL)
-		t = mime_view(run->mime, kind);
+	m = rules_mime(run);
+	if (m != NULL)
+		t = mime_view(m, kind);
 	if (t == NULL)
 		run->rc = ERR_NOMEM;
 	for (size_t i = from; run->rc == 0 && i < t->count; i++) {
@@ -151,6 +148,22 @@ run_pieces(struct run *run, struct finding *f, enum mime_view_kind kind,
 			t->pieces[i].text, t->pieces[i].len});
 		if (f->hits > 0 && !multiple)
 			return;
+	}
+}
+
+static void
+run_parts(struct run *run, struct finding *f)
+{
+	const struct text_view *t = rules_mime_texts(run, f->rule);
+
+	/* Hits are counted in the first part that has some. */
+	for (size_t i = 0; t != NULL && i < t->count && f->hits == 0; i++)
+		match_text(run, f,
+		    (struct rules_text){
+			t->pieces[i].text, t->pieces[i].len});
+	if (t != NULL && f->rule->negate) {
+		f->hits = f->hits == 0 && !f->limited;
+		f->first = (struct rules_text){0};
 	}
 }
 
@@ -170,6 +183,9 @@ run_one(struct run *run, struct finding *f)
 		break;
 	case RULE_FULL:
 		run_pieces(run, f, MIME_FULL, 0);
+		break;
+	case RULE_MIMEHEADER:
+		run_parts(run, f);
 		break;
 	case RULE_URI:
 		run_pieces(run, f, MIME_URI, 0);

@@ -8,7 +8,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-on_uri(void *ctx, const char *uri, size_t len)
+on_uri(void *ctx, const char *uri, size_t len, bool link)
 {
 	struct buf *b = ctx;
 
