@@ -170,7 +170,7 @@ set_range(struct reader *rd, struct rule *rule, const char *text)
 	const char *dash = text + digits;
 	bool open = *dash == '-';
 	size_t more = open ? strspn(dash + 1, "0123456789") : 0;
-	size_t from = strtoul(text, NULL, 10);
+	size_t from = digits > 0 ? strtoul(text, NULL, 10) : 0;
 	size_t to = open ? strtoul(dash + 1, NULL, 10) : from;
 
 	if (dash[open + more] != '\0' || digits + more == 0) {

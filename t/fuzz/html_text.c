@@ -12,6 +12,7 @@ on_uri(void *ctx, const char *uri, size_t len, bool link)
 {
 	struct buf *b = ctx;
 
+	(void)link;
 	/* What is told is short; a base is put before it. */
 	if (len == 0 || len > 3 * HTML_URI_MAX)
 		abort();
