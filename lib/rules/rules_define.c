@@ -9,6 +9,7 @@
 #include "lib/err.h"
 #include "lib/rules/rules_eval.h"
 #include "lib/rules/rules_replace.h"
+#include "lib/text/ascii.h"
 
 #define LONG_NAME 40 /* names beyond it make headers ugly */
 
@@ -273,6 +274,24 @@ rules_define(struct reader *rd, enum rule_kind kind, char *value)
 
 /* -- after the last file -- */
 
+/* %{NAME}: what another rule's pattern captured. */
+static bool
+has_capture(const char *s, size_t len)
+{
+	for (size_t i = 0; i + 3 < len; i++) {
+		size_t n = i + 2;
+
+		if (s[i] != '%' || s[i + 1] != '{')
+			continue;
+		while (n < len && (ascii_word(s[n]) || s[n] == '-'))
+			n++;
+		if (n > i + 2 && n < len && s[n] == '}' &&
+		    ascii_alpha(s[i + 2]))
+			return true;
+	}
+	return false;
+}
+
 static void
 compile_pattern(struct reader *rd, struct rule *rule)
 {
@@ -280,6 +299,13 @@ compile_pattern(struct reader *rd, struct rule *rule)
 	struct pattern_source source;
 	const char *mistake = pattern_split(a, rule->source, &source);
 
+	if (mistake == NULL && has_capture(source.body, source.len)) {
+		rules_say_at(rd, RULES_WARNING, rule->file, rule->line,
+		    "%s: what another rule captured is not put in for %%{NAME} "
+		    "here; the rule never hits",
+		    rule->name);
+		return;
+	}
 	if (mistake == NULL && rule->replace && !rules_replace(rd, &source))
 		return;
 	if (mistake == NULL) {

@@ -297,18 +297,23 @@ struct freemail_body {
 	bool free[FREEMAIL_EMAILS_MAX];
 	size_t count, free_count;
 	bool over;
+	/* As they stand in the text, where that cites somebody. */
+	struct rules_text cited[FREEMAIL_EMAILS_MAX];
+	size_t cited_count;
 	struct run *run;
 };
 
 static void
-on_email(void *ctx, const char *text, size_t len)
+on_email(void *ctx, const char *text, size_t len, bool cited)
 {
 	struct freemail_body *b = ctx;
 	const struct freemail *f = &b->run->rules->freemail;
 	struct rules_text rest = {text, len};
 	char address[FREEMAIL_ADDRESS_MAX];
 
-	if (b->over || b->count == FREEMAIL_EMAILS_MAX ||
+	if (cited && b->cited_count < FREEMAIL_EMAILS_MAX)
+		b->cited[b->cited_count++] = (struct rules_text){text, len};
+	if (cited || b->over || b->count == FREEMAIL_EMAILS_MAX ||
 	    !next_address(&rest, address))
 		return;
 	for (size_t i = 0; i < b->count; i++) {
@@ -331,6 +336,23 @@ on_email(void *ctx, const char *text, size_t len)
 				: FREEMAILS_DEFAULT);
 }
 
+/* A link that says what the text cites is part of the citation. */
+static void
+add_link(struct freemail_body *b, const char *uri, size_t len)
+{
+	static const char scheme[] = "mailto:";
+	size_t n = strlen(scheme);
+
+	for (size_t i = 0; i < b->cited_count; i++) {
+		const struct rules_text *c = &b->cited[i];
+
+		if (len == n + c->len && memcmp(uri, scheme, n) == 0 &&
+		    memcmp(uri + n, c->data, c->len) == 0)
+			return;
+	}
+	freemail_link(b->run->in->tlds, uri, len, on_email, b);
+}
+
 /* Looked at once a message; NULL: there is none, or no memory. */
 static const struct freemail_body *
 body(struct run *run)
@@ -349,12 +371,11 @@ body(struct run *run)
 		return NULL;
 	}
 	b->run = run;
-	for (size_t i = 0; i < links->count; i++)
-		freemail_link(run->in->tlds, links->pieces[i].text,
-		    links->pieces[i].len, on_email, b);
 	for (size_t i = 0; i < text->count; i++)
 		freemail_text(run->in->tlds, text->pieces[i].text,
 		    text->pieces[i].len, on_email, b);
+	for (size_t i = 0; i < links->count; i++)
+		add_link(b, links->pieces[i].text, links->pieces[i].len);
 	run->freemails = b;
 	return b;
 }

@@ -291,8 +291,7 @@ freemail_text(const struct pslist *tlds, const char *text, size_t len,
 		begin = local_begin(&t, from, i);
 		if (begin == i)
 			continue;
-		if (!is_cited(&t, begin, end))
-			fn(ctx, text + begin, end - begin);
+		fn(ctx, text + begin, end - begin, is_cited(&t, begin, end));
 		from = end;
 		i = end - 1;
 	}
@@ -316,5 +315,5 @@ freemail_link(const struct pslist *tlds, const char *uri, size_t len,
 		return;
 	end = domain_end(&t, (size_t)(at - t.s));
 	if (end > 0 && local_begin(&t, 0, (size_t)(at - t.s)) == 0 && at > t.s)
-		fn(ctx, t.s, end);
+		fn(ctx, t.s, end, false);
 }

@@ -19,11 +19,13 @@ bool freemail_is_role(const char *local, size_t len);
 /* Is that of an envelope's sender a list's? */
 bool freemail_is_bulk(const char *local, size_t len);
 
-/* Hears of an address, which is part of the text. */
-typedef void freemail_fn(void *ctx, const char *address, size_t len);
+/* Hears of an address, which is part of the text; cited: it stands in <> or
+ * before `wrote:`. */
+typedef void freemail_fn(
+    void *ctx, const char *address, size_t len, bool cited);
 
-/* The addresses in a paragraph, without those in http addresses, in <> and
- * before `wrote:`.  tlds NULL: any word may be a top-level domain. */
+/* The addresses in a paragraph, without those in http addresses.  tlds NULL:
+ * any word may be a top-level domain. */
 void freemail_text(const struct pslist *tlds, const char *text, size_t len,
     freemail_fn *fn, void *ctx);
 /* The address of a link, if it is `mailto:`. */

@@ -14,11 +14,12 @@ struct text {
 };
 
 static void
-on_address(void *ctx, const char *address, size_t len)
+on_address(void *ctx, const char *address, size_t len, bool cited)
 {
 	struct text *t = ctx;
 	const char *at = memchr(address, '@', len);
 
+	(void)cited;
 	/* One after the other. */
 	if (address < t->from || address + len > t->end || at == NULL)
 		abort();

@@ -181,11 +181,13 @@ freemail_answers_go_elsewhere(void **state)
 }
 
 static void
-add_email(void *ctx, const char *text, size_t len)
+add_email(void *ctx, const char *text, size_t len, bool cited)
 {
 	struct buf *b = ctx;
 
-	buf_printf(b, "%s%.*s", b->len > 0 ? " " : "", (int)len, text);
+	if (!cited)
+		buf_printf(
+		    b, "%s%.*s", b->len > 0 ? " " : "", (int)len, text);
 }
 
 static void
@@ -252,6 +254,7 @@ addresses_in_text_are_found(void **state)
 	    "FROM REPLY BODY");
 	expect(FREEMAIL,
 	    "From: f@gmail.com\nContent-Type: text/html\n\n"
+	    "<a href=\"mailto:r@gmail.com\">&lt;r@gmail.com&gt;</a>"
 	    "<area href=\"mailto:q@gmail.com\">"
 	    "<a href=\"mailto:q%40gmail.com\">write</a>\n",
 	    "FROM");
