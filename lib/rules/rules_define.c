@@ -314,8 +314,9 @@ compile_pattern(struct reader *rd, struct rule *rule)
 			rd->rc = ERR_NOMEM;
 	}
 	if (mistake != NULL)
-		rules_say_at(rd, RULES_ERROR, rule->file, rule->line, "%s: %s",
-		    rule->name, mistake);
+		rules_say_at(rd,
+		    mistake == pattern_too_large ? RULES_WARNING : RULES_ERROR,
+		    rule->file, rule->line, "%s: %s", rule->name, mistake);
 }
 
 /* An argument of an eval: function; without slashes. */

@@ -151,6 +151,10 @@ mistake_text(struct arena *a, int code, size_t at)
 	    a, "%s, at octet %zu of the pattern", (char *)words, at + 1);
 }
 
+const char pattern_too_large[] =
+    "the pattern is too large for PCRE2; the rule never hits. Make two rules "
+    "of it, and a meta";
+
 struct pattern *
 pattern_new(const struct pattern_source *source, struct arena *a,
     const char **mistake_r)
@@ -168,7 +172,9 @@ pattern_new(const struct pattern_source *source, struct arena *a,
 	p->code = pcre2_compile((PCRE2_SPTR)source->body, source->len, options,
 	    &code, &at, NULL);
 	if (p->code == NULL) {
-		*mistake_r = mistake_text(a, code, at);
+		*mistake_r = code == PCRE2_ERROR_PATTERN_TOO_LARGE
+		    ? pattern_too_large
+		    : mistake_text(a, code, at);
 		free(p);
 		return NULL;
 	}

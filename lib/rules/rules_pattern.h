@@ -33,6 +33,9 @@ struct pattern_source {
 const char *pattern_split(
     struct arena *a, const char *text, struct pattern_source *source_r);
 
+/* The mistake of a pattern that is right, and more than PCRE2 can take. */
+extern const char pattern_too_large[];
+
 /* Compile.  NULL and *mistake_r in the arena (its text NULL: no memory). */
 struct pattern *pattern_new(const struct pattern_source *source,
     struct arena *a, const char **mistake_r);
