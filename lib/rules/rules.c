@@ -335,7 +335,7 @@ bool
 rules_info(const struct rules *r, size_t i, struct rules_info *info_r)
 {
 	static const char *const kinds[] = {"none", "header", "body", "rawbody",
-	    "full", "uri", "meta", "eval", "empty"};
+	    "full", "uri", "meta", "eval", "mimeheader", "empty"};
 	const struct rule *rule;
 	struct rule_count *c;
 

@@ -62,6 +62,12 @@ do_uri(struct reader *rd, char *value)
 }
 
 static void
+do_mimeheader(struct reader *rd, char *value)
+{
+	rules_define(rd, RULE_MIMEHEADER, value);
+}
+
+static void
 do_meta(struct reader *rd, char *value)
 {
 	rules_define(rd, RULE_META, value);
@@ -170,6 +176,35 @@ most_hits(const char *digits, unsigned *most_r)
 	return true;
 }
 
+/* N, N-, -N or N-N: parts that a mimeheader rule looks at. */
+static void
+set_range(struct reader *rd, struct rule *rule, const char *text)
+{
+	size_t digits = strspn(text, "0123456789");
+	const char *dash = text + digits;
+	bool open = *dash == '-';
+	size_t more = open ? strspn(dash + 1, "0123456789") : 0;
+	size_t from = digits > 0 ? strtoul(text, NULL, 10) : 0;
+	size_t to = open ? strtoul(dash + 1, NULL, 10) : from;
+
+	if (dash[open + more] != '\0' || digits + more == 0) {
+		rules_say(rd, RULES_WARNING,
+		    "tflags %s: expected range=N, N-, -N or N-N, with parts "
+		    "counted from 1",
+		    rule->name);
+		return;
+	}
+	if ((digits > 0 && from == 0) || (to < from && more > 0)) {
+		rules_say(rd, RULES_WARNING,
+		    "tflags %s: range=%.40s: no part is in it; parts are "
+		    "counted from 1",
+		    rule->name, text);
+		from = to = SIZE_MAX;
+	}
+	rule->range_from = from;
+	rule->range_to = to;
+}
+
 /* Those that have no meaning here are SpamAssassin's for learning, plugins and
  * reports. */
 static void
@@ -187,6 +222,10 @@ one_flag(struct reader *rd, struct rule *rule, const char *flag)
 			rules_say(rd, RULES_WARNING,
 			    "tflags %s: %.40s: expected a number from 1 on",
 			    rule->name, flag);
+	} else if (strncmp(flag, "range=", 6) == 0) {
+		set_range(rd, rule, flag + 6);
+	} else if (strcmp(flag, "concat") == 0) {
+		rule->flags |= RULE_CONCAT;
 	} else if (strcmp(flag, "nice") == 0) {
 		rule->flags |= RULE_NICE;
 	} else if (strcmp(flag, "net") == 0) {
@@ -220,6 +259,7 @@ do_tflags(struct reader *rd, char *value)
 	/* A later line takes the place of an earlier one. */
 	rule->flags = 0;
 	rule->maxhits = 0;
+	rule->range_from = rule->range_to = 0;
 	while (*rest != '\0') {
 		char *next = cut(rest);
 
@@ -633,6 +673,7 @@ static const struct {
     {"header", do_header},
     {"internal_networks", do_internal},
     {"meta", do_meta},
+    {"mimeheader", do_mimeheader},
     {"msa_networks", do_msa},
     {"originating_ip_headers", do_originating},
     {"priority", do_priority},
@@ -663,26 +704,28 @@ static const struct {
  * that ends in _ is the beginning of several. */
 static const char *const unused[] = {"add_header", "adsp_override",
     "all_spam_to", "allow_user_rules", "allowlist_", "always_trust_envelope_",
-    "asn_", "askdns", "authres_", "auto_welcomelist_", "auto_whitelist_", "bayes_",
-    "blacklist_", "blocklist_", "body_part_scan_size", "check_rbl_", "clear_",
-    "country_db_", "cpan_", "dcc_", "dccifd_", "decode_shortener_", "def_",
-    "dkim_", "dmarc_", "dns_", "do_not_use_mail_spf",
-    "do_not_use_mail_spf_query", "enable_compat", "enlist_", "envelope_sender_header",
-    "exclude_", "extracttext_", "fold_headers", "fns_", "freemail_",
-    "geodb_", "hashbl_", "header_address_parser", "ignore_received_spf_header", "inactive_", "image_",
-    "loadplugin", "lock_method", "max_short_", "mbox_format_from_regex", "mimeheader",
+    "asn_", "askdns", "authres_", "auto_welcomelist_", "auto_whitelist_",
+    "bayes_", "blacklist_", "blocklist_", "body_part_scan_size", "check_rbl_",
+    "clear_", "country_db_", "cpan_", "dcc_", "dccifd_", "decode_shortener_",
+    "def_", "dkim_", "dmarc_", "dns_", "do_not_use_mail_spf",
+    "do_not_use_mail_spf_query", "enable_compat", "enlist_",
+    "envelope_sender_header", "exclude_", "extracttext_", "fold_headers",
+    "fns_", "geodb_", "hashbl_", "header_address_parser",
+    "ignore_received_spf_header", "inactive_", "image_", "loadplugin",
+    "lock_method", "max_short_", "mbox_format_from_regex",
     "normalize_charset", "ok_languages", "ok_locales", "ole2macro_",
-    "olemacro_", "parse_dkim_uris", "pdf_", "phishing_", "project_",
-    "pyzor_", "rawbody_part_scan_size", "razor_", "rbl_", "redirector_",
-    "redir_", "remove_header", "report", "report_", "resource_limit_", "run_reuse_tests_only",
-    "server_", "shortcircuit", "shortcircuit_", "skip_", "spamcop_",
-    "spf_", "subjprefix", "subject_", "textcat_", "time_limit", "tld_", "trigger_",
-    "trim_", "tryplugin", "txrep_", "unblacklist_", "unblocklist_", "unfreemail_",
-    "unsafe_report", "unsafe_", "unwelcomelist_", "unwhitelist_", "uri_", "uridnsbl",
-    "uridnsbl_", "uridnssub", "urifullnsrhsbl", "urifullnsrhssub",
-    "urilocalbl_", "urinsrhsbl", "urinsrhssub", "urirhsbl", "urirhssub",
-    "url_shortener", "url_shortener_", "use_", "user_", "util_rb_",
-    "vbounce_", "version_tag", "welcomelist_", "whitelist_"};
+    "olemacro_", "parse_dkim_uris", "pdf_", "phishing_", "project_", "pyzor_",
+    "rawbody_part_scan_size", "razor_", "rbl_", "redirector_", "redir_",
+    "remove_header", "report", "report_", "resource_limit_",
+    "run_reuse_tests_only", "server_", "shortcircuit", "shortcircuit_",
+    "skip_", "spamcop_", "spf_", "subjprefix", "subject_", "textcat_",
+    "time_limit", "tld_", "trigger_", "trim_", "tryplugin", "txrep_",
+    "unblacklist_", "unblocklist_", "unsafe_report", "unsafe_",
+    "unwelcomelist_", "unwhitelist_", "uri_", "uridnsbl", "uridnsbl_",
+    "uridnssub", "urifullnsrhsbl", "urifullnsrhssub", "urilocalbl_",
+    "urinsrhsbl", "urinsrhssub", "urirhsbl", "urirhssub", "url_shortener",
+    "url_shortener_", "use_", "user_", "util_rb_", "vbounce_", "version_tag",
+    "welcomelist_", "whitelist_"};
 
 static bool
 is_unused(const char *key)
@@ -765,6 +808,6 @@ rules_command(struct reader *rd, const char *key, char *value)
 			return;
 		}
 	}
-	if (!list_command(rd, key, value))
+	if (!list_command(rd, key, value) && !freemail_command(rd, key, value))
 		unknown(rd, key);
 }

@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "lib/err.h"
-#include "lib/rules/rules_impl.h"
+#include "lib/rules/rules_eval.h"
 #include "lib/rules/rules_replace.h"
+#include "lib/text/ascii.h"
 
 #define LONG_NAME 40 /* names beyond it make headers ugly */
 
@@ -93,6 +94,22 @@ selector(struct reader *rd, struct rule *rule, const char *text)
 	return false;
 }
 
+/* Parts have fields, and :raw of them; nothing is made of what they say. */
+static void
+check_part_selector(struct reader *rd, struct rule *rule, const char *text)
+{
+	const struct selector *s = rule->selector;
+
+	if ((s->source == SELECT_FIELD || s->source == SELECT_ALL) &&
+	    (s->modifiers & ~(unsigned)SELECT_RAW) == 0)
+		return;
+	rules_say(rd, RULES_ERROR,
+	    "%s: %.100s: expected a field of parts or ALL, with :raw behind it "
+	    "or not",
+	    rule->name, text);
+	rule->kind = RULE_EMPTY;
+}
+
 /* ` [if-unset: VALUE]` at the end of a pattern. */
 static void
 cut_unset(struct reader *rd, struct rule *rule, char *pattern)
@@ -121,7 +138,8 @@ define_header(struct reader *rd, struct rule *rule, char *text)
 	char *op, *pattern;
 	size_t len;
 
-	if (strncmp(text, "exists:", 7) == 0) {
+	if (strncmp(text, "exists:", 7) == 0 &&
+	    rule->kind != RULE_MIMEHEADER) {
 		rule->exists = true;
 		selector(rd, rule, text + 7);
 		return;
@@ -129,9 +147,11 @@ define_header(struct reader *rd, struct rule *rule, char *text)
 	op = strstr(text, "~");
 	if (op == NULL || op == text || (op[-1] != '=' && op[-1] != '!')) {
 		rules_say(rd, RULES_ERROR,
-		    "%s: expected FIELD =~ /pattern/, FIELD !~ /pattern/ or "
-		    "exists:FIELD",
-		    rule->name);
+		    "%s: expected FIELD =~ /pattern/%s",
+		    rule->name,
+		    rule->kind == RULE_MIMEHEADER
+			? " or FIELD !~ /pattern/"
+			: ", FIELD !~ /pattern/ or exists:FIELD");
 		rule->kind = RULE_EMPTY;
 		return;
 	}
@@ -144,6 +164,8 @@ define_header(struct reader *rd, struct rule *rule, char *text)
 	cut_unset(rd, rule, pattern);
 	if (selector(rd, rule, text))
 		rule->source = rules_keep(rd, pattern, strlen(pattern));
+	if (rule->kind == RULE_MIMEHEADER)
+		check_part_selector(rd, rule, text);
 }
 
 /* -- eval -- */
@@ -240,9 +262,9 @@ rules_define(struct reader *rd, enum rule_kind kind, char *value)
 	if (*text == '\0')
 		nothing(rd, rule);
 	else if (strncmp(text, "eval:", 5) == 0 && kind != RULE_META &&
-	    kind != RULE_URI)
+	    kind != RULE_URI && kind != RULE_MIMEHEADER)
 		define_eval(rd, rule, text + 5);
-	else if (kind == RULE_HEADER)
+	else if (kind == RULE_HEADER || kind == RULE_MIMEHEADER)
 		define_header(rd, rule, text);
 	else if (kind == RULE_META && text[strspn(text, "() \t")] == '\0')
 		rule->kind = RULE_EMPTY;
@@ -252,6 +274,24 @@ rules_define(struct reader *rd, enum rule_kind kind, char *value)
 
 /* -- after the last file -- */
 
+/* %{NAME}: what another rule's pattern captured. */
+static bool
+has_capture(const char *s, size_t len)
+{
+	for (size_t i = 0; i + 3 < len; i++) {
+		size_t n = i + 2;
+
+		if (s[i] != '%' || s[i + 1] != '{')
+			continue;
+		while (n < len && (ascii_word(s[n]) || s[n] == '-'))
+			n++;
+		if (n > i + 2 && n < len && s[n] == '}' &&
+		    ascii_alpha(s[i + 2]))
+			return true;
+	}
+	return false;
+}
+
 static void
 compile_pattern(struct reader *rd, struct rule *rule)
 {
@@ -259,6 +299,13 @@ compile_pattern(struct reader *rd, struct rule *rule)
 	struct pattern_source source = {0};
 	const char *mistake = pattern_split(a, rule->source, &source);
 
+	if (mistake == NULL && has_capture(source.body, source.len)) {
+		rules_say_at(rd, RULES_WARNING, rule->file, rule->line,
+		    "%s: what another rule captured is not put in for %%{NAME} "
+		    "here; the rule never hits",
+		    rule->name);
+		return;
+	}
 	if (mistake == NULL && rule->replace && !rules_replace(rd, &source))
 		return;
 	if (mistake == NULL) {
@@ -274,6 +321,27 @@ compile_pattern(struct reader *rd, struct rule *rule)
 		    rule->name, mistake);
 }
 
+/* An argument of an eval: function; without slashes. */
+static void
+compile_argument(struct reader *rd, struct rule *rule)
+{
+	struct arena *a = &rd->rules->arena;
+	struct pattern_source source;
+	const char *mistake = NULL;
+
+	source = (struct pattern_source){
+	    .body = eval_arg(rule, rule->eval->pattern - 1)};
+	source.len = strlen(source.body);
+	if (source.len == 0)
+		return;
+	rule->pattern = pattern_new(&source, a, &mistake);
+	if (rule->pattern == NULL && mistake == NULL)
+		rd->rc = ERR_NOMEM;
+	if (mistake != NULL)
+		rules_say_at(rd, RULES_ERROR, rule->file, rule->line,
+		    "%s: %s", rule->name, mistake);
+}
+
 static void
 compile(struct reader *rd)
 {
@@ -285,6 +353,8 @@ compile(struct reader *rd)
 
 		if (rule->source != NULL)
 			compile_pattern(rd, rule);
+		if (rule->eval != NULL && rule->eval->pattern > 0)
+			compile_argument(rd, rule);
 		if (rule->kind == RULE_META)
 			rule->meta = rules_meta_parse(rd, rule);
 		if (rule->kind == RULE_NONE && rule->replace)
@@ -390,7 +460,10 @@ sort(struct reader *rd)
 		r->wants_body |= r->list[i]->kind == RULE_BODY ||
 		    r->list[i]->kind == RULE_RAWBODY ||
 		    r->list[i]->kind == RULE_FULL ||
-		    r->list[i]->kind == RULE_URI;
+		    r->list[i]->kind == RULE_URI ||
+		    r->list[i]->kind == RULE_MIMEHEADER ||
+		    (r->list[i]->kind == RULE_EVAL && r->list[i]->eval->body);
+		r->wants_nodes |= r->list[i]->kind == RULE_MIMEHEADER;
 	}
 	qsort(r->order, r->order_count, sizeof(struct rule *), by_priority);
 	for (size_t i = 0; i < r->count; i++) {
@@ -405,6 +478,8 @@ int
 rules_finish(struct reader *rd)
 {
 	rules_list_rules(rd);
+	if (rd->rc == 0)
+		rd->rc = freemail_finish(rd);
 	compile(rd);
 	return rd->rc != 0 ? rd->rc : sort(rd);
 }

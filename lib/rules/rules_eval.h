@@ -9,6 +9,9 @@
 
 #include "lib/rules/rules_impl.h"
 
+/* Selectors of the addresses that a message says it is from, NULL-ended. */
+const char *const *eval_from_fields(struct run *run);
+
 /* One argument of a rule; "" when it has not so many. */
 const char *eval_arg(const struct rule *rule, size_t i);
 

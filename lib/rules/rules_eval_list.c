@@ -37,20 +37,26 @@ each(struct run *run, const char *selector, enum address_list which,
 	return false;
 }
 
-/* The addresses that a message says it is from. */
-static bool
-from(struct run *run, enum address_list which, address_fn *fn)
+const char *const *
+eval_from_fields(struct run *run)
 {
 	static const char *const fields[] = {"From:addr",
 	    "Envelope-Sender:addr", "Resent-Sender:addr",
-	    "X-Envelope-From:addr", "EnvelopeFrom:addr"};
+	    "X-Envelope-From:addr", "EnvelopeFrom:addr", NULL};
+	static const char *const resent[] = {"Resent-From:first:addr", NULL};
+
+	return rules_get(run, resent[0]).len > 0 ? resent : fields;
+}
+
+static bool
+from(struct run *run, enum address_list which, address_fn *fn)
+{
+	const char *const *field;
 
 	if (run->rules->lists.of[which] == NULL)
 		return false;
-	if (rules_get(run, "Resent-From:first:addr").len > 0)
-		return each(run, "Resent-From:first:addr", which, fn);
-	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-		if (each(run, fields[i], which, fn))
+	for (field = eval_from_fields(run); *field != NULL; field++) {
+		if (each(run, *field, which, fn))
 			return true;
 	}
 	return false;

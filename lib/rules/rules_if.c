@@ -18,6 +18,7 @@ static const char *const plugins[] = {
     "Plugin::DMARC",
     "Plugin::FreeMail",
     "Plugin::HeaderEval",
+    "Plugin::MIMEHeader",
     "Plugin::RelayEval",
     "Plugin::ReplaceTags",
     "Plugin::SPF",
@@ -29,6 +30,7 @@ static const char *const plugins[] = {
 /* Functions that has() and can() ask for. */
 static const char *const features[] = {
     "Conf::feature_blocklist_welcomelist",
+    "Conf::feature_bug6558_free",
     "Conf::feature_compile_regexp",
     "Conf::feature_get_host",
     "Conf::feature_header_address_parser",
@@ -37,10 +39,15 @@ static const char *const features[] = {
     "Conf::feature_local_tests_only",
     "Conf::feature_meta_rules_matching",
     "Conf::feature_originating_ip_headers",
+    "Conf::feature_registryboundaries",
     "Conf::feature_welcomelist_blocklist",
     "Conf::feature_yesno_takes_args",
     "Conf::has_tflags_nosubject",
     "Conf::perl_min_version_5010000",
+    "Plugin::MIMEHeader::has_all_header",
+    "Plugin::MIMEHeader::has_tflags_concat",
+    "Plugin::MIMEHeader::has_tflags_multiple",
+    "Plugin::MIMEHeader::has_tflags_range",
 };
 
 static bool

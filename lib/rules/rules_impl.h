@@ -12,6 +12,7 @@
 #include "lib/rules/relay_formats.h"
 #include "lib/rules/relays.h"
 #include "lib/rules/rules.h"
+#include "lib/rules/rules_freemail.h"
 #include "lib/rules/rules_list.h"
 #include "lib/rules/rules_pattern.h"
 #include "lib/rules/rules_view.h"
@@ -30,6 +31,7 @@ enum rule_kind {
 	RULE_URI,
 	RULE_META,
 	RULE_EVAL,
+	RULE_MIMEHEADER,
 	RULE_EMPTY, /* a name without a test: it never hits */
 };
 
@@ -38,6 +40,7 @@ enum {
 	RULE_NICE = 1 << 1,
 	RULE_NET = 1 << 2,
 	RULE_NOSUBJECT = 1 << 3,
+	RULE_CONCAT = 1 << 4,
 };
 
 /* Which part of the message a header rule looks at. */
@@ -74,6 +77,8 @@ struct selector {
 	struct selector *next;
 };
 
+struct mime;
+struct text_view;
 struct meta; /* a compiled expression (rules_meta.c) */
 struct run;
 struct rule;
@@ -83,6 +88,8 @@ struct eval_function {
 	const char *name;
 	bool (*fn)(struct run *run, const struct rule *rule); /* or NULL */
 	const char *fact;
+	unsigned pattern; /* which argument is one, from 1; 0: none */
+	bool body;	  /* it looks at the body */
 };
 
 struct rule {
@@ -96,6 +103,7 @@ struct rule {
 	const char *describe;
 	unsigned flags;   /* RULE_ */
 	unsigned maxhits; /* 0: no limit of its own */
+	size_t range_from, range_to; /* of parts, from 1; 0: no limit */
 	int priority;
 	bool replace;     /* replace_rules names it */
 	bool sub;         /* its name begins with `__` */
@@ -150,7 +158,8 @@ struct rules {
 	struct netlist *trusted, *internal, *msa; /* NULL: not said */
 	struct words origins; /* originating_ip_headers */
 	struct relay_formats *formats;
-	bool wants_body;
+	bool wants_body, wants_nodes;
+	struct freemail freemail;
 	struct addresses *addresses; /* how they are read */
 
 	struct rules_mistake *mistakes;
@@ -264,8 +273,18 @@ struct run {
 	struct grams *grams[MIME_VIEWS]; /* of its texts; NULL: likewise */
 	unsigned tries;              /* of patterns */
 	bool late;                   /* the deadline passed in one's midst */
+	struct text_view **headers;  /* of parts, by selector; likewise */
+	struct freemail_body *freemails; /* likewise */
 	int rc;                      /* ERR_NOMEM sticks */
 };
+
+/* -- rules_mime.c -- */
+
+/* The message taken apart; NULL: there is no body, or no memory. */
+struct mime *rules_mime(struct run *run);
+/* What a mimeheader rule looks at, part by part; likewise. */
+const struct text_view *rules_mime_texts(
+    struct run *run, const struct rule *rule);
 
 bool rules_fact(const struct run *run, const char *name);
 /* A selector's text by its words; "" when there is none. */

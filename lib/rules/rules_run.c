@@ -149,13 +149,9 @@ run_header(struct run *run, struct finding *f)
 static const struct text_view *
 body_view(struct run *run, enum mime_view_kind kind)
 {
-	const struct rules_input *in = run->in;
-	const struct mime_env env = {.tlds = in->tlds};
+	struct mime *m = rules_mime(run);
 
-	if (run->mime == NULL)
-		run->mime = mime_new(
-		    in->arena, in->headers, in->body, in->body_len, &env);
-	return run->mime == NULL ? NULL : mime_view(run->mime, kind);
+	return m == NULL ? NULL : mime_view(m, kind);
 }
 
 /* Can the pattern match any of these? */
@@ -204,6 +200,22 @@ run_pieces(struct run *run, struct finding *f, enum mime_view_kind kind,
 }
 
 static void
+run_parts(struct run *run, struct finding *f)
+{
+	const struct text_view *t = rules_mime_texts(run, f->rule);
+
+	/* Hits are counted in the first part that has some. */
+	for (size_t i = 0; t != NULL && i < t->count && f->hits == 0; i++)
+		match_text(run, f,
+		    (struct rules_text){
+			t->pieces[i].text, t->pieces[i].len});
+	if (t != NULL && f->rule->negate) {
+		f->hits = f->hits == 0 && !f->limited;
+		f->first = (struct rules_text){0};
+	}
+}
+
+static void
 run_one(struct run *run, struct finding *f)
 {
 	switch (f->rule->kind) {
@@ -219,6 +231,9 @@ run_one(struct run *run, struct finding *f)
 		break;
 	case RULE_FULL:
 		run_pieces(run, f, MIME_FULL, 0);
+		break;
+	case RULE_MIMEHEADER:
+		run_parts(run, f);
 		break;
 	case RULE_URI:
 		run_pieces(run, f, MIME_URI, 0);

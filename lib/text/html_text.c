@@ -24,6 +24,7 @@ struct render {
 	struct buf text, value, base;
 	html_uri_fn *uri;
 	void *ctx;
+	bool link; /* the address at hand is an <a>'s */
 	size_t uri_work;
 	struct html_styles styles;
 };
@@ -134,7 +135,7 @@ static void
 tell(struct render *r, const char *uri, size_t len)
 {
 	if (r->uri != NULL && len > 0)
-		r->uri(r->ctx, uri, len);
+		r->uri(r->ctx, uri, len, r->link);
 }
 
 /* Without white space at the ends, and short. */
@@ -290,6 +291,7 @@ find_uris(struct render *r, const struct html_tag *tag)
 
 	if (attr == NULL || !attribute(r, tag, attr))
 		return;
+	r->link = ascii_is(tag->name, tag->name_len, "a");
 	s = r->value.data;
 	len = r->value.len;
 	if (ascii_is(tag->name, tag->name_len, "base")) {

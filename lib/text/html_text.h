@@ -13,8 +13,9 @@
 
 struct buf;
 
-/* Hears of an address (href, src, action ... resolved against <base>). */
-typedef void html_uri_fn(void *ctx, const char *uri, size_t len);
+/* Hears of an address (href, src, action ... resolved against <base>); link: it
+ * is an <a>'s. */
+typedef void html_uri_fn(void *ctx, const char *uri, size_t len, bool link);
 
 #define HTML_URI_MAX 8192 /* longer ones are cut */
 /* Octets of addresses, each counted with its base, after which a document's

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "ascii.h"
 #include "charset.h"
 #include "encoded_word.h"
 #include "html_text.h"
@@ -22,10 +23,12 @@ struct mime {
 	size_t len;
 	struct mime_env env;
 	struct mime_part *parts; /* made by: */
+	struct mime_node *nodes; /* likewise */
 	bool parsed;
 	struct text_view view[MIME_VIEWS];
 	bool made[MIME_VIEWS];
 	struct uri_set html; /* addresses in HTML; come with the body */
+	struct uri_set links; /* those of <a> among them that are mailto: */
 	bool octets;	     /* the HTML at hand is ASCII */
 };
 
@@ -57,6 +60,7 @@ mime_new(struct arena *a, const struct hdr_list *fields, const char *body,
 	m->len = len;
 	m->body = with_lf(a, body, &m->len);
 	uri_set_init(&m->html, a, MIME_URIS_MAX);
+	uri_set_init(&m->links, a, MIME_URIS_MAX);
 	return m->body != NULL || len == 0 ? m : NULL;
 }
 
@@ -70,17 +74,20 @@ static bool
 parse(struct mime *m)
 {
 	if (!m->parsed && mime_tree_parse(m->arena, m->fields,
-			      m->body ? m->body : "", m->len, &m->parts) == 0)
+			      m->body ? m->body : "", m->len, &m->parts,
+			      m->env.nodes ? &m->nodes : NULL) == 0)
 		m->parsed = true;
 	return m->parsed;
 }
 
 static void
-on_uri(void *ctx, const char *uri, size_t len)
+on_uri(void *ctx, const char *uri, size_t len, bool link)
 {
 	struct mime *m = ctx;
 	struct buf b = BUF_INIT;
 
+	if (link && ascii_starts(uri, len, "mailto:"))
+		uri_set_add(&m->links, uri, len);
 	if (m->octets && paragraph_latin(&b, uri, len))
 		uri_set_add(&m->html, b.data, b.len);
 	else
@@ -237,4 +244,18 @@ mime_view(struct mime *m, enum mime_view_kind kind)
 		m->made[kind] = true;
 	}
 	return &m->view[kind];
+}
+
+const struct text_view *
+mime_links(struct mime *m)
+{
+	return mime_view(m, MIME_BODY) == NULL || m->links.failed
+	    ? NULL
+	    : &m->links.view;
+}
+
+const struct mime_node *
+mime_nodes(struct mime *m)
+{
+	return parse(m) ? m->nodes : NULL;
 }

@@ -42,6 +42,7 @@
 struct arena;
 struct hdr_list;
 struct mime;
+struct mime_node;
 struct pslist;
 
 #define MIME_BODY_DEFAULT (512 * 1024)
@@ -67,6 +68,7 @@ struct mime_env {
 	 * view ends there.  May be NULL. */
 	bool (*stop)(void *ctx);
 	void *stop_ctx;
+	bool nodes; /* mime_nodes will be asked for */
 };
 
 /* NULL: no memory.  Lines of the body end in LF or CRLF.  env is copied. */
@@ -74,5 +76,10 @@ struct mime *mime_new(struct arena *a, const struct hdr_list *fields,
     const char *body, size_t len, const struct mime_env *env);
 /* NULL: no memory. */
 const struct text_view *mime_view(struct mime *m, enum mime_view_kind kind);
+/* The mailto: addresses of <a>, as they stand in HTML; NULL: no memory. */
+const struct text_view *mime_links(struct mime *m);
+/* The message and its parts with their fields (mime_tree.h), of a mime that was
+ * made for it; NULL: no memory. */
+const struct mime_node *mime_nodes(struct mime *m);
 
 #endif

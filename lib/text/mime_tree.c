@@ -28,6 +28,9 @@ struct tree {
 	struct arena *arena;
 	struct mime_part *first, **end;
 	size_t parts, lines; /* so far */
+	bool keep; /* nodes */
+	struct mime_node *nodes, **nodes_end;
+	size_t node_count, field_count;
 	bool failed;
 };
 
@@ -37,10 +40,60 @@ enum { TYPE, ENCODING, DISPOSITION, FIELDS };
 struct head {
 	struct buf field[FIELDS];
 	struct content_type ct;
+	struct tree *tree; /* NULL: its fields are not kept */
+	struct mime_node *node;
 };
+
+#define HEAD_INIT {.field = {BUF_INIT, BUF_INIT, BUF_INIT}}
 
 static void entity(struct tree *t, struct head *h, struct lines body,
     struct content_word bound, int depth);
+
+/* Begin to keep the fields of a head. */
+static void
+node(struct tree *t, struct head *h)
+{
+	if (!t->keep || t->node_count >= MIME_NODES_MAX)
+		return;
+	h->tree = t;
+	h->node = arena_alloc(t->arena, sizeof(*h->node));
+	if (h->node == NULL) {
+		t->failed = true;
+		return;
+	}
+	h->node->end = &h->node->fields;
+	*t->nodes_end = h->node;
+	t->nodes_end = &h->node->next;
+	t->node_count++;
+}
+
+static void
+node_field(struct head *h, const char *name, size_t name_len,
+    const char *value, size_t len)
+{
+	struct tree *t = h->tree;
+	struct mime_field *f;
+	char *copy;
+
+	if (h->node == NULL || t->field_count++ >= MIME_FIELDS_MAX)
+		return;
+	while (len > 0 && (value[len - 1] == '\n' || value[len - 1] == '\r'))
+		len--;
+	if (len > MIME_VALUE_MAX)
+		len = MIME_VALUE_MAX;
+	f = arena_alloc(t->arena, sizeof(*f));
+	copy = arena_memdup(t->arena, value, len);
+	if (f == NULL || copy == NULL ||
+	    (f->name = arena_memdup(t->arena, name, name_len)) == NULL) {
+		t->failed = true;
+		return;
+	}
+	f->name_len = name_len;
+	f->value = copy;
+	f->len = mime_drop_cr(copy, len);
+	*h->node->end = f;
+	h->node->end = &f->next;
+}
 
 static void
 head_set(struct head *h, const char *name, size_t name_len, const char *value,
@@ -56,6 +109,7 @@ head_set(struct head *h, const char *name, size_t name_len, const char *value,
 			encoded_word_decode(
 			    &h->field[i], name, name_len, value, len);
 		}
+	node_field(h, name, name_len, value, len);
 }
 
 static void
@@ -400,10 +454,12 @@ static void
 part(struct tree *t, const struct head *parent, struct lines all,
     struct content_word bound, bool bounded, int depth)
 {
-	struct head h = {.field = {BUF_INIT, BUF_INIT, BUF_INIT}};
+	struct head h = HEAD_INIT;
 	struct lines body = all;
-	size_t n = part_head(&h, all, bounded);
+	size_t n;
 
+	node(t, &h);
+	n = part_head(&h, all, bounded);
 	body.line += n;
 	body.count -= n;
 	if (bounded)
@@ -423,7 +479,7 @@ part(struct tree *t, const struct head *parent, struct lines all,
 static bool
 reuses(struct lines all, struct content_word bound)
 {
-	struct head h = {.field = {BUF_INIT, BUF_INIT, BUF_INIT}};
+	struct head h = HEAD_INIT;
 	bool same;
 
 	part_head(&h, all, true);
@@ -535,12 +591,13 @@ message_body(struct tree *t, struct head *h, struct lines l, int depth)
 static void
 message(struct tree *t, const char *text, size_t len, int depth)
 {
-	struct head h = {.field = {BUF_INIT, BUF_INIT, BUF_INIT}};
+	struct head h = HEAD_INIT;
 	struct lines all = split(t, text, len);
 	size_t n;
 
 	if (all.line == NULL)
 		return;
+	node(t, &h);
 	n = message_head(&h, all);
 	message_body(t, &h, (struct lines){all.line + n, all.count - n}, depth);
 	head_fini(&h);
@@ -581,19 +638,26 @@ entity(struct tree *t, struct head *h, struct lines body,
 
 int
 mime_tree_parse(struct arena *a, const struct hdr_list *fields,
-    const char *body, size_t len, struct mime_part **first_r)
+    const char *body, size_t len, struct mime_part **first_r,
+    struct mime_node **nodes_r)
 {
-	struct tree t = {.arena = a, .end = &t.first};
-	struct head h = {.field = {BUF_INIT, BUF_INIT, BUF_INIT}};
+	struct tree t = {.arena = a,
+	    .end = &t.first,
+	    .keep = nodes_r != NULL,
+	    .nodes_end = &t.nodes};
+	struct head h = HEAD_INIT;
 	struct lines l = split(&t, body, len);
 
 	if (l.line == NULL)
 		return ERR_NOMEM;
+	node(&t, &h);
 	for (const struct hdr *f = fields->first; f != NULL; f = f->next)
 		head_set(&h, f->name, hdr_name_len(f), f->value, f->value_len);
 	message_body(&t, &h, l, MIME_DEPTH_MAX);
 	head_fini(&h);
 	free(l.line - 1);
 	*first_r = t.first;
+	if (nodes_r != NULL)
+		*nodes_r = t.nodes;
 	return t.failed ? ERR_NOMEM : 0;
 }

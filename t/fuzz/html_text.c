@@ -8,10 +8,11 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
-on_uri(void *ctx, const char *uri, size_t len)
+on_uri(void *ctx, const char *uri, size_t len, bool link)
 {
 	struct buf *b = ctx;
 
+	(void)link;
 	/* What is told is short; a base is put before it. */
 	if (len == 0 || len > 3 * HTML_URI_MAX)
 		abort();

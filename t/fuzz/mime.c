@@ -2,11 +2,13 @@
  */
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/arena.h"
 #include "lib/hdr.h"
 #include "lib/message.h"
 #include "lib/text/mime.h"
+#include "lib/text/mime_tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,7 +33,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
 	struct mail mail = {.fields = {0}};
-	struct mime_env env = {0};
+	struct mime_env env = {.nodes = true};
 	struct mime *m;
 	size_t body;
 
@@ -52,6 +54,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				sum += (unsigned char)v->pieces[k].text[n];
 		if (v->count == 0 && sum != 0)
 			abort();
+	}
+	if (mime_links(m) == NULL || mime_nodes(m) == NULL)
+		abort();
+	for (const struct mime_node *n = mime_nodes(m); n; n = n->next) {
+		for (const struct mime_field *f = n->fields; f; f = f->next)
+			if (f->name_len == 0 || f->len > MIME_VALUE_MAX ||
+			    memchr(f->name, ':', f->name_len) != NULL)
+				abort();
 	}
 	arena_fini(&mail.arena);
 	return 0;

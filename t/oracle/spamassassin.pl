@@ -15,8 +15,12 @@ my $site = tempdir(CLEANUP => 1);
 open(my $pre, '>', "$site/init.pre") or die;
 print $pre "loadplugin Mail::SpamAssassin::Plugin::$_\n"
     for qw(Check HeaderEval RelayEval WLBLEval ReplaceTags
-           WelcomeListSubject MIMEEval BodyEval);
+           WelcomeListSubject MIMEEval BodyEval FreeMail MIMEHeader);
 close($pre);
+my $tlds = 'util_rb_tld com net org edu gov uk ie de fr';
+if (open(my $f, '<', '/usr/share/spamassassin/20_aux_tlds.cf')) {
+	$tlds = join('', <$f>);
+}
 open(my $in, '<', $rules) or die "$rules: $!\n";
 my $text = join('', <$in>);
 close($in);
@@ -24,8 +28,7 @@ close($in);
 my $sa = Mail::SpamAssassin->new({
 	config_text => join('', map { "loadplugin Mail::SpamAssassin::Plugin::$_\n" }
 	    qw(Check HeaderEval RelayEval WLBLEval ReplaceTags
-	       WelcomeListSubject)) . "util_rb_tld com net org edu gov uk ie de fr\n" .
-	    $text,
+	       WelcomeListSubject FreeMail MIMEHeader)) . "$tlds\n" . $text,
 	local_tests_only => 1,
 	dont_copy_prefs => 1,
 	userprefs_filename => '/dev/null',

@@ -18,7 +18,9 @@
 #include "lib/arena.h"
 #include "lib/buf.h"
 #include "lib/hdr.h"
+#include "lib/err.h"
 #include "lib/message.h"
+#include "lib/pslist.h"
 #include "lib/rules/rules.h"
 
 struct mail {
@@ -139,7 +141,9 @@ main(int argc, char **argv)
 {
 	const char *selector = NULL;
 	bool verbose = false;
+	struct pslist *tlds = NULL;
 	struct rules *rules;
+	struct errmsg msg;
 	int opt;
 
 	while ((opt = getopt(argc, argv, "vs:")) != -1) {
@@ -148,11 +152,14 @@ main(int argc, char **argv)
 		verbose |= opt == 'v';
 	}
 	rules = load(selector == NULL ? argv[optind++] : NULL, verbose);
+	if (pslist_open(NULL, &tlds, &msg) != 0)
+		fprintf(stderr, "%s\n", msg.text);
 	for (int i = optind; i < argc; i++) {
 		struct mail m = {.bytes = BUF_INIT};
 
 		arena_init(&m.arena);
 		read_mail(&m, argv[i]);
+		m.in.tlds = tlds;
 		if (selector != NULL)
 			show(rules, &m, selector);
 		else
@@ -161,5 +168,6 @@ main(int argc, char **argv)
 		arena_fini(&m.arena);
 	}
 	rules_free(rules);
+	pslist_free(tlds);
 	return EX_OK;
 }

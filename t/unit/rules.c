@@ -320,6 +320,17 @@ mistakes_are_told_with_line_and_cure(void **state)
 	    {"required_score x", "expected a number", RULES_ERROR, 1},
 	    {"priority A x", "expected a number", RULES_ERROR, 1},
 	    {"welcomelist_from_rcvd a@b", "relay's domain", RULES_ERROR, 1},
+	    {"header A To =~ /(?:(?:abcdefgh){200}){200}/", "too large",
+		RULES_WARNING, 1},
+	    {"header A To =~ /x%{CAP}y/", "never hits", RULES_WARNING, 1},
+	    {"freemail_domains", "expected domains", RULES_ERROR, 1},
+	    {"freemail_max_body_emails x", "a number", RULES_ERROR, 1},
+	    {"header A eval:check_freemail_from('(')", "closing parenthesis",
+		RULES_ERROR, 1},
+	    {"mimeheader A To:addr =~ /x/", "a field of parts", RULES_ERROR, 1},
+	    {"mimeheader A exists:To", "FIELD !~ /pattern/", RULES_ERROR, 1},
+	    {"tflags A range=x", "parts counted from 1", RULES_WARNING, 1},
+	    {"tflags A range=3-2", "no part is in it", RULES_WARNING, 1},
 	};
 
 	(void)state;
