@@ -43,8 +43,10 @@ set_up(void **state)
 		    strlen(real) > sizeof(base) - 32)
 			continue;
 		snprintf(base, sizeof(base), "%.3900s/keyfile.XXXXXX", real);
-		if (mkdtemp(base) == NULL)
+		if (mkdtemp(base) == NULL) {
+			base[0] = '\0';
 			continue;
+		}
 		snprintf(file, sizeof(file), "%s/f", base);
 		put(file, "x", 1, 0600);
 		if (keyfile_read(file, geteuid(), &f, &msg) == 0) {
