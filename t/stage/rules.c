@@ -335,6 +335,39 @@ every_forged_mark_is_removed(void **state)
 	done(&s);
 }
 
+/* A login is told as a relay's, and a body is looked at up to its limit. */
+static void
+rules_are_told_what_the_session_knows(void **state)
+{
+	static char mail[700 * 1024];
+	static const char rules_text[] =
+	    "header T X-Spam-Relays-Trusted =~ /auth=ESMTPA/\n"
+	    "header U X-Spam-Relays-Untrusted =~ /auth=ESMTPA/\n"
+	    "meta AUTH (T || U)\n"
+	    "rawbody FIRST /first/\n"
+	    "rawbody BEHIND /behind/\n";
+	struct setup s;
+	size_t n;
+
+	(void)state;
+	n = (size_t)snprintf(mail, sizeof(mail),
+	    "From: a@example.com\r\n\r\nfirst\r\n");
+	while (n < 600 * 1024)
+		n += (size_t)snprintf(
+		    mail + n, sizeof(mail) - n, "%078d\r\n", 0);
+	snprintf(mail + n, sizeof(mail) - n, "behind\r\n");
+	load(&s, rules_text, "");
+	run(&s, mail, "bob");
+	assert_true(inbound_symbol(s.session->msg, "AUTH"));
+	assert_true(inbound_symbol(s.session->msg, "FIRST"));
+	assert_false(inbound_symbol(s.session->msg, "BEHIND"));
+	done(&s);
+	load(&s, rules_text, "");
+	run(&s, MAIL, NULL);
+	assert_false(inbound_symbol(s.session->msg, "AUTH"));
+	done(&s);
+}
+
 static double
 score_of(const struct message *m, const char *name)
 {
@@ -353,12 +386,14 @@ facts_are_weighed_anew_and_combined(void **state)
 	(void)state;
 	load(&s,
 	    "meta UNSIGNED (DMARC_MISSING && !DKIM_VALID)\n"
+	    "header MULTIPLE_FROM exists:From\nscore MULTIPLE_FROM 0.3\n"
 	    "score UNSIGNED 1.5\nscore DMARC_MISSING 0.7\n",
 	    "DMARC yes\n");
-	run(&s, MAIL, NULL);
+	run(&s, "From: b@example.com\r\n" MAIL, NULL);
 	assert_true(inbound_symbol(s.session->msg, "DMARC_MISSING"));
 	assert_true(score_of(s.session->msg, "DMARC_MISSING") == 0.7);
 	assert_true(score_of(s.session->msg, "UNSIGNED") == 1.5);
+	assert_true(score_of(s.session->msg, "MULTIPLE_FROM") == 0.3);
 	done(&s);
 }
 
@@ -533,6 +568,7 @@ main(void)
 	    cmocka_unit_test(thresholds_decide),
 	    cmocka_unit_test(outbound_mail_is_marked_only_when_told),
 	    cmocka_unit_test(fields_are_as_spamassassins),
+	    cmocka_unit_test(rules_are_told_what_the_session_knows),
 	    cmocka_unit_test(every_forged_mark_is_removed),
 	    cmocka_unit_test(facts_are_weighed_anew_and_combined),
 	    cmocka_unit_test(the_client_is_a_relay),

@@ -497,7 +497,7 @@ a_chain_of_metas_has_an_end(void **state)
 static void
 octet_0_is_no_text(void **state)
 {
-	static const char text[] = "score A 1\nscore B\0 2\n";
+	static const char text[] = "score A 1\nscore B 2\0 x\n";
 	const struct rules_setup setup = {0};
 	struct rules *rules;
 
