@@ -46,8 +46,8 @@ enum dnsbl_state dnsbl_health_state(const struct dnsbl_health *h);
 /*
  * Tell what came of a question for a client: `hit` when the answer has a code
  * that counts.  It switches the list off if it shows that it does not work; a
- * hit for more than share_max per cent of the clients is one way (100: never).  True: it was
- * on until now, and *why_r says why it is no longer.
+ * hit for more than share_max per cent of the clients is one way (100: never).
+ * True: it was on until now, and *why_r says why it is no longer.
  */
 bool dnsbl_health_tell(struct dnsbl_health *h, const char *client,
     const struct dnsbl_answer *a, bool hit, long share_max, int64_t now_ms,

@@ -5,8 +5,9 @@
  * The promise: in no window of a limit's length is an account granted more than
  * that limit, with any number of processes and threads, and whatever is killed.
  * A crash, or a move to another file while messages are under way, may lose a
- * little of an allowance until the window has passed; it never grants more.  A refusal means that what was committed or is reserved
- * within the window (and at most a 24th of it more) reaches the limit.
+ * little of an allowance until the window has passed; it never grants more.  A
+ * refusal means that what was committed or is reserved within the window (and
+ * at most a 24th of it more) reaches the limit.
  *
  * The life of a message:
  *
