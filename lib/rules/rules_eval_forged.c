@@ -178,11 +178,22 @@ eval_mailfrom_matches(struct run *run, const struct rule *rule)
 
 /* -- relays -- */
 
-/* A name's domain: two labels, or three below a country. */
+/* A name's domain: two labels, or three below most countries. */
 static struct rules_text
 trail_domain(struct rules_text name)
 {
-	return labels(name, labels(name, 1).len == 2 ? 3 : 2);
+	struct rules_text top = labels(name, 1);
+	bool three = top.len == 2 && !ascii_is(top.data, 2, "de") &&
+	    !ascii_is(top.data, 2, "fr") && !ascii_is(top.data, 2, "ie");
+
+	return labels(name, three ? 3 : 2);
+}
+
+static bool
+is_localhost(const struct relay *r)
+{
+	return strcmp(r->ip, "127.0.0.1") == 0 &&
+	    strcasecmp(r->rdns, "localhost.localdomain") == 0;
 }
 
 /* The relay that took the message is of another domain than the one that
@@ -194,7 +205,7 @@ is_gap(const struct relay *to, const struct relay *from)
 
 	return strchr(to->rdns, '.') != NULL &&
 	    strchr(from->by, '.') != NULL &&
-	    strcasecmp(to->rdns, "localhost.localdomain") != 0 &&
+	    !is_localhost(to) &&
 	    !same(trail_domain(name), trail_domain(by));
 }
 
