@@ -493,7 +493,7 @@ static void
 do_enlist_addrlist(struct reader *rd, char *value)
 {
 	struct arena *a = &rd->rules->arena;
-	char *name = NULL, modern_name[64];
+	char *name = NULL;
 
 	value = list_name(value, &name);
 	if (value == NULL || *value == '\0') {
@@ -501,11 +501,9 @@ do_enlist_addrlist(struct reader *rd, char *value)
 		    "enlist_addrlist: expected (LIST) and addresses");
 		return;
 	}
-	/* These are the lists of commands. */
+	/* These, by their new names, are the lists of commands. */
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
-		if (!lists[i].second &&
-		    modern(name, modern_name, sizeof(modern_name)) &&
-		    strcmp(modern_name, lists[i].command) == 0) {
+		if (!lists[i].second && strcmp(name, lists[i].command) == 0) {
 			add_to_list(rd, i, "enlist_addrlist", value);
 			return;
 		}

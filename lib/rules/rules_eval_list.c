@@ -2,10 +2,14 @@
  * eval: functions about lists of addresses, and the rules that stand for them
  * where no file has them.  SPDX-License-Identifier: BSD-2-Clause
  */
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
+#include "lib/rules/rules_address.h"
 #include "lib/rules/rules_eval.h"
+#include "lib/text/ascii.h"
+#include "lib/text/uri_name.h"
 
 /* Asked about each address; true ends it. */
 typedef bool address_fn(
@@ -340,18 +344,36 @@ eval_replyto_list(struct run *run, const struct rule *rule)
 	return t.len > 0 && is_listed(run, named(run, rule), t.data, t.len);
 }
 
+/* An IPv4 address, or a name below a top-level domain? */
+static bool
+is_host(const struct run *run, const char *host, size_t len)
+{
+	char ip[INET_ADDRSTRLEN];
+	struct in_addr in;
+
+	if (len < sizeof(ip)) {
+		memcpy(ip, host, len);
+		ip[len] = '\0';
+		if (inet_pton(AF_INET, ip, &in) == 1)
+			return true;
+	}
+	return address_host_valid(host, len) &&
+	    uri_name_has_tld(run->in->tlds, host, len);
+}
+
 /* The host that an address leads to, without user, port and dots at its end;
  * len 0: none. */
 static struct rules_text
-uri_host(const struct text_piece *uri)
+uri_host(const struct run *run, const struct text_piece *uri)
 {
+	static const struct rules_text none = {"", 0};
 	const char *end = uri->text + uri->len;
 	const char *host = memmem(uri->text, uri->len, "://", 3);
 	const char *at;
 	size_t len = 0;
 
 	if (host == NULL)
-		return (struct rules_text){"", 0};
+		return none;
 	host += 3;
 	while (host + len < end && strchr("/?#", host[len]) == NULL)
 		len++;
@@ -361,11 +383,15 @@ uri_host(const struct text_piece *uri)
 		host = at + 1;
 	}
 	at = memchr(host, ':', len);
+	for (const char *p = at; p != NULL && ++p < host + len;) {
+		if (!ascii_digit(*p))
+			return none;
+	}
 	if (at != NULL)
 		len = (size_t)(at - host);
 	while (len > 0 && host[len - 1] == '.')
 		len--;
-	return (struct rules_text){host, len};
+	return is_host(run, host, len) ? (struct rules_text){host, len} : none;
 }
 
 static bool
@@ -376,7 +402,7 @@ has_host(struct run *run, const char *name)
 	const struct text_view *v = m == NULL ? NULL : mime_view(m, MIME_URI);
 
 	for (size_t i = 0; v != NULL && i < v->count; i++) {
-		struct rules_text host = uri_host(&v->pieces[i]);
+		struct rules_text host = uri_host(run, &v->pieces[i]);
 
 		if (host.len > 0 &&
 		    named_list_has_host(list, host.data, host.len))
