@@ -475,6 +475,101 @@ subject_command(struct reader *rd, const char *name, const char *value)
 	return true;
 }
 
+/* `(NAME)` at the front of a value, and what stands behind it; NULL: there is
+ * none. */
+static char *
+list_name(char *value, char **name_r)
+{
+	char *end = *value == '(' ? strchr(value, ')') : NULL;
+
+	if (end == NULL || end == value + 1)
+		return NULL;
+	*end++ = '\0';
+	*name_r = value + 1;
+	return end + strspn(end, " \t");
+}
+
+static void
+do_enlist_addrlist(struct reader *rd, char *value)
+{
+	struct arena *a = &rd->rules->arena;
+	char *name = NULL;
+
+	value = list_name(value, &name);
+	if (value == NULL || *value == '\0') {
+		rules_say(rd, RULES_ERROR,
+		    "enlist_addrlist: expected (LIST) and addresses");
+		return;
+	}
+	/* These, by their new names, are the lists of commands. */
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		if (!lists[i].second && strcmp(name, lists[i].command) == 0) {
+			add_to_list(rd, i, "enlist_addrlist", value);
+			return;
+		}
+	}
+	while (*value != '\0' && rd->rc == 0) {
+		char *next = cut(value);
+
+		rd->rc = named_list_add(
+		    &rd->rules->named, a, name, value, NULL);
+		value = next;
+	}
+}
+
+/* Hosts that are put on a list or taken off it (name NULL: off all). */
+static void
+hosts(struct reader *rd, const char *name, char *value, bool off)
+{
+	while (*value != '\0' && rd->rc == 0) {
+		char *next = cut(value);
+		bool not = *value == '!';
+
+		if (off)
+			named_list_remove(
+			    rd->rules->hosts, name, value + not);
+		else
+			rd->rc = named_list_add(&rd->rules->hosts,
+			    &rd->rules->arena, name, value + not,
+			    not ? "!" : NULL);
+		value = next;
+	}
+}
+
+static bool
+host_command(struct reader *rd, const char *key, char *value)
+{
+	static const struct {
+		const char *command, *list;
+		bool off;
+	} commands[] = {{"enlist_uri_host", NULL, false},
+	    {"delist_uri_host", NULL, true},
+	    {"blocklist_uri_host", "BLOCK", false},
+	    {"welcomelist_uri_host", "WELCOME", false}};
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		char *name = NULL, *rest = value;
+
+		if (strcmp(key, commands[i].command) != 0)
+			continue;
+		if (commands[i].list == NULL)
+			rest = list_name(value, &name);
+		if (rest == NULL && commands[i].off)
+			rest = value;
+		if (rest == NULL || *rest == '\0')
+			rules_say(rd, RULES_ERROR,
+			    commands[i].list == NULL
+				? "%s: expected (LIST) and hosts"
+				: "%s: expected hosts",
+			    key);
+		else
+			hosts(rd, commands[i].list ? commands[i].list : name,
+			    rest, commands[i].off);
+		return true;
+	}
+	return false;
+}
+
 /* Is it a command of a list?  Then it is done. */
 static bool
 list_command(struct reader *rd, const char *key, char *value)
@@ -484,7 +579,7 @@ list_command(struct reader *rd, const char *key, char *value)
 
 	if (!modern(key, name, sizeof(name)))
 		return false;
-	if (subject_command(rd, name, value))
+	if (subject_command(rd, name, value) || host_command(rd, name, value))
 		return true;
 	off = strncmp(name, "un", 2) == 0 ? name + 2 : NULL;
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
@@ -669,6 +764,7 @@ static const struct {
     {"clear_originating_ip_headers", do_clear_originating},
     {"clear_trusted_networks", do_clear_trusted},
     {"describe", do_describe},
+    {"enlist_addrlist", do_enlist_addrlist},
     {"full", do_full},
     {"header", do_header},
     {"internal_networks", do_internal},
@@ -708,7 +804,7 @@ static const char *const unused[] = {"add_header", "adsp_override",
     "bayes_", "blacklist_", "blocklist_", "body_part_scan_size", "check_rbl_",
     "clear_", "country_db_", "cpan_", "dcc_", "dccifd_", "decode_shortener_",
     "def_", "dkim_", "dmarc_", "dns_", "do_not_use_mail_spf",
-    "do_not_use_mail_spf_query", "enable_compat", "enlist_",
+    "do_not_use_mail_spf_query", "enable_compat",
     "envelope_sender_header", "exclude_", "extracttext_", "fold_headers",
     "fns_", "geodb_", "hashbl_", "header_address_parser",
     "ignore_received_spf_header", "inactive_", "image_", "loadplugin",

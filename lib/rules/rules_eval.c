@@ -212,8 +212,8 @@ same_text(struct rules_text a, struct rules_text b)
 	return a.len == b.len && strncasecmp(a.data, b.data, a.len) == 0;
 }
 
-static struct rules_text
-first_line(struct rules_text t)
+struct rules_text
+eval_first_line(struct rules_text t)
 {
 	const char *end = memchr(t.data, '\n', t.len);
 
@@ -226,8 +226,8 @@ static bool
 matching_from(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return same_text(first_line(rules_get(run, "EnvelopeFrom:addr")),
-	    first_line(rules_get(run, "From:addr")));
+	return same_text(eval_first_line(rules_get(run, "EnvelopeFrom:addr")),
+	    eval_first_line(rules_get(run, "From:addr")));
 }
 
 /* The recipient's name at the beginning of the subject, or the address in it.
@@ -235,8 +235,8 @@ matching_from(struct run *run, const struct rule *rule)
 static bool
 to_in_subject(struct run *run, const struct rule *rule)
 {
-	struct rules_text to = first_line(rules_get(run, "To:addr"));
-	struct rules_text s = first_line(rules_get(run, "Subject"));
+	struct rules_text to = eval_first_line(rules_get(run, "To:addr"));
+	struct rules_text s = eval_first_line(rules_get(run, "Subject"));
 	const char *at = memchr(to.data, '@', to.len);
 	size_t end;
 
@@ -287,7 +287,7 @@ static bool
 forged_gmail(struct run *run, const struct rule *rule)
 {
 	static const char name[] = "gmail.com";
-	struct rules_text from = first_line(rules_get(run, "From:addr"));
+	struct rules_text from = eval_first_line(rules_get(run, "From:addr"));
 	size_t len = sizeof(name) - 1;
 
 	(void)rule;
@@ -307,7 +307,7 @@ static void
 add_lines(struct recipients *r, struct rules_text t)
 {
 	while (t.len > 0 && r->count < RECIPIENTS_MAX) {
-		struct rules_text one = first_line(t);
+		struct rules_text one = eval_first_line(t);
 		size_t skip = one.len < t.len ? one.len + 1 : one.len;
 
 		if (r->count == 0 || !same_text(r->list[r->count - 1], one))
@@ -344,8 +344,8 @@ sorted_recipients(struct run *run, const struct rule *rule)
 	return r.count >= SORTED_MIN;
 }
 
-static struct rules_text
-host_of(struct rules_text t)
+struct rules_text
+eval_host(struct rules_text t)
 {
 	const char *at = memchr(t.data, '@', t.len);
 
@@ -374,8 +374,8 @@ similar_recipients(struct run *run, const struct rule *rule)
 	get_recipients(run, &r);
 	for (size_t i = 0; r.count >= SIMILAR_MIN && i < r.count; i++) {
 		for (size_t j = i + 1; j < r.count; j++) {
-			struct rules_text a = host_of(r.list[i]);
-			struct rules_text b = host_of(r.list[j]);
+			struct rules_text a = eval_host(r.list[i]);
+			struct rules_text b = eval_host(r.list[j]);
 
 			hits += alike(r.list[i], r.list[j]);
 			hits += alike(a, b) &&
@@ -391,8 +391,8 @@ similar_recipients(struct run *run, const struct rule *rule)
 
 /* -- relays -- */
 
-static const struct relays *
-path(struct run *run)
+const struct relays *
+eval_path(struct run *run)
 {
 	static const struct relays none = {.text_trusted = "",
 	    .text_untrusted = "", .text_internal = "", .text_external = ""};
@@ -405,21 +405,21 @@ static bool
 no_relays(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return path(run)->count == 0 && path(run)->unparseable == 0;
+	return eval_path(run)->count == 0 && eval_path(run)->unparseable == 0;
 }
 
 static bool
 all_trusted(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return relays_all_trusted(path(run)) && path(run)->unparseable == 0;
+	return relays_all_trusted(eval_path(run)) && eval_path(run)->unparseable == 0;
 }
 
 static bool
 unparseable(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return path(run)->unparseable > 0;
+	return eval_path(run)->unparseable > 0;
 }
 
 /* The first three numbers of a public IPv4 address, with their dots; 0: none.
@@ -438,7 +438,7 @@ network_len(const char *text)
 static bool
 helo_ip_mismatch(struct run *run, const struct rule *rule)
 {
-	const struct relays *r = path(run);
+	const struct relays *r = eval_path(run);
 
 	(void)rule;
 	for (size_t i = r->trusted; i < r->count; i++) {
@@ -455,7 +455,7 @@ helo_ip_mismatch(struct run *run, const struct rule *rule)
 static bool
 numeric_helo(struct run *run, const struct rule *rule)
 {
-	const struct relays *r = path(run);
+	const struct relays *r = eval_path(run);
 
 	(void)rule;
 	for (size_t i = r->trusted; i < r->count; i++) {
@@ -478,6 +478,7 @@ static const struct eval_function functions[] = {
     {"check_dmarc_pass", .fact = "DMARC_PASS"},
     {"check_dmarc_quarantine", .fact = "DMARC_QUAR"},
     {"check_dmarc_reject", .fact = "DMARC_REJECT"},
+    {"check_equal_from_domains", .fn = eval_equal_from_domains},
     {"check_for_def_dkim_welcomelist_from", .fn = eval_dkim_default_welcome},
     {"check_for_def_dkim_whitelist_from", .fn = eval_dkim_default_welcome},
     {"check_for_def_spf_welcomelist_from", .fn = eval_spf_default_welcome},
@@ -485,6 +486,7 @@ static const struct eval_function functions[] = {
     {"check_for_dkim_welcomelist_from", .fn = eval_dkim_welcome},
     {"check_for_dkim_whitelist_from", .fn = eval_dkim_welcome},
     {"check_for_forged_gmail_received_headers", .fn = forged_gmail},
+    {"check_for_forged_received_trail", .fn = eval_forged_trail},
     {"check_for_matching_env_and_hdr_from", .fn = matching_from},
     {"check_for_missing_to_header", .fn = missing_to},
     {"check_for_numeric_helo", .fn = numeric_helo},
@@ -515,13 +517,20 @@ static const struct eval_function functions[] = {
     {"check_from_in_blocklist", .fn = eval_from_block},
     {"check_from_in_default_welcomelist", .fn = eval_from_default_welcome},
     {"check_from_in_default_whitelist", .fn = eval_from_default_welcome},
+    {"check_from_in_list", .fn = eval_from_list},
     {"check_from_in_welcomelist", .fn = eval_from_welcome},
     {"check_from_in_whitelist", .fn = eval_from_welcome},
     {"check_header_count_range", .fn = header_count},
     {"check_illegal_chars", .fn = illegal_chars},
+    {"check_mailfrom_matches_rcvd", .fn = eval_mailfrom_matches,
+	.body = true},
     {"check_no_relays", .fn = no_relays},
     {"check_outlook_message_id", .fn = eval_outlook_message_id},
+    {"check_ratware_envelope_from", .fn = eval_ratware_envelope_from,
+	.body = true},
+    {"check_ratware_name_id", .fn = eval_ratware_name_id},
     {"check_relays_unparseable", .fn = unparseable},
+    {"check_replyto_in_list", .fn = eval_replyto_list},
     {"check_subject_in_blacklist", .fn = eval_subject_block},
     {"check_subject_in_blocklist", .fn = eval_subject_block},
     {"check_subject_in_welcomelist", .fn = eval_subject_welcome},
@@ -529,10 +538,18 @@ static const struct eval_function functions[] = {
     {"check_to_in_all_spam", .fn = eval_to_all_spam},
     {"check_to_in_blacklist", .fn = eval_to_block},
     {"check_to_in_blocklist", .fn = eval_to_block},
+    {"check_to_in_list", .fn = eval_to_list},
     {"check_to_in_more_spam", .fn = eval_to_more_spam},
     {"check_to_in_welcomelist", .fn = eval_to_welcome},
     {"check_to_in_whitelist", .fn = eval_to_welcome},
     {"check_unresolved_template", .fn = unresolved_template},
+    {"check_uri_host_in_blacklist", .fn = eval_uri_host_block, .body = true},
+    {"check_uri_host_in_blocklist", .fn = eval_uri_host_block, .body = true},
+    {"check_uri_host_in_welcomelist", .fn = eval_uri_host_welcome,
+	.body = true},
+    {"check_uri_host_in_whitelist", .fn = eval_uri_host_welcome,
+	.body = true},
+    {"check_uri_host_listed", .fn = eval_uri_host, .body = true},
     {"helo_ip_mismatch", .fn = helo_ip_mismatch},
     {"similar_recipients", .fn = similar_recipients},
     {"sorted_recipients", .fn = sorted_recipients},

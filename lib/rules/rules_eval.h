@@ -23,7 +23,29 @@ bool eval_outlook_message_id(struct run *run, const struct rule *rule);
  * does; false: there is none. */
 bool eval_date(const char *text, size_t len, int64_t *time_r);
 
+/* The path that the message took; one without relays if it can't be known. */
+const struct relays *eval_path(struct run *run);
+/* Up to the first line end. */
+struct rules_text eval_first_line(struct rules_text t);
+/* Behind the `@`; "" where there is none. */
+struct rules_text eval_host(struct rules_text address);
+
+/* -- rules_eval_forged.c -- */
+
+bool eval_equal_from_domains(struct run *run, const struct rule *rule);
+bool eval_ratware_name_id(struct run *run, const struct rule *rule);
+bool eval_ratware_envelope_from(struct run *run, const struct rule *rule);
+bool eval_forged_trail(struct run *run, const struct rule *rule);
+bool eval_mailfrom_matches(struct run *run, const struct rule *rule);
+
 /* -- rules_eval_list.c -- */
+
+bool eval_from_list(struct run *run, const struct rule *rule);
+bool eval_to_list(struct run *run, const struct rule *rule);
+bool eval_replyto_list(struct run *run, const struct rule *rule);
+bool eval_uri_host(struct run *run, const struct rule *rule);
+bool eval_uri_host_block(struct run *run, const struct rule *rule);
+bool eval_uri_host_welcome(struct run *run, const struct rule *rule);
 
 bool eval_from_welcome(struct run *run, const struct rule *rule);
 bool eval_from_default_welcome(struct run *run, const struct rule *rule);

@@ -2,25 +2,36 @@
  * eval: functions about lists of addresses, and the rules that stand for them
  * where no file has them.  SPDX-License-Identifier: BSD-2-Clause
  */
+#include <arpa/inet.h>
 #include <string.h>
 #include <strings.h>
 
+#include "lib/rules/rules_address.h"
 #include "lib/rules/rules_eval.h"
+#include "lib/text/ascii.h"
+#include "lib/text/uri_name.h"
 
 /* Asked about each address; true ends it. */
 typedef bool address_fn(
-    struct run *run, enum address_list which, const char *text, size_t len);
+    struct run *run, const struct address_item *list, const char *text, size_t len);
 
 static bool
-is_listed(struct run *run, enum address_list which, const char *text,
+is_listed(struct run *run, const struct address_item *list, const char *text,
     size_t len)
 {
-	return list_match(&run->rules->lists, which, NULL, text, len) != NULL;
+	(void)run;
+	return list_match(list, text, len) != NULL;
+}
+
+static const struct address_item *
+items(const struct run *run, enum address_list which)
+{
+	return run->rules->lists.of[which];
 }
 
 /* What a selector gives, line by line. */
 static bool
-each(struct run *run, const char *selector, enum address_list which,
+each(struct run *run, const char *selector, const struct address_item *list,
     address_fn *fn)
 {
 	struct rules_text t = rules_get(run, selector);
@@ -30,7 +41,7 @@ each(struct run *run, const char *selector, enum address_list which,
 		const char *eol = memchr(line, '\n', (size_t)(end - line));
 		size_t len = (size_t)((eol == NULL ? end : eol) - line);
 
-		if (len > 0 && fn(run, which, line, len))
+		if (len > 0 && fn(run, list, line, len))
 			return true;
 		line += len + 1;
 	}
@@ -49,22 +60,22 @@ eval_from_fields(struct run *run)
 }
 
 static bool
-from(struct run *run, enum address_list which, address_fn *fn)
+from(struct run *run, const struct address_item *list, address_fn *fn)
 {
 	const char *const *field;
 
-	if (run->rules->lists.of[which] == NULL)
+	if (list == NULL)
 		return false;
 	for (field = eval_from_fields(run); *field != NULL; field++) {
-		if (each(run, *field, which, fn))
+		if (each(run, *field, list, fn))
 			return true;
 	}
 	return false;
 }
 
-/* Those that it is for: of the envelope, and of the header. */
+/* Is one that it is for, of the envelope and of the header, on a list? */
 static bool
-to(struct run *run, enum address_list which)
+to(struct run *run, const struct address_item *list)
 {
 	static const char *const fields[] = {"To:addr", "Apparently-To:addr",
 	    "Delivered-To:addr", "Envelope-Recipients:addr",
@@ -73,18 +84,18 @@ to(struct run *run, enum address_list which)
 	    "X-Rcpt-To:addr", "X-Real-To:addr", "Cc:addr"};
 	const char *const *rcpt = run->in->recipients;
 
-	if (run->rules->lists.of[which] == NULL)
+	if (list == NULL)
 		return false;
 	for (; rcpt != NULL && *rcpt != NULL; rcpt++) {
-		if (is_listed(run, which, *rcpt, strlen(*rcpt)))
+		if (is_listed(run, list, *rcpt, strlen(*rcpt)))
 			return true;
 	}
 	if (rules_get(run, "Resent-To:first:addr").len > 0 ||
 	    rules_get(run, "Resent-Cc:first:addr").len > 0)
-		return each(run, "Resent-To:first:addr", which, is_listed) ||
-		    each(run, "Resent-Cc:first:addr", which, is_listed);
+		return each(run, "Resent-To:first:addr", list, is_listed) ||
+		    each(run, "Resent-Cc:first:addr", list, is_listed);
 	for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++) {
-		if (each(run, fields[i], which, is_listed))
+		if (each(run, fields[i], list, is_listed))
 			return true;
 	}
 	return false;
@@ -141,15 +152,15 @@ came_by(struct run *run, const char *what)
 }
 
 static bool
-is_listed_rcvd(struct run *run, enum address_list which, const char *text,
+is_listed_rcvd(struct run *run, const struct address_item *list, const char *text,
     size_t len)
 {
-	const struct address_item *item = NULL;
+	const struct address_item *item = list;
 
-	while ((item = list_match(
-		    &run->rules->lists, which, item, text, len)) != NULL) {
+	while ((item = list_match(item, text, len)) != NULL) {
 		if (came_by(run, item->second))
 			return true;
+		item = item->next;
 	}
 	return false;
 }
@@ -158,81 +169,82 @@ bool
 eval_from_welcome(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return from(run, LIST_WELCOME_FROM, is_listed) ||
-	    from(run, LIST_WELCOME_RCVD, is_listed_rcvd);
+	return from(run, items(run, LIST_WELCOME_FROM), is_listed) ||
+	    from(run, items(run, LIST_WELCOME_RCVD), is_listed_rcvd);
 }
 
 bool
 eval_from_default_welcome(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return from(run, LIST_DEF_WELCOME_RCVD, is_listed_rcvd);
+	return from(run, items(run, LIST_DEF_WELCOME_RCVD), is_listed_rcvd);
 }
 
 bool
 eval_from_block(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return from(run, LIST_BLOCK_FROM, is_listed);
+	return from(run, items(run, LIST_BLOCK_FROM), is_listed);
 }
 
 bool
 eval_to_welcome(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return to(run, LIST_WELCOME_TO);
+	return to(run, items(run, LIST_WELCOME_TO));
 }
 
 bool
 eval_to_block(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return to(run, LIST_BLOCK_TO);
+	return to(run, items(run, LIST_BLOCK_TO));
 }
 
 bool
 eval_to_more_spam(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return to(run, LIST_MORE_SPAM_TO);
+	return to(run, items(run, LIST_MORE_SPAM_TO));
 }
 
 bool
 eval_to_all_spam(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return to(run, LIST_ALL_SPAM_TO);
+	return to(run, items(run, LIST_ALL_SPAM_TO));
 }
 
 static bool
-subject(struct run *run, enum address_list which)
+subject(struct run *run, const struct address_item *list)
 {
 	struct rules_text t = rules_get(run, "Subject");
 
-	return t.len > 0 && is_listed(run, which, t.data, t.len);
+	return t.len > 0 && is_listed(run, list, t.data, t.len);
 }
 
 bool
 eval_subject_welcome(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return subject(run, LIST_WELCOME_SUBJECT);
+	return subject(run, items(run, LIST_WELCOME_SUBJECT));
 }
 
 bool
 eval_subject_block(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return subject(run, LIST_BLOCK_SUBJECT);
+	return subject(run, items(run, LIST_BLOCK_SUBJECT));
 }
 
 /* -- _spf, _dkim, _auth: the address, and a check that says it is so -- */
 
 static bool
-spf(struct run *run, enum address_list which, enum address_list other)
+spf(struct run *run, const struct address_item *list,
+    const struct address_item *other)
 {
 	return rules_fact(run, "SPF_PASS") &&
-	    (each(run, "EnvelopeFrom:addr", which, is_listed) ||
+	    (each(run, "EnvelopeFrom:addr", list, is_listed) ||
 		each(run, "EnvelopeFrom:addr", other, is_listed));
 }
 
@@ -240,14 +252,14 @@ bool
 eval_spf_welcome(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return spf(run, LIST_WELCOME_SPF, LIST_WELCOME_AUTH);
+	return spf(run, items(run, LIST_WELCOME_SPF), items(run, LIST_WELCOME_AUTH));
 }
 
 bool
 eval_spf_default_welcome(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return spf(run, LIST_DEF_WELCOME_SPF, LIST_DEF_WELCOME_AUTH);
+	return spf(run, items(run, LIST_DEF_WELCOME_SPF), items(run, LIST_DEF_WELCOME_AUTH));
 }
 
 /* Is there a valid signature of that domain? */
@@ -265,19 +277,19 @@ signed_by(const struct run *run, const char *domain, size_t len)
 
 /* Signed by the domain that the list names, or else by the address's own. */
 static bool
-is_listed_dkim(struct run *run, enum address_list which, const char *text,
+is_listed_dkim(struct run *run, const struct address_item *list, const char *text,
     size_t len)
 {
 	const char *at = memrchr(text, '@', len);
-	const struct address_item *item = NULL;
+	const struct address_item *item = list;
 
-	while (at != NULL && (item = list_match(&run->rules->lists, which,
-				  item, text, len)) != NULL) {
+	while (at != NULL && (item = list_match(item, text, len)) != NULL) {
 		if (item->second != NULL
 			? signed_by(run, item->second, strlen(item->second))
 			: signed_by(run, at + 1,
 			      len - (size_t)(at + 1 - text)))
 			return true;
+		item = item->next;
 	}
 	return false;
 }
@@ -286,16 +298,137 @@ bool
 eval_dkim_welcome(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return each(run, "From:addr", LIST_WELCOME_DKIM, is_listed_dkim) ||
-	    each(run, "From:addr", LIST_WELCOME_AUTH, is_listed_dkim);
+	return each(run, "From:addr", items(run, LIST_WELCOME_DKIM), is_listed_dkim) ||
+	    each(run, "From:addr", items(run, LIST_WELCOME_AUTH), is_listed_dkim);
 }
 
 bool
 eval_dkim_default_welcome(struct run *run, const struct rule *rule)
 {
 	(void)rule;
-	return each(run, "From:addr", LIST_DEF_WELCOME_DKIM, is_listed_dkim) ||
-	    each(run, "From:addr", LIST_DEF_WELCOME_AUTH, is_listed_dkim);
+	return each(run, "From:addr", items(run, LIST_DEF_WELCOME_DKIM), is_listed_dkim) ||
+	    each(run, "From:addr", items(run, LIST_DEF_WELCOME_AUTH), is_listed_dkim);
+}
+
+/* -- lists with names -- */
+
+/* Those of the list that the rule names. */
+static const struct address_item *
+named(const struct run *run, const struct rule *rule)
+{
+	const struct named_list *list =
+	    named_list(run->rules->named, eval_arg(rule, 0));
+
+	return list == NULL ? NULL : list->items;
+}
+
+bool
+eval_from_list(struct run *run, const struct rule *rule)
+{
+	return from(run, named(run, rule), is_listed);
+}
+
+bool
+eval_to_list(struct run *run, const struct rule *rule)
+{
+	return to(run, named(run, rule));
+}
+
+/* The first address alone. */
+bool
+eval_replyto_list(struct run *run, const struct rule *rule)
+{
+	struct rules_text t =
+	    eval_first_line(rules_get(run, "Reply-To:addr"));
+
+	return t.len > 0 && is_listed(run, named(run, rule), t.data, t.len);
+}
+
+/* An IPv4 address, or a name below a top-level domain? */
+static bool
+is_host(const struct run *run, const char *host, size_t len)
+{
+	char ip[INET_ADDRSTRLEN];
+	struct in_addr in;
+
+	if (len < sizeof(ip)) {
+		memcpy(ip, host, len);
+		ip[len] = '\0';
+		if (inet_pton(AF_INET, ip, &in) == 1)
+			return true;
+	}
+	return address_host_valid(host, len) &&
+	    uri_name_has_tld(run->in->tlds, host, len);
+}
+
+/* The host that an address leads to, without user, port and dots at its end;
+ * len 0: none. */
+static struct rules_text
+uri_host(const struct run *run, const struct text_piece *uri)
+{
+	static const struct rules_text none = {"", 0};
+	const char *end = uri->text + uri->len;
+	const char *host = memmem(uri->text, uri->len, "://", 3);
+	const char *at;
+	size_t len = 0;
+
+	if (host == NULL)
+		return none;
+	host += 3;
+	while (host + len < end && strchr("/?#", host[len]) == NULL)
+		len++;
+	at = memrchr(host, '@', len);
+	if (at != NULL) {
+		len -= (size_t)(at + 1 - host);
+		host = at + 1;
+	}
+	at = memchr(host, ':', len);
+	for (const char *p = at; p != NULL && ++p < host + len;) {
+		if (!ascii_digit(*p))
+			return none;
+	}
+	if (at != NULL)
+		len = (size_t)(at - host);
+	while (len > 0 && host[len - 1] == '.')
+		len--;
+	return is_host(run, host, len) ? (struct rules_text){host, len} : none;
+}
+
+static bool
+has_host(struct run *run, const char *name)
+{
+	const struct named_list *list = named_list(run->rules->hosts, name);
+	struct mime *m = list == NULL ? NULL : rules_mime(run);
+	const struct text_view *v = m == NULL ? NULL : mime_view(m, MIME_URI);
+
+	for (size_t i = 0; v != NULL && i < v->count; i++) {
+		struct rules_text host = uri_host(run, &v->pieces[i]);
+
+		if (host.len > 0 &&
+		    named_list_has_host(list, host.data, host.len))
+			return true;
+	}
+	return false;
+}
+
+bool
+eval_uri_host(struct run *run, const struct rule *rule)
+{
+	return has_host(run, eval_arg(rule, 0));
+}
+
+bool
+eval_uri_host_block(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return has_host(run, "BLOCK");
+}
+
+bool
+eval_uri_host_welcome(struct run *run, const struct rule *rule)
+{
+	(void)rule;
+	return has_host(run, "WELCOME");
 }
 
 /* -- rules for lists -- */

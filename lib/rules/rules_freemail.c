@@ -195,10 +195,10 @@ is_welcome(const struct rules *r, const char *address, const char *domain)
 			return true;
 	}
 	return (f->import_auth &&
-		   list_match(&r->lists, LIST_WELCOME_AUTH, NULL, address,
+		   list_match(r->lists.of[LIST_WELCOME_AUTH], address,
 		       len) != NULL) ||
 	    (f->import_def_auth &&
-		list_match(&r->lists, LIST_DEF_WELCOME_AUTH, NULL, address,
+		list_match(r->lists.of[LIST_DEF_WELCOME_AUTH], address,
 		    len) != NULL);
 }
 

@@ -89,7 +89,7 @@ struct eval_function {
 	bool (*fn)(struct run *run, const struct rule *rule); /* or NULL */
 	const char *fact;
 	unsigned pattern; /* which argument is one, from 1; 0: none */
-	bool body;	  /* it looks at the body */
+	bool body; /* it looks at the body, or asks which domains are public */
 };
 
 struct rule {
@@ -155,6 +155,7 @@ struct rules {
 	struct selector *selectors;
 	size_t selector_count;
 	struct address_lists lists;
+	struct named_list *named, *hosts; /* enlist_addrlist, enlist_uri_host */
 	struct netlist *trusted, *internal, *msa; /* NULL: not said */
 	struct words origins; /* originating_ip_headers */
 	struct relay_formats *formats;

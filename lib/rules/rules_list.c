@@ -7,9 +7,9 @@
 #include "lib/arena.h"
 #include "lib/err.h"
 
-int
-list_add(struct address_lists *l, struct arena *a, enum address_list which,
-    const char *glob, const char *second)
+static int
+add(struct address_item **list, struct arena *a, const char *glob,
+    const char *second)
 {
 	struct address_item *item = arena_alloc(a, sizeof(*item));
 
@@ -19,22 +19,33 @@ list_add(struct address_lists *l, struct arena *a, enum address_list which,
 	item->second = second == NULL ? NULL : arena_strdup(a, second);
 	if (item->glob == NULL || (second != NULL && item->second == NULL))
 		return ERR_NOMEM;
-	item->next = l->of[which];
-	l->of[which] = item;
+	item->next = *list;
+	*list = item;
 	return 0;
 }
 
-void
-list_remove(struct address_lists *l, enum address_list which, const char *glob)
+int
+list_add(struct address_lists *l, struct arena *a, enum address_list which,
+    const char *glob, const char *second)
 {
-	struct address_item **at = &l->of[which];
+	return add(&l->of[which], a, glob, second);
+}
 
+static void
+take_off(struct address_item **at, const char *glob)
+{
 	while (*at != NULL) {
 		if (strcasecmp((*at)->glob, glob) == 0)
 			*at = (*at)->next;
 		else
 			at = &(*at)->next;
 	}
+}
+
+void
+list_remove(struct address_lists *l, enum address_list which, const char *glob)
+{
+	take_off(&l->of[which], glob);
 }
 
 static char
@@ -71,13 +82,74 @@ list_glob(const char *glob, const char *text, size_t len)
 }
 
 const struct address_item *
-list_match(const struct address_lists *l, enum address_list which,
-    const struct address_item *after, const char *address, size_t len)
+list_match(const struct address_item *item, const char *address, size_t len)
 {
-	const struct address_item *item =
-	    after == NULL ? l->of[which] : after->next;
-
 	while (item != NULL && !list_glob(item->glob, address, len))
 		item = item->next;
 	return item;
+}
+
+/* -- with names -- */
+
+struct named_list *
+named_list(struct named_list *lists, const char *name)
+{
+	while (lists != NULL && strcmp(lists->name, name) != 0)
+		lists = lists->next;
+	return lists;
+}
+
+int
+named_list_add(struct named_list **lists, struct arena *a, const char *name,
+    const char *glob, const char *second)
+{
+	struct named_list *l = named_list(*lists, name);
+
+	if (l == NULL) {
+		l = arena_alloc(a, sizeof(*l));
+		if (l == NULL || (l->name = arena_strdup(a, name)) == NULL)
+			return ERR_NOMEM;
+		l->next = *lists;
+		*lists = l;
+	}
+	return add(&l->items, a, glob, second);
+}
+
+void
+named_list_remove(
+    struct named_list *lists, const char *name, const char *glob)
+{
+	for (; lists != NULL; lists = lists->next) {
+		if (name == NULL || strcmp(name, lists->name) == 0)
+			take_off(&lists->items, glob);
+	}
+}
+
+static const struct address_item *
+find_host(const struct named_list *list, const char *host, size_t len)
+{
+	const struct address_item *item = list->items;
+
+	while (item != NULL &&
+	    (strlen(item->glob) != len ||
+		strncasecmp(item->glob, host, len) != 0))
+		item = item->next;
+	return item;
+}
+
+bool
+named_list_has_host(
+    const struct named_list *list, const char *host, size_t len)
+{
+	const struct address_item *item;
+
+	while ((item = find_host(list, host, len)) == NULL) {
+		const char *dot = memchr(host, '.', len);
+
+		if (dot == NULL)
+			return false;
+		len -= (size_t)(dot + 1 - host);
+		host = dot + 1;
+	}
+	return item->second == NULL;
 }

@@ -314,14 +314,13 @@ first_address(struct view *v, const char *name, struct rules_text *text_r)
 	return rc;
 }
 
-/* Does a Received field stand above that one? */
+/* Does a Received field stand above one of that name? */
 static bool
 is_below_received(const struct view *v, const char *name)
 {
-	const struct view_field *f = view_next(v, name, NULL);
 	const struct view_field *r = view_next(v, "received", NULL);
 
-	return f != NULL && r != NULL && r < f;
+	return r != NULL && view_next(v, name, r) != NULL;
 }
 
 static bool

@@ -15,7 +15,8 @@ my $site = tempdir(CLEANUP => 1);
 open(my $pre, '>', "$site/init.pre") or die;
 print $pre "loadplugin Mail::SpamAssassin::Plugin::$_\n"
     for qw(Check HeaderEval RelayEval WLBLEval ReplaceTags
-           WelcomeListSubject MIMEEval BodyEval FreeMail MIMEHeader);
+           WelcomeListSubject FreeMail MIMEHeader MIMEEval BodyEval HTMLEval
+           URIEval DKIM);
 close($pre);
 my $tlds = 'util_rb_tld com net org edu gov uk ie de fr';
 if (open(my $f, '<', '/usr/share/spamassassin/20_aux_tlds.cf')) {
@@ -28,7 +29,8 @@ close($in);
 my $sa = Mail::SpamAssassin->new({
 	config_text => join('', map { "loadplugin Mail::SpamAssassin::Plugin::$_\n" }
 	    qw(Check HeaderEval RelayEval WLBLEval ReplaceTags
-	       WelcomeListSubject FreeMail MIMEHeader)) . "$tlds\n" . $text,
+	       WelcomeListSubject FreeMail MIMEHeader MIMEEval BodyEval HTMLEval
+	       URIEval DKIM)) . "$tlds\n" . $text,
 	local_tests_only => 1,
 	dont_copy_prefs => 1,
 	userprefs_filename => '/dev/null',

@@ -1,6 +1,6 @@
 /*
- * Rules of SpamAssassin's plugins FreeMail and MIMEHeader.  What hits was
- * recorded from SpamAssassin 4.0.1, but for `!~` (see there).
+ * Rules of SpamAssassin's plugins FreeMail and MIMEHeader, and eval: functions
+ * of HeaderEval, RelayEval and WLBLEval.  What hits was recorded from SpamAssassin 4.0.1, but for `!~` (see there).
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <string.h>
@@ -8,7 +8,9 @@
 #include "lib/arena.h"
 #include "lib/buf.h"
 #include "lib/hdr.h"
+#include "lib/err.h"
 #include "lib/message.h"
+#include "lib/pslist.h"
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_freemail_text.h"
 #include "t/support/test.h"
@@ -39,14 +41,18 @@ expect(const char *rules_text, const char *message, const char *want)
 	struct rules_result result;
 	struct buf b = BUF_INIT;
 	struct rules *rules;
+	struct pslist *tlds;
+	struct errmsg msg;
 	size_t body;
 
+	assert_int_equal(pslist_open(NULL, &tlds, &msg), 0);
 	assert_int_equal(
 	    rules_load_text(rules_text, strlen(rules_text), &setup, &rules), 0);
 	arena_init(&m.arena);
 	body = message_split(message, strlen(message), on_field, &m);
 	m.in = (struct rules_input){.arena = &m.arena,
 	    .headers = &m.headers,
+	    .tlds = tlds,
 	    .body = message + body,
 	    .body_len = strlen(message) - body};
 	assert_int_equal(rules_run(rules, &m.in, &result), 0);
@@ -62,6 +68,7 @@ expect(const char *rules_text, const char *message, const char *want)
 	buf_fini(&b);
 	arena_fini(&m.arena);
 	rules_free(rules);
+	pslist_free(tlds);
 }
 
 #define FREEMAIL                                                               \
@@ -320,6 +327,231 @@ mimeheader_rules_look_at_each_part(void **state)
 	}
 }
 
+/* -- senders, relays, Message-IDs -- */
+
+struct mail_case {
+	const char *mail, *hits;
+};
+
+#define EXPECT_ALL(rules_text, cases)                                          \
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*(cases)); i++)          \
+	expect(rules_text, (cases)[i].mail, (cases)[i].hits)
+
+static void
+domains_of_senders_are_compared(void **state)
+{
+	static const struct mail_case cases[] = {
+	    {"Return-Path: <a@x.foo.com>\nFrom: a@y.FOO.com\n\n", ""},
+	    {"Return-Path: <a@foo.com>\nFrom: a@bar.com\n\n", "A"},
+	    {"Return-Path: <a@foo.co.uk>\nFrom: a@bar.co.uk\n\n", ""},
+	    {"Return-Path: <>\nFrom: a@bar.com\n\n", ""},
+	    {"Return-Path: <a@foo.com>\nFrom:\n\n", ""},
+	    {"Return-Path: <a@foo.com>\nFrom: a@bar.com, b@foo.com\n\n",
+		"A"},
+	    {"Return-Path: <a@foo.com>\nFrom: a@foo.com, b@bar.com\n\n", ""},
+	    {"Return-Path: <a@localhost>\nFrom: a@foo.com\n\n", "A"},
+	};
+
+	(void)state;
+	EXPECT_ALL("header A eval:check_equal_from_domains()\n", cases);
+}
+
+#define ID "ILEHJNJFPDLMDEKNIAKCGEODCAAA"
+#define ID_FROM "From: \"N\" <u.r@foo.org>\n"
+
+static void
+message_ids_with_the_address_are_known(void **state)
+{
+	static const struct mail_case cases[] = {
+	    {ID_FROM "Message-ID: <" ID ".u.r@foo.org>\n\n", "A"},
+	    {ID_FROM "X-Message-ID: x <" ID ".u.r@foo.org> y\n\n", "A"},
+	    {ID_FROM "Message-ID: <A" ID ".u.r@foo.org>\n\n", ""},
+	    {ID_FROM "Message-ID: <0" ID ".u.r@foo.org>\n\n", ""},
+	    {ID_FROM "Message-ID: <" ID "$u.r@foo.org>\n\n", ""},
+	    {ID_FROM "Message-ID: <" ID ".u.r@FOO.org>\n\n", ""},
+	    {ID_FROM "Message-ID: <" ID ".u.r@foo.orgx>\n\n", ""},
+	    {ID_FROM "Message-ID: <" ID ".u.r@foo.org", ""},
+	    {"From: \"N\"<a@b.c>\nMessage-ID: <" ID ".a@b.c>\n\n", "A"},
+	    {"From: \"M\" <x@y.z>, \"N\" <a@b.c>\n"
+	     "Message-ID: <" ID ".a@b.c>\n\n",
+		"A"},
+	    {"From: N <a@b.c>\nMessage-ID: <" ID ".a@b.c>\n\n", ""},
+	    {"From: \"\" <a@b.c>\nMessage-ID: <" ID ".a@b.c>\n\n", ""},
+	    {"From: a@b.c\nMessage-ID: <" ID ".a@b.c>\n\n", ""},
+	};
+
+	(void)state;
+	EXPECT_ALL("header A eval:check_ratware_name_id()\n", cases);
+}
+
+#define ENV(env, to) "Return-Path: <" env ">\nTo: " to "\n\n"
+
+static void
+senders_made_of_the_recipient_are_known(void **state)
+{
+	static const struct mail_case cases[] = {
+	    {ENV("me.org.bob@x.com", "\"x\" <BOB@a.me.org>"), "A"},
+	    {ENV("x-me.org=bob@x.com", "bob@me.org, a@b.com"), "A"},
+	    {ENV("me.orgxbob@x.com", "bob@me.org"), "A"},
+	    {ENV("xme.org.bob@x.com", "bob@me.org"), ""},
+	    {ENV("me.org.bobx@x.com", "bob@me.org"), ""},
+	    {ENV("me.org..bob@x.com", "bob@me.org"), ""},
+	    {ENV("me.orgbob@x.com", "bob@me.org"), ""},
+	    {ENV("mexorg.bob@x.com", "bob@me.org"), ""},
+	    {ENV("bob.me.org@x.com", "bob@me.org"), ""},
+	    {ENV("me.org.bob@x.com", "a@b.com, bob@me.org"), ""},
+	    {ENV("foo.co.uk.bob@x.com", "bob@a.foo.co.uk"), "A"},
+	    {ENV("co.uk.bob@x.com", "bob@a.foo.co.uk"), ""},
+	};
+
+	(void)state;
+	EXPECT_ALL("header A eval:check_ratware_envelope_from()\n", cases);
+}
+
+#define HOP(name, ip, by)                                                      \
+	"Received: from " name " (" name " [" ip "]) by " by                   \
+	" (Postfix) with ESMTP id A1; Thu, 22 Aug 2002 07:36:16 -0400\n"
+
+static void
+relays_of_the_sender_are_known(void **state)
+{
+	static const struct mail_case cases[] = {
+	    {"Return-Path: <a@x.foo.com>\n" HOP(
+		 "mail.FOO.com", "8.1.1.1", "mx.here.org") "\n",
+		"A"},
+	    {"Return-Path: <a@xfoo.com>\n" HOP(
+		 "mail.foo.com", "8.1.1.1", "mx.here.org") "\n",
+		""},
+	    {"Return-Path: <a@foo.co.uk>\n" HOP(
+		 "mail.bar.co.uk", "8.1.1.1", "mx.here.org") "\n",
+		""},
+	    {"Return-Path: <a@co.uk>\n" HOP(
+		 "mail.foo.co.uk", "8.1.1.1", "mx.here.org") "\n",
+		""},
+	    /* The first that is not trusted counts. */
+	    {"Return-Path: <a@foo.com>\n" HOP(
+		 "m.bar.com", "8.1.1.1", "mx.here.org")
+		 HOP("m.foo.com", "8.1.1.2", "m.bar.com") "\n",
+		""},
+	    {"Return-Path: <a@foo.com>\n" HOP(
+		 "m.bar.com", "10.1.1.1", "mx.here.org")
+		 HOP("m.foo.com", "8.1.1.2", "m.bar.com") "\n",
+		"A"},
+	    {"Return-Path: <a@foo.com>\n" HOP(
+		 "m.bar.com", "10.1.1.1", "mx.here.org")
+		 HOP("m.foo.com", "10.1.1.2", "m.bar.com") "\n",
+		"A"},
+	    {"Return-Path: <a@foo.com>\n" HOP("m.foo.com", "8.1.1.2",
+		 "x.y.org") "Return-Path: <a@foo.com>\n\n",
+		""},
+	    {"Return-Path: <>\n" HOP("m.foo.com", "8.1.1.2", "x.y.org") "\n",
+		""},
+	};
+
+	(void)state;
+	EXPECT_ALL("header A eval:check_mailfrom_matches_rcvd()\n", cases);
+}
+
+#define TRAIL(name, ip, by)                                                    \
+	HOP("a.one.com", "8.1.1.1", "mx.here.org")                             \
+	HOP(name, ip, "c.three.com")                                           \
+	HOP("d.four.com", "8.1.1.3", by) "\n"
+
+static void
+trails_with_gaps_are_forged(void **state)
+{
+	static const struct mail_case cases[] = {
+	    {TRAIL("b.two.com", "8.1.1.2", "e.five.com"), "A"},
+	    {TRAIL("b.two.com", "8.1.1.2", "e.TWO.com"), ""},
+	    {TRAIL("b.two.com", "8.1.1.2", "five"), ""},
+	    {TRAIL("two", "8.1.1.2", "e.five.com"), ""},
+	    {TRAIL("foo.localdomain", "127.0.0.1", "e.five.com"), "A"},
+	    {TRAIL("localhost.localdomain", "127.0.0.1", "e.five.com"), ""},
+	    {TRAIL("localhost.localdomain", "8.1.1.2", "e.five.com"), "A"},
+	    {TRAIL("a.two.nu", "8.1.1.2", "b.two.nu"), "A"},
+	    {TRAIL("x.a.two.nu", "8.1.1.2", "y.a.two.nu"), ""},
+	    {TRAIL("a.two.de", "8.1.1.2", "b.two.de"), ""},
+	    {TRAIL("a.two.info", "8.1.1.2", "b.two.info"), ""},
+	};
+
+	(void)state;
+	EXPECT_ALL("header A eval:check_for_forged_received_trail()\n", cases);
+}
+
+/* -- lists with names -- */
+
+static void
+lists_have_names(void **state)
+{
+	static const char rules[] =
+	    "enlist_addrlist (L) x@l.example *@listed.example\n"
+	    "enlist_addrlist (low) *@listed.example\n"
+	    "enlist_addrlist (welcomelist_from) *@wl.example\n"
+	    "header FROM eval:check_from_in_list('L')\n"
+	    "header REPLY eval:check_replyto_in_list('L')\n"
+	    "header TO eval:check_to_in_list('L')\n"
+	    "header CASE eval:check_from_in_list('LOW')\n"
+	    "enlist_addrlist (whitelist_from) *@old.example\n"
+	    "header WELCOME eval:check_from_in_welcomelist()\n"
+	    "score USER_IN_WELCOMELIST 0\n";
+	static const struct mail_case cases[] = {
+	    {"From: A@LISTED.example\n\n", "FROM"},
+	    {"From: b@c.example, x@l.example\n\n", "FROM"},
+	    {"From: a@x.listed.example\n\n", ""},
+	    {"Return-Path: <a@listed.example>\n\n", "FROM"},
+	    {"Resent-From: a@listed.example\n\n", "FROM"},
+	    {"Resent-From: a@b.example\nFrom: a@listed.example\n\n", ""},
+	    {"Reply-To: a@listed.example\n\n", "REPLY"},
+	    {"Reply-To: b@c.example, a@listed.example\n\n", ""},
+	    {"To: b@c.example\nCc: a@listed.example\n\n", "TO"},
+	    {"From: a@wl.example\n\n", "WELCOME"},
+	    {"From: a@old.example\n\n", ""},
+	};
+
+	(void)state;
+	EXPECT_ALL(rules, cases);
+}
+
+#define HTML "Content-Type: text/html\n\n"
+
+static void
+hosts_of_addresses_are_listed(void **state)
+{
+	static const char rules[] =
+	    "enlist_uri_host (B) !ok.bad.com bad.com 192.0.2.9 gone.com\n"
+	    "delist_uri_host (B) !gone.com\n"
+	    "enlist_uri_host (b2) bad.com off.com\n"
+	    "delist_uri_host off.com\n"
+	    "blacklist_uri_host block.com\nwelcomelist_uri_host well.com\n"
+	    "header B eval:check_uri_host_listed('B')\n"
+	    "header B2 eval:check_uri_host_listed('B2')\n"
+	    "header OFF eval:check_uri_host_listed('b2')\n"
+	    "body BLOCK eval:check_uri_host_in_blacklist()\n"
+	    "body WELL eval:check_uri_host_in_welcomelist()\n";
+	static const struct mail_case cases[] = {
+	    {"\nhttp://bad.com/x\n", "B OFF"},
+	    {"\nftp://u@x.BAD.com:80\n", "B OFF"},
+	    {"\nhttp://b%61d.com./\n", "B OFF"},
+	    {"\nhttp://other.com/?u=http://bad.com/\n", "B OFF"},
+	    {"\nwww.bad.com\n", "B OFF"},
+	    {"\nhttp://ok.bad.com/\n", "OFF"},
+	    {"\nhttp://y.ok.bad.com/\n", "OFF"},
+	    {"\nhttp://192.0.2.9/\n", "B"},
+	    {"\nhttp://xbad.com http://bad.com.org http://off.com\n", ""},
+	    {"\nhttp://a_b.bad.com\n", "B OFF"},
+	    {HTML "<a href='http://-a.bad.com/'>x</a>\n", ""},
+	    {HTML "<a href='http://a=b.bad.com/'>x</a>\n", ""},
+	    {HTML "<a href='http://bad.com:x/'>x</a>\n", ""},
+	    {HTML "<a href='http://bad/'>x</a>\n", "B OFF"},
+	    {"\nhttp://gone.com/ q@bad.com mailto:q@bad.com\n", ""},
+	    {"Subject: http://block.com/\n\n", "BLOCK"},
+	    {HTML "<img src='http://well.com'>\n", "WELL"},
+	};
+
+	(void)state;
+	EXPECT_ALL(rules, cases);
+}
+
 int
 main(void)
 {
@@ -328,6 +560,13 @@ main(void)
 	    cmocka_unit_test(freemail_answers_go_elsewhere),
 	    cmocka_unit_test(addresses_in_text_are_found),
 	    cmocka_unit_test(mimeheader_rules_look_at_each_part),
+	    cmocka_unit_test(domains_of_senders_are_compared),
+	    cmocka_unit_test(message_ids_with_the_address_are_known),
+	    cmocka_unit_test(senders_made_of_the_recipient_are_known),
+	    cmocka_unit_test(relays_of_the_sender_are_known),
+	    cmocka_unit_test(trails_with_gaps_are_forged),
+	    cmocka_unit_test(lists_have_names),
+	    cmocka_unit_test(hosts_of_addresses_are_listed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
