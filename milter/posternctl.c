@@ -105,6 +105,17 @@ end(int rc)
 	return rc == EX_OK ? EX_IOERR : rc;
 }
 
+/* Among the options of a command, wherever it stands. */
+static bool
+asks_for_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--help") == 0)
+			return true;
+	}
+	return false;
+}
+
 static int
 dispatch(int argc, char **argv, const char *config)
 {
@@ -113,7 +124,7 @@ dispatch(int argc, char **argv, const char *config)
 
 		if (strcmp(c->name, argv[0]) != 0)
 			continue;
-		if (argc > 1 && strcmp(argv[1], "--help") == 0) {
+		if (asks_for_help(argc, argv)) {
 			printf("usage: posternctl [-x FILE] %s %s\n%s", c->name,
 			    c->args, c->help);
 			return EX_OK;

@@ -118,18 +118,28 @@ edits_json(const struct message *m)
 	return list;
 }
 
-/* "450 4.7.1 words", or JSON null. */
-static json_t *
-reply_json(const struct verdict *v)
+/* "450 4.7.1 words", where there is a refusal. */
+static bool
+reply_text(const struct verdict *v, struct buf *b)
 {
 	const char *xcode, *text;
-	struct buf b = BUF_INIT;
-	json_t *j;
 	int code;
 
 	if (!verdict_reply(v, &code, &xcode, &text))
+		return false;
+	buf_printf(b, "%d %s %s", code, xcode, text);
+	return true;
+}
+
+/* The same, or JSON null. */
+static json_t *
+reply_json(const struct verdict *v)
+{
+	struct buf b = BUF_INIT;
+	json_t *j;
+
+	if (!reply_text(v, &b))
 		return json_null();
-	buf_printf(&b, "%d %s %s", code, xcode, text);
 	j = posternctl_string(buf_text(&b));
 	buf_fini(&b);
 	return j;
@@ -173,10 +183,25 @@ result_json(const char *file, const struct message *m, const struct verdict *v)
 	return NULL;
 }
 
+/* Escaped but for the spaces. */
+static void
+print_reply(struct buf *b, const char *reply)
+{
+	size_t n;
+
+	buf_str(b, "\n  reply");
+	for (; *reply != '\0'; reply += n) {
+		reply += strspn(reply, " ");
+		n = strcspn(reply, " ");
+		buf_char(b, ' ');
+		buf_escape(b, reply, n, 256);
+	}
+}
+
 static void
 print_text(const char *file, const struct message *m, const struct verdict *v)
 {
-	struct buf b = BUF_INIT;
+	struct buf b = BUF_INIT, reply = BUF_INIT;
 
 	buf_escape(&b, file, strlen(file), 4096);
 	buf_printf(&b, ": %s, %s",
@@ -185,12 +210,15 @@ print_text(const char *file, const struct message *m, const struct verdict *v)
 	if (v->by != NULL)
 		buf_printf(&b, " by %s", v->by);
 	buf_str(&b, buf_text(&m->notes));
+	if (reply_text(v, &reply) && buf_text(&reply) != NULL)
+		print_reply(&b, buf_text(&reply));
 	for (const struct edit *e = m->edits.first; e != NULL; e = e->next) {
 		buf_printf(&b, "\n  %s ", edit_word(e->op));
 		buf_escape(&b, e->name, strlen(e->name), 256);
 	}
 	puts(buf_text(&b));
 	buf_fini(&b);
+	buf_fini(&reply);
 }
 
 static void

@@ -66,11 +66,12 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 
 	(void)old;
 	if (!conf_given(c, "SenderLogins")) {
-		if (!conf_given(c, "SenderLoginsAction"))
-			return 0;
-		return errmsg_set(msg_r, "%s: SenderLoginsAction: expected "
-		    "SenderLogins too, which says who owns what",
-		    conf_where(c, "SenderLoginsAction"));
+		/* No error: `postern -T` prints it, as it prints all defaults. */
+		if (conf_given(c, "SenderLoginsAction"))
+			log_line(LOG_WARNING, "%s: SenderLoginsAction: expected "
+			    "SenderLogins too, which says who owns what",
+			    conf_where(c, "SenderLoginsAction"));
+		return 0;
 	}
 	if (action == ACTION_OFF)
 		return 0;

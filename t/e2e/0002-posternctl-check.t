@@ -109,6 +109,7 @@ says 't=1700000000' --client-ip 127.0.0.1 --time 1700000000
 echo 'SenderLogins @x.org=al' >>"$dir/conf"
 says '"verdict":"reject","decided_by":"login","reply":"550 5.7.1 The' \
 	--auth bob
+says '  reply 550 5.7.1 The' --auth bob --output text
 echo "QuotaTable $dir/quota" >>"$dir/conf"
 printf 'Quota default {\n Recipients = {1/hour}\n}\n' >>"$dir/conf"
 says '"verdict":"accept"' --auth al --rcpt a@y.org

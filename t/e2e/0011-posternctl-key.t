@@ -144,6 +144,7 @@ ok 'no such directory: exit code' test $code -eq 73
 ok 'no such directory: which' grep -qF "$dir/none" "$dir/err"
 "$POSTERNCTL" key --help >"$dir/out"
 ok 'help' grep -q 'key generate' "$dir/out"
+ok 'help, after other words' "$POSTERNCTL" key generate --help
 
 echo "1..$n"
 exit $((bad > 0))

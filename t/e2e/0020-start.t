@@ -145,6 +145,8 @@ def check_flags():
     again = run(['-T', '-x', conf(directory, first.stdout)])
     is_((again.returncode, again.stderr), (0, ''), '-T: can be read')
     is_(again.stdout, first.stdout, '-T: and says the same')
+    done = run(['-n', '-x', conf(directory, first.stdout)])
+    is_(done.returncode, 0, '-T: and is right')
     for flag in '-h', '--help':
         done = run([flag])
         ok(done.returncode == 0 and '-n  ' in done.stdout, flag)
@@ -224,7 +226,7 @@ def check_background():
 
 def main():
     need_root()
-    plan(3 * len(MISTAKES + UNPRIVILEGED) + 32)
+    plan(3 * len(MISTAKES + UNPRIVILEGED) + 33)
     check_mistakes()
     check_missing_file()
     check_flags()
