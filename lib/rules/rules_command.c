@@ -609,9 +609,13 @@ add_networks(struct reader *rd, struct netlist **list, const char *command,
 		*list = netlist_new();
 	while (*value != '\0' && rd->rc == 0) {
 		char *next = cut(value);
-		int rc = *list == NULL ? ERR_NOMEM
-				       : netlist_add(*list, value, &msg);
+		int rc = ERR_NOMEM;
 
+		if (*list != NULL && netlist_decides(*list, value, &msg))
+			rules_say(
+			    rd, RULES_WARNING, "%s: %s", command, msg.text);
+		if (*list != NULL)
+			rc = netlist_add(*list, value, &msg);
 		if (rc == ERR_CONFIG)
 			rules_say(rd, RULES_ERROR, "%s: %s", command, msg.text);
 		else if (rc == ERR_LIMIT)

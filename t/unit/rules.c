@@ -316,6 +316,8 @@ mistakes_are_told_with_line_and_cure(void **state)
 	    {"include x.cf", "not possible here", RULES_ERROR, 1},
 	    {"header A eval:frob()", "not built in", RULES_WARNING, 1},
 	    {"header A eval:frob(\"x)", "arguments", RULES_ERROR, 1},
+	    {"trusted_networks 10/8\ntrusted_networks !10.1/16",
+		"already includes", RULES_WARNING, 2},
 	    {"trusted_networks 10.0.0.0/99", "trusted_networks", RULES_ERROR,
 		1},
 	    {"tflags A frob", "not known", RULES_WARNING, 1},
