@@ -129,17 +129,6 @@ dkim_engine_run(struct dkim **d)
 	    dkim_eom(*d, NULL) == DKIM_STAT_CBERROR;
 }
 
-size_t
-dkim_engine_count(struct dkim *d)
-{
-	DKIM_SIGINFO **sigs;
-	int count;
-
-	if (dkim_getsiglist(d, &sigs, &count) != DKIM_STAT_OK)
-		return 0;
-	return (size_t)count;
-}
-
 const unsigned char *
 dkim_engine_hash(struct dkim *d, size_t i)
 {

@@ -34,8 +34,6 @@ void dkim_engine_text(struct buf *field, const char *value, size_t value_len);
 bool dkim_engine_feed(struct dkim *d, const struct buf *field);
 /* All fields are there.  false: they can't be hashed; then *d may be NULL. */
 bool dkim_engine_run(struct dkim **d);
-/* How many DKIM-Signature fields it has. */
-size_t dkim_engine_count(struct dkim *d);
 /* The SHA-256 that signature i (in the order fed) is over, the handle's own;
  * NULL: it has none. */
 const unsigned char *dkim_engine_hash(struct dkim *d, size_t i);

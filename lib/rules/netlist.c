@@ -37,12 +37,6 @@ netlist_free(struct netlist *l)
 	free(l);
 }
 
-void
-netlist_clear(struct netlist *l)
-{
-	l->count = 0;
-}
-
 bool
 netlist_is_empty(const struct netlist *l)
 {

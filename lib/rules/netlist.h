@@ -29,8 +29,6 @@ int netlist_add(struct netlist *l, const char *entry, struct errmsg *msg_r);
  * it?  Then in words. */
 bool netlist_decides(const struct netlist *l, const char *entry,
     struct errmsg *msg_r);
-/* Forget the entries (clear_trusted_networks). */
-void netlist_clear(struct netlist *l);
 /* Has it none?  A NULL list has none. */
 bool netlist_is_empty(const struct netlist *l);
 

@@ -279,18 +279,6 @@ relays_first_untrusted(const struct relays *r)
 	return r->trusted < r->count ? &r->list[r->trusted] : NULL;
 }
 
-const struct relay *
-relays_first_external(const struct relays *r)
-{
-	return r->internal < r->count ? &r->list[r->internal] : NULL;
-}
-
-const struct relay *
-relays_last_external(const struct relays *r)
-{
-	return r->internal < r->count ? &r->list[r->count - 1] : NULL;
-}
-
 bool
 relays_all_trusted(const struct relays *r)
 {

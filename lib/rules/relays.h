@@ -62,11 +62,8 @@ struct relays {
 };
 
 /* Facts that rules ask for; NULL: there is none. */
-/* The first relay that is not trusted, the first that is not internal. */
+/* The first relay that is not trusted. */
 const struct relay *relays_first_untrusted(const struct relays *r);
-const struct relay *relays_first_external(const struct relays *r);
-/* The farthest one. */
-const struct relay *relays_last_external(const struct relays *r);
 /* Trusted relays only, and at least one. */
 bool relays_all_trusted(const struct relays *r);
 

@@ -251,7 +251,8 @@ test_netlist_mistakes(void **state)
 	assert_int_equal(netlist_add(l, "!192.0.2.1", &msg), 0);
 	assert_non_null(strstr(msg.text, "already includes"));
 	assert_true(netlist_has(l, "192.0.2.1"));
-	netlist_clear(l);
+	netlist_free(l);
+	l = netlist_new();
 	assert_true(netlist_is_empty(l));
 	assert_false(netlist_has(l, "192.0.2.1"));
 	for (int i = 0; i < NETLIST_MAX; i++) {
@@ -371,7 +372,6 @@ test_text(void **state)
 	assert_string_equal(r.text_external, r.text_untrusted);
 	assert_int_equal(r.unparseable, 1);
 	assert_string_equal(relays_first_untrusted(&r)->ip, "203.0.113.1");
-	assert_ptr_equal(relays_first_external(&r), relays_last_external(&r));
 	assert_false(relays_all_trusted(&r));
 	netlist_free(internal);
 }
@@ -389,7 +389,6 @@ test_empty(void **state)
 	assert_string_equal(r.text_trusted, "");
 	assert_string_equal(r.text_external, "");
 	assert_null(relays_first_untrusted(&r));
-	assert_null(relays_last_external(&r));
 	assert_false(relays_all_trusted(&r));
 }
 
