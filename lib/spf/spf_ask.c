@@ -37,6 +37,44 @@ spf_answer(struct spf *s, const char *name, enum dns_type type)
 			 : dns_collect(s->dns, a->query, s->deadline_ms);
 }
 
+/* The name among those of the check; NULL: it is one too many. */
+static struct spf_text *
+get_text(struct spf_check *c, const char *name)
+{
+	struct spf_ask *a;
+
+	for (size_t i = 0; i < c->text_count; i++) {
+		if (strcasecmp(c->texts[i].ask->name, name) == 0)
+			return &c->texts[i];
+	}
+	if (c->text_count == SPF_TEXTS_MAX ||
+	    (a = spf_ask(c->spf, name, DNS_TXT)) == NULL)
+		return NULL;
+	c->texts[c->text_count] = (struct spf_text){.ask = a};
+	return &c->texts[c->text_count++];
+}
+
+bool
+spf_ask_text(struct spf_check *c, const char *name)
+{
+	size_t unwanted = 0;
+
+	for (size_t i = 0; i < c->text_count; i++)
+		unwanted += !c->texts[i].wanted;
+	return unwanted < SPF_AHEAD_MAX && get_text(c, name) != NULL;
+}
+
+const struct dns_answer *
+spf_answer_text(struct spf_check *c, const char *name)
+{
+	struct spf_text *t = get_text(c, name);
+
+	if (t == NULL)
+		return NULL;
+	t->wanted = true;
+	return dns_collect(c->spf->dns, t->ask->query, c->spf->deadline_ms);
+}
+
 void
 spf_ask_drop(struct spf *s)
 {

@@ -198,10 +198,7 @@ static bool
 count_term(struct eval *e, struct token *t)
 {
 	t->level->last = t->term;
-	if (++e->check->terms > SPF_TERMS_MAX)
-		return spf_end(e->check, SPF_PERMERROR,
-		    "more than %d terms that need look-ups", SPF_TERMS_MAX);
-	return true;
+	return ++e->check->terms <= SPF_TERMS_MAX || spf_end_terms(e->check);
 }
 
 /* The library comes to an include or a redirect. */
@@ -231,6 +228,7 @@ get_spf(SPF_server_t *server, SPF_request_t *request, SPF_response_t *response,
 	l->grants =
 	    t->level->grants && (redirect || t->term->qualifier == '+');
 	*(redirect ? &t->level->redirected : &t->level->included) = l;
+	spf_level_ahead(c, t->level);
 	return compile(e, l, record_r);
 }
 

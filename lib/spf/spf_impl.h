@@ -16,6 +16,8 @@
 #include "lib/spf/spf_record.h"
 
 #define SPF_TERMS_MAX 10 /* RFC 7208 4.6.4: that ask the DNS, in all */
+#define SPF_TEXTS_MAX 11 /* names whose TXT is asked, the domain's included */
+#define SPF_AHEAD_MAX 4  /* of them at once that evaluation has not come to */
 #define SPF_VOID_MAX 2   /* of their look-ups without an answer */
 #define SPF_MX_MAX 10    /* names of one mx */
 #define SPF_PTR_MAX 10   /* names of the client that are looked at */
@@ -56,7 +58,14 @@ struct spf_level {
 	const struct spf_term *last; /* the term asked last */
 	struct spf_level *included;  /* by the include asked last */
 	struct spf_level *redirected; /* redirect was followed; or NULL */
+	size_t ahead; /* the term to begin next; record->count: the redirect */
 	struct spf_level *next;       /* all of a check */
+};
+
+/* A name whose TXT a check asks for. */
+struct spf_text {
+	struct spf_ask *ask;
+	bool wanted; /* by the evaluation; false: it may come to it */
 };
 
 /* The judging of one identity. */
@@ -65,6 +74,9 @@ struct spf_check {
 	const char *local, *sender_domain;
 	struct spf_level *top, *levels;
 	unsigned terms, voids;
+	unsigned begun; /* terms that prefetch has seen */
+	struct spf_text texts[SPF_TEXTS_MAX];
+	size_t text_count;
 	struct spf_result *result;
 	bool decided; /* an error ended the evaluation; it is in result */
 };
@@ -74,6 +86,13 @@ struct spf_ask *spf_ask(struct spf *s, const char *name, enum dns_type type);
 const struct dns_answer *spf_answer(
     struct spf *s, const char *name, enum dns_type type);
 void spf_ask_drop(struct spf *s);
+/* Begin to ask for a TXT that the evaluation may come to.  False: so many are
+ * begun that others come first. */
+bool spf_ask_text(struct spf_check *c, const char *name);
+/* The answer to one that it has come to.  NULL: that is one name too many, or
+ * there is no memory. */
+const struct dns_answer *spf_answer_text(
+    struct spf_check *c, const char *name);
 /* The type of an address of the client's family. */
 enum dns_type spf_ask_family(const struct spf *s);
 bool spf_ask_has_client(const struct spf *s, const struct dns_answer *a);
@@ -90,8 +109,11 @@ bool spf_name_below(const char *name, const char *domain);
  * End the check.  Returns false, for the caller to return. */
 bool spf_end(struct spf_check *c, enum spf_outcome outcome, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
+bool spf_end_terms(struct spf_check *c); /* there are too many terms */
 /* Get and read the record of a domain.  NULL: none, or the check was ended. */
 struct spf_level *spf_level_load(struct spf_check *c, const char *domain);
+/* Begin to ask what evaluation is going to ask at a level. */
+void spf_level_ahead(struct spf_check *c, struct spf_level *l);
 /* RFC 8616 section 4: a term with a macro of a local part that is not ASCII
  * matches nothing. */
 bool spf_level_mute(const struct spf_check *c, const struct spf_term *t);

@@ -27,6 +27,13 @@ spf_end(struct spf_check *c, enum spf_outcome outcome, const char *fmt, ...)
 	return false;
 }
 
+bool
+spf_end_terms(struct spf_check *c)
+{
+	return spf_end(c, SPF_PERMERROR,
+	    "more than %d terms that need look-ups", SPF_TERMS_MAX);
+}
+
 /* The name in a form for people and logs. */
 static const char *
 show(struct spf_check *c, const char *name)
@@ -64,14 +71,18 @@ select_record(
 static const struct spf_record *
 get_record(struct spf_check *c, const char *domain)
 {
-	const struct dns_answer *a = spf_answer(c->spf, domain, DNS_TXT);
+	const struct dns_answer *a = spf_answer_text(c, domain);
 	const struct dns_record *text;
 	struct spf_record *record;
 	const char *bad;
 	int rc;
 
-	if (a == NULL)
+	/* Every name asked for stands in a term of its own. */
+	if (a == NULL) {
+		if (!c->spf->failed)
+			spf_end_terms(c);
 		return NULL;
+	}
 	if (a->status == DNS_TEMPFAIL || a->status == DNS_TIMEOUT) {
 		spf_end(c, SPF_TEMPERROR, "%s TXT: %s", show(c, domain),
 		    a->status == DNS_TIMEOUT ? "timeout" : "no answer");
@@ -103,35 +114,56 @@ find_let(const struct spf *s, const struct spf_record *r)
 	return NULL;
 }
 
-/* Begin to ask what evaluation is going to ask, as far as no macro stands in
- * the way and the terms allowed reach. */
-static void
-prefetch(struct spf_check *c, const struct spf_level *l)
+/* False: its turn has not come. */
+static bool
+begin_term(
+    struct spf_check *c, const struct spf_level *l, const struct spf_term *t)
 {
-	unsigned left = SPF_TERMS_MAX - c->terms;
-	const struct spf_record *r = l->record;
-	const struct spf_term *t;
-	enum dns_type type;
 	const char *name;
 
-	for (size_t i = 0; i <= r->count && left > 0; i++) {
-		t = i < r->count ? &r->terms[i] : r->redirect;
+	if (t->kind == SPF_PTR) {
+		spf_ask_begin_names(c->spf);
+		return true;
+	}
+	if (t->use.any || (name = spf_level_name(c, l, t)) == NULL)
+		return true;
+	switch (t->kind) {
+	case SPF_A:
+		spf_ask(c->spf, name, spf_ask_family(c->spf));
+		return true;
+	case SPF_MX:
+		spf_ask(c->spf, name, DNS_MX);
+		return true;
+	case SPF_EXISTS:
+		spf_ask(c->spf, name, DNS_A);
+		return true;
+	default:
+		return spf_ask_text(c, name);
+	}
+}
+
+/*
+ * As far as no macro stands in the way, and only so much: of all the records
+ * of a check no more terms than it may evaluate.  An include inside an include
+ * comes before what stands behind the outer one, so that names begun too early
+ * would use up those that are needed: few at a time, and the next ones when
+ * evaluation comes to them.
+ */
+void
+spf_level_ahead(struct spf_check *c, struct spf_level *l)
+{
+	const struct spf_record *r = l->record;
+	const struct spf_term *t;
+
+	for (; l->ahead <= r->count && c->begun < SPF_TERMS_MAX; l->ahead++) {
+		t = l->ahead < r->count ? &r->terms[l->ahead] : r->redirect;
 		if (t == NULL || t == l->let)
 			return;
 		if (t->kind == SPF_IP4 || t->kind == SPF_IP6)
 			continue;
-		left--;
-		if (t->kind == SPF_PTR) {
-			spf_ask_begin_names(c->spf);
-			continue;
-		}
-		if (t->use.any || (name = spf_level_name(c, l, t)) == NULL)
-			continue;
-		type = t->kind == SPF_A ? spf_ask_family(c->spf)
-		    : t->kind == SPF_MX ? DNS_MX
-		    : t->kind == SPF_EXISTS ? DNS_A
-					    : DNS_TXT;
-		spf_ask(c->spf, name, type);
+		if (!begin_term(c, l, t))
+			return;
+		c->begun++;
 	}
 }
 
@@ -153,7 +185,7 @@ spf_level_load(struct spf_check *c, const char *domain)
 	l->let = find_let(c->spf, r);
 	l->next = c->levels;
 	c->levels = l;
-	prefetch(c, l);
+	spf_level_ahead(c, l);
 	return l;
 }
 
@@ -273,8 +305,8 @@ spf_level_explain(struct spf_check *c, const struct spf_level *l)
 
 	if (l->record->exp == NULL ||
 	    (name = spf_level_name(c, l, l->record->exp)) == NULL ||
-	    (a = spf_answer(c->spf, name, DNS_TXT)) == NULL ||
-	    a->status != DNS_OK || a->count != 1)
+	    (a = spf_answer_text(c, name)) == NULL || a->status != DNS_OK ||
+	    a->count != 1)
 		return NULL;
 	text = (const char *)a->records[0].data;
 	if (!spf_macro_check(text, a->records[0].len, true, &use))

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/arena.h"
 #include "lib/buf.h"
@@ -375,6 +376,214 @@ reads_what_is_not_ascii(void **state)
 	arena_fini(&a);
 }
 
+/* A DNS that counts the names asked for. */
+#define NAMES_MAX 300
+struct counted {
+	struct dns file;
+	char *names[NAMES_MAX]; /* "TYPE name" */
+	size_t count;
+};
+
+static struct dns_query *
+count_start(void *ctx, const char *name, enum dns_type type)
+{
+	struct counted *n = ctx;
+	char asked[300];
+	size_t i;
+
+	snprintf(asked, sizeof(asked), "%d %s", type, name);
+	for (i = 0; i < n->count && strcasecmp(n->names[i], asked) != 0;)
+		i++;
+	assert_true(i < NAMES_MAX);
+	if (i == n->count)
+		n->names[n->count++] = strdup(asked);
+	return dns_start(&n->file, name, type);
+}
+
+static const struct dns_answer *
+count_collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
+{
+	return dns_collect(&((struct counted *)ctx)->file, q, deadline_ms);
+}
+
+static void
+count_drop(void *ctx, struct dns_query *q)
+{
+	dns_drop(&((struct counted *)ctx)->file, q);
+}
+
+/* How many TXT names a check asks for, how many before it waits, and how many
+ * names of other types in all. */
+struct asked {
+	size_t texts, others;
+	enum spf_outcome result;
+};
+
+static struct asked
+count(
+    const char *text, const char *client, const char *helo, const char *sender)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct spf_request request = {
+	    .client = (struct sockaddr *)&v4, .helo = helo, .sender = sender};
+	const struct spf_result *r, *h;
+	struct counted n = {.count = 0};
+	struct dns dns = {&n, count_start, count_collect, count_drop, NULL};
+	struct asked out = {0};
+	struct arena a;
+	struct spf *s;
+
+	arena_init(&a);
+	assert_int_equal(inet_pton(AF_INET, client, &v4.sin_addr), 1);
+	assert_int_equal(dns_file_open(text, &n.file), 0);
+	s = spf_start(&dns, &a, &request);
+	assert_int_equal(spf_finish(s, 0, &r, &h), 0);
+	out.result = r->result;
+	spf_drop(s);
+	dns_file_close(&n.file);
+	for (size_t i = 0; i < n.count; i++) {
+		*(atoi(n.names[i]) == DNS_TXT ? &out.texts : &out.others) += 1;
+		free(n.names[i]);
+	}
+	arena_fini(&a);
+	return out;
+}
+
+/* A record of `width` terms, each an include or a redirect where it stands
+ * last, of names that have such a record again, `depth` levels deep. */
+static void
+add_tree(struct buf *b, const char *name, int width, int depth,
+    const char *more, bool redirect)
+{
+	char below[200];
+
+	buf_printf(b, "%s TXT v=spf1%s", name, more);
+	for (int i = 0; i < width && depth > 0; i++)
+		buf_printf(b, " %s%d.%s",
+		    redirect && i == width - 1 ? "redirect=" : "include:", i,
+		    name);
+	buf_str(b, redirect ? "\n" : " ?all\n");
+	for (int i = 0; i < width && depth > 0; i++) {
+		snprintf(below, sizeof(below), "%d.%s", i, name);
+		add_tree(b, below, width, depth - 1, more, redirect);
+	}
+}
+
+/* RFC 7208 section 4.6.4: a check depends on eleven records at most, and asks
+ * for no more, whatever stands in them. */
+static void
+asks_for_few_names(void **state)
+{
+	static const struct {
+		const char *more;
+		int width, depth;
+		bool redirect;
+	} trees[] = {
+	    {"", 9, 2, false},
+	    {"", 10, 2, false},
+	    {"", 2, 5, false},
+	    {"", 3, 4, false},
+	    {"", 1, 15, false},
+	    {"", 1, 15, true},
+	    {"", 4, 3, true},
+	    {"", 60, 1, false},
+	    {" a:%{i}.x.example", 5, 3, false},
+	    {" exists:%{l}.x.example a:y.x.example mx:z.x.example", 3, 3,
+		false},
+	};
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(trees); i++) {
+		struct asked n;
+
+		buf_reset(&b);
+		add_tree(&b, "t.example", trees[i].width, trees[i].depth,
+		    trees[i].more, trees[i].redirect);
+		n = count(buf_text(&b), "192.0.2.1", NULL, "u@t.example");
+		if (n.result != SPF_PERMERROR || n.texts > 11 || n.others > 20)
+			fail_msg("%zu: %s, %zu and %zu names", i,
+			    spf_outcome_text(n.result), n.texts, n.others);
+		/* HELO is a check of its own. */
+		add_tree(&b, "h.example", trees[i].width, trees[i].depth,
+		    trees[i].more, trees[i].redirect);
+		n = count(
+		    buf_text(&b), "192.0.2.1", "h.example", "u@t.example");
+		if (n.texts > 22)
+			fail_msg("%zu: %zu names", i, n.texts);
+	}
+	buf_fini(&b);
+}
+
+/* What may be asked is asked: a match behind the last of the records, and one
+ * within limits of a domain whose records in all are over them. */
+static void
+evaluates_as_far_as_it_may(void **state)
+{
+	static const struct {
+		const char *name, *records;
+		size_t texts;
+		enum spf_outcome result;
+	} cases[] = {
+	    {"ten includes, the tenth",
+		"t.example TXT v=spf1 include:0.x include:1.x include:2.x "
+		"include:3.x include:4.x include:5.x include:6.x include:7.x "
+		"include:8.x include:y.example -all\n"
+		"y.example TXT v=spf1 ip4:192.0.2.1\n",
+		11, SPF_PASS},
+	    {"nine, and one inside the ninth",
+		"t.example TXT v=spf1 include:0.x include:1.x include:2.x "
+		"include:3.x include:4.x include:5.x include:6.x include:7.x "
+		"include:y.example -all\n"
+		"y.example TXT v=spf1 include:z.example -all\n"
+		"z.example TXT v=spf1 ip4:192.0.2.1\n",
+		11, SPF_PASS},
+	    {"four of the first eight, before those behind it",
+		"t.example TXT v=spf1 include:a.example include:1.x "
+		"include:2.x include:3.x include:4.x include:5.x include:6.x "
+		"include:7.x -all\n"
+		"a.example TXT v=spf1 include:0.x include:8.x "
+		"include:y.example "
+		"-all\n"
+		"y.example TXT v=spf1 ip4:192.0.2.1\n",
+		8, SPF_PASS},
+	    {"the same name again and again",
+		"t.example TXT v=spf1 include:0.x include:0.X include:0.x. "
+		"include:0.x include:0.x include:0.x include:0.x include:0.x "
+		"include:y.example -all\n"
+		"y.example TXT v=spf1 ip4:192.0.2.1\n",
+		3, SPF_PASS},
+	    {"a redirect behind nine",
+		"t.example TXT v=spf1 include:0.x include:1.x include:2.x "
+		"include:3.x include:4.x include:5.x include:6.x include:7.x "
+		"include:8.x redirect=y.example\n"
+		"y.example TXT v=spf1 ip4:192.0.2.1\n",
+		11, SPF_PASS},
+	    {"no name is left for the explanation",
+		"t.example TXT v=spf1 include:0.x include:1.x include:2.x "
+		"include:3.x include:4.x include:5.x include:6.x include:7.x "
+		"include:8.x include:9.x -all exp=e.x\n",
+		11, SPF_FAIL},
+	};
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct asked n;
+
+		buf_reset(&b);
+		buf_str(&b, cases[i].records);
+		for (int k = 0; k < 10; k++)
+			buf_printf(&b, "%d.x TXT v=spf1 ip4:10.0.0.0/8\n", k);
+		buf_str(&b, "e.x TXT no\n");
+		n = count(buf_text(&b), "192.0.2.1", NULL, "u@t.example");
+		if (n.result != cases[i].result || n.texts != cases[i].texts)
+			fail_msg("%s: %s, %zu names", cases[i].name,
+			    spf_outcome_text(n.result), n.texts);
+	}
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
@@ -386,6 +595,8 @@ main(void)
 	    cmocka_unit_test(survives_what_is_too_much),
 	    cmocka_unit_test(looks_at_ten_names_of_the_client),
 	    cmocka_unit_test(reads_what_is_not_ascii),
+	    cmocka_unit_test(asks_for_few_names),
+	    cmocka_unit_test(evaluates_as_far_as_it_may),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
