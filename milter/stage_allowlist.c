@@ -139,8 +139,8 @@ is_signed_by(const struct message *m, const char *domain)
 	for (size_t i = 0; m->dkim != NULL && i < m->dkim->count; i++) {
 		const struct dkim_verdict *v = &m->dkim->list[i];
 
-		if (v->status == DKIM_STATUS_PASS && !v->testing &&
-		    v->domain != NULL && is_within(domain, v->domain))
+		if (v->status == DKIM_STATUS_PASS && v->domain != NULL &&
+		    is_within(domain, v->domain))
 			return true;
 	}
 	return false;

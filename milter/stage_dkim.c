@@ -282,7 +282,17 @@ passed_for_sender(struct message *m)
 	    passed_for(m, sender.domain);
 }
 
-/* The names are SpamAssassin's. */
+static bool
+passed_in_test_mode(const struct dkim_verdicts *v)
+{
+	for (size_t i = 0; i < v->count; i++) {
+		if (v->list[i].status == DKIM_STATUS_PASS && v->list[i].testing)
+			return true;
+	}
+	return false;
+}
+
+/* The names are SpamAssassin's, but for DKIM_TESTING. */
 static int
 symbols(struct message *m, enum dkim_status best)
 {
@@ -298,6 +308,8 @@ symbols(struct message *m, enum dkim_status best)
 		rc = message_symbol(m, "DKIM_VALID_AU", -0.1);
 	if (rc == 0 && passed_for_sender(m))
 		rc = message_symbol(m, "DKIM_VALID_EF", -0.1);
+	if (rc == 0 && passed_in_test_mode(m->dkim))
+		rc = message_symbol(m, "DKIM_TESTING", 0.0);
 	return rc;
 }
 
@@ -320,8 +332,8 @@ note(struct message *m)
 	buf_fini(&b);
 }
 
-/* Why nothing passed, as who must act by it sees it.  Keys in test mode count
- * for nothing (RFC 6376 section 3.6.1). */
+/* Why nothing passed, as who must act by it sees it.  What fails with a key in
+ * test mode counts for nothing (RFC 6376 section 3.6.1). */
 static enum dkim_cause
 cause(const struct dkim_verdicts *v)
 {
@@ -416,7 +428,7 @@ finish(struct message *m, const struct verdict *outcome)
 
 static const char *const symbol_names[] = {
     "DKIM_SIGNED", "DKIM_VALID", "DKIM_VALID_AU", "DKIM_VALID_EF",
-    "DKIM_INVALID", NULL};
+    "DKIM_INVALID", "DKIM_TESTING", NULL};
 
 const struct stage stage_dkim = {
     .name = "dkim",

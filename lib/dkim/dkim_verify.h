@@ -60,7 +60,6 @@ enum dkim_cause {
 	DKIM_CAUSE_FIELDS,    /* a field is there too often, or not signed */
 	DKIM_CAUSE_LINES,     /* the body has a CR or LF that ends no line */
 	DKIM_CAUSE_UNTRUSTED, /* the signer, or the key; said by others */
-	DKIM_CAUSE_TESTING,   /* the key says that it is in test mode */
 	DKIM_CAUSE_LIMIT,     /* a limit above, or policy's */
 	DKIM_CAUSE_INTERNAL,  /* no memory, or no cryptography */
 };
@@ -70,7 +69,8 @@ enum dkim_cause {
 struct dkim_verdict {
 	enum dkim_status status;
 	enum dkim_cause cause;
-	const char *reason;    /* constant words; NULL for a pass */
+	const char *reason;    /* constant words; NULL for a pass, but of a key
+	    in test mode */
 	/* U-labels are A-labels here (RFC 8616 section 5); NULL: can't be
 	 * read. */
 	const char *domain;    /* d=, in lower case */
@@ -93,8 +93,8 @@ struct dkim_verdicts {
 
 /* "pass", "fail" ... */
 const char *dkim_status_word(enum dkim_status status);
-/* The best result there is; DKIM_STATUS_NONE: not signed, or by keys in test
- * mode only, which must make no difference (RFC 6376 section 3.6.1). */
+/* The best result there is; DKIM_STATUS_NONE: not signed.  A signature that does
+ * not pass is none where its key is in test mode (RFC 6376 section 3.6.1). */
 enum dkim_status dkim_verdicts_best(const struct dkim_verdicts *v);
 
 /* What is shared: the header engine and keys in recent use. */

@@ -470,6 +470,7 @@ numeric_helo(struct run *run, const struct rule *rule)
 static const struct eval_function functions[] = {
     {"check_all_trusted", .fn = all_trusted},
     {"check_dkim_signed", .fact = "DKIM_SIGNED"},
+    {"check_dkim_testing", .fact = "DKIM_TESTING"},
     {"check_dkim_valid", .fact = "DKIM_VALID"},
     {"check_dkim_valid_author_sig", .fact = "DKIM_VALID_AU"},
     {"check_dkim_valid_envelopefrom", .fact = "DKIM_VALID_EF"},

@@ -108,7 +108,8 @@ compare(const struct dkim_verdicts *a, const struct dkim_verdicts *b)
 		const struct dkim_verdict *v = &a->list[i];
 
 		if (v->status != b->list[i].status ||
-		    (v->reason == NULL) != (v->status == DKIM_STATUS_PASS) ||
+		    (v->reason == NULL) !=
+			(v->status == DKIM_STATUS_PASS && !v->testing) ||
 		    v->status == DKIM_STATUS_NONE)
 			abort();
 		if (v->status == DKIM_STATUS_PASS &&

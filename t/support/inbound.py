@@ -25,7 +25,7 @@ Nameservers    127.0.0.1@%d
 SIGN_CONF = '''
 Mode              s
 Domain            sig.example
-Selector          s
+Selector          %s
 KeyFile           %s
 RequireSafeKeys   no
 Canonicalization  relaxed/relaxed
@@ -67,10 +67,11 @@ From: \u00fc@b\u00fccher.example
 
 class Case:
     """sender and header are sent; `spf` and so on are the results. says: what
-    else stands in the field. A header in surrogates is sent as those octets."""
+    else stands in the field. A header in surrogates is sent as those octets.
+    signed: by sig.example, with the key of that selector."""
 
     def __init__(self, what, sender, header, spf, dmarc, symbol, says='',
-                 params='', ipv6=False, dkim='none', signed=False):
+                 params='', ipv6=False, dkim='none', signed=None):
         self.what, self.sender, self.header = what, sender, header
         self.spf, self.dkim, self.dmarc = spf, dkim, dmarc
         self.symbol, self.says, self.params = symbol, says, params
@@ -80,7 +81,7 @@ class Case:
         text = self.header + 'Subject: hello\n\nHello.\n'
         octets = text.replace('\n', '\r\n').encode('utf-8', 'surrogateescape')
         if self.signed:
-            octets = sign(octets)
+            octets = sign(octets, self.signed)
         if self.dkim == 'fail':
             octets = octets.replace(b'Hello.', b'Hullo.')
         return octets
@@ -101,10 +102,14 @@ CASES = [
          'fail', 'DMARC_REJECT'),
     Case('DKIM passes', 'a@strict.example', 'From: a@sig.example\n', 'fail',
          'pass', 'DKIM_VALID_AU', 'header.d=sig.example', dkim='pass',
-         signed=True),
+         signed='s'),
     Case('DKIM fails', 'a@strict.example', 'From: a@sig.example\n', 'fail',
          'fail', 'DKIM_INVALID', 'header.d=sig.example', dkim='fail',
-         signed=True),
+         signed='s'),
+    Case('DKIM passes, the key in test mode', 'a@strict.example',
+         'From: a@sig.example\n', 'fail', 'pass', 'DKIM_TESTING',
+         'reason="the key is in test mode" header.d=sig.example', dkim='pass',
+         signed='test'),
     Case('the null sender', '', 'From: a@good.example\n', 'pass', 'pass',
          'DMARC_PASS', 'smtp.helo=helo.good.example'),
     Case('no DMARC', 'a@none.example', 'From: a@none.example\n', 'none',
@@ -179,11 +184,13 @@ class Run:
         key = Key('sig.example', 's', 'rsa')
         self.key = write_file(os.path.join(self.postern.dir, key.name),
                               key.pem, 0o600)
-        self.dns.serve(dict(zone, **{key.host: {'TXT': key.record}}))
+        self.dns.serve(dict(zone, **{
+            key.host: {'TXT': key.record},
+            'test._domainkey.sig.example': {'TXT': key.record + '; t=y'}}))
 
-    def sign(self, message):
+    def sign(self, message, selector):
         conf = write_file(os.path.join(self.postern.dir, 'sign.conf'),
-                          SIGN_CONF % self.key)
+                          SIGN_CONF % (selector, self.key))
         return subprocess.run(
             [binary('POSTERNCTL'), 'check', '-x', conf, '--auth', 'a',
              '--from', 'a@sig.example', '--output', 'message'],

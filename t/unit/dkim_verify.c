@@ -461,7 +461,7 @@ static const struct verdict_case cases[] = {
 	"; t=s\n"}, PASS},
     {"strict, below", {.sig = HEAD DS "i=@a.example.org;" H TAIL, .zone = AT ED
 	"; t=y:s\n"}, PERM(KEY)},
-    {"testing", {.sig = GOOD, .zone = AT ED "; t=y\n"}, POLICY(TESTING)},
+    {"testing", {.sig = GOOD, .zone = AT ED "; t=y\n"}, PASS},
     {"rsa-sha256 with a short key", {.sig = "v=1; a=rsa-sha256; " DS H TAIL,
 	.rsa = true, .zone = AT "p=" SHORT "\n"}, FAIL(HEADER)},
     {"policy on length", {.sig = "v=1; a=rsa-sha256; " DS H TAIL, .rsa = true,
@@ -517,7 +517,8 @@ verdicts_are(void **state)
 			    dkim_status_word(v.list[0].status),
 			    v.list[0].cause, v.list[0].reason);
 		assert_true((v.list[0].reason == NULL) ==
-		    (v.list[0].status == DKIM_STATUS_PASS));
+		    (v.list[0].status == DKIM_STATUS_PASS &&
+			!v.list[0].testing));
 		arena_fini(&m.arena);
 	}
 }
@@ -563,8 +564,17 @@ says_who_and_how(void **state)
 	assert_true(v.list[0].testing);
 	assert_string_equal(v.list[0].reason, "the key is in test mode");
 	assert_false(v.many_from);
+	assert_int_equal(v.list[0].status, DKIM_STATUS_PASS);
+	assert_int_equal(dkim_verdicts_best(&v), DKIM_STATUS_PASS);
+	arena_fini(&m.arena);
+	/* One that does not verify is no signature at all. */
+	g.arrived = "x\r\n";
+	run(*state, &g, &m, &v);
+	assert_true(v.list[0].testing);
+	assert_string_equal(v.list[0].reason, "the body was changed");
 	assert_int_equal(dkim_verdicts_best(&v), DKIM_STATUS_NONE);
 	arena_fini(&m.arena);
+	g.arrived = NULL;
 	g.sig = GOOD;
 	g.rsa = false;
 	g.zone = NULL;
