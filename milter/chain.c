@@ -198,6 +198,22 @@ walk(const struct call *c)
 	return verdict_none;
 }
 
+static const char *
+keep(struct arena *a, const char *s)
+{
+	return s == NULL ? NULL : arena_strdup(a, s);
+}
+
+/* mta: what the MTA says; NULL: nothing. */
+static void
+name_host(struct session *s, const char *mta)
+{
+	s->host = mta == NULL || mta[0] == '\0' ? NULL : keep(&s->arena, mta);
+	if (s->host == NULL)
+		s->host = s->snap->host;
+	s->reporter = s->snap->reporter == NULL ? s->host : s->snap->reporter;
+}
+
 struct session *
 chain_open(struct snapshot *snap, macro_fn macro, void *macro_ctx)
 {
@@ -209,6 +225,7 @@ chain_open(struct snapshot *snap, macro_fn macro, void *macro_ctx)
 	s->macro = macro;
 	s->macro_ctx = macro_ctx;
 	arena_init(&s->arena);
+	name_host(s, NULL);
 	return s;
 }
 
@@ -240,12 +257,6 @@ set_client(struct session *s, const struct sockaddr *client)
 		    s->client_ip, sizeof(s->client_ip));
 }
 
-static const char *
-keep(struct arena *a, const char *s)
-{
-	return s == NULL ? NULL : arena_strdup(a, s);
-}
-
 struct verdict
 chain_connect(
     struct session *s, const char *name, const struct sockaddr *client)
@@ -253,7 +264,7 @@ chain_connect(
 	struct call c = {.hook = HOOK_CONNECT, .s = s};
 
 	s->client_name = keep(&s->arena, name);
-	s->host = keep(&s->arena, session_macro(s, "j"));
+	name_host(s, session_macro(s, "j"));
 	set_client(s, client);
 	s->verdict = walk(&c);
 	s->current = STAGES_MAX; /* no stage speaks here */

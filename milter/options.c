@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
@@ -106,6 +107,10 @@ const struct conf_option options_global[] = {
 	"log what led to each decision", NULL},
     {"MaximumHeaders", CONF_INT, 0, "65536", 0, 0, NULL, NULL,
 	"refuse a message with more octets of header; 0: no limit", NULL},
+    {"AuthservID", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the name under which results are reported; HOSTNAME is the host's "
+	"own, otherwise it is the MTA's",
+	NULL},
     {"OpenDMARCConfig", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
 	"an opendmarc.conf whose DMARC keywords are taken over", NULL},
     {"On-Default", CONF_WORD, 0, NULL, 0, 0, verdict_words, NULL,
@@ -120,6 +125,18 @@ const struct conf_option options_global[] = {
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
+static void
+name_host(struct snapshot *snap)
+{
+	const char *id = conf_str(snap->conf, "AuthservID");
+
+	if (gethostname(snap->host, sizeof(snap->host) - 1) != 0 ||
+	    snap->host[0] == '\0')
+		strcpy(snap->host, "localhost");
+	snap->reporter =
+	    id != NULL && strcmp(id, "HOSTNAME") == 0 ? snap->host : id;
+}
+
 int
 options_decode(struct snapshot *snap, struct errmsg *msg_r)
 {
@@ -133,6 +150,7 @@ options_decode(struct snapshot *snap, struct errmsg *msg_r)
 	(void)msg_r;
 	snap->signs = strchr(mode, 's') != NULL;
 	snap->verifies = strchr(mode, 'v') != NULL;
+	name_host(snap);
 	snap->header_bytes_max = conf_int(snap->conf, "MaximumHeaders");
 	for (size_t i = 0; i < VERDICT_E_COUNT; i++) {
 		const char *word = conf_str(snap->conf, keywords[i]);

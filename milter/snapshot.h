@@ -28,6 +28,9 @@ struct snapshot {
 
 	/* Global keywords, decoded (options.c). */
 	bool signs, verifies;    /* Mode */
+	char host[256];          /* the system's name, for where the MTA gives
+	                            none */
+	const char *reporter;    /* AuthservID; NULL: what the MTA is called */
 	long header_bytes_max;   /* MaximumHeaders; 0: no limit */
 	enum verdict_action on_error[VERDICT_E_COUNT]; /* On-... */
 

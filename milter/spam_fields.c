@@ -120,13 +120,12 @@ add_text(struct message *m, const char *name, const char *text)
 int
 spam_fields_add(struct message *m, const struct spam_mark *mark)
 {
-	const char *host = m->session->host;
 	char score[32], stars[LEVEL_MAX + 1];
 	size_t level = mark->score < 1 ? 0
 	    : mark->score > LEVEL_MAX  ? LEVEL_MAX
 				       : (size_t)mark->score;
 	const char *version = arena_printf(&m->arena, "Postern %s on %s",
-	    POSTERN_VERSION, host == NULL ? "localhost" : host);
+	    POSTERN_VERSION, m->session->reporter);
 	int rc;
 
 	show_score(mark, score, sizeof(score));

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "chain.h"
 #include "lib/authres.h"
@@ -22,13 +21,8 @@
 #include "stages.h"
 
 #define FIELD "Authentication-Results"
-#define HOST_SIZE 256
 
 static const struct conf_option options[] = {
-    {"AuthservID", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the name under which results are reported; HOSTNAME is the host's "
-	"own, otherwise it is the MTA's",
-	NULL},
     {"AuthservIDWithJobID", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
 	"add the queue id to that name", NULL},
     {"RemoveARFrom", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
@@ -43,8 +37,6 @@ static const struct conf_option options[] = {
 };
 
 struct state {
-	char host[HOST_SIZE]; /* gethostname */
-	const char *id;       /* NULL: the MTA's name */
 	bool with_job, remove_all, keep, no_b;
 	struct dataset *from; /* NULL: nobody */
 };
@@ -72,27 +64,11 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (st == NULL)
 		return ERR_NOMEM;
 	*state_r = st;
-	if (gethostname(st->host, sizeof(st->host) - 1) != 0 ||
-	    st->host[0] == '\0')
-		strcpy(st->host, "localhost");
-	st->id = conf_str(c, "AuthservID");
-	if (st->id != NULL && strcmp(st->id, "HOSTNAME") == 0)
-		st->id = st->host;
 	st->with_job = conf_bool(c, "AuthservIDWithJobID");
 	st->remove_all = conf_bool(c, "RemoveARAll");
 	st->keep = conf_bool(c, "KeepAuthResults");
 	st->no_b = conf_bool(c, "NoHeaderB");
 	return options_set(c, "RemoveARFrom", NULL, &st->from, msg_r);
-}
-
-static const char *
-own_id(const struct state *st, const struct message *m)
-{
-	const char *host = m->session->host;
-
-	if (st->id != NULL)
-		return st->id;
-	return host != NULL && host[0] != '\0' ? host : st->host;
 }
 
 /* -- those of others -- */
@@ -126,7 +102,7 @@ static bool
 is_forged(const struct state *st, struct message *m,
     const struct authres_head *head)
 {
-	if (same(&m->arena, head->id, own_id(st, m)) ||
+	if (same(&m->arena, head->id, m->session->reporter) ||
 	    same(&m->arena, head->id, m->session->host))
 		return true;
 	return st->from != NULL && named(st->from, head->id) &&
@@ -257,7 +233,7 @@ eom(struct message *m)
 
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
-	authres_begin(&ar, &b, own_id(st, m),
+	authres_begin(&ar, &b, m->session->reporter,
 	    st->with_job ? m->queue_id : NULL, message_is_utf8(m));
 	say_spf(&ar, m, m->spf);
 	if (m->spf_helo != m->spf && m->spf_helo->domain[0] != '\0')

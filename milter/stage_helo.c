@@ -107,7 +107,7 @@ helo(struct session *s)
 static bool
 is_our_name(const struct state *st, const struct session *s, const char *name)
 {
-	if (s->host != NULL && strcasecmp(name, s->host) == 0)
+	if (strcasecmp(name, s->host) == 0)
 		return true;
 	if (st->domains != NULL && dataset_has(st->domains, name) > 0)
 		return true;

@@ -34,9 +34,8 @@ unload(void *state)
 static struct verdict
 eom(struct message *m)
 {
-	const char *host = m->session->host;
 	char *value = arena_printf(&m->arena, "Postern v%s %s %s",
-	    POSTERN_VERSION, host == NULL ? "unknown" : host,
+	    POSTERN_VERSION, m->session->reporter,
 	    m->queue_id == NULL ? "unknown" : m->queue_id);
 
 	if (value == NULL ||

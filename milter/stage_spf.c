@@ -180,8 +180,7 @@ add_received(struct message *m, const struct spf_result *r)
 	add_pair(&b, "client-ip", s->client_ip, utf8);
 	add_pair(&b, "envelope-from", m->sender, utf8);
 	add_pair(&b, "helo", s->helo == NULL ? "" : s->helo, utf8);
-	if (s->host != NULL)
-		add_pair(&b, "receiver", s->host, utf8);
+	add_pair(&b, "receiver", s->reporter, utf8);
 	if (r->mechanism != NULL)
 		add_pair(&b, "mechanism", r->mechanism, utf8);
 	if (r->reason != NULL)

@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 # Inbound mail through Postfix, which says of its clients what XCLIENT told it,
-# and takes mail in UTF-8.
+# and takes mail in UTF-8. It says nothing of its own name.
 
+import json
 import os
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 import inbound
-from rig import Postfix
+from rig import Postfix, is_, like, write_file
 
 
 def client(run, ipv6):
@@ -15,8 +16,30 @@ def client(run, ipv6):
                         'NAME': 'x.example', 'HELO': 'helo.good.example'}}
 
 
+def one_name(run):
+    """What postern adds names the host alike, in mail and off line."""
+    rules = write_file(os.path.join(run.postern.dir, 'local.cf'),
+                       'header ONE exists:Subject\nscore ONE 1\n')
+    message = 'From: a@good.example\nSubject: x\n\nHello.\n'
+    run.reconfigure('RuleFile %s\n' % rules)
+    run.sink.clear()
+    run.send('a@good.example', message)
+    mail = run.delivered()
+    like(mail.values('X-Spam-Checker-Version')[0],
+         r' on mx\.example\.org$', 'no {j}: X-Spam-Checker-Version')
+    like(inbound.field(mail)[0], r'^mx\.example\.org;', 'no {j}: the results')
+    done = run.postern.ctl('check', '--client-ip', run.v4,
+                           '--from', 'a@good.example', input=message)
+    is_([edit['value'].endswith(' on mx.example.org')
+         for edit in json.loads(done.stdout)['edits']
+         if edit['name'] == 'X-Spam-Checker-Version'], [True],
+        'no {j}: and so says posternctl check')
+
+
 inbound.Run(
     lambda sink, postern: Postfix(sink, milter=postern,
-                                  settings={'inet_protocols': 'all'}),
+                                  settings={
+                                      'inet_protocols': 'all',
+                                      'milter_connect_macros': 'v _'}),
     '192.0.2.1', '2001:db8::1', client,
-).run(inbound.CASES + inbound.CASES_UTF8)
+).run(inbound.CASES + inbound.CASES_UTF8, one_name, 3)

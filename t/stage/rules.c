@@ -307,6 +307,55 @@ fields_are_as_spamassassins(void **state)
 	}
 }
 
+/* Whatever the MTA says or not, all fields of ours name this host the same. */
+static void
+one_name_in_all_fields(void **state)
+{
+	static const struct {
+		const char *conf, *mta, *name; /* NULL: the system's */
+	} cases[] = {
+	    {"", "mx.example.org", "mx.example.org"},
+	    {"AuthservID id.example\n", "mx.example.org", "id.example"},
+	    {"AuthservID id.example\n", NULL, "id.example"},
+	    {"AuthservID id.example\n", "", "id.example"},
+	    {"AuthservID HOSTNAME\n", "mx.example.org", NULL},
+	    {"", NULL, NULL},
+	    {"", "", NULL},
+	};
+	static const char *const fields[] = {"Authentication-Results",
+	    "X-Spam-Checker-Version", "DKIM-Filter", "Received-SPF"};
+	char system[256] = "";
+
+	(void)state;
+	assert_int_equal(gethostname(system, sizeof(system) - 1), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *name =
+		    cases[i].name == NULL ? system : cases[i].name;
+		char conf[200];
+		struct setup s;
+		struct walk w = {.from = "<a@example.com>",
+		    .client_ip = "192.0.2.1",
+		    .rcpts = {"b@example.net"},
+		    .macros = {{"j", cases[i].mta}, {"i", "4XyZ"}},
+		    .message = MAIL};
+
+		snprintf(conf, sizeof(conf),
+		    "%sSPF yes\nReceivedSPF yes\nSoftwareHeader yes\n",
+		    cases[i].conf);
+		load(&s, "header A exists:From\n", conf);
+		s.session = walk_run(s.snap, &w, &s.verdict, NULL);
+		for (size_t k = 0; k < sizeof(fields) / sizeof(*fields); k++) {
+			const struct edit *e =
+			    edit_of(&s, EDIT_INSERT, fields[k]);
+
+			if (e == NULL || strstr(e->value, name) == NULL)
+				fail_msg("%zu: %s: %s", i, fields[k],
+				    e == NULL ? "none" : e->value);
+		}
+		done(&s);
+	}
+}
+
 static void
 every_forged_mark_is_removed(void **state)
 {
@@ -569,6 +618,7 @@ main(void)
 	    cmocka_unit_test(outbound_mail_is_marked_only_when_told),
 	    cmocka_unit_test(fields_are_as_spamassassins),
 	    cmocka_unit_test(rules_are_told_what_the_session_knows),
+	    cmocka_unit_test(one_name_in_all_fields),
 	    cmocka_unit_test(every_forged_mark_is_removed),
 	    cmocka_unit_test(facts_are_weighed_anew_and_combined),
 	    cmocka_unit_test(the_client_is_a_relay),

@@ -160,6 +160,7 @@ class Run:
 
     def __init__(self, make_mta, v4, v6, client):
         self.make_mta, self.v4, self.v6, self.client = make_mta, v4, v6, client
+        self.reloads = 0
 
     def run(self, cases, more=None, more_checks=0):
         """more(run): further checks."""
@@ -179,6 +180,13 @@ class Run:
             if more:
                 more(self)
             self.refused()
+
+    def reconfigure(self, more):
+        """The usual configuration and some more."""
+        self.reloads += 1
+        self.postern.configure(CONF % (ID, self.dns.port) + more)
+        self.postern.reload()
+        self.postern.wait_log('reloaded', self.reloads)
 
     def _make_key(self, zone):
         key = Key('sig.example', 's', 'rsa')
@@ -240,10 +248,7 @@ class Run:
 
     def refused(self):
         """DMARCPolicy reject."""
-        self.postern.configure(
-            CONF % (ID, self.dns.port) + 'DMARCPolicy reject\n')
-        self.postern.reload()
-        self.postern.wait_log('reloaded', 1)
+        self.reconfigure('DMARCPolicy reject\n')
         sent = self.send('a@good.example',
                          'From: a@strict.example\n\nHello.\n')
         ok(not sent.accepted, 'DMARCPolicy reject: refused', sent)
