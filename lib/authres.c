@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "authres.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
+#include "addrtext.h"
 #include "arena.h"
 #include "buf.h"
 #include "err.h"
 #include "idna.h"
-#include "utf8.h"
 
 #define LINE_WIDTH 78    /* RFC 5322 section 2.1.1 */
 #define COMMENT_DEPTH 50 /* deeper ones are read as text */
@@ -69,39 +70,51 @@ is_plain(const char *s)
 	return at <= 1 && s[-1] != '@';
 }
 
-/* Add text with a backslash before those of `special`. */
-static void
-add_text(struct authres *w, const char *s, const char *special)
-{
-	size_t len = strnlen(s, AUTHRES_VALUE_MAX);
-
-	for (size_t i = 0; i < len;) {
-		unsigned char c = (unsigned char)s[i];
-		size_t n = w->utf8 && c >= 0x80
-		    ? utf8_length(s + i, len - i)
-		    : (c >= 0x20 && c < 0x7f);
-
-		if (n == 1 && strchr(special, c) != NULL)
-			buf_char(w->buf, '\\');
-		if (n == 0)
-			buf_char(w->buf, '?');
-		else
-			buf_add(w->buf, s + i, n);
-		i += n == 0 ? 1 : n;
-	}
-}
-
 /* Add a value, quoted where it must be. */
 static void
 add_value(struct authres *w, const char *value)
 {
-	if (is_plain(value) && strlen(value) <= AUTHRES_VALUE_MAX) {
+	if (is_plain(value)) {
 		buf_str(w->buf, value);
 		return;
 	}
 	buf_char(w->buf, '"');
-	add_text(w, value, "\"\\");
+	for (; *value != '\0'; value++) {
+		if (*value == '"' || *value == '\\')
+			buf_char(w->buf, '\\');
+		buf_char(w->buf, *value);
+	}
 	buf_char(w->buf, '"');
+}
+
+/* Add ` key=value`, or nothing where the value can't be shown as it is. */
+static void
+add_pair(struct authres *w, const char *key, const char *value)
+{
+	struct buf text = BUF_INIT;
+	size_t at;
+
+	if (addrtext_field(&text, value, w->utf8)) {
+		at = begin_word(w);
+		buf_str(w->buf, key);
+		buf_char(w->buf, '=');
+		add_value(w, buf_text(&text));
+		end_word(w, at);
+	}
+	w->buf->failed |= text.failed;
+	buf_fini(&text);
+}
+
+/* As the admin wrote it; with what may not stand there as `?`. */
+static void
+add_id(struct authres *w, const char *id)
+{
+	struct buf text = BUF_INIT;
+
+	addrtext_add(&text, id, strlen(id), w->utf8);
+	add_value(w, text.failed ? "" : buf_text(&text));
+	w->buf->failed |= text.failed;
+	buf_fini(&text);
 }
 
 void
@@ -112,14 +125,14 @@ authres_begin(struct authres *w, struct buf *b, const char *id,
 
 	*w = (struct authres){.buf = b, .line = b->len, .utf8 = utf8};
 	if (job == NULL) {
-		add_value(w, id);
+		add_id(w, id);
 		return;
 	}
 	buf_printf(&name, "%s/%s", id, job);
 	if (buf_text(&name) == NULL)
 		b->failed = true;
 	else
-		add_value(w, name.data);
+		add_id(w, name.data);
 	buf_fini(&name);
 }
 
@@ -137,10 +150,16 @@ authres_result(struct authres *w, const char *method, const char *result)
 void
 authres_comment(struct authres *w, const char *text)
 {
-	size_t at = begin_word(w);
+	size_t at = begin_word(w), begin;
 
 	buf_char(w->buf, '(');
-	add_text(w, text, "()\\");
+	begin = w->buf->len;
+	addrtext_add(
+	    w->buf, text, strnlen(text, AUTHRES_COMMENT_MAX), w->utf8);
+	for (size_t i = begin; i < w->buf->len; i++) {
+		if (strchr("()\\", w->buf->data[i]) != NULL)
+			w->buf->data[i] = '?';
+	}
 	buf_char(w->buf, ')');
 	end_word(w, at);
 }
@@ -148,25 +167,17 @@ authres_comment(struct authres *w, const char *text)
 void
 authres_reason(struct authres *w, const char *text)
 {
-	size_t at = begin_word(w);
-
-	buf_str(w->buf, "reason=");
-	add_value(w, text);
-	end_word(w, at);
+	add_pair(w, "reason", text);
 }
 
 void
 authres_property(struct authres *w, const char *type, const char *property,
     const char *value)
 {
-	size_t at = begin_word(w);
+	char name[64];
 
-	buf_str(w->buf, type);
-	buf_char(w->buf, '.');
-	buf_str(w->buf, property);
-	buf_char(w->buf, '=');
-	add_value(w, value);
-	end_word(w, at);
+	snprintf(name, sizeof(name), "%s.%s", type, property);
+	add_pair(w, name, value);
 }
 
 void

@@ -10,8 +10,8 @@
  *	authres_property(&ar, "smtp", "mailfrom", "bob@example.com");
  *	authres_end(&ar);
  * makes "mx.example.org;\n\tspf=pass smtp.mailfrom=bob@example.com" in the
- * buffer, folded.  Values may be any text: they are quoted where they must be,
- * and octets that may not stand in a header become `?`.
+ * buffer, folded.  Values may be any text: they are addresses or domains as
+ * lib/addrtext.h shows them, quoted where they must be.
  */
 #ifndef LIB_AUTHRES_H
 #define LIB_AUTHRES_H
@@ -22,7 +22,7 @@
 struct arena;
 struct buf;
 
-#define AUTHRES_VALUE_MAX 320 /* octets written of one value or comment */
+#define AUTHRES_COMMENT_MAX 320 /* octets written of a comment */
 
 struct authres {
 	struct buf *buf;
@@ -38,10 +38,13 @@ void authres_begin(struct authres *w, struct buf *b, const char *id,
 /* A method and its result; both words of the standard. */
 void authres_result(
     struct authres *w, const char *method, const char *result);
-/* The words in parentheses behind the result. */
+/* The words in parentheses behind the result.  Parentheses and backslashes in
+ * them become `?`: not every reader knows how comments quote. */
 void authres_comment(struct authres *w, const char *text);
-/* reason="text" */
+/* reason="text"; nothing where that is too long, as in authres_property. */
 void authres_reason(struct authres *w, const char *text);
+/* Nothing is written where a value can't be shown with the whole of its
+ * domain. */
 void authres_property(struct authres *w, const char *type,
     const char *property, const char *value);
 /* Without a result that says `none`. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/addrtext.h"
 #include "lib/err.h"
 #include "log.h"
 #include "snapshot.h"
@@ -497,7 +498,7 @@ show(struct buf *b, const char *key, const char *value)
 	if (value == NULL)
 		buf_char(b, '-');
 	else
-		buf_escape(b, value, strlen(value), SHOWN_MAX);
+		addrtext_escape(b, value, SHOWN_MAX);
 }
 
 static double
@@ -527,7 +528,7 @@ summarize(struct session *s, struct message *m, const struct verdict *outcome)
 	    m->refusal.action != VERDICT_NONE)
 		outcome = &m->refusal;
 	buf_str(&b, " from=<");
-	buf_escape(&b, m->sender, strlen(m->sender), SHOWN_MAX);
+	addrtext_escape(&b, m->sender, SHOWN_MAX);
 	buf_printf(&b, "> rcpts=%zu size=%zu", m->rcpt_count, message_size(m));
 	buf_str(&b, m->notes.failed ? "" : buf_text(&m->notes));
 	if (outcome == NULL) {

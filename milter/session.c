@@ -58,7 +58,7 @@ session_macro(const struct session *s, const char *name)
 void
 message_note(struct message *m, const char *key, const char *fmt, ...)
 {
-	char value[NOTE_MAX + 1];
+	char value[NOTE_MAX + 2]; /* one more: it is seen that it was cut */
 	va_list ap;
 
 	va_start(ap, fmt);

@@ -14,6 +14,7 @@
 #include "lib/dkim/dkim_verify.h"
 #include "lib/dmarc/dmarc.h"
 #include "lib/err.h"
+#include "lib/idna.h"
 #include "lib/iprev.h"
 #include "lib/spf/spf.h"
 #include "options.h"
@@ -21,6 +22,7 @@
 #include "stages.h"
 
 #define FIELD "Authentication-Results"
+#define NAMES_MAX (AUTHRES_COMMENT_MAX - 40) /* and then our own words */
 
 static const struct conf_option options[] = {
     {"AuthservIDWithJobID", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
@@ -180,10 +182,20 @@ say_dkim(struct authres *ar, const struct dkim_verdicts *all, bool no_b)
 	}
 }
 
+/* Others chose the name; what is none can't look like a result here. */
+static void
+add_name(struct message *m, struct buf *b, const char *key, const char *name)
+{
+	name = idna_ascii(&m->arena, name);
+	if (name != NULL && b->len + strlen(name) < NAMES_MAX)
+		buf_printf(b, "%s%s", key, name);
+}
+
 /* Which identifier it was that passed, or what the policy asks for. */
 static void
-say_dmarc(struct authres *ar, const struct dmarc_result *r)
+say_dmarc(struct authres *ar, struct message *m)
 {
+	const struct dmarc_result *r = m->dmarc;
 	const char *override;
 	struct buf b = BUF_INIT;
 
@@ -194,9 +206,9 @@ say_dmarc(struct authres *ar, const struct dmarc_result *r)
 		buf_printf(&b, "p=%s dis=%s", dmarc_policy_word(r->policy),
 		    dmarc_policy_word(r->disposition));
 		if (r->spf_aligned)
-			buf_printf(&b, " spf=%s", r->spf_domain);
+			add_name(m, &b, " spf=", r->spf_domain);
 		if (r->dkim_aligned)
-			buf_printf(&b, " dkim=%s", r->dkim_domain);
+			add_name(m, &b, " dkim=", r->dkim_domain);
 		override = dmarc_override_word(r->override);
 		if (override != NULL)
 			buf_printf(&b, " override=%s", override);
@@ -212,13 +224,19 @@ say_dmarc(struct authres *ar, const struct dmarc_result *r)
 }
 
 static void
-say_iprev(struct authres *ar, const struct message *m)
+say_iprev(struct authres *ar, struct message *m)
 {
+	struct buf name = BUF_INIT;
+
 	if (m->iprev == NULL)
 		return;
 	authres_result(ar, "iprev", iprev_word(m->iprev->status));
 	if (m->iprev->name != NULL)
-		authres_comment(ar, m->iprev->name);
+		add_name(m, &name, "", m->iprev->name);
+	if (name.len > 0)
+		authres_comment(ar, buf_text(&name));
+	ar->buf->failed |= name.failed;
+	buf_fini(&name);
 	authres_property(ar, "policy", "iprev", m->session->client_ip);
 }
 
@@ -239,7 +257,7 @@ eom(struct message *m)
 	if (m->spf_helo != m->spf && m->spf_helo->domain[0] != '\0')
 		say_spf(&ar, m, m->spf_helo);
 	say_dkim(&ar, m->dkim, st->no_b);
-	say_dmarc(&ar, m->dmarc);
+	say_dmarc(&ar, m);
 	say_iprev(&ar, m);
 	authres_end(&ar);
 	value = buf_text(&b);

@@ -14,6 +14,7 @@
 
 #include "chain.h"
 #include "lib/addr.h"
+#include "lib/addrtext.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
@@ -249,9 +250,9 @@ eoh(struct message *m)
 	if (m->login == NULL)
 		buf_str(&b, "a login without a name");
 	else
-		buf_escape(&b, m->login, strlen(m->login), 256);
+		addrtext_escape(&b, m->login, 256);
 	buf_str(&b, " may not use ");
-	buf_escape(&b, whose, strlen(whose), 256);
+	addrtext_escape(&b, whose, 256);
 	log_about(m->session, LOG_WARNING, "%s",
 	    b.failed ? "no memory" : buf_text(&b));
 	buf_fini(&b);

@@ -9,16 +9,15 @@
 #include <string.h>
 
 #include "chain.h"
+#include "lib/addrtext.h"
 #include "lib/conf/conf.h"
 #include "lib/err.h"
 #include "lib/spf/spf.h"
-#include "lib/utf8.h"
 #include "log.h"
 #include "snapshot.h"
 #include "stages.h"
 
 #define FIELD "Received-SPF"
-#define QUOTED_MAX 256 /* octets of a value in that field */
 
 enum broad { BROAD_PASS, BROAD_NONE };
 
@@ -125,44 +124,43 @@ weigh_pass(struct message *m, const struct spf_result **r)
 	return 0;
 }
 
-/* Add text that may not hold all octets: UTF-8 where the header may. */
-static void
-add_quoted(struct buf *b, const char *value, size_t len, bool utf8)
+/* Anything but a dot-atom is quoted (RFC 5322 section 3.2). */
+static bool
+is_dot_atom(const char *s)
 {
-	for (size_t i = 0; i < len;) {
-		unsigned char c = (unsigned char)value[i];
-		size_t n = c >= 0x20 && c < 0x7f;
+	size_t len = strlen(s);
 
-		if (c >= 0x80 && utf8)
-			n = utf8_length(value + i, len - i);
-		if (c == '"' || c == '\\')
-			buf_char(b, '\\');
-		if (n == 0)
-			buf_char(b, '?');
-		else
-			buf_add(b, value + i, n);
-		i += n == 0 ? 1 : n;
+	if (len == 0 || s[0] == '.' || s[len - 1] == '.')
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[i];
+
+		if (c <= 0x20 || c > 0x7e || strchr("()<>[]:;@\\,\"", c) ||
+		    (c == '.' && s[i + 1] == '.'))
+			return false;
 	}
+	return true;
 }
 
-/* key=value; anything but a dot-atom is quoted (RFC 5322 section 3.2). */
+/* key=value, or nothing where that can't be shown as it is. */
 static void
 add_pair(struct buf *b, const char *key, const char *value, bool utf8)
 {
-	size_t len = strnlen(value, QUOTED_MAX);
-	bool atom = len > 0 && value[0] != '.' && value[len - 1] != '.';
+	struct buf text = BUF_INIT;
+	const char *quote;
 
-	for (size_t i = 0; i < len; i++) {
-		unsigned char c = (unsigned char)value[i];
-
-		if (c <= 0x20 || c > 0x7e || strchr("()<>[]:;@\\,\"", c) ||
-		    (c == '.' && value[i + 1] == '.'))
-			atom = false;
+	if (addrtext_field(&text, value, utf8)) {
+		quote = is_dot_atom(buf_text(&text)) ? "" : "\"";
+		buf_printf(b, ";\n\t%s=%s", key, quote);
+		for (const char *p = buf_text(&text); *p != '\0'; p++) {
+			if (*p == '"' || *p == '\\')
+				buf_char(b, '\\');
+			buf_char(b, *p);
+		}
+		buf_str(b, quote);
 	}
-	buf_printf(b, ";\n\t%s=%s", key, atom ? "" : "\"");
-	add_quoted(b, value, len, utf8);
-	if (!atom)
-		buf_char(b, '"');
+	b->failed |= text.failed;
+	buf_fini(&text);
 }
 
 /* RFC 7208 section 9.1 */

@@ -42,4 +42,4 @@ inbound.Run(
                                       'inet_protocols': 'all',
                                       'milter_connect_macros': 'v _'}),
     '192.0.2.1', '2001:db8::1', client,
-).run(inbound.CASES + inbound.CASES_UTF8, one_name, 3)
+).run(inbound.CASES + inbound.CASES_LONG + inbound.CASES_UTF8, one_name, 3)

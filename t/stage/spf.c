@@ -201,6 +201,9 @@ weighs_a_broad_pass(void **state)
 	}
 }
 
+#define A50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A310 A50 A50 A50 A50 A50 A50 "aaaaaaaaaa"
+
 static void
 adds_received_spf_when_told(void **state)
 {
@@ -213,17 +216,22 @@ adds_received_spf_when_told(void **state)
 		"receiver=mx.e.example;\n\tmechanism=\"ip4:192.0.2.1\"", NULL},
 	    {"2001:db8::1", "a\"b\\\r(c", NULL,
 		"none identity=helo;\n\tclient-ip=\"2001:db8::1\";\n\t"
-		"envelope-from=\"\";\n\thelo=\"a\\\"b\\\\?(c\";\n\t"
+		"envelope-from=\"\";\n\t"
 		"receiver=mx.e.example", NULL},
 	    {"192.0.2.1", "a..b", "u@bad.example",
 		"permerror identity=mailfrom;\n\tclient-ip=192.0.2.1;\n\t"
 		"envelope-from=\"u@bad.example\";\n\thelo=\"a..b\";\n\t"
 		"receiver=mx.e.example;\n\t"
 		"problem=\"bad.example: not a term: bad\"", NULL},
+	    {"192.0.2.1", "a\"b\\(c", A310 "aaa@d.example",
+		"pass identity=mailfrom;\n\tclient-ip=192.0.2.1;\n\t"
+		"envelope-from=\"" A310 "@d.example\";\n\t"
+		"helo=\"a\\\"b\\\\(c\";\n\t"
+		"receiver=mx.e.example;\n\tmechanism=\"ip4:192.0.2.1\"", NULL},
 	    {"192.0.2.1", "x\xc3", "\xc3\xbc@b\xc3\xbc" "cher.example",
 		"pass identity=mailfrom;\n\tclient-ip=192.0.2.1;\n\t"
 		"envelope-from=\"\xc3\xbc@b\xc3\xbc" "cher.example\";\n\t"
-		"helo=\"x?\";\n\treceiver=mx.e.example;\n\t"
+		"receiver=mx.e.example;\n\t"
 		"mechanism=\"ip4:192.0.2.1\"", "SMTPUTF8"},
 	};
 

@@ -135,6 +135,12 @@ CASES = [
     Case('the macro of a local part', 'u@local.example',
          'From: u@local.example\n', 'pass', 'none', 'SPF_PASS'),
 ]
+# Longer than Sendmail takes.
+CASES_LONG = [
+    Case('a long sender', '"%s@strict.example"@good.example' % ('a' * 320),
+         'From: a@good.example\n', 'pass', 'pass', 'DMARC_PASS',
+         '@good.example"'),
+]
 # Of those who announce SMTPUTF8.
 CASES_UTF8 = [
     Case('U-labels', 'a@xn--bcher-kva.example', 'From: a@b\u00fccher.example\n',

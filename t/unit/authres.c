@@ -1,6 +1,7 @@
 /* Authentication-Results. SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/authres.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/arena.h"
@@ -26,7 +27,7 @@ writes(void **state)
 	assert_string_equal(buf_text(&b),
 	    "mx.example.org;\n"
 	    "\tspf=pass smtp.mailfrom=bob@example.com;\n"
-	    "\tdkim=fail (2048-bit key; \\(\\\\ a??\\)) "
+	    "\tdkim=fail (2048-bit key; ?" "? a?" "?" "?) "
 	    "reason=\"the body \\\"has\\\" changed\"\n"
 	    "\theader.d=example.com header.b=\"a/b+c=12\"");
 	buf_fini(&b);
@@ -59,7 +60,7 @@ quotes(void **state)
 	    {"a b@c", " a.b=\"a b@c\"", false},
 	    {"\"x\"@c", " a.b=\"\\\"x\\\"@c\"", false},
 	    {"a;spf=pass", " a.b=\"a;spf=pass\"", false},
-	    {"a\r\nX: y", " a.b=\"a??X: y\"", false},
+	    {"a\r\nX: y@x", " a.b=\"a??X: y@x\"", false},
 	    {"2001:db8::1", " a.b=\"2001:db8::1\"", false},
 	    {"b\xc3\xbc@x", " a.b=\"b??@x\"", false},
 	    {"b\xc3\xbc@x", " a.b=\"b\xc3\xbc@x\"", true},
@@ -98,13 +99,90 @@ folds(void **state)
 	authres_comment(&w, value);
 	for (const char *p = buf_text(&b); *p != '\0'; p++) {
 		column = *p == '\n' ? 0 : column + 1;
-		assert_true(column <= AUTHRES_VALUE_MAX + 20);
+		assert_true(column <= AUTHRES_COMMENT_MAX + 20);
 		if (column > 78)
 			assert_int_not_equal(*p, 'n');
 		if (p[0] == '\n')
 			assert_int_equal(p[1], '\t');
 	}
 	buf_fini(&b);
+}
+
+/* What can't be shown with all of its domain is left out. */
+static void
+keeps_domains(void **state)
+{
+	static const char *const values[] = {
+	    "\"%s@bank.example\"@evil.example", "%s@evil.example",
+	    "@%s.evil.example", "%s.evil.example"};
+	char local[2000], value[2100];
+
+	(void)state;
+	for (size_t i = 0; i < 4 * 600; i++) {
+		struct buf b = BUF_INIT;
+		struct authres w;
+		const char *text;
+
+		memset(local, 'a', i / 4);
+		local[i / 4] = '\0';
+		snprintf(value, sizeof(value), values[i % 4], local);
+		authres_begin(&w, &b, "x", NULL, false);
+		authres_property(&w, "smtp", "mailfrom", value);
+		authres_property(&w, "a", "b", "c\n@d\n");
+		text = buf_text(&b);
+		assert_null(strstr(text, "a.b"));
+		if (strcmp(text, "x") == 0) {
+			assert_true(i % 4 > 1);
+			assert_true(strlen(value) > 320);
+		} else {
+			size_t tail = strlen(".evil.example");
+
+			tail += text[b.len - 1] == '"';
+			assert_memory_equal(text + b.len - tail,
+			    i % 4 > 1 ? ".evil.example" : "@evil.example",
+			    strlen(".evil.example"));
+		}
+		buf_fini(&b);
+	}
+}
+
+/* Nothing in a value begins another result, for whoever knows quotes. */
+static void
+keeps_values_in(void **state)
+{
+	static const char *const values[] = {"x;dmarc=pass", "x dmarc=pass",
+	    "x;\n\tdmarc=pass@d", "x(;dmarc=pass)@d", "x\";dmarc=pass;\"@d",
+	    "x\\\";dmarc=pass@d", "x\";dmarc=pass@d", "x@d;dmarc=pass",
+	    "\\\";dmarc=pass@d", "x@d\\", "x@d\";dmarc=pass", "(x@d"};
+
+	(void)state;
+	for (size_t i = 0; i < 3 * sizeof(values) / sizeof(*values); i++) {
+		struct buf b = BUF_INIT;
+		struct authres w;
+		bool quoted = false, comment = false;
+		size_t bare = 0;
+
+		authres_begin(&w, &b, "x", NULL, false);
+		if (i % 3 == 0)
+			authres_property(&w, "a", "b", values[i / 3]);
+		else if (i % 3 == 1)
+			authres_reason(&w, values[i / 3]);
+		else
+			authres_comment(&w, values[i / 3]);
+		for (const char *p = buf_text(&b); *p != '\0'; p++) {
+			if (*p == '\\' && quoted)
+				p++;
+			else if (*p == '"' && !comment)
+				quoted = !quoted;
+			else if ((*p == '(' || *p == ')') && !quoted)
+				comment = *p == '(';
+			else if (!quoted && !comment)
+				bare += *p == ';' || *p == '=';
+		}
+		if (quoted || comment || bare > (i % 3 < 2))
+			fail_msg("%s", buf_text(&b));
+		buf_fini(&b);
+	}
 }
 
 static void
@@ -223,6 +301,8 @@ main(void)
 	    cmocka_unit_test(writes_none),
 	    cmocka_unit_test(quotes),
 	    cmocka_unit_test(folds),
+	    cmocka_unit_test(keeps_domains),
+	    cmocka_unit_test(keeps_values_in),
 	    cmocka_unit_test(tells_whose),
 	    cmocka_unit_test(leaves_out_nul),
 	    cmocka_unit_test(knows_its_own),
