@@ -10,9 +10,9 @@
 #include "buf.h"
 #include "err.h"
 #include "idna.h"
+#include "utf8.h"
 
 #define LINE_WIDTH 78    /* RFC 5322 section 2.1.1 */
-#define COMMENT_DEPTH 50 /* deeper ones are read as text */
 
 /* Writing. */
 
@@ -187,11 +187,16 @@ authres_end(struct authres *w)
 		buf_str(w->buf, "; none");
 }
 
-/* Reading. */
+/*
+ * Reading.
+ *
+ * Readers do not agree on what stands in a field that is not as RFC 8601 has
+ * it.  So there are two questions: is it so, up to the first `;`, that all must
+ * see the same id; and if not, could anybody see ours?
+ */
 
 struct reader {
 	const char *p, *end;
-	char *word; /* room for the longest one */
 };
 
 static bool
@@ -200,78 +205,203 @@ is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Skip comments and white space; a comment that does not end is text. */
-static void
-skip(struct reader *r)
+/* Octets from p on that are a blank to somebody: a control, one of Unicode's
+ * blanks, or that of ISO 8859.  0: none. */
+static size_t
+blank_length(const char *p, const char *end)
+{
+	static const char *const blanks[] = {"\xc2\x85", "\xc2\xa0",
+	    "\xe1\x9a\x80", "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf",
+	    "\xe2\x81\x9f", "\xe3\x80\x80", "\xef\xbb\xbf"};
+	size_t left = (size_t)(end - p), n;
+	unsigned char c = (unsigned char)*p;
+
+	if (c <= 0x20 || c == 0x7f)
+		return 1;
+	n = c < 0x80 ? 0 : utf8_length(p, left);
+	if (n == 0)
+		return c == 0x85 || c == 0xa0;
+	/* U+2000 to U+200D */
+	if (n == 3 && memcmp(p, "\xe2\x80", 2) == 0 &&
+	    (unsigned char)p[2] <= 0x8d)
+		return 3;
+	for (size_t i = 0; i < sizeof(blanks) / sizeof(*blanks); i++) {
+		if (n == strlen(blanks[i]) && memcmp(p, blanks[i], n) == 0)
+			return n;
+	}
+	return 0;
+}
+
+/* Octets of the character at p where it may stand in a word (RFC 2045 section
+ * 5.1, and what RFC 6532 adds); 0: it ends one. */
+static size_t
+word_length(const char *p, const char *end)
+{
+	size_t n;
+
+	if ((unsigned char)*p < 0x80)
+		return is_token_char((unsigned char)*p);
+	if (blank_length(p, end) > 0)
+		return 0;
+	n = utf8_length(p, (size_t)(end - p));
+	return n == 0 ? 1 : n;
+}
+
+/* Skip a comment; NULL: it does not end.  What is quoted in it does not count
+ * where `quotes`. */
+static const char *
+comment_end(const char *p, const char *end, bool quotes)
+{
+	size_t depth = 0;
+
+	for (; p < end; p++) {
+		if (*p == '\\' && quotes && p + 1 < end)
+			p++;
+		else if (*p == '(')
+			depth++;
+		else if (*p == ')' && --depth == 0)
+			return p + 1;
+	}
+	return NULL;
+}
+
+/* Skip blanks and comments on which all readers agree.  False: there is one on
+ * which they don't. */
+static bool
+skip_clear(struct reader *r)
 {
 	for (;;) {
-		const char *p;
-		int depth = 0;
+		const char *stop;
 
 		while (r->p < r->end && is_space(*r->p))
 			r->p++;
 		if (r->p == r->end || *r->p != '(')
-			return;
-		for (p = r->p; p < r->end; p++) {
-			if (*p == '\\' && p + 1 < r->end)
-				p++;
-			else if (*p == '(' && ++depth > COMMENT_DEPTH)
-				return;
-			else if (*p == ')' && --depth == 0)
-				break;
-		}
-		if (p == r->end)
-			return;
-		r->p = p + 1;
+			return true;
+		stop = comment_end(r->p, r->end, false);
+		if (stop == NULL ||
+		    memchr(r->p, '\\', (size_t)(stop - r->p)) != NULL ||
+		    memchr(r->p, '"', (size_t)(stop - r->p)) != NULL)
+			return false;
+		r->p = stop;
 	}
 }
 
-/* Read a word, quoted or not, into r->word, without its quotes, in lower case;
- * empty: there is none.  NULs are left out: no name has one. */
+/* Skip them as RFC 5322 has them. */
 static void
-take_word(struct reader *r)
+skip(struct reader *r)
 {
-	bool quoted = r->p < r->end && *r->p == '"';
+	for (;;) {
+		const char *stop;
+		size_t n;
+
+		while (r->p < r->end && (n = blank_length(r->p, r->end)) > 0)
+			r->p += n;
+		if (r->p == r->end || *r->p != '(' ||
+		    (stop = comment_end(r->p, r->end, true)) == NULL)
+			return;
+		r->p = stop;
+	}
+}
+
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+/* What stands in quotes, without them and in lower case.  False: they do not
+ * end, or there is a control in them. */
+static bool
+take_quoted(struct reader *r, char *word)
+{
+	bool clear = true;
 	size_t n = 0;
 
-	for (r->p += quoted; r->p < r->end; r->p++) {
-		char c = *r->p;
-
-		if (quoted && c == '"') {
+	for (r->p++; r->p < r->end && *r->p != '"'; r->p++) {
+		if (*r->p == '\\' && r->p + 1 < r->end)
 			r->p++;
-			break;
-		}
-		if (quoted && c == '\\' && r->p + 1 < r->end)
-			c = *++r->p;
-		else if (!quoted && c != '\0' &&
-		    (is_space(c) || strchr(";(=\"", c) != NULL))
-			break;
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c + ('a' - 'A'));
-		if (c != '\0' && c != '\r' && c != '\n')
-			r->word[n++] = c;
+		if ((unsigned char)*r->p < 0x20 || *r->p == 0x7f)
+			clear = false;
+		else
+			word[n++] = lower(*r->p);
 	}
-	r->word[n] = '\0';
+	word[n] = '\0';
+	if (r->p == r->end)
+		return false;
+	r->p++;
+	return clear;
+}
+
+/* Read a word in lower case, quoted or not; empty: there is none.  False as
+ * above. */
+static bool
+take_word(struct reader *r, char *word)
+{
+	size_t n;
+
+	if (r->p < r->end && *r->p == '"')
+		return take_quoted(r, word);
+	while (r->p < r->end && (n = word_length(r->p, r->end)) > 0) {
+		for (; n > 0; n--)
+			*word++ = lower(*r->p++);
+	}
+	*word = '\0';
+	return true;
 }
 
 const char *
 authres_id(struct arena *a, const char *id)
 {
-	size_t len = strcspn(id, "/");
-	char *copy = arena_memdup(a, id, len);
+	size_t len;
+	char *copy;
 	const char *name;
 
+	id += strspn(id, " \t");
+	len = strcspn(id, "/");
+	while (len > 0 && strchr(". \t", id[len - 1]) != NULL)
+		len--;
+	copy = arena_memdup(a, id, len);
 	if (copy == NULL)
 		return NULL;
 	name = idna_ascii(a, copy);
 	if (name != NULL)
 		return name;
 	/* Not a domain name: compare what stands there. */
-	for (char *p = copy; *p != '\0'; p++) {
-		if (*p >= 'A' && *p <= 'Z')
-			*p = (char)(*p + ('a' - 'A'));
+	for (char *p = copy; *p != '\0'; p++)
+		*p = lower(*p);
+	return a->failed ? NULL : copy;
+}
+
+/* -- what everybody sees -- */
+
+/* What follows the id must be a blank, a comment, `;` or the end. */
+static bool
+is_apart(const struct reader *r)
+{
+	return r->p == r->end || is_space(*r->p) || *r->p == '(' ||
+	    *r->p == ';';
+}
+
+/* [CFWS] id ["/" job] [CFWS version] [CFWS] (";" / end), in which the id is in
+ * ASCII, or a domain name.  The job id is not RFC 8601's, but common. */
+static bool
+read_clear(struct reader *r, struct arena *a, char *word)
+{
+	if (!skip_clear(r) || !take_word(r, word) || *word == '\0')
+		return false;
+	if (!idna_is_ascii(word) && idna_ascii(a, word) == NULL)
+		return false;
+	if (r->p < r->end && *r->p == '/') {
+		do {
+			r->p++;
+		} while (r->p < r->end && is_token_char((unsigned char)*r->p));
 	}
-	return copy;
+	if (!is_apart(r) || !skip_clear(r))
+		return false;
+	while (r->p < r->end && *r->p >= '0' && *r->p <= '9')
+		r->p++;
+	return is_apart(r) && skip_clear(r) &&
+	    (r->p == r->end || *r->p == ';');
 }
 
 static bool
@@ -280,11 +410,7 @@ is_check(const char *word)
 	static const char *const methods[] = {"dkim", "spf", "dmarc", "iprev"};
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++) {
-		size_t n = strlen(methods[i]);
-
-		/* dkim/1 is a method with its version. */
-		if (strncmp(word, methods[i], n) == 0 &&
-		    (word[n] == '\0' || word[n] == '/'))
+		if (strcmp(word, methods[i]) == 0)
 			return true;
 	}
 	return false;
@@ -293,14 +419,14 @@ is_check(const char *word)
 /* Is there a method of ours?  Every word is taken for one: some leave out the
  * `;` before it. */
 static bool
-find_checks(struct reader *r)
+find_checks(struct reader *r, char *word)
 {
 	while (r->p < r->end) {
 		const char *before = r->p;
 
 		skip(r);
-		take_word(r);
-		if (is_check(r->word))
+		take_word(r, word);
+		if (is_check(word))
 			return true;
 		if (r->p == before)
 			r->p++; /* ; = or a parenthesis that is none */
@@ -312,24 +438,154 @@ int
 authres_look(struct arena *a, const char *value, size_t len,
     struct authres_head *head_r)
 {
-	struct reader r = {.p = value,
-	    .end = value + len,
-	    .word = arena_alloc(a, len + 1)};
+	struct reader r = {.p = value, .end = value + len};
+	char *word = arena_alloc(a, len + 1);
 
 	*head_r = (struct authres_head){.id = ""};
-	if (r.word == NULL)
+	if (word == NULL)
 		return ERR_NOMEM;
-	skip(&r);
-	take_word(&r);
-	skip(&r);
-	/* Some write results only, with no name in front of them: spf=pass. */
-	if (is_check(r.word) && r.p < r.end && *r.p == '=') {
-		head_r->checks = true;
-		return 0;
+	head_r->clear = read_clear(&r, a, word);
+	/* Where it is not, the first word.  Some write results only, with no name
+	 * in front of them: spf=pass. */
+	if (!head_r->clear) {
+		r.p = value;
+		skip(&r);
+		while (r.p < r.end && *r.p != '"' &&
+		    word_length(r.p, r.end) == 0)
+			r.p++;
+		take_word(&r, word);
+		skip(&r);
+		if (is_check(word) && r.p < r.end && *r.p == '=') {
+			head_r->checks = true;
+			return a->failed ? ERR_NOMEM : 0;
+		}
 	}
-	head_r->id = authres_id(a, r.word);
-	if (head_r->id == NULL)
+	head_r->id = authres_id(a, word);
+	if (head_r->id == NULL || a->failed)
 		return ERR_NOMEM;
-	head_r->checks = find_checks(&r);
+	head_r->checks = find_checks(&r, word);
 	return 0;
+}
+
+/* -- what somebody might see -- */
+
+/* The text in lower case without blanks, quotes and backslashes; and without
+ * comments, or with them. */
+static void
+squeeze(struct reader r, bool comments, char *out)
+{
+	while (r.p < r.end) {
+		const char *stop = *r.p != '(' || comments
+		    ? NULL
+		    : comment_end(r.p, r.end, true);
+		size_t n = blank_length(r.p, r.end);
+
+		if (stop != NULL) {
+			r.p = stop;
+		} else if (n > 0) {
+			r.p += n;
+		} else if (strchr("\"\\()", *r.p) != NULL) {
+			r.p++;
+		} else {
+			n = utf8_length(r.p, (size_t)(r.end - r.p));
+			for (n = n == 0 ? 1 : n; n > 0; n--)
+				*out++ = lower(*r.p++);
+		}
+	}
+	*out = '\0';
+}
+
+/* What is looked for, and room for it. */
+struct search {
+	struct arena *a;
+	const char *id, *squeezed;
+	char *text; /* as long as the value */
+};
+
+static bool
+find_squeezed(const struct search *s, struct reader r, bool comments)
+{
+	squeeze(r, comments, s->text);
+	return strstr(s->text, s->squeezed) != NULL;
+}
+
+static bool
+is_id(const struct search *s, const char *word)
+{
+	const char *name = authres_id(s->a, word);
+
+	return name != NULL && strcmp(name, s->id) == 0;
+}
+
+/* Is a word in U-labels, or in characters that IDNA maps to those of ours? */
+static bool
+find_word(const struct search *s, struct reader r)
+{
+	while (r.p < r.end) {
+		while (r.p < r.end && word_length(r.p, r.end) == 0)
+			r.p++;
+		take_word(&r, s->text);
+		if (!idna_is_ascii(s->text) && is_id(s, s->text))
+			return true;
+	}
+	return false;
+}
+
+/* An encoded word (RFC 2047) may hold anything for who decodes it. */
+static bool
+has_encoded(struct reader r)
+{
+	const char *mark = memmem(r.p, (size_t)(r.end - r.p), "=?", 2);
+
+	return mark != NULL &&
+	    memmem(mark + 2, (size_t)(r.end - mark - 2), "?=", 2) != NULL;
+}
+
+/* The id at the beginning, quoted or not: it ends, for somebody, where a token
+ * does.  Where it is quoted, it is read: another one is no word of ours. */
+static bool
+begins_with_id(const struct search *s, struct reader *r)
+{
+	struct reader q = *r;
+	char *word = s->text;
+	bool quoted;
+
+	skip(&q);
+	quoted = q.p < q.end && *q.p == '"';
+	if (take_word(&q, word) && quoted && is_apart(&q))
+		*r = q;
+	word += strspn(word, " \t");
+	for (char *p = word;; p++) {
+		if (is_token_char((unsigned char)*p))
+			continue;
+		*p = '\0';
+		return is_id(s, word);
+	}
+}
+
+int
+authres_claims(struct arena *a, const char *value, size_t len, const char *id,
+    bool *claims_r)
+{
+	struct reader r = {.p = value, .end = value + len};
+	struct reader whole = {.p = id, .end = id + strlen(id)};
+	char *squeezed = arena_alloc(a, strlen(id) + 1);
+	struct search s = {.a = a,
+	    .id = id,
+	    .squeezed = squeezed,
+	    .text = arena_alloc(a, len + 1)};
+	struct authres_head head;
+
+	*claims_r = false;
+	if (s.text == NULL || squeezed == NULL ||
+	    authres_look(a, value, len, &head) != 0)
+		return ERR_NOMEM;
+	squeeze(whole, true, squeezed);
+	if (squeezed[0] == '\0')
+		return 0;
+	*claims_r = strcmp(head.id, id) == 0 || begins_with_id(&s, &r);
+	if (!*claims_r && !head.clear)
+		*claims_r = has_encoded(r) || find_squeezed(&s, r, true) ||
+		    find_squeezed(&s, r, false) || find_word(&s, r);
+	return a->failed ? ERR_NOMEM : 0;
 }

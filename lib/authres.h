@@ -53,17 +53,29 @@ void authres_end(struct authres *w);
 /* What a field of others says of itself. */
 struct authres_head {
 	const char *id; /* the authserv-id in lower case, without a job id,
-	    A-labels, no final dot; "" when there is none; in the arena */
+	    A-labels, no final dots; "" when there is none; in the arena */
+	bool clear;     /* all readers see this id: what stands there up to the
+	    first `;` is as RFC 8601 has it, without controls, quotes in
+	    comments and the like */
 	bool checks;    /* it has a result of dkim, spf, dmarc or iprev */
 };
 
 /*
  * Look at a value as it came.  Whatever stands there is understood as the most
  * credulous reader would: comments anywhere, quotes, versions, words too many,
- * a name in front.  0, or ERR_NOMEM.
+ * a name in front; an id ends at the first octet that can't be in a token, and
+ * controls are blanks.  0, or ERR_NOMEM.
  */
 int authres_look(struct arena *a, const char *value, size_t len,
     struct authres_head *head_r);
+/*
+ * Might a reader take the field for that of `id` (as authres_id has it)?  It has
+ * that id; or it is not clear whose it is, and the id stands anywhere in it but
+ * in another id in quotes: in any case and form (RFC 5890), across blanks, folds
+ * and comments, or in an encoded word, which can't be told.  0, or ERR_NOMEM.
+ */
+int authres_claims(struct arena *a, const char *value, size_t len,
+    const char *id, bool *claims_r);
 /* An authserv-id from the configuration or the MTA, in the same form. */
 const char *authres_id(struct arena *a, const char *id);
 

@@ -91,24 +91,41 @@ named(const struct dataset *set, const char *id)
 	return false;
 }
 
-static bool
-same(struct arena *a, const char *id, const char *ours)
+/* Does it claim to be from here, as the MTA is called or as we report? */
+static int
+is_forged(struct message *m, const struct hdr *h, bool *forged_r)
 {
-	const char *name = ours == NULL ? NULL : authres_id(a, ours);
+	const char *const ours[] = {m->session->reporter, m->session->host};
+	int rc = 0;
 
-	return name != NULL && name[0] != '\0' && strcmp(id, name) == 0;
+	*forged_r = false;
+	for (size_t i = 0; rc == 0 && !*forged_r && i < 2; i++) {
+		const char *id = authres_id(&m->arena, ours[i]);
+
+		if (i == 1 && ours[0] == ours[1])
+			break;
+		rc = id == NULL ? ERR_NOMEM
+				: authres_claims(&m->arena, h->value,
+				      h->value_len, id, forged_r);
+	}
+	return rc;
 }
 
-/* Does it claim to be ours, or somebody's who has no say? */
-static bool
-is_forged(const struct state *st, struct message *m,
-    const struct authres_head *head)
+/* Is it from somebody who has no say here? */
+static int
+is_unwanted(const struct state *st, struct message *m, const struct hdr *h,
+    bool *unwanted_r)
 {
-	if (same(&m->arena, head->id, m->session->reporter) ||
-	    same(&m->arena, head->id, m->session->host))
-		return true;
-	return st->from != NULL && named(st->from, head->id) &&
-	    (st->remove_all || head->checks);
+	struct authres_head head;
+	int rc;
+
+	*unwanted_r = false;
+	if (st->from == NULL)
+		return 0;
+	rc = authres_look(&m->arena, h->value, h->value_len, &head);
+	*unwanted_r = rc == 0 && named(st->from, head.id) &&
+	    (st->remove_all || head.checks);
+	return rc;
 }
 
 static int
@@ -119,12 +136,14 @@ remove_forged(const struct state *st, struct message *m)
 
 	for (const struct hdr *h = m->headers.first; rc == 0 && h != NULL;
 	     h = h->next) {
-		struct authres_head head;
+		bool goes;
 
 		if (!hdr_is(h, FIELD))
 			continue;
-		rc = authres_look(&m->arena, h->value, h->value_len, &head);
-		if (rc == 0 && is_forged(st, m, &head)) {
+		rc = is_forged(m, h, &goes);
+		if (rc == 0 && !goes)
+			rc = is_unwanted(st, m, h, &goes);
+		if (rc == 0 && goes) {
 			rc = edit_want(&m->edits, &m->arena, EDIT_DELETE,
 			    h->index, FIELD, NULL);
 			removed++;

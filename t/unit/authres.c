@@ -205,7 +205,7 @@ tells_whose(void **state)
 	    {"a comment behind", "mx.example.org(x); none",
 		"mx.example.org", false},
 	    {"a comment that does not end", "(mx.example.org; none",
-		"", false},
+		"mx.example.org", false},
 	    {"quoted", "\"mx.example.org\"; none", "mx.example.org", false},
 	    {"quoted in part", "\"mx.exam\\ple.org\" ; none",
 		"mx.example.org", false},
@@ -221,7 +221,7 @@ tells_whose(void **state)
 		true},
 	    {"nonsense behind", "mx.example.org = = test;", "mx.example.org",
 		false},
-	    {"an empty one", ";none", "", false},
+	    {"an empty one", ";none", "none", false},
 	    {"nothing", "", "", false},
 	    {"no name: Office 365",
 		"spf=pass (sender IP is 192.0.2.1)\r\n smtp.mailfrom=x.org; "
@@ -257,17 +257,173 @@ tells_whose(void **state)
 	}
 }
 
+#define V(s) s, sizeof(s) - 1
+
+/* Who could take the field for ours? */
 static void
-leaves_out_nul(void **state)
+finds_claims(void **state)
 {
-	static const char value[] = "mx.exa\0mple.org; none";
-	struct arena a = {0};
-	struct authres_head head;
+	static const struct {
+		const char *value;
+		size_t len;
+		bool claims;
+	} cases[] = {
+	    {V("mx.example.org; spf=pass"), true},
+	    {V("MX.Example.Org 1; spf=pass"), true},
+	    {V("mx.example.org"), true},
+	    {V(""), false},
+	    {V("; none"), false},
+	    /* controls are blanks */
+	    {V("mx.example.org\v; spf=pass"), true},
+	    {V("mx.example.org\f; spf=pass"), true},
+	    {V("\vmx.example.org; spf=pass"), true},
+	    {V("\f mx.example.org; spf=pass"), true},
+	    {V("mx.example.org\x01; spf=pass"), true},
+	    {V("mx.example.org\x7f; spf=pass"), true},
+	    {V("mx.example.org\0; spf=pass"), true},
+	    {V("mx.exa\0mple.org; spf=pass"), true},
+	    {V("mx.exa\vmple.org; spf=pass"), true},
+	    /* other blanks */
+	    {V("\xc2\xa0mx.example.org; spf=pass"), true},
+	    {V("\xa0mx.example.org; spf=pass"), true},
+	    {V("mx.example.org\xa0; spf=pass"), true},
+	    {V("mx.example.org\xc2\x85; spf=pass"), true},
+	    {V("\xe2\x80\x8bmx.example.org\xe3\x80\x80; spf=pass"), true},
+	    {V("mx.example.org\xc2\xad; spf=pass"), true},
+	    {V("mx.example.org\xc2\xad.evil.example; spf=pass"), true},
+	    /* an id ends where a token does */
+	    {V("mx.example.org,; spf=pass"), true},
+	    {V("mx.example.org:; spf=pass"), true},
+	    {V("mx.example.org=; spf=pass"), true},
+	    {V("mx.example.org@evil.example; spf=pass"), true},
+	    {V("\"mx.example.org,x\"; spf=pass"), true},
+	    {V("\" mx.example.org\"; spf=pass"), true},
+	    {V("mx.example.org..; spf=pass"), true},
+	    {V("mx.example.org/1; spf=pass"), true},
+	    {V("\"mx.example.org/1\"; spf=pass"), true},
+	    {V("mx.example.org[1]; spf=pass"), true},
+	    {V("mx.example.org?x; spf=pass"), true},
+	    /* it does not begin the field */
+	    {V("; mx.example.org; spf=pass"), true},
+	    {V(";; ; mx.example.org; spf=pass"), true},
+	    {V("<mx.example.org>; spf=pass"), true},
+	    {V("[mx.example.org]; spf=pass"), true},
+	    {V("evil@mx.example.org; spf=pass"), true},
+	    {V("evil.example mx.example.org; spf=pass"), true},
+	    {V("evil.example 1 mx.example.org; spf=pass"), true},
+	    {V("1 mx.example.org; spf=pass"), true},
+	    {V("spf=pass; mx.example.org; dmarc=pass"), true},
+	    {V("\\mx.example.org; spf=pass"), true},
+	    {V("evil\\mx.example.org; spf=pass"), true},
+	    /* comments */
+	    {V("(\\() mx.example.org; spf=pass"), true},
+	    {V("(\\)) mx.example.org; spf=pass"), true},
+	    {V("(x\\) mx.example.org; spf=pass;) evil.example; none"), true},
+	    {V("(\"(\") mx.example.org; spf=pass;) evil.example; none"), true},
+	    {V("(x mx.example.org; spf=pass"), true},
+	    {V("x) mx.example.org; spf=pass"), true},
+	    {V("((((((((((((((((((((((((((((((((((((((((((((((((((((x"
+	       "))))))))))))))))))))))))))))))))))))))))))))))))))))"
+	       "mx.example.org; spf=pass"), true},
+	    {V("mx.example.org(((\\; spf=pass"), true},
+	    {V("mx.(x)example.org; spf=pass"), true},
+	    {V("mx.(\\))example.org; spf=pass"), true},
+	    {V("mx.example.(x)\r\n org; spf=pass"), true},
+	    {V("(x)(y)mx . example\r\n\t. org; spf=pass"), true},
+	    {V("evil.example (x\\)) (mx.example.org); spf=pass"), true},
+	    /* quotes */
+	    {V("\"mx.example.org"), true},
+	    {V("\"mx.\"example.org; spf=pass"), true},
+	    {V("mx.\"example\".org; spf=pass"), true},
+	    {V("\"mx.exam\\ple.org\"; spf=pass"), true},
+	    {V("\"evil.example\"mx.example.org; spf=pass"), true},
+	    {V("\"\" mx.example.org; spf=pass"), true},
+	    {V("\"evil.example\" x \"mx.example.org\"; spf=pass"), true},
+	    {V("\"evil.example \v mx.example.org\"; spf=pass"), true},
+	    /* encoded */
+	    {V("=?utf-8?q?mx.example.org?=; spf=pass"), true},
+	    {V("=?utf-8?B?bXguZXhhbXBsZS5vcmc=?=; spf=pass"), true},
+	    {V(" =?us-ascii?Q?mx=2Eexample=2Eorg?= ; spf=pass"), true},
+	    {V("\xef\xbd\x8dx.example.org; spf=pass"), true},
+	    {V("mx\xe3\x80\x82" "example.org; spf=pass"), true},
+	    {V("; \xef\xbd\x8dx.example.org; spf=pass"), true},
+	    /* those of others */
+	    {V("mx.example.org.evil.example; spf=pass"), false},
+	    {V("mx.example.orga; spf=pass"), false},
+	    {V("amx.example.org; spf=pass"), false},
+	    {V("a.mx.example.org; spf=pass"), false},
+	    {V("example.org; spf=pass"), false},
+	    {V("mx.example.net; spf=pass smtp.helo=mx.example.org"), false},
+	    {V("mx.example.net 1; spf=pass smtp.helo=mx.example.org"), false},
+	    {V("mx.example.net/4X (mx.example.org); mx.example.org"), false},
+	    {V("(mx.example.org) mx.example.net; spf=pass"), false},
+	    {V("(a (b (c))) mx.example.net (d) 1 (e); x=mx.example.org"), false},
+	    {V("\"mx.example.net\"; spf=pass smtp.helo=mx.example.org"), false},
+	    {V("\"x mx.example.org\"; spf=pass"), false},
+	    {V("\"x mx.example.org\" y; spf=pass"), false},
+	    {V("\"mx.example.org.evil.example/1\"; spf=pass"), false},
+	    {V("mx.b\xc3\xbc" "cher.example; x=mx.example.org"), false},
+	    {V("spf=pass (sender IP is 192.0.2.1) smtp.mailfrom=x.org"), false},
+	    {V("mx.example.net\v; spf=pass"), false},
+	};
+	static const char id[] = "mx.example.org";
 
 	(void)state;
-	assert_int_equal(authres_look(&a, value, sizeof(value) - 1, &head), 0);
-	assert_string_equal(head.id, "mx.example.org");
-	arena_fini(&a);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct arena a = {0};
+		bool claims;
+
+		assert_int_equal(authres_claims(&a, cases[i].value,
+				     cases[i].len, id, &claims),
+		    0);
+		if (claims != cases[i].claims)
+			fail_msg("%zu: %s", i, cases[i].value);
+		arena_fini(&a);
+	}
+}
+
+/* The id may be in U-labels or in words; so may what is compared. */
+static void
+finds_other_forms(void **state)
+{
+	static const struct {
+		const char *ours, *value;
+		bool claims;
+	} cases[] = {
+	    {"mx.b\xc3\xbc" "cher.example", "MX.XN--BCHER-KVA.example; none",
+		true},
+	    {"mx.b\xc3\xbc" "cher.example", "mx.b\xc3\xbc" "cher.example; none",
+		true},
+	    {"mx.xn--bcher-kva.example", "MX.B\xc3\x9c" "CHER.example,; none",
+		true},
+	    {"mx.xn--bcher-kva.example", "; mx.bu\xcc\x88" "cher.example; none",
+		true},
+	    {"mx.xn--bcher-kva.example",
+		"\xc2\xa0mx.b\xc3\xbc" "cher.example\xc2\xa0; none", true},
+	    {"mx.xn--bcher-kva.example", "mx.bucher.example; none", false},
+	    {"Mail Host", "mail host; none", true},
+	    {"Mail Host", "; \"Mail\fHost\"; none", true},
+	    {"Mail Host", "\"mail host\" 1; none", true},
+	    {"Mail Host", "mail; none", false},
+	    {"Mail Host", "mailhost; none", false},
+	    {"mx.example.org/7", "mx.example.org; none", true},
+	    {"mx.example.org.", "mx.example.org; none", true},
+	    {"", "; none", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct arena a = {0};
+		bool claims;
+
+		assert_int_equal(authres_claims(&a, cases[i].value,
+				     strlen(cases[i].value),
+				     authres_id(&a, cases[i].ours), &claims),
+		    0);
+		if (claims != cases[i].claims)
+			fail_msg("%s: %s", cases[i].ours, cases[i].value);
+		arena_fini(&a);
+	}
 }
 
 /* What we write we know again. */
@@ -304,7 +460,8 @@ main(void)
 	    cmocka_unit_test(keeps_domains),
 	    cmocka_unit_test(keeps_values_in),
 	    cmocka_unit_test(tells_whose),
-	    cmocka_unit_test(leaves_out_nul),
+	    cmocka_unit_test(finds_claims),
+	    cmocka_unit_test(finds_other_forms),
 	    cmocka_unit_test(knows_its_own),
 	};
 
