@@ -58,6 +58,35 @@ static const struct {
     {"folded", "", "Authentication-Results:\n mx.example.org;\n none\n",
 	"1"},
     {"quoted, with a job id", "", AR "\"mx.example.org/99\"; none\n", "1"},
+    {"controls are blanks", "",
+	AR "mx.example.org\v; spf=pass\n" AR "mx.example.org\f; spf=pass\n"
+	AR "\vmx.example.org; spf=pass\n" AR "mx.example.org\x01; spf=pass\n"
+	AR "mx.example.net\v; spf=pass\n",
+	"4 3 2 1"},
+    {"other blanks", "",
+	AR "\xc2\xa0mx.example.org; spf=pass\n"
+	AR "mx.example.org\xa0; spf=pass\n",
+	"2 1"},
+    {"an id ends where a token does", "",
+	AR "mx.example.org,; spf=pass\n" AR "mx.example.org:; spf=pass\n"
+	AR "mx.example.org.evil.example; spf=pass\n",
+	"2 1"},
+    {"not to be taken apart", "",
+	AR "; mx.example.org; spf=pass\n" AR "<mx.example.org>; spf=pass\n"
+	AR "(x\\) mx.example.org; spf=pass;) y; none\n"
+	AR "((((((((((((((((((((((((((((((((((((((((((((((((((((x"
+	"))))))))))))))))))))))))))))))))))))))))))))))))))))"
+	"mx.example.org; spf=pass\n"
+	AR "\"x mx.example.org\" y; spf=pass\n",
+	"4 3 2 1"},
+    {"a blank before the colon", "",
+	"Authentication-Results : mx.example.org; spf=pass\n"
+	"Authentication-Results\t: mx.example.net; none\n",
+	"1"},
+    {"others that end like it", "RemoveARFrom a.example\n",
+	AR "a.example,; dkim=pass\n" AR "; a.example; dkim=pass\n"
+	AR "a.example.b; dkim=pass\n",
+	"2 1"},
     {"no name", "", AR "spf=pass (sender IP is x) smtp.mailfrom=y\n", ""},
     {"AuthservID", "AuthservID id.example\n",
 	AR "id.example; none\n" AR "other.example; none\n", "1"},

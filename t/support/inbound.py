@@ -52,6 +52,16 @@ FORGED = ('Authentication-Results: mx.example.org; dmarc=pass\n'
           'authentication-results: (x) "MX.example.ORG" 1;\n'
           '\tspf=pass\n'
           'Authentication-Results: old.example.org; dkim=pass\n')
+# What somebody could still take for ours.
+ODD = ''.join('Authentication-Results%s\n' % rest for rest in (
+    ': mx.example.org\v; dmarc=pass', ': \fmx.example.org; dmarc=pass',
+    ': \u00a0mx.example.org; dmarc=pass', ' : mx.example.org; dmarc=pass',
+    ': mx.example.org,; dmarc=pass', ': ; mx.example.org; dmarc=pass',
+    ': <mx.example.org>; dmarc=pass', ': mx.\n\texample.org; dmarc=pass',
+    ': (x\\) mx.example.org; dmarc=pass;) mx.example.com; none',
+    ': ' + '(' * 60 + ')' * 60 + ' mx.example.org; dmarc=pass',
+    ': =?utf-8?B?bXguZXhhbXBsZS5vcmc=?=; dmarc=pass',
+    ': mx.example.net; dmarc=pass'))
 UTF8 = ' SMTPUTF8'
 # By dkimpy, with the Ed25519 key of RFC 8463.
 SIGNED_UTF8 = '''\
@@ -125,6 +135,8 @@ CASES = [
     Case('an unreadable From', 'a@good.example', 'From: a@good.example <\n',
          'pass', 'permerror', 'FROM_INVALID'),
     Case('forged ones', 'a@good.example', FORGED + 'From: a@strict.example\n',
+         'pass', 'fail', 'DMARC_REJECT'),
+    Case('odd forged ones', 'a@good.example', ODD + 'From: a@strict.example\n',
          'pass', 'fail', 'DMARC_REJECT'),
     Case('an 8-bit From', 'a@xn--bcher-kva.example',
          'From: B\u00fccher <a@b\u00fccher.example>\n', 'pass', 'pass',
