@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 # Inbound mail through Postfix, which says of its clients what XCLIENT told it,
-# and takes mail in UTF-8. It says nothing of its own name.
+# and takes mail in UTF-8.
 
 import json
 import os
@@ -17,29 +17,28 @@ def client(run, ipv6):
 
 
 def one_name(run):
-    """What postern adds names the host alike, in mail and off line."""
+    """What postern adds names the host alike: in mail, where the MTA has
+    another name, and off line, where there is none."""
     rules = write_file(os.path.join(run.postern.dir, 'local.cf'),
                        'header ONE exists:Subject\nscore ONE 1\n')
     message = 'From: a@good.example\nSubject: x\n\nHello.\n'
-    run.reconfigure('RuleFile %s\n' % rules)
+    run.reconfigure('RuleFile %s\nAuthservID id.example\n' % rules)
     run.sink.clear()
     run.send('a@good.example', message)
     mail = run.delivered()
     like(mail.values('X-Spam-Checker-Version')[0],
-         r' on mx\.example\.org$', 'no {j}: X-Spam-Checker-Version')
-    like(inbound.field(mail)[0], r'^mx\.example\.org;', 'no {j}: the results')
+         r' on id\.example$', 'AuthservID: X-Spam-Checker-Version')
+    like(inbound.field(mail)[0], r'^id\.example;', 'AuthservID: the results')
     done = run.postern.ctl('check', '--client-ip', run.v4,
                            '--from', 'a@good.example', input=message)
-    is_([edit['value'].endswith(' on mx.example.org')
+    is_([edit['value'].endswith(' on id.example')
          for edit in json.loads(done.stdout)['edits']
          if edit['name'] == 'X-Spam-Checker-Version'], [True],
-        'no {j}: and so says posternctl check')
+        'AuthservID: and so says posternctl check')
 
 
 inbound.Run(
     lambda sink, postern: Postfix(sink, milter=postern,
-                                  settings={
-                                      'inet_protocols': 'all',
-                                      'milter_connect_macros': 'v _'}),
+                                  settings={'inet_protocols': 'all'}),
     '192.0.2.1', '2001:db8::1', client,
 ).run(inbound.CASES + inbound.CASES_LONG + inbound.CASES_UTF8, one_name, 3)
