@@ -12,7 +12,8 @@
 #include "idna.h"
 #include "utf8.h"
 
-#define LINE_WIDTH 78    /* RFC 5322 section 2.1.1 */
+#define LINE_WIDTH 78 /* RFC 5322 section 2.1.1 */
+#define OPEN_MAX 50   /* comments of a field that do not end */
 
 /* Writing. */
 
@@ -197,6 +198,7 @@ authres_end(struct authres *w)
 
 struct reader {
 	const char *p, *end;
+	unsigned open; /* comments that do not end, so far */
 };
 
 static bool
@@ -286,21 +288,33 @@ skip_clear(struct reader *r)
 	}
 }
 
-/* Skip them as RFC 5322 has them. */
+/* Is there a comment, as RFC 5322 has it?  It is skipped then.  One that does not
+ * end is text; of many such no more are looked at, each costs a walk. */
+static bool
+skip_comment(struct reader *r)
+{
+	const char *stop;
+
+	if (r->p == r->end || *r->p != '(' || r->open == OPEN_MAX)
+		return false;
+	stop = comment_end(r->p, r->end, true);
+	if (stop == NULL)
+		r->open++;
+	else
+		r->p = stop;
+	return stop != NULL;
+}
+
+/* Skip blanks and comments as RFC 5322 has them. */
 static void
 skip(struct reader *r)
 {
-	for (;;) {
-		const char *stop;
+	do {
 		size_t n;
 
 		while (r->p < r->end && (n = blank_length(r->p, r->end)) > 0)
 			r->p += n;
-		if (r->p == r->end || *r->p != '(' ||
-		    (stop = comment_end(r->p, r->end, true)) == NULL)
-			return;
-		r->p = stop;
-	}
+	} while (skip_comment(r));
 }
 
 static char
@@ -369,7 +383,7 @@ authres_id(struct arena *a, const char *id)
 	/* Not a domain name: compare what stands there. */
 	for (char *p = copy; *p != '\0'; p++)
 		*p = lower(*p);
-	return a->failed ? NULL : copy;
+	return copy;
 }
 
 /* -- what everybody sees -- */
@@ -457,11 +471,11 @@ authres_look(struct arena *a, const char *value, size_t len,
 		skip(&r);
 		if (is_check(word) && r.p < r.end && *r.p == '=') {
 			head_r->checks = true;
-			return a->failed ? ERR_NOMEM : 0;
+			return 0;
 		}
 	}
 	head_r->id = authres_id(a, word);
-	if (head_r->id == NULL || a->failed)
+	if (head_r->id == NULL)
 		return ERR_NOMEM;
 	head_r->checks = find_checks(&r, word);
 	return 0;
@@ -475,15 +489,12 @@ static void
 squeeze(struct reader r, bool comments, char *out)
 {
 	while (r.p < r.end) {
-		const char *stop = *r.p != '(' || comments
-		    ? NULL
-		    : comment_end(r.p, r.end, true);
 		size_t n = blank_length(r.p, r.end);
 
-		if (stop != NULL) {
-			r.p = stop;
-		} else if (n > 0) {
+		if (n > 0) {
 			r.p += n;
+		} else if (!comments && skip_comment(&r)) {
+			continue;
 		} else if (strchr("\"\\()", *r.p) != NULL) {
 			r.p++;
 		} else {
@@ -575,6 +586,7 @@ authres_claims(struct arena *a, const char *value, size_t len, const char *id,
 	    .squeezed = squeezed,
 	    .text = arena_alloc(a, len + 1)};
 	struct authres_head head;
+	bool failed = a->failed; /* before: no word of ours was missed by that */
 
 	*claims_r = false;
 	if (s.text == NULL || squeezed == NULL ||
@@ -583,9 +595,13 @@ authres_claims(struct arena *a, const char *value, size_t len, const char *id,
 	squeeze(whole, true, squeezed);
 	if (squeezed[0] == '\0')
 		return 0;
+	a->failed = false;
 	*claims_r = strcmp(head.id, id) == 0 || begins_with_id(&s, &r);
 	if (!*claims_r && !head.clear)
 		*claims_r = has_encoded(r) || find_squeezed(&s, r, true) ||
 		    find_squeezed(&s, r, false) || find_word(&s, r);
-	return a->failed ? ERR_NOMEM : 0;
+	if (a->failed)
+		return ERR_NOMEM;
+	a->failed = failed;
+	return 0;
 }

@@ -23,6 +23,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* Two identities: their record and exp, the names of the client, and ten terms
  * with ten names each, some of them begun for nothing. */
 #define QUESTIONS_MAX (2 * (2 + 11 * 11 + 12))
+#define TEXTS_MAX (2 * 11) /* each name is asked once */
 
 struct zone {
 	struct arena arena;
@@ -30,7 +31,7 @@ struct zone {
 		char type;
 		struct dns_record data;
 	} records[RECORDS_MAX];
-	size_t count, next, questions;
+	size_t count, next, questions, texts;
 };
 
 struct dns_query {
@@ -86,7 +87,8 @@ start(void *ctx, const char *name, enum dns_type type)
 	struct dns_query *q = calloc(1, sizeof(*q));
 
 	if (q == NULL || strlen(name) > NAME_TEXT ||
-	    ++z->questions > QUESTIONS_MAX)
+	    ++z->questions > QUESTIONS_MAX ||
+	    (type == DNS_TXT && ++z->texts > TEXTS_MAX))
 		abort();
 	fill(z, q, type);
 	return q;
