@@ -22,10 +22,10 @@ struct buf;
 bool addrtext_short(struct buf *b, const char *address, size_t max);
 /*
  * The same with ADDRTEXT_MAX for the value of a header field, which who writes
- * it must quote.  utf8: the header may hold UTF-8 (RFC 6532); otherwise U-labels
- * become A-labels.  What may not stand in the field becomes `?` in the local
- * part; in the domain, false and nothing added.  False for want of memory too,
- * and b->failed.
+ * it must quote.  utf8: the header may hold UTF-8 (RFC 6532); otherwise
+ * U-labels become A-labels.  What may not stand in the field becomes `?` in the
+ * local part; in the domain, false and nothing added.  False for want of memory
+ * too, and b->failed.
  */
 bool addrtext_field(struct buf *b, const char *address, bool utf8);
 /* Add other text for a field: what may not stand there becomes `?`. */

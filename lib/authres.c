@@ -288,8 +288,8 @@ skip_clear(struct reader *r)
 	}
 }
 
-/* Is there a comment, as RFC 5322 has it?  It is skipped then.  One that does not
- * end is text; of many such no more are looked at, each costs a walk. */
+/* Is there a comment, as RFC 5322 has it?  It is skipped then.  One that does
+ * not end is text; of many such no more are looked at, each costs a walk. */
 static bool
 skip_comment(struct reader *r)
 {
@@ -459,8 +459,8 @@ authres_look(struct arena *a, const char *value, size_t len,
 	if (word == NULL)
 		return ERR_NOMEM;
 	head_r->clear = read_clear(&r, a, word);
-	/* Where it is not, the first word.  Some write results only, with no name
-	 * in front of them: spf=pass. */
+	/* Where it is not, the first word.  Some write results only, with no
+	 * name in front of them: spf=pass. */
 	if (!head_r->clear) {
 		r.p = value;
 		skip(&r);

@@ -70,10 +70,10 @@ struct session {
 	struct sockaddr_storage client; /* ss_family 0: not known */
 	char client_ip[48]; /* the same as text; "" when not known */
 	const char *helo;   /* the last one; NULL: none yet */
-	const char *host;   /* chain: what this MTA is called: {j}, or the system's
-	    name where it does not say */
-	const char *reporter; /* chain: the name under which header fields of ours
-	    speak: AuthservID, or host */
+	const char *host;   /* chain: what this MTA is called: {j}, or the
+	    system's name where it does not say */
+	const char *reporter; /* chain: the name under which header fields of
+	    ours speak: AuthservID, or host */
 
 	struct iprev *iprev; /* iprev: its look-ups, for rdns to end; or NULL */
 

@@ -93,8 +93,9 @@ struct dkim_verdicts {
 
 /* "pass", "fail" ... */
 const char *dkim_status_word(enum dkim_status status);
-/* The best result there is; DKIM_STATUS_NONE: not signed.  A signature that does
- * not pass is none where its key is in test mode (RFC 6376 section 3.6.1). */
+/* The best result there is; DKIM_STATUS_NONE: not signed.  A signature that
+ * does not pass is none where its key is in test mode (RFC 6376 section 3.6.1).
+ */
 enum dkim_status dkim_verdicts_best(const struct dkim_verdicts *v);
 
 /* What is shared: the header engine and keys in recent use. */

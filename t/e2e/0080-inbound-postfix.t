@@ -5,10 +5,11 @@
 
 import json
 import os
+import re
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 import inbound
-from rig import Postfix, is_, like, write_file
+from rig import Postfix, is_, like, ok, write_file
 
 
 def client(run, ipv6):
@@ -37,8 +38,37 @@ def one_name(run):
         'AuthservID: and so says posternctl check')
 
 
+def includes(name, depth):
+    """Nine includes, each with nine includes, and so on."""
+    below = ['i%d.%s' % (i, name) for i in range(9)] if depth else []
+    found = {name: {'TXT': 'v=spf1 %s -all' % ' '.join(
+        'include:' + one for one in below)}}
+    for one in below:
+        found.update(includes(one, depth - 1))
+    return found
+
+
+def few_names(run):
+    """However many records one mail names, few are asked for."""
+    run.dns.serve(dict(run.zone, **includes('many.example', 3)))
+    run.dns.clear()
+    run.sink.clear()
+    run.send('a@many.example', 'From: a@many.example\n\nHello.\n')
+    mail = run.delivered()
+    like(inbound.field(mail)[0], r'\bspf=permerror\b', 'nested includes')
+    asked = [name for (name, word), _ in run.dns.counts().items()
+             if word == 'TXT' and re.fullmatch(
+                 r'(i\d\.)*many\.example', name)]
+    ok(1 < len(asked) <= 11, 'nested includes: %d names' % len(asked), asked)
+
+
+def more(run):
+    one_name(run)
+    few_names(run)
+
+
 inbound.Run(
     lambda sink, postern: Postfix(sink, milter=postern,
                                   settings={'inet_protocols': 'all'}),
     '192.0.2.1', '2001:db8::1', client,
-).run(inbound.CASES + inbound.CASES_LONG + inbound.CASES_UTF8, one_name, 3)
+).run(inbound.CASES + inbound.CASES_LONG + inbound.CASES_UTF8, more, 5)

@@ -210,9 +210,10 @@ class Run:
         key = Key('sig.example', 's', 'rsa')
         self.key = write_file(os.path.join(self.postern.dir, key.name),
                               key.pem, 0o600)
-        self.dns.serve(dict(zone, **{
+        self.zone = dict(zone, **{
             key.host: {'TXT': key.record},
-            'test._domainkey.sig.example': {'TXT': key.record + '; t=y'}}))
+            'test._domainkey.sig.example': {'TXT': key.record + '; t=y'}})
+        self.dns.serve(self.zone)
 
     def sign(self, message, selector):
         conf = write_file(os.path.join(self.postern.dir, 'sign.conf'),
