@@ -552,26 +552,57 @@ has_encoded(struct reader r)
 	    memmem(mark + 2, (size_t)(r.end - mark - 2), "?=", 2) != NULL;
 }
 
-/* The id at the beginning, quoted or not: it ends, for somebody, where a token
- * does.  Where it is quoted, it is read: another one is no word of ours. */
+/* Is the word ours up to where, for somebody, an id ends: where a token does? */
+static bool
+is_id_first(const struct search *s, char *word)
+{
+	char *end;
+
+	word += strspn(word, " \t");
+	for (end = word; is_token_char((unsigned char)*end);)
+		end++;
+	*end = '\0';
+	return is_id(s, word);
+}
+
+/* The id at the beginning, quoted or not.  Where it is quoted, it is read:
+ * another one is no word of ours. */
 static bool
 begins_with_id(const struct search *s, struct reader *r)
 {
 	struct reader q = *r;
-	char *word = s->text;
 	bool quoted;
 
 	skip(&q);
 	quoted = q.p < q.end && *q.p == '"';
-	if (take_word(&q, word) && quoted && is_apart(&q))
+	if (take_word(&q, s->text) && quoted && is_apart(&q))
 		*r = q;
-	word += strspn(word, " \t");
-	for (char *p = word;; p++) {
-		if (is_token_char((unsigned char)*p))
-			continue;
-		*p = '\0';
-		return is_id(s, word);
+	return is_id_first(s, s->text);
+}
+
+/* Does ours stand in the place of a result?  No result is only a name. */
+static bool
+find_later(const struct search *s, struct reader r)
+{
+	struct reader q = r;
+	unsigned left = OPEN_MAX; /* comments that are looked at */
+
+	while ((r.p = memchr(r.p, ';', (size_t)(r.end - r.p))) != NULL) {
+		r.p++;
+		q.p = r.p;
+		do {
+			while (q.p < q.end && *q.p != ';' && *q.p != '(' &&
+			    word_length(q.p, q.end) == 0)
+				q.p++;
+		} while (left > 0 && q.p < q.end && *q.p == '(' && left-- &&
+		    skip_comment(&q));
+		while (q.p < q.end && *q.p == '(')
+			q.p++;
+		take_word(&q, s->text);
+		if (is_id_first(s, s->text))
+			return true;
 	}
+	return false;
 }
 
 int
@@ -596,7 +627,8 @@ authres_claims(struct arena *a, const char *value, size_t len, const char *id,
 	if (squeezed[0] == '\0')
 		return 0;
 	a->failed = false;
-	*claims_r = strcmp(head.id, id) == 0 || begins_with_id(&s, &r);
+	*claims_r = strcmp(head.id, id) == 0 || begins_with_id(&s, &r) ||
+	    find_later(&s, r);
 	if (!*claims_r && !head.clear)
 		*claims_r = has_encoded(r) || find_squeezed(&s, r, true) ||
 		    find_squeezed(&s, r, false) || find_word(&s, r);

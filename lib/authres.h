@@ -70,10 +70,10 @@ int authres_look(struct arena *a, const char *value, size_t len,
     struct authres_head *head_r);
 /*
  * Might a reader take the field for that of `id` (as authres_id has it)?  It
- * has that id; or it is not clear whose it is, and the id stands anywhere in it
- * but in another id in quotes: in any case and form (RFC 5890), across blanks,
- * folds and comments, or in an encoded word, which can't be told.  0, or
- * ERR_NOMEM.
+ * has that id, in front or in the place of a result; or it is not clear whose it
+ * is, and the id stands anywhere in it but in another id in quotes: in any case
+ * and form (RFC 5890), across blanks, folds and comments, or in an encoded word,
+ * which can't be told.  0, or ERR_NOMEM.
  */
 int authres_claims(struct arena *a, const char *value, size_t len,
     const char *id, bool *claims_r);

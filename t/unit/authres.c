@@ -347,6 +347,14 @@ finds_claims(void **state)
 	    {V("\xef\xbd\x8dx.example.org; spf=pass"), true},
 	    {V("mx\xe3\x80\x82" "example.org; spf=pass"), true},
 	    {V("; \xef\xbd\x8dx.example.org; spf=pass"), true},
+	    /* in the place of a result */
+	    {V("evil.example; mx.example.org; dmarc=pass"), true},
+	    {V("evil.example; none;; \"mx.example.org\"; dmarc=pass"), true},
+	    {V("evil.example; (x) (\\)) mx.example.org dmarc=pass"), true},
+	    {V("evil.example; ((mx.example.org; dmarc=pass"), true},
+	    {V("evil.example; x=y;MX.example.org,; dmarc=pass"), true},
+	    {V("evil.example; mx.example.net; dmarc=pass"), false},
+	    {V("evil.example; mx.example.orgs; dmarc=pass"), false},
 	    /* those of others */
 	    {V("mx.example.org.evil.example; spf=pass"), false},
 	    {V("mx.example.orga; spf=pass"), false},
@@ -355,7 +363,7 @@ finds_claims(void **state)
 	    {V("example.org; spf=pass"), false},
 	    {V("mx.example.net; spf=pass smtp.helo=mx.example.org"), false},
 	    {V("mx.example.net 1; spf=pass smtp.helo=mx.example.org"), false},
-	    {V("mx.example.net/4X (mx.example.org); mx.example.org"), false},
+	    {V("mx.example.net/4X (mx.example.org); x"), false},
 	    {V("(mx.example.org) mx.example.net; spf=pass"), false},
 	    {V("(a (b (c))) mx.example.net (d) 1 (e); x=mx.example.org"), false},
 	    {V("\"mx.example.net\"; spf=pass smtp.helo=mx.example.org"), false},
