@@ -565,8 +565,17 @@ is_id_first(const struct search *s, char *word)
 	return is_id(s, word);
 }
 
-/* The id at the beginning, quoted or not.  Where it is quoted, it is read:
- * another one is no word of ours. */
+static bool
+is_name(const char *text)
+{
+	while (*text == ' ' || *text == '/' ||
+	    is_token_char((unsigned char)*text))
+		text++;
+	return *text == '\0';
+}
+
+/* The id at the beginning, quoted or not.  Where it is quoted, it is read: if it
+ * is a name, and another one, it is no word of ours. */
 static bool
 begins_with_id(const struct search *s, struct reader *r)
 {
@@ -575,7 +584,8 @@ begins_with_id(const struct search *s, struct reader *r)
 
 	skip(&q);
 	quoted = q.p < q.end && *q.p == '"';
-	if (take_word(&q, s->text) && quoted && is_apart(&q))
+	if (take_word(&q, s->text) && quoted && is_apart(&q) &&
+	    is_name(s->text))
 		*r = q;
 	return is_id_first(s, s->text);
 }

@@ -61,7 +61,8 @@ spf_ask_text(struct spf_check *c, const char *name)
 
 	for (size_t i = 0; i < c->text_count; i++)
 		unwanted += !c->texts[i].wanted;
-	return unwanted < SPF_AHEAD_MAX && get_text(c, name) != NULL;
+	return (unwanted == 0 || c->text_count < SPF_AHEAD_MAX) &&
+	    get_text(c, name) != NULL;
 }
 
 const struct dns_answer *

@@ -17,7 +17,7 @@
 
 #define SPF_TERMS_MAX 10 /* RFC 7208 4.6.4: that ask the DNS, in all */
 #define SPF_TEXTS_MAX 11 /* names whose TXT is asked, the domain's included */
-#define SPF_AHEAD_MAX 4  /* of them at once that evaluation has not come to */
+#define SPF_AHEAD_MAX 4  /* of them, the first, that are not begun one by one */
 #define SPF_VOID_MAX 2   /* of their look-ups without an answer */
 #define SPF_MX_MAX 10    /* names of one mx */
 #define SPF_PTR_MAX 10   /* names of the client that are looked at */
@@ -86,8 +86,8 @@ struct spf_ask *spf_ask(struct spf *s, const char *name, enum dns_type type);
 const struct dns_answer *spf_answer(
     struct spf *s, const char *name, enum dns_type type);
 void spf_ask_drop(struct spf *s);
-/* Begin to ask for a TXT that the evaluation may come to.  False: so many are
- * begun that others come first. */
+/* Begin to ask for a TXT that the evaluation may come to.  False: others that
+ * are begun come first. */
 bool spf_ask_text(struct spf_check *c, const char *name);
 /* The answer to one that it has come to.  NULL: that is one name too many, or
  * there is no memory. */

@@ -146,8 +146,8 @@ begin_term(
  * As far as no macro stands in the way, and only so much: of all the records
  * of a check no more terms than it may evaluate.  An include inside an include
  * comes before what stands behind the outer one, so that names begun too early
- * would use up those that are needed: few at a time, and the next ones when
- * evaluation comes to them.
+ * would use up those that are needed: the first few at once, and then the next
+ * one when evaluation comes to the last.
  */
 void
 spf_level_ahead(struct spf_check *c, struct spf_level *l)

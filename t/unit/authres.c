@@ -340,6 +340,7 @@ finds_claims(void **state)
 	    {V("\"\" mx.example.org; spf=pass"), true},
 	    {V("\"evil.example\" x \"mx.example.org\"; spf=pass"), true},
 	    {V("\"evil.example \v mx.example.org\"; spf=pass"), true},
+	    {V("\"; mx.example.org\" y; spf=pass"), true},
 	    /* encoded */
 	    {V("=?utf-8?q?mx.example.org?=; spf=pass"), true},
 	    {V("=?utf-8?B?bXguZXhhbXBsZS5vcmc=?=; spf=pass"), true},

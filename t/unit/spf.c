@@ -376,12 +376,15 @@ reads_what_is_not_ascii(void **state)
 	arena_fini(&a);
 }
 
-/* A DNS that counts the names asked for. */
+/* A DNS that counts the names asked for, and the round trips: an answer comes
+ * one later than its question. */
 #define NAMES_MAX 300
 struct counted {
 	struct dns file;
 	char *names[NAMES_MAX]; /* "TYPE name" */
 	size_t count;
+	struct dns_query *queries[NAMES_MAX];
+	size_t due[NAMES_MAX], questions, trips;
 };
 
 static struct dns_query *
@@ -397,13 +400,23 @@ count_start(void *ctx, const char *name, enum dns_type type)
 	assert_true(i < NAMES_MAX);
 	if (i == n->count)
 		n->names[n->count++] = strdup(asked);
-	return dns_start(&n->file, name, type);
+	assert_true(n->questions < NAMES_MAX);
+	n->due[n->questions] = n->trips + 1;
+	n->queries[n->questions] = dns_start(&n->file, name, type);
+	return n->queries[n->questions++];
 }
 
 static const struct dns_answer *
 count_collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
 {
-	return dns_collect(&((struct counted *)ctx)->file, q, deadline_ms);
+	struct counted *n = ctx;
+	size_t i = 0;
+
+	while (n->queries[i] != q)
+		i++;
+	if (n->due[i] > n->trips)
+		n->trips = n->due[i];
+	return dns_collect(&n->file, q, deadline_ms);
 }
 
 static void
@@ -412,10 +425,10 @@ count_drop(void *ctx, struct dns_query *q)
 	dns_drop(&((struct counted *)ctx)->file, q);
 }
 
-/* How many TXT names a check asks for, how many before it waits, and how many
- * names of other types in all. */
+/* How many TXT names a check asks for, how many names of other types, and how
+ * many round trips that takes. */
 struct asked {
-	size_t texts, others;
+	size_t texts, others, trips;
 	enum spf_outcome result;
 };
 
@@ -439,6 +452,7 @@ count(
 	s = spf_start(&dns, &a, &request);
 	assert_int_equal(spf_finish(s, 0, &r, &h), 0);
 	out.result = r->result;
+	out.trips = n.trips;
 	spf_drop(s);
 	dns_file_close(&n.file);
 	for (size_t i = 0; i < n.count; i++) {
@@ -546,7 +560,22 @@ evaluates_as_far_as_it_may(void **state)
 		"include:y.example "
 		"-all\n"
 		"y.example TXT v=spf1 ip4:192.0.2.1\n",
-		8, SPF_PASS},
+		7, SPF_PASS},
+	    {"seven inside the first of four, before those behind it",
+		"t.example TXT v=spf1 include:a.example include:b.x "
+		"include:c.x include:d.x -all\n"
+		"a.example TXT v=spf1 include:0.x include:1.x include:2.x "
+		"include:3.x include:4.x include:5.x include:y.example -all\n"
+		"y.example TXT v=spf1 ip4:192.0.2.1\n",
+		11, SPF_PASS},
+	    {"three inside each of four, before the tenth",
+		"t.example TXT v=spf1 include:a.example include:b.example "
+		"include:c.example include:d.x -all\n"
+		"a.example TXT v=spf1 include:0.x include:1.x include:2.x -all\n"
+		"b.example TXT v=spf1 include:3.x include:4.x include:5.x -all\n"
+		"c.example TXT v=spf1 include:y.example include:6.x -all\n"
+		"y.example TXT v=spf1 ip4:192.0.2.1\n",
+		11, SPF_PASS},
 	    {"the same name again and again",
 		"t.example TXT v=spf1 include:0.x include:0.X include:0.x. "
 		"include:0.x include:0.x include:0.x include:0.x include:0.x "
@@ -584,6 +613,50 @@ evaluates_as_far_as_it_may(void **state)
 	buf_fini(&b);
 }
 
+/* What an ordinary record needs is asked for at once. */
+static void
+waits_no_longer_than_it_must(void **state)
+{
+	static const struct {
+		const char *record;
+		size_t trips;
+	} cases[] = {
+	    {"ip4:192.0.2.1", 1},
+	    {"a -all", 2},
+	    {"mx -all", 3},
+	    {"mx:m.x include:y.example -all", 3},
+	    {"include:0.x include:1.x include:y.example -all", 2},
+	    {"a:0.x include:0.x include:1.x include:y.example -all", 2},
+	    {"a:0.x a:1.x exists:9.x include:z.example -all", 3},
+	    {"include:0.x redirect=y.example", 2},
+	    {"a:0.x a:1.x mx:m.x ptr include:0.x include:z.example -all", 3},
+	};
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct asked n;
+
+		buf_reset(&b);
+		buf_printf(&b, "t.example TXT v=spf1 %s\n"
+			       "t.example A 192.0.2.1\n"
+			       "t.example MX 10 t.example\n"
+			       "m.x MX 10 0.x\n"
+			       "y.example TXT v=spf1 ip4:192.0.2.1\n"
+			       "z.example TXT v=spf1 include:y.example\n"
+			       "1.2.0.192.in-addr.arpa PTR t.example\n",
+		    cases[i].record);
+		for (int k = 0; k < 2; k++)
+			buf_printf(&b, "%d.x TXT v=spf1 ip4:10.0.0.0/8\n"
+				       "%d.x A 10.0.0.1\n", k, k);
+		n = count(buf_text(&b), "192.0.2.1", NULL, "u@t.example");
+		if (n.result != SPF_PASS || n.trips != cases[i].trips)
+			fail_msg("%s: %s, %zu trips", cases[i].record,
+			    spf_outcome_text(n.result), n.trips);
+	}
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
@@ -597,6 +670,7 @@ main(void)
 	    cmocka_unit_test(reads_what_is_not_ascii),
 	    cmocka_unit_test(asks_for_few_names),
 	    cmocka_unit_test(evaluates_as_far_as_it_may),
+	    cmocka_unit_test(waits_no_longer_than_it_must),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
