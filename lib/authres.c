@@ -600,14 +600,15 @@ find_later(const struct search *s, struct reader r)
 	while ((r.p = memchr(r.p, ';', (size_t)(r.end - r.p))) != NULL) {
 		r.p++;
 		q.p = r.p;
-		do {
-			while (q.p < q.end && *q.p != ';' && *q.p != '(' &&
-			    word_length(q.p, q.end) == 0)
-				q.p++;
-		} while (left > 0 && q.p < q.end && *q.p == '(' && left-- &&
-		    skip_comment(&q));
-		while (q.p < q.end && *q.p == '(')
+		while (q.p < q.end && *q.p != ';' &&
+		    word_length(q.p, q.end) == 0) {
+			if (*q.p == '(' && left > 0) {
+				left--;
+				if (skip_comment(&q))
+					continue;
+			}
 			q.p++;
+		}
 		take_word(&q, s->text);
 		if (is_id_first(s, s->text))
 			return true;
