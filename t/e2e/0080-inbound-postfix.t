@@ -15,8 +15,11 @@ def client(run, ipv6):
                         'NAME': 'x.example', 'HELO': 'helo.good.example'}}
 
 
+# Whoever connects from this host counts as local, XCLIENT or not, and would
+# have its header rewritten.
+SETTINGS = {'inet_protocols': 'all', 'local_header_rewrite_clients': ''}
+
 inbound.Run(
-    lambda sink, postern: Postfix(sink, milter=postern,
-                                  settings={'inet_protocols': 'all'}),
+    lambda sink, postern: Postfix(sink, milter=postern, settings=SETTINGS),
     '192.0.2.1', '2001:db8::1', client,
 ).run(inbound.CASES + inbound.CASES_UTF8)
