@@ -2,25 +2,38 @@
 #include "addr.h"
 
 #include <ctype.h>
-#include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #include "arena.h"
+#include "buf.h"
 #include "err.h"
+#include "text/encoded_word.h"
 
 #define COMMENT_DEPTH 100 /* deeper ones are no comments any more */
 
-/* One mailbox as it is being read: its words without comments and folds, in a
- * copy as long as the value at most. */
+/* An @ in quotes, in `outside`: there it means nothing. */
+#define QUOTED_AT '\1'
+
+static const char another[] = "another address stands beside an address";
+static const char broken[] = "an item is no address";
+
+/* One mailbox as it is being read: its words without comments and folds, in
+ * copies as long as the value. */
 struct mailbox {
 	char *text;      /* what stands outside <>, or inside once there is */
 	size_t len;
 	size_t word;     /* where the word that is being read begins */
 	size_t at;       /* of the last unquoted @ in text, +1; 0: none */
 	size_t start;    /* where the word with that @ begins */
+	char *outside;   /* all that stands outside <> */
+	size_t outside_len;
+	size_t group;    /* octets of it that are a group's name */
+	size_t tail;     /* where in it begins what follows <> */
 	bool angle;      /* inside <> */
 	bool had_angle;  /* there was a < */
 	bool space;      /* white space since the last character */
+	bool odd;        /* signs that can't be in a name are in the name */
 	bool joint;      /* that was a dot or @, behind which it means nothing */
 	bool bad;
 };
@@ -28,8 +41,7 @@ struct mailbox {
 struct reader {
 	const char *p, *end;
 	struct arena *arena;
-	struct addr *out;
-	size_t max, count;
+	struct addr_list *out;
 	int rc;
 };
 
@@ -39,24 +51,20 @@ is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* Skip a comment, which may nest and quote.  false: it does not end. */
-static bool
-skip_comment(struct reader *r)
+const char *
+addr_skip_comment(const char *p, const char *end)
 {
-	const char *p = r->p;
 	int depth = 0;
 
-	for (; p < r->end; p++) {
-		if (*p == '\\' && p + 1 < r->end)
+	for (; p < end; p++) {
+		if (*p == '\\' && p + 1 < end)
 			p++;
 		else if (*p == '(' && ++depth > COMMENT_DEPTH)
-			return false;
-		else if (*p == ')' && --depth == 0) {
-			r->p = p + 1;
-			return true;
-		}
+			return NULL;
+		else if (*p == ')' && --depth == 0)
+			return p + 1;
 	}
-	return false;
+	return NULL;
 }
 
 /* What follows <...> is decoration. */
@@ -64,6 +72,13 @@ static bool
 is_over(const struct mailbox *m)
 {
 	return m->had_angle && !m->angle;
+}
+
+static void
+put_outside(struct mailbox *m, char c)
+{
+	if (!m->angle)
+		m->outside[m->outside_len++] = c;
 }
 
 /* The words of a name may run together, but where the address is white space
@@ -80,22 +95,27 @@ put(struct mailbox *m, char c)
 		m->word = m->len;
 	}
 	m->space = m->joint = false;
-	m->bad = m->bad || c == '\0';
 	m->text[m->len++] = c;
 }
 
-/* A quoted string, its quotes taken off. */
+/* A quoted string, its quotes taken off.  In a display name it may hold any
+ * text; behind <> it has no place. */
 static void
 read_quoted(struct reader *r, struct mailbox *m)
 {
 	/* In a domain it would hide what others read. */
 	m->bad = m->bad || (m->at != 0 && !is_over(m));
+	put_outside(m, '"');
 	for (r->p++; r->p < r->end && *r->p != '"'; r->p++) {
 		if (*r->p == '\\' && r->p + 1 < r->end)
 			r->p++;
-		if (*r->p != '\r' && *r->p != '\n')
-			put(m, *r->p);
+		if (*r->p == '\r' || *r->p == '\n')
+			continue;
+		put(m, *r->p);
+		put_outside(
+		    m, *r->p == '@' && !is_over(m) ? QUOTED_AT : *r->p);
 	}
+	put_outside(m, '"');
 	if (r->p == r->end)
 		m->bad = true;
 	else
@@ -139,11 +159,182 @@ domain_fits(const char *d)
 	return d[0] != '\0';
 }
 
-static void
-fail(struct reader *r, int rc)
+bool
+addr_equal(const struct addr *a, const struct addr *b)
 {
-	if (r->rc == 0 || rc == ERR_NOMEM)
-		r->rc = rc;
+	return strcasecmp(a->local, b->local) == 0 &&
+	    strcasecmp(a->domain, b->domain) == 0;
+}
+
+/* -- what looks like another address -- */
+
+/* Can the octet stand in what a program may take for a part of an address? */
+static bool
+is_part(char c)
+{
+	return (unsigned char)c > 0x20 && c != 0x7f &&
+	    strchr("()<>,;:@", c) == NULL;
+}
+
+/* Behind white space, controls (which some readers drop), and dots. */
+static const char *
+skip_blanks(const char *p, const char *end, bool dots)
+{
+	while (p < end && ((unsigned char)*p <= 0x20 || *p == 0x7f ||
+			      (dots && *p == '.')))
+		p++;
+	return p;
+}
+
+/* A dot with a part on either side, white space aside. */
+static bool
+has_dot(const char *p, const char *end)
+{
+	const char *dot;
+
+	p = skip_blanks(p, end, true);
+	for (dot = p; dot < end && is_part(*dot) && *dot != '.'; dot++)
+		;
+	if (dot == p)
+		return false;
+	dot = skip_blanks(dot, end, false);
+	if (dot == end || *dot != '.')
+		return false;
+	dot = skip_blanks(dot, end, true);
+	return dot < end && is_part(*dot);
+}
+
+/* The parts on both sides of an @: does a program take them for an address
+ * other than `but`?  White space beside the @ is obsolete, and `Bob @ Work` or
+ * `@bob` a name; only what is a domain beyond doubt counts there. */
+static bool
+is_address(const char *text, const char *at, const char *end,
+    const struct addr *but)
+{
+	const char *local = at, *domain = at + 1, *stop = domain;
+	size_t len;
+
+	while (local > text && is_part(local[-1]))
+		local--;
+	while (stop < end && is_part(*stop))
+		stop++;
+	if (local == at || stop == domain)
+		return has_dot(domain, end);
+	if (but == NULL)
+		return true;
+	/* Some put a name into these quotes, which mean nothing here. */
+	if (at - local > 1 && stop - domain > 1 && *local == '\'' &&
+	    stop[-1] == '\'') {
+		local++;
+		stop--;
+	}
+	for (len = (size_t)(stop - domain); len > 0 && domain[len - 1] == '.';)
+		len--;
+	return strlen(but->local) != (size_t)(at - local) ||
+	    strncasecmp(but->local, local, (size_t)(at - local)) != 0 ||
+	    strlen(but->domain) != len ||
+	    strncasecmp(but->domain, domain, len) != 0;
+}
+
+static bool
+has_address(const char *text, size_t len, const struct addr *but)
+{
+	const char *end = text + len, *at = text;
+
+	while (at < end && (at = memchr(at, '@', (size_t)(end - at))) != NULL) {
+		if (is_address(text, at, end, but))
+			return true;
+		at++;
+	}
+	return false;
+}
+
+static bool
+has_encoded(const char *text, size_t len)
+{
+	for (size_t i = 0; i + 1 < len; i++) {
+		if (text[i] == '=' && text[i + 1] == '?')
+			return true;
+	}
+	return false;
+}
+
+/* The same where encoded words have no place, so that some decode them and
+ * others don't. */
+static bool
+hides_address(struct reader *r, const char *text, size_t len,
+    const struct addr *but)
+{
+	struct buf b = BUF_INIT;
+	bool yes;
+
+	if (has_address(text, len, but))
+		return true;
+	if (!has_encoded(text, len))
+		return false;
+	encoded_word_decode(&b, "From", 4, text, len);
+	yes = b.failed || has_address(buf_text(&b), b.len, but);
+	if (b.failed)
+		r->rc = ERR_NOMEM;
+	buf_fini(&b);
+	return yes;
+}
+
+/* An encoded word must not stand in an address (RFC 2047 section 5).  Who
+ * decodes it all the same finds another address, where it holds an @. */
+static bool
+local_fits(struct reader *r, const char *local)
+{
+	struct buf b = BUF_INIT;
+	bool yes;
+
+	if (!has_encoded(local, strlen(local)))
+		return true;
+	encoded_word_decode(&b, "From", 4, local, strlen(local));
+	yes = !b.failed && strlen(buf_text(&b)) == b.len &&
+	    strpbrk(buf_text(&b), "@<>,;\r\n") == NULL;
+	if (b.failed)
+		r->rc = ERR_NOMEM;
+	buf_fini(&b);
+	return yes;
+}
+
+/* Does all that stands around the address leave it the only one?  Before <> a
+ * quoted text or an encoded word is a name, whatever it holds, as long as the
+ * name is one (RFC 5322 section 3.2.5, with dots). */
+static bool
+is_alone(struct reader *r, const struct mailbox *m, const struct addr *a)
+{
+	if (hides_address(r, m->outside, m->group, a))
+		return false;
+	if (!m->had_angle)
+		return !hides_address(r, m->text, m->start, a);
+	if (m->odd)
+		return !hides_address(r, m->outside, m->outside_len, a);
+	return !has_address(m->outside, m->outside_len, a) &&
+	    !hides_address(
+		r, m->outside + m->tail, m->outside_len - m->tail, a);
+}
+
+/* -- mailboxes -- */
+
+static void
+fail(struct reader *r, const char *why)
+{
+	if (r->out->why == NULL)
+		r->out->why = why;
+}
+
+/* An item without <> and @. */
+static void
+finish_name(struct reader *r, struct mailbox *m)
+{
+	if (memchr(m->text, '@', m->len) != NULL ||
+	    hides_address(r, m->text, m->len, NULL) ||
+	    hides_address(r, m->outside, m->group, NULL))
+		fail(r, another);
+	else
+		r->out->names = r->out->names || m->len > 0;
 }
 
 /* A mailbox is complete: keep it. */
@@ -152,14 +343,12 @@ finish(struct reader *r, struct mailbox *m)
 {
 	struct addr a;
 
-	if (m->len == 0 && !m->had_angle && !m->bad)
-		return; /* an empty item of a list */
-	if (m->bad || m->angle || m->at == 0 || m->at - 1 == m->start) {
-		fail(r, ERR_SYNTAX);
+	if (!m->had_angle && !m->bad && m->at == 0) {
+		finish_name(r, m);
 		return;
 	}
-	if (r->count == r->max) {
-		fail(r, ERR_LIMIT);
+	if (m->bad || m->angle || m->at == 0 || m->at - 1 == m->start) {
+		fail(r, broken);
 		return;
 	}
 	/* What stands before a bare address is a name without <>. */
@@ -167,18 +356,26 @@ finish(struct reader *r, struct mailbox *m)
 	    r->arena, m->text + m->start, m->at - 1 - m->start);
 	a.domain = clean_domain(r->arena, m->text + m->at, m->len - m->at);
 	if (a.local == NULL || a.domain == NULL)
-		fail(r, ERR_NOMEM);
+		r->rc = ERR_NOMEM;
 	else if (!domain_fits(a.domain))
-		fail(r, ERR_SYNTAX);
+		fail(r, "what follows an @ is no domain");
+	else if (!local_fits(r, a.local))
+		fail(r, "an encoded word stands in an address");
+	else if (!is_alone(r, m, &a))
+		fail(r, another);
+	else if (r->out->count == ADDR_LIST_MAX)
+		fail(r, "there are more addresses than are read");
 	else
-		r->out[r->count++] = a;
+		r->out->list[r->out->count++] = a;
 }
 
 static void
 begin(struct mailbox *m)
 {
 	m->len = m->at = m->word = m->start = 0;
-	m->angle = m->had_angle = m->space = m->joint = m->bad = false;
+	m->outside_len = m->group = m->tail = 0;
+	m->angle = m->had_angle = m->space = m->joint = false;
+	m->odd = m->bad = false;
 }
 
 static void
@@ -186,8 +383,31 @@ open_angle(struct mailbox *m)
 {
 	m->bad = m->had_angle;
 	m->len = m->at = m->word = m->start = 0;
+	put_outside(m, ' ');
 	m->angle = m->had_angle = true;
 	m->space = false;
+}
+
+static void
+close_angle(struct mailbox *m)
+{
+	m->bad = m->bad || !m->angle;
+	m->angle = false;
+	m->tail = m->outside_len;
+	put_outside(m, '>');
+}
+
+/* Is it a route: @domain, or several with commas between (RFC 5322 section
+ * 4.4)?  Everybody takes what is behind its colon for the address. */
+static bool
+is_route(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if ((i == 0 || text[i - 1] == ',') != (text[i] == '@') ||
+		    text[i] == ' ' || text[i] == '"')
+			return false;
+	}
+	return len > 1;
 }
 
 /* A colon: the end of a route inside <>, of a group's name outside. */
@@ -195,10 +415,15 @@ static void
 colon(struct mailbox *m)
 {
 	/* Behind `@[` it is an IPv6 literal's, unless in a route's. */
-	if (m->at > 1 && m->len > m->at && m->text[m->at] == '[')
+	if (m->at > 1 && m->len > m->at && m->text[m->at] == '[') {
 		put(m, ':');
-	else
-		m->len = m->at = m->word = m->start = 0;
+		return;
+	}
+	m->bad = (m->angle && (m->bad || !is_route(m->text, m->len))) ||
+	    is_over(m);
+	m->len = m->at = m->word = m->start = 0;
+	put_outside(m, ':');
+	m->group = m->outside_len;
 }
 
 static void
@@ -206,8 +431,8 @@ at_sign(struct mailbox *m)
 {
 	if (is_over(m))
 		return;
-	/* Two addresses with nothing but space between them. */
-	m->bad = m->bad || (m->at != 0 && m->word > m->at);
+	/* Two addresses with nothing but space between them, or less. */
+	m->bad = m->bad || (m->at != 0 && !(m->angle && m->text[0] == '@'));
 	m->space = false;
 	put(m, '@');
 	m->joint = true;
@@ -221,26 +446,32 @@ read_char(struct reader *r, struct mailbox *m)
 {
 	char c = *r->p++;
 
+	m->odd = m->odd || (!m->had_angle && strchr("()[]\\>@", c) != NULL);
+	if (strchr("<>:\\", c) == NULL)
+		put_outside(m, c);
 	switch (c) {
 	case '<':
 		open_angle(m);
 		break;
 	case '>':
-		m->bad = m->bad || !m->angle;
-		m->angle = false;
+		close_angle(m);
 		break;
 	case ':':
 		colon(m);
 		break;
 	case '\\':
 		m->bad = m->bad || (m->at != 0 && !is_over(m));
-		if (r->p < r->end)
-			put(m, *r->p++);
+		if (r->p == r->end)
+			break;
+		m->bad = m->bad || (*r->p == '@' && !is_over(m));
+		put_outside(m, *r->p);
+		put(m, *r->p++);
 		break;
 	case '@':
 		at_sign(m);
 		break;
 	case '.':
+	case ',': /* in a route only */
 		m->space = m->space && m->at == 0 && !m->angle;
 		put(m, c);
 		m->joint = true;
@@ -250,30 +481,47 @@ read_char(struct reader *r, struct mailbox *m)
 	}
 }
 
-int
-addr_list(struct arena *a, const char *value, size_t len,
-    struct addr *addrs_r, size_t max, size_t *count_r)
+/* What can be a fold, a comment or white space. */
+static void
+read_space(struct mailbox *m)
 {
-	struct reader r = {.p = value,
-	    .end = value + len,
-	    .arena = a,
-	    .out = addrs_r,
-	    .max = max};
-	struct mailbox m = {.text = arena_alloc(a, 2 * len + 1)};
+	m->space = true;
+	put_outside(m, ' ');
+}
 
-	*count_r = 0;
-	if (m.text == NULL)
+static bool
+ends_item(const struct mailbox *m, char c)
+{
+	return c == ';' ||
+	    (c == ',' && !(m->angle && m->len > 0 && m->text[0] == '@'));
+}
+
+int
+addr_read(struct arena *a, const char *value, size_t len,
+    struct addr_list *list_r)
+{
+	struct reader r = {
+	    .p = value, .end = value + len, .arena = a, .out = list_r};
+	struct mailbox m = {.text = arena_alloc(a, 2 * len + 1),
+	    .outside = arena_alloc(a, 2 * len + 1)};
+	const char *behind;
+
+	list_r->count = 0;
+	list_r->names = false;
+	list_r->why = NULL;
+	if (m.text == NULL || m.outside == NULL)
 		return ERR_NOMEM;
 	while (r.p < r.end) {
 		if (is_space(*r.p)) {
-			m.space = true;
+			read_space(&m);
 			r.p++;
-		} else if (*r.p == '(' && skip_comment(&r)) {
-			m.space = true;
+		} else if (*r.p == '(' &&
+		    (behind = addr_skip_comment(r.p, r.end)) != NULL) {
+			read_space(&m);
+			r.p = behind;
 		} else if (*r.p == '"') {
 			read_quoted(&r, &m);
-		} else if (*r.p == ';' || (*r.p == ',' &&
-			       !(m.angle && m.text[0] == '@'))) {
+		} else if (ends_item(&m, *r.p)) {
 			r.p++;
 			finish(&r, &m);
 			begin(&m);
@@ -282,7 +530,9 @@ addr_list(struct arena *a, const char *value, size_t len,
 		}
 	}
 	finish(&r, &m);
-	*count_r = r.count;
+	/* Where it ends is anybody's guess (RFC 5322 section 4.1). */
+	if (memchr(value, '\0', len) != NULL)
+		fail(&r, "there is a NUL in it");
 	return r.rc;
 }
 

@@ -4,14 +4,20 @@
  *
  * The reader is tolerant, because mail is: it takes obsolete forms, comments
  * anywhere and missing quotes, and finds in every mailbox the address that a
- * person would.  What can't be read is said, never skipped in silence.
+ * person would.  But it takes nothing in which two programs may find different
+ * addresses: what looks like another address beside a mailbox, outside quotes
+ * and comments, makes it unreadable, unless it is the same one again.  What
+ * can't be read is said, never skipped in silence.
  */
 #ifndef LIB_ADDR_H
 #define LIB_ADDR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena;
+
+#define ADDR_LIST_MAX 20 /* mailboxes read of one field */
 
 struct addr {
 	const char *local;  /* unquoted; may be any text */
@@ -19,16 +25,29 @@ struct addr {
 	    when there is none */
 };
 
+struct addr_list {
+	struct addr list[ADDR_LIST_MAX];
+	size_t count;
+	bool names; /* an item is a name without an address: `Doe, J <j@x>` */
+	const char *why; /* in words, what could not be read; NULL: nothing.
+	    The mailboxes before and after it are in the list */
+};
+
 /*
- * The mailboxes of a From, Sender or To value, groups opened, at most max of
- * them, in order; strings are in the arena.  Returns 0; ERR_SYNTAX when a part
- * could not be read as a mailbox (those before and after it are given);
- * ERR_LIMIT when there are more than max; ERR_NOMEM.
+ * The mailboxes of a From, Sender or To value, groups opened, in order; strings
+ * are in the arena.  Returns 0, or ERR_NOMEM.
  */
-int addr_list(struct arena *a, const char *value, size_t len,
-    struct addr *addrs_r, size_t max, size_t *count_r);
+int addr_read(struct arena *a, const char *value, size_t len,
+    struct addr_list *list_r);
 
 /* An envelope address without its brackets, taken apart at its last `@`. */
 int addr_split(struct arena *a, const char *address, struct addr *addr_r);
+
+/* The same mailbox?  Case does not matter, as hardly anybody's does. */
+bool addr_equal(const struct addr *a, const struct addr *b);
+
+/* Behind the comment that begins at p, which may nest and quote; NULL: it does
+ * not end before `end`. */
+const char *addr_skip_comment(const char *p, const char *end);
 
 #endif

@@ -4,15 +4,12 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "lib/addr.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
 #include "log.h"
 #include "options.h"
 #include "session.h"
-
-#define AUTHORS_MAX 20 /* addresses of From that are looked for */
 
 /* Say which entries match nothing. */
 static void
@@ -75,41 +72,24 @@ lists_client(const struct lists *l, const struct session *s,
 	    l->list, name, (const struct sockaddr *)&s->client, entry_r);
 }
 
-/* One field. */
-static int
-find_author(const struct lists *l, struct message *m, const struct hdr *h,
-    struct dataset_entry *entry_r, const char **domain_r)
-{
-	struct addr list[AUTHORS_MAX];
-	size_t n;
-	int rc = addr_list(&m->arena, h->value, h->value_len, list,
-	    AUTHORS_MAX, &n);
-
-	if (rc == ERR_NOMEM)
-		return rc;
-	rc = 0;
-	for (size_t i = 0; i < n && rc == 0; i++) {
-		const char *address = arena_printf(
-		    &m->arena, "%s@%s", list[i].local, list[i].domain);
-
-		*domain_r = list[i].domain;
-		rc = address == NULL
-		    ? ERR_NOMEM
-		    : accesslist_sender(l->list, address, entry_r);
-	}
-	return rc;
-}
-
 int
 lists_author(const struct lists *l, struct message *m,
     struct dataset_entry *entry_r, const char **domain_r)
 {
+	const struct author *who = &m->author;
 	int rc = 0;
 
-	for (const struct hdr *h = m->headers.first; h != NULL && rc == 0;
-	     h = h->next) {
-		if (hdr_is(h, "From"))
-			rc = find_author(l, m, h, entry_r, domain_r);
+	for (size_t i = 0; i < who->count + who->seen_count && rc == 0; i++) {
+		const struct addr *a = i < who->count
+		    ? &who->list[i]
+		    : &who->seen[i - who->count];
+		const char *address =
+		    arena_printf(&m->arena, "%s@%s", a->local, a->domain);
+
+		*domain_r = a->domain;
+		rc = address == NULL
+		    ? ERR_NOMEM
+		    : accesslist_sender(l->list, address, entry_r);
 	}
 	return rc;
 }

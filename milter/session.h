@@ -17,6 +17,7 @@
 
 #include "edit.h"
 #include "lib/arena.h"
+#include "lib/author.h"
 #include "lib/buf.h"
 #include "lib/hdr.h"
 #include "refuse.h"
@@ -121,6 +122,8 @@ struct message {
 	const char *why;          /* direction: what decided it */
 	const char *login;        /* direction: {auth_authen}; NULL: none */
 	const char *account;      /* account: whose quota; NULL: nobody's */
+	struct author author;     /* author: who wrote it, by From; from the end
+	    of the header on */
 	bool from_denied;         /* login: From is not the login's to use */
 	const struct iprev_result *iprev;  /* rdns; NULL: not checked */
 	const struct helo_fact *helo;      /* helo; NULL: not checked */

@@ -164,15 +164,12 @@ is_true_sender(struct message *m)
 		is_signed_by(m, a.domain));
 }
 
-/* With two From fields there is no telling which one a reader sees. */
+/* With two From fields, or one that can't be read, there is no telling whom a
+ * reader sees. */
 static bool
 is_true_author(const struct message *m, const char *domain)
 {
-	size_t n = 0;
-
-	for (const struct hdr *h = m->headers.first; h != NULL; h = h->next)
-		n += hdr_is(h, "From");
-	if (n != 1)
+	if (m->author.fields != 1 || m->author.state == AUTHOR_UNREADABLE)
 		return false;
 	if (m->dmarc != NULL && m->dmarc->result == DMARC_PASS &&
 	    (m->dmarc->dkim_aligned || spf_passes(m, m->spf)))

@@ -162,6 +162,8 @@ eoh(struct message *m)
 	    .signatures = st->signatures,
 	    .drift = st->drift,
 	    .now = message_time(m),
+	    .authors = m->author.domains,
+	    .author_count = m->author.domain_count,
 	    .must_sign = st->must_sign,
 	    .strict = st->strict};
 	struct job *job;
@@ -192,20 +194,6 @@ body(struct message *m, const unsigned char *data, size_t len)
 
 /* -- what it is worth -- */
 
-/* The domain of the one author, in A-labels; NULL: there are others, or none. */
-static const char *
-author(struct message *m)
-{
-	const struct hdr *h = hdr_find(&m->headers, "From");
-	struct addr from;
-	size_t n = 0;
-
-	if (h == NULL ||
-	    addr_list(&m->arena, h->value, h->value_len, &from, 1, &n) != 0)
-		return NULL;
-	return n == 1 ? idna_ascii(&m->arena, from.domain) : NULL;
-}
-
 static bool
 is_trusted(const struct state *st, const struct dkim_verdict *v,
     const char *from)
@@ -219,12 +207,11 @@ is_trusted(const struct state *st, const struct dkim_verdict *v,
 static int
 weigh(const struct state *st, struct message *m, struct dkim_verdicts *all)
 {
-	const char *from;
+	const char *from = author_domain(&m->author);
 	struct dkim_verdict *list;
 
 	if (st->trusted == NULL && st->unprotected == KEY_NONE)
 		return 0;
-	from = author(m);
 	list = arena_alloc(&m->arena, (all->count + 1) * sizeof(*list));
 	if (list == NULL)
 		return ERR_NOMEM;
@@ -268,7 +255,7 @@ passed_for(struct message *m, const char *domain)
 static bool
 passed_for_author(struct message *m)
 {
-	const char *from = m->dkim->many_from ? NULL : author(m);
+	const char *from = author_domain(&m->author);
 
 	return from != NULL && passed_for(m, from);
 }

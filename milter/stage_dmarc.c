@@ -27,7 +27,7 @@
 #include "stages.h"
 
 #define XCODE "5.7.26" /* RFC 7372 section 3.3 */
-#define FROM_ADDRESSES_MAX 20
+#define MORE_DOMAINS "From names more domains than DMARC looks at"
 #define SIGNATURES_MAX DKIM_VERIFY_SIGNATURES_MAX
 
 static const char *const policies[] = {"tag", "quarantine", "reject", NULL};
@@ -169,55 +169,19 @@ is_listed(const struct dataset *set, struct arena *a, const char *domain)
 
 /* -- who wrote it -- */
 
-struct authors {
-	const char *domains[FROM_ADDRESSES_MAX + 1];
-	size_t count;
-	size_t fields;
-	bool unreadable;
-};
-
-/* What can't be read is never skipped: it is an author without a domain. */
-static int
-read_from(struct message *m, const struct hdr *h, struct authors *who)
-{
-	struct addr list[FROM_ADDRESSES_MAX];
-	size_t n, room = FROM_ADDRESSES_MAX - who->count;
-	int rc = addr_list(&m->arena, h->value, h->value_len, list, room, &n);
-
-	who->fields++;
-	if (rc == ERR_NOMEM)
-		return rc;
-	who->unreadable |= rc != 0 || n == 0;
-	for (size_t i = 0; i < n; i++)
-		who->domains[who->count++] = list[i].domain;
-	return 0;
-}
-
-static int
-find_authors(struct message *m, struct authors *who)
-{
-	int rc = 0;
-
-	for (const struct hdr *h = m->headers.first; rc == 0 && h != NULL;
-	     h = h->next) {
-		if (hdr_is(h, "From"))
-			rc = read_from(m, h, who);
-	}
-	if (rc == 0 && who->unreadable)
-		who->domains[who->count++] = "";
-	return rc;
-}
-
 /* Is it from somebody who is not to be judged?  Of several authors, only if all
  * of them are. */
 static bool
-is_ignored(const struct state *st, struct message *m, const struct authors *who)
+is_ignored(const struct state *st, struct message *m)
 {
+	const struct author *who = &m->author;
+
 	if (hosts_match(&st->ignored_hosts, m->session))
 		return true;
-	if (st->ignored_from == NULL || who->count == 0)
+	if (st->ignored_from == NULL || who->domain_count == 0 || who->more ||
+	    who->state == AUTHOR_UNREADABLE)
 		return false;
-	for (size_t i = 0; i < who->count; i++) {
+	for (size_t i = 0; i < who->domain_count; i++) {
 		if (!is_listed(st->ignored_from, &m->arena, who->domains[i]))
 			return false;
 	}
@@ -267,27 +231,40 @@ expect(struct message *m, struct dmarc *d)
 	}
 }
 
+/* Begin to ask; where From can't be read, for all that it could be read as. */
+static int
+ask(const struct state *st, struct message *m, struct job *job)
+{
+	const struct author *who = &m->author;
+	size_t read = who->domains_read;
+
+	job->deadline_ms = message_deadline(m);
+	job->dmarc = dmarc_start(m->session->snap->dns, &m->arena, st->psl,
+	    who->domains, read);
+	if (job->dmarc == NULL)
+		return ERR_NOMEM;
+	if (who->state != AUTHOR_UNREADABLE && !who->more)
+		return 0;
+	return dmarc_unreadable(job->dmarc, who->domains + read,
+	    who->domain_count - read, who->more);
+}
+
 static struct verdict
 eoh(struct message *m)
 {
 	const struct state *st = message_state(m);
-	const struct dns *dns = m->session->snap->dns;
-	struct authors who = {.count = 0};
 	struct job *job;
 
-	if (m->direction != DIRECTION_INBOUND || dns == NULL)
+	if (m->direction != DIRECTION_INBOUND || m->session->snap->dns == NULL)
 		return verdict_none;
 	job = arena_alloc(&m->arena, sizeof(*job));
-	if (job == NULL || find_authors(m, &who) != 0)
+	if (job == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	*job = (struct job){0};
 	*message_slot(m) = job;
-	if (is_ignored(st, m, &who))
+	if (is_ignored(st, m))
 		return verdict_none;
-	job->deadline_ms = message_deadline(m);
-	job->dmarc =
-	    dmarc_start(dns, &m->arena, st->psl, who.domains, who.count);
-	if (job->dmarc == NULL)
+	if (ask(st, m, job) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	expect(m, job->dmarc);
 	return verdict_none;
@@ -306,23 +283,13 @@ spf_evidence(const struct message *m)
 	    .domain = r->domain, .unknown = r->result == SPF_TEMPERROR};
 }
 
-static bool
-has_one_from(const struct hdr_list *l)
-{
-	size_t n = 0;
-
-	for (const struct hdr *h = l->first; h != NULL; h = h->next)
-		n += hdr_is(h, "From");
-	return n == 1;
-}
-
 /* With two From fields there is no telling which one was signed. */
 static size_t
 dkim_evidence(const struct message *m, struct dmarc_identifier *ids)
 {
 	size_t n = 0;
 
-	if (m->dkim == NULL || !has_one_from(&m->headers))
+	if (m->dkim == NULL || m->author.fields != 1)
 		return 0;
 	for (size_t i = 0; i < m->dkim->count && n < SIGNATURES_MAX; i++) {
 		const struct dkim_verdict *v = &m->dkim->list[i];
@@ -400,6 +367,8 @@ symbol(struct message *m, const struct dmarc_result *r)
 	    [DMARC_POLICY_REJECT] = {"DMARC_REJECT", 1.8},
 	};
 
+	int rc;
+
 	switch (r->result) {
 	case DMARC_NONE:
 		return message_symbol(m, "DMARC_MISSING", 0.0);
@@ -409,7 +378,10 @@ symbol(struct message *m, const struct dmarc_result *r)
 		return message_symbol(m, "DMARC_TEMPERROR", 0.0);
 	case DMARC_PERMERROR:
 		/* The fault of From that it tells of has a score already. */
-		return message_symbol(m, "DMARC_PERMERROR", 0.0);
+		rc = message_symbol(m, "DMARC_PERMERROR", 0.0);
+		if (rc != 0 || r->disposition == DMARC_POLICY_NONE)
+			return rc;
+		break;
 	default:
 		break;
 	}
@@ -439,9 +411,9 @@ note(struct message *m, const struct dmarc_result *r)
 static struct verdict
 refuse(const struct state *st, struct message *m, const struct dmarc_result *r)
 {
-	const char *text = st->reply == NULL
-	    ? "Refused by the DMARC policy of %domain%"
-	    : st->reply;
+	const char *text = st->reply != NULL ? st->reply
+	    : r->policy_domain == NULL	     ? MORE_DOMAINS
+			      : "Refused by the DMARC policy of %domain%";
 	const struct replytext_word words[] = {
 	    {"domain", r->domain}, {NULL, NULL}};
 	struct verdict v = verdict_make(
@@ -460,8 +432,10 @@ act(const struct state *st, struct message *m, const struct dmarc_result *r,
 	if (done == DMARC_POLICY_REJECT)
 		return refuse(st, m, r);
 	return verdict_make(VERDICT_QUARANTINE,
-	    arena_printf(&m->arena, "Held by the DMARC policy of %s",
-		r->domain));
+	    r->policy_domain == NULL
+		? MORE_DOMAINS
+		: arena_printf(&m->arena, "Held by the DMARC policy of %s",
+		      r->domain));
 }
 
 static struct verdict
@@ -486,7 +460,7 @@ eom(struct message *m)
 	    dmarc_finish(job->dmarc, &e, job->deadline_ms, r) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	/* Section 5.3.1: there is no telling whose mail it is. */
-	if (r->result == DMARC_PASS && !has_one_from(&m->headers))
+	if (r->result == DMARC_PASS && m->author.fields != 1)
 		r->result = DMARC_PERMERROR;
 	why = excuse(st, m, &e);
 	done = enforce(st, r, why);

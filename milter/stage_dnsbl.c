@@ -31,7 +31,6 @@
 #include "snapshot.h"
 #include "stages.h"
 
-#define FROM_ADDRESSES_MAX 8 /* whose domains are asked about */
 
 struct state {
 	struct dnsbl_conf conf;
@@ -389,25 +388,12 @@ mail(struct message *m)
 static struct verdict
 eoh(struct message *m)
 {
-	struct addr list[FROM_ADDRESSES_MAX];
+	const struct author *who = &m->author;
 	struct job *job = *message_slot(m);
-	size_t n, left = FROM_ADDRESSES_MAX;
 
-	if (job == NULL)
-		return verdict_none;
-	for (const struct hdr *h = m->headers.first; h != NULL && left > 0;
-	     h = h->next) {
-		if (!hdr_is(h, "From"))
-			continue;
-		if (addr_list(&m->arena, h->value, h->value_len, list, left,
-			&n) == ERR_NOMEM)
+	for (size_t i = 0; job != NULL && i < who->domain_count; i++) {
+		if (ask_domain(m, job, DNSBL_ASK_FROM, who->domains[i]) != 0)
 			return no_memory();
-		left -= n;
-		for (size_t i = 0; i < n; i++) {
-			if (ask_domain(
-				m, job, DNSBL_ASK_FROM, list[i].domain) != 0)
-				return no_memory();
-		}
 	}
 	return verdict_none;
 }

@@ -7,16 +7,13 @@
 #include <string.h>
 
 #include "chain.h"
-#include "lib/addr.h"
 #include "lib/conf/conf.h"
 #include "lib/err.h"
 #include "lib/hdr.h"
-#include "lib/idna.h"
 #include "snapshot.h"
 #include "stages.h"
 
 #define XCODE_FORM "5.6.0" /* the content is not as it should be (RFC 3463) */
-#define FROM_ADDRESSES_MAX 20
 
 static const struct conf_option options[] = {
     {"RequiredHeaders", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
@@ -28,14 +25,6 @@ static const struct conf_option options[] = {
 	"several domains in it",
 	NULL},
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
-};
-
-/* What From says, all fields of that name together. */
-struct authors {
-	size_t fields;
-	const char *domain; /* the first one; NULL: none */
-	bool several;	    /* there is another */
-	bool unreadable;    /* something in it is no address with a domain */
 };
 
 static int
@@ -54,50 +43,11 @@ unload(void *state)
 	(void)state;
 }
 
-static int
-read_from(struct message *m, const struct hdr *h, struct authors *who)
-{
-	struct addr list[FROM_ADDRESSES_MAX];
-	size_t n;
-	int rc = addr_list(
-	    &m->arena, h->value, h->value_len, list, FROM_ADDRESSES_MAX, &n);
-
-	if (rc == ERR_NOMEM)
-		return rc;
-	who->fields++;
-	who->unreadable |= rc != 0 || n == 0;
-	for (size_t i = 0; i < n; i++) {
-		const char *domain = idna_ascii(&m->arena, list[i].domain);
-
-		if (domain == NULL) {
-			who->unreadable = true;
-			who->several |= n > 1; /* whoever that is */
-		} else if (who->domain == NULL) {
-			who->domain = domain;
-		} else {
-			who->several |= strcmp(domain, who->domain) != 0;
-		}
-	}
-	return 0;
-}
-
-static int
-find_authors(struct message *m, struct authors *who)
-{
-	int rc = 0;
-
-	for (const struct hdr *h = m->headers.first; rc == 0 && h != NULL;
-	     h = h->next) {
-		if (hdr_is(h, "From"))
-			rc = read_from(m, h, who);
-	}
-	return rc;
-}
-
 /* The names are SpamAssassin's, where it has one. */
 static int
-symbols(struct message *m, const struct authors *who)
+symbols(struct message *m)
 {
+	const struct author *who = &m->author;
 	const char *repeated = hdr_repeated(&m->headers);
 	int rc = 0;
 
@@ -105,7 +55,7 @@ symbols(struct message *m, const struct authors *who)
 		rc = message_symbol(m, "MISSING_FROM", 1.0);
 	if (rc == 0 && who->fields > 1)
 		rc = message_symbol(m, "MULTIPLE_FROM", 2.0);
-	if (rc == 0 && who->unreadable)
+	if (rc == 0 && (who->state == AUTHOR_UNREADABLE || who->names))
 		rc = message_symbol(m, "FROM_INVALID", 2.0);
 	if (rc == 0 && repeated != NULL && strcmp(repeated, "From") != 0)
 		rc = message_symbol(m, "DUP_SUSP_HDR", 1.0);
@@ -115,17 +65,8 @@ symbols(struct message *m, const struct authors *who)
 static struct verdict
 eoh(struct message *m)
 {
-	struct authors *who;
-
-	if (m->direction != DIRECTION_INBOUND)
-		return verdict_none;
-	who = arena_alloc(&m->arena, sizeof(*who));
-	if (who == NULL)
+	if (m->direction == DIRECTION_INBOUND && symbols(m) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	*who = (struct authors){0};
-	if (find_authors(m, who) != 0 || symbols(m, who) != 0)
-		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	*message_slot(m) = who;
 	return verdict_none;
 }
 
@@ -139,9 +80,18 @@ refuse(enum verdict_action action, const char *text)
 	return v;
 }
 
+/* Are there authors of more than one domain?  One whose domain can't be told is
+ * of another. */
+static bool
+has_domains(const struct author *who)
+{
+	return who->domains_read > 1 ||
+	    (who->count > 1 && who->state == AUTHOR_UNREADABLE);
+}
+
 /* What the form lacks, in words; NULL: nothing. */
 static const char *
-form_fault(struct message *m, const struct authors *who)
+form_fault(struct message *m)
 {
 	const char *name = hdr_repeated(&m->headers);
 
@@ -151,7 +101,8 @@ form_fault(struct message *m, const struct authors *who)
 	name = hdr_missing(&m->headers);
 	if (name != NULL)
 		return arena_printf(&m->arena, "There is no %s field", name);
-	return who->domain == NULL ? "From names nobody's domain" : NULL;
+	return m->author.domains_read > 0 ? NULL
+					  : "From names nobody's domain";
 }
 
 static struct verdict
@@ -160,13 +111,13 @@ eom(struct message *m)
 	const struct conf *c = m->session->snap->conf;
 	enum verdict_action many =
 	    verdict_from_word(conf_str(c, "MultipleFrom"));
-	const struct authors *who = *message_slot(m);
+	const struct author *who = &m->author;
 	const char *fault;
 
-	if (who == NULL)
+	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
 	if (conf_bool(c, "RequiredHeaders")) {
-		fault = form_fault(m, who);
+		fault = form_fault(m);
 		if (fault != NULL)
 			return refuse(VERDICT_REJECT, fault);
 	}
@@ -175,7 +126,7 @@ eom(struct message *m)
 		return verdict_none;
 	if (who->fields > 1)
 		return refuse(many, "There is more than one From field");
-	if (who->several)
+	if (has_domains(who))
 		return refuse(many, "From names more than one domain");
 	return verdict_none;
 }

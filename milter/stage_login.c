@@ -13,7 +13,6 @@
 #include <strings.h>
 
 #include "chain.h"
-#include "lib/addr.h"
 #include "lib/addrtext.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
@@ -24,7 +23,6 @@
 #include "snapshot.h"
 #include "stages.h"
 
-#define AUTHORS_MAX 100  /* addresses in one From */
 #define ADDRESS_SIZE 600 /* octets of an address as a key */
 
 static const char *const actions[] = {"off", "log", "refuse", NULL};
@@ -165,42 +163,51 @@ owns(const struct state *st, struct message *m, const struct addr *a)
 	    : owns_as(st, m, a->local, alabels);
 }
 
-/* Does the field name an author: From, or one of SenderHeaders? */
+/* Does the field, which is no From, name an author: is it one of SenderHeaders?
+ */
 static int
 names_author(const struct state *st, struct arena *a, const struct hdr *h)
 {
 	const char *name;
 
-	if (hdr_is(h, "From"))
-		return 1;
-	if (st->fields == NULL)
+	if (st->fields == NULL || hdr_is(h, "From"))
 		return 0;
 	name = arena_memdup(a, h->name, hdr_name_len(h));
 	return name == NULL ? ERR_NOMEM : dataset_has(st->fields, name);
 }
 
-/* Does the login own all of a field's addresses?  A field that can't be read is
- * nobody's. */
+/* Does the login own all of these addresses?  What can't be read is nobody's,
+ * nor is a name alone, which an MTA may make an address of. */
+static int
+owns_all(const struct state *st, struct message *m, const struct author *who,
+    const char **whose_r)
+{
+	int rc = 1;
+
+	*whose_r = "an unreadable From";
+	if (who->state == AUTHOR_UNREADABLE || who->names)
+		return 0;
+	for (size_t i = 0; i < who->count && rc > 0; i++) {
+		*whose_r = arena_printf(&m->arena, "%s@%s",
+		    who->list[i].local, who->list[i].domain);
+		rc = *whose_r == NULL ? ERR_NOMEM
+				      : owns(st, m, &who->list[i]);
+	}
+	return rc;
+}
+
+/* Does it own those of a field of SenderHeaders? */
 static int
 owns_field(const struct state *st, struct message *m, const struct hdr *h,
     const char **whose_r)
 {
-	struct addr list[AUTHORS_MAX];
-	size_t n;
-	int rc = addr_list(&m->arena, h->value, h->value_len, list,
-	    AUTHORS_MAX, &n);
+	struct author who;
+	int rc = names_author(st, &m->arena, h);
 
-	*whose_r = "an unreadable From";
-	if (rc != 0 || n == 0)
-		return rc == ERR_NOMEM ? rc : 0;
-	rc = 1;
-	for (size_t i = 0; i < n && rc > 0; i++) {
-		*whose_r = arena_printf(&m->arena, "%s@%s", list[i].local,
-		    list[i].domain);
-		rc = *whose_r == NULL ? ERR_NOMEM
-				      : owns(st, m, &list[i]);
-	}
-	return rc;
+	if (rc <= 0)
+		return rc == 0 ? 1 : rc;
+	rc = author_read_field(&m->arena, h, &who);
+	return rc != 0 ? rc : owns_all(st, m, &who, whose_r);
 }
 
 /* Does the login own every author? */
@@ -208,21 +215,13 @@ static int
 owns_authors(const struct state *st, struct message *m, const char **whose_r)
 {
 	struct addr sender;
-	bool from = false;
-	int rc;
+	int rc = owns_all(st, m, &m->author, whose_r);
 
-	for (const struct hdr *h = m->headers.first; h != NULL; h = h->next) {
-		rc = names_author(st, &m->arena, h);
-		if (rc == 0)
-			continue;
-		from = from || hdr_is(h, "From");
-		if (rc > 0)
-			rc = owns_field(st, m, h, whose_r);
-		if (rc <= 0)
-			return rc;
-	}
-	if (from || m->sender[0] == '\0')
-		return 1;
+	for (const struct hdr *h = m->headers.first; h != NULL && rc > 0;
+	     h = h->next)
+		rc = owns_field(st, m, h, whose_r);
+	if (rc <= 0 || m->author.fields > 0 || m->sender[0] == '\0')
+		return rc;
 	/* The MTA makes a From of the sender, be it behind the milter. */
 	*whose_r = m->sender;
 	rc = addr_split(&m->arena, m->sender, &sender);

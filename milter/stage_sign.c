@@ -10,7 +10,6 @@
 
 #include "chain.h"
 #include "hosts.h"
-#include "lib/addr.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/dkim/dkim_key.h"
@@ -24,7 +23,6 @@
 #include "stages.h"
 
 #define FIELD "DKIM-Signature"
-#define AUTHORS_MAX 100 /* addresses read from one field */
 
 static int
 parse_canon(const char *word, size_t len, enum dkim_canon *canon_r)
@@ -334,47 +332,44 @@ struct job {
 	size_t count;
 };
 
-static size_t
-count_at(const struct hdr *h)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < h->value_len; i++)
-		n += h->value[i] == '@';
-	return n;
-}
-
 /* Answers to the questions below: 1 or 0, or an ERR_ when it can't be told. */
 
-/* The first author of a field.  One that could be read in part only may show
- * somebody else to its reader, unless it is only a comma in a name. */
 static int
-read_author(const struct hdr *h, struct arena *a, struct addr *author_r)
+refuse_author(struct message *m, const char *name, size_t len,
+    const struct author *who, const char **why_r)
 {
-	struct addr list[AUTHORS_MAX];
-	size_t n;
-	int rc = addr_list(a, h->value, h->value_len, list, AUTHORS_MAX, &n);
-
-	if (rc == ERR_NOMEM)
-		return rc;
-	if (n == 0 || (rc == ERR_SYNTAX && count_at(h) > 1))
-		return 0;
-	*author_r = list[0];
-	return 1;
+	*why_r = arena_printf(
+	    &m->arena, "unreadable %.*s: %s", (int)len, name, who->why);
+	return *why_r == NULL ? ERR_NOMEM : 0;
 }
 
-/* The author, by the first of SenderHeaders that is there. */
+/* The first author that the first of SenderHeaders names that is there; 0:
+ * there is none, or *why_r says why not.  Whose From can't be read may show
+ * somebody else to its reader, so that nobody signs for it. */
 static int
-find_author(const struct state *st, struct message *m, struct addr *author_r)
+find_author(const struct state *st, struct message *m, struct addr *author_r,
+    const char **why_r)
 {
-	for (size_t i = 0; st->sender_fields[i] != NULL; i++) {
-		const struct hdr *h =
-		    hdr_find(&m->headers, st->sender_fields[i]);
+	const struct author *who = &m->author;
+	const struct hdr *h = NULL;
+	struct author sender;
 
-		if (h != NULL)
-			return read_author(h, &m->arena, author_r);
+	*why_r = NULL;
+	if (who->state == AUTHOR_UNREADABLE)
+		return refuse_author(m, "From", 4, who, why_r);
+	for (size_t i = 0; h == NULL && st->sender_fields[i] != NULL; i++)
+		h = hdr_find(&m->headers, st->sender_fields[i]);
+	if (h == NULL)
+		return 0;
+	if (!hdr_is(h, "From")) {
+		if (author_read_field(&m->arena, h, &sender) != 0)
+			return ERR_NOMEM;
+		who = &sender;
 	}
-	return 0;
+	if (who->state == AUTHOR_UNREADABLE)
+		return refuse_author(m, h->name, hdr_name_len(h), who, why_r);
+	*author_r = who->list[0];
+	return 1;
 }
 
 static int
@@ -471,9 +466,12 @@ eoh(struct message *m)
 	const struct state *st = message_state(m);
 	struct verdict v;
 	struct addr author;
+	const char *why;
 	struct job *job;
-	int rc = find_author(st, m, &author);
+	int rc = find_author(st, m, &author, &why);
 
+	if (why != NULL && m->direction == DIRECTION_OUTBOUND)
+		message_note(m, "unsigned", "%s", why);
 	if (rc == 0)
 		return verdict_none;
 	job = arena_alloc(&m->arena, sizeof(*job));

@@ -11,6 +11,7 @@
 const struct stage *const stages[] = {
     &stage_peer,      /* whom nobody else need look at */
     &stage_direction, /* who speaks decides what everyone else does */
+    &stage_author,    /* before all that ask who wrote it */
     &stage_blocklist, /* what the lists say of who speaks */
     &stage_iprev,     /* asks early; before any that waits for the DNS */
     &stage_account,   /* before whoever counts */

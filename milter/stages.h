@@ -11,6 +11,7 @@ extern const struct stage stage_authres;
 extern const struct stage stage_direction;
 extern const struct stage stage_dkim;
 extern const struct stage stage_dmarc;
+extern const struct stage stage_author;
 extern const struct stage stage_header;
 extern const struct stage stage_dnsbl;
 extern const struct stage stage_iprev;

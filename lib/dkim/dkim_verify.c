@@ -140,19 +140,6 @@ read_fields(struct dkim_verify *v)
 	return 0;
 }
 
-/* The author's domain in A-labels; NULL: none that could be read. */
-static const char *
-author_domain(const struct dkim_verify *v)
-{
-	const struct hdr *h = hdr_find(v->headers, "From");
-	struct addr from;
-	size_t n = 0;
-
-	if (h != NULL)
-		addr_list(v->arena, h->value, h->value_len, &from, 1, &n);
-	return n == 0 ? NULL : idna_ascii(v->arena, from.domain);
-}
-
 /* Is one of the domains the other, or below it? */
 static bool
 is_related(const char *a, const char *b)
@@ -165,26 +152,32 @@ is_related(const char *a, const char *b)
 	    (a_len == b_len || b[b_len - a_len - 1] == '.');
 }
 
+/* Is it the signature of an author's domain? */
+static bool
+is_authors(const struct dkim_verify *v, const char *domain)
+{
+	for (size_t i = 0; domain != NULL && i < v->policy.author_count; i++) {
+		if (is_related(domain, v->policy.authors[i]))
+			return true;
+	}
+	return false;
+}
+
 /* More signatures than are to be verified: those of the author's domain come
  * first, then the uppermost. */
 static void
 choose(struct dkim_verify *v)
 {
 	size_t left = v->policy.signatures;
-	const char *author = NULL;
 	bool chosen[SIGS] = {false};
 
 	if (left == 0 || left > SIGS)
 		left = SIGS;
-	if (v->count > left)
-		author = author_domain(v);
 	for (int turn = 0; turn < 2; turn++) {
 		for (size_t i = 0; i < v->count && left > 0; i++) {
-			const char *d = v->sigs[i].f.verdict.domain;
-
 			if (chosen[i] || !is_pending(&v->sigs[i]) ||
-			    (turn == 0 && (author == NULL || d == NULL ||
-				!is_related(d, author))))
+			    (turn == 0 &&
+				!is_authors(v, v->sigs[i].f.verdict.domain)))
 				continue;
 			chosen[i] = true;
 			left--;

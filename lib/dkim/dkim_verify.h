@@ -110,6 +110,9 @@ struct dkim_policy {
 	    means the cap */
 	time_t drift;      /* seconds that clocks may differ by */
 	time_t now;
+	const char *const *authors; /* domains of From in A-labels; where there
+	    are more signatures than are verified, theirs come first */
+	size_t author_count;
 	const char *const *must_sign; /* fields that a pass must be over where
 	    they are there, NULL-ended; NULL: those of the standard only */
 	bool strict; /* nothing passes where a field is not as often there as

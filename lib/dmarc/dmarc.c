@@ -14,7 +14,9 @@ struct dmarc {
 	const struct pslist *psl;
 	const char *authors[DMARC_AUTHORS_MAX];
 	size_t count;
+	size_t read;    /* so many of them are authors'; others are only seen */
 	bool malformed; /* an author domain that is none, or too many */
+	bool more;      /* there are others */
 };
 
 /* An author domain while it is judged. */
@@ -33,10 +35,12 @@ add_author(struct dmarc *d, const char *domain)
 		if (strcmp(d->authors[i], name) == 0)
 			return;
 	}
-	if (name == NULL || d->count == DMARC_AUTHORS_MAX)
-		d->malformed = true;
-	else
+	if (name != NULL && d->count < DMARC_AUTHORS_MAX) {
 		d->authors[d->count++] = name;
+		return;
+	}
+	d->malformed = true;
+	d->more = d->more || name != NULL;
 }
 
 /* RFC 7489 section 3.2: what is a public suffix stands for itself. */
@@ -81,12 +85,28 @@ dmarc_start(const struct dns *dns, struct arena *a, const struct pslist *psl,
 	d->psl = psl;
 	for (size_t i = 0; i < count; i++)
 		add_author(d, authors[i]);
+	d->read = d->count;
 	for (size_t i = 0; i < d->count && rc == 0; i++)
 		rc = ask_author(d, d->authors[i]);
 	if (rc == 0)
 		return d;
 	dmarc_drop(d);
 	return NULL;
+}
+
+int
+dmarc_unreadable(
+    struct dmarc *d, const char *const *seen, size_t count, bool more)
+{
+	int rc = 0;
+
+	d->malformed = true;
+	d->more = d->more || more;
+	for (size_t i = 0; i < count; i++)
+		add_author(d, seen[i]);
+	for (size_t i = d->read; i < d->count && rc == 0; i++)
+		rc = ask_author(d, d->authors[i]);
+	return rc;
 }
 
 /* How many labels two names have in common at their ends. */
@@ -316,6 +336,19 @@ severity(const struct dmarc_result *r)
 	}
 }
 
+/* Among the domains that were not looked at may be one that asks for more. */
+static void
+suspect(const struct dmarc *d, struct dmarc_result *r)
+{
+	if (!d->more || r->disposition == DMARC_POLICY_REJECT)
+		return;
+	r->result = DMARC_PERMERROR;
+	r->policy_domain = NULL;
+	r->record = NULL;
+	r->override = DMARC_OVERRIDE_NONE;
+	r->disposition = DMARC_POLICY_REJECT;
+}
+
 int
 dmarc_finish(struct dmarc *d, const struct dmarc_evidence *evidence,
     int64_t deadline_ms, struct dmarc_result *result_r)
@@ -331,11 +364,14 @@ dmarc_finish(struct dmarc *d, const struct dmarc_evidence *evidence,
 
 		if (rc != 0)
 			return rc;
+		if (i >= d->read && r.result == DMARC_FAIL)
+			r.result = DMARC_PERMERROR;
 		/* One that asks for enforcement counts even so. */
 		if ((i == 0 && !d->malformed) ||
 		    severity(&r) > severity(result_r))
 			*result_r = r;
 	}
+	suspect(d, result_r);
 	return 0;
 }
 

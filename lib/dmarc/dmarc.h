@@ -20,14 +20,15 @@ struct arena;
 struct dns;
 struct pslist;
 
-#define DMARC_AUTHORS_MAX 4 /* author domains of one message (section 11.5) */
+#define DMARC_AUTHORS_MAX 8 /* author domains of one message (section 11.5) */
 
 enum dmarc_outcome {
 	DMARC_NONE, /* no author domain has DMARC */
 	DMARC_PASS,
 	DMARC_FAIL,
 	DMARC_TEMPERROR, /* the DNS did not tell what is needed */
-	DMARC_PERMERROR, /* no author domain, one that is none, or too many */
+	DMARC_PERMERROR, /* no author domain, one that is none, or too many: it
+	    never passes, and a policy may apply all the same */
 };
 
 /* Why less (or other) than the policy was done (RFC 9990, PolicyOverride). */
@@ -48,8 +49,9 @@ struct dmarc_result {
 	enum dmarc_policy policy;  /* the p, sp or np that applies, before t=;
 	    only where policy_domain is not NULL */
 	enum dmarc_policy applied; /* the same after t= */
-	enum dmarc_policy disposition; /* what comes of it: `applied` where the
-	    result is fail, otherwise none */
+	enum dmarc_policy disposition; /* what comes of it: `applied` where a
+	    domain's check fails; reject where there are more domains than are
+	    looked at, for one of them may ask for it; otherwise none */
 	bool psl; /* organizational domains are those of the list */
 	bool spf_aligned, dkim_aligned; /* passed, and aligned */
 	const char *spf_domain, *dkim_domain; /* which one; NULL: none */
@@ -80,6 +82,14 @@ struct dmarc; /* a message's evaluation */
  */
 struct dmarc *dmarc_start(const struct dns *dns, struct arena *a,
     const struct pslist *psl, const char *const *authors, size_t count);
+/*
+ * From can't be read, or holds more domains than are looked at.  seen: further
+ * domains that a reader could see in it; more: there are others.  The policy
+ * of one that neither SPF nor DKIM speaks for applies, but the result is no
+ * better than permerror.  0, or ERR_NOMEM.
+ */
+int dmarc_unreadable(struct dmarc *d, const char *const *seen, size_t count,
+    bool more);
 /* The identifier may turn out to pass. */
 void dmarc_expect(struct dmarc *d, const char *domain);
 /* Decide, waiting until deadline_ms (CLOCK_MONOTONIC) at the latest.  The

@@ -1,29 +1,26 @@
-/* Any text gives addresses or an error. SPDX-License-Identifier: BSD-2-Clause */
+/* Any text gives addresses or a reason. SPDX-License-Identifier: BSD-2-Clause */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/addr.h"
 #include "lib/arena.h"
-#include "lib/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct addr addrs[8];
+	struct addr_list l;
 	struct arena a;
-	size_t n;
-	int rc;
 
 	arena_init(&a);
-	rc = addr_list(&a, (const char *)data, size, addrs, 8, &n);
-	if (n > 8 || (rc == ERR_LIMIT && n != 8))
+	if (addr_read(&a, (const char *)data, size, &l) != 0 ||
+	    l.count > ADDR_LIST_MAX)
 		abort();
-	for (size_t i = 0; i < n; i++) {
-		if (addrs[i].domain[0] == '\0' ||
-		    strpbrk(addrs[i].domain, "<>,\r\n") != NULL)
+	for (size_t i = 0; i < l.count; i++) {
+		if (l.list[i].domain[0] == '\0' ||
+		    strpbrk(l.list[i].domain, "<>,\r\n") != NULL)
 			abort();
 	}
 	arena_fini(&a);

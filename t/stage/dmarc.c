@@ -30,6 +30,8 @@ load(const char *conf, const struct dns *dns)
 	return snap;
 }
 
+#define NINE "a@b1,a@b2,a@b3,a@b4,a@b5,a@b6,a@b7,a@b8,a@b9,"
+
 static const struct {
 	const char *name, *conf, *header;
 	const char *spf, *dkim; /* what passed; a ? in front: temporary error */
@@ -125,6 +127,74 @@ static const struct {
     {"two From fields that pass: nobody's", "DMARCPolicy reject\n",
 	"From: a@own.example\nFrom: b@own.example\n", "own.example", NULL,
 	"DMARC_PERMERROR", VERDICT_NONE, " dmarc=permerror"},
+    {"unreadable, a bracket too many", "DMARCPolicy reject\n",
+	"From: \"CEO\" <ceo@own.example>>\n", NULL, NULL, "DMARC_PERMERROR",
+	VERDICT_REJECT, " dmarc=permerror dmarc_from=own.example "
+	"dmarc_policy=reject"},
+    {"unreadable, the policy has its symbol", "",
+	"From: ceo@own.example>\n", NULL, NULL, "DMARC_REJECT", VERDICT_NONE,
+	" dmarc=permerror dmarc_from=own.example dmarc_policy=reject "
+	"dmarc_override=local_policy"},
+    {"unreadable, held", "DMARCPolicy quarantine\n",
+	"From: ceo@own.example (\n", NULL, NULL, "DMARC_REJECT",
+	VERDICT_QUARANTINE, " dmarc_override=local_policy"},
+    {"unreadable, held as asked", "DMARCPolicy reject\n",
+	"From: ceo@soft.example\v\n", NULL, NULL, "DMARC_QUAR",
+	VERDICT_QUARANTINE, " dmarc_policy=quarantine"},
+    {"unreadable, the strictest of two", "DMARCPolicy reject\n",
+	"From: a@soft.example b@own.example\n", NULL, NULL, "DMARC_REJECT",
+	VERDICT_REJECT, " dmarc_from=own.example"},
+    {"unreadable, vouched for one of two", "DMARCPolicy reject\n",
+	"From: <b@soft.example> ceo@own.example\n", "soft.example",
+	"soft.example", "DMARC_REJECT", VERDICT_REJECT,
+	" dmarc=permerror dmarc_from=own.example"},
+    {"unreadable, vouched for: no pass", "DMARCPolicy reject\n",
+	"From: <bob@own.example> ceo@own.example\n", "own.example",
+	"own.example", "DMARC_PERMERROR", VERDICT_NONE, " dmarc=permerror"},
+    {"unreadable, a group's name", "DMARCPolicy reject\n",
+	"From: ceo@own.example: bob@soft.example;\n", "soft.example", NULL,
+	"FROM_INVALID", VERDICT_REJECT, " dmarc=permerror"},
+    {"unreadable, no route", "DMARCPolicy reject\n",
+	"From: <ceo@x:bob@own.example>\n", NULL, NULL, "DMARC_REJECT",
+	VERDICT_REJECT, " dmarc=permerror"},
+    {"unreadable, in an encoded word", "DMARCPolicy reject\n",
+	"From: =?utf-8?q?ceo=40own.example?=\n", NULL, NULL, "DMARC_REJECT",
+	VERDICT_REJECT, " dmarc=permerror"},
+    {"unreadable, nobody asks for more", "DMARCPolicy reject\n",
+	"From: a@lax.example>\n", NULL, NULL, "FROM_INVALID", VERDICT_NONE,
+	" dmarc=permerror"},
+    {"unreadable, no answer", "DMARCPolicy reject\n",
+	"From: a@dead.example>\n", NULL, NULL, "DMARC_TEMPERROR",
+	VERDICT_TEMPFAIL, " dmarc=temperror"},
+    {"unreadable, no answer, On-DNSError",
+	"DMARCPolicy reject\nOn-DNSError accept\n", "From: a@dead.example>\n",
+	NULL, NULL, "DMARC_TEMPERROR", VERDICT_NONE, " dmarc=temperror"},
+    {"unreadable, from a forwarder",
+	"DMARCPolicy reject\nDMARCTrustedForwarders 192.0.2.0/24\n",
+	"From: a@own.example>\n", NULL, NULL, "DMARC_EXCUSED", VERDICT_NONE,
+	" dmarc=permerror dmarc_from=own.example dmarc_policy=reject "
+	"dmarc_override=trusted_forwarder"},
+    {"two From fields, one of them unreadable", "DMARCPolicy reject\n",
+	"From: a@soft.example\nFrom: b@own.example>\n", "soft.example", NULL,
+	"DMARC_REJECT", VERDICT_REJECT, " dmarc=permerror"},
+    {"unreadable, more domains than are looked at", "DMARCPolicy reject\n",
+	"From: " NINE "a@own.example>\n", NULL, NULL, "DMARC_PERMERROR",
+	VERDICT_REJECT, " dmarc=permerror"},
+    {"more domains than are looked at", "DMARCPolicy reject\n",
+	"From: " NINE "a@own.example\n", NULL, NULL, "DMARC_REJECT",
+	VERDICT_REJECT, " dmarc=permerror"},
+    {"more domains than are looked at, only marked", "",
+	"From: " NINE "a@own.example\n", NULL, NULL, "DMARC_REJECT",
+	VERDICT_NONE, " dmarc_override=local_policy"},
+    {"a name that looks like an address", "DMARCPolicy reject\n",
+	"From: \"ceo@own.example\" <a@soft.example>\n", "soft.example", NULL,
+	"DMARC_PASS", VERDICT_NONE, " dmarc=pass"},
+    {"the same address as name", "DMARCPolicy reject\n",
+	"From: a@own.example <a@own.example>\n", "own.example", NULL,
+	"DMARC_PASS", VERDICT_NONE, " dmarc=pass"},
+    {"a comma in a name", "DMARCPolicy reject\n",
+	"From: Doe, Al <a@own.example>\n", NULL, "own.example", "DMARC_PASS",
+	VERDICT_NONE, " dmarc=pass"},
     {"DMARCHold no, asks to be held", "DMARCPolicy reject\nDMARCHold no\n",
 	"From: a@soft.example\n", NULL, NULL, "DMARC_QUAR", VERDICT_NONE,
 	" dmarc_policy=quarantine dmarc_override=local_policy"},
@@ -194,6 +264,8 @@ judges(void **state)
 			    verdict_word(v.action), notes);
 		if (v.action == VERDICT_REJECT)
 			assert_string_equal(v.xcode, "5.7.26");
+		if (s->msg->author.state == AUTHOR_UNREADABLE)
+			assert_int_not_equal(s->msg->dmarc->result, DMARC_PASS);
 		chain_end(s, &v);
 		chain_close(s);
 		snapshot_unref(snap);
@@ -257,6 +329,7 @@ leaves_alone(void **state)
 	    {"DMARCIgnoreFrom own.example,soft.example\n",
 		"a@own.example, b@soft.example", false},
 	    {"DMARCIgnoreFrom own.example\n", "a@own.example, <", true},
+	    {"DMARCIgnoreFrom own.example\n", "a@own.example>", true},
 	};
 	struct dns dns;
 

@@ -180,6 +180,9 @@ results(void **state)
 		"FROM_IN_DBL_EXAMPLE_NET/127.0.1.4 "
 		"FROM_IN_DBL_EXAMPLE_NET/127.0.1.3",
 		2, 3},
+	    {"a From that can't be read", "",
+		{.message = "From: <a@x.example> b@from.example>\n\n"},
+		"FROM_IN_DBL_EXAMPLE_NET/127.0.1.4", 2, 2},
 	    {"the client's name", "",
 		{.client_name = "rdns.example", .client_ip = "192.0.2.99"},
 		"RDNS_IN_DBL_EXAMPLE_NET/127.0.1.5", 2, 3},

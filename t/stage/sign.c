@@ -159,6 +159,25 @@ static const struct {
 	"From: <al@y.org> <al@y.org>, bob@x.org\n", "", false},
     {"an address that can't be read behind ours", SINGLE,
 	"From: bob@x.org, <al@y.org\n", "", false},
+    {"an address behind ours", SINGLE, "From: <bob@x.org> ceo@x.org\n", "",
+	false},
+    {"an address before ours", SINGLE, "From: ceo@x.org <bob@x.org>\n", "",
+	false},
+    {"the same address as name", SINGLE, "From: bob@x.org <bob@x.org>\n",
+	"x.org/s/", false},
+    {"an address in quotes as name", SINGLE,
+	"From: \"ceo@x.org\" <bob@x.org>\n", "x.org/s/", false},
+    {"an address as a group's name", SINGLE, "From: ceo@x.org: bob@x.org;\n",
+	"", false},
+    {"an address as a route", SINGLE, "From: <ceo@x:bob@x.org>\n", "", false},
+    {"a route", SINGLE, "From: <@a,@b:bob@x.org>\n", "x.org/s/", false},
+    {"a bracket too many", SINGLE, "From: <bob@x.org>>\n", "", false},
+    {"two at-signs", SINGLE, "From: ceo@y.org@x.org\n", "", false},
+    {"a Sender, but an unreadable From",
+	SINGLE "SenderHeaders Sender,From\n",
+	"From: <al@y.org\nSender: al@x.org\n", "", false},
+    {"an unreadable Sender", SINGLE "SenderHeaders Sender,From\n",
+	"From: bob@x.org\nSender: <al@x.org> ceo@x.org\n", "", false},
     {"a group", SINGLE, "From: us: bob@x.org, al@y.org;\n", "x.org/s/",
 	false},
     {"Sender before From", SINGLE "SenderHeaders Sender,From\n",
@@ -225,6 +244,21 @@ check_signatures(const char *name, const struct message *m, const char *want)
 	buf_fini(&b);
 }
 
+/* What is unsigned for its From or Sender is said to be. */
+static void
+check_reason(const char *name, struct message *m)
+{
+	bool unreadable = m->author.state == AUTHOR_UNREADABLE;
+	const char *notes = buf_text(&m->notes);
+
+	if (m->direction == DIRECTION_OUTBOUND &&
+	    unreadable != (strstr(notes, " unsigned=unreadable\\x20From") != NULL))
+		fail_msg("%s: %s", name, notes);
+	if (strcmp(name, "an unreadable Sender") == 0 &&
+	    strstr(notes, " unsigned=unreadable\\x20Sender:") == NULL)
+		fail_msg("%s: %s", name, notes);
+}
+
 static void
 signs_for_whom_it_may(void **state)
 {
@@ -246,6 +280,7 @@ signs_for_whom_it_may(void **state)
 		assert_int_equal(v.action, VERDICT_NONE);
 		check_signatures(
 		    cases[i].name, s->msg, cases[i].signatures);
+		check_reason(cases[i].name, s->msg);
 		chain_end(s, &v);
 		chain_close(s);
 		snapshot_unref(snap);

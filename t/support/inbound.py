@@ -170,6 +170,29 @@ CASES_UTF8 = [
          params=UTF8),
 ]
 CHECKS = 7
+# Of strict.example to some reader; with DMARCPolicy reject refused as its.
+UNREADABLE = [
+    '"CEO" <ceo@strict.example>>',
+    'ceo@strict.example>',
+    'ceo@strict.example (',
+    'ceo@strict.example\v',
+    '<> <ceo@strict.example>',
+    'ceo@strict.example a@good.example',
+    '<a@good.example> ceo@strict.example',
+    'ceo@strict.example: a@good.example;',
+    '<ceo@strict.example:a@good.example>',
+    'ceo@strict.example <a@good.example>',
+    'ceo@strict.example@good.example',
+    '=?utf-8?q?ceo=40strict.example?= a@good.example',
+    '<=?utf-8?b?Y2VvQHN0cmljdC5leGFtcGxl?==?utf-8?q?=00?=@good.example>',
+]
+# Names in which a reader may see it, beside the one author.
+READABLE = [
+    '"ceo@strict.example" <a@good.example>',
+    'a@good.example (ceo@strict.example)',
+    'a@good.example <a@good.example>',
+    'Doe, Al <a@good.example>',
+]
 
 
 class Run:
@@ -183,7 +206,8 @@ class Run:
     def run(self, cases, more=None, more_checks=0):
         """more(run): further checks."""
         need_root()
-        plan(CHECKS * len(cases) + 4 + more_checks)
+        plan(CHECKS * len(cases) + 4 + 2 * len(UNREADABLE) +
+             2 * len(READABLE) + more_checks)
         zone = {name: entry if isinstance(entry, str) else
                 {word: value % (self.v4, self.v6) if '%s' in value else
                        value.replace('%%', '%')
@@ -277,6 +301,26 @@ class Run:
         like(str(sent), '451', 'DMARCPolicy reject: no answer is no policy')
         sent = self.send('a@good.example', 'From: a@good.example\n\nHello.\n')
         ok(sent.accepted, 'DMARCPolicy reject: what passes, passes', sent)
+        for author in UNREADABLE + READABLE:
+            self.strictest(author, author in UNREADABLE)
+
+    def strictest(self, author, refused):
+        message = ('From: %s\nSubject: x\n\nHello.\n' % author).encode()
+        sent = self.send('a@good.example', message.replace(b'\n', b'\r\n'))
+        reply = '550 5.7.26 Refused by the DMARC policy of strict.example'
+        if refused:
+            like(str(sent), reply, repr(author) + ': refused')
+        else:
+            ok(sent.accepted, repr(author) + ': accepted', sent)
+        got = json.loads(self.postern.ctl(
+            'check', '--client-ip', self.v4, '--from', 'a@good.example',
+            '--helo', 'helo.good.example', input=message).stdout)
+        is_([got['dmarc'][k] for k in ('result', 'policy', 'disposition')] +
+            [got['verdict'], got['decided_by'], got['reply']],
+            ['permerror', 'reject', 'reject', 'reject', 'dmarc', reply]
+            if refused else
+            ['pass', 'reject', 'none', 'accept', None, None],
+            repr(author) + ': and so says posternctl check')
 
 
 def field(mail):

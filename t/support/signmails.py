@@ -78,6 +78,16 @@ MAILS = [
     ('1mib', b'', (b'0123456789abcdef' * 4 + b' \r\n') * (1 << 20 >> 6), ''),
 ]
 
+# Whether these are signed for whom From may mean, at the domain %s. What
+# stands in the wrong place in <> an MTA may have quoted before we see it.
+AUTHORS = [
+    ('bob@%s <bob@%s>', True),
+    ('"ceo@%s" <bob@%s>', True),
+    ('<bob@%s> ceo@%s', False),
+    ('ceo@%s <bob@%s>', False),
+    ('ceo@%s: bob@%s;', False),
+]
+
 
 def message(case, fields, body, domain):
     head = HEAD % {b'domain': domain.encode(), b'case': case.encode(),
@@ -94,7 +104,8 @@ def run(make_mta, broken, refused=(), downgrades=True, local=False):
     downgrades: it has a way to send 8 bits where 8BITMIME is not offered.
     local: mail of local programs passes the milter too."""
     need_root()
-    plan(len(CANONS) * (3 + len(KINDS) + len(refused)) + 4 + local)
+    plan(len(CANONS) * (3 + len(KINDS) + len(refused)) + 4 + local +
+         len(AUTHORS))
     keys = {'rsa2048': Key('example.org', 'r2', 'rsa', 2048),
             'rsa4096': Key('example.org', 'r4', 'rsa', 4096),
             'ed25519': Key('example.org', 'ed', 'ed25519')}
@@ -114,6 +125,7 @@ def run(make_mta, broken, refused=(), downgrades=True, local=False):
                canon + ': reloaded')
             _one_canon(mta, sink, keys, canon, broken, refused)
         _they_can_say_no(sink.mails, keys)
+        _authors(mta, sink, keys)
         _downgraded(mta, sink, keys, downgrades)
         if local:
             _local(mta, sink, keys)
@@ -128,6 +140,21 @@ def _they_can_say_no(mails, keys):
         words = verify(plain.replace(old, new), keys.values())
         ok(len(words) == 1 and 'pass' not in words['example.org', 'ed'],
            what + ' that was changed does not verify', words)
+
+
+def _authors(mta, sink, keys):
+    domain = 'ed25519.example.org'
+    for author, signed in AUTHORS:
+        sink.clear()
+        with Client(mta.submission_port, login=('bob', 'secret')) as client:
+            client.send('bob@example.org', 'eve@example.net',
+                        b'From: %s\r\nSubject: x\r\n\r\nHello.\r\n' %
+                        author.replace('%s', domain).encode(), '')
+        mail = sink.wait_for(1)[0]
+        # Sendmail quotes a name behind the milter, and breaks the signature.
+        is_(list(verify(mail.data, keys.values())),
+            [('example.org', 'ed')] if signed else [],
+            author + (': signed' if signed else ': not signed'))
 
 
 def _downgraded(mta, sink, keys, downgrades):

@@ -803,7 +803,9 @@ caps_signatures(void **state)
 static void
 prefers_the_author(void **state)
 {
+	static const char *const authors[] = {"a.example", "sub.example.net"};
 	struct given g = {.sig = GOOD, .policy.signatures = 1,
+	    .policy.authors = authors, .policy.author_count = 2,
 	    .fields = OTHER("xexample.net") OTHER("example.net")
 		"From: a@sub.example.net\nTo: x\n"};
 	struct dkim_verdicts v;

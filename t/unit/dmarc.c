@@ -53,7 +53,14 @@ static const char zone[] =
     "_dmarc.tld " P("p=reject")
     "_dmarc.xn--bcher-kva.example " P("p=reject");
 
-/* Each case has one author, or more after commas. */
+#define DEEP(top) "1.2.3.4.5.6.7.8.9." top ","
+#define EIGHT_NOBODY "a.invalid,b.invalid,c.invalid,d.invalid,e.invalid," \
+	"f.invalid,g.invalid,h.invalid"
+#define EIGHT "own.example,b.invalid,c.invalid,d.invalid,e.invalid," \
+	"f.invalid,g.invalid,h.invalid"
+
+/* Each case has one author, or more after commas; behind a > those that are
+ * seen in what can't be read. */
 static const struct {
 	const char *name, *authors;
 	const char *spf, *dkim; /* what passed; a ? in front: unknown */
@@ -208,12 +215,51 @@ static const struct {
 	DMARC_POLICY_REJECT, DMARC_POLICY_REJECT, false, false},
     {"two authors: no answer, no policy", "dead.example,soft.example",
 	"soft.example", NULL, DMARC_TEMPERROR, NULL, 0, 0, false, false},
-    {"too many authors", "a.invalid,b.invalid,c.invalid,d.invalid,e.invalid",
-	"a.invalid", NULL, DMARC_PERMERROR, NULL, 0, 0, false, false},
-    {"too many authors, one with a policy",
-	"own.example,b.invalid,c.invalid,d.invalid,e.invalid", NULL, NULL,
+    {"as many authors as there may be", EIGHT, NULL, NULL, DMARC_FAIL,
+	"own.example", DMARC_POLICY_REJECT, DMARC_POLICY_REJECT, false, false},
+    {"too many authors: the last may ask for more", EIGHT_NOBODY ",own.example",
+	"own.example", NULL, DMARC_PERMERROR, NULL, 0, DMARC_POLICY_REJECT,
+	false, false},
+    {"too many authors, one with a policy", EIGHT ",i.invalid", NULL, NULL,
 	DMARC_FAIL, "own.example", DMARC_POLICY_REJECT, DMARC_POLICY_REJECT,
 	false, false},
+
+    {"unreadable: a policy", ">own.example", NULL, NULL, DMARC_PERMERROR,
+	"own.example", DMARC_POLICY_REJECT, DMARC_POLICY_REJECT, false, false},
+    {"unreadable: the strictest", ">soft.example,own.example", NULL, NULL,
+	DMARC_PERMERROR, "own.example", DMARC_POLICY_REJECT,
+	DMARC_POLICY_REJECT, false, false},
+    {"unreadable: who is vouched for is not the one that asks",
+	">own.example,soft.example", "own.example", NULL, DMARC_PERMERROR,
+	"soft.example", DMARC_POLICY_QUARANTINE, DMARC_POLICY_QUARANTINE,
+	false, false},
+    {"unreadable: all are vouched for, and it is no pass", ">own.example",
+	"own.example", NULL, DMARC_PERMERROR, NULL, 0, 0, false, false},
+    {"unreadable: no policy", ">nothing.invalid", NULL, NULL,
+	DMARC_PERMERROR, NULL, 0, 0, false, false},
+    {"unreadable: of a subdomain, sp", ">there.soft.example", NULL, NULL,
+	DMARC_PERMERROR, NULL, 0, 0, false, false},
+    {"unreadable: of a subdomain, np", ">gone.soft.example", NULL, NULL,
+	DMARC_PERMERROR, "soft.example", DMARC_POLICY_REJECT,
+	DMARC_POLICY_REJECT, false, false},
+    {"unreadable: test mode", ">test.example", NULL, NULL, DMARC_PERMERROR,
+	"test.example", DMARC_POLICY_REJECT, DMARC_POLICY_QUARANTINE, false,
+	false},
+    {"unreadable: no answer", ">dead.example", NULL, NULL, DMARC_TEMPERROR,
+	NULL, 0, 0, false, false},
+    {"unreadable: nobody", ">", NULL, NULL, DMARC_PERMERROR, NULL, 0, 0,
+	false, false},
+    {"unreadable: one that can be read fails", "own.example>soft.example",
+	NULL, NULL, DMARC_FAIL, "own.example", DMARC_POLICY_REJECT,
+	DMARC_POLICY_REJECT, false, false},
+    {"unreadable: one that can be read passes", "own.example>", "own.example",
+	NULL, DMARC_PERMERROR, NULL, 0, 0, false, false},
+    {"unreadable: as many and as deep as can be", ">" DEEP("a") DEEP("b")
+	DEEP("c") DEEP("d") DEEP("e") DEEP("f") DEEP("g")
+	"gone.1.2.3.4.5.6.7.8.deep.example", NULL, NULL, DMARC_PERMERROR,
+	"deep.example", DMARC_POLICY_REJECT, DMARC_POLICY_REJECT, false, false},
+    {"unreadable: too many", ">" EIGHT_NOBODY ",own.example", NULL, NULL,
+	DMARC_PERMERROR, NULL, 0, DMARC_POLICY_REJECT, false, false},
 };
 
 static size_t
@@ -241,15 +287,25 @@ static void
 run(const struct dns *dns, struct arena *a, const struct pslist *psl,
     size_t i, struct dmarc_result *r)
 {
-	const char *authors[8];
-	size_t n = split(a, cases[i].authors, authors, 8);
+	char *list = arena_strdup(a, cases[i].authors);
+	char *behind = strchr(list, '>');
+	const char *authors[10], *seen[10];
+	size_t n;
 	struct dmarc_identifier dkim = identifier(cases[i].dkim);
 	struct dmarc_evidence e = {.spf = identifier(cases[i].spf),
 	    .dkim = &dkim,
 	    .dkim_count = 1};
-	struct dmarc *d = dmarc_start(dns, a, psl, authors, n);
+	struct dmarc *d;
 
+	if (behind != NULL)
+		*behind = '\0';
+	n = split(a, list, authors, 10);
+	d = dmarc_start(dns, a, psl, authors, n);
 	assert_non_null(d);
+	if (behind != NULL) {
+		n = split(a, behind + 1, seen, 10);
+		assert_int_equal(dmarc_unreadable(d, seen, n, false), 0);
+	}
 	if (e.spf.domain != NULL)
 		dmarc_expect(d, e.spf.domain);
 	assert_int_equal(dmarc_finish(d, &e, 0, r), 0);
@@ -283,7 +339,8 @@ judges(void **state)
 			    dmarc_policy_word(r.disposition), r.spf_aligned,
 			    r.dkim_aligned);
 		if ((r.override == DMARC_OVERRIDE_TEST_MODE) !=
-		    (r.result == DMARC_FAIL && r.policy != r.disposition))
+		    (want != NULL && r.result != DMARC_PASS &&
+			r.policy != r.disposition))
 			fail_msg("%s: override", cases[i].name);
 		arena_fini(&a);
 	}

@@ -193,15 +193,15 @@ from_fields(void **state)
 		const char *value = text(c, "from_header");
 		const char *want = text(c, "from_domain");
 		struct arena a = {0};
-		struct addr list[4];
-		size_t n;
-		int rc;
+		struct addr_list l;
+		bool one;
 
 		if (strncmp(value, "From:", 5) == 0)
 			value += 5;
-		rc = addr_list(&a, value, strlen(value), list, 4, &n);
-		if ((rc == 0 && n == 1) != (want != NULL) ||
-		    (want != NULL && strcmp(list[0].domain, want) != 0))
+		assert_int_equal(addr_read(&a, value, strlen(value), &l), 0);
+		one = l.why == NULL && l.count == 1;
+		if (one != (want != NULL) ||
+		    (one && strcmp(l.list[0].domain, want) != 0))
 			fail_msg("[%s]", value);
 		arena_fini(&a);
 	}
