@@ -47,6 +47,7 @@
 #include "lib/err.h"
 #include "lib/quota/quota.h"
 #include "milter/log.h"
+#include "t/support/author_ref.h"
 #include "t/support/dkim_keys.h"
 #include "t/support/dns_file.h"
 #include "t/support/outgoing.h"
@@ -56,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define NOW 1700000000
 #define EXEMPT "eve"
+#define OWNED "here.example" /* all that any login owns */
 #define RECORDS_MAX 64
 #define ANSWERS_MAX 12 /* records of one answer, where names are any */
 #define RECORD_MAX 65535
@@ -118,6 +120,7 @@ static const struct {
 static struct setup {
 	const char *table; /* of the quotas; NULL: none */
 	const char *id;    /* AuthservID; NULL: the MTA's name */
+	bool owned;        /* logins may use OWNED only */
 	const char *conf;
 	struct snapshot *snap;
 	struct quota *quota; /* a reader's handle on that table */
@@ -141,15 +144,16 @@ static struct setup {
 		"AuthservIDWithJobID yes\nSPFBroadPass none\n"
 		"TempfailScore 6\nDiscardScore 20\nPeerList 192.0.2.99\n"},
     {.table = "strict",
+	.owned = true,
 	.conf = "Mode s\n" KEYS LIMITS("strict")
-		"SenderLogins @here.example=bob,eve@here.example=eve\n"
+		"SenderLogins @" OWNED "=bob,eve@" OWNED "=eve\n"
 		"QuotaRealm here.example\nRemoveOldSignatures yes\n"
 		"Diagnostics yes\nSoftwareHeader yes\nSyslogSuccess yes\n"
 		"SenderHeaders Sender,From\nExemptDomains y.example\n"
 		"DontSignMailTo z@y.example\n"},
     {.table = "lenient",
 	.conf = "Mode sv\n" OURS("score", "reject") KEYS LIMITS("lenient")
-		"SenderLogins @here.example=bob\nSenderLoginsAction log\n"
+		"SenderLogins @" OWNED "=bob\nSenderLoginsAction log\n"
 		"QuotaAction hold\nQuotaExempt " EXEMPT "\nMTA ours\n"
 		"OutboundTagScore 1\nOutboundRejectScore 9\n"
 		"MacroList {cert_issuer}=CA\nOn-DNSError accept\n"},
@@ -608,6 +612,22 @@ tell_recipient(struct run *r, struct verdict v)
 		end(r, &v);
 }
 
+/* Who owns a domain signs for nobody else, whoever reads it. */
+static void
+check_owner(const struct run *r, const struct message *m)
+{
+	const struct edit *e = m->edits.first;
+
+	while (e != NULL && strcmp(e->name, "DKIM-Signature") != 0)
+		e = e->next;
+	if (e == NULL || !r->setup->owned || m->login == NULL ||
+	    author_ref_only(&m->headers, OWNED))
+		return;
+	fprintf(stderr, "signed for %s, who does not own the From\n",
+	    m->login);
+	abort();
+}
+
 /* taken: the MTA carries out what it is asked for. */
 static void
 end_of_message(struct run *r, bool taken)
@@ -625,8 +645,10 @@ end_of_message(struct run *r, bool taken)
 	v = chain_eom(r->s);
 	outgoing_verdict(&v);
 	walk_check_symbols(r->s);
-	if (!verdict_decides(&v))
+	if (!verdict_decides(&v)) {
 		outgoing_edits(m, r->setup->id);
+		check_owner(r, m);
+	}
 	if (!taken)
 		v = verdict_make(VERDICT_TEMPFAIL, NULL);
 	end(r, &v);

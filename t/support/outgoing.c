@@ -14,6 +14,7 @@
 #include "lib/utf8.h"
 #include "milter/session.h"
 #include "milter/snapshot.h"
+#include "t/support/author_ref.h"
 #include "t/support/authres_ref.h"
 
 #define AR "Authentication-Results"
@@ -253,6 +254,16 @@ check_authres(struct message *m, const char *id)
 		    "one of the MTA's name stays", AR, host);
 }
 
+/* Nobody reads another author than the one who passed. */
+static void
+check_author(const struct message *m)
+{
+	if (m->dmarc != NULL && m->dmarc->result == DMARC_PASS &&
+	    m->dmarc->authors == 1)
+		require(author_ref_only(&m->headers, m->dmarc->domain),
+		    "a pass for one of several", "From", m->dmarc->domain);
+}
+
 void
 outgoing_edits(struct message *m, const char *id)
 {
@@ -260,6 +271,7 @@ outgoing_edits(struct message *m, const char *id)
 		check_edit(m, e);
 	if (m->session->snap->verifies)
 		check_authres(m, id);
+	check_author(m);
 }
 
 /* -- replies -- */
