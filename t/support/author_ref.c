@@ -6,13 +6,16 @@
 
 #include "lib/hdr.h"
 
-/* The end of the quoted string or comment that begins at p; NULL: none. */
+/* Behind the quoted string or comment that begins at p; NULL: none does, or it
+ * does not end. */
 static const char *
 closing(const char *p, const char *end)
 {
 	bool quoted = *p == '"';
 	int depth = 1;
 
+	if (!quoted && *p != '(')
+		return NULL;
 	for (p++; p < end; p++) {
 		if (*p == '\\')
 			p++;
@@ -54,11 +57,11 @@ shows_only(const char *p, size_t len, const char *domain)
 	while (p < end) {
 		size_t n = 0;
 
-		if (*p == '"' || *p == '(') {
+		const char *behind = closing(p, end);
+
+		if (behind != NULL) {
 			before = *p == '"' ? '"' : before;
-			p = closing(p, end);
-			if (p == NULL)
-				return false;
+			p = behind;
 			continue;
 		}
 		if (*p != '@' || before == '<' || before == ',') {
@@ -70,8 +73,9 @@ shows_only(const char *p, size_t len, const char *domain)
 			;
 		while (p + n < end && in_domain(p[n]))
 			n++;
-		/* A comment may stand before the domain too. */
-		if (n == 0 && p < end && *p == '(')
+		/* A comment may stand before the domain too; and an @ without
+		 * any is nobody's. */
+		if (n == 0 && (p == end || *p != '['))
 			continue;
 		if (!is_same(p, n, domain))
 			return false;

@@ -11,8 +11,8 @@
 struct hdr_list;
 
 /* In all From fields, outside of quotes and comments, is there no other domain
- * than this one (A-labels)?  false too where a quote or comment does not end;
- * domains that are not ASCII are passed over, and so are routes. */
+ * than this one (A-labels)?  A quote or comment that does not end is none.
+ * Domains that are not ASCII are passed over, and so are routes. */
 bool author_ref_only(const struct hdr_list *headers, const char *domain);
 
 #endif
