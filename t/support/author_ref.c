@@ -35,7 +35,7 @@ in_domain(char c)
 	    (unsigned char)c >= 0x80;
 }
 
-/* Is it that domain, or one that can't be told from here? */
+/* Is it that domain, or none of the DNS, or one that can't be told from here? */
 static bool
 is_same(const char *p, size_t len, const char *domain)
 {
@@ -45,6 +45,8 @@ is_same(const char *p, size_t len, const char *domain)
 	}
 	if (len > 0 && p[len - 1] == '.')
 		len--;
+	if (len > 0 && memchr(p, '.', len) == NULL)
+		return true;
 	return len == strlen(domain) && strncasecmp(p, domain, len) == 0;
 }
 
