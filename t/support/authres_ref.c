@@ -157,9 +157,10 @@ claims(const char *p, const char *end, const char *id, bool escapes)
 	size_t len = strlen(id), n = 0;
 
 	/* \xa0, behind \xc2 in UTF-8, is a space too. */
-	while (p < end &&
+	while (p < end && *p != '"' &&
 	    (!in_token((unsigned char)*p) || *p == '\xa0' || *p == '\xc2'))
 		p = *p == '(' ? skip_comment(p, end, escapes) : p + 1;
+	p += p < end && *p == '"';
 	while (p + n < end && in_token((unsigned char)p[n]) &&
 	    (unsigned char)p[n] < 0x80)
 		n++;

@@ -30,8 +30,9 @@ bool authres_ref_read(
 
 /*
  * Might somebody take the field for one of that id?  The first word, after
- * comments and whatever can't stand in a word, is compared; comments are read
- * with backslashes that mean something, and with such that don't.
+ * comments and whatever can't stand in a word, is compared, or what begins in
+ * quotes there; comments are read with backslashes that mean something, and
+ * with such that don't.
  */
 bool authres_ref_claims(const char *value, size_t len, const char *id);
 
