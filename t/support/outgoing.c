@@ -9,6 +9,7 @@
 
 #include "lib/dkim/dkim_verify.h"
 #include "lib/dmarc/dmarc.h"
+#include "lib/idna.h"
 #include "lib/iprev.h"
 #include "lib/spf/spf.h"
 #include "lib/utf8.h"
@@ -156,10 +157,13 @@ check_domain(const char *shown, const char *whole)
 	if (shown == NULL)
 		return;
 	is = is == NULL ? shown : is + 1;
+	/* U-labels may be shown as A-labels. */
+	if (!idna_is_ascii(from))
+		return;
 	for (; *is != '\0' && *from != '\0'; is++, from++) {
 		unsigned char c = (unsigned char)*from;
 
-		require(*is == *from || (*is == '?' && (c < 0x20 || c > 0x7e)),
+		require(*is == *from || (*is == '?' && (c < 0x20 || c == 0x7f)),
 		    "another domain", whole, shown);
 	}
 	require(*is == *from, "another domain", whole, shown);
