@@ -279,10 +279,12 @@ add_subject(struct buf *b, const char *old, size_t len)
 	while (old < end) {
 		size_t blank = 0, ends = 0;
 
-		while (old + blank < end && strchr(" \t\r\n", old[blank])) {
-			ends += old[blank] == '\n' ? 1 : 2 * (old[blank] == '\r');
-			blank++;
-		}
+		/* A CR counts as two: it makes none a fold. */
+		for (; old + blank < end && strchr(" \t\r\n", old[blank]);
+		     blank++)
+			ends += old[blank] == '\n' ? 1
+			    : old[blank] == '\r'  ? 2
+						  : 0;
 		if (ends == 1 && old + blank < end && old[blank - 1] != '\n')
 			ends = 0;
 		if (ends == 0)

@@ -5,8 +5,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The input, a command a line; in the rest of a line ^X is the control octet,
- * as ^J for a line end.  Commands may come in any order; those that libmilter would
- * not hand on where they stand are aborts:
+ * as ^J for a line end.  Commands may come in any order; those that libmilter
+ * would not hand on where they stand are aborts:
  *
  *	0 .. 4        which configuration, before all else
  *	W             an MTA that waits for every answer
@@ -920,7 +920,8 @@ decode(struct arena *a, const char *text, size_t len, size_t *len_r)
 		bool control = text[i] == '^' && i + 1 < len &&
 		    text[i + 1] >= '?' && text[i + 1] <= '_';
 
-		out[n++] = control ? (char)((text[++i] ^ 0x40) & 0x7f) : text[i];
+		i += control;
+		out[n++] = control ? (char)((text[i] ^ 0x40) & 0x7f) : text[i];
 	}
 	*len_r = n;
 	return out;

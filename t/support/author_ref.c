@@ -35,7 +35,7 @@ in_domain(char c)
 	    (unsigned char)c >= 0x80;
 }
 
-/* Is it that domain, or none of the DNS, or one that can't be told from here? */
+/* Is it that domain, none of the DNS, or one that can't be told from here? */
 static bool
 is_same(const char *p, size_t len, const char *domain)
 {

@@ -28,7 +28,8 @@ fail(const char *what, const char *name, const char *value)
 {
 	fprintf(stderr, "%s: %s: [", what, name);
 	for (; value != NULL && *value != '\0'; value++)
-		fprintf(stderr, *value >= 0x20 && *value < 0x7f ? "%c" : "\\x%02x",
+		fprintf(stderr,
+		    *value >= 0x20 && *value < 0x7f ? "%c" : "\\x%02x",
 		    (unsigned char)*value);
 	fprintf(stderr, "]\n");
 	abort();
