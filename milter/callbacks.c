@@ -21,8 +21,7 @@
 #include "log.h"
 #include "snapshot.h"
 
-#define REPLY_MAX 900 /* octets; libmilter refuses more than 980 */
-
+#define REPLY_MAX 980 /* octets and a NUL; libmilter refuses more */
 #define BACKLOG 1024  /* the kernel's net.core.somaxconn may lower it */
 
 /* Seconds without a word from the MTA.  Sendmail waits an hour for its client
@@ -193,18 +192,16 @@ enter_command(SMFICTX *ctx)
 	return c != NULL ? c : connection_new(ctx);
 }
 
-/* A reply's words as smfi_setreply takes them: one line, `%` doubled. */
+/* As smfi_setreply takes words: `%` doubled. */
 static char *
-reply_text(const char *text, char *out, size_t size)
+double_percents(const char *text, char out[REPLY_MAX])
 {
 	size_t n = 0;
 
-	for (; *text != '\0' && n + 2 < size; text++) {
-		unsigned char ch = (unsigned char)*text;
-
-		if (ch == '%')
+	for (; *text != '\0' && n + 2 < REPLY_MAX; text++) {
+		if (*text == '%')
 			out[n++] = '%';
-		out[n++] = ch < 0x20 || ch >= 0x7f ? '?' : (char)ch;
+		out[n++] = *text;
 	}
 	out[n] = '\0';
 	return out;
@@ -213,15 +210,15 @@ reply_text(const char *text, char *out, size_t size)
 static void
 set_reply(SMFICTX *ctx, const struct verdict *v)
 {
-	char code_text[16], words[REPLY_MAX];
-	const char *xcode, *text;
+	char code_text[16], text[VERDICT_TEXT_SIZE], words[REPLY_MAX];
+	const char *xcode;
 	int code;
 
-	if (!verdict_reply(v, &code, &xcode, &text))
+	if (!verdict_reply(v, &code, &xcode, text))
 		return;
 	snprintf(code_text, sizeof(code_text), "%d", code);
 	if (smfi_setreply(ctx, code_text, (char *)(uintptr_t)xcode,
-		reply_text(text, words, sizeof(words))) != MI_SUCCESS)
+		double_percents(text, words)) != MI_SUCCESS)
 		log_line(LOG_WARNING, "libmilter refused the reply %d %s", code,
 		    xcode);
 }
@@ -394,7 +391,7 @@ apply_edit(SMFICTX *ctx, const struct connection *c, const struct edit *e)
 static struct verdict
 act(SMFICTX *ctx, struct connection *c, struct verdict v)
 {
-	char reason[REPLY_MAX];
+	char reason[VERDICT_TEXT_SIZE];
 
 	for (const struct edit *e = c->s->msg->edits.first; e != NULL;
 	     e = e->next) {
@@ -407,8 +404,8 @@ act(SMFICTX *ctx, struct connection *c, struct verdict v)
 	}
 	if (v.action == VERDICT_QUARANTINE &&
 	    smfi_quarantine(ctx,
-		reply_text(v.text == NULL ? "held" : v.text, reason,
-		    sizeof(reason))) != MI_SUCCESS) {
+		verdict_text(v.text == NULL ? "held" : v.text, reason)) !=
+		MI_SUCCESS) {
 		log_about(c->s, LOG_ERR, "the MTA does not take a quarantine");
 		return verdict_make(VERDICT_TEMPFAIL, NULL);
 	}

@@ -122,10 +122,11 @@ edits_json(const struct message *m)
 static bool
 reply_text(const struct verdict *v, struct buf *b)
 {
-	const char *xcode, *text;
+	char text[VERDICT_TEXT_SIZE];
+	const char *xcode;
 	int code;
 
-	if (!verdict_reply(v, &code, &xcode, &text))
+	if (!verdict_reply(v, &code, &xcode, text))
 		return false;
 	buf_printf(b, "%d %s %s", code, xcode, text);
 	return true;

@@ -149,10 +149,15 @@ spam_fields_remove(struct message *m, unsigned *count_r)
 {
 	*count_r = 0;
 	for (const struct hdr *h = m->headers.first; h != NULL; h = h->next) {
+		const char *name;
+
 		if (strncasecmp(h->name, PREFIX, strlen(PREFIX)) != 0)
 			continue;
-		if (edit_want(&m->edits, &m->arena, EDIT_DELETE, h->index,
-			h->name, NULL) != 0)
+		/* The index is among the fields of the bare name. */
+		name = arena_memdup(&m->arena, h->name, hdr_name_len(h));
+		if (name == NULL ||
+		    edit_want(&m->edits, &m->arena, EDIT_DELETE, h->index, name,
+			NULL) != 0)
 			return ERR_NOMEM;
 		++*count_r;
 	}
@@ -263,6 +268,34 @@ add_tag(struct buf *b, const struct spam_mark *mark, const char *old)
 	return len;
 }
 
+/* Add a subject as it came; white space with a line end in it that is no fold
+ * (RFC 5322 section 2.2.3) becomes a space, or nothing at the end. */
+static void
+add_subject(struct buf *b, const char *old, size_t len)
+{
+	const char *end = old + len;
+
+	while (old < end) {
+		size_t blank = 0, ends = 0;
+
+		/* A CR counts as two: it makes none a fold. */
+		for (; old + blank < end && strchr(" \t\r\n", old[blank]);
+		     blank++)
+			ends += old[blank] == '\n' ? 1
+			    : old[blank] == '\r'  ? 2
+						  : 0;
+		if (ends == 1 && old + blank < end && old[blank - 1] != '\n')
+			ends = 0;
+		if (ends == 0)
+			buf_add(b, old, blank);
+		else if (old + blank < end)
+			buf_char(b, ' ');
+		old += blank;
+		if (old < end)
+			buf_char(b, *old++);
+	}
+}
+
 int
 spam_fields_subject(struct message *m, const struct spam_mark *mark)
 {
@@ -272,14 +305,14 @@ spam_fields_subject(struct message *m, const struct spam_mark *mark)
 	size_t len = h == NULL ? 0 : h->value_len, tag;
 	int rc = 0;
 
-	while (len > 0 && (*old == ' ' || *old == '\t')) {
+	/* A field ends at a NUL for the MTA as well. */
+	len = strnlen(old, len);
+	while (len > 0 && strchr(" \t\r\n", *old) != NULL) {
 		old++;
 		len--;
 	}
-	/* A field ends at a NUL for the MTA as well. */
-	len = strnlen(old, len);
 	tag = add_tag(&b, mark, len > 1 ? old : "");
-	buf_add(&b, old, len);
+	add_subject(&b, old, len);
 	/* Somebody before us may have put it there. */
 	if (b.failed || len < tag || strncmp(old, b.data, tag) != 0)
 		rc = want(m, h == NULL ? EDIT_INSERT : EDIT_CHANGE,

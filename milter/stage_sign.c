@@ -509,6 +509,19 @@ remove_old(struct message *m)
 	return 0;
 }
 
+/* The domain may be as the sender wrote it: a key's may be `%`. */
+static void
+log_unsigned(const struct message *m, const struct signing_match *match,
+    const char *reason)
+{
+	struct buf b = BUF_INIT;
+
+	buf_escape(&b, match->domain, strlen(match->domain), 256);
+	log_about(m->session, LOG_WARNING, "%s/%s: not signed: %s",
+	    b.failed ? "?" : buf_text(&b), match->selector, reason);
+	buf_fini(&b);
+}
+
 /* One signature was made, or not. */
 static int
 take_result(const struct state *st, struct message *m,
@@ -516,8 +529,7 @@ take_result(const struct state *st, struct message *m,
     struct buf *note)
 {
 	if (r->error != 0) {
-		log_about(m->session, LOG_WARNING, "%s/%s: not signed: %s",
-		    match->domain, match->selector, r->reason);
+		log_unsigned(m, match, r->reason);
 		return r->error == ERR_NOMEM || r->error == ERR_CRYPTO
 		    ? r->error
 		    : 0;

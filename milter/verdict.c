@@ -66,14 +66,29 @@ verdict_from_word(const char *word)
 	return VERDICT_NONE;
 }
 
+char *
+verdict_text(const char *words, char text_r[VERDICT_TEXT_SIZE])
+{
+	size_t n = 0;
+
+	for (; words[n] != '\0' && n + 1 < VERDICT_TEXT_SIZE; n++) {
+		unsigned char c = (unsigned char)words[n];
+
+		text_r[n] = c < 0x20 || c >= 0x7f ? '?' : (char)c;
+	}
+	text_r[n] = '\0';
+	return text_r;
+}
+
 bool
 verdict_reply(const struct verdict *v, int *code_r, const char **xcode_r,
-    const char **text_r)
+    char text_r[VERDICT_TEXT_SIZE])
 {
 	if (actions[v->action].code == 0)
 		return false;
 	*code_r = v->code != 0 ? v->code : actions[v->action].code;
 	*xcode_r = v->xcode != NULL ? v->xcode : actions[v->action].xcode;
-	*text_r = v->text != NULL ? v->text : actions[v->action].text;
+	verdict_text(
+	    v->text != NULL ? v->text : actions[v->action].text, text_r);
 	return true;
 }

@@ -57,9 +57,17 @@ enum verdict_action verdict_from_word(const char *word);
 /* The words for configuration rows, NULL-ended. */
 extern const char *const verdict_words[];
 
+/* Words that fit into one line with their codes (RFC 5321 section 4.5.3.1.5),
+ * and a NUL. */
+#define VERDICT_TEXT_SIZE 499
+
+/* Words as they may stand in a reply: what is not printable ASCII is `?`, what
+ * is too long is cut.  Returns text_r. */
+char *verdict_text(const char *words, char text_r[VERDICT_TEXT_SIZE]);
+
 /* The reply a client sees: code, enhanced code and words, with the action's
  * usual ones filled in.  false: the action has no reply. */
 bool verdict_reply(const struct verdict *v, int *code_r, const char **xcode_r,
-    const char **text_r);
+    char text_r[VERDICT_TEXT_SIZE]);
 
 #endif

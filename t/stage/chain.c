@@ -214,6 +214,26 @@ puts_off_what_is_not_whole(void **state)
 	}
 }
 
+/* Whatever a stage or the admin has to say. */
+static void
+replies_in_one_line(void **state)
+{
+	char words[2000], text[VERDICT_TEXT_SIZE];
+	struct verdict v = verdict_make(VERDICT_REJECT, "a\r\n250 b\xff%");
+	const char *xcode;
+	int code;
+
+	(void)state;
+	assert_true(verdict_reply(&v, &code, &xcode, text));
+	assert_string_equal(text, "a??250 b?%");
+	memset(words, '%', sizeof(words) - 1);
+	words[sizeof(words) - 1] = '\0';
+	v = (struct verdict){
+	    .action = VERDICT_TEMPFAIL, .xcode = "4.7.123", .text = words};
+	assert_true(verdict_reply(&v, &code, &xcode, text));
+	assert_int_equal(strlen("451 4.7.123 \r\n") + strlen(text), 512);
+}
+
 int
 main(void)
 {
@@ -227,6 +247,7 @@ main(void)
 	    cmocka_unit_test(keeps_what_was_decided_at_connect),
 	    cmocka_unit_test(learns_the_queue_id_late),
 	    cmocka_unit_test(puts_off_what_is_not_whole),
+	    cmocka_unit_test(replies_in_one_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,8 +135,9 @@ check(const struct talk *t, const struct dns *d)
 	struct snapshot *snap = walk_load(t->conf);
 	struct session *s;
 	struct verdict v;
-	const char *at, *xcode, *text;
-	char reply[200];
+	const char *at, *xcode;
+	char text[VERDICT_TEXT_SIZE];
+	char reply[VERDICT_TEXT_SIZE + 32];
 	int code;
 
 	snap->dns = d;
@@ -149,7 +150,7 @@ check(const struct talk *t, const struct dns *d)
 	if (at != NULL && strcmp(v.by, t->by) != 0)
 		fail_msg("%s: by %s", t->what, v.by);
 	if (t->reply != NULL) {
-		assert_true(verdict_reply(&v, &code, &xcode, &text));
+		assert_true(verdict_reply(&v, &code, &xcode, text));
 		snprintf(reply, sizeof(reply), "%d %s %s", code, xcode, text);
 		assert_string_equal(reply, t->reply);
 	}

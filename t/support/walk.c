@@ -89,8 +89,8 @@ on_field(void *ctx, const char *name, size_t name_len, const char *value,
 	chain_header(ctx, name, name_len, value, value_len);
 }
 
-static const struct sockaddr *
-address(const char *ip, struct sockaddr_storage *ss)
+const struct sockaddr *
+walk_address(const char *ip, struct sockaddr_storage *ss)
 {
 	struct sockaddr_in *v4 = (struct sockaddr_in *)ss;
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ss;
@@ -117,7 +117,7 @@ walk_envelope(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 		abort();
 	s->readonly = w->readonly;
 	s->at = w->at;
-	chain_connect(s, w->client_name, address(w->client_ip, &ss));
+	chain_connect(s, w->client_name, walk_address(w->client_ip, &ss));
 	if (w->helo != NULL)
 		chain_helo(s, w->helo);
 	*v_r = chain_mail(s, w->from == NULL ? "" : w->from, w->params);
@@ -140,9 +140,8 @@ walk_found(const struct message *m)
 	return y;
 }
 
-/* What a stage finds, it has in its list. */
-static void
-check_symbols(const struct session *s)
+void
+walk_check_symbols(const struct session *s)
 {
 	for (const struct symbol *y = s->msg == NULL ? NULL : s->msg->symbols;
 	     y != NULL; y = y->next) {
@@ -175,6 +174,6 @@ walk_run(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 	}
 	buf_fini(&b);
 	*v_r = chain_eom(s);
-	check_symbols(s);
+	walk_check_symbols(s);
 	return s;
 }

@@ -44,6 +44,13 @@ struct session *walk_run(struct snapshot *snap, const struct walk *w,
 struct session *walk_envelope(struct snapshot *snap, const struct walk *w,
     struct verdict *v_r, struct verdict *rcpt_v_r);
 
+/* The address for chain_connect; what is none has no family.  NULL for NULL. */
+const struct sockaddr *walk_address(
+    const char *ip, struct sockaddr_storage *ss);
+
+/* What stages find, they have in their lists: ends the process otherwise. */
+void walk_check_symbols(const struct session *s);
+
 /* The first symbol that says more than which way the message goes. */
 const struct symbol *walk_found(const struct message *m);
 
