@@ -26,7 +26,9 @@
 #include "lib/quota/limits.h"
 #include "lib/quota/quota.h"
 #include "log.h"
+#include "names.h"
 #include "quota_conf.h"
+#include "quota_names.h"
 #include "replytext.h"
 #include "snapshot.h"
 #include "stages.h"
@@ -246,6 +248,16 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	}
 	*state_r = st;
 	return 0;
+}
+
+static void
+adopt(const struct snapshot *snap, void *state)
+{
+	struct state *st = state;
+
+	if (!snap->offline)
+		quota_names_adopt(
+		    snap->conf, names_of(snap), &st->conf, st->table);
 }
 
 static void
@@ -723,6 +735,7 @@ const struct stage stage_quota = {
     .options = quota_conf_options,
     .load = load,
     .unload = unload,
+    .adopt = adopt,
     .mail = mail,
     .rcpt = rcpt,
     .eoh = eoh,

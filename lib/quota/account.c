@@ -186,3 +186,11 @@ account_is_login(const char *account)
 	    !begins(account, ACCOUNT_SENDER) &&
 	    strcmp(account, ACCOUNT_OTHER_REALMS) != 0;
 }
+
+const char *
+account_login(const char *account)
+{
+	return begins(account, ACCOUNT_LOGIN)
+	    ? account + strlen(ACCOUNT_LOGIN)
+	    : account;
+}

@@ -55,5 +55,8 @@ const char *account_realm(struct arena *a, const char *text);
 
 /* Of a name in its form: is it a login's? */
 bool account_is_login(const char *account);
+/* The login, in lower case and with its realm, that a login's account has; the
+ * account itself for others. */
+const char *account_login(const char *account);
 
 #endif
