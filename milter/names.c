@@ -189,10 +189,11 @@ shown(struct arena *a, const char *text)
 	return s == NULL ? "?" : s;
 }
 
-/* Judge a title of Quota or an entry of QuotaExempt, which stands there. */
+/* Judge a title of Quota or an entry of QuotaExempt.  where: file, line and
+ * keyword. */
 static int
-judge(const struct names *n, const char *where, const char *keyword,
-    const char *text, struct errmsg *msg_r)
+judge(const struct names *n, const char *where, const char *text,
+    struct errmsg *msg_r)
 {
 	const char *mistake, *title;
 	struct errmsg why;
@@ -207,10 +208,10 @@ judge(const struct names *n, const char *where, const char *keyword,
 	if (title == NULL)
 		rc = ERR_NOMEM;
 	else if (mistake != NULL)
-		rc = errmsg_set(msg_r, "%s: %s: \"%s\": %s", where, keyword,
+		rc = errmsg_set(msg_r, "%s: \"%s\": %s", where,
 		    shown(&a, text), mistake);
 	else if (title_doubt(n, &a, title, &why))
-		log_line(LOG_WARNING, "%s: %s: \"%s\": %s", where, keyword,
+		log_line(LOG_WARNING, "%s: \"%s\": %s", where,
 		    shown(&a, text), why.text);
 	arena_fini(&a);
 	return rc;
@@ -220,12 +221,14 @@ static int
 judge_titles(const struct names *n, const struct conf *c, struct errmsg *msg_r)
 {
 	const struct conf_section *s;
+	struct errmsg where;
 	int rc = 0;
 
 	for (size_t i = 0;
-	     rc == 0 && (s = conf_section(c, "Quota", i)) != NULL; i++)
-		rc = judge(n, conf_section_where(s), "Quota",
-		    conf_section_title(s), msg_r);
+	     rc == 0 && (s = conf_section(c, "Quota", i)) != NULL; i++) {
+		errmsg_set(&where, "%s: Quota", conf_section_where(s));
+		rc = judge(n, where.text, conf_section_title(s), msg_r);
+	}
 	return rc;
 }
 
@@ -239,7 +242,7 @@ struct walk {
 	struct errmsg *msg;
 };
 
-/* The keyword's place, and the entry's in a file of its own. */
+/* The keyword and its place, and the entry's in a file of its own. */
 static void
 say_where(const struct walk *w, const struct dataset_entry *e,
     struct errmsg *where_r)
@@ -249,7 +252,8 @@ say_where(const struct walk *w, const struct dataset_entry *e,
 		    conf_where(w->c, w->keyword), w->keyword,
 		    dataset_name(w->set), e->line);
 	else
-		errmsg_set(where_r, "%s", conf_where(w->c, w->keyword));
+		errmsg_set(where_r, "%s: %s", conf_where(w->c, w->keyword),
+		    w->keyword);
 }
 
 static int
@@ -260,10 +264,10 @@ judge_exempt(const struct dataset_entry *e, void *arg)
 
 	say_where(w, e, &where);
 	if (strcasecmp(e->key, ACCOUNT_OTHER_REALMS) == 0)
-		return errmsg_set(w->msg, "%s: %s: \"%s\": expected an account "
-		    "or @domain: logins of unknown realms are never exempt",
-		    where.text, w->keyword, e->key);
-	return judge(w->n, where.text, w->keyword, e->key, w->msg);
+		return errmsg_set(w->msg, "%s: \"%s\": expected an account or "
+		    "@domain: logins of unknown realms are never exempt",
+		    where.text, e->key);
+	return judge(w->n, where.text, e->key, w->msg);
 }
 
 static int
@@ -279,7 +283,7 @@ judge_realm(const struct dataset_entry *e, void *arg)
 		return 0;
 	arena_init(&a);
 	say_where(w, e, &where);
-	rc = errmsg_set(w->msg, "%s: %s: \"%s\": %s%s", where.text, w->keyword,
+	rc = errmsg_set(w->msg, "%s: \"%s\": %s%s", where.text,
 	    shown(&a, e->key), mistake, strchr(e->key, '*') == NULL ? "" :
 	    " or *, which has a meaning in a set refile:PATH");
 	arena_fini(&a);

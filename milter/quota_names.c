@@ -2,7 +2,9 @@
 #include "quota_names.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/arena.h"
@@ -93,12 +95,33 @@ move(struct adoption *ad, const struct quota_entry *e, const char *to)
 	    e->locked ? ", locked" : "");
 }
 
+/* The account was a login of QuotaRealm's, or one with that realm. */
+static const char *
+was_of(struct adoption *ad, const struct quota_entry *e, const char *realm)
+{
+	struct arena *a = &ad->arena;
+	const char *login = account_login(e->account), *now;
+
+	login = arena_memdup(a, login, (size_t)(strrchr(login, '@') - login));
+	now = login == NULL
+	    ? NULL
+	    : account_of_login(a, login, ad->names->realm, NULL);
+	if (now == NULL)
+		return NULL;
+	login = shown(ad, login);
+	now = shown(ad, now);
+	return arena_printf(a,
+	    "QuotaRealm was %s and is %s: the login %s is %s from here on%s%s%s",
+	    shown(ad, realm), *ad->realm == '\0' ? "not set any more"
+						 : ad->realm, login, now,
+	    e->locked ? " (posternctl quota lock " : "",
+	    e->locked ? now : "", e->locked ? ")" : "");
+}
+
 /* An account in its form: is its mail counted there from here on? */
 static void
 look(struct adoption *ad, const struct quota_entry *e, const char *realm)
 {
-	const char *now = ad->realm;
-
 	if (*realm == '\0' || !account_is_login(e->account))
 		return;
 	if (names_realm_exists(ad->names, realm) == 0) {
@@ -107,13 +130,10 @@ look(struct adoption *ad, const struct quota_entry *e, const char *realm)
 		    ACCOUNT_OTHER_REALMS, shown(ad, realm)));
 		return;
 	}
-	if (ad->same_realm != 0 || strcmp(realm, now) == 0 ||
+	if (ad->same_realm != 0 || strcmp(realm, ad->realm) == 0 ||
 	    quota_noted(ad->table, QUOTA_NOTE_REALM, realm) != 1)
 		return;
-	say_left(ad, e, arena_printf(&ad->arena, "QuotaRealm was %s, and %s%s: "
-	    "a login without a realm is counted elsewhere",
-	    shown(ad, realm), *now == '\0' ? "is not set any more" : "is ",
-	    now));
+	say_left(ad, e, was_of(ad, e, realm));
 }
 
 static void
@@ -148,6 +168,19 @@ say_sums(const struct adoption *ad)
 		    ad->conf->path, ad->unsaid);
 }
 
+static void
+walk(struct adoption *ad)
+{
+	struct quota_entry e;
+	uint32_t cursor = 0;
+
+	while (quota_next(ad->table, &cursor, &e)) {
+		arena_init(&ad->arena);
+		adopt(ad, &e);
+		arena_fini(&ad->arena);
+	}
+}
+
 void
 quota_names_adopt(const struct conf *c, const struct names *n,
     const struct quota_conf *conf, struct quota *table)
@@ -155,9 +188,7 @@ quota_names_adopt(const struct conf *c, const struct names *n,
 	struct adoption ad = {.names = n, .conf = conf, .table = table,
 	    .realm = n->realm == NULL ? "" : n->realm};
 	const char *realms = conf_str(c, "QuotaRealms");
-	struct quota_entry e;
 	struct buf all = BUF_INIT;
-	uint32_t cursor = 0;
 	int rc = 0;
 
 	buf_printf(&all, "1 %s %s", ad.realm, realms == NULL ? "" : realms);
@@ -167,11 +198,7 @@ quota_names_adopt(const struct conf *c, const struct names *n,
 		return;
 	}
 	ad.same_realm = quota_noted(table, QUOTA_NOTE_REALM, ad.realm);
-	while (quota_next(table, &cursor, &e)) {
-		arena_init(&ad.arena);
-		adopt(&ad, &e);
-		arena_fini(&ad.arena);
-	}
+	walk(&ad);
 	say_sums(&ad);
 	/* What failed is tried again at the next start. */
 	if (ad.failed == 0)
@@ -181,4 +208,79 @@ quota_names_adopt(const struct conf *c, const struct names *n,
 	if (rc != 0)
 		log_line(LOG_ERR, "quota: %s: %s", conf->path, strerror(errno));
 	buf_fini(&all);
+}
+
+/* -- for sessions that began before -- */
+
+/* Old ones may be read by some thread: they stay until all goes. */
+struct word {
+	struct word *older;
+	char text[];
+};
+
+struct quota_realm {
+	atomic_int refs;
+	_Atomic(struct word *) now;
+};
+
+struct quota_realm *
+quota_realm_new(void)
+{
+	struct quota_realm *r = calloc(1, sizeof(*r));
+
+	if (r != NULL)
+		atomic_init(&r->refs, 1);
+	return r;
+}
+
+struct quota_realm *
+quota_realm_ref(struct quota_realm *r)
+{
+	atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
+	return r;
+}
+
+void
+quota_realm_unref(struct quota_realm *r)
+{
+	struct word *w, *older;
+
+	if (r == NULL ||
+	    atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (w = atomic_load(&r->now); w != NULL; w = older) {
+		older = w->older;
+		free(w);
+	}
+	free(r);
+}
+
+int
+quota_realm_set(struct quota_realm *r, const char *realm)
+{
+	struct word *now = atomic_load(&r->now), *w;
+
+	if (now != NULL && strcmp(now->text, realm) == 0)
+		return 0;
+	w = malloc(sizeof(*w) + strlen(realm) + 1);
+	if (w == NULL)
+		return ERR_NOMEM;
+	w->older = now;
+	strcpy(w->text, realm);
+	atomic_store_explicit(&r->now, w, memory_order_release);
+	return 0;
+}
+
+const char *
+quota_realm_name(const struct quota_realm *r, struct arena *a,
+    const char *account, const char *realm)
+{
+	const struct word *now;
+
+	if (realm != NULL)
+		return account;
+	now = atomic_load_explicit(&r->now, memory_order_acquire);
+	if (now == NULL || now->text[0] == '\0')
+		return account;
+	return account_of_text(a, account, now->text, NULL);
 }

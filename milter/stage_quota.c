@@ -50,11 +50,13 @@ struct state {
 	atomic_llong checked; /* CLOCK_MONOTONIC seconds of the last look */
 	atomic_bool unread;   /* there is one, and the log does not know */
 	struct errmsg why;    /* why it can't be read */
+	struct quota_realm *realm; /* shared with the snapshots before */
 };
 
 /* One message's account; in the message's arena. */
 struct charge {
-	const char *account;
+	const char *named;   /* m->account, when it was chosen */
+	const char *account; /* as the table has it */
 	struct quota_set set;
 	struct quota_use use;
 	bool late;      /* judged at the end of the message only */
@@ -213,6 +215,7 @@ unload(void *state)
 	struct state *st = state;
 
 	quota_close(st->table);
+	quota_realm_unref(st->realm);
 	quota_conf_fini(&st->conf);
 	free(st);
 }
@@ -229,6 +232,10 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 		return ERR_NOMEM;
 	}
 	rc = quota_conf_init(&st->conf, snap->conf, msg_r);
+	st->realm = before == NULL ? quota_realm_new()
+				   : quota_realm_ref(before->realm);
+	if (rc == 0 && st->realm == NULL)
+		rc = ERR_NOMEM;
 	if (rc != 0 || limits_sections(st->conf.limits) == 0) {
 		unload(st);
 		return rc;
@@ -250,14 +257,18 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	return 0;
 }
 
+/* Sessions that have an older snapshot hear the new realm first: what they
+ * count under the new name meanwhile is joined with what comes there. */
 static void
 adopt(const struct snapshot *snap, void *state)
 {
 	struct state *st = state;
 
-	if (!snap->offline)
-		quota_names_adopt(
-		    snap->conf, names_of(snap), &st->conf, st->table);
+	if (quota_realm_set(st->realm,
+		st->conf.realm == NULL ? "" : st->conf.realm) != 0)
+		log_line(LOG_ERR, "quota: no memory to tell sessions under way "
+		    "that QuotaRealm has changed");
+	quota_names_adopt(snap->conf, names_of(snap), &st->conf, st->table);
 }
 
 static void
@@ -532,8 +543,12 @@ choose(struct message *m)
 	c = arena_alloc(&m->arena, sizeof(*c));
 	if (c == NULL)
 		return false;
-	quota_conf_set(&st->conf, m->account, &c->set);
-	c->account = m->account;
+	c->named = m->account;
+	c->account = quota_realm_name(
+	    st->realm, &m->arena, m->account, st->conf.realm);
+	if (c->account == NULL)
+		return false;
+	quota_conf_set(&st->conf, c->account, &c->set);
 	c->late = is_local(m) || st->conf.action == VERDICT_QUARANTINE ||
 	    st->conf.action == VERDICT_DISCARD;
 	*message_slot(m) = c;
@@ -623,7 +638,7 @@ eoh(struct message *m)
 	struct quota_refusal why = {0};
 
 	if (m->account == NULL ||
-	    (c != NULL && strcmp(c->account, m->account) == 0))
+	    (c != NULL && strcmp(c->named, m->account) == 0))
 		return verdict_none;
 	if (c != NULL) {
 		moved = c->use.amount;
