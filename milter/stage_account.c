@@ -30,6 +30,19 @@ static const struct conf_option options[] = {
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
+/* For `postern -n`: posternctl, which is quieter, does not say it. */
+static void
+say_unset(const struct snapshot *snap)
+{
+	const struct conf_section *s = conf_section(snap->conf, "Quota", 0);
+
+	if (snap->offline && s != NULL && !conf_given(snap->conf, "QuotaRealms"))
+		log_line(LOG_INFO, "%s: Quota: expected QuotaRealms too, which "
+		    "says which domains logins may have: without it bob@a and "
+		    "bob@b are two accounts, even if one password opens both",
+		    conf_section_where(s));
+}
+
 static void
 unload(void *state)
 {
@@ -47,12 +60,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (n == NULL)
 		return ERR_NOMEM;
 	*state_r = n;
-	/* For `postern -n`: posternctl, which is quieter, does not say it. */
-	if (snap->offline && conf_section(snap->conf, "Quota", 0) != NULL &&
-	    !conf_given(snap->conf, "QuotaRealms"))
-		log_line(LOG_INFO, "QuotaRealms: expected the domains that "
-		    "logins may have: without it bob@a and bob@b are two "
-		    "accounts, also where one password opens both");
+	say_unset(snap);
 	return names_init(n, snap->conf, msg_r);
 }
 
