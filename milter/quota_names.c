@@ -25,6 +25,7 @@ struct adoption {
 	struct quota *table;
 	const char *realm; /* as it is now; "": none */
 	int same_realm;    /* as quota_noted says */
+	bool quiet;        /* what stays behind has been said */
 	unsigned failed, said, unsaid;
 	struct arena arena; /* of one account */
 };
@@ -61,7 +62,7 @@ has_counts(struct adoption *ad, const struct quota_entry *e)
 static void
 say_left(struct adoption *ad, const struct quota_entry *e, const char *why)
 {
-	if (!e->locked && !has_counts(ad, e))
+	if (ad->quiet || (!e->locked && !has_counts(ad, e)))
 		return;
 	if (!e->locked && ad->said == SAID_MAX) {
 		ad->unsaid++;
@@ -181,106 +182,130 @@ walk(struct adoption *ad)
 	}
 }
 
-void
-quota_names_adopt(const struct conf *c, const struct names *n,
-    const struct quota_conf *conf, struct quota *table)
-{
-	struct adoption ad = {.names = n, .conf = conf, .table = table,
-	    .realm = n->realm == NULL ? "" : n->realm};
-	const char *realms = conf_str(c, "QuotaRealms");
-	struct buf all = BUF_INIT;
-	int rc = 0;
+/* -- what snapshots share -- */
 
-	buf_printf(&all, "1 %s %s", ad.realm, realms == NULL ? "" : realms);
-	if (all.failed ||
-	    quota_noted(table, QUOTA_NOTE_NAMES, buf_text(&all)) == 1) {
-		buf_fini(&all);
-		return;
-	}
-	ad.same_realm = quota_noted(table, QUOTA_NOTE_REALM, ad.realm);
-	walk(&ad);
-	say_sums(&ad);
-	/* What failed is tried again at the next start. */
-	if (ad.failed == 0)
-		rc = quota_note(table, QUOTA_NOTE_REALM, ad.realm);
-	if (ad.failed == 0 && rc == 0)
-		rc = quota_note(table, QUOTA_NOTE_NAMES, buf_text(&all));
-	if (rc != 0)
-		log_line(LOG_ERR, "quota: %s: %s", conf->path, strerror(errno));
-	buf_fini(&all);
-}
-
-/* -- for sessions that began before -- */
-
-/* Old ones may be read by some thread: they stay until all goes. */
+/* A realm that was in force; some thread may be reading it: it stays until all
+ * goes. */
 struct word {
 	struct word *older;
 	char text[];
 };
 
-struct quota_realm {
+struct quota_names {
 	atomic_int refs;
-	_Atomic(struct word *) now;
+	_Atomic(struct word *) realm; /* NULL: nothing was adopted; "": none */
+	char *adopted; /* table and names, of the adopting thread */
 };
 
-struct quota_realm *
-quota_realm_new(void)
+struct quota_names *
+quota_names_new(void)
 {
-	struct quota_realm *r = calloc(1, sizeof(*r));
+	struct quota_names *q = calloc(1, sizeof(*q));
 
-	if (r != NULL)
-		atomic_init(&r->refs, 1);
-	return r;
+	if (q != NULL)
+		atomic_init(&q->refs, 1);
+	return q;
 }
 
-struct quota_realm *
-quota_realm_ref(struct quota_realm *r)
+struct quota_names *
+quota_names_ref(struct quota_names *q)
 {
-	atomic_fetch_add_explicit(&r->refs, 1, memory_order_relaxed);
-	return r;
+	atomic_fetch_add_explicit(&q->refs, 1, memory_order_relaxed);
+	return q;
 }
 
 void
-quota_realm_unref(struct quota_realm *r)
+quota_names_unref(struct quota_names *q)
 {
 	struct word *w, *older;
 
-	if (r == NULL ||
-	    atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) != 1)
+	if (q == NULL ||
+	    atomic_fetch_sub_explicit(&q->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	for (w = atomic_load(&r->now); w != NULL; w = older) {
+	for (w = atomic_load(&q->realm); w != NULL; w = older) {
 		older = w->older;
 		free(w);
 	}
-	free(r);
+	free(q->adopted);
+	free(q);
 }
 
-int
-quota_realm_set(struct quota_realm *r, const char *realm)
+static void
+set_realm(struct quota_names *q, const char *realm)
 {
-	struct word *now = atomic_load(&r->now), *w;
+	struct word *now = atomic_load(&q->realm), *w;
 
 	if (now != NULL && strcmp(now->text, realm) == 0)
-		return 0;
+		return;
 	w = malloc(sizeof(*w) + strlen(realm) + 1);
-	if (w == NULL)
-		return ERR_NOMEM;
+	if (w == NULL) {
+		log_line(LOG_ERR, "quota: no memory to tell sessions under way "
+		    "that QuotaRealm has changed");
+		return;
+	}
 	w->older = now;
 	strcpy(w->text, realm);
-	atomic_store_explicit(&r->now, w, memory_order_release);
-	return 0;
+	atomic_store_explicit(&q->realm, w, memory_order_release);
 }
 
 const char *
-quota_realm_name(const struct quota_realm *r, struct arena *a,
+quota_names_now(const struct quota_names *q, struct arena *a,
     const char *account, const char *realm)
 {
 	const struct word *now;
 
 	if (realm != NULL)
 		return account;
-	now = atomic_load_explicit(&r->now, memory_order_acquire);
+	now = atomic_load_explicit(&q->realm, memory_order_acquire);
 	if (now == NULL || now->text[0] == '\0')
 		return account;
 	return account_of_text(a, account, now->text, NULL);
+}
+
+/* What failed is tried again at the next start or reload, and said again. */
+static void
+look_at_all(struct adoption *ad, const char *names)
+{
+	int rc;
+
+	ad->quiet = quota_noted(ad->table, QUOTA_NOTE_NAMES, names) == 1;
+	ad->same_realm = quota_noted(ad->table, QUOTA_NOTE_REALM, ad->realm);
+	walk(ad);
+	say_sums(ad);
+	if (ad->failed != 0 || ad->quiet)
+		return;
+	rc = quota_note(ad->table, QUOTA_NOTE_REALM, ad->realm);
+	if (rc == 0)
+		rc = quota_note(ad->table, QUOTA_NOTE_NAMES, names);
+	if (rc != 0)
+		log_line(LOG_ERR, "quota: %s: %s", ad->conf->path,
+		    strerror(errno));
+}
+
+/* Sessions that have an older snapshot hear the new realm first: what they
+ * count under the new name meanwhile is joined with what comes there. */
+void
+quota_names_adopt(struct quota_names *q, const struct conf *c,
+    const struct names *n, const struct quota_conf *conf, struct quota *table)
+{
+	struct adoption ad = {.names = n, .conf = conf, .table = table,
+	    .realm = n->realm == NULL ? "" : n->realm};
+	const char *realms = conf_str(c, "QuotaRealms");
+	struct buf all = BUF_INIT;
+	size_t path_len = strlen(conf->path) + 1;
+
+	set_realm(q, ad.realm);
+	/* The number is that of the names' form. */
+	buf_printf(&all, "%s 1 %s %s", conf->path, ad.realm,
+	    realms == NULL ? "" : realms);
+	if (all.failed) {
+		log_line(LOG_ERR, "quota: no memory to look at the accounts' "
+		    "names");
+	} else if (q->adopted == NULL ||
+	    strcmp(q->adopted, buf_text(&all)) != 0) {
+		look_at_all(&ad, buf_text(&all) + path_len);
+		free(q->adopted);
+		q->adopted = ad.failed == 0 ? strdup(buf_text(&all)) : NULL;
+	}
+	buf_fini(&all);
 }

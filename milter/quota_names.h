@@ -17,26 +17,26 @@ struct names;
 struct quota;
 struct quota_conf;
 
-/* Look at the whole table, unless it was last looked at with the same realms.
- * Not on a thread that serves mail. */
-void quota_names_adopt(const struct conf *c, const struct names *n,
-    const struct quota_conf *conf, struct quota *table);
-
 /*
- * Sessions that began before a reload keep their configuration, and with it
- * their idea of an account's name.  What all snapshots of a daemon share tells
- * them QuotaRealm as it is in the table, so that what moved still holds them.
+ * What all snapshots of a daemon share.  Sessions that began before a reload
+ * keep their configuration, and with it their idea of an account's name: here
+ * they learn QuotaRealm as it is in the table, so that what moved holds them
+ * too.
  */
-struct quota_realm;
+struct quota_names;
 
-struct quota_realm *quota_realm_new(void); /* NULL: no memory */
-struct quota_realm *quota_realm_ref(struct quota_realm *r);
-void quota_realm_unref(struct quota_realm *r); /* NULL is fine */
-/* By one thread at a time.  0 or ERR_NOMEM. */
-int quota_realm_set(struct quota_realm *r, const char *realm);
+struct quota_names *quota_names_new(void); /* NULL: no memory */
+struct quota_names *quota_names_ref(struct quota_names *q);
+void quota_names_unref(struct quota_names *q); /* NULL is fine */
+
+/* Before a snapshot comes into force: look at the whole table, unless this was
+ * done already with the same names.  By one thread at a time, and not by one
+ * that serves mail. */
+void quota_names_adopt(struct quota_names *q, const struct conf *c,
+    const struct names *n, const struct quota_conf *conf, struct quota *table);
 /* The name in the table of an account that is called so with `realm` (NULL:
  * none); itself mostly.  NULL: no memory. */
-const char *quota_realm_name(const struct quota_realm *r, struct arena *a,
+const char *quota_names_now(const struct quota_names *q, struct arena *a,
     const char *account, const char *realm);
 
 #endif

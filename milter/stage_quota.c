@@ -50,7 +50,7 @@ struct state {
 	atomic_llong checked; /* CLOCK_MONOTONIC seconds of the last look */
 	atomic_bool unread;   /* there is one, and the log does not know */
 	struct errmsg why;    /* why it can't be read */
-	struct quota_realm *realm; /* shared with the snapshots before */
+	struct quota_names *names; /* shared with the snapshots before */
 };
 
 /* One message's account; in the message's arena. */
@@ -215,7 +215,7 @@ unload(void *state)
 	struct state *st = state;
 
 	quota_close(st->table);
-	quota_realm_unref(st->realm);
+	quota_names_unref(st->names);
 	quota_conf_fini(&st->conf);
 	free(st);
 }
@@ -232,9 +232,9 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 		return ERR_NOMEM;
 	}
 	rc = quota_conf_init(&st->conf, snap->conf, msg_r);
-	st->realm = before == NULL ? quota_realm_new()
-				   : quota_realm_ref(before->realm);
-	if (rc == 0 && st->realm == NULL)
+	st->names = before == NULL ? quota_names_new()
+				   : quota_names_ref(before->names);
+	if (rc == 0 && st->names == NULL)
 		rc = ERR_NOMEM;
 	if (rc != 0 || limits_sections(st->conf.limits) == 0) {
 		unload(st);
@@ -257,18 +257,13 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	return 0;
 }
 
-/* Sessions that have an older snapshot hear the new realm first: what they
- * count under the new name meanwhile is joined with what comes there. */
 static void
 adopt(const struct snapshot *snap, void *state)
 {
 	struct state *st = state;
 
-	if (quota_realm_set(st->realm,
-		st->conf.realm == NULL ? "" : st->conf.realm) != 0)
-		log_line(LOG_ERR, "quota: no memory to tell sessions under way "
-		    "that QuotaRealm has changed");
-	quota_names_adopt(snap->conf, names_of(snap), &st->conf, st->table);
+	quota_names_adopt(
+	    st->names, snap->conf, names_of(snap), &st->conf, st->table);
 }
 
 static void
@@ -544,8 +539,8 @@ choose(struct message *m)
 	if (c == NULL)
 		return false;
 	c->named = m->account;
-	c->account = quota_realm_name(
-	    st->realm, &m->arena, m->account, st->conf.realm);
+	c->account = quota_names_now(
+	    st->names, &m->arena, m->account, st->conf.realm);
 	if (c->account == NULL)
 		return false;
 	quota_conf_set(&st->conf, c->account, &c->set);

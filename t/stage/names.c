@@ -497,6 +497,32 @@ names_what_is_left(void **state)
 	snapshot_unref(snap);
 }
 
+/* Two daemons on one table reload one after the other; and one that starts
+ * later finds what is left of sessions that the change overtook. */
+static void
+moves_what_came_later(void **state)
+{
+	struct room *r = *state;
+	struct snapshot *one = load(r, LIMIT, NULL), *two, *three;
+
+	two = load(r, LIMIT, NULL);
+	said_at(r, "QuotaRealm example.org\n" LIMIT, &one);
+	assert_true(sends(one, "bob"));
+	assert_true(sends(two, "bob"));
+	lock(r, "eve");
+	assert_account(r, "bob", 1, false);
+	said_at(r, "QuotaRealm example.org\n" LIMIT, &two);
+	assert_account(r, "bob", -1, false);
+	assert_account(r, "bob@example.org", 2, false);
+	assert_account(r, "eve@example.org", 0, true);
+	lock(r, "al");
+	three = load(r, "QuotaRealm example.org\n" LIMIT, NULL);
+	assert_account(r, "al@example.org", 0, true);
+	snapshot_unref(one);
+	snapshot_unref(two);
+	snapshot_unref(three);
+}
+
 /* QuotaRealms given later: whose lock holds nobody any more. */
 static void
 names_locks_of_unknown_realms(void **state)
@@ -531,6 +557,7 @@ main(void)
 	    TEST(moves_bare_logins),
 	    TEST(waits_for_the_configuration),
 	    TEST(names_what_is_left),
+	    TEST(moves_what_came_later),
 	    TEST(names_locks_of_unknown_realms),
 	};
 
