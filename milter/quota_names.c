@@ -112,7 +112,8 @@ was_of(struct adoption *ad, const struct quota_entry *e, const char *realm)
 	login = shown(ad, login);
 	now = shown(ad, now);
 	return arena_printf(a,
-	    "QuotaRealm was %s and is %s: the login %s is %s from here on%s%s%s",
+	    "QuotaRealm was %s and is %s: the login %s is %s from here on"
+	    "%s%s%s",
 	    shown(ad, realm), *ad->realm == '\0' ? "not set any more"
 						 : ad->realm, login, now,
 	    e->locked ? " (posternctl quota lock " : "",

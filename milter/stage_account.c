@@ -36,7 +36,8 @@ say_unset(const struct snapshot *snap)
 {
 	const struct conf_section *s = conf_section(snap->conf, "Quota", 0);
 
-	if (snap->offline && s != NULL && !conf_given(snap->conf, "QuotaRealms"))
+	if (snap->offline && s != NULL &&
+	    !conf_given(snap->conf, "QuotaRealms"))
 		log_line(LOG_INFO, "%s: Quota: expected QuotaRealms too, which "
 		    "says which domains logins may have: without it bob@a and "
 		    "bob@b are two accounts, even if one password opens both",

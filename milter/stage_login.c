@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The data set has the form of Postfix' smtpd_sender_login_maps: an address, or
- * @domain, and the logins that own it, in any form of their names.  A login that
- * is itself the address owns it.  A login whose realm does not exist
+ * @domain, and the logins that own it, in any form of their names.  A login
+ * that is itself the address owns it.  A login whose realm does not exist
  * (QuotaRealms) owns nothing, SenderLogins or not.  What a login does not own is never signed; SenderLoginsAction says
  * whether it is refused too.
  */

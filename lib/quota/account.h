@@ -3,14 +3,14 @@
  *
  * An account is one of these, and its name tells which:
  *
- *	bob@example.com	 a login
- *	script:NAME	 mail without a login, by the script that sent it
- *	sender:ADDRESS	 mail without a login, by its envelope sender
- *	script:*	 all the scripts, sender:* all the senders, that have no
- *			 account of their own
- *	realm:*		 all logins of realms that do not exist
- *	login:NAME	 a login whose name would read as one of the others, is
- *			 empty, or begins with @ as a domain does
+ *     bob@example.com  a login
+ *     script:NAME      mail without a login, by the script that sent it
+ *     sender:ADDRESS   mail without a login, by its envelope sender
+ *     script:*         all scripts that have no account of their own
+ *     sender:*         all senders that have none
+ *     realm:*          all logins of realms that do not exist
+ *     login:NAME       a login whose name would read as one of the others, is
+ *                      empty, or begins with @ as a domain does
  *
  * In this form blanks at the ends and the dots at the end of a realm (what
  * follows the last @) are gone, ASCII letters are in lower case, bob@ is bob,

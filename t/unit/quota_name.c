@@ -291,8 +291,8 @@ keeps_notes(void **state)
 
 /* -- killed -- */
 
-/* Let a child rename bob; kill it after so many instructions.  Returns after how
- * many it was killed or came to its end. */
+/* Let a child rename bob; kill it after so many instructions.  Returns after
+ * how many it was killed or came to its end. */
 static unsigned
 kill_after(struct rig *r, unsigned steps)
 {
