@@ -89,13 +89,18 @@ names_login(const struct names *n, struct arena *a, const char *login,
 const char *
 names_title(struct arena *a, const char *title, const char *realm)
 {
+	size_t len;
+
 	while (ascii_space(*title))
 		title++;
+	len = strlen(title);
+	while (len > 0 && ascii_space(title[len - 1]))
+		len--;
 	if (*title == '@') {
 		title = account_realm(a, title + 1);
 		return title == NULL ? NULL : arena_printf(a, "@%s", title);
 	}
-	if (strcasecmp(title, LIMITS_DEFAULT) == 0)
+	if (ascii_is(title, len, LIMITS_DEFAULT))
 		return LIMITS_DEFAULT;
 	return account_of_text(a, title, realm, NULL);
 }
@@ -132,15 +137,18 @@ static bool
 looks_like_domain(const char *name)
 {
 	static const char *const endings[] = {"com", "org", "net", "edu", "gov",
-	    "mil", "int", "info", "biz", "arpa", "example", "test", "invalid",
-	    "local", "lan", "localdomain"};
+	    "mil", "int", "info", "biz", "arpa", "app", "cloud", "dev", "email",
+	    "online", "shop", "site", "xyz", "example", "test", "invalid",
+	    "local", "lan", "home", "internal", "intranet", "corp",
+	    "localdomain"};
 	const char *dot = strrchr(name, '.');
 	size_t len;
 
 	if (dot == NULL || dot == name || strpbrk(name, "@: ") != NULL)
 		return false;
 	len = strlen(dot + 1);
-	if (len == 2 && ascii_alpha(dot[1]) && ascii_alpha(dot[2]))
+	if ((len == 2 && ascii_alpha(dot[1]) && ascii_alpha(dot[2])) ||
+	    ascii_starts(dot + 1, len, "xn--"))
 		return true;
 	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
 		if (strcasecmp(dot + 1, endings[i]) == 0)

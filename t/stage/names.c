@@ -337,6 +337,8 @@ static const struct {
     {"with a QuotaRealm", "QuotaRealm x.org\nQuota Example.DE {\n"
 	" Messages = 1/h\n}\n", "\"Example.DE\": taken for a login of x.org: "
 	"expected @example.de"},
+    {"a domain in A-labels", "Quota \"a.XN--p1ai\" {\n Messages = 1/h\n}\n",
+	"taken for a login"},
     {"a realm of ours", "QuotaRealms intern\nQuota intern {\n Messages = 1/h\n}"
 	"\n", "\"intern\": taken for a login"},
     {"QuotaRealm itself", "QuotaRealm intern\nQuota intern {\n"
@@ -349,7 +351,7 @@ static const struct {
     {"a login with a dot", "Quota john.smith {\n Messages = 1/h\n}\n", NULL},
     {"forms that are set right", "QuotaRealm x.org\nQuota \" Bob@ \" {\n"
 	" Messages = 1/h\n}\nQuota \"@Example.com.\" {\n Messages = 1/h\n}\n"
-	"Quota Default {\n Messages = 1/h\n}\n", NULL},
+	"Quota \" Default \" {\n Messages = 1/h\n}\n", NULL},
     {"the special ones", "Quota \"script:*\" {\n Messages = 1/h\n}\n"
 	"Quota \"sender:*\" {\n Messages = 1/h\n}\n"
 	"Quota \"login:a*b\" {\n Messages = 1/h\n}\n"
