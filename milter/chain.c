@@ -583,6 +583,15 @@ chain_close(struct session *s)
 }
 
 void
+chain_adopt(const struct snapshot *snap)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		if (snap->on[i] && stages[i]->adopt != NULL)
+			stages[i]->adopt(snap, snap->state[i]);
+	}
+}
+
+void
 chain_reset(const struct snapshot *snap)
 {
 	for (size_t i = 0; stages[i] != NULL; i++) {

@@ -81,6 +81,10 @@ struct stage {
 	int (*load)(const struct snapshot *snap, const struct snapshot *old,
 	    void **state_r, struct errmsg *msg_r);
 	void (*unload)(void *state);
+	/* The snapshot is about to come into force, and nothing can refuse it
+	 * any more: change what is shared with others here, not in load.  Called
+	 * by the daemon only, by one thread, before any session has it. */
+	void (*adopt)(const struct snapshot *snap, void *state);
 	/* Further macros to ask the MTA for, each after a space; may be NULL.
 	 * They are there at connect and MAIL. */
 	const char *(*macros)(const void *state);
@@ -181,6 +185,8 @@ struct verdict chain_eom(struct session *s);
  * Logs the summary line.  No message under way: nothing happens. */
 void chain_end(struct session *s, const struct verdict *outcome);
 void chain_close(struct session *s); /* frees the session */
+/* Every stage's adopt hook. */
+void chain_adopt(const struct snapshot *snap);
 /* SIGUSR2: every stage's reset hook. */
 void chain_reset(const struct snapshot *snap);
 /* Every stage's tick hook; the shortest of the times, -1: nobody waits for

@@ -16,8 +16,10 @@
 #include "lib/arena.h"
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "lib/quota/account.h"
 #include "lib/quota/limits.h"
 #include "lib/quota/quota.h"
+#include "names.h"
 #include "posternctl.h"
 #include "quota_conf.h"
 #include "snapshot.h"
@@ -328,6 +330,25 @@ change(struct query *q)
 	return EX_OK;
 }
 
+/* The account was meant as a login's, whose mail is counted elsewhere: what was
+ * counted under its name before can be looked at and changed all the same. */
+static void
+note_realm(struct query *q, const struct names *n, const char *text)
+{
+	const char *realm;
+	char *name;
+
+	if (account_of_text(&q->arena, text, n->realm, &realm) == NULL ||
+	    names_realm_exists(n, realm) != 0)
+		return;
+	name = escaped(q->account);
+	fprintf(stderr,
+	    "posternctl: %s: its realm is not in QuotaRealms: mail of such "
+	    "logins is counted in " ACCOUNT_OTHER_REALMS "\n",
+	    name == NULL ? "?" : name);
+	free(name);
+}
+
 /* -- the command -- */
 
 static bool
@@ -376,6 +397,7 @@ answer(struct query *q, const char *config, const char *account)
 		rc = q->account == NULL ? no_memory() : EX_OK;
 		if (rc != EX_OK)
 			goto done;
+		note_realm(q, names_of(snap), account);
 	}
 	rc = open_table(q);
 	if (rc != EX_OK)

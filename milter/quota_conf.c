@@ -12,10 +12,11 @@
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
+#include "lib/quota/account.h"
 #include "lib/quota/limits.h"
-#include "replytext.h"
+#include "names.h"
 #include "options.h"
-
+#include "replytext.h"
 
 static const char *const full_words[] = {"accept", "tempfail", NULL};
 
@@ -86,26 +87,11 @@ const struct conf_option quota_conf_options[] = {
 const char *
 quota_conf_account(const struct conf *c, struct arena *a, const char *name)
 {
-	const char *realm = conf_str(c, "QuotaRealm");
-	char *account;
+	const char *realm;
 
-	/* What has a colon is the name of a script or a sender. */
-	if (realm == NULL || strpbrk(name, "@:") != NULL)
-		account = arena_strdup(a, name);
-	else
-		account = arena_printf(a, "%s@%s", name, realm);
-	for (char *p = account; p != NULL && *p != '\0'; p++)
-		*p = (char)tolower((unsigned char)*p);
-	return account;
-}
-
-static bool
-is_exempt(const struct quota_conf *q, const char *account)
-{
-	const char *at = strrchr(account, '@');
-
-	return dataset_has(q->exempt, account) > 0 ||
-	    (at != NULL && dataset_has(q->exempt, at) > 0);
+	if (names_realm_of(c, a, &realm) != 0)
+		return NULL;
+	return account_of_text(a, name, realm, NULL);
 }
 
 void
@@ -113,22 +99,21 @@ quota_conf_set(const struct quota_conf *q, const char *account,
     struct quota_set *set_r)
 {
 	memset(set_r, 0, sizeof(*set_r));
-	if (!is_exempt(q, account))
+	if (!names_set_has(q->exempt, account))
 		limits_of(q->limits, account, set_r);
 }
 
 static int
-read_section(struct quota_conf *q, const struct conf *c,
-    const struct conf_section *s, struct errmsg *msg_r)
+read_section(struct quota_conf *q, const struct conf_section *s,
+    struct errmsg *msg_r)
 {
-	const char *title = conf_section_title(s), *value;
+	const char *title, *value;
 	struct arena a;
 	struct errmsg why = {""};
 	int rc = 0;
 
 	arena_init(&a);
-	if (strcasecmp(title, LIMITS_DEFAULT) != 0 && *title != '@')
-		title = quota_conf_account(c, &a, title);
+	title = names_title(&a, conf_section_title(s), q->realm);
 	if (title == NULL)
 		rc = ERR_NOMEM;
 	else if (limits_has(q->limits, title))
@@ -184,6 +169,7 @@ quota_conf_init(
 	int rc = 0;
 
 	memset(q, 0, sizeof(*q));
+	arena_init(&q->arena);
 	q->path = conf_str(c, "QuotaTable");
 	q->accounts = conf_int(c, "QuotaAccounts");
 	q->full_accepts = strcmp(conf_str(c, "QuotaFull"), "accept") == 0;
@@ -191,15 +177,20 @@ quota_conf_init(
 	q->locked_reply = conf_str(c, "QuotaLockedReply");
 	read_action(q, conf_str(c, "QuotaAction"));
 	q->limits = limits_new();
-	if (q->limits == NULL)
+	if (q->limits == NULL || names_realm_of(c, &q->arena, &q->realm) != 0)
 		return errmsg_set(msg_r, "no memory"), ERR_NOMEM;
 	for (size_t i = 0;
 	     rc == 0 && (s = conf_section(c, "Quota", i)) != NULL; i++)
-		rc = read_section(q, c, s, msg_r);
+		rc = read_section(q, s, msg_r);
 	if (rc == 0)
 		rc = count_limits(q, msg_r);
 	if (rc == 0)
-		rc = options_set(c, "QuotaExempt", NULL, &q->exempt, msg_r);
+		rc = options_set(c, "QuotaExempt", NULL, &q->exempt_set, msg_r);
+	if (rc == 0 && q->exempt_set != NULL) {
+		rc = names_set_new(q->exempt_set, q->realm, &q->exempt);
+		if (rc != 0)
+			errmsg_set(msg_r, "%s", err_text(rc));
+	}
 	return rc;
 }
 
@@ -207,5 +198,7 @@ void
 quota_conf_fini(struct quota_conf *q)
 {
 	limits_free(q->limits);
-	dataset_free(q->exempt);
+	names_set_free(q->exempt);
+	dataset_free(q->exempt_set);
+	arena_fini(&q->arena);
 }

@@ -8,20 +8,24 @@
 
 #include <stdbool.h>
 
+#include "lib/arena.h"
 #include "lib/conf/conf.h"
 #include "verdict.h"
 
-struct arena;
 struct buf;
 struct dataset;
 struct errmsg;
 struct limits;
+struct names_set;
 struct quota_set;
 
 struct quota_conf {
 	struct limits *limits; /* of all Quota sections */
 	unsigned most;          /* that any account has; 0: none are set */
-	struct dataset *exempt; /* QuotaExempt; NULL: unset */
+	struct arena arena;
+	const char *realm;      /* QuotaRealm in its form; NULL: none */
+	struct dataset *exempt_set; /* QuotaExempt; NULL: unset */
+	struct names_set *exempt; /* its names in their form */
 	const char *path;       /* QuotaTable */
 	long accounts;          /* QuotaAccounts */
 	enum verdict_action action; /* QuotaAction: REJECT, TEMPFAIL, DISCARD
@@ -41,8 +45,8 @@ int quota_conf_init(
     struct quota_conf *q, const struct conf *c, struct errmsg *msg_r);
 void quota_conf_fini(struct quota_conf *q);
 
-/* The one form of an account's name: lower case, the realm of QuotaRealm added
- * to a login without one.  NULL: no memory. */
+/* The account that a person means, in its one form (lib/quota/account.h).
+ * NULL: no memory. */
 const char *quota_conf_account(
     const struct conf *c, struct arena *a, const char *name);
 /* The limits of an account; none when it is exempt. */

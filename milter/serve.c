@@ -147,6 +147,7 @@ reload(const struct server *srv)
 		say_what_waits(old->conf, snap->conf);
 		serve_log(srv->o, snap->conf, &log);
 		log_open(&log);
+		chain_adopt(snap);
 		callbacks_use(snap);
 		log_line(LOG_INFO, "reloaded");
 	}
@@ -390,6 +391,7 @@ serve(const struct serve_options *o)
 		log_fatal("%s", msg.text);
 		return EX_CONFIG;
 	}
+	chain_adopt(snap);
 	callbacks_use(snap);
 	rc = start_threads(&srv);
 	if (rc != EX_OK)

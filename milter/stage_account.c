@@ -2,39 +2,67 @@
  * Whose quota a message is charged to: the fact m->account.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The login in lower case; mail of ours without a login is script:NAME, by the
- * field that PHP adds, or sender:ADDRESS.  The null sender is nobody's.
+ * The login in its one form, or the one account of all logins whose realm does
+ * not exist; mail of ours without a login is script:NAME, by the field that PHP
+ * adds, or sender:ADDRESS.  The null sender is nobody's.
  */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "chain.h"
+#include "lib/buf.h"
 #include "lib/conf/conf.h"
-#include "quota_conf.h"
+#include "lib/conf/dataset.h"
+#include "lib/err.h"
+#include "lib/quota/account.h"
+#include "log.h"
+#include "names.h"
 #include "snapshot.h"
 #include "stages.h"
 
-#define NAME_MAX_ 255 /* octets of an account's name */
-
 static const struct conf_option options[] = {
     {"QuotaRealm", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the domain that a login without one is given", NULL},
+	"the domain that a login without one is given", names_check_realm},
+    {"QuotaRealms", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"the domains that logins may have; those of others are one account",
+	dataset_check},
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
-/* prefix + name in lower case, cut at NAME_MAX_. */
-static const char *
-make_name(struct arena *a, const char *prefix, const char *name, size_t len)
+/* For `postern -n`: posternctl, which is quieter, does not say it. */
+static void
+say_unset(const struct snapshot *snap)
 {
-	char *s = arena_printf(a, "%s%.*s", prefix, (int)len, name);
+	const struct conf_section *s = conf_section(snap->conf, "Quota", 0);
 
-	if (s == NULL)
-		return NULL;
-	if (strlen(s) > NAME_MAX_)
-		s[NAME_MAX_] = '\0';
-	for (char *p = s; *p != '\0'; p++)
-		*p = (char)tolower((unsigned char)*p);
-	return s;
+	if (snap->offline && s != NULL &&
+	    !conf_given(snap->conf, "QuotaRealms"))
+		log_line(LOG_INFO, "%s: Quota: expected QuotaRealms too, which "
+		    "says which domains logins may have: without it bob@a and "
+		    "bob@b are two accounts, even if one password opens both",
+		    conf_section_where(s));
+}
+
+static void
+unload(void *state)
+{
+	names_fini(state);
+	free(state);
+}
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	struct names *n = malloc(sizeof(*n));
+
+	(void)old;
+	if (n == NULL)
+		return ERR_NOMEM;
+	*state_r = n;
+	say_unset(snap);
+	return names_init(n, snap->conf, msg_r);
 }
 
 static struct verdict
@@ -45,25 +73,38 @@ done(const struct message *m)
 	    : verdict_none;
 }
 
+static void
+say_unknown(const struct message *m)
+{
+	struct buf b = BUF_INIT;
+
+	buf_escape(&b, m->login, strlen(m->login), 256);
+	log_about(m->session, LOG_WARNING, "%s: no realm of QuotaRealms: "
+	    "counted in " ACCOUNT_OTHER_REALMS, b.failed ? "?" : buf_text(&b));
+	buf_fini(&b);
+}
+
 static struct verdict
 mail(struct message *m)
 {
-	const char *name;
+	int rc;
 
 	if (m->direction != DIRECTION_OUTBOUND)
 		return verdict_none;
 	if (m->login != NULL) {
-		name = quota_conf_account(
-		    m->session->snap->conf, &m->arena, m->login);
-		if (name != NULL)
-			m->account = make_name(
-			    &m->arena, "", name, strnlen(name, NAME_MAX_));
-		return done(m);
+		rc = names_login(
+		    message_state(m), &m->arena, m->login, &m->account);
+		if (rc != 0)
+			return verdict_error(VERDICT_E_INTERNAL,
+			    rc == ERR_NOMEM ? "no memory"
+					    : "QuotaRealms can't be read");
+		if (strcmp(m->account, ACCOUNT_OTHER_REALMS) == 0)
+			say_unknown(m);
+		return verdict_none;
 	}
 	if (m->sender[0] == '\0')
 		return verdict_none;
-	m->account = make_name(
-	    &m->arena, "sender:", m->sender, strnlen(m->sender, NAME_MAX_));
+	m->account = account_special(&m->arena, ACCOUNT_SENDER, m->sender);
 	return done(m);
 }
 
@@ -72,6 +113,7 @@ static struct verdict
 eoh(struct message *m)
 {
 	const struct hdr *h;
+	const char *name;
 	size_t start = 0, len;
 
 	if (m->direction != DIRECTION_OUTBOUND || m->login != NULL)
@@ -84,14 +126,18 @@ eoh(struct message *m)
 	len = strcspn(h->value + start, " \t\r\n");
 	if (len == 0)
 		return verdict_none;
-	m->account = make_name(&m->arena, "script:", h->value + start,
-	    len < NAME_MAX_ ? len : NAME_MAX_);
+	name = arena_memdup(&m->arena, h->value + start, len);
+	m->account = name == NULL
+	    ? NULL
+	    : account_special(&m->arena, ACCOUNT_SCRIPT, name);
 	return done(m);
 }
 
 const struct stage stage_account = {
     .name = "account",
     .options = options,
+    .load = load,
+    .unload = unload,
     .mail = mail,
     .eoh = eoh,
 };

@@ -3,8 +3,9 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The data set has the form of Postfix' smtpd_sender_login_maps: an address, or
- * @domain, and the logins that own it.  A login that is itself the address owns
- * it.  What a login does not own is never signed; SenderLoginsAction says
+ * @domain, and the logins that own it, in any form of their names.  A login
+ * that is itself the address owns it.  A login whose realm does not exist
+ * (QuotaRealms) owns nothing, SenderLogins or not.  What a login does not own is never signed; SenderLoginsAction says
  * whether it is refused too.
  */
 #include <stdio.h>
@@ -18,7 +19,9 @@
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
 #include "lib/idna.h"
+#include "lib/quota/account.h"
 #include "log.h"
+#include "names.h"
 #include "options.h"
 #include "snapshot.h"
 #include "stages.h"
@@ -39,7 +42,7 @@ static const struct conf_option options[] = {
 };
 
 struct state {
-	struct dataset *owners;
+	struct dataset *owners; /* NULL: nobody is asked but for the realm */
 	struct dataset *fields; /* SenderHeaders: who may be signed for */
 	enum action action;
 };
@@ -70,7 +73,8 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 			log_line(LOG_WARNING, "%s: SenderLoginsAction: expected "
 			    "SenderLogins too, which says who owns what",
 			    conf_where(c, "SenderLoginsAction"));
-		return 0;
+		if (!conf_given(c, "QuotaRealms"))
+			return 0;
 	}
 	if (action == ACTION_OFF)
 		return 0;
@@ -86,69 +90,68 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	return rc;
 }
 
-/* Is the login among those of a value, which commas or spaces separate? */
-static bool
-named(const char *logins, const char *login)
+/* Is the account among the logins of a value, which commas or spaces separate?
+ * 1 or 0, or ERR_NOMEM. */
+static int
+named(struct message *m, const char *logins)
 {
+	const struct names *n = names_of(m->session->snap);
 	static const char separators[] = ", \t";
-	size_t len = strlen(login);
 
 	for (;;) {
-		size_t n;
+		const char *login, *account;
+		size_t len;
 
 		logins += strspn(logins, separators);
-		n = strcspn(logins, separators);
-		if (n == 0)
-			return false;
-		if (n == len && strncasecmp(logins, login, n) == 0)
-			return true;
-		logins += n;
+		len = strcspn(logins, separators);
+		if (len == 0)
+			return 0;
+		login = arena_memdup(&m->arena, logins, len);
+		account = login == NULL
+		    ? NULL
+		    : account_of_text(&m->arena, login, n->realm, NULL);
+		if (account == NULL)
+			return ERR_NOMEM;
+		if (strcmp(account, m->account) == 0)
+			return 1;
+		logins += len;
 	}
 }
 
 /* Answers to the questions below: 1 or 0, or an ERR_ when it can't be told. */
 
 static int
-key_names(const struct dataset *set, const char *key, const char *login)
+key_names(const struct state *st, struct message *m, const char *key)
 {
 	struct dataset_entry e;
-	int rc = dataset_get(set, key, &e);
+	int rc = dataset_get(st->owners, key, &e);
 
 	if (rc != 0)
 		return rc == ERR_NOTFOUND ? 0 : rc;
-	rc = named(e.value, login);
+	rc = named(m, e.value);
 	dataset_entry_fini(&e);
 	return rc;
 }
 
+/* One without a name owns nothing, and neither does one whose realm does not
+ * exist. */
 static int
-login_owns(const struct state *st, const char *login, const char *key)
-{
-	int rc;
-
-	if (strcasecmp(key, login) == 0)
-		return 1;
-	rc = key_names(st->owners, key, login);
-	return rc != 0 ? rc
-		       : key_names(st->owners, strrchr(key, '@'), login);
-}
-
-/* The login as it was said, and with the realm that QuotaRealm gives it, is one
- * and the same; one without a name owns nothing. */
-static int
-owns_as(const struct state *st, const struct message *m, const char *local,
+owns_as(const struct state *st, struct message *m, const char *local,
     const char *domain)
 {
 	char key[ADDRESS_SIZE];
 	int n = snprintf(key, sizeof(key), "%s@%s", local, domain), rc;
 
-	/* What is longer than any address is nobody's. */
-	if (n < 0 || (size_t)n >= sizeof(key) || m->login == NULL)
+	if (m->login == NULL || m->account == NULL ||
+	    strcmp(m->account, ACCOUNT_OTHER_REALMS) == 0)
 		return 0;
-	rc = login_owns(st, m->login, key);
-	return rc != 0 || m->account == NULL
-	    ? rc
-	    : login_owns(st, m->account, key);
+	/* What is longer than any address is nobody's. */
+	if (n < 0 || (size_t)n >= sizeof(key))
+		return 0;
+	if (strcasecmp(key, account_login(m->account)) == 0)
+		return 1;
+	rc = key_names(st, m, key);
+	return rc != 0 ? rc : key_names(st, m, strrchr(key, '@'));
 }
 
 /* A domain of U-labels is the login's by its A-labels, too. */
@@ -228,14 +231,23 @@ owns_authors(const struct state *st, struct message *m, const char **whose_r)
 	return rc != 0 ? rc : owns(st, m, &sender);
 }
 
+/* Without SenderLogins only a login of a realm that does not exist. */
+static bool
+is_asked(const struct state *st, const struct message *m)
+{
+	if (strcmp(m->why, "login") != 0)
+		return false;
+	return st->owners != NULL || (m->login != NULL && m->account != NULL &&
+	    strcmp(m->account, ACCOUNT_OTHER_REALMS) == 0);
+}
+
 static struct verdict
 eoh(struct message *m)
 {
 	const struct state *st = message_state(m);
 	const char *whose = "";
 	struct buf b = BUF_INIT;
-	bool logged_in = strcmp(m->why, "login") == 0;
-	int rc = logged_in ? owns_authors(st, m, &whose) : 1;
+	int rc = is_asked(st, m) ? owns_authors(st, m, &whose) : 1;
 
 	if (rc > 0)
 		return verdict_none;
@@ -255,7 +267,7 @@ eoh(struct message *m)
 	log_about(m->session, LOG_WARNING, "%s",
 	    b.failed ? "no memory" : buf_text(&b));
 	buf_fini(&b);
-	if (st->action == ACTION_LOG)
+	if (st->action == ACTION_LOG || st->owners == NULL)
 		return verdict_none;
 	return verdict_make(VERDICT_REJECT,
 	    "The From address does not belong to your account");

@@ -26,7 +26,9 @@
 #include "lib/quota/limits.h"
 #include "lib/quota/quota.h"
 #include "log.h"
+#include "names.h"
 #include "quota_conf.h"
+#include "quota_names.h"
 #include "replytext.h"
 #include "snapshot.h"
 #include "stages.h"
@@ -48,11 +50,13 @@ struct state {
 	atomic_llong checked; /* CLOCK_MONOTONIC seconds of the last look */
 	atomic_bool unread;   /* there is one, and the log does not know */
 	struct errmsg why;    /* why it can't be read */
+	struct quota_names *names; /* shared with the snapshots before */
 };
 
 /* One message's account; in the message's arena. */
 struct charge {
-	const char *account;
+	const char *named;   /* m->account, when it was chosen */
+	const char *account; /* as the table has it */
 	struct quota_set set;
 	struct quota_use use;
 	bool late;      /* judged at the end of the message only */
@@ -211,6 +215,7 @@ unload(void *state)
 	struct state *st = state;
 
 	quota_close(st->table);
+	quota_names_unref(st->names);
 	quota_conf_fini(&st->conf);
 	free(st);
 }
@@ -227,6 +232,10 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 		return ERR_NOMEM;
 	}
 	rc = quota_conf_init(&st->conf, snap->conf, msg_r);
+	st->names = before == NULL ? quota_names_new()
+				   : quota_names_ref(before->names);
+	if (rc == 0 && st->names == NULL)
+		rc = ERR_NOMEM;
 	if (rc != 0 || limits_sections(st->conf.limits) == 0) {
 		unload(st);
 		return rc;
@@ -246,6 +255,15 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	}
 	*state_r = st;
 	return 0;
+}
+
+static void
+adopt(const struct snapshot *snap, void *state)
+{
+	struct state *st = state;
+
+	quota_names_adopt(
+	    st->names, snap->conf, names_of(snap), &st->conf, st->table);
 }
 
 static void
@@ -520,8 +538,12 @@ choose(struct message *m)
 	c = arena_alloc(&m->arena, sizeof(*c));
 	if (c == NULL)
 		return false;
-	quota_conf_set(&st->conf, m->account, &c->set);
-	c->account = m->account;
+	c->named = m->account;
+	c->account = quota_names_now(
+	    st->names, &m->arena, m->account, st->conf.realm);
+	if (c->account == NULL)
+		return false;
+	quota_conf_set(&st->conf, c->account, &c->set);
 	c->late = is_local(m) || st->conf.action == VERDICT_QUARANTINE ||
 	    st->conf.action == VERDICT_DISCARD;
 	*message_slot(m) = c;
@@ -611,7 +633,7 @@ eoh(struct message *m)
 	struct quota_refusal why = {0};
 
 	if (m->account == NULL ||
-	    (c != NULL && strcmp(c->account, m->account) == 0))
+	    (c != NULL && strcmp(c->named, m->account) == 0))
 		return verdict_none;
 	if (c != NULL) {
 		moved = c->use.amount;
@@ -723,6 +745,7 @@ const struct stage stage_quota = {
     .options = quota_conf_options,
     .load = load,
     .unload = unload,
+    .adopt = adopt,
     .mail = mail,
     .rcpt = rcpt,
     .eoh = eoh,

@@ -45,6 +45,12 @@ int build_publish(const struct quota *q, struct errmsg *msg);
  */
 int table_migrate(struct quota *q, int fd, struct map *from, uint32_t slots,
     unsigned rings, struct map **m_r, struct errmsg *msg);
+/*
+ * Add a slot's lock and live counts, as of now, to an account, of the same
+ * table or of another one, whose lock the caller holds.  ERR_FULL.
+ */
+int slot_join(struct quota *q, const struct map *from, struct slot *f,
+    struct map *to, const char *account, size_t len);
 
 /* --- quota_file.c ------------------------------------------------------ */
 

@@ -308,4 +308,29 @@ int quota_reset(struct quota *q, const char *account);
  * QUOTA_READ mode these three are ERR_SYSTEM with EROFS. */
 int quota_lock(struct quota *q, const char *account, bool locked);
 
+/*
+ * The account `from` is to be called `to`: its lock goes along, and its counts
+ * as they are.  If there is a `to` already, it is locked when one of the two
+ * was, and what each has used adds up, as of now.  A message under way counts
+ * under the name that it began with.  Killed at any point nothing is lost; done
+ * again, it may count some twice.  0, and *joined_r (may be NULL): there was
+ * one; ERR_NOTFOUND: no `from`; ERR_FULL, ERR_LIMIT, ERR_SYSTEM.
+ */
+int quota_rename(
+    struct quota *q, const char *from, const char *to, bool *joined_r);
+
+/* What a caller notes with the table, to know at its next start what the
+ * accounts were named by.  Only a hash is kept. */
+enum quota_note {
+	QUOTA_NOTE_REALM, /* the realm that was added to logins */
+	QUOTA_NOTE_NAMES, /* all that names depend on */
+	QUOTA_NOTES
+};
+
+/* Are these the words that were noted last?  1, 0, or ERR_NOTFOUND: none
+ * were. */
+int quota_noted(struct quota *q, enum quota_note note, const char *words);
+/* 0 or ERR_SYSTEM. */
+int quota_note(struct quota *q, enum quota_note note, const char *words);
+
 #endif

@@ -154,8 +154,7 @@ quota_info(struct quota *q, struct quota_info *info_r)
 
 /* --- administration --------------------------------------------------- */
 
-/* The table's lock, on the table as it is now. */
-static int
+int
 admin_lock(struct quota *q, struct map **m_r)
 {
 	if (q->mode == QUOTA_READ) {

@@ -75,6 +75,7 @@ copy_table(const struct quota *q, const struct map *from, struct map *to)
 	atomic_store(&t->latest, atomic_load(&f->latest));
 	atomic_store(&t->wall_offset, atomic_load(&f->wall_offset));
 	memcpy(t->boot_id, f->boot_id, sizeof(t->boot_id));
+	copy_words(t->notes, f->notes, sizeof(t->notes));
 	to->offset = from->offset;
 	table_reindex(to);
 	return 0;
@@ -198,23 +199,16 @@ restore_new(struct quota *q, struct map *from, struct errmsg *msg)
 	return rc;
 }
 
-/* Add one account's live counts to those of another table, as of now. */
-static int
-join_slot(struct quota *q, const struct map *from, struct slot *f,
-    struct map *to)
+int
+slot_join(struct quota *q, const struct map *from, struct slot *f,
+    struct map *to, const char *account, size_t len)
 {
 	uint64_t now = quota_boottime(q) + from->offset;
 	struct quota_set set = {.count = 0};
-	struct name *name = slot_name(from, f);
-	_Alignas(8) char account[QUOTA_NAME_KEPT];
-	size_t len = atomic_load(&name->len);
 	struct quota_key key;
 	uint32_t n;
 	int rc;
 
-	if (len < 1 || len > sizeof(account))
-		return 0; /* cut off: nobody knows whose it is over there */
-	copy_words(account, name->text, sizeof(account));
 	for (unsigned i = 0; i < from->rings; i++) {
 		uint64_t desc = atomic_load(&slot_ring(f, i)->desc);
 		struct quota_limit limit = {desc_kind(desc),
@@ -244,6 +238,21 @@ join_slot(struct quota *q, const struct map *from, struct slot *f,
 			slot_put(q, to, n, i, used);
 	}
 	return 0;
+}
+
+/* Add one account to those of another table. */
+static int
+join_slot(struct quota *q, const struct map *from, struct slot *f,
+    struct map *to)
+{
+	struct name *name = slot_name(from, f);
+	_Alignas(8) char account[QUOTA_NAME_KEPT];
+	size_t len = atomic_load(&name->len);
+
+	if (len < 1 || len > sizeof(account))
+		return 0; /* cut off: nobody knows whose it is over there */
+	copy_words(account, name->text, sizeof(account));
+	return slot_join(q, from, f, to, account, len);
 }
 
 static int

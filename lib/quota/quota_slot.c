@@ -598,6 +598,74 @@ slot_make(struct quota *q, struct map *m, const struct quota_key *key,
 	return 0;
 }
 
+void
+slot_stop(struct map *m, uint32_t n)
+{
+	version_odd(map_slot(m, n));
+}
+
+void
+slot_drop(struct map *m, uint32_t n)
+{
+	struct slot *s = map_slot(m, n);
+	struct quota_key key = {atomic_load(&s->key_hi),
+	    atomic_load(&s->key_lo)};
+
+	atomic_store(&m->t->journal_slot, n);
+	atomic_store(&m->t->journal, JOURNAL_REUSE);
+	version_odd(s);
+	if (key.hi != 0)
+		index_remove(m, &key, n);
+	slot_free(m, s);
+	slot_done(m, s);
+}
+
+/* Step 2 of giving another name; the journal knows all it needs. */
+static void
+name_become(struct map *m, struct slot *s)
+{
+	struct table *t = m->t;
+	struct name *name = slot_name(m, s);
+
+	atomic_store(&s->key_hi, 0);
+	atomic_store(&name->len, atomic_load(&t->journal_len));
+	for (size_t i = 0; i < QUOTA_NAME_KEPT / 8; i++)
+		atomic_store(&name->text[i], atomic_load(&t->journal_text[i]));
+	atomic_store(&s->key_lo, atomic_load(&t->journal_key[1]));
+	atomic_store(&s->key_hi, atomic_load(&t->journal_key[0]));
+}
+
+/* Cells, lock and generations stay: what was counted is as old as before. */
+void
+slot_rename(struct map *m, uint32_t n, const struct quota_key *key,
+    const char *account, size_t len)
+{
+	struct slot *s = map_slot(m, n);
+	struct table *t = m->t;
+	struct quota_key old = {atomic_load(&s->key_hi),
+	    atomic_load(&s->key_lo)};
+
+	atomic_store(&t->journal_key[0], key->hi);
+	atomic_store(&t->journal_key[1], key->lo);
+	atomic_store(&t->journal_len, len);
+	for (size_t i = 0; i < QUOTA_NAME_KEPT; i += 8) {
+		uint64_t w = 0;
+
+		if (i < len)
+			memcpy(&w, account + i, len - i < 8 ? len - i : 8);
+		atomic_store(&t->journal_text[i / 8], w);
+	}
+	atomic_store(&t->journal_slot, n);
+	atomic_store(&t->journal, JOURNAL_NAME);
+	version_odd(s);
+	index_remove(m, &old, n);
+	name_become(m, s);
+	index_add(m, key, n);
+	slot_done(m, s);
+	if (atomic_load(&t->tombs) > m->index_mask / 4)
+		table_reindex(m);
+}
+
 /* --- after a kill ------------------------------------------------------ */
 
 /* The slot was changing hands.  With a key it is whole, be it the old one's or
@@ -615,6 +683,20 @@ recover_reuse(struct map *m, uint32_t n)
 	} else if (slot_find(m, &key, &other) == NULL) {
 		index_add(m, &key, n);
 	}
+}
+
+/* It may stand in the index under its old name, its new one, or not at all. */
+static void
+recover_name(struct map *m, uint32_t n)
+{
+	struct table *t = m->t;
+	uint64_t len = atomic_load(&t->journal_len);
+
+	if (atomic_load(&t->journal_key[0]) == 0 || len < 1 ||
+	    len > QUOTA_ACCOUNT_MAX)
+		return;
+	name_become(m, map_slot(m, n));
+	table_reindex(m);
 }
 
 void
@@ -636,6 +718,8 @@ table_recover(struct quota *q, struct map *m)
 			recover_reuse(m, (uint32_t)n);
 		else if (journal == JOURNAL_CLEAR)
 			rings_clear(m, s);
+		else if (journal == JOURNAL_NAME)
+			recover_name(m, (uint32_t)n);
 		else if (journal == JOURNAL_RING &&
 		    atomic_load(&t->journal_ring) < m->rings &&
 		    desc_valid(atomic_load(&t->journal_desc)))

@@ -64,6 +64,7 @@ enum {
 	JOURNAL_CLEAR, /* every ring of the slot starts anew */
 	JOURNAL_RING,  /* ring becomes desc, with total in its newest cell */
 	JOURNAL_REUSE, /* the slot changes hands */
+	JOURNAL_NAME, /* the slot's account gets another name */
 };
 
 struct table {
@@ -103,7 +104,12 @@ struct table {
 	word64 dirty;      /* the index is being rebuilt */
 	word64 journal;    /* JOURNAL_ */
 	word64 journal_slot, journal_ring, journal_desc, journal_total;
-	unsigned char pad3[4096 - 3 * 128 - 96];
+	unsigned char pad3[4096 - 3 * 128 - 96 - 136];
+	/* At the end of the page, so that others can grow from its middle. */
+	word64 notes[QUOTA_NOTES]; /* hashes of a caller's words; 0: none */
+	word64 journal_key[2];     /* of JOURNAL_NAME: what it becomes */
+	word64 journal_len;
+	word64 journal_text[QUOTA_NAME_KEPT / 8];
 };
 
 enum {
@@ -290,6 +296,14 @@ void slot_clear(struct map *m, uint32_t n);
 /* Put more into the newest cell of a ring (to join tables). */
 void slot_put(struct quota *q, struct map *m, uint32_t n, unsigned ring,
     uint64_t count);
+/* Who counts in the slot sees that something is happening, and comes for the
+ * lock; until slot_mend or slot_drop. */
+void slot_stop(struct map *m, uint32_t n);
+/* Free the slot, whatever counts in it. */
+void slot_drop(struct map *m, uint32_t n);
+/* Give the slot's account another name, which nobody has. */
+void slot_rename(struct map *m, uint32_t n, const struct quota_key *key,
+    const char *account, size_t len);
 /* What counts against the limit: its ring's live count, or, without one, the
  * most that another ring of the kind knows.  *ring_r is that ring's number; the
  * number of rings: there is none of the kind. */
@@ -307,6 +321,12 @@ void table_reindex(struct map *m);
 /* After a reboot, when pages of the file may be of different age: mend what can
  * be mended.  Returns the latest table time at which something was counted. */
 uint64_t table_after_boot(struct map *m);
+
+/* --- quota_look.c ------------------------------------------------------ */
+
+/* The table's lock, on the table as it is now.  ERR_SYSTEM, or as of
+ * table_follow. */
+int admin_lock(struct quota *q, struct map **m_r);
 
 /* --- quota_file.c ------------------------------------------------------ */
 

@@ -85,6 +85,9 @@ use(struct quota *q)
 		quota_lock(q, name, name[0] & 1);
 		quota_reset(q, name);
 	}
+	quota_rename(q, "b", "z", NULL);
+	quota_rename(q, "c", "d", NULL);
+	quota_noted(q, QUOTA_NOTE_REALM, "a");
 	quota_reset_all(q);
 	quota_check(q, NULL, NULL);
 }

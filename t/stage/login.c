@@ -169,6 +169,97 @@ gives_a_nameless_login_nothing(void **state)
 	snapshot_unref(snap);
 }
 
+static bool
+is_denied(struct snapshot *snap, const char *login, const char *from,
+    enum verdict_action *action_r)
+{
+	char text[200];
+	const struct walk w = {.from = "<>",
+	    .rcpts = {"b@example.net"},
+	    .macros = {{"{auth_authen}", login}},
+	    .message = text};
+	struct verdict v;
+	struct session *s;
+	bool denied;
+
+	snprintf(text, sizeof(text), "From: %s\n\n", from);
+	s = walk_run(snap, &w, &v, NULL);
+	denied = s->msg->from_denied;
+	*action_r = v.action;
+	chain_end(s, &v);
+	chain_close(s);
+	return denied;
+}
+
+/* An owner and a login are compared in the one form of their names. */
+static const struct {
+	const char *login, *from;
+	bool denied;
+} forms[] = {
+    {"Bob", "a@x.org", false},
+    {"bob@", "a@x.org", false},
+    {"bob@Realm.ORG.", "a@x.org", false},
+    {" bob", "a@x.org", false},
+    {"bob@other.org", "a@x.org", true},
+    {"bob", "b@x.org", false},
+    {"eve", "b@x.org", false},
+    {"eve@realm.org.", "b@x.org", false},
+    {"al@known.org", "c@x.org", false},
+    {"AL@KNOWN.org..", "c@x.org", false},
+    {"al", "c@x.org", true},
+    {"x@known.org.", "X@known.org", false},
+    {"sender:x@known.org", "sender:x@known.org", true},
+    {"sender:x@known.org", "\"sender:x\"@known.org", false},
+    {"x@known.org", "\"login:x\"@known.org", true},
+    {"login:x@known.org", "x@known.org", true},
+};
+
+static void
+compares_forms(void **state)
+{
+	struct snapshot *snap = walk_load("QuotaRealm Realm.org.\n"
+	    "SenderLogins a@x.org=Bob@,b@x.org=bob@realm.org. EVE,"
+	    "c@x.org=Al@Known.org.\n");
+	enum verdict_action action;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+		if (is_denied(snap, forms[i].login, forms[i].from, &action) !=
+		    forms[i].denied)
+			fail_msg("%s: %s", forms[i].login, forms[i].from);
+	}
+	snapshot_unref(snap);
+}
+
+/* Neither as an address, nor by the set, nor by its realm's name there. */
+static void
+gives_unknown_realms_nothing(void **state)
+{
+	struct snapshot *snap = walk_load("QuotaRealms known.org\n"
+	    "SenderLogins a@x.org=bob@r1,b@x.org=realm:*,@y.org=bob,"
+	    "@z.org=bob@known.org\n");
+	enum verdict_action action;
+
+	(void)state;
+	assert_true(is_denied(snap, "bob@r1", "a@x.org", &action));
+	assert_int_equal(action, VERDICT_REJECT);
+	assert_true(is_denied(snap, "bob@r1", "b@x.org", &action));
+	assert_true(is_denied(snap, "bob@r1", "any@y.org", &action));
+	assert_true(is_denied(snap, "ceo@r1.org", "ceo@r1.org", &action));
+	assert_true(is_denied(snap, "realm:*", "b@x.org", &action));
+	assert_false(is_denied(snap, "bob", "any@y.org", &action));
+	assert_false(is_denied(snap, "bob@known.org", "any@z.org", &action));
+	assert_false(is_denied(snap, "x@known.org", "x@known.org", &action));
+	snapshot_unref(snap);
+	/* Not signed, where nobody says who owns what; but not refused. */
+	snap = walk_load("QuotaRealms known.org\n");
+	assert_true(is_denied(snap, "bob@r1", "a@x.org", &action));
+	assert_int_equal(action, VERDICT_NONE);
+	assert_false(is_denied(snap, "bob@known.org", "a@x.org", &action));
+	assert_false(is_denied(snap, NULL, "a@x.org", &action));
+	snapshot_unref(snap);
+}
+
 int
 main(void)
 {
@@ -178,6 +269,8 @@ main(void)
 	    cmocka_unit_test(looks_at_sender_headers),
 	    cmocka_unit_test(looks_at_names_with_space),
 	    cmocka_unit_test(is_off_when_told),
+	    cmocka_unit_test(compares_forms),
+	    cmocka_unit_test(gives_unknown_realms_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,8 @@ import proc
 
 def make(files, directory, service, realm, users, owner):
     """Makes directory with service.conf and a database of users (name ->
-    password) in realm, readable by owner only. files: unpacked sasl2-bin."""
+    password) in realm, or with @ in the name in their own, readable by owner
+    only. files: unpacked sasl2-bin."""
     os.mkdir(directory)
     database = os.path.join(directory, 'sasldb2')
     proc.write_file(os.path.join(directory, service + '.conf'),
@@ -19,7 +20,8 @@ def make(files, directory, service, realm, users, owner):
                     'mech_list: PLAIN LOGIN\n'
                     'sasldb_path: %s\n' % database)
     for user, password in users.items():
-        add(files, database, realm, user, password)
+        name, _, own = user.partition('@')
+        add(files, database, own or realm, name, password)
     if users:
         os.chown(database, pwd.getpwnam(owner).pw_uid, -1)
         os.chmod(database, 0o600)
