@@ -3,13 +3,15 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * The login in lower case; mail of ours without a login is script:NAME, by the
- * field that PHP adds, or sender:ADDRESS.  The null sender is nobody's.
+ * field that PHP adds, or sender:ADDRESS, which is sender:<> for the null
+ * sender.
  */
 #include <ctype.h>
 #include <string.h>
 
 #include "chain.h"
 #include "lib/conf/conf.h"
+#include "lib/quota/limits.h"
 #include "quota_conf.h"
 #include "snapshot.h"
 #include "stages.h"
@@ -60,8 +62,10 @@ mail(struct message *m)
 			    &m->arena, "", name, strnlen(name, NAME_MAX_));
 		return done(m);
 	}
-	if (m->sender[0] == '\0')
+	if (m->sender[0] == '\0') {
+		m->account = LIMITS_NULL_SENDER;
 		return verdict_none;
+	}
 	m->account = make_name(
 	    &m->arena, "sender:", m->sender, strnlen(m->sender, NAME_MAX_));
 	return done(m);
