@@ -169,8 +169,7 @@ struct quota_info {
 	uint32_t accounts;      /* room */
 	uint32_t accounts_used; /* slots taken; idle ones are reused when
 				 * full */
-	uint32_t minors;        /* of them, by who counted in them last, of
-				 * the minor kind */
+	uint32_t minors;        /* of them, those of the minor kind */
 	unsigned limits;        /* rings in a slot */
 	uint64_t bytes;         /* of the file */
 	uint64_t resets;        /* of the whole table so far */

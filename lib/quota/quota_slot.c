@@ -581,14 +581,13 @@ slot_search(struct quota *q, struct map *m, bool minor, uint32_t *n_r)
 
 	if (search_vain(m, search, now) != 0)
 		return ERR_FULL;
-	/* First by the hints; then what was reserved and went back shows only
-	 * in the cells. */
-	for (uint64_t k = 0; k < UINT64_C(2) * m->slot_count; k++) {
+	/* What was reserved and went back shows only in the cells. */
+	for (uint32_t k = 0; k < m->slot_count; k++) {
 		struct slot *s = map_slot(m, n);
 		bool idle = (!minor || slot_is_minor(s)) &&
 		    (atomic_load(&s->live_until) <= now ||
 		    atomic_load(&s->seen) != reset ||
-		    (k >= m->slot_count && !slot_is_live(m, s, now)));
+		    !slot_is_live(m, s, now));
 
 		*n_r = n;
 		n = n + 1 == m->slot_count ? 0 : n + 1;
