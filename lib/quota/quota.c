@@ -42,6 +42,7 @@ struct claim {
 	uint64_t version;
 	uint64_t now; /* table time */
 	unsigned over; /* the ring that STEP_OVER was said of */
+	bool never;    /* a limit never grants so much: that of ring over */
 	struct claim_ring {
 		bool used; /* takes part */
 		bool touched; /* its cell was changed, in this map */
@@ -305,12 +306,20 @@ claim_limit(struct claim *c, unsigned i)
 	return false;
 }
 
+/* How much more of a limit it takes. */
+static uint64_t
+claim_need(const struct claim *c, const struct claim_ring *r)
+{
+	return c->mode == MODE_RESERVE ? c->extra->of[r->kind] : r->want;
+}
+
 /* What is wanted of each ring.  False: the set has limits without one. */
 static bool
 claim_rings(struct claim *c)
 {
 	unsigned found = 0;
 
+	c->never = false;
 	for (unsigned i = 0; i < c->m->rings; i++) {
 		struct claim_ring *r = &c->ring[i];
 		uint64_t extra, base;
@@ -327,6 +336,10 @@ claim_rings(struct claim *c)
 		base = c->use->amount.of[r->kind];
 		r->want = base + extra;
 		r->used = c->mode == MODE_RESERVE ? extra != 0 : base != 0;
+		if (r->limited && claim_need(c, r) > r->limit) {
+			c->never = true;
+			c->over = i;
+		}
 		r->gen = atomic_load_explicit(&slot_ring(c->s, i)->gen,
 		    memory_order_acquire);
 		r->width = ring_width(r->desc);
@@ -354,28 +367,6 @@ claim_begin(struct claim *c)
 	if (!claim_rings(c) || atomic_load(&c->s->seen) !=
 	    atomic_load(&c->m->t->reset))
 		return STEP_MEND;
-	return STEP_OK;
-}
-
-/* How much more of a limit it takes. */
-static uint64_t
-claim_need(const struct claim *c, const struct claim_ring *r)
-{
-	return c->mode == MODE_RESERVE ? c->extra->of[r->kind] : r->want;
-}
-
-/* Is it more than a limit ever grants?  Then nothing is to be added: a kill
- * before it is taken back would cost the account its whole window. */
-static enum step
-claim_possible(struct claim *c)
-{
-	for (unsigned i = 0; i < c->m->rings; i++) {
-		const struct claim_ring *r = &c->ring[i];
-
-		c->over = i;
-		if (r->used && r->limited && claim_need(c, r) > r->limit)
-			return STEP_OVER;
-	}
 	return STEP_OK;
 }
 
@@ -427,8 +418,10 @@ claim_try(struct claim *c)
 {
 	enum step step = claim_begin(c);
 
-	if (step == STEP_OK && c->mode != MODE_SETTLE)
-		step = claim_possible(c);
+	/* Then nothing is to be added, not for a moment: a kill before it is
+	 * taken back would cost the account its whole window. */
+	if (step == STEP_OK && c->never && c->mode != MODE_SETTLE)
+		step = STEP_OVER;
 	while (step == STEP_OK) {
 		step = claim_put_all(c);
 		if (step == STEP_OK && c->mode != MODE_SETTLE)
