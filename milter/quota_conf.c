@@ -166,7 +166,8 @@ read_section_action(struct quota_conf *q, const struct conf_section *s,
 
 	if (word == NULL)
 		return 0;
-	if (strcmp(title, LIMITS_NULL_SENDER) == 0 && action_number(word) >= 400)
+	if (strcmp(title, LIMITS_NULL_SENDER) == 0 &&
+	    action_number(word) > ACTION_DISCARD)
 		return errmsg_set(msg_r, "%s: Quota: Action: expected hold or "
 		    "discard: mail of the null sender is never refused",
 		    conf_section_where(s));

@@ -20,7 +20,7 @@ struct quota_set;
 
 /* What is done to mail over a limit. */
 struct quota_action {
-	enum verdict_action action; /* REJECT, TEMPFAIL, DISCARD or QUARANTINE */
+	enum verdict_action action; /* REJECT, TEMPFAIL, DISCARD, QUARANTINE */
 	int code;                   /* of the reply, for the first two */
 };
 

@@ -46,7 +46,7 @@
 	"%account%"
 #define LOCKED_REPLY "%account% is locked; ask your postmaster"
 #define FULL_REPLY "No room to count the mail of this account; try again later"
-#define FULL_HOLD "The quota table has no room to count the mail of this account"
+#define FULL_HOLD "The quota table has no room to count this account's mail"
 
 struct state {
 	struct quota_conf conf;
@@ -60,7 +60,7 @@ struct state {
 /* One message's account; in the message's arena. */
 struct charge {
 	const char *name;    /* the message's account */
-	const char *account; /* the one that is charged: the same, or its pool */
+	const char *account; /* the one charged: the same, or its pool */
 	struct quota_set set;
 	struct quota_use use;
 	struct quota_action action; /* over a limit */

@@ -34,7 +34,7 @@ struct section {
 
 /* The sections that may speak for an account, the most specific first. */
 struct found {
-	const struct section *s[4]; /* own, pool's, domain's, default; or NULL */
+	const struct section *s[4]; /* own, pool's, domain's, default */
 };
 #define OF_NAME 2 /* so many go by how the account's name begins */
 

@@ -79,8 +79,8 @@ bool limits_has(const struct limits *l, const char *title);
 const char *limits_pool(const char *account);
 
 /* The limits of an account, and whether it is of the minor kind, as all that
- * have a pool are but the pool itself, the null sender, and those with a section
- * of their own.  0, or ERR_LIMIT: they are more than fit into a
+ * have a pool are but the pool itself, the null sender, and those with a
+ * section of their own.  0, or ERR_LIMIT: they are more than fit into a
  * set, and some are missing from it. */
 int limits_of(const struct limits *l, const char *account,
     struct quota_set *set_r);

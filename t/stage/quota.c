@@ -131,8 +131,8 @@ local(const char *ip, const char *from, const char *message)
 	    .message = message};
 }
 
-/* What the last refusal or quarantine of send_mail said; the verdict's own words
- * are gone with the message. */
+/* What the last refusal or quarantine of send_mail said; the verdict's own
+ * words are gone with the message. */
 static char said[512];
 
 /* The whole conversation, ended as the verdict says; returns that verdict. */
@@ -490,7 +490,8 @@ locks(void **state)
 	assert_int_equal(v.action, VERDICT_NONE);
 	v = chain_eom(s);
 	assert_int_equal(v.action, VERDICT_QUARANTINE);
-	assert_string_equal(v.text, "100% locked, sender:x@example.org: call us");
+	assert_string_equal(v.text,
+	    "100% locked, sender:x@example.org: call us");
 	chain_close(s);
 	lock(r, "bob", false);
 	v = send_mail(snap, &w, NULL);
@@ -842,7 +843,7 @@ holds_the_null_sender(void **state)
 	v = send_mail(snap, &w, rcpt_v);
 	assert_int_equal(rcpt_v[0].action, VERDICT_NONE);
 	assert_int_equal(v.action, VERDICT_QUARANTINE);
-	assert_non_null(strstr(said, "no room to count"));
+	assert_non_null(strstr(said, "no room to count this account"));
 	snapshot_unref(snap);
 }
 

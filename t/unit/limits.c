@@ -382,7 +382,7 @@ most(void **state)
 	assert_string_equal(title, "eve@example.org");
 	assert_int_equal(limits_of(l, title, &set), ERR_LIMIT);
 	limits_free(l);
-	/* A sender of the domain has both sections' limits and the default's. */
+	/* A sender of the domain has all three sections' limits. */
 	l = limits_new();
 	add(l, "default", QUOTA_MESSAGES, "1/h");
 	add(l, "sender:*", QUOTA_BYTES, "1/h");
