@@ -32,14 +32,16 @@ def local_mail(mta, sink, postern):
         'sendmail(1): the log has one line')
     is_(used(postern, 'sender:ann@example.org'), (3, 3),
         'sendmail(1): counted by its sender')
-    mta.command('-qQ', '-Q')
+    mta.command('-qQ', '-qInobody', '-Q')
+    is_(quarantined(mta), 1, 'sendmail(1): one may be released alone')
+    mta.command('-qQ', '-qI' + mta.queued()[0], '-Q')
     mta.command('-q')
     is_(len(sink.wait_for(4)), 4, 'sendmail(1): and goes out when released')
 
 
 def main():
     need_root()
-    plan(quota.CHECKS + 9)
+    plan(quota.CHECKS + 10)
     with Sink() as sink, Postern(conf()) as postern, \
             Sendmail(sink, milter=postern, users=quota.USERS) as mta:
         for step in (quota.until_refused, quota.reset_by_signal,
