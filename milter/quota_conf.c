@@ -60,6 +60,8 @@ static const struct conf_option section_rows[] = {
 	"how many recipients in which time", check_limit},
     {"Bytes", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
 	"how many octets of mail in which time", check_limit},
+    {"Action", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"what is done to mail over a limit, as in QuotaAction", check_action},
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
@@ -103,6 +105,65 @@ quota_conf_set(const struct quota_conf *q, const char *account,
 		limits_of(q->limits, account, set_r);
 }
 
+/* hold and discard as numbers, beside the codes of a reply. */
+enum { ACTION_HOLD = 1, ACTION_DISCARD = 2 };
+
+static int
+action_number(const char *word)
+{
+	if (strcasecmp(word, "hold") == 0)
+		return ACTION_HOLD;
+	return strcasecmp(word, "discard") == 0 ? ACTION_DISCARD : atoi(word);
+}
+
+static struct quota_action
+action_of(int number)
+{
+	switch (number) {
+	case ACTION_HOLD:
+		return (struct quota_action){.action = VERDICT_QUARANTINE};
+	case ACTION_DISCARD:
+		return (struct quota_action){.action = VERDICT_DISCARD};
+	default:
+		return (struct quota_action){.code = number,
+		    .action = number < 500 ? VERDICT_TEMPFAIL : VERDICT_REJECT};
+	}
+}
+
+struct quota_action
+quota_conf_action(const struct quota_conf *q, const char *account, bool local)
+{
+	bool held = limits_pool(account) != NULL &&
+	    (local || strcmp(account, LIMITS_NULL_SENDER) == 0);
+	int number = limits_action(q->limits, account, held);
+
+	if (number != 0)
+		return action_of(number);
+	return held ? action_of(ACTION_HOLD) : q->action;
+}
+
+static int
+read_section_action(struct quota_conf *q, const struct conf_section *s,
+    const char *title, struct errmsg *msg_r)
+{
+	const char *word = conf_section_str(s, "Action");
+	struct errmsg why = {""};
+	int rc;
+
+	if (word == NULL)
+		return 0;
+	if (strcmp(title, LIMITS_NULL_SENDER) == 0 &&
+	    action_number(word) > ACTION_DISCARD)
+		return errmsg_set(msg_r, "%s: Quota: Action: expected hold or "
+		    "discard: mail of the null sender is never refused",
+		    conf_section_where(s));
+	rc = limits_set_action(q->limits, title, action_number(word), &why);
+	if (rc == ERR_CONFIG)
+		errmsg_set(msg_r, "%s: Quota: %s", conf_section_where(s),
+		    why.text);
+	return rc;
+}
+
 static int
 read_section(struct quota_conf *q, const struct conf_section *s,
     struct errmsg *msg_r)
@@ -130,22 +191,12 @@ read_section(struct quota_conf *q, const struct conf_section *s,
 				    conf_section_where(s), keyword, why.text);
 		}
 	}
+	if (rc == 0)
+		rc = read_section_action(q, s, title, msg_r);
 	arena_fini(&a);
 	if (rc != 0 && rc != ERR_CONFIG)
 		errmsg_set(msg_r, "%s", err_text(rc));
 	return rc;
-}
-
-static void
-read_action(struct quota_conf *q, const char *word)
-{
-	q->code = atoi(word);
-	if (strcasecmp(word, "hold") == 0)
-		q->action = VERDICT_QUARANTINE;
-	else if (strcasecmp(word, "discard") == 0)
-		q->action = VERDICT_DISCARD;
-	else
-		q->action = q->code < 500 ? VERDICT_TEMPFAIL : VERDICT_REJECT;
 }
 
 static int
@@ -175,7 +226,7 @@ quota_conf_init(
 	q->full_accepts = strcmp(conf_str(c, "QuotaFull"), "accept") == 0;
 	q->reply = conf_str(c, "QuotaReply");
 	q->locked_reply = conf_str(c, "QuotaLockedReply");
-	read_action(q, conf_str(c, "QuotaAction"));
+	q->action = action_of(action_number(conf_str(c, "QuotaAction")));
 	q->limits = limits_new();
 	if (q->limits == NULL || names_realm_of(c, &q->arena, &q->realm) != 0)
 		return errmsg_set(msg_r, "no memory"), ERR_NOMEM;

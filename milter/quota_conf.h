@@ -19,6 +19,12 @@ struct limits;
 struct names_set;
 struct quota_set;
 
+/* What is done to mail over a limit. */
+struct quota_action {
+	enum verdict_action action; /* REJECT, TEMPFAIL, DISCARD, QUARANTINE */
+	int code;                   /* of the reply, for the first two */
+};
+
 struct quota_conf {
 	struct limits *limits; /* of all Quota sections */
 	unsigned most;          /* that any account has; 0: none are set */
@@ -28,9 +34,7 @@ struct quota_conf {
 	struct names_set *exempt; /* its names in their form */
 	const char *path;       /* QuotaTable */
 	long accounts;          /* QuotaAccounts */
-	enum verdict_action action; /* QuotaAction: REJECT, TEMPFAIL, DISCARD
-	                               or QUARANTINE */
-	int code;               /* of the reply, for the first two */
+	struct quota_action action; /* QuotaAction */
 	bool full_accepts;      /* QuotaFull */
 	const char *reply;      /* QuotaReply, QuotaLockedReply; NULL: unset */
 	const char *locked_reply;
@@ -52,5 +56,14 @@ const char *quota_conf_account(
 /* The limits of an account; none when it is exempt. */
 void quota_conf_set(const struct quota_conf *q, const char *account,
     struct quota_set *set_r);
+/*
+ * What is done to its mail over a limit: as the most specific section says that
+ * has Action, or else as QuotaAction does.  local: it comes from this machine
+ * without a login, where nobody would understand a refusal; then, and always
+ * for the null sender's account, it is held, unless a section says otherwise
+ * that goes by how the account's name begins.
+ */
+struct quota_action quota_conf_action(const struct quota_conf *q,
+    const char *account, bool local);
 
 #endif

@@ -4,7 +4,7 @@
  *
  * The login in its one form, or the one account of all logins whose realm does
  * not exist; mail of ours without a login is script:NAME, by the field that PHP
- * adds, or sender:ADDRESS.  The null sender is nobody's.
+ * adds, or sender:ADDRESS, which is sender:<> for the null sender.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -16,6 +16,7 @@
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
 #include "lib/quota/account.h"
+#include "lib/quota/limits.h"
 #include "log.h"
 #include "names.h"
 #include "snapshot.h"
@@ -102,8 +103,10 @@ mail(struct message *m)
 			say_unknown(m);
 		return verdict_none;
 	}
-	if (m->sender[0] == '\0')
+	if (m->sender[0] == '\0') {
+		m->account = LIMITS_NULL_SENDER;
 		return verdict_none;
+	}
 	m->account = account_special(&m->arena, ACCOUNT_SENDER, m->sender);
 	return done(m);
 }

@@ -3,11 +3,15 @@
  *
  * Recipients are reserved as they come, the message with the first of them, the
  * octets at the end of the message; there all is committed, and goes back if
- * somebody after this stage refuses.  Two kinds of mail are judged at the end
- * of the message only, all at once: a local client's without a login, because
- * Postfix takes the refusal of a recipient by non_smtpd_milters for a mistake
- * of its own and keeps the mail for good; and any when QuotaAction is to hold
- * or discard it.
+ * somebody after this stage refuses.  Some mail is judged at the end of the
+ * message only, all at once: a local client's without a login, because Postfix
+ * takes the refusal of a recipient by non_smtpd_milters for a mistake of its
+ * own and keeps the mail for good; the null sender's, which is never refused;
+ * and any that is held or discarded when over its limits.
+ *
+ * The names of senders and scripts are anybody's to make up, so they have half
+ * of the table at most.  Those for which there is no place in it are charged to
+ * the pool of their kind, sender:* or script:*.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -33,7 +37,8 @@
 #include "snapshot.h"
 #include "stages.h"
 
-#define CHECK_SECONDS 5 /* between looks at the table's file */
+#define CHECK_SECONDS 5     /* between looks at the table's file */
+#define POOL_LOG_SECONDS 3600 /* between words on pools in the log */
 
 #define REPLY                                                                  \
 	"%account% has reached its limit of %limit% %kind% in %window%; "      \
@@ -43,11 +48,13 @@
 	"%account%"
 #define LOCKED_REPLY "%account% is locked; ask your postmaster"
 #define FULL_REPLY "No room to count the mail of this account; try again later"
+#define FULL_HOLD "The quota table has no room to count this account's mail"
 
 struct state {
 	struct quota_conf conf;
 	struct quota *table;  /* NULL: off line, and there is none to read */
 	atomic_llong checked; /* CLOCK_MONOTONIC seconds of the last look */
+	atomic_llong pooled;  /* likewise of the last word on pools; 0: none */
 	atomic_bool unread;   /* there is one, and the log does not know */
 	struct errmsg why;    /* why it can't be read */
 	struct quota_names *names; /* shared with the snapshots before */
@@ -55,10 +62,13 @@ struct state {
 
 /* One message's account; in the message's arena. */
 struct charge {
-	const char *named;   /* m->account, when it was chosen */
-	const char *account; /* as the table has it */
+	const char *name;    /* m->account, when it was chosen */
+	const char *account; /* as the table has it: the same, the one that it
+	    was renamed to, or its pool */
 	struct quota_set set;
 	struct quota_use use;
+	struct quota_action action; /* over a limit */
+	bool unheard;   /* nobody there can make anything of a refusal */
 	bool late;      /* judged at the end of the message only */
 	bool uncounted; /* the table is full, and QuotaFull is accept */
 	bool ended;     /* judged at the end of the message */
@@ -281,7 +291,8 @@ reset(void *state)
 
 /* -- the engine, or with a readonly session what it would answer -- */
 
-/* What the account has used; nothing where there is no table. */
+/* What the account has used, for the summary; nothing where there is no
+ * table. */
 static void
 peek(struct message *m, const struct charge *c, struct quota_state *state_r)
 {
@@ -296,51 +307,31 @@ peek(struct message *m, const struct charge *c, struct quota_state *state_r)
 		    c->set.limit[state_r->count];
 }
 
-/* Would so much more fit? */
-static bool
-fits(const struct quota_usage *u, uint64_t more)
+static struct quota_amount
+sum_of(const struct quota_amount *a, const struct quota_amount *b)
 {
-	return more == 0 ||
-	    (u->used <= u->limit.limit && more <= u->limit.limit - u->used);
-}
-
-static int
-would_take(struct message *m, struct charge *c,
-    const struct quota_amount *want, struct quota_refusal *why_r)
-{
-	struct quota_amount sum = c->use.amount;
-	struct quota_state state;
+	struct quota_amount sum = *a;
 
 	for (int k = 0; k < QUOTA_KINDS; k++)
-		sum.of[k] += want->of[k];
-	peek(m, c, &state);
-	if (state.locked)
-		return QUOTA_LOCKED;
-	for (unsigned i = 0; i < state.count; i++) {
-		const struct quota_usage *u = &state.usage[i];
-
-		if (fits(u, sum.of[u->limit.kind]))
-			continue;
-		why_r->limit = u->limit;
-		why_r->used = u->used;
-		why_r->retry_s = u->retry_s != 0 ? u->retry_s
-						 : u->limit.window_s;
-		if (sum.of[u->limit.kind] > u->limit.limit)
-			why_r->retry_s = QUOTA_NEVER;
-		return QUOTA_REFUSED;
-	}
-	c->use.amount = sum;
-	return QUOTA_GRANTED;
+		sum.of[k] += b->of[k];
+	return sum;
 }
 
+/* From the account that is charged now, if it has a pool. */
 static int
-take(struct message *m, struct charge *c, const struct quota_amount *want,
+take_from(struct message *m, struct charge *c, const struct quota_amount *want,
     struct quota_refusal *why_r)
 {
-	if (m->session->readonly)
-		return would_take(m, c, want, why_r);
-	return quota_reserve(
-	    table_of(m), c->account, &c->set, want, &c->use, why_r);
+	struct quota_amount sum = sum_of(&c->use.amount, want);
+	int rc;
+
+	if (!m->session->readonly)
+		return quota_reserve(
+		    table_of(m), c->account, &c->set, want, &c->use, why_r);
+	rc = quota_would(table_of(m), c->account, &c->set, &sum, why_r);
+	if (rc == QUOTA_GRANTED)
+		c->use.amount = sum;
+	return rc;
 }
 
 static void
@@ -367,6 +358,53 @@ release(struct message *m, struct charge *c)
 		quota_release(table_of(m), &c->use);
 }
 
+/* Half of the table is full: to be said now and then. */
+static void
+log_pools(struct message *m)
+{
+	struct state *st = (struct state *)(uintptr_t)message_state(m);
+	long long last = atomic_load(&st->pooled);
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	if ((last == 0 || now.tv_sec - last >= POOL_LOG_SECONDS) &&
+	    atomic_compare_exchange_strong(&st->pooled, &last, now.tv_sec + 1))
+		log_line(LOG_WARNING,
+		    "quota: %s: accounts of senders and scripts fill their "
+		    "half of the table, so further ones are counted together, "
+		    "as sender:* and script:*: see who makes up so many, or "
+		    "raise QuotaAccounts (now %ld)",
+		    st->conf.path, st->conf.accounts);
+}
+
+/* The table has no place for the account: charge its pool, with nothing so far.
+ * false: it has none. */
+static bool
+to_pool(struct message *m, struct charge *c)
+{
+	const struct state *st = message_state(m);
+
+	if (!c->set.minor)
+		return false;
+	log_pools(m);
+	release(m, c);
+	c->account = limits_pool(c->account);
+	quota_conf_set(&st->conf, c->account, &c->set);
+	return true;
+}
+
+static int
+take(struct message *m, struct charge *c, const struct quota_amount *want,
+    struct quota_refusal *why_r)
+{
+	struct quota_amount sum = sum_of(&c->use.amount, want);
+	int rc = take_from(m, c, want, why_r);
+
+	if (rc == ERR_FULL && to_pool(m, c))
+		rc = take_from(m, c, &sum, why_r);
+	return rc;
+}
+
 /* -- verdicts -- */
 
 /* The log gets one line for a refused message, however many its recipients. */
@@ -381,17 +419,16 @@ log_refusal(struct message *m, const struct charge *c, const char *text)
 	buf_fini(&b);
 }
 
-/* The verdict that QuotaAction names.  text is the message's; NULL: there was
- * no memory. */
+/* What is done over a limit.  text is the message's; NULL: there was no
+ * memory. */
 static struct verdict
-act(const struct message *m, const char *text)
+act(const struct charge *c, const char *text)
 {
-	const struct state *st = message_state(m);
-	struct verdict v = verdict_make(st->conf.action, text);
+	struct verdict v = verdict_make(c->action.action, text);
 
 	if (text == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	v.code = st->conf.code;
+	v.code = c->action.code;
 	v.xcode = v.action == VERDICT_REJECT ? "5.7.1" : "4.7.1";
 	return v;
 }
@@ -442,7 +479,7 @@ over(struct message *m, struct charge *c, const struct quota_refusal *why)
 		    kind, window, used, when);
 		log_refusal(m, c, line);
 	}
-	return act(m, replytext_fill(&m->arena, text, words));
+	return act(c, replytext_fill(&m->arena, text, words));
 }
 
 static struct verdict
@@ -454,7 +491,7 @@ locked(struct message *m, struct charge *c)
 	const char *text = st->conf.locked_reply;
 
 	log_refusal(m, c, "the account is locked");
-	return act(m, replytext_fill(&m->arena,
+	return act(c, replytext_fill(&m->arena,
 			  text == NULL ? LOCKED_REPLY : text, words));
 }
 
@@ -465,12 +502,15 @@ full(struct message *m, struct charge *c)
 	struct verdict v = verdict_make(VERDICT_TEMPFAIL, FULL_REPLY);
 
 	v.code = 450;
+	if (c->unheard)
+		v = verdict_make(VERDICT_QUARANTINE, FULL_HOLD);
 	if (!c->logged)
 		log_about(m->session, LOG_WARNING,
 		    "%s: the table is full of active accounts, so this one's "
 		    "mail is %s: raise QuotaAccounts (now %ld)",
 		    st->conf.path,
-		    st->conf.full_accepts ? "not counted" : "refused",
+		    st->conf.full_accepts ? "not counted" :
+			c->unheard        ? "held" : "refused",
 		    st->conf.accounts);
 	c->logged = true;
 	c->uncounted = st->conf.full_accepts;
@@ -524,6 +564,26 @@ is_local(const struct message *m)
 	}
 }
 
+/* Does a mail server send it for itself?  Nobody would be told of a refusal. */
+static bool
+is_null_sender(const struct message *m)
+{
+	return m->login == NULL && m->sender[0] == '\0';
+}
+
+static void
+choose_action(const struct message *m, struct charge *c)
+{
+	const struct state *st = message_state(m);
+	bool local = is_local(m);
+
+	c->action = quota_conf_action(&st->conf, c->account, local);
+	if (is_null_sender(m) && c->action.code != 0)
+		c->action = (struct quota_action){VERDICT_QUARANTINE, 0};
+	c->unheard = local || is_null_sender(m);
+	c->late = c->unheard || c->action.code == 0;
+}
+
 /* Begin to charge the message's account.  One without limits is charged
  * nothing, but may be locked.  false: no memory. */
 static bool
@@ -538,14 +598,13 @@ choose(struct message *m)
 	c = arena_alloc(&m->arena, sizeof(*c));
 	if (c == NULL)
 		return false;
-	c->named = m->account;
+	c->name = m->account;
 	c->account = quota_names_now(
 	    st->names, &m->arena, m->account, st->conf.realm);
 	if (c->account == NULL)
 		return false;
 	quota_conf_set(&st->conf, c->account, &c->set);
-	c->late = is_local(m) || st->conf.action == VERDICT_QUARANTINE ||
-	    st->conf.action == VERDICT_DISCARD;
+	choose_action(m, c);
 	*message_slot(m) = c;
 	return true;
 }
@@ -561,36 +620,14 @@ announced_size(const struct message *m)
 	return 0;
 }
 
-/* Is there room for what is announced?  It is not kept for the message: only
- * what really comes is counted. */
-static struct verdict
-probe_size(struct message *m, struct charge *c, const struct quota_state *state)
-{
-	struct quota_refusal why = {0};
-	struct quota_amount want = {{0}};
-	uint64_t size = announced_size(m);
-	bool fit = true;
-	int rc;
-
-	for (unsigned i = 0; i < state->count; i++) {
-		if (state->usage[i].limit.kind == QUOTA_BYTES)
-			fit = fit && fits(&state->usage[i], size);
-	}
-	if (fit)
-		return verdict_none;
-	/* Asking for it tells when it will fit. */
-	want.of[QUOTA_BYTES] = size > QUOTA_LIMIT_MAX ? QUOTA_LIMIT_MAX : size;
-	rc = take(m, c, &want, &why);
-	release(m, c);
-	return answer(m, c, rc, &why);
-}
-
 static struct verdict
 mail(struct message *m)
 {
 	struct state *st = (struct state *)(uintptr_t)message_state(m);
+	const struct quota_amount announced = {
+	    {[QUOTA_BYTES] = announced_size(m)}};
+	struct quota_refusal why = {0};
 	struct charge *c;
-	struct quota_state state;
 
 	if (!choose(m))
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
@@ -605,8 +642,11 @@ mail(struct message *m)
 		    st->why.text);
 	if (c->late)
 		return verdict_none;
-	peek(m, c, &state);
-	return state.locked ? locked(m, c) : probe_size(m, c, &state);
+	/* What is announced is not kept for the message: only what really comes
+	 * is counted. */
+	return answer(m, c,
+	    quota_would(table_of(m), c->account, &c->set, &announced, &why),
+	    &why);
 }
 
 static struct verdict
@@ -633,7 +673,7 @@ eoh(struct message *m)
 	struct quota_refusal why = {0};
 
 	if (m->account == NULL ||
-	    (c != NULL && strcmp(c->named, m->account) == 0))
+	    (c != NULL && strcmp(c->name, m->account) == 0))
 		return verdict_none;
 	if (c != NULL) {
 		moved = c->use.amount;
@@ -647,9 +687,9 @@ eoh(struct message *m)
 	return answer(m, now, take(m, now, &moved, &why), &why);
 }
 
-/* Count what the message really is. */
+/* Count what the message really is, from the account that is charged now. */
 static int
-settle_up(struct message *m, struct charge *c, struct quota_refusal *why_r)
+settle_once(struct message *m, struct charge *c, struct quota_refusal *why_r)
 {
 	const uint64_t true_amount[QUOTA_KINDS] = {
 	    [QUOTA_MESSAGES] = 1,
@@ -673,6 +713,17 @@ settle_up(struct message *m, struct charge *c, struct quota_refusal *why_r)
 		rc = quota_commit(table_of(m), &c->use, why_r);
 	if (rc != QUOTA_GRANTED)
 		release(m, c);
+	return rc;
+}
+
+/* The place of an account may be another's when its message took very long. */
+static int
+settle_up(struct message *m, struct charge *c, struct quota_refusal *why_r)
+{
+	int rc = settle_once(m, c, why_r);
+
+	if (rc == ERR_FULL && to_pool(m, c))
+		rc = settle_once(m, c, why_r);
 	return rc;
 }
 

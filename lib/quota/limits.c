@@ -28,14 +28,22 @@ struct kind {
 struct section {
 	struct section *next; /* in the order made */
 	struct kind kinds[QUOTA_KINDS];
+	int action;   /* 0: it says nothing of it */
 	char title[]; /* in lower case */
 };
+
+/* The sections that may speak for an account, the most specific first. */
+struct found {
+	const struct section *s[4]; /* own, pool's, domain's, default */
+};
+#define OF_NAME 2 /* so many go by how the account's name begins */
 
 /* Open addressing, at most half full. */
 struct limits {
 	struct section *first;
 	struct section **places;
 	size_t room, count;
+	bool acts; /* some section has an action */
 };
 
 /* -- one limit -- */
@@ -328,28 +336,50 @@ add_limit(struct kind *k, uint64_t amount, uint32_t window,
 	return 0;
 }
 
+/* The section of that title, made if need be.  0, ERR_CONFIG, ERR_NOMEM. */
+static int
+make_section(struct limits *l, const char *title, struct section **s_r,
+    struct errmsg *msg_r)
+{
+	char folded[QUOTA_ACCOUNT_MAX + 1];
+
+	if (*title == '\0' || fold(title, folded) == NULL)
+		return errmsg_set(msg_r,
+		    "expected an account of 1 to %d octets, @domain or default",
+		    QUOTA_ACCOUNT_MAX);
+	*s_r = find(l, folded);
+	if (*s_r == NULL && (*s_r = add_section(l, folded)) == NULL) {
+		errmsg_set(msg_r, "no memory");
+		return ERR_NOMEM;
+	}
+	return 0;
+}
+
 int
 limits_add(struct limits *l, const char *title, enum quota_kind kind,
     const char *text, struct errmsg *msg_r)
 {
-	char folded[QUOTA_ACCOUNT_MAX + 1];
 	struct section *s;
 	uint64_t amount;
 	uint32_t window;
 	int rc = limits_parse(text, &amount, &window, msg_r);
 
-	if (rc != 0)
-		return rc;
-	if (*title == '\0' || fold(title, folded) == NULL)
-		return errmsg_set(msg_r,
-		    "expected an account of 1 to %d octets, @domain or default",
-		    QUOTA_ACCOUNT_MAX);
-	s = find(l, folded);
-	if (s == NULL && (s = add_section(l, folded)) == NULL) {
-		errmsg_set(msg_r, "no memory");
-		return ERR_NOMEM;
-	}
-	return add_limit(&s->kinds[kind], amount, window, msg_r);
+	if (rc == 0)
+		rc = make_section(l, title, &s, msg_r);
+	return rc != 0 ? rc : add_limit(&s->kinds[kind], amount, window, msg_r);
+}
+
+int
+limits_set_action(struct limits *l, const char *title, int action,
+    struct errmsg *msg_r)
+{
+	struct section *s;
+	int rc = make_section(l, title, &s, msg_r);
+
+	if (rc == 0)
+		s->action = action;
+	l->acts |= rc == 0;
+	return rc;
 }
 
 size_t
@@ -366,13 +396,58 @@ limits_has(const struct limits *l, const char *title)
 	return fold(title, folded) != NULL && find(l, folded) != NULL;
 }
 
+const char *
+limits_pool(const char *account)
+{
+	static const char *const pools[] = {"sender:*", "script:*"};
+
+	for (size_t i = 0; i < sizeof(pools) / sizeof(*pools); i++) {
+		if (strncasecmp(account, pools[i], strlen(pools[i]) - 1) == 0)
+			return pools[i];
+	}
+	return NULL;
+}
+
+static struct found
+find_all(const struct limits *l, const char *account)
+{
+	char folded[QUOTA_ACCOUNT_MAX + 1];
+	const char *name = fold(account, folded), *at, *pool;
+	struct found f = {{NULL}};
+
+	if (name != NULL) {
+		at = strrchr(name, '@');
+		pool = limits_pool(name);
+		f.s[0] = find(l, name);
+		f.s[1] = pool == NULL ? NULL : find(l, pool);
+		f.s[2] = at == NULL ? NULL : find(l, at);
+	}
+	f.s[3] = find(l, LIMITS_DEFAULT);
+	return f;
+}
+
+int
+limits_action(const struct limits *l, const char *account, bool of_name)
+{
+	struct found f;
+
+	if (!l->acts)
+		return 0;
+	f = find_all(l, account);
+	for (size_t i = 0; i < (of_name ? OF_NAME : 4); i++) {
+		if (f.s[i] != NULL && f.s[i]->action != 0)
+			return f.s[i]->action;
+	}
+	return 0;
+}
+
 /* The most specific section that names the kind; NULL: none does. */
 static const struct kind *
-named(const struct section *const found[3], int kind)
+named(const struct found *f, int kind)
 {
-	for (size_t i = 0; i < 3; i++) {
-		if (found[i] != NULL && found[i]->kinds[kind].named)
-			return &found[i]->kinds[kind];
+	for (size_t i = 0; i < 4; i++) {
+		if (f->s[i] != NULL && f->s[i]->kinds[kind].named)
+			return &f->s[i]->kinds[kind];
 	}
 	return NULL;
 }
@@ -394,21 +469,45 @@ int
 limits_of(const struct limits *l, const char *account,
     struct quota_set *set_r)
 {
-	char folded[QUOTA_ACCOUNT_MAX + 1];
-	const char *name = fold(account, folded), *at;
-	const struct section *found[3] = {0};
+	const struct found f = find_all(l, account);
+	const char *pool = limits_pool(account);
 	int rc = 0;
 
-	if (name != NULL) {
-		at = strrchr(name, '@');
-		found[0] = find(l, name);
-		found[1] = at == NULL ? NULL : find(l, at);
-	}
-	found[2] = find(l, LIMITS_DEFAULT);
 	memset(set_r, 0, sizeof(*set_r));
+	set_r->minor = pool != NULL && f.s[0] == NULL &&
+	    strcasecmp(account, pool) != 0 &&
+	    strcasecmp(account, LIMITS_NULL_SENDER) != 0;
 	for (int k = 0; k < QUOTA_KINDS && rc == 0; k++)
-		rc = add_kind(set_r, (enum quota_kind)k, named(found, k));
+		rc = add_kind(set_r, (enum quota_kind)k, named(&f, k));
 	return rc;
+}
+
+/* How many limits the account has, or one more than fit. */
+static unsigned
+count_of(const struct limits *l, const char *account)
+{
+	struct quota_set set;
+
+	return limits_of(l, account, &set) == 0 ? set.count :
+	    QUOTA_LIMITS_MAX + 1;
+}
+
+/* The same for whoever the title stands for: of a domain, senders too. */
+static unsigned
+most_of(const struct limits *l, const char *title)
+{
+	unsigned most = count_of(l, title);
+
+	for (int i = 0; *title == '@' && i < 2; i++) {
+		char sender[QUOTA_ACCOUNT_MAX + 16];
+		unsigned n;
+
+		snprintf(sender, sizeof(sender), "%s%s",
+		    i == 0 ? "sender:" : "script:", title);
+		n = count_of(l, sender);
+		most = n > most ? n : most;
+	}
+	return most;
 }
 
 unsigned
@@ -418,11 +517,8 @@ limits_most(const struct limits *l, const char **title_r)
 
 	*title_r = NULL;
 	for (const struct section *s = l->first; s != NULL; s = s->next) {
-		struct quota_set set;
-		unsigned n = QUOTA_LIMITS_MAX + 1;
+		unsigned n = most_of(l, s->title);
 
-		if (limits_of(l, s->title, &set) == 0)
-			n = set.count;
 		if (*title_r == NULL || n > most) {
 			*title_r = s->title;
 			most = n;

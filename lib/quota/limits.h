@@ -7,11 +7,13 @@
  * as plural, first letter, sec, min or hr: 200/hour, 500M/day, 20/5minutes.
  * The word `none` says that a kind is not limited.
  *
- * A section's title is an account, `@domain`, or `default`.  For each kind of
- * limit the most specific section that names the kind counts, and it counts
- * whole: an account whose section has one limit for messages has that one and
- * no other for messages, and its limits for bytes from its domain's section,
- * or else from the default.  Titles and accounts match without case.
+ * A section's title is an account, `sender:*` or `script:*` for the accounts
+ * that begin so, `@domain`, or `default`; in this order one is more specific
+ * than the next.  (A sender's domain is only what somebody says it is.)  For
+ * each kind of limit the most specific section that names the kind counts, and
+ * it counts whole: an account whose section has one limit for messages has that
+ * one and no other for messages, and its limits for bytes from its domain's
+ * section, or else from the default.  Titles and accounts match without case.
  *
  * Once filled, a struct limits is read-only and may be shared by threads.
  * Looking up costs the same however many sections there are.
@@ -29,6 +31,7 @@ struct errmsg;
 struct limits;
 
 #define LIMITS_DEFAULT "default"
+#define LIMITS_NULL_SENDER "sender:<>" /* the account of bounces */
 #define LIMITS_KIND_MAX 4 /* limits of one kind in one section */
 
 /*
@@ -56,11 +59,28 @@ void limits_free(struct limits *l);
 int limits_add(struct limits *l, const char *title, enum quota_kind kind,
     const char *text, struct errmsg *msg_r);
 
+/* What the caller does over the limits, a number of its own that is not 0, as a
+ * section says it; makes the section.  0, ERR_NOMEM, or ERR_CONFIG as above. */
+int limits_set_action(struct limits *l, const char *title, int action,
+    struct errmsg *msg_r);
+/* That of the most specific section that has one, 0 where none has; of_name:
+ * none but the account's own and sender:* or script:* are asked. */
+int limits_action(const struct limits *l, const char *account, bool of_name);
+
 size_t limits_sections(const struct limits *l);
 /* Has one of that title been made? */
 bool limits_has(const struct limits *l, const char *title);
 
-/* The limits of an account.  0, or ERR_LIMIT: they are more than fit into a
+/*
+ * sender:* or script:* for an account that begins so, whose name anybody can
+ * make up; NULL for all others.  The account of this name counts what those of
+ * its kind send for which the table has no place.
+ */
+const char *limits_pool(const char *account);
+
+/* The limits of an account, and whether it is of the minor kind, as all that
+ * have a pool are but the pool itself, the null sender, and those with a
+ * section of their own.  0, or ERR_LIMIT: they are more than fit into a
  * set, and some are missing from it. */
 int limits_of(const struct limits *l, const char *account,
     struct quota_set *set_r);

@@ -42,6 +42,7 @@ struct claim {
 	uint64_t version;
 	uint64_t now; /* table time */
 	unsigned over; /* the ring that STEP_OVER was said of */
+	bool never;    /* a limit never grants so much: that of ring over */
 	struct claim_ring {
 		bool used; /* takes part */
 		bool touched; /* its cell was changed, in this map */
@@ -305,12 +306,20 @@ claim_limit(struct claim *c, unsigned i)
 	return false;
 }
 
+/* How much more of a limit it takes. */
+static uint64_t
+claim_need(const struct claim *c, const struct claim_ring *r)
+{
+	return c->mode == MODE_RESERVE ? c->extra->of[r->kind] : r->want;
+}
+
 /* What is wanted of each ring.  False: the set has limits without one. */
 static bool
 claim_rings(struct claim *c)
 {
 	unsigned found = 0;
 
+	c->never = false;
 	for (unsigned i = 0; i < c->m->rings; i++) {
 		struct claim_ring *r = &c->ring[i];
 		uint64_t extra, base;
@@ -327,6 +336,10 @@ claim_rings(struct claim *c)
 		base = c->use->amount.of[r->kind];
 		r->want = base + extra;
 		r->used = c->mode == MODE_RESERVE ? extra != 0 : base != 0;
+		if (r->limited && claim_need(c, r) > r->limit) {
+			c->never = true;
+			c->over = i;
+		}
 		r->gen = atomic_load_explicit(&slot_ring(c->s, i)->gen,
 		    memory_order_acquire);
 		r->width = ring_width(r->desc);
@@ -339,14 +352,18 @@ claim_rings(struct claim *c)
 static enum step
 claim_begin(struct claim *c)
 {
+	uint64_t state;
+
 	c->version = atomic_load(&c->s->version);
 	if ((c->version & 1) != 0 ||
 	    atomic_load(&c->s->key_hi) != c->use->key.hi ||
 	    atomic_load(&c->s->key_lo) != c->use->key.lo)
 		return STEP_MEND;
-	if ((atomic_load(&c->s->state) & SLOT_LOCKED) != 0 &&
-	    c->mode != MODE_SETTLE)
+	state = atomic_load(&c->s->state);
+	if ((state & SLOT_LOCKED) != 0 && c->mode != MODE_SETTLE)
 		return STEP_LOCKED;
+	if (c->use->set->minor && (state & SLOT_MINOR) == 0)
+		return STEP_MEND;
 	if (!claim_rings(c) || atomic_load(&c->s->seen) !=
 	    atomic_load(&c->m->t->reset))
 		return STEP_MEND;
@@ -401,6 +418,10 @@ claim_try(struct claim *c)
 {
 	enum step step = claim_begin(c);
 
+	/* Then nothing is to be added, not for a moment: a kill before it is
+	 * taken back would cost the account its whole window. */
+	if (step == STEP_OK && c->never && c->mode != MODE_SETTLE)
+		step = STEP_OVER;
 	while (step == STEP_OK) {
 		step = claim_put_all(c);
 		if (step == STEP_OK && c->mode != MODE_SETTLE)
@@ -476,7 +497,7 @@ use_mend(struct quota *q, struct map *m, struct quota_use *use)
 	if (atomic_load(&m->t->moved) == MOVED_NO) {
 		use->key = quota_key_of(m, use->account, use->account_len);
 		rc = slot_make(q, m, &use->key, use->account, use->account_len,
-		    &use->slot);
+		    use->set->minor, &use->slot);
 		if (rc == 0)
 			slot_mend(q, m, use->slot, use->set);
 	}
@@ -524,8 +545,7 @@ claim_refusal(struct claim *c, struct quota_refusal *refusal_r)
 		if (!r->used || !r->limited)
 			continue;
 		used = ring_sum(cells, c->now / r->width);
-		need = c->mode == MODE_RESERVE ? c->extra->of[r->kind] :
-		    r->want;
+		need = claim_need(c, r);
 		if (used + need <= r->limit)
 			continue;
 		over = true;
@@ -608,6 +628,9 @@ use_attempt(struct claim *c, int *rc_r)
 
 		if (step != STEP_MEND)
 			return step;
+	} else if (slot_none(c->q, c->m, &c->use->key, c->use->set->minor)) {
+		*rc_r = ERR_FULL;
+		return STEP_AGAIN;
 	}
 	*rc_r = use_mend(c->q, c->m, c->use);
 	return STEP_AGAIN;

@@ -4,16 +4,21 @@
  *
  * The promise: in no window of a limit's length is an account granted more than
  * that limit, with any number of processes and threads, and whatever is killed.
- * A crash, or a move to another file while messages are under way, may lose a
- * little of an allowance until the window has passed; it never grants more.  A
- * refusal means that what was committed or is reserved within the window (and
+ * A refusal means that what was committed or is reserved within the window (and
  * at most a 24th of it more) reaches the limit.
+ *
+ * What a killed process had reserved and not committed stays counted until it
+ * has left the window (at most 25/24 of its length later), or until a reset.
+ * By the life of a message as below that is, for each message that was under
+ * way: the message, its recipients so far, and its octets from the end of data
+ * on.  No more than the limit stays, and never more is granted.  A move to
+ * another file while messages are under way may cost the same.
  *
  * The life of a message:
  *
  *	struct quota_use use = {0};
  *
- *	MAIL          quota_peek: locked? does SIZE= fit?
+ *	MAIL          quota_would: locked? does SIZE= fit?
  *	RCPT          quota_reserve(..., {messages 1, recipients 1}, &use)
  *	RCPT          quota_reserve(..., {recipients 1}, &use)
  *	end of data   quota_reserve(..., {bytes 20480}, &use)
@@ -68,6 +73,9 @@ struct quota_limit {
 struct quota_set {
 	struct quota_limit limit[QUOTA_LIMITS_MAX];
 	unsigned count;
+	/* The account's name is anybody's to make up: such accounts have half
+	 * of the table at most, so that they can't crowd out the others. */
+	bool minor;
 };
 
 /* Add a limit; of two with the same kind and window the smaller one stays.
@@ -161,6 +169,7 @@ struct quota_info {
 	uint32_t accounts;      /* room */
 	uint32_t accounts_used; /* slots taken; idle ones are reused when
 				 * full */
+	uint32_t minors;        /* of them, those of the minor kind */
 	unsigned limits;        /* rings in a slot */
 	uint64_t bytes;         /* of the file */
 	uint64_t resets;        /* of the whole table so far */
@@ -216,8 +225,12 @@ struct quota_use {
  * QUOTA_ACCOUNT_MAX octets) and set must be those of earlier calls with the
  * same use; set is borrowed until the use is released, and may be NULL or
  * empty.  All of it is granted, or nothing changes and *refusal_r (may be NULL)
- * says why.  ERR_FULL: the account is new and the table has neither a free nor
- * an idle slot: the caller decides, nothing is counted.  ERR_LIMIT: the name is
+ * says why.  What is more than a limit is refused without anything being added
+ * for even a moment.  ERR_FULL: the account is new and the table has neither a
+ * free nor an idle slot for it, or none for the minor kind: the caller decides,
+ * nothing is counted.  That nothing was found is remembered for a second, or 32
+ * times as long as the search took; meanwhile this needs no lock.  ERR_LIMIT:
+ * the name is
  * too long, an amount too large, or the set has more limits than the table was
  * opened for.  ERR_SYSTEM: locking the file failed.
  */
@@ -270,6 +283,17 @@ struct quota_state {
 	unsigned count; /* of usage: one for each limit of the set, in order */
 	struct quota_usage usage[QUOTA_LIMITS_MAX];
 };
+
+/*
+ * What quota_reserve would say if the account asked for so much more now,
+ * changing nothing and taking no lock.  q NULL stands for a table in which
+ * nothing was counted.  An account that the table does not have has used
+ * nothing; whether there is room for it is not told.  QUOTA_GRANTED,
+ * QUOTA_REFUSED, QUOTA_LOCKED, or ERR_LIMIT: the name is too long.
+ */
+int quota_would(struct quota *q, const char *account,
+    const struct quota_set *set, const struct quota_amount *amount,
+    struct quota_refusal *refusal_r);
 
 /* What an account has used of a set, changing nothing (a limit that it was
  * never counted against shows what its kind's other windows know).  An unknown

@@ -23,20 +23,32 @@ look_map(struct quota *q)
 	return atomic_load(&q->map);
 }
 
+/* How much is used of a limit, and when need more fits.  s NULL: nothing is. */
 static void
-look_limit(const struct map *m, struct slot *s, uint64_t now,
+look_limit(const struct map *m, struct slot *s, uint64_t now, uint64_t need,
     struct quota_usage *u)
 {
 	unsigned ring;
 	uint64_t desc;
 
+	if (need > u->limit.limit)
+		u->retry_s = QUOTA_NEVER;
+	if (s == NULL)
+		return;
 	u->used = slot_used(m, s, &u->limit, now, &ring);
-	if (u->used < u->limit.limit || ring == m->rings)
+	if (u->retry_s != 0 || u->used + need <= u->limit.limit)
 		return;
 	desc = atomic_load(&slot_ring(s, ring)->desc);
-	if (desc_valid(desc))
-		u->retry_s = ring_retry(slot_cells(m, s, ring), desc,
-		    u->limit.limit, 1, now);
+	u->retry_s = desc_valid(desc) ? ring_retry(slot_cells(m, s, ring), desc,
+	    u->limit.limit, need, now) : 1;
+}
+
+/* NULL where nothing counts: nobody came since the reset. */
+static struct slot *
+look_counts(struct map *m, struct slot *s)
+{
+	return s == NULL || atomic_load(&s->seen) !=
+	    atomic_load(&m->t->reset) ? NULL : s;
 }
 
 static void
@@ -44,8 +56,7 @@ look(struct quota *q, struct map *m, struct slot *s,
     const struct quota_set *set, struct quota_state *state_r)
 {
 	uint64_t now = quota_boottime(q) + m->offset;
-	bool void_now = s == NULL || atomic_load(&s->seen) !=
-	    atomic_load(&m->t->reset); /* nobody came since the reset */
+	struct slot *counts = look_counts(m, s);
 
 	memset(state_r, 0, sizeof(*state_r));
 	state_r->known = s != NULL;
@@ -58,10 +69,7 @@ look(struct quota *q, struct map *m, struct slot *s,
 		struct quota_usage *u = &state_r->usage[k];
 
 		u->limit = set->limit[k];
-		if (!void_now)
-			look_limit(m, s, now, u);
-		if (u->limit.limit == 0)
-			u->retry_s = QUOTA_NEVER;
+		look_limit(m, counts, now, 1, u);
 	}
 }
 
@@ -79,6 +87,59 @@ quota_peek(struct quota *q, const char *account, const struct quota_set *set,
 	key = quota_key_of(m, account, len);
 	look(q, m, slot_find(m, &key, &n), set, state_r);
 	return 0;
+}
+
+/* Of the limits that such an amount is over, the one that lasts longest. */
+static int
+would_fit(const struct map *m, struct slot *s, uint64_t now,
+    const struct quota_set *set, const struct quota_amount *amount,
+    struct quota_refusal *refusal_r)
+{
+	struct quota_refusal refusal = {.retry_s = 0};
+
+	for (unsigned k = 0; k < set->count; k++) {
+		struct quota_usage u = {.limit = set->limit[k]};
+		uint64_t need = amount->of[u.limit.kind];
+
+		if (need != 0)
+			look_limit(m, s, now, need, &u);
+		if (u.retry_s != 0 && u.retry_s >= refusal.retry_s)
+			refusal = (struct quota_refusal){u.limit, u.used,
+			    u.retry_s};
+	}
+	if (refusal.retry_s == 0)
+		return QUOTA_GRANTED;
+	if (refusal_r != NULL)
+		*refusal_r = refusal;
+	return QUOTA_REFUSED;
+}
+
+int
+quota_would(struct quota *q, const char *account, const struct quota_set *set,
+    const struct quota_amount *amount, struct quota_refusal *refusal_r)
+{
+	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
+	struct slot *s = NULL;
+	struct map *m = NULL;
+	uint64_t now = 0;
+
+	if (len == 0 || len > QUOTA_ACCOUNT_MAX)
+		return ERR_LIMIT;
+	if (q != NULL) {
+		struct quota_key key;
+		uint32_t n;
+
+		m = look_map(q);
+		now = quota_boottime(q) + m->offset;
+		key = quota_key_of(m, account, len);
+		s = slot_find(m, &key, &n);
+	}
+	if (s != NULL && (atomic_load(&s->state) & SLOT_LOCKED) != 0)
+		return QUOTA_LOCKED;
+	if (set == NULL)
+		return QUOTA_GRANTED;
+	return would_fit(m, q == NULL ? NULL : look_counts(m, s), now, set,
+	    amount, refusal_r);
 }
 
 void
@@ -146,6 +207,7 @@ quota_info(struct quota *q, struct quota_info *info_r)
 	*info_r = (struct quota_info){
 	    .accounts = m->slot_count,
 	    .accounts_used = (uint32_t)atomic_load(&m->t->fresh),
+	    .minors = (uint32_t)atomic_load(&m->t->minors),
 	    .limits = m->rings,
 	    .bytes = m->size,
 	    .resets = atomic_load(&m->t->reset),
@@ -227,11 +289,13 @@ quota_lock(struct quota *q, const char *account, bool locked)
 	if (len == 0 || len > QUOTA_ACCOUNT_MAX)
 		rc = ERR_LIMIT;
 	else if (slot_find(m, &key, &n) == NULL)
-		rc = locked ? slot_make(q, m, &key, account, len, &n) :
+		rc = locked ? slot_make(q, m, &key, account, len, false, &n) :
 		    ERR_NOTFOUND;
-	if (rc == 0)
-		atomic_store(&map_slot(m, n)->state,
-		    SLOT_TAKEN | (locked ? SLOT_LOCKED : 0));
+	if (rc == 0 && locked)
+		atomic_fetch_or(&map_slot(m, n)->state, SLOT_LOCKED);
+	else if (rc == 0)
+		atomic_fetch_and(&map_slot(m, n)->state,
+		    ~(uint64_t)SLOT_LOCKED);
 	table_unlock(q, m);
 	return rc;
 }

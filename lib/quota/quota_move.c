@@ -218,12 +218,13 @@ slot_join(struct quota *q, const struct map *from, struct slot *f,
 			quota_set_add(&set, &limit);
 	}
 	key = quota_key_of(to, account, len);
-	rc = slot_make(q, to, &key, account, len, &n);
+	rc = slot_make(q, to, &key, account, len,
+	    (atomic_load(&f->state) & SLOT_MINOR) != 0, &n);
 	if (rc != 0)
 		return rc;
 	slot_mend(q, to, n, &set);
 	if ((atomic_load(&f->state) & SLOT_LOCKED) != 0)
-		atomic_store(&map_slot(to, n)->state, SLOT_TAKEN | SLOT_LOCKED);
+		atomic_fetch_or(&map_slot(to, n)->state, SLOT_LOCKED);
 	for (unsigned i = 0; i < to->rings; i++) {
 		uint64_t desc = atomic_load(&slot_ring(map_slot(to, n),
 		    i)->desc), used;

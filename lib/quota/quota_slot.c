@@ -13,7 +13,10 @@
 #include "lib/siphash.h"
 
 #define TICKS_AHEAD 4 /* of another processor's clock, at the very most */
-#define FULL_NSEC NSEC /* how long a full table is called full unseen */
+/* How long a full table is called full unseen: of the time, searches in vain
+ * take one part in so many at most. */
+#define FULL_NSEC NSEC
+#define FULL_FACTOR 32
 #define ENTRY_TOMB (UINT64_C(1) << 32) /* a tag, and no slot */
 
 /* --- the index -------------------------------------------------------- */
@@ -32,6 +35,12 @@ static uint64_t
 index_entry(const struct quota_key *key, uint32_t n)
 {
 	return (key->lo >> 32) << 32 | (n + UINT64_C(1));
+}
+
+static bool
+slot_is_minor(struct slot *s)
+{
+	return (atomic_load(&s->state) & SLOT_MINOR) != 0;
 }
 
 static bool
@@ -123,14 +132,16 @@ index_remove(struct map *m, const struct quota_key *key, uint32_t n)
 
 /*
  * Who looks an account up meanwhile may miss it; then he comes for the lock and
- * finds it after all.
+ * finds it after all: nobody is to think that it has no place.
  */
 void
 table_reindex(struct map *m)
 {
 	struct table *t = m->t;
-	uint64_t fresh = atomic_load(&t->fresh);
+	uint64_t fresh = atomic_load(&t->fresh), minors = 0;
 
+	atomic_store(&t->any.until, 0);
+	atomic_store(&t->minor.until, 0);
 	atomic_store(&t->dirty, 1);
 	for (uint64_t i = 0; i <= m->index_mask; i++)
 		atomic_store_explicit(&m->index[i], 0, memory_order_relaxed);
@@ -144,11 +155,14 @@ table_reindex(struct map *m)
 		if (key.hi == 0 || !(atomic_load(&s->state) & SLOT_TAKEN))
 			continue;
 		/* Only pages of different age can hold one twice. */
-		if (slot_find(m, &key, &other) == NULL)
+		if (slot_find(m, &key, &other) == NULL) {
 			index_add(m, &key, n);
-		else
+			minors += slot_is_minor(s);
+		} else {
 			atomic_store(&s->key_hi, 0);
+		}
 	}
+	atomic_store(&t->minors, minors);
 	atomic_store(&t->dirty, 0);
 }
 
@@ -471,12 +485,27 @@ slot_is_live(const struct map *m, struct slot *s, uint64_t now)
 static void
 slot_free(struct map *m, struct slot *s)
 {
+	struct table *t = m->t;
+
+	if (atomic_load(&s->key_hi) != 0 && slot_is_minor(s) &&
+	    atomic_load(&t->minors) != 0) {
+		atomic_fetch_sub(&t->minors, 1);
+		atomic_store(&t->minor.until, 0);
+	}
 	atomic_store(&s->key_hi, 0);
 	atomic_store(&s->key_lo, 0);
 	atomic_store(&s->state, SLOT_FREE);
 	for (unsigned i = 0; i < m->rings; i++)
 		atomic_store(&slot_ring(s, i)->desc, 0);
 	rings_clear(m, s);
+}
+
+/* The journal holds a slot that is about to change hands. */
+static void
+journal_reuse(struct map *m, uint32_t n)
+{
+	atomic_store(&m->t->journal_slot, n);
+	atomic_store(&m->t->journal, JOURNAL_REUSE);
 }
 
 /* Take the slot from whom it belongs to, unless something was counted in it
@@ -489,8 +518,7 @@ slot_retire(struct quota *q, struct map *m, uint32_t n)
 	    atomic_load(&s->key_lo)};
 	bool live;
 
-	atomic_store(&m->t->journal_slot, n);
-	atomic_store(&m->t->journal, JOURNAL_REUSE);
+	journal_reuse(m, n);
 	version_odd(s);
 	live = slot_is_live(m, s, quota_boottime(q) + m->offset);
 	if (!live) {
@@ -503,54 +531,99 @@ slot_retire(struct quota *q, struct map *m, uint32_t n)
 	return false;
 }
 
-/*
- * Look for an idle slot, from where the last search ended.  A search in vain is
- * not repeated for a while: it reads the whole table.
- */
-static int
-slot_search(struct quota *q, struct map *m, uint32_t *n_r)
+static void
+minors_recount(struct map *m)
 {
-	struct table *t = m->t;
-	uint64_t now = quota_boottime(q) + m->offset;
-	uint64_t reset = atomic_load(&t->reset);
-	uint32_t n = (uint32_t)(atomic_load(&t->hand) % m->slot_count);
+	uint64_t fresh = atomic_load(&m->t->fresh), minors = 0;
 
-	if (now < atomic_load(&t->full_until) &&
-	    reset == atomic_load(&t->full_reset))
-		return ERR_FULL;
-	/* First by the hints; then what was reserved and went back shows only
-	 * in the cells. */
-	for (uint64_t k = 0; k < UINT64_C(2) * m->slot_count; k++) {
+	for (uint32_t n = 0; n < fresh && n < m->slot_count; n++) {
 		struct slot *s = map_slot(m, n);
-		bool idle = atomic_load(&s->live_until) <= now ||
+
+		minors += atomic_load(&s->key_hi) != 0 && slot_is_minor(s);
+	}
+	atomic_store(&m->t->minors, minors);
+}
+
+/* Is it known that a search would be in vain?  0, or until when. */
+static uint64_t
+search_vain(struct map *m, struct search *search, uint64_t now)
+{
+	uint64_t until = atomic_load(&search->until);
+
+	return now < until &&
+	    atomic_load(&m->t->reset) == atomic_load(&search->reset) ? until :
+	    0;
+}
+
+/* A search in vain reads the whole table, under the lock; it is not repeated
+ * for many times as long as it took. */
+static void
+search_failed(struct quota *q, struct map *m, struct search *search,
+    uint64_t begun, uint64_t reset)
+{
+	uint64_t now = quota_boottime(q) + m->offset;
+	uint64_t wait = (now - begun) * FULL_FACTOR;
+
+	atomic_store(&search->reset, reset);
+	atomic_store(&search->until, now +
+	    (wait > FULL_NSEC ? wait : FULL_NSEC));
+}
+
+/* Look for an idle slot, among those of the minor kind or all, from where the
+ * last search ended. */
+static int
+slot_search(struct quota *q, struct map *m, bool minor, uint32_t *n_r)
+{
+	struct search *search = minor ? &m->t->minor : &m->t->any;
+	uint64_t now = quota_boottime(q) + m->offset;
+	uint64_t reset = atomic_load(&m->t->reset);
+	uint32_t n = (uint32_t)(atomic_load(&search->hand) % m->slot_count);
+
+	if (search_vain(m, search, now) != 0)
+		return ERR_FULL;
+	/* What was reserved and went back shows only in the cells. */
+	for (uint32_t k = 0; k < m->slot_count; k++) {
+		struct slot *s = map_slot(m, n);
+		bool idle = (!minor || slot_is_minor(s)) &&
+		    (atomic_load(&s->live_until) <= now ||
 		    atomic_load(&s->seen) != reset ||
-		    (k >= m->slot_count && !slot_is_live(m, s, now));
+		    !slot_is_live(m, s, now));
 
 		*n_r = n;
 		n = n + 1 == m->slot_count ? 0 : n + 1;
 		if (idle && (atomic_load(&s->state) & SLOT_LOCKED) == 0 &&
 		    slot_retire(q, m, *n_r)) {
-			atomic_store(&t->hand, n);
+			atomic_store(&search->hand, n);
 			return 0;
 		}
 	}
-	atomic_store(&t->full_reset, reset);
-	atomic_store(&t->full_until, now + FULL_NSEC);
+	/* A process that does not tell kinds apart may have freed some. */
+	if (minor)
+		minors_recount(m);
+	search_failed(q, m, search, now, reset);
 	return ERR_FULL;
 }
 
+/* Do the accounts of the minor kind have all that they may have? */
+static bool
+minors_full(struct map *m)
+{
+	return atomic_load(&m->t->minors) >= m->slot_count / 2;
+}
+
 static int
-slot_take(struct quota *q, struct map *m, uint32_t *n_r)
+slot_take(struct quota *q, struct map *m, bool minor, uint32_t *n_r)
 {
 	struct table *t = m->t;
 	uint64_t fresh = atomic_load(&t->fresh);
 
+	if (minor && minors_full(m))
+		return slot_search(q, m, true, n_r);
 	if (fresh >= m->slot_count)
-		return slot_search(q, m, n_r);
+		return slot_search(q, m, false, n_r);
 	*n_r = (uint32_t)fresh;
 	atomic_store(&t->fresh, fresh + 1);
-	atomic_store(&t->journal_slot, fresh);
-	atomic_store(&t->journal, JOURNAL_REUSE);
+	journal_reuse(m, *n_r);
 	version_odd(map_slot(m, *n_r));
 	slot_free(m, map_slot(m, *n_r));
 	return 0;
@@ -572,23 +645,55 @@ name_set(const struct map *m, struct slot *s, const char *account, size_t len)
 	}
 }
 
+/* Under the journal: if there is a kill in between, they are counted again. */
+static void
+minor_set(struct map *m, struct slot *s)
+{
+	atomic_fetch_or(&s->state, SLOT_MINOR);
+	atomic_fetch_add(&m->t->minors, 1);
+}
+
+bool
+slot_none(struct quota *q, struct map *m, const struct quota_key *key,
+    bool minor)
+{
+	struct search *search = minor && minors_full(m) ? &m->t->minor :
+	    &m->t->any;
+	uint64_t now = quota_boottime(q) + m->offset;
+	uint64_t until = search_vain(m, search, now);
+	uint32_t n;
+
+	/* Unless the index was rebuilt meanwhile, which ends the time. */
+	return until != 0 && slot_find(m, key, &n) == NULL &&
+	    search_vain(m, search, now) == until;
+}
+
 int
 slot_make(struct quota *q, struct map *m, const struct quota_key *key,
-    const char *account, size_t len, uint32_t *n_r)
+    const char *account, size_t len, bool minor, uint32_t *n_r)
 {
 	struct table *t = m->t;
-	struct slot *s;
+	struct slot *s = slot_find(m, key, n_r);
 	int rc;
 
-	if (slot_find(m, key, n_r) != NULL)
+	if (s != NULL) {
+		/* Made by a lock, or by who did not tell kinds apart. */
+		if (minor && !slot_is_minor(s)) {
+			journal_reuse(m, *n_r);
+			minor_set(m, s);
+			atomic_store(&t->journal, JOURNAL_NONE);
+		}
 		return 0;
-	rc = slot_take(q, m, n_r);
+	}
+	rc = slot_take(q, m, minor, n_r);
 	if (rc != 0)
 		return rc;
 	/* Ours now, free, of odd version, and in the journal. */
 	s = map_slot(m, *n_r);
 	name_set(m, s, account, len);
 	atomic_store(&s->state, SLOT_TAKEN);
+	if (minor)
+		minor_set(m, s);
 	atomic_store(&s->key_lo, key->lo);
 	atomic_store(&s->key_hi, key->hi);
 	index_add(m, key, *n_r);
@@ -683,6 +788,7 @@ recover_reuse(struct map *m, uint32_t n)
 	} else if (slot_find(m, &key, &other) == NULL) {
 		index_add(m, &key, n);
 	}
+	minors_recount(m);
 }
 
 /* It may stand in the index under its old name, its new one, or not at all. */

@@ -67,6 +67,13 @@ enum {
 	JOURNAL_NAME, /* the slot's account gets another name */
 };
 
+/* Where to look for an idle slot, and when not to. */
+struct search {
+	word64 hand;  /* where the search goes on */
+	word64 until; /* nothing is idle before */
+	word64 reset; /* ... unless the table's is no longer this */
+};
+
 struct table {
 	/* Fixed once the file has its name. */
 	char magic[16];
@@ -97,14 +104,14 @@ struct table {
 	/* Under the lock. */
 	word64 generation; /* the next one */
 	word64 fresh;      /* slots from here on were never used */
-	word64 hand;       /* where the search for an idle slot goes on */
-	word64 full_until; /* nothing is idle before */
-	word64 full_reset; /* ... unless reset is no longer this */
+	struct search any; /* of whichever account */
 	word64 tombs;      /* dead entries of the index */
 	word64 dirty;      /* the index is being rebuilt */
 	word64 journal;    /* JOURNAL_ */
 	word64 journal_slot, journal_ring, journal_desc, journal_total;
-	unsigned char pad3[4096 - 3 * 128 - 96 - 136];
+	word64 minors;       /* slots of SLOT_MINOR */
+	struct search minor; /* among these */
+	unsigned char pad3[4096 - 3 * 128 - 128 - 136];
 	/* At the end of the page, so that others can grow from its middle. */
 	word64 notes[QUOTA_NOTES]; /* hashes of a caller's words; 0: none */
 	word64 journal_key[2];     /* of JOURNAL_NAME: what it becomes */
@@ -116,6 +123,7 @@ enum {
 	SLOT_FREE = 0,
 	SLOT_TAKEN = 1,
 	SLOT_LOCKED = 2, /* bit: the administrator's lock */
+	SLOT_MINOR = 4,  /* bit: of a kind that has half of the table at most */
 };
 
 struct slot {
@@ -284,9 +292,12 @@ struct quota_key quota_key_of(const struct map *m, const char *account,
  * created, never takes one for another. */
 struct slot *slot_find(const struct map *m, const struct quota_key *key,
     uint32_t *n_r);
-/* The same, or a new one for it.  ERR_FULL. */
+/* The same, or a new one for it, and of the minor kind if it is.  ERR_FULL. */
 int slot_make(struct quota *q, struct map *m, const struct quota_key *key,
-    const char *account, size_t len, uint32_t *n_r);
+    const char *account, size_t len, bool minor, uint32_t *n_r);
+/* Would slot_make say ERR_FULL without a search?  Needs no lock. */
+bool slot_none(struct quota *q, struct map *m, const struct quota_key *key,
+    bool minor);
 /* Make it fit for counting: resets applied, a ring for each limit of the set
  * (NULL: none), laps unambiguous. */
 void slot_mend(struct quota *q, struct map *m, uint32_t n,

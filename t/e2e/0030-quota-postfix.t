@@ -3,9 +3,12 @@
 # Behind a real Postfix every account is held to its quota. What is refused
 # hears when to try again; what is refused or given up is not counted; neither
 # a signal, a reload, a restart, a kill nor trouble with the table loses a mail
-# or grants more than the limit; local mail waits, and goes out later.
+# or grants more than the limit. Local mail and the server's own bounces over a
+# limit are held, once; however many senders a local program makes up, logins
+# have room to be counted.
 
 import os
+import re
 import subprocess
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
@@ -63,21 +66,53 @@ def arrived(sink, count):
     return got if got < count else len(sink.wait_for(count + 1, timeout=3))
 
 
+def held_count(mta):
+    """How much mail is in the hold queue."""
+    listing = mta.command('postqueue', '-p').stdout.decode()
+    return len(re.findall(r'(?m)^\w+! ', listing))
+
+
+def becomes(true):
+    """Whether it becomes true before patience ends."""
+    try:
+        wait_until(true, PATIENCE, 'it')
+    except RigError as error:
+        diag(error)
+    return true()
+
+
 def local_mail(mta, sink, postern):
     fresh(mta, sink, postern)
-    sendmail(mta, 4)
-    is_(arrived(sink, 3), 3, 'sendmail(1): three go out, the fourth waits')
+    sendmail(mta, 5)
+    is_(arrived(sink, 3), 3, 'sendmail(1): three go out, two do not')
     is_(used(postern, 'sender:ann@example.org'), (3, 3),
         'sendmail(1): counted by its sender')
-    ok(postern.wait_log(r'quota: sender:ann@example.org: limit'),
-       'sendmail(1): the refusal is logged')
-    ok(mta.log_lines(r'cleanup\[.*milter-reject: END-OF-MESSAGE'),
-         'sendmail(1): refused at the end of the message')
-    is_(mta.log_lines(r'cleanup\[.*reject: RCPT|4\.3\.5'), [],
-        'sendmail(1): not at RCPT')
-    reset(postern)
-    is_(len(sink.wait_for(4, timeout=240)), 4,
-        'sendmail(1): and goes out once there is room')
+    is_(held_count(mta), 2, 'sendmail(1): they are held in the queue')
+    is_(len(mta.log_lines(r'cleanup\[.*milter-hold: END-OF-MESSAGE')), 2,
+        'sendmail(1): the MTA logs it once for each')
+    # Each further mail makes Postfix look for files that it could not pass on.
+    sendmail(mta, 8, sender='cat@example.org')
+    is_(arrived(sink, 6), 6,
+        'sendmail(1): other mail passes meanwhile, up to its own limit')
+    is_(held_count(mta), 7, 'sendmail(1): what is over that is held too')
+    is_(os.listdir(os.path.join(mta.queue, 'maildrop')), [],
+        'sendmail(1): no file is left to be tried for ever')
+    is_((len(postern.log_lines(r'quota: sender:ann@example.org: limit')),
+         len(postern.log_lines(r'quota: sender:cat@example.org: limit'))),
+        (2, 5), 'sendmail(1): one line of log for each mail')
+    is_(mta.log_lines(r'cleanup\[.*reject:|4\.3\.5'), [],
+        'sendmail(1): nothing is refused')
+    mta.command('postsuper', '-H', 'ALL', 'hold')
+    mta.command('postqueue', '-f')
+    is_(len(sink.wait_for(13)), 13,
+        'sendmail(1): and goes out when it is released')
+    fresh(mta, sink, postern)
+    postern.ctl('quota', 'lock', 'sender:ann@example.org')
+    sendmail(mta, 1)
+    ok(becomes(lambda: held_count(mta) == 1),
+       'sendmail(1): mail of a locked sender is held')
+    mta.command('postsuper', '-d', 'ALL', 'hold')
+    postern.ctl('quota', 'unlock', 'sender:ann@example.org')
     fresh(mta, sink, postern)
     script = 'X-PHP-Originating-Script: 33:Form.php\n' + MESSAGE
     sendmail(mta, 2, message=script)
@@ -85,6 +120,61 @@ def local_mail(mta, sink, postern):
     is_((used(postern, 'script:33:form.php'),
          used(postern, 'sender:ann@example.org')), ((2, 2), (0, 0)),
         'a script: counted by its own name')
+
+
+CROWD = '''
+QuotaAction    550
+Quota "sender:<>" { Messages = {2/hour} }
+'''
+
+
+def made_up_senders(mta, sink, postern):
+    """Ten of them: four have a place, six share sender:*."""
+    for i in range(10):
+        sendmail(mta, 1, sender='s%d@example.org' % i)
+    is_(arrived(sink, 4 + 3), 4 + 3,
+        'made-up senders: those over half of the table share one limit')
+    is_(held_count(mta), 3, 'made-up senders: what is over it is held')
+    names = sorted(quota.listed(postern))
+    is_((names[0], len(names)), ('sender:*', 5),
+        'made-up senders: quota list shows what they share')
+    is_(used(postern, 'sender:*'), (3, 3), 'made-up senders: its numbers')
+    like(postern.ctl('quota', 'show', 'sender:*').stdout,
+         r'(?m)^sender:\* +- +messages/1h 3/3 until ',
+         'made-up senders: quota show, too')
+    ok(postern.log_lines(r'quota: .*senders and scripts fill their half'),
+       'made-up senders: the log says so')
+    is_([send(mta, user=user).accepted for user in ('bob', 'eve')],
+        [True, True], 'made-up senders: logins have room')
+    is_((used(postern), used(postern, 'eve')), ((1, 1), (1, 1)),
+        'made-up senders: and are counted, each by its own name')
+    mta.command('postsuper', '-d', 'ALL', 'hold')
+
+
+def bounces(mta, sink, postern):
+    """The server's own, which it shows to the filter."""
+    fresh(mta, sink, postern)
+    for i in range(4):
+        sendmail(mta, 1, sender='s%d@example.org' % i,
+                 rcpts='nobody@bad.example')
+    ok(becomes(lambda: held_count(mta) == 2),
+       'bounces: are held over the limit of sender:<>, not refused')
+    is_([mail.sender for mail in sink.wait_for(2)], ['', ''],
+        'bounces: go out up to it')
+    is_(used(postern, 'sender:<>'), (2, 2), 'bounces: the numbers')
+    mta.command('postsuper', '-d', 'ALL', 'hold')
+
+
+def crowded():
+    text = conf().replace('1000\n', '8\n') + CROWD
+    with Sink() as sink, Postern(text) as postern, \
+            Postfix(sink, milter=postern, non_smtpd_milter=postern,
+                    users=quota.USERS, settings={
+                        'internal_mail_filter_classes': 'bounce',
+                        'transport_maps': 'inline:{bad.example=error:'
+                                          '5.1.1}'}) as mta:
+        made_up_senders(mta, sink, postern)
+        bounces(mta, sink, postern)
 
 
 def held(mta, sink, postern):
@@ -185,7 +275,7 @@ def _full_disk(sink, text):
 
 def main():
     need_root()
-    plan(quota.CHECKS + 46)
+    plan(quota.CHECKS + 62)
     with Sink() as sink, Postern(conf()) as postern, \
             Postfix(sink, milter=postern, non_smtpd_milter=postern,
                     users=quota.USERS) as mta:
@@ -196,6 +286,7 @@ def main():
                      quota.restarted):
             step(mta, sink, postern)
     is_(postern.status, 0, 'postern ended well')
+    crowded()
     with Sink() as sink:
         full_disk(sink)
 

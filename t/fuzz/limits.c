@@ -63,11 +63,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 		*value++ = '\0';
 		check_text(value);
+		if (*value == '!')
+			limits_set_action(l, line, 1 + value[1], NULL);
 		limits_add(l, line, (enum quota_kind)(size % QUOTA_KINDS),
 		    value, NULL);
 		if (limits_of(l, line, &set) == 0 &&
 		    set.count > limits_most(l, &title))
 			abort();
+		if (set.minor && limits_pool(line) == NULL)
+			abort();
+		limits_action(l, line, size % 2 == 0);
 	}
 	free(text);
 	limits_free(l);

@@ -55,7 +55,14 @@ static const struct {
 	"X-PHP-Originating-Script: \t0:a.php b\r\n" PLAIN, "script:0:a.php"},
     {"a script without a name", "Mode s\n", "127.0.0.1", NULL, "<x@y>",
 	"X-PHP-Originating-Script: \r\n" PLAIN, "sender:x@y"},
-    {"the null sender", "Mode s\n", "127.0.0.1", NULL, "<>", PLAIN, NULL},
+    {"the null sender", "Mode s\n", "127.0.0.1", NULL, "<>", PLAIN,
+	"sender:<>"},
+    {"the null sender by login", "Mode s\n", "127.0.0.1", "bob", "<>", PLAIN,
+	"bob"},
+    {"a script with the null sender", "Mode s\n", "127.0.0.1", NULL, "<>", PHP,
+	"script:33:mail.php"},
+    {"a stranger's null sender", "Mode s\n", "192.0.2.1", NULL, "<>", PLAIN,
+	NULL},
     {"a stranger", "Mode s\n", "192.0.2.1", NULL, "<x@y>", PHP, NULL},
 };
 

@@ -131,13 +131,20 @@ local(const char *ip, const char *from, const char *message)
 	    .message = message};
 }
 
+/* What the last refusal or quarantine of send_mail said; the verdict's own
+ * words are gone with the message. */
+static char said[512];
+
 /* The whole conversation, ended as the verdict says; returns that verdict. */
 static struct verdict
 send_mail(struct snapshot *snap, const struct walk *w, struct verdict *rcpt_v_r)
 {
 	struct verdict v;
 	struct session *s = walk_run(snap, w, &v, rcpt_v_r);
+	const char *text = v.text == NULL && s->msg != NULL
+	    ? s->msg->refusal.text : v.text;
 
+	snprintf(said, sizeof(said), "%s", text == NULL ? "" : text);
 	chain_end(s, &v);
 	chain_close(s);
 	return v;
@@ -315,7 +322,11 @@ static const struct {
 	"sender:x@example.org", false},
     {"a local sender", NULL, "127.0.0.1", "<x@example.org>", PLAIN,
 	"sender:x@example.org", true},
-    {"a local null sender", NULL, "127.0.0.1", "<>", PLAIN, "sender:", false},
+    {"a local null sender", NULL, "127.0.0.1", "<>", PLAIN, "sender:<>", true},
+    {"an internal host's null sender", NULL, INTERNAL, "<>", PLAIN,
+	"sender:<>", true},
+    {"a stranger's null sender", NULL, STRANGER, "<>", PLAIN, "sender:<>",
+	false},
     {"a local script", NULL, "127.0.0.1", "<x@example.org>", PHP,
 	"script:33:mail.php", true},
     {"not as its sender", NULL, "127.0.0.1", "<x@example.org>", PHP,
@@ -437,13 +448,21 @@ acts(void **state)
 		assert_int_equal(rcpt_v[0].action,
 		    actions[i].at_end ? VERDICT_NONE : actions[i].action);
 
-		/* A local client without one hears of it at the end. */
+		/* A local client without one can't be told: it is held. */
 		w = local(i % 2 == 0 ? "127.0.0.1" : "::1", "<x@example.org>",
 		    PLAIN);
 		send_mail(snap, &w, NULL);
 		v = send_mail(snap, &w, rcpt_v);
 		assert_int_equal(rcpt_v[0].action, VERDICT_NONE);
-		assert_int_equal(v.action, actions[i].action);
+		assert_int_equal(v.action, VERDICT_QUARANTINE);
+		assert_used(r, "sender:x@example.org", 1, 2);
+
+		/* Another host of ours can. */
+		w.client_ip = INTERNAL;
+		v = send_mail(snap, &w, rcpt_v);
+		assert_int_equal(actions[i].at_end ? v.action
+						   : rcpt_v[0].action,
+		    actions[i].action);
 		assert_used(r, "sender:x@example.org", 1, 2);
 		snapshot_unref(snap);
 	}
@@ -470,7 +489,9 @@ locks(void **state)
 	s = walk_envelope(snap, &l, &v, NULL);
 	assert_int_equal(v.action, VERDICT_NONE);
 	v = chain_eom(s);
-	assert_int_equal(v.action, VERDICT_TEMPFAIL);
+	assert_int_equal(v.action, VERDICT_QUARANTINE);
+	assert_string_equal(v.text,
+	    "100% locked, sender:x@example.org: call us");
 	chain_close(s);
 	lock(r, "bob", false);
 	v = send_mail(snap, &w, NULL);
@@ -542,6 +563,35 @@ bytes(void **state)
 		chain_close(s);
 		chain_reset(snap);
 	}
+	snapshot_unref(snap);
+}
+
+/* A size that is refused leaves no trace, not even of its account. */
+static void
+size_adds_nothing(void **state)
+{
+	static const char *const params[] = {"SIZE=101", "SIZE=1099511627776"};
+	const struct quota_options opt = {.mode = QUOTA_READ};
+	struct room *r = *state;
+	struct snapshot *snap =
+	    load(r, "Quota default {\n Bytes = {100/day}\n}\n");
+	struct quota_state st;
+	struct quota *q;
+
+	assert_int_equal(quota_open(&q, r->table, &opt, NULL, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		struct walk w = bob();
+		struct verdict v;
+		struct session *s;
+
+		w.params[0] = params[i];
+		s = walk_envelope(snap, &w, &v, NULL);
+		assert_int_equal(v.action, VERDICT_TEMPFAIL);
+		assert_int_equal(quota_peek(q, "bob", NULL, &st), 0);
+		assert_false(st.known);
+		chain_close(s);
+	}
+	quota_close(q);
 	snapshot_unref(snap);
 }
 
@@ -637,7 +687,7 @@ only_looks(void **state)
 	assert_int_equal(rcpt_v[1].action, VERDICT_TEMPFAIL);
 	lock(r, "sender:x@y", true);
 	v = send_mail(snap, &l, NULL);
-	assert_int_equal(v.action, VERDICT_TEMPFAIL);
+	assert_int_equal(v.action, VERDICT_QUARANTINE);
 	assert_used(r, "bob", 2, 4);
 	snapshot_unref(snap);
 
@@ -662,7 +712,242 @@ waits_for_the_end_without_an_address(void **state)
 	send_mail(snap, &w, NULL);
 	v = send_mail(snap, &w, rcpt_v);
 	assert_int_equal(rcpt_v[0].action, VERDICT_NONE);
-	assert_int_equal(v.action, VERDICT_TEMPFAIL);
+	assert_int_equal(v.action, VERDICT_QUARANTINE);
+	snapshot_unref(snap);
+}
+
+/* What is done over a limit, by the sections that speak for the account. */
+static const struct {
+	const char *name, *conf, *login, *ip, *from, *message;
+	enum verdict_action action;
+	int code;
+	bool at_end; /* of the message, not at RCPT */
+} section_actions[] = {
+    {"a login's own", "Quota bob { Action = hold }\n", "bob", STRANGER,
+	"<x@y>", PLAIN, VERDICT_QUARANTINE, 0, true},
+    {"its own before its domain's", "Quota bob@d { Action = 551 }\n"
+	"Quota \"@d\" { Action = hold }\n", "bob@d", STRANGER, "<x@y>", PLAIN,
+	VERDICT_REJECT, 551, false},
+    {"its domain's before the default", "Quota \"@d\" { Action = discard }\n"
+	"Quota bob { Action = hold }\n", "eve@d", STRANGER, "<x@y>", PLAIN,
+	VERDICT_DISCARD, 0, true},
+    {"its own before QuotaAction", "QuotaAction hold\n"
+	"Quota bob { Action = 452 }\n", "bob", STRANGER, "<x@y>", PLAIN,
+	VERDICT_TEMPFAIL, 452, false},
+    {"none of its own", "QuotaAction 553\nQuota eve { Action = hold }\n",
+	"bob", STRANGER, "<x@y>", PLAIN, VERDICT_REJECT, 553, false},
+    {"a login of this machine is a login", "Quota \"sender:*\" { Action = 550 }"
+	"\nQuotaAction 451\n", "bob", "127.0.0.1", "<x@y>", PLAIN,
+	VERDICT_TEMPFAIL, 451, false},
+    {"all senders'", "Quota \"Sender:*\" { Action = 550 }\n", NULL,
+	"127.0.0.1", "<x@y>", PLAIN, VERDICT_REJECT, 550, true},
+    {"a sender's own before all senders'", "Quota \"sender:*\" { Action = 550 }"
+	"\nQuota \"sender:x@y\" { Action = discard }\n", NULL, "127.0.0.1",
+	"<X@y>", PLAIN, VERDICT_DISCARD, 0, true},
+    {"all senders' before their domain's", "Quota \"@y\" { Action = 550 }\n"
+	"Quota \"sender:*\" { Action = 552 }\n", NULL, INTERNAL, "<x@y>",
+	PLAIN, VERDICT_REJECT, 552, false},
+    {"all scripts'", "Quota \"script:*\" { Action = discard }\n", NULL,
+	"127.0.0.1", "<x@y>", PHP, VERDICT_DISCARD, 0, true},
+    {"scripts are no senders", "Quota \"sender:*\" { Action = 550 }\n", NULL,
+	"::1", "<x@y>", PHP, VERDICT_QUARANTINE, 0, true},
+    {"a local sender is held whatever its domain",
+	"Quota \"@y\" { Action = 550 }\n", NULL, "127.0.0.1", "<x@y>", PLAIN,
+	VERDICT_QUARANTINE, 0, true},
+    {"an internal host's script", "Quota \"script:*\" { Action = hold }\n"
+	"QuotaAction 550\n", NULL, INTERNAL, "<x@y>", PHP, VERDICT_QUARANTINE,
+	0, true},
+    {"an internal host's null sender", "QuotaAction 550\n", NULL, INTERNAL,
+	"<>", PLAIN, VERDICT_QUARANTINE, 0, true},
+    {"a local null sender", "QuotaAction 450\nQuota \"sender:*\" { "
+	"Action = 550 }\n", NULL, "127.0.0.1", "<>", PLAIN, VERDICT_QUARANTINE,
+	0, true},
+    {"the null sender's own", "Quota \"sender:<>\" { Action = discard }\n",
+	NULL, INTERNAL, "<>", PLAIN, VERDICT_DISCARD, 0, true},
+    {"a script with the null sender", "QuotaAction 550\n", NULL, INTERNAL,
+	"<>", PHP, VERDICT_QUARANTINE, 0, true},
+    {"a login with the null sender", "QuotaAction 550\n", "bob", STRANGER,
+	"<>", PLAIN, VERDICT_REJECT, 550, false},
+};
+
+static void
+acts_by_section(void **state)
+{
+	struct room *r = *state;
+
+	for (size_t i = 0; i < sizeof(section_actions) /
+	     sizeof(*section_actions); i++) {
+		char conf[400];
+		struct snapshot *snap;
+		struct walk w = local(section_actions[i].ip,
+		    section_actions[i].from, section_actions[i].message);
+		struct verdict v, rcpt_v[WALK_MAX];
+
+		print_message("%s\n", section_actions[i].name);
+		snprintf(conf, sizeof(conf), "%s" ONE, section_actions[i].conf);
+		snap = load(r, conf);
+		chain_reset(snap);
+		w.macros[0].name = "{auth_authen}";
+		w.macros[0].value = section_actions[i].login;
+		v = send_mail(snap, &w, NULL);
+		assert_int_equal(v.action, VERDICT_NONE);
+		v = send_mail(snap, &w, rcpt_v);
+		if (section_actions[i].at_end)
+			assert_int_equal(rcpt_v[1].action, VERDICT_NONE);
+		else
+			v = rcpt_v[1];
+		assert_int_equal(v.action, section_actions[i].action);
+		assert_int_equal(v.code, section_actions[i].code);
+		snapshot_unref(snap);
+	}
+}
+
+/* The null sender has limits like everybody, but is never refused: held over
+ * them, locked, and when there is no room to count it. */
+static void
+holds_the_null_sender(void **state)
+{
+	static const char *const from[] = {"127.0.0.1", "::1", INTERNAL};
+	struct room *r = *state;
+	struct snapshot *snap = load(r, "QuotaAction 550\nQuotaAccounts 1\n"
+	    "Quota \"sender:<>\" {\n Messages = {2/hour}\n Bytes = {1000/h}\n"
+	    "}\n" ONE);
+	struct walk w = local(NULL, "<>", PLAIN);
+	struct verdict v, rcpt_v[WALK_MAX];
+
+	for (int i = 0; i < 3; i++) {
+		chain_reset(snap);
+		w.client_ip = from[i];
+		w.params[0] = "SIZE=100000";
+		for (int n = 0; n < 2; n++)
+			assert_int_equal(
+			    send_mail(snap, &w, rcpt_v).action, VERDICT_NONE);
+		v = send_mail(snap, &w, rcpt_v);
+		assert_int_equal(rcpt_v[0].action, VERDICT_NONE);
+		assert_int_equal(v.action, VERDICT_QUARANTINE);
+		assert_non_null(strstr(said, "sender:<> has reached its "
+		    "limit of 2 messages in 1 hour"));
+		assert_used(r, "sender:<>", 2, 4);
+	}
+	chain_reset(snap);
+	lock(r, "sender:<>", true);
+	v = send_mail(snap, &w, rcpt_v);
+	assert_int_equal(rcpt_v[0].action, VERDICT_NONE);
+	assert_int_equal(v.action, VERDICT_QUARANTINE);
+	assert_non_null(strstr(said, "sender:<> is locked"));
+	lock(r, "sender:<>", false);
+	/* Somebody else has the only place. */
+	w = bob();
+	assert_int_equal(send_mail(snap, &w, NULL).action, VERDICT_NONE);
+	w = local("127.0.0.1", "<>", PLAIN);
+	v = send_mail(snap, &w, rcpt_v);
+	assert_int_equal(rcpt_v[0].action, VERDICT_NONE);
+	assert_int_equal(v.action, VERDICT_QUARANTINE);
+	assert_non_null(strstr(said, "no room to count this account"));
+	snapshot_unref(snap);
+}
+
+/* A program that makes up senders, or scripts, for each mail a new one. */
+static struct verdict
+flood(struct snapshot *snap, const char *ip, bool script, int n,
+    struct verdict *rcpt_v_r)
+{
+	char from[64], message[200];
+	struct walk w;
+
+	snprintf(from, sizeof(from), "<s%d@example.org>", script ? 0 : n);
+	snprintf(message, sizeof(message), "%s%d.php\r\n" PLAIN,
+	    script ? "X-PHP-Originating-Script: 33:s" : "X-Number: ", n);
+	w = local(ip, from, message);
+	return send_mail(snap, &w, rcpt_v_r);
+}
+
+/* They share half of the table, and what is over is counted together and held
+ * to the limits of that one account; logins are never in want of a place. */
+static void
+shares_half(void **state)
+{
+	static const char *const full[] = {"", "QuotaFull accept\n",
+	    "QuotaAction hold\n"};
+	struct room *r = *state;
+
+	for (size_t i = 0; i < sizeof(full) / sizeof(*full); i++) {
+		char conf[300], login[32];
+		struct snapshot *snap;
+		struct walk w = bob();
+		struct verdict v, rcpt_v[WALK_MAX];
+		int held = 0;
+
+		unlink(r->table);
+		snprintf(conf, sizeof(conf), "QuotaAccounts 20\n%s"
+		    "Quota \"sender:*\" {\n Messages = {4/hour}\n}\n"
+		    "Quota \"sender:named@example.org\" {\n"
+		    " Messages = {1/hour}\n}\n" ONE, full[i]);
+		snap = load(r, conf);
+		for (int n = 0; n < 5; n++)
+			assert_int_equal(flood(snap, "127.0.0.1", true, n,
+			    NULL).action, VERDICT_NONE);
+		for (int n = 0; n < 200; n++) {
+			v = flood(snap, "127.0.0.1", false, n, rcpt_v);
+			assert_int_equal(rcpt_v[1].action, VERDICT_NONE);
+			held += v.action == VERDICT_QUARANTINE;
+		}
+		/* Five of them had the rest of the half. */
+		assert_int_equal(held, 200 - 5 - 4);
+		assert_int_equal(used(r, "sender:*", QUOTA_MESSAGES), 4);
+		assert_int_equal(used(r, "sender:s4@example.org",
+		    QUOTA_MESSAGES), 1);
+		assert_int_equal(used(r, "sender:s5@example.org",
+		    QUOTA_MESSAGES), 0);
+		/* Scripts in another, by the default's limits. */
+		v = flood(snap, "127.0.0.1", true, 50, NULL);
+		assert_int_equal(v.action, VERDICT_NONE);
+		v = flood(snap, "127.0.0.1", true, 51, NULL);
+		assert_int_equal(v.action, VERDICT_QUARANTINE);
+		assert_non_null(strstr(said, "script:* has reached"));
+		assert_int_equal(used(r, "script:*", QUOTA_MESSAGES), 1);
+		/* Who was given a section is known, and has a place. */
+		w = local("127.0.0.1", "<named@example.org>", PLAIN);
+		assert_int_equal(send_mail(snap, &w, NULL).action,
+		    VERDICT_NONE);
+		assert_int_equal(used(r, "sender:named@example.org",
+		    QUOTA_MESSAGES), 1);
+		/* As have logins, and each its own. */
+		w = bob();
+		w.macros[0].value = login;
+		for (int n = 0; n < 7; n++) {
+			snprintf(login, sizeof(login), "user%d", n);
+			v = send_mail(snap, &w, NULL);
+			assert_int_equal(v.action, VERDICT_NONE);
+			assert_used(r, login, 1, 2);
+		}
+		snapshot_unref(snap);
+	}
+}
+
+/* The same from another host, where recipients are refused one by one: what was
+ * reserved in one account and then in the pool is counted once. */
+static void
+pools_recipients(void **state)
+{
+	struct room *r = *state;
+	struct snapshot *snap = load(r, "QuotaAccounts 3\n"
+	    "Quota default {\n Messages = {2/hour}\n Recipients = {5/hour}\n"
+	    "}\n");
+	struct verdict v, rcpt_v[WALK_MAX];
+
+	assert_int_equal(flood(snap, INTERNAL, false, 0, NULL).action,
+	    VERDICT_NONE);
+	for (int n = 1; n < 3; n++) {
+		v = flood(snap, INTERNAL, false, n, rcpt_v);
+		assert_int_equal(v.action, VERDICT_NONE);
+		assert_int_equal(rcpt_v[1].action, VERDICT_NONE);
+		assert_used(r, "sender:*", (uint64_t)n, 2 * (uint64_t)n);
+	}
+	flood(snap, INTERNAL, false, 3, rcpt_v);
+	assert_int_equal(rcpt_v[0].action, VERDICT_TEMPFAIL);
+	assert_non_null(strstr(said, "sender:* has reached"));
+	assert_used(r, "sender:*", 2, 4);
 	snapshot_unref(snap);
 }
 
@@ -769,6 +1054,12 @@ static const struct {
     {"no accounts", "QuotaAccounts 0\n" ONE, "QuotaAccounts: "},
     {"a table that can't be", "QuotaTable /proc/no/such/quota\n" ONE,
 	"QuotaTable: /proc/no/such/quota"},
+    {"an action of a section that is none",
+	"Quota bob {\n Action = bounce\n}\n",
+	":5: Action: expected hold, discard, or a reply code"},
+    {"a refusal of the null sender",
+	"Quota \"sender:<>\" {\n Action = 550\n}\n",
+	":4: Quota: Action: expected hold or discard"},
     {"exempt by a missing file", "QuotaExempt file:/no/such/file\n" ONE,
 	":4: QuotaExempt: /no/such/file"},
 };
@@ -862,10 +1153,15 @@ main(void)
 	    TEST(acts),
 	    TEST(locks),
 	    TEST(bytes),
+	    TEST(size_adds_nothing),
 	    TEST(size_later),
 	    TEST(words),
 	    TEST(only_looks),
 	    TEST(waits_for_the_end_without_an_address),
+	    TEST(acts_by_section),
+	    TEST(holds_the_null_sender),
+	    TEST(shares_half),
+	    TEST(pools_recipients),
 	    TEST(reloads),
 	    TEST(fills),
 	    TEST(refuses_mistakes),

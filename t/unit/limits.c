@@ -169,11 +169,24 @@ static const struct {
     {"the last @ begins the domain", "a@b@example.org",
 	"messages 200/3600 messages 1000/86400 recipients 100/3600 "
 	"bytes 1024/86400"},
-    {"a local sender", "sender:x@example.org",
-	"messages 200/3600 messages 1000/86400 recipients 100/3600 "
+    {"a sender by its domain", "sender:x@example.org",
+	"messages 9/60 messages 200/86400 recipients 100/3600 "
 	"bytes 1024/86400"},
+    {"all senders' before their domain's", "Sender:x@example.com",
+	"messages 9/60 messages 200/86400 recipients 30/60 bytes 1024/86400"},
+    {"a sender's own before all senders'", "sender:y@example.com",
+	"messages 9/60 messages 200/86400 recipients 8/60 bytes 1024/86400"},
+    {"what all senders share", "sender:*",
+	"messages 9/60 messages 200/86400 bytes 1024/86400"},
+    {"the null sender", "sender:<>",
+	"messages 9/60 messages 200/86400 bytes 1024/86400"},
+    {"a script", "script:33:x.php@example.com",
+	"messages 200/3600 messages 1000/86400 recipients 30/60 "
+	"bytes 1024/86400"},
+    {"a login that looks like one", "sender",
+	"messages 200/3600 messages 1000/86400 bytes 1024/86400"},
     {"none lifts a kind", "boss", "bytes 1024/86400"},
-    {"another domain", "x@example.com",
+    {"another domain", "x@example.net",
 	"messages 200/3600 messages 1000/86400 bytes 1024/86400"},
     {"the empty name", "",
 	"messages 200/3600 messages 1000/86400 bytes 1024/86400"},
@@ -196,7 +209,14 @@ resolves(void **state)
 	add(l, "@Example.Org", QUOTA_RECIPIENTS, "100/hour");
 	add(l, "News@example.org", QUOTA_RECIPIENTS, "20000/day");
 	add(l, "boss", QUOTA_MESSAGES, "none");
-	assert_int_equal(limits_sections(l), 5);
+	add(l, "Sender:*", QUOTA_MESSAGES, "9/min");
+	add(l, "sender:*", QUOTA_MESSAGES, "200/day");
+	add(l, "@example.com", QUOTA_RECIPIENTS, "30/min");
+	add(l, "@example.com", QUOTA_MESSAGES, "none");
+	add(l, "sender:y@example.com", QUOTA_RECIPIENTS, "8/min");
+	add(l, "script:33:x.php@example.com", QUOTA_MESSAGES, "200/h");
+	add(l, "script:33:x.php@example.com", QUOTA_MESSAGES, "1000/d");
+	assert_int_equal(limits_sections(l), 9);
 	assert_true(limits_has(l, "BOB"));
 	assert_false(limits_has(l, "ann"));
 	for (size_t i = 0; i < sizeof(owners) / sizeof(*owners); i++) {
@@ -211,6 +231,87 @@ resolves(void **state)
 	    owners[0].limits);
 	limits_free(l);
 	limits_free(NULL);
+}
+
+/* Whose names are anybody's to make up, and where such accounts are counted
+ * together. */
+static const struct {
+	const char *account, *pool; /* NULL: it is no such account */
+	bool minor;
+} pools[] = {
+    {"bob", NULL, false},
+    {"sender@example.org", NULL, false},
+    {"sender:x@example.org", "sender:*", true},
+    {"Sender:X@example.org", "sender:*", true},
+    {"script:33:mail.php", "script:*", true},
+    {"script:", "script:*", true},
+    {"sender:known@example.org", "sender:*", false},
+    {"sender:*", "sender:*", false},
+    {"script:*", "script:*", false},
+    {"sender:<>", "sender:*", false},
+    {"realm:*", NULL, false},
+};
+
+static void
+knows_pools(void **state)
+{
+	struct limits *l = limits_new();
+
+	(void)state;
+	add(l, "default", QUOTA_MESSAGES, "1/hour");
+	add(l, "@example.org", QUOTA_MESSAGES, "1/hour");
+	add(l, "sender:KNOWN@example.org", QUOTA_MESSAGES, "1/hour");
+	for (size_t i = 0; i < sizeof(pools) / sizeof(*pools); i++) {
+		const char *pool = limits_pool(pools[i].account);
+		struct quota_set set;
+
+		print_message("%s\n", pools[i].account);
+		assert_int_equal(limits_of(l, pools[i].account, &set), 0);
+		assert_int_equal(set.minor, pools[i].minor);
+		if (pools[i].pool == NULL)
+			assert_null(pool);
+		else
+			assert_string_equal(pool, pools[i].pool);
+	}
+	limits_free(l);
+}
+
+/* Actions by account, as all sections say, and as only those do that go by how
+ * its name begins. */
+static const struct {
+	const char *account;
+	int all, of_name;
+} acted[] = {
+    {"bob", 1, 1}, {"BOB", 1, 1}, {"ann", 5, 0}, {"x@example.org", 2, 0},
+    {"y@example.org", 3, 3}, {"sender:x@example.org", 4, 4},
+    {"script:x@example.org", 2, 0}, {"script:x", 5, 0}, {"sender:*", 4, 4},
+    {"quiet@example.org", 2, 0},
+};
+
+static void
+says_actions(void **state)
+{
+	struct limits *l = limits_new();
+	struct errmsg msg;
+
+	(void)state;
+	assert_int_equal(limits_action(l, "bob", false), 0);
+	add(l, "quiet@example.org", QUOTA_MESSAGES, "1/hour");
+	assert_int_equal(limits_action(l, "bob", false), 0);
+	assert_int_equal(limits_set_action(l, "Bob", 1, NULL), 0);
+	assert_int_equal(limits_set_action(l, "@example.org", 2, NULL), 0);
+	assert_int_equal(limits_set_action(l, "y@example.org", 3, NULL), 0);
+	assert_int_equal(limits_set_action(l, "sender:*", 4, NULL), 0);
+	assert_int_equal(limits_set_action(l, "default", 5, NULL), 0);
+	assert_int_equal(limits_set_action(l, "", 5, &msg), ERR_CONFIG);
+	for (size_t i = 0; i < sizeof(acted) / sizeof(*acted); i++) {
+		print_message("%s\n", acted[i].account);
+		assert_int_equal(limits_action(l, acted[i].account, false),
+		    acted[i].all);
+		assert_int_equal(limits_action(l, acted[i].account, true),
+		    acted[i].of_name);
+	}
+	limits_free(l);
 }
 
 static void
@@ -281,6 +382,15 @@ most(void **state)
 	assert_string_equal(title, "eve@example.org");
 	assert_int_equal(limits_of(l, title, &set), ERR_LIMIT);
 	limits_free(l);
+	/* A sender of the domain has all three sections' limits. */
+	l = limits_new();
+	add(l, "default", QUOTA_MESSAGES, "1/h");
+	add(l, "sender:*", QUOTA_BYTES, "1/h");
+	assert_int_equal(limits_most(l, &title), 2);
+	add(l, "@example.org", QUOTA_RECIPIENTS, "1/h");
+	assert_int_equal(limits_most(l, &title), 3);
+	assert_string_equal(title, "@example.org");
+	limits_free(l);
 }
 
 /* Every section keeps what it was given while the hash grows. */
@@ -313,6 +423,8 @@ main(void)
 	    cmocka_unit_test(refuses),
 	    cmocka_unit_test(says_windows),
 	    cmocka_unit_test(resolves),
+	    cmocka_unit_test(knows_pools),
+	    cmocka_unit_test(says_actions),
 	    cmocka_unit_test(contradictions),
 	    cmocka_unit_test(most),
 	    cmocka_unit_test(many),

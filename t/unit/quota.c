@@ -7,10 +7,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/err.h"
@@ -28,6 +32,8 @@ struct rig {
 	struct errmsg msg;
 	struct quota *q;
 	struct quota_set set;
+	uint64_t step;  /* of slow_boottime */
+	uint32_t left; /* readings of doomed_boottime */
 };
 
 static uint64_t
@@ -552,6 +558,439 @@ full(void **state)
 	assert_int_equal(take(r, "late", QUOTA_MESSAGES, 1), 0);
 }
 
+/* The clock goes on by as much as each reading of it takes. */
+static uint64_t
+slow_boottime(void *ctx)
+{
+	struct rig *r = ctx;
+
+	r->boot += r->step;
+	return r->boot;
+}
+
+/* A search in vain that takes long is not made again at once: its result holds
+ * for many times as long. */
+static void
+full_for_long(void **state)
+{
+	struct rig *r = *state;
+	struct quota_use held = {0};
+	char who[32];
+	int rc;
+
+	r->clock.boottime = slow_boottime;
+	quota_close(r->q);
+	open_table(r);
+	limit(r, QUOTA_MESSAGES, 86400, 5);
+	for (int i = 0; i < 99; i++) {
+		snprintf(who, sizeof(who), "user%d", i);
+		assert_int_equal(take(r, who, QUOTA_MESSAGES, 1), 0);
+	}
+	quota_reserve(r->q, "held", &r->set,
+	    &(struct quota_amount){{1, 0, 0}}, &held, NULL);
+	r->step = 3 * S;
+	assert_int_equal(take(r, "new", QUOTA_MESSAGES, 1), ERR_FULL);
+	/* By now there is room, for who looks. */
+	quota_release(r->q, &held);
+	r->step = 0;
+	for (int i = 0; i < 10; i++) {
+		pass(r, 3);
+		assert_int_equal(take(r, "new", QUOTA_MESSAGES, 1), ERR_FULL);
+	}
+	for (rc = ERR_FULL; rc == ERR_FULL && r->boot < 10000 * S; pass(r, 1))
+		rc = take(r, "new", QUOTA_MESSAGES, 1);
+	assert_int_equal(rc, 0);
+}
+
+/* Take as name0, name1 ... until it fails. */
+static int
+crowd(struct rig *r, const char *name, bool minor, int most)
+{
+	char who[64];
+	int n = 0;
+
+	r->set.minor = minor;
+	for (; n < most; n++) {
+		snprintf(who, sizeof(who), "%s%d", name, n);
+		if (take(r, who, QUOTA_MESSAGES, 1) != 0)
+			break;
+	}
+	return n;
+}
+
+static uint32_t
+minors(struct rig *r)
+{
+	struct quota_info info;
+
+	quota_info(r->q, &info);
+	return info.minors;
+}
+
+/* Accounts of the minor kind have half of the table, also when the other half
+ * is free, and never more; the others all that those leave. */
+static void
+minor_half(void **state)
+{
+	static const struct {
+		uint32_t accounts;
+		int major_first, minor, major;
+	} cases[] = {
+	    {100, 0, 50, 50}, {101, 0, 50, 51}, {1, 0, 0, 1}, {2, 1, 1, 0},
+	    {100, 30, 50, 20}, {100, 80, 20, 0}, {100, 100, 0, 0},
+	};
+	struct rig *r = *state;
+
+	limit(r, QUOTA_MESSAGES, 60, 5);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		quota_close(r->q);
+		unlink(r->path);
+		r->opt.accounts = cases[i].accounts;
+		open_table(r);
+		assert_int_equal(crowd(r, "first", false,
+		    cases[i].major_first), cases[i].major_first);
+		assert_int_equal(crowd(r, "minor", true, 1000),
+		    cases[i].minor);
+		assert_int_equal(minors(r), cases[i].minor);
+		assert_int_equal(crowd(r, "major", false, 1000),
+		    cases[i].major);
+		/* Who has a place keeps it. */
+		assert_int_equal(crowd(r, "minor", true, 1000),
+		    cases[i].minor);
+	}
+}
+
+/* Over half, a new one gets the place of an idle one of its own kind only. */
+static void
+minor_reuses(void **state)
+{
+	struct rig *r = *state;
+	struct quota_use held = {0};
+	struct quota_state s;
+
+	limit(r, QUOTA_MESSAGES, 60, 500);
+	assert_int_equal(crowd(r, "idle", false, 20), 20);
+	pass(r, 70);
+	r->set.minor = true;
+	assert_int_equal(quota_reserve(r->q, "held", &r->set,
+	    &(struct quota_amount){{1, 0, 0}}, &held, NULL), 0);
+	assert_int_equal(crowd(r, "minor", true, 1000), 49);
+	quota_release(r->q, &held);
+	assert_int_equal(take(r, "late", QUOTA_MESSAGES, 1), ERR_FULL);
+	pass(r, 2);
+	assert_int_equal(take(r, "late", QUOTA_MESSAGES, 1), 0);
+	assert_int_equal(take(r, "later", QUOTA_MESSAGES, 1), ERR_FULL);
+	quota_peek(r->q, "held", &r->set, &s);
+	assert_false(s.known);
+	quota_peek(r->q, "idle0", &r->set, &s);
+	assert_true(s.known);
+	/* When the others come they take what is idle of any kind, and then
+	 * the minor ones have room again at once. */
+	pass(r, 70);
+	r->set.minor = false;
+	assert_int_equal(crowd(r, "major", false, 1000), 100);
+	assert_int_equal(minors(r), 0);
+	pass(r, 70);
+	assert_int_equal(crowd(r, "minor", true, 1000), 50);
+	assert_int_equal(minors(r), 50);
+	quota_reset_all(r->q);
+	assert_int_equal(crowd(r, "new", true, 1000), 50);
+	assert_int_equal(minors(r), 50);
+}
+
+/* Accounts of a table in which kinds were not told apart, or that a lock has
+ * made, are of the minor kind once they are counted as such; locks stay. */
+static void
+minor_by_and_by(void **state)
+{
+	struct rig *r = *state;
+	struct quota_state s;
+
+	limit(r, QUOTA_MESSAGES, 60, 500);
+	assert_int_equal(crowd(r, "old", false, 60), 60);
+	assert_int_equal(minors(r), 0);
+	assert_int_equal(crowd(r, "old", true, 60), 60);
+	assert_int_equal(minors(r), 60);
+	assert_int_equal(crowd(r, "new", true, 1), 0);
+	assert_int_equal(quota_lock(r->q, "locked", true), 0);
+	assert_int_equal(quota_lock(r->q, "old1", true), 0);
+	assert_int_equal(minors(r), 60);
+	assert_int_equal(quota_lock(r->q, "old1", false), 0);
+	assert_int_equal(quota_lock(r->q, "old2", true), 0);
+	assert_int_equal(quota_lock(r->q, "locked", false), 0);
+	assert_int_equal(take(r, "locked", QUOTA_MESSAGES, 1), 0);
+	assert_int_equal(minors(r), 61);
+	quota_peek(r->q, "old2", &r->set, &s);
+	assert_true(s.locked);
+}
+
+/* They stay known through another size, a reboot, and a table that comes back
+ * beside another. */
+static void
+minor_moves(void **state)
+{
+	struct rig *r = *state;
+	struct quota *first;
+
+	limit(r, QUOTA_MESSAGES, 3600, 500);
+	assert_int_equal(crowd(r, "major", false, 10), 10);
+	assert_int_equal(crowd(r, "minor", true, 30), 30);
+	quota_lock(r->q, "minor3", true);
+	quota_close(r->q);
+	r->opt.accounts = 80;
+	open_table(r);
+	assert_int_equal(r->report.event, QUOTA_MIGRATED);
+	assert_int_equal(minors(r), 30);
+	quota_close(r->q);
+	r->boot_id[0]++;
+	open_table(r);
+	assert_int_equal(minors(r), 30);
+	quota_lock(r->q, "minor3", false);
+	assert_int_equal(crowd(r, "minor", true, 100), 40);
+	first = r->q;
+	unlink(r->path);
+	open_table(r);
+	assert_int_equal(r->report.event, QUOTA_CREATED);
+	assert_int_equal(crowd(r, "minor", true, 5), 5);
+	assert_int_equal(quota_check(first, &r->report, NULL), 0);
+	assert_int_equal(r->report.event, QUOTA_RESTORED);
+	assert_int_equal(minors(r), 40);
+	quota_close(first);
+}
+
+/* While it is known that there is no place, a new account is told so without
+ * the lock, which somebody may hold. */
+static void
+full_without_the_lock(void **state)
+{
+	struct rig *r = *state;
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET,
+	    .l_len = 1};
+	int fd = open(r->path, O_RDWR);
+
+	limit(r, QUOTA_MESSAGES, 60, 500);
+	assert_int_equal(crowd(r, "minor", true, 1000), 50);
+	assert_int_equal(crowd(r, "major", false, 1000), 50);
+	alarm(60); /* to fail rather than to wait for ever */
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	assert_int_equal(crowd(r, "new", true, 1000), 0);
+	assert_int_equal(crowd(r, "new", false, 1000), 0);
+	assert_int_equal(crowd(r, "minor", true, 1000), 50);
+	alarm(0);
+	close(fd);
+}
+
+/* What somebody finds who takes over the file as it is at this instruction. */
+static void
+look_at_copy(struct rig *r)
+{
+	struct rig copy = *r;
+	struct quota_entry e;
+	struct stat st;
+	uint32_t cursor = 0, count = 0;
+	int from = open(r->path, O_RDONLY), to;
+
+	snprintf(copy.path, sizeof(copy.path), "%s/copy", r->dir);
+	to = open(copy.path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	assert_int_equal(fstat(from, &st), 0);
+	assert_int_equal(copy_file_range(from, NULL, to, NULL,
+	    (size_t)st.st_size, 0), st.st_size);
+	close(from);
+	close(to);
+	open_table(&copy);
+	for (; quota_next(copy.q, &cursor, &e); count++)
+		assert_int_equal(take(&copy, e.account, QUOTA_MESSAGES, 1), 0);
+	assert_int_equal(minors(&copy), count);
+	quota_close(copy.q);
+}
+
+/* Whichever instruction of making a place is the last one, the accounts of the
+ * minor kind are counted right afterwards. */
+static void
+step_through(struct rig *r, const char *who)
+{
+	int status, fd = open(r->path, O_RDONLY);
+	unsigned char *file, *seen;
+	struct stat st;
+	pid_t pid;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	file = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	seen = calloc(1, (size_t)st.st_size);
+	assert_true(file != MAP_FAILED && seen != NULL);
+	close(fd);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
+			_exit(1);
+		open_table(r);
+		raise(SIGSTOP);
+		take(r, who, QUOTA_MESSAGES, 1);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	assert_true(WIFSTOPPED(status));
+	do {
+		assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
+		waitpid(pid, &status, 0);
+		assert_true(WIFSTOPPED(status));
+		/* Few change anything. */
+		if (memcmp(seen, file, (size_t)st.st_size) != 0)
+			look_at_copy(r);
+		memcpy(seen, file, (size_t)st.st_size);
+	} while (WSTOPSIG(status) == SIGTRAP);
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	munmap(file, (size_t)st.st_size);
+	free(seen);
+}
+
+static void
+minor_killed(void **state)
+{
+	struct rig *r = *state;
+
+	limit(r, QUOTA_MESSAGES, 60, 500);
+	r->opt.limits = 1;
+	r->opt.accounts = 8;
+	quota_close(r->q);
+	unlink(r->path);
+	open_table(r);
+	r->set.minor = true;
+	step_through(r, "fresh");
+	assert_int_equal(minors(r), 1);
+	assert_int_equal(crowd(r, "minor", true, 1000), 3);
+	pass(r, 70);
+	step_through(r, "in an idle place");
+	assert_int_equal(minors(r), 4);
+	r->set.minor = false;
+	assert_int_equal(take(r, "old", QUOTA_MESSAGES, 1), 0);
+	r->set.minor = true;
+	step_through(r, "old");
+	assert_int_equal(minors(r), 5);
+}
+
+/* What is asked for and when it fits, without asking for it. */
+static void
+would(void **state)
+{
+	static const struct {
+		struct quota_amount amount;
+		int answer;
+		unsigned limit; /* of the set, that refuses */
+		bool never;
+	} cases[] = {
+	    {{{0, 0, 0}}, QUOTA_GRANTED, 0, false},
+	    {{{1, 0, 0}}, QUOTA_GRANTED, 0, false},
+	    {{{3, 0, 700}}, QUOTA_GRANTED, 0, false},
+	    {{{4, 0, 0}}, QUOTA_REFUSED, 0, false},
+	    {{{0, 0, 701}}, QUOTA_REFUSED, 2, false},
+	    {{{4, 0, 701}}, QUOTA_REFUSED, 2, false},
+	    {{{7, 0, 701}}, QUOTA_REFUSED, 0, true},
+	    {{{0, 0, 1001}}, QUOTA_REFUSED, 2, true},
+	    {{{0, 0, UINT64_MAX}}, QUOTA_REFUSED, 2, true},
+	    {{{0, 9, 0}}, QUOTA_GRANTED, 0, false},
+	};
+	struct rig *r = *state;
+	struct quota_refusal why;
+	struct quota_state s;
+	char name[QUOTA_ACCOUNT_MAX + 2];
+
+	limit(r, QUOTA_MESSAGES, 60, 5);
+	limit(r, QUOTA_MESSAGES, 3600, 50);
+	limit(r, QUOTA_BYTES, 3600, 1000);
+	take(r, "v", QUOTA_MESSAGES, 2);
+	take(r, "v", QUOTA_BYTES, 300);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		memset(&why, 0, sizeof(why));
+		assert_int_equal(quota_would(r->q, "v", &r->set,
+		    &cases[i].amount, &why), cases[i].answer);
+		if (cases[i].answer != QUOTA_REFUSED)
+			continue;
+		assert_memory_equal(&why.limit, &r->set.limit[cases[i].limit],
+		    sizeof(why.limit));
+		assert_int_equal(why.retry_s == QUOTA_NEVER, cases[i].never);
+		if (!cases[i].never)
+			assert_in_range(why.retry_s, why.limit.window_s,
+			    why.limit.window_s * 25 / 24 + 1);
+		assert_int_equal(why.used, cases[i].limit == 0 ? 2 : 300);
+	}
+	assert_int_equal(used(r, "v", 0), 2);
+	assert_int_equal(used(r, "v", 2), 300);
+	/* A new account, and no table at all; nothing is made. */
+	for (int i = 0; i < 2; i++) {
+		struct quota *q = i == 0 ? r->q : NULL;
+
+		assert_int_equal(quota_would(q, "w", &r->set,
+		    &(struct quota_amount){{5, 0, 1000}}, NULL),
+		    QUOTA_GRANTED);
+		assert_int_equal(quota_would(q, "w", &r->set,
+		    &(struct quota_amount){{6, 0, 0}}, &why), QUOTA_REFUSED);
+		assert_true(why.retry_s == QUOTA_NEVER && why.used == 0);
+		assert_int_equal(quota_would(q, "w", NULL,
+		    &(struct quota_amount){{6, 0, 0}}, &why), QUOTA_GRANTED);
+	}
+	quota_peek(r->q, "w", &r->set, &s);
+	assert_false(s.known);
+	quota_reset_all(r->q);
+	assert_int_equal(quota_would(r->q, "v", &r->set,
+	    &(struct quota_amount){{5, 0, 1000}}, NULL), QUOTA_GRANTED);
+	quota_lock(r->q, "v", true);
+	assert_int_equal(quota_would(r->q, "v", NULL,
+	    &(struct quota_amount){{0, 0, 0}}, NULL), QUOTA_LOCKED);
+	memset(name, 'x', sizeof(name));
+	name[QUOTA_ACCOUNT_MAX + 1] = '\0';
+	assert_int_equal(quota_would(r->q, name, &r->set,
+	    &(struct quota_amount){{1, 0, 0}}, NULL), ERR_LIMIT);
+}
+
+/* Ends the process at a reading of the clock, which is in the midst of
+ * everything. */
+static uint64_t
+doomed_boottime(void *ctx)
+{
+	struct rig *r = ctx;
+
+	if (r->left-- == 0)
+		kill(getpid(), SIGKILL);
+	return r->boot;
+}
+
+/* What can never fit is refused, and whenever that is ended by a kill, nothing
+ * of it is left behind to block the account. */
+static void
+never_fits(void **state)
+{
+	struct rig *r = *state;
+	bool killed = true;
+
+	limit(r, QUOTA_MESSAGES, 86400, 5);
+	limit(r, QUOTA_BYTES, 86400, 1000);
+	take(r, "x", QUOTA_MESSAGES, 1);
+	for (unsigned n = 0; killed; n++) {
+		int status;
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			r->clock.boottime = doomed_boottime;
+			r->left = UINT32_MAX;
+			open_table(r);
+			r->left = n;
+			_exit(take(r, "x", QUOTA_BYTES, QUOTA_LIMIT_MAX) !=
+			    QUOTA_REFUSED);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		killed = WIFSIGNALED(status);
+		assert_true(killed || WEXITSTATUS(status) == 0);
+		assert_int_equal(used(r, "x", 1), 0);
+		assert_true(n < 1000);
+	}
+	assert_int_equal(take(r, "x", QUOTA_BYTES, 1000), 0);
+}
+
 static void
 names(void **state)
 {
@@ -1055,7 +1494,10 @@ main(void)
 	    CASE(slides), CASE(several),
 	    CASE(message),
 	    CASE(gives_back_late), CASE(settles), CASE(resets), CASE(locks),
-	    CASE(full), CASE(names), CASE(reconfigured),
+	    CASE(full), CASE(full_for_long), CASE(minor_half),
+	    CASE(minor_reuses), CASE(minor_by_and_by), CASE(minor_moves),
+	    CASE(full_without_the_lock), CASE(minor_killed), CASE(would),
+	    CASE(never_fits), CASE(names), CASE(reconfigured),
 	    CASE(reconfigured_meanwhile), CASE(big_numbers), CASE(sets),
 	    CASE(long_sleeps), CASE(wall_clock_steps), CASE(reboots),
 	    CASE(resized), CASE(bad_files), CASE(modes), CASE(removed),
