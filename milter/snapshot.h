@@ -16,6 +16,7 @@ struct conf;
 struct dataset;
 struct dns;
 struct errmsg;
+struct peers;
 struct resolver;
 
 struct snapshot {
@@ -28,6 +29,7 @@ struct snapshot {
 
 	/* Global keywords, decoded (options.c). */
 	bool signs, verifies;    /* Mode */
+	struct peers *peers;     /* SocketPeers */
 	long header_bytes_max;   /* MaximumHeaders; 0: no limit */
 	enum verdict_action on_error[VERDICT_E_COUNT]; /* On-... */
 
