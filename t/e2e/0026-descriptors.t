@@ -21,7 +21,7 @@ CLIENTS = 60
 SECONDS = 4         # for which they stay
 # Of CPU a second. Idle it is far below a hundredth; a loop without a pause
 # takes all it gets, and with several processors more than 1.
-BUSY = 0.15
+BUSY = 0.05
 
 
 class Limited(Postern):

@@ -145,9 +145,10 @@ def _no_names():
 
 
 def binary(variable):
-    """The program that POSTERN, POSTERNCTL or MILTERTALK names; run by hand
+    """The program that POSTERN, POSTERNCTL, MILTERTALK or POSTERN_UNREAD names; run by hand
     without them, a test takes the one that the dev preset built."""
-    room = 't/bench' if variable == 'MILTERTALK' else 'milter'
+    room = {'MILTERTALK': 't/bench', 'POSTERN_UNREAD': 't'}.get(variable,
+                                                                 'milter')
     path = os.environ.get(variable) or os.path.join(
         proc.SOURCE, 'build/dev', room, variable.lower())
     if not os.access(path, os.X_OK):
