@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 from rig import *
 import proc
 
-CONFIG = 78
+UNAVAILABLE, CONFIG = 69, 78
 STRANGER = 65534
 CONF = '''
 Mode             sv
@@ -259,6 +259,45 @@ def check_default():
                        uid, comes), comes, 'default: user %d' % uid)
 
 
+# As where a sandbox allows no such socket.
+NO_NETLINK = '''
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int socket(int domain, int type, int protocol)
+{
+	if (domain != AF_NETLINK)
+		return (int)syscall(SYS_socket, domain, type, protocol);
+	errno = EAFNOSUPPORT;
+	return -1;
+}
+'''
+
+
+def check_no_netlink():
+    directory = new_dir('preload')
+    library = os.path.join(directory, 'preload.so')
+    source = write_file(os.path.join(directory, 'preload.c'), NO_NETLINK)
+    subprocess.run([os.environ.get('CC', 'gcc'), '-shared', '-fPIC', '-o',
+                    library, source], check=True)
+    env = dict(os.environ, LD_PRELOAD=library,
+               ASAN_OPTIONS='verify_asan_link_order=0')
+    postern = Postern(CONF, socket='inet', files={'key': KEY}, start=False)
+    done = subprocess.run([binary('POSTERN'), '-f', '-x', postern.conf_file],
+                          env=env, capture_output=True, text=True,
+                          timeout=PATIENCE)
+    is_(done.returncode, UNAVAILABLE, 'no netlink, TCP: refused')
+    like(done.stderr, r'SocketPeers: the system does not say which user .*'
+         r'AF_NETLINK', 'no netlink, TCP: said')
+    for kind, words in ('inet', 'SocketPeers *\n'), ('unix', ''):
+        with Postern(CONF + words, socket=kind, files={'key': KEY},
+                     env=env) as postern:
+            serves(postern)
+            is_(len(postern.wait_log('direction=')), 1,
+                'no netlink, %s %s: serves' % (kind, words.strip()))
+
+
 KEY = subprocess.run(['openssl', 'genpkey', '-quiet', '-algorithm',
                       'ED25519'], check=True, capture_output=True,
                      text=True).stdout
@@ -266,12 +305,13 @@ KEY = subprocess.run(['openssl', 'genpkey', '-quiet', '-algorithm',
 
 def main():
     need_root()
-    plan(4 * (len(WAYS) + 2) + 5 + 12 + 4 + 3)
+    plan(4 * (len(WAYS) + 2) + 5 + 12 + 4 + 3 + 4)
     check_sockets()
     check_local_addresses()
     check_keyword()
     check_reload()
     check_default()
+    check_no_netlink()
 
 
 main()
