@@ -26,7 +26,7 @@ struct peercred {
 struct end {
 	int family;
 	uint32_t addr[4]; /* network order; IPv4: the first */
-	uint16_t port;    /* network order */
+	uint16_t port;	  /* network order */
 	uint32_t scope;
 };
 
@@ -208,7 +208,8 @@ ask_route(struct peercred *pc, const struct end *e)
 	memcpy(query.addr, e->addr, size);
 	if (ask(pc, pc->route, &query.h, &r, &said) != 0)
 		return said && (errno == ENETUNREACH || errno == EHOSTUNREACH)
-		    ? 0 : -1;
+			   ? 0
+			   : -1;
 	if (r.h.nlmsg_type != RTM_NEWROUTE ||
 	    r.h.nlmsg_len < NLMSG_LENGTH(sizeof(*m))) {
 		errno = EPROTO;
@@ -278,12 +279,11 @@ peercred_find(struct peercred *pc, int fd, uid_t *uid_r)
 static int
 pair_up(int family, int fds[2])
 {
-	struct sockaddr_in in = {.sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in in = {
+	    .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sockaddr_in6 in6 = {
 	    .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-	struct sockaddr *sa =
-	    family == AF_INET ? (void *)&in : (void *)&in6;
+	struct sockaddr *sa = family == AF_INET ? (void *)&in : (void *)&in6;
 	socklen_t len = family == AF_INET ? sizeof(in) : sizeof(in6);
 
 	fds[0] = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);

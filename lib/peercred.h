@@ -15,12 +15,12 @@
 struct peercred;
 
 enum peercred_result {
-	PEERCRED_USER,   /* of this machine; *uid_r is who */
-	PEERCRED_REMOTE, /* of another machine or network namespace: a user can't
-	                    be known */
-	PEERCRED_GONE,   /* of this machine, and closed by now in one direction
-	                    at least: it can't be known who it was */
-	PEERCRED_ERROR,  /* the kernel can't be asked; errno says why */
+	PEERCRED_USER,	 /* of this machine; *uid_r is who */
+	PEERCRED_REMOTE, /* of another machine or network namespace: a user
+			    can't be known */
+	PEERCRED_GONE,	 /* of this machine, and closed by now in one direction
+			    at least: it can't be known who it was */
+	PEERCRED_ERROR,	 /* the kernel can't be asked; errno says why */
 };
 
 /* Holds two netlink sockets; NULL: there are none to be had, see errno.  For
@@ -30,11 +30,10 @@ void peercred_free(struct peercred *pc);
 
 /* Who is the peer of a connected stream socket?  pc NULL: as if the kernel
  * could not be asked of TCP. */
-enum peercred_result peercred_find(
-    struct peercred *pc, int fd, uid_t *uid_r);
+enum peercred_result peercred_find(struct peercred *pc, int fd, uid_t *uid_r);
 
 /* Can it be told of TCP at all?  Tried on a connection of this process with
- * itself (family AF_INET or AF_INET6, loopback).  0, or ERR_SYSTEM and errno. */
+ * itself (family AF_INET or AF_INET6, loopback).  0; ERR_SYSTEM, see errno. */
 int peercred_try(struct peercred *pc, int family);
 
 #endif

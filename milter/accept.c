@@ -168,8 +168,8 @@ turn_away(int listener)
 
 /* The name in the executable is libc's; here it is another, as libc's headers
  * give the parameters a type of their own. */
-int accept_ours(int listener, struct sockaddr *addr, socklen_t *len)
-    __asm__("accept") __attribute__((used, visibility("default")));
+int accept_ours(int listener, struct sockaddr *addr, socklen_t *len) __asm__(
+    "accept") __attribute__((used, visibility("default")));
 
 int
 accept_ours(int listener, struct sockaddr *addr, socklen_t *len)
@@ -217,19 +217,20 @@ count_open(void)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	unsigned long n = 0;
+	int fd;
 
-	if (dir == NULL) {
+	if (dir != NULL) {
+		while (readdir(dir) != NULL)
+			n++;
+		closedir(dir);
+		n -= n < 3 ? n : 3; /* . and .. and its own */
+	} else {
 		/* In a chroot; they are given out from below. */
-		int fd = eventfd(0, EFD_CLOEXEC);
-
+		fd = eventfd(0, EFD_CLOEXEC);
+		n = fd < 0 ? descriptors() : (unsigned long)fd;
 		if (fd >= 0)
 			close(fd);
-		return fd < 0 ? descriptors() : (unsigned long)fd;
 	}
-	while (readdir(dir) != NULL)
-		n++;
-	closedir(dir);
-	n = n > 3 ? n - 3 : 0; /* . and .. and its own */
 	return n < OPEN_MIN ? OPEN_MIN : n;
 }
 
@@ -266,8 +267,11 @@ start_peercred(
 	if (spec->family == AF_UNIX)
 		return EX_OK;
 	door.peercred = peercred_new();
+	/* The kernel answers for both or for neither; a loopback interface may
+	 * lack an address of the one. */
 	if (door.peercred != NULL &&
-	    peercred_try(door.peercred, spec->family) == 0)
+	    (peercred_try(door.peercred, AF_INET6) == 0 ||
+		peercred_try(door.peercred, AF_INET) == 0))
 		return EX_OK;
 	if (everybody)
 		return EX_OK;
@@ -282,8 +286,8 @@ start_peercred(
 }
 
 int
-accept_start(const struct sockspec *spec, const struct conf *conf,
-    struct errmsg *msg_r)
+accept_start(
+    const struct sockspec *spec, const struct conf *conf, struct errmsg *msg_r)
 {
 	struct snapshot *snap = callbacks_current();
 	bool everybody = peers_everybody(snap->peers);

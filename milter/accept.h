@@ -26,8 +26,8 @@ int accept_limit(const struct conf *conf, long *max_r, struct errmsg *msg_r);
 /* Get ready, in the process that serves and with its rights; until then every
  * connection is turned away.  Tries whether users can be told on this kind of
  * socket.  EX_OK, or another of sysexits and *msg_r. */
-int accept_start(const struct sockspec *spec, const struct conf *conf,
-    struct errmsg *msg_r);
+int accept_start(
+    const struct sockspec *spec, const struct conf *conf, struct errmsg *msg_r);
 
 /* For prove.c, in a process of its own: let everybody in, and say whether that
  * was asked for. */

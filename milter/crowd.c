@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#define FEW 64	/* members over whom a look costs nothing */
 #define REST 20 /* times the CPU time that a look took, until the next one */
 
 struct member {
@@ -26,7 +27,8 @@ struct crowd {
 	size_t n, room;
 	struct user *users; /* those with members */
 	size_t n_users, users_room;
-	int64_t look_again; /* CLOCK_MONOTONIC, nanoseconds */
+	size_t look_at;	    /* so many that a look over them is worth while */
+	int64_t look_again; /* and not earlier: CLOCK_MONOTONIC, nanoseconds */
 };
 
 size_t
@@ -40,8 +42,10 @@ crowd_new(size_t max)
 {
 	struct crowd *c = calloc(1, sizeof(*c));
 
-	if (c != NULL)
-		c->max = max;
+	if (c == NULL)
+		return NULL;
+	c->max = max;
+	c->look_at = FEW;
 	return c;
 }
 
@@ -97,7 +101,7 @@ is_open(const struct member *m)
 	struct stat st;
 
 	return fstat(m->fd, &st) == 0 && S_ISSOCK(st.st_mode) &&
-	    st.st_ino == m->ino;
+	       st.st_ino == m->ino;
 }
 
 /* Let go of who has left. */
@@ -116,6 +120,7 @@ look_over(struct crowd *c)
 			find_user(c, c->members[i].uid)->n--;
 	}
 	c->n = kept;
+	c->look_at = kept * 2 + FEW;
 	kept = 0;
 	for (size_t i = 0; i < c->n_users; i++) {
 		if (c->users[i].n > 0)
@@ -141,9 +146,13 @@ room_for(struct crowd *c, uid_t uid)
 enum crowd_room
 crowd_add(struct crowd *c, int fd, uid_t uid)
 {
-	enum crowd_room room = room_for(c, uid);
+	enum crowd_room room;
 	struct stat st;
 
+	/* The list stays in proportion to those who are there. */
+	if (c->n >= c->look_at)
+		look_over(c);
+	room = room_for(c, uid);
 	if (room == CROWD_FULL || room == CROWD_USER_FULL) {
 		look_over(c);
 		room = room_for(c, uid);

@@ -4,9 +4,9 @@
  *
  * Nobody says when a connection ends: libmilter closes descriptors without
  * calling us for some of them.  So the ones that came are kept in a list, and
- * where that is full, those go from it whose descriptor is no longer the same
- * socket.  Such a look over all of them may take a twentieth of the time at
- * most, so that asking again and again is cheap for us.
+ * where that has grown or is full, those go from it whose descriptor is no
+ * longer the same socket.  Such a look over all of them may take a twentieth of
+ * the time at most, so that asking again and again is cheap for us.
  */
 #ifndef MILTER_CROWD_H
 #define MILTER_CROWD_H
@@ -21,7 +21,7 @@ struct crowd;
 
 enum crowd_room {
 	CROWD_ROOM,
-	CROWD_FULL,      /* as many as may be */
+	CROWD_FULL,	 /* as many as may be */
 	CROWD_USER_FULL, /* three quarters are this user's */
 	CROWD_NO_MEMORY,
 };

@@ -44,8 +44,8 @@ number(const char *word, uid_t *uid_r)
 	errno = 0;
 	n = strtoul(word, &end, 10);
 	*uid_r = (uid_t)n;
-	return word[0] >= '0' && word[0] <= '9' && *end == '\0' &&
-	    errno == 0 && n < 0xffffffffUL;
+	return word[0] >= '0' && word[0] <= '9' && *end == '\0' && errno == 0 &&
+	       n < 0xffffffffUL;
 }
 
 static bool
@@ -114,8 +114,8 @@ add_defaults(struct peers *peers)
 	int rc = add(peers, geteuid());
 	uid_t uid;
 
-	for (size_t i = 0;
-	     rc == 0 && i < sizeof(defaults) / sizeof(*defaults); i++) {
+	for (size_t i = 0; rc == 0 && i < sizeof(defaults) / sizeof(*defaults);
+	     i++) {
 		if (look_up(defaults[i], &uid))
 			rc = add(peers, uid);
 	}
@@ -175,9 +175,8 @@ bool
 peers_has(const struct peers *peers, uid_t uid)
 {
 	return peers->everybody ||
-	    (peers->n > 0 &&
-		bsearch(&uid, peers->uids, peers->n, sizeof(uid), compare) !=
-		    NULL);
+	       (peers->n > 0 && bsearch(&uid, peers->uids, peers->n,
+				    sizeof(uid), compare) != NULL);
 }
 
 static void

@@ -22,8 +22,8 @@
 #include "privileges.h"
 #include "reader.h"
 
-#define PATIENCE 5000   /* milliseconds */
-#define FDS_MAX 256     /* where libmilter's listener is looked for */
+#define PATIENCE 5000 /* milliseconds */
+#define FDS_MAX 256   /* where libmilter's listener is looked for */
 
 /* The child's exit: what of it was called. */
 static void
@@ -42,9 +42,9 @@ on_reader(void)
 
 /* It has read a packet without us. */
 static sfsistat
-on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
-    unsigned long f2, unsigned long f3, unsigned long *pf0,
-    unsigned long *pf1, unsigned long *pf2, unsigned long *pf3)
+on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, unsigned long f2,
+    unsigned long f3, unsigned long *pf0, unsigned long *pf1,
+    unsigned long *pf2, unsigned long *pf3)
 {
 	(void)ctx, (void)f0, (void)f1, (void)f2, (void)f3;
 	(void)pf0, (void)pf1, (void)pf2, (void)pf3;
@@ -84,9 +84,9 @@ begin_conversation(const struct sockaddr_in *in)
 	packet[MILTER_LEN_BYTES] = SMFIC_OPTNEG;
 	memcpy(packet + MILTER_LEN_BYTES + 1, words + 1, MILTER_OPTLEN);
 	return fd >= 0 &&
-	    connect(fd, (const struct sockaddr *)in, sizeof(*in)) == 0 &&
-	    send(fd, packet, sizeof(packet), MSG_NOSIGNAL) ==
-	    (ssize_t)sizeof(packet);
+	       connect(fd, (const struct sockaddr *)in, sizeof(*in)) == 0 &&
+	       send(fd, packet, sizeof(packet), MSG_NOSIGNAL) ==
+		   (ssize_t)sizeof(packet);
 }
 
 static void

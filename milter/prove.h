@@ -9,8 +9,8 @@ struct privileges;
 
 enum prove_result {
 	PROVE_BOTH,
-	PROVE_ACCEPT,  /* only accept */
-	PROVE_READER,  /* only mi_rd_cmd */
+	PROVE_ACCEPT, /* only accept */
+	PROVE_READER, /* only mi_rd_cmd */
 	PROVE_NEITHER,
 	PROVE_UNKNOWN, /* it could not be tried */
 };

@@ -46,7 +46,7 @@ wait_readable(int fd, const struct timeval *timeout, int64_t *end)
 
 	if (*end == 0)
 		*end = now + (int64_t)timeout->tv_sec * 1000 +
-		    timeout->tv_usec / 1000;
+		       timeout->tv_usec / 1000;
 	left = *end - now;
 	if (left <= 0)
 		return READ_TIMEOUT;
@@ -59,8 +59,8 @@ wait_readable(int fd, const struct timeval *timeout, int64_t *end)
 /* Exactly so many octets: 0, or why not.  libmilter calls when something is
  * there, so the first try is without a poll. */
 static int
-read_all(int fd, char *to, size_t len, const struct timeval *timeout,
-    int64_t *end)
+read_all(
+    int fd, char *to, size_t len, const struct timeval *timeout, int64_t *end)
 {
 	while (len > 0) {
 		ssize_t n = recv(fd, to, len, MSG_DONTWAIT);
@@ -92,7 +92,7 @@ say_refused(void)
 	    "protocol");
 }
 
-/* The octets behind the command; NULL with why in *rc_r, or 0: there are none. */
+/* The octets behind the command; NULL with why in *rc_r, or with 0: none. */
 static char *
 read_rest(int fd, const char head[MILTER_LEN_BYTES + 1],
     const struct timeval *timeout, int64_t *end, size_t *len_r, int *rc_r)
@@ -102,9 +102,9 @@ read_rest(int fd, const char head[MILTER_LEN_BYTES + 1],
 
 	memcpy(&size, head, sizeof(size));
 	size = ntohl(size);
-	*rc_r = size == 0				   ? READ_ERROR
-	    : size - 1 > (uint32_t)MILTER_MAX_DATA_SIZE ? READ_TOO_BIG
-							   : 0;
+	*rc_r = size == 0				    ? READ_ERROR
+		: size - 1 > (uint32_t)MILTER_MAX_DATA_SIZE ? READ_TOO_BIG
+							    : 0;
 	*len_r = size - 1;
 	if (*rc_r != 0)
 		say_refused();
@@ -125,8 +125,8 @@ read_rest(int fd, const char head[MILTER_LEN_BYTES + 1],
 }
 
 __attribute__((used, visibility("default"))) char *
-mi_rd_cmd(int fd, struct timeval *timeout, char *cmd_r, size_t *len_r,
-    char *name)
+mi_rd_cmd(
+    int fd, struct timeval *timeout, char *cmd_r, size_t *len_r, char *name)
 {
 	char head[MILTER_LEN_BYTES + 1], *rest = NULL;
 	int64_t end = 0;

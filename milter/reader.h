@@ -18,8 +18,8 @@
  * are none, or on an end of the connection: then *cmd_r is below ' ', as
  * libmilter's engine expects.  The packet must be there within *timeout.
  */
-char *mi_rd_cmd(int fd, struct timeval *timeout, char *cmd_r, size_t *len_r,
-    char *name);
+char *mi_rd_cmd(
+    int fd, struct timeval *timeout, char *cmd_r, size_t *len_r, char *name);
 
 /* For prove.c, in a process of its own: have it call this. */
 void reader_trial(void (*called)(void));

@@ -36,13 +36,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fine = packet_check((char)data[0], len > 0 ? copy : NULL, len);
 	if (fine && data[0] == 'D' && walk(copy + 1, len - 1) % 2 != 0)
 		abort();
-	if (fine && strchr("HMRU", data[0]) != NULL && data[0] != 0 && walk(copy, len) < 1)
+	if (fine && memchr("HMRU", data[0], 4) != NULL && walk(copy, len) < 1)
 		abort();
 	if (fine && data[0] == 'L' && walk(copy, len) < 2)
 		abort();
 	if (fine && data[0] == 'C') {
 		host = strlen(copy) + 1;
-		if (copy[host] != 'U' && walk(copy + host + 3, len - host - 3) < 1)
+		if (copy[host] != 'U' &&
+		    walk(copy + host + 3, len - host - 3) < 1)
 			abort();
 	}
 	free(copy);

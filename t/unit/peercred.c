@@ -35,9 +35,9 @@ listener_open(struct listener *l, int family, bool mapped)
 	memset(l, 0, sizeof(*l));
 	l->fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	l->addr.ss_family = (sa_family_t)family;
-	l->len = family == AF_INET ? sizeof(*in)
-	    : family == AF_INET6   ? sizeof(*in6)
-				   : sizeof(sa_family_t);
+	l->len = family == AF_INET    ? sizeof(*in)
+		 : family == AF_INET6 ? sizeof(*in6)
+				      : sizeof(sa_family_t);
 	if (family == AF_INET)
 		in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	else if (family == AF_INET6 && !mapped)
