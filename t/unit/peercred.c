@@ -174,6 +174,55 @@ inet_in_inet6(void **state)
 	check(AF_INET6, true);
 }
 
+/* Connect from a port of our choice; 0: any, and which in *port. */
+static int
+connect_from(const struct listener *l, in_port_t *port)
+{
+	struct sockaddr_in from = {.sin_family = AF_INET,
+	    .sin_port = *port,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(from);
+	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	assert_int_equal(bind(fd, (void *)&from, sizeof(from)), 0);
+	assert_int_equal(connect(fd, (const void *)&l->addr, l->len), 0);
+	assert_int_equal(getsockname(fd, (void *)&from, &len), 0);
+	*port = from.sin_port;
+	return fd;
+}
+
+/* A client resets its connection, and somebody of another user makes one
+ * between the same two ports: the first must not pass for that one's. */
+static void
+reused(void **state)
+{
+	struct linger linger = {.l_onoff = 1};
+	struct peercred *pc = peercred_new();
+	struct listener l;
+	in_port_t port = 0;
+	int first, second, fd;
+	uid_t uid;
+
+	(void)state;
+	assert_true(listener_open(&l, AF_INET, false));
+	first = connect_from(&l, &port);
+	assert_int_equal(write(first, "all", 3), 3);
+	setsockopt(first, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	close(first);
+	second = connect_from(&l, &port);
+	fd = accept(l.fd, NULL, NULL);
+	assert_int_equal(peercred_find(pc, fd, &uid), PEERCRED_GONE);
+	close(fd);
+	fd = accept(l.fd, NULL, NULL);
+	assert_int_equal(peercred_find(pc, fd, &uid), PEERCRED_USER);
+	assert_int_equal(uid, geteuid());
+	close(fd);
+	close(second);
+	close(l.fd);
+	peercred_free(pc);
+}
+
 static void
 tries(void **state)
 {
@@ -216,6 +265,7 @@ main(void)
 	    cmocka_unit_test(inet),
 	    cmocka_unit_test(inet6),
 	    cmocka_unit_test(inet_in_inet6),
+	    cmocka_unit_test(reused),
 	    cmocka_unit_test(tries),
 	    cmocka_unit_test(again),
 	};
