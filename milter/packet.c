@@ -9,16 +9,15 @@
 static long
 strings(const char *data, size_t len)
 {
-	const char *end = data + len;
+	size_t at = 0;
 	long n = 0;
 
-	while (data < end) {
-		const char *nul = memchr(data, '\0', (size_t)(end - data));
+	for (; at < len; n++) {
+		const char *nul = memchr(data + at, '\0', len - at);
 
 		if (nul == NULL)
 			return -1;
-		data = nul + 1;
-		n++;
+		at = (size_t)(nul - data) + 1;
 	}
 	return n;
 }

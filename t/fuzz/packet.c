@@ -15,7 +15,7 @@ walk(const char *data, size_t len)
 {
 	size_t n = 0;
 
-	for (const char *p = data; p < data + len; p += strlen(p) + 1)
+	for (size_t at = 0; at < len; at += strlen(data + at) + 1)
 		n++;
 	return n;
 }
