@@ -135,13 +135,26 @@ def serves(postern):
             pass
 
 
+def asleep(pid):
+    """Whether every thread is stopped."""
+    tasks = '/proc/%d/task' % pid
+    states = set()
+    for task in os.listdir(tasks):
+        with open('%s/%s/stat' % (tasks, task)) as file:
+            states.add(file.read().rsplit(')', 1)[1].split()[0])
+    return states == {'T'}
+
+
 def attack(postern, client, uid=STRANGER, comes=0):
     """How many messages come in when that user does client() while the daemon
     is asleep."""
     before = len(postern.log_lines('direction='))
     postern.signal(signal.SIGSTOP)
-    pid = as_user(uid, client)
-    postern.signal(signal.SIGCONT)
+    proc.wait_until(lambda: asleep(postern.pid), PATIENCE, 'its sleep')
+    try:
+        pid = as_user(uid, client)
+    finally:
+        postern.signal(signal.SIGCONT)
     for _ in range(SERVED):
         serves(postern)
     # What came in earlier is over by then as well, but for a busy machine.
