@@ -15,6 +15,7 @@
 
 #include "callbacks.h"
 #include "lib/err.h"
+#include "log.h"
 #include "privileges.h"
 #include "runfiles.h"
 #include "sockspec.h"
@@ -129,36 +130,73 @@ check_bind(const struct sockspec *spec, const struct addrinfo *ai,
 	return EX_UNAVAILABLE;
 }
 
+/* The addresses of an inet socket; 0, or what getaddrinfo says. */
 static int
-check_inet(const struct sockspec *spec, bool start, struct errmsg *msg_r)
+resolve(const struct sockspec *spec, struct addrinfo **list_r)
 {
 	struct addrinfo hints = {.ai_family = spec->family,
 	    .ai_socktype = SOCK_STREAM,
 	    .ai_flags = AI_PASSIVE};
-	struct addrinfo *list = NULL;
 	char host[NI_MAXHOST];
 	size_t len = strlen(spec->host);
-	int rc;
 
 	if (spec->host[0] == '[')
 		snprintf(host, sizeof(host), "%.*s", (int)(len - 2),
 		    spec->host + 1);
 	else
 		snprintf(host, sizeof(host), "%s", spec->host);
-	rc = getaddrinfo(
-	    host[0] != '\0' ? host : NULL, spec->port, &hints, &list);
+	*list_r = NULL;
+	return getaddrinfo(
+	    host[0] != '\0' ? host : NULL, spec->port, &hints, list_r);
+}
+
+static int
+check_inet(const struct sockspec *spec, bool start, struct errmsg *msg_r)
+{
+	struct addrinfo *list;
+	int rc = resolve(spec, &list);
+
 	if (rc != 0) {
 		errmsg_set(msg_r,
 		    "Socket: port %s%s%s: %s; expected a port that is a number "
 		    "or in /etc/services, and an %s address of this machine",
-		    spec->port, host[0] != '\0' ? " at " : "", host,
-		    gai_strerror(rc),
+		    spec->port, spec->host[0] != '\0' ? " at " : "",
+		    spec->host, gai_strerror(rc),
 		    spec->family == AF_INET ? "IPv4" : "IPv6");
 		return EX_CONFIG;
 	}
 	rc = start ? check_bind(spec, list, msg_r) : EX_OK;
 	freeaddrinfo(list);
 	return rc;
+}
+
+static bool
+is_loopback(const struct addrinfo *ai)
+{
+	const struct sockaddr_in *in = (const void *)ai->ai_addr;
+	const struct sockaddr_in6 *in6 = (const void *)ai->ai_addr;
+
+	if (ai->ai_family == AF_INET)
+		return ntohl(in->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+}
+
+void
+listen_warn(const struct sockspec *spec)
+{
+	struct addrinfo *list;
+
+	if (spec->family == AF_UNIX || resolve(spec, &list) != 0)
+		return;
+	if (!is_loopback(list))
+		log_line(LOG_WARNING,
+		    "Socket: port %s%s%s: who reaches it from another machine "
+		    "or container can have mail signed and use up quotas, for "
+		    "SocketPeers tells users of this machine only: have a "
+		    "packet filter let the MTA in alone, or use a local socket",
+		    spec->port, spec->host[0] != '\0' ? " at " : "",
+		    spec->host);
+	freeaddrinfo(list);
 }
 
 int

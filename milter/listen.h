@@ -18,6 +18,8 @@ struct sockspec;
  */
 int listen_check(
     const struct sockspec *spec, bool start, struct errmsg *msg_r);
+/* Log a warning if others than this machine's users can reach it. */
+void listen_warn(const struct sockspec *spec);
 /* Listen.  A local socket belongs to the group that p names, so that UMask can
  * open it for that group. */
 int listen_open(const struct sockspec *spec, const struct privileges *p,

@@ -2,15 +2,18 @@
 #include "log.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "chain.h"
 #include "session.h"
 
 #define LINE_SIZE 4096
+#define SELDOM 60 /* seconds */
 
 /* A reload changes these one by one; a line that is written meanwhile goes by
  * the old or the new, each of them valid. */
@@ -72,6 +75,36 @@ log_line(int level, const char *fmt, ...)
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	write_line(level, line);
+}
+
+void
+log_seldom(struct log_seldom *seldom, int level, const char *fmt, ...)
+{
+	char line[LINE_SIZE];
+	struct timespec now;
+	unsigned left_out;
+	long next = seldom->next;
+	size_t len;
+	va_list ap;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	/* 0 is never: the clock may stand there after a boot. */
+	if ((next != 0 && now.tv_sec < next) ||
+	    !atomic_compare_exchange_strong(
+		&seldom->next, &next, (long)now.tv_sec + SELDOM)) {
+		seldom->left_out++;
+		return;
+	}
+	left_out = atomic_exchange(&seldom->left_out, 0);
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	len = strlen(line);
+	if (left_out > 0)
+		snprintf(line + len, sizeof(line) - len,
+		    " (and %u more since the last such line)", left_out);
+	if (level <= target.level)
+		write_line(level, line);
 }
 
 void

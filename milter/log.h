@@ -36,6 +36,15 @@ void log_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A line about the daemon. */
 void log_line(int level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* A line that somebody else can cause as often as they like: written at most
+ * once a minute for each `seldom` (a static one, zero at first), with how many
+ * were left out since. */
+struct log_seldom {
+	_Atomic long next; /* CLOCK_MONOTONIC seconds */
+	_Atomic unsigned left_out;
+};
+void log_seldom(struct log_seldom *seldom, int level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* A line about the session's message: its queue id and the running stage come
  * first. */
 void log_about(const struct session *s, int level, const char *fmt, ...)

@@ -21,13 +21,16 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "lib/access.h"
 #include "lib/conf/conf.h"
 #include "lib/err.h"
 #include "listen.h"
 #include "log.h"
 #include "options.h"
+#include "peers.h"
 #include "privileges.h"
+#include "prove.h"
 #include "ready.h"
 #include "runfiles.h"
 #include "serve.h"
@@ -50,6 +53,7 @@ struct plan {
 	const char *pid_file, *chroot; /* NULL: none */
 	bool background, restart;
 	struct supervise_options supervise;
+	enum prove_result proved;
 };
 
 static int
@@ -204,6 +208,8 @@ make_plan(const struct arguments *args, struct plan *plan)
 	    given_or(args->user, conf, "UserID"), &plan->user, &msg);
 	if (rc != EX_OK)
 		return mistake(rc, "", &msg);
+	if (conf_str(conf, "ChangeRootDirectory") != NULL)
+		peers_remember(conf);
 	plan->pid_file = given_or(args->pid_file, conf, "PidFile");
 	plan->chroot = conf_str(conf, "ChangeRootDirectory");
 	plan->background = !args->foreground && conf_bool(conf, "Background");
@@ -283,14 +289,16 @@ check_as_user(const struct plan *plan)
 {
 	struct snapshot *snap;
 	struct errmsg msg;
+	long connections;
 	int rc = step_user(plan);
 
 	if (rc != EX_OK)
 		return rc;
 	if (serve_load(&plan->args->serve, true, NULL, &snap, &msg) != 0)
 		return mistake(EX_CONFIG, "", &msg);
+	rc = accept_limit(snap->conf, &connections, &msg);
 	snapshot_unref(snap);
-	return EX_OK;
+	return rc == EX_OK ? EX_OK : mistake(rc, "", &msg);
 }
 
 static int
@@ -307,6 +315,7 @@ check(const struct plan *plan)
 		return mistake(EX_CONFIG, "", &msg);
 	if (rc != EX_OK)
 		return rc;
+	listen_warn(&plan->socket);
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0)
@@ -353,11 +362,14 @@ static int
 serve_it(void *arg)
 {
 	const struct plan *plan = arg;
+	struct serve_options options = plan->args->serve;
 
+	options.socket = &plan->socket;
+	options.proved = plan->proved;
 	/* A change of user forbids dumps; asked for after it. */
 	if (conf_bool(plan->conf, "EnableCoredumps"))
 		prctl(PR_SET_DUMPABLE, 1);
-	return serve(&plan->args->serve);
+	return serve(&options);
 }
 
 /* For this thread and all that come of it.  What says that we are broken, or is
@@ -384,11 +396,13 @@ run(struct plan *plan)
 		return rc;
 	set_limits(plan);
 	set_log(plan);
+	listen_warn(&plan->socket);
 	if (plan->background && ready_background() != EX_OK) {
 		log_fatal("can't go into the background: %s", strerror(errno));
 		return EX_OSERR;
 	}
 	block_signals();
+	plan->proved = prove_calls(&plan->user);
 	rc = step_files(plan);
 	if (rc == EX_OK)
 		rc = step_user(plan);

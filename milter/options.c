@@ -75,6 +75,11 @@ const struct conf_option options_global[] = {
     {"Socket", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
 	"where the MTA connects: inet:PORT@HOST or local:PATH",
 	sockspec_check},
+    {"SocketPeers", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"the users who may connect; *: everybody", dataset_check},
+    {"MaxConnections", CONF_INT, CONF_START, NULL, 1, 1000000, NULL, NULL,
+	"close connections beyond so many, or beyond three quarters of them "
+	"from one user", NULL},
     {"PidFile", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
 	"where to write the process id", NULL},
     {"UserID", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "accept.h"
 #include "callbacks.h"
 #include "chain.h"
 #include "lib/access.h"
@@ -20,6 +21,7 @@
 #include "lib/err.h"
 #include "log.h"
 #include "options.h"
+#include "peers.h"
 #include "ready.h"
 #include "runfiles.h"
 #include "snapshot.h"
@@ -377,6 +379,41 @@ why_stopped(const struct server *srv)
 	return srv->listener_rc == 0 ? "a signal" : NULL;
 }
 
+/* Before the first connection: is what keeps them in check in its place? */
+static int
+take_the_door(const struct serve_options *o, const struct snapshot *snap)
+{
+	bool accepts =
+	    o->proved == PROVE_BOTH || o->proved == PROVE_ACCEPT;
+	bool reads = o->proved == PROVE_BOTH || o->proved == PROVE_READER;
+	struct errmsg msg;
+	int rc = accept_start(o->socket, snap->conf, &msg);
+
+	if (rc != EX_OK) {
+		log_fatal("%s", msg.text);
+		return rc;
+	}
+	if (o->proved == PROVE_UNKNOWN) {
+		log_line(LOG_WARNING,
+		    "it could not be tried whether libmilter lets us check "
+		    "connections and packets");
+		return EX_OK;
+	}
+	if (!accepts && !peers_everybody(snap->peers)) {
+		log_fatal("SocketPeers: this libmilter takes connections "
+			  "without asking us, so that they can't be checked: "
+			  "use another, or guard a local socket by its mode "
+			  "and let everybody in with SocketPeers *");
+		return EX_UNAVAILABLE;
+	}
+	if (!reads)
+		log_line(LOG_WARNING,
+		    "this libmilter reads packets without asking us: one that "
+		    "is malformed may end the process, which AutoRestart or "
+		    "the service manager has to start again");
+	return EX_OK;
+}
+
 int
 serve(const struct serve_options *o)
 {
@@ -393,7 +430,9 @@ serve(const struct serve_options *o)
 	}
 	chain_adopt(snap);
 	callbacks_use(snap);
-	rc = start_threads(&srv);
+	rc = take_the_door(o, snap);
+	if (rc == EX_OK)
+		rc = start_threads(&srv);
 	if (rc != EX_OK)
 		return rc;
 	take_signals(&srv);

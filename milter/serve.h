@@ -7,14 +7,19 @@
 
 #include <stdbool.h>
 
+#include "prove.h"
+
 struct conf;
 struct errmsg;
 struct log_options;
 struct snapshot;
+struct sockspec;
 
 struct serve_options {
 	const char *config; /* the file; NULL: none */
 	bool syslog;        /* -l: whatever the file says */
+	const struct sockspec *socket; /* where callbacks_open listens */
+	enum prove_result proved;
 };
 
 /*

@@ -10,6 +10,7 @@
 #include "opendmarc.h"
 #include "options.h"
 #include "options_opendkim.h"
+#include "peers.h"
 #include "resolver.h"
 
 #define OTHER_TABLES 3 /* global rows, DNS, OpenDKIM's unused ones */
@@ -90,6 +91,8 @@ snapshot_load(const char *path, bool offline, const struct snapshot *old,
 	if (rc == 0)
 		rc = options_decode(snap, msg_r);
 	if (rc == 0)
+		rc = peers_load(snap->conf, &snap->peers, msg_r);
+	if (rc == 0)
 		rc = refuse_load(snap, msg_r);
 	if (rc == 0)
 		rc = resolver_load(snap, old, msg_r);
@@ -123,6 +126,7 @@ snapshot_unref(struct snapshot *snap)
 	}
 	resolver_unref(snap->resolver);
 	dataset_free(snap->refuse);
+	peers_free(snap->peers);
 	conf_free(snap->conf);
 	free(snap);
 }

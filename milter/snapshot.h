@@ -16,6 +16,7 @@ struct conf;
 struct dataset;
 struct dns;
 struct errmsg;
+struct peers;
 struct resolver;
 
 struct snapshot {
@@ -28,6 +29,7 @@ struct snapshot {
 
 	/* Global keywords, decoded (options.c). */
 	bool signs, verifies;    /* Mode */
+	struct peers *peers;     /* SocketPeers */
 	char host[256];          /* the system's name, for where the MTA gives
 	                            none */
 	const char *reporter;    /* AuthservID; NULL: what the MTA is called */

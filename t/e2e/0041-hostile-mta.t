@@ -5,6 +5,8 @@
 # nothing is read or written where it should not be.
 
 import os
+import socket
+import struct
 import subprocess
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
@@ -68,6 +70,41 @@ FLOODS = {
     'a negotiation of version 1': [('O', '\0\0\0\1\0\0\0\0\0\0\0\0')],
 }
 
+# Macro lists that are none: libmilter looks for names in them two by two. Each
+# is sent for every step, and followed by the steps that look macros up.
+LISTS = {
+    'one string': 'a\0',
+    'three strings': 'a\0a\0a\0',
+    'three, the last empty': 'a\0a\0\0',
+    'one empty string': '\0',
+    'three empty strings': '\0\0\0',
+    '401 strings': 'a\0' * 401,
+    'a name of ours without a value': '{auth_authen}\0',
+    'such a name behind a pair': 'i\0x\0{daemon_name}\0',
+    'no end': 'a\0b',
+    'no end, and no string': 'a',
+    'no end behind two strings': 'a\0b\0c',
+    'the longest odd one': 'a\0' * 32764 + 'abcde\0',
+}
+STEPS = 'CHMRTENLB'
+MANY = 6            # connections for each list
+
+# Strings that a step needs and that are not there, or do not end.
+ARGUMENTS = {
+    'C': ('', 'x', 'x\0', 'x\x004', 'x\x004\0', 'x\x004\0\x19',
+          'x\x004\0\x19' + '127.0.0.1', 'x\x006\0\x19::1',
+          'x\0L\0\0/path', '\0', 'x' * 65534),
+    'H': ('', 'x', 'x\0y', 'x' * 65534),
+    'M': ('', 'x', '<a@example.org>', '<a@example.org>\0SIZE=1',
+          'x' * 65534),
+    'R': ('', 'x', '<b@example.org>', '<b@example.org>\0X=1', 'x' * 65534),
+    'L': ('', '\0', 'From', 'From\0', 'From\0x', '\0\0', '\0x\0',
+          '\0x\0y\0', 'x' * 65534),
+    'O': ('', '\0', '\0' * 11),
+    'U': ('', 'x', 'x\0y'),
+    'B': ('',),
+}
+
 # Octets instead of packets.
 RAW = {
     'a packet of length 0': '\0\0\0\0',
@@ -127,6 +164,56 @@ def test_raw(postern):
             talk('packet', 'Q', '')
             talk('await')
         check_alive(postern, name)
+
+
+def octets(command, data=''):
+    data = data.encode('latin-1')
+    return struct.pack('>I', len(data) + 1) + command.encode() + data
+
+
+BEFORE = {
+    'O': b'', 'C': octets('O', '\0\0\0\6\0\0\1\xff\0\x1f\xff\xff')}
+BEFORE['H'] = BEFORE['C'] + octets('C', 'x\x004\0\x19127.0.0.1\0')
+BEFORE['M'] = BEFORE['U'] = BEFORE['H'] + octets('H', 'x\0')
+BEFORE['R'] = BEFORE['M'] + octets('M', '<bob@example.org>\0')
+BEFORE['T'] = BEFORE['L'] = BEFORE['R'] + octets('R', '<eve@example.net>\0')
+BEFORE['N'] = BEFORE['L'] + octets('L', 'From\0 bob@example.org\0')
+BEFORE['B'] = BEFORE['E'] = BEFORE['N'] + octets('N')
+AFTER = octets('B', 'hello') + octets('E')
+
+
+def ends(postern, data):
+    """Sends it; whether the filter ends the connection, which it does at once
+    where a packet is none. What came before is answered or not."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(MISSING)
+        client.connect(postern.address)
+        try:
+            client.sendall(data)
+            while client.recv(65536):
+                pass
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        except TimeoutError:
+            return False
+    return True
+
+
+def test_lists(postern):
+    for name, strings in LISTS.items():
+        ended = [ends(postern, BEFORE['H'] + octets('D', step + strings) +
+                      BEFORE['E'][len(BEFORE['H']):] + AFTER)
+                 for step in STEPS for _ in range(MANY)]
+        ok(all(ended), 'a macro list, %s: ends the connection' % name)
+        check_alive(postern, 'a macro list, ' + name)
+
+
+def test_arguments(postern):
+    for step, cases in ARGUMENTS.items():
+        wrong = [data[:40] for data in cases
+                 if not ends(postern, BEFORE[step] + octets(step, data))]
+        is_(wrong, [], 'arguments of %s: end the connection' % step)
+        check_alive(postern, 'arguments of ' + step)
 
 
 def test_disconnects(postern):
@@ -200,12 +287,15 @@ def main():
     key = subprocess.run(['openssl', 'genpkey', '-quiet', '-algorithm',
                           'ED25519'], check=True, capture_output=True,
                          text=True).stdout
-    plan(len(FLOODS) + len(RAW) + 1 + 2 * 11 + 2)
+    plan(len(FLOODS) + len(RAW) + 1 + 2 * 11 + 2 + 2 * len(LISTS) +
+         2 * len(ARGUMENTS))
     with Postern(CONF, files={'key': key}) as postern:
         check_alive(postern, 'nothing yet')
         before = anon_kib(postern.pid)
         test_floods(postern)
         test_raw(postern)
+        test_lists(postern)
+        test_arguments(postern)
         test_disconnects(postern)
         test_messages(postern)
         grown = anon_kib(postern.pid) - before

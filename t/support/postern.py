@@ -9,6 +9,7 @@ import subprocess
 
 import proc
 from dnsd import Dnsd
+from postfix import MAIL_OWNER
 
 # For every run of the daemon, whoever starts the test.
 TSAN_SUPPRESSIONS = os.path.join(proc.HERE, 'tsan.supp')
@@ -47,7 +48,8 @@ class Postern(Milter):
 
     `@DIR@` in conf_text is the daemon's directory. `Socket`, `Syslog no` and
     `Nameservers` are added unless the text has them; the last is a server
-    that knows no name, so that no test asks the world. Leaving the `with` block stops it and
+    that knows no name, so that no test asks the world. So is `SocketPeers`, for
+    the rig's Postfix is a user's of another name. Leaving the `with` block stops it and
     insists on exit status 0, which a sanitizer's report is not.
     """
 
@@ -75,6 +77,8 @@ class Postern(Milter):
                 lines.append('%s %s\n' % (keyword, value))
         text = ''.join(lines) + conf_text.replace('@DIR@', self.dir)
         # At the end: a test may speak of line numbers.
+        if not re.search(r'(?im)^\s*SocketPeers\s', text):
+            text = text.rstrip('\n') + '\nSocketPeers root,%s\n' % MAIL_OWNER
         if not re.search(r'(?im)^\s*(Nameservers|Test\w+)\s', text):
             text = text.rstrip('\n') + '\nNameservers %s\n' % _no_names()
         proc.write_file(self.conf_file, text)
@@ -141,9 +145,10 @@ def _no_names():
 
 
 def binary(variable):
-    """The program that POSTERN, POSTERNCTL or MILTERTALK names; run by hand
+    """The program that POSTERN, POSTERNCTL, MILTERTALK or POSTERN_UNREAD names; run by hand
     without them, a test takes the one that the dev preset built."""
-    room = 't/bench' if variable == 'MILTERTALK' else 'milter'
+    room = {'MILTERTALK': 't/bench', 'POSTERN_UNREAD': 't'}.get(variable,
+                                                                 'milter')
     path = os.environ.get(variable) or os.path.join(
         proc.SOURCE, 'build/dev', room, variable.lower())
     if not os.access(path, os.X_OK):

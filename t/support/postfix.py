@@ -24,14 +24,14 @@ QUEUES = ('active', 'bounce', 'corrupt', 'defer', 'deferred', 'flush', 'hold',
 
 # Listener name, port attribute, options of its smtpd.
 MASTER_CF = '''
-127.0.0.1:%(port)d inet n - n - - smtpd
+127.0.0.1:%(port)d inet n - %(chroot)s - - smtpd
 127.0.0.1:%(submission_port)d inet n - n - - smtpd
   -o syslog_name=postfix/submission
   -o smtpd_sasl_auth_enable=yes
   -o smtpd_client_restrictions=permit_sasl_authenticated,reject
   -o milter_macro_daemon_name=%(submission_name)s
 pickup unix n - n 1 1 pickup
-cleanup unix n - n - 0 cleanup
+cleanup unix n - %(chroot)s - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
@@ -60,7 +60,9 @@ class Postfix(proc.Server):
     milter, non_smtpd_milter: addresses in Postfix's spelling, or a list, or
     a Milter object. default_action: milter_default_action. daemon_name,
     submission_name: {daemon_name} of the two listeners. settings: further
-    main.cf parameters. Everything is relayed to `sink`.
+    main.cf parameters. chroot: smtpd of .port and cleanup, which speak to
+    milters, see no more than the queue, as on Debian. Everything is relayed
+    to `sink`.
     """
 
     name = 'postfix'
@@ -69,7 +71,7 @@ class Postfix(proc.Server):
     def __init__(self, sink, milter=(), non_smtpd_milter=(), users=None,
                  relay_domains=('example.org',), default_action='tempfail',
                  daemon_name='MTA', submission_name='ORIGINATING',
-                 settings=None):
+                 settings=None, chroot=False):
         super().__init__()
         self.files, sasl_files = proc.unpacked('postfix', 'sasl2-bin')
         self.config = os.path.join(self.dir, 'etc')
@@ -86,7 +88,7 @@ class Postfix(proc.Server):
             'milter_macro_daemon_name': daemon_name,
             'relayhost': '[127.0.0.1]:%d' % sink.port,
             'relay_domains': ', '.join(relay_domains),
-            **(settings or {})}, submission_name)
+            **(settings or {})}, submission_name, chroot)
         self.start([os.path.join(self.files, 'usr/lib/postfix/sbin/master'),
                     '-d', '-c', self.config], env=self._env(), up=self._is_up)
 
@@ -109,7 +111,7 @@ class Postfix(proc.Server):
             os.chown(os.path.join(self.queue, name), -1, group)
             os.chmod(os.path.join(self.queue, name), mode)
 
-    def _write_config(self, settings, submission_name):
+    def _write_config(self, settings, submission_name, chroot):
         prefix = os.path.join(self.files, 'usr')
         main = {
             'compatibility_level': '3.6',
@@ -170,7 +172,8 @@ class Postfix(proc.Server):
             '%s = %s\n' % pair for pair in main.items()))
         proc.write_file(os.path.join(self.config, 'master.cf'), MASTER_CF % {
             'port': self.port, 'submission_port': self.submission_port,
-            'submission_name': submission_name})
+            'submission_name': submission_name,
+            'chroot': 'y' if chroot else 'n'})
 
     def _env(self):
         return dict(os.environ, MAIL_CONFIG=self.config, LD_LIBRARY_PATH=

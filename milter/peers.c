@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "peers.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "lib/err.h"
+#include "options.h"
+
+#define KEYWORD "SocketPeers"
+#define USER_NAME_SIZE 64
+#define REMEMBERED_MAX 64
+#define PASSWD_SIZE 16384
+
+struct peers {
+	bool everybody;
+	size_t n, room;
+	uid_t *uids;
+};
+
+/* As the MTAs' packages name them; who is not there is nobody's loss. */
+static const char *const defaults[] = {"root", "postfix", "smmsp", "smmta"};
+
+static struct {
+	size_t n;
+	struct {
+		char name[USER_NAME_SIZE];
+		uid_t uid;
+	} users[REMEMBERED_MAX];
+} remembered;
+
+static bool
+number(const char *word, uid_t *uid_r)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(word, &end, 10);
+	*uid_r = (uid_t)n;
+	return word[0] >= '0' && word[0] <= '9' && *end == '\0' && errno == 0 &&
+	       n < 0xffffffffUL;
+}
+
+static bool
+look_up(const char *name, uid_t *uid_r)
+{
+	char space[PASSWD_SIZE];
+	struct passwd pw, *found = NULL;
+
+	if (getpwnam_r(name, &pw, space, sizeof(space), &found) == 0 &&
+	    found != NULL) {
+		*uid_r = pw.pw_uid;
+		return true;
+	}
+	for (size_t i = 0; i < remembered.n; i++) {
+		if (strcmp(remembered.users[i].name, name) == 0) {
+			*uid_r = remembered.users[i].uid;
+			return true;
+		}
+	}
+	return number(name, uid_r);
+}
+
+static int
+add(struct peers *peers, uid_t uid)
+{
+	if (peers->n == peers->room) {
+		size_t room = peers->room * 2 + 8;
+		uid_t *more = realloc(peers->uids, room * sizeof(*more));
+
+		if (more == NULL)
+			return ERR_NOMEM;
+		peers->uids = more;
+		peers->room = room;
+	}
+	peers->uids[peers->n++] = uid;
+	return 0;
+}
+
+struct walk {
+	const struct conf *conf;
+	struct peers *peers;
+	struct errmsg *msg_r;
+};
+
+static int
+add_entry(const struct dataset_entry *entry, void *arg)
+{
+	struct walk *w = arg;
+	uid_t uid;
+
+	if (strcmp(entry->key, "*") == 0) {
+		w->peers->everybody = true;
+		return 0;
+	}
+	if (!look_up(entry->key, &uid))
+		return errmsg_set(w->msg_r,
+		    "%s: %s: there is no user %s; expected names or numbers of "
+		    "users of this machine, or *",
+		    conf_where(w->conf, KEYWORD), KEYWORD, entry->key);
+	return add(w->peers, uid);
+}
+
+static int
+add_defaults(struct peers *peers)
+{
+	int rc = add(peers, geteuid());
+	uid_t uid;
+
+	for (size_t i = 0; rc == 0 && i < sizeof(defaults) / sizeof(*defaults);
+	     i++) {
+		if (look_up(defaults[i], &uid))
+			rc = add(peers, uid);
+	}
+	return rc;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	uid_t ua = *(const uid_t *)a, ub = *(const uid_t *)b;
+
+	return ua < ub ? -1 : ua > ub;
+}
+
+int
+peers_load(
+    const struct conf *conf, struct peers **peers_r, struct errmsg *msg_r)
+{
+	struct peers *peers = calloc(1, sizeof(*peers));
+	struct walk w = {.conf = conf, .peers = peers, .msg_r = msg_r};
+	struct dataset *set = NULL;
+	int rc;
+
+	if (peers == NULL)
+		return ERR_NOMEM;
+	rc = options_set(conf, KEYWORD, NULL, &set, msg_r);
+	if (rc == 0)
+		rc = set == NULL ? add_defaults(peers)
+				 : dataset_walk(set, add_entry, &w);
+	dataset_free(set);
+	if (rc != 0) {
+		peers_free(peers);
+		return rc;
+	}
+	if (peers->n > 0)
+		qsort(peers->uids, peers->n, sizeof(*peers->uids), compare);
+	*peers_r = peers;
+	return 0;
+}
+
+void
+peers_free(struct peers *peers)
+{
+	if (peers == NULL)
+		return;
+	free(peers->uids);
+	free(peers);
+}
+
+bool
+peers_everybody(const struct peers *peers)
+{
+	return peers->everybody;
+}
+
+bool
+peers_has(const struct peers *peers, uid_t uid)
+{
+	return peers->everybody ||
+	       (peers->n > 0 && bsearch(&uid, peers->uids, peers->n,
+				    sizeof(uid), compare) != NULL);
+}
+
+static void
+remember(const char *name)
+{
+	uid_t uid;
+
+	if (remembered.n < REMEMBERED_MAX && strlen(name) < USER_NAME_SIZE &&
+	    look_up(name, &uid)) {
+		strcpy(remembered.users[remembered.n].name, name);
+		remembered.users[remembered.n++].uid = uid;
+	}
+}
+
+static int
+remember_entry(const struct dataset_entry *entry, void *arg)
+{
+	(void)arg;
+	remember(entry->key);
+	return 0;
+}
+
+void
+peers_remember(const struct conf *conf)
+{
+	struct dataset *set = NULL;
+	struct errmsg msg;
+
+	for (size_t i = 0; i < sizeof(defaults) / sizeof(*defaults); i++)
+		remember(defaults[i]);
+	/* What is wrong with it is said by who loads it. */
+	if (options_set(conf, KEYWORD, NULL, &set, &msg) == 0 && set != NULL)
+		(void)dataset_walk(set, remember_entry, NULL);
+	dataset_free(set);
+}
