@@ -142,8 +142,8 @@ def bounce(mta, sink, postern):
     like(mails[0].values('From')[0], r'(?i)mailer-daemon@', 'by the mailer')
     is_(verify(mails[0].data, [KEY]), SIGNED, 'signed for its From')
     line = postern.summaries(before + 2)[-1]
-    is_((line['from'], line['account']), ('<>', '-'),
-        'and charged to nobody')
+    is_((line['from'], line['account']), ('<>', 'sender:<>'),
+        'and charged to the null sender')
 
 
 def new_key(mta, sink, postern):
