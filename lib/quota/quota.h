@@ -48,6 +48,8 @@ enum quota_kind {
 
 #define QUOTA_ACCOUNT_MAX 255 /* octets of an account's name */
 #define QUOTA_LIMITS_MAX 8 /* limits of one account */
+#define QUOTA_RINGS_MAX 16 /* windows in which an account can be counted, of all
+			    * configurations in use together */
 #define QUOTA_WINDOW_MAX (53U * 7 * 86400) /* seconds */
 #define QUOTA_LIMIT_MAX ((UINT64_C(1) << 40) - 1)
 #define QUOTA_ACCOUNTS_MAX (1U << 26)
@@ -208,7 +210,7 @@ struct quota_use {
 		uint64_t end;  /* of the tick, table time; 0: not checked */
 		uint64_t count;
 		unsigned kind;
-	} cell[QUOTA_LIMITS_MAX];
+	} cell[QUOTA_RINGS_MAX];
 };
 
 /*

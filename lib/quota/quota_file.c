@@ -87,7 +87,7 @@ open_new(struct quota *q, const char *why, const struct stat *bad,
 		mapfile_unbuild(q->new_path, fd);
 		return TRY_AGAIN;
 	}
-	rc = build_table(q, fd, q->accounts, q->limits, m_r, msg);
+	rc = build_table(q, fd, q->accounts, q->rings, m_r, msg);
 	if (rc == 0 && why != NULL) {
 		mapfile_bad_name(q->path,
 		    (time_t)(q->clock.wall(q->clock.ctx) / NSEC),
@@ -116,7 +116,7 @@ static bool
 size_differs(const struct quota *q, const struct map *m)
 {
 	return q->mode == QUOTA_CREATE && (m->slot_count != q->accounts ||
-	    m->rings < q->limits);
+	    m->rings < q->rings);
 }
 
 /* The new size, or, where the accounts don't fit, but there are too few rings,
@@ -125,7 +125,7 @@ static int
 migrate_sized(struct quota *q, int fd, struct map *from, struct map **to_r,
     struct errmsg *msg)
 {
-	unsigned rings = from->rings > q->limits ? from->rings : q->limits;
+	unsigned rings = from->rings > q->rings ? from->rings : q->rings;
 	int rc = table_migrate(q, fd, from, q->accounts, rings, to_r, msg);
 
 	if (rc == ERR_FULL && rings > from->rings)
@@ -280,6 +280,9 @@ quota_open(struct quota **q_r, const char *path,
 	q->mode = opt->mode;
 	q->accounts = opt->accounts;
 	q->limits = opt->limits;
+	/* One of each kind may be in use for a window that is none of the
+	 * account's limits any more, or a limit of another process. */
+	q->rings = opt->limits + QUOTA_KINDS;
 	q->clock = opt->clock != NULL ? *opt->clock : real_clock;
 	pthread_mutex_init(&q->mutex, NULL);
 	rc = q->path == NULL ? mapfile_fail(msg_r, ERR_NOMEM, "%s: out of memory",

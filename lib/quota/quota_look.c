@@ -28,15 +28,10 @@ look_limit(const struct map *m, struct slot *s, uint64_t now,
     struct quota_usage *u)
 {
 	unsigned ring;
-	uint64_t desc;
 
 	u->used = slot_used(m, s, &u->limit, now, &ring);
-	if (u->used < u->limit.limit || ring == m->rings)
-		return;
-	desc = atomic_load(&slot_ring(s, ring)->desc);
-	if (desc_valid(desc))
-		u->retry_s = ring_retry(slot_cells(m, s, ring), desc,
-		    u->limit.limit, 1, now);
+	if (u->used >= u->limit.limit && ring < m->rings)
+		u->retry_s = ring_retry(m, s, ring, u->limit.limit, 1, now);
 }
 
 static void

@@ -105,7 +105,7 @@ header_wrong(const struct table *t, uint64_t size)
 		return "it is a quota table of another version";
 	if (t->check != table_check(t) || t->header_size != sizeof(*t) ||
 	    t->cells != RING_CELLS || t->rings < 1 ||
-	    t->rings > QUOTA_LIMITS_MAX || t->slots < 1 ||
+	    t->rings > RINGS_MAX || t->slots < 1 ||
 	    t->slots > QUOTA_ACCOUNTS_MAX ||
 	    t->slot_size != layout_slot_size(t->rings) ||
 	    t->index_size != layout_index_size(t->slots) ||

@@ -166,9 +166,11 @@ table_follow(struct quota *q, struct map *from)
 	return rc;
 }
 
-/* The name is free: move there.  TRY_AGAIN: it is not, any more. */
+/* Move to a new file with so many rings, provided that the name is free (taken:
+ * ERR_NOTFOUND), or the table's own (0).  TRY_AGAIN: it is not, any more. */
 static int
-restore_new(struct quota *q, struct map *from, struct errmsg *msg)
+move_to_new(struct quota *q, struct map *from, int taken, unsigned rings,
+    struct errmsg *msg)
 {
 	struct map *to = NULL;
 	struct stat st;
@@ -179,12 +181,13 @@ restore_new(struct quota *q, struct map *from, struct errmsg *msg)
 	rc = table_lock(q, from);
 	if (rc == 0) {
 		unfreeze(q, from);
-		if (mapfile_taken(q->path, 0, 0) != ERR_NOTFOUND ||
+		if (mapfile_taken(q->path, from->dev, from->ino) != taken ||
+		    atomic_load(&from->t->moved) != MOVED_NO ||
 		    atomic_load(&q->map) != from)
 			rc = TRY_AGAIN;
 		else
 			rc = table_migrate(q, fd, from, from->slot_count,
-			    from->rings, &to, msg);
+			    rings, &to, msg);
 		if (rc == 0)
 			map_swap(q, to);
 		table_unlock(q, from);
@@ -309,6 +312,25 @@ restore_join(struct quota *q, struct map *from, struct quota_report *rep,
 	return rc;
 }
 
+/* Accounts are counted in more windows than there is room for. */
+static int
+grow(struct quota *q, struct map *m, struct quota_report *rep,
+    struct errmsg *msg)
+{
+	uint64_t want = atomic_load(&m->t->rings_wanted);
+	int rc;
+
+	if (want <= m->rings || want > RINGS_MAX)
+		return 0;
+	/* Whoever finds no room asks again. */
+	atomic_store(&m->t->rings_wanted, 0);
+	rc = move_to_new(q, m, 0, (unsigned)want, msg);
+	if (rc == 0)
+		quota_tell(rep, QUOTA_MIGRATED, "moved from room for %u windows "
+		    "of an account to %u", m->rings, (unsigned)want);
+	return rc;
+}
+
 /* One attempt of quota_check. */
 static int
 check_once(struct quota *q, struct quota_report *rep, struct errmsg *msg)
@@ -334,10 +356,10 @@ check_once(struct quota *q, struct quota_report *rep, struct errmsg *msg)
 		return mapfile_fail_call(msg, "lstat", q->path);
 	if (taken == 0) {
 		map_note_time(q, m);
-		return 0;
+		return grow(q, m, rep, msg);
 	}
 	if (taken == ERR_NOTFOUND) {
-		rc = restore_new(q, m, msg);
+		rc = move_to_new(q, m, ERR_NOTFOUND, m->rings, msg);
 		if (rc == 0)
 			quota_tell(rep, QUOTA_RESTORED, "the file was removed: "
 			    "counts were moved to a new one");

@@ -41,17 +41,18 @@ slot_is(struct slot *s, const struct quota_key *key)
 	    atomic_load_explicit(&s->key_lo, memory_order_relaxed) == key->lo;
 }
 
-/* All that counting will touch, at once: one by one each atomic addition would
- * wait for memory. */
+/* All that counting will mostly touch, at once: one by one each atomic addition
+ * would wait for memory. */
 static void
 slot_prefetch(const struct map *m, struct slot *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
+	unsigned usual = m->rings > QUOTA_KINDS ? m->rings - QUOTA_KINDS : 1;
 
 	for (size_t at = 0; at < m->name_at; at += 64)
 		__builtin_prefetch(p + at);
-	for (size_t at = m->cells_at; at < m->slot_size; at += 64)
-		__builtin_prefetch(p + at, 1);
+	for (unsigned at = 0; at < usual * RING_CELLS; at += 64 / 8)
+		__builtin_prefetch(slot_cells(m, s, 0) + at, 1);
 }
 
 struct slot *
@@ -175,18 +176,23 @@ slot_done(struct map *m, struct slot *s)
 	version_even(s);
 }
 
+/* The next one whose lowest bits follow those of the last one. */
 static uint64_t
-next_generation(struct map *m)
+next_generation(struct map *m, uint64_t last)
 {
-	return atomic_fetch_add(&m->t->generation, 1);
+	uint64_t next = atomic_load(&m->t->generation);
+
+	next += (last + 1 - next) & GEN_MASK;
+	atomic_store(&m->t->generation, next + 1);
+	return next;
 }
 
 static void
 ring_wipe(struct map *m, struct slot *s, unsigned i)
 {
-	word64 *cell = slot_cells(m, s, i);
+	word64 *cell = slot_cells(m, s, i), *gen = &slot_ring(s, i)->gen;
 
-	atomic_store(&slot_ring(s, i)->gen, next_generation(m));
+	atomic_store(gen, next_generation(m, atomic_load(gen)));
 	for (unsigned c = 0; c < RING_CELLS; c++)
 		atomic_store_explicit(&cell[c], 0, memory_order_relaxed);
 	/* All cells are empty, so no lap can be mistaken from any tick on;
@@ -210,6 +216,7 @@ slot_live(const struct map *m, struct slot *s, unsigned i, uint64_t now,
 {
 	struct ring *r = slot_ring(s, i);
 	uint64_t desc = atomic_load(&r->desc), width, tick, live = 0, cells;
+	uint64_t gen = atomic_load(&r->gen);
 	word64 *cell = slot_cells(m, s, i);
 
 	if (!desc_valid(desc))
@@ -218,14 +225,14 @@ slot_live(const struct map *m, struct slot *s, unsigned i, uint64_t now,
 	tick = now / width;
 	if (laps_ambiguous(tick, atomic_load(&r->swept)))
 		return 0;
-	cells = within_s * NSEC / width + 2;
+	/* With the same to spare as a ring of that window has. */
+	cells = within_s * (NSEC + NSEC / 100) / width + 2;
 	for (unsigned c = 0; c < RING_CELLS; c++) {
 		uint64_t v = atomic_load(&cell[c]);
 		unsigned age = (unsigned)(tick - c) % RING_CELLS;
 		int lap = cell_lap(v, c, tick);
 
-		if ((v & COUNT_MASK) != 0 && lap >= 0 &&
-		    (age < cells || lap > 0))
+		if (lap >= 0 && cell_of(v, gen) && (age < cells || lap > 0))
 			live += v & COUNT_MASK;
 	}
 	return live;
@@ -235,25 +242,29 @@ uint64_t
 slot_used(const struct map *m, struct slot *s, const struct quota_limit *limit,
     uint64_t now, unsigned *ring_r)
 {
-	uint64_t most = 0;
+	bool bounded = false; /* a longer one was found */
+	uint64_t used = 0;
 
 	*ring_r = m->rings;
 	for (unsigned i = 0; i < m->rings; i++) {
 		uint64_t desc = atomic_load(&slot_ring(s, i)->desc), live;
+		bool longer = desc_window(desc) > limit->window_s;
 
 		if (!desc_valid(desc) || desc_kind(desc) != limit->kind)
 			continue;
 		live = slot_live(m, s, i, now, limit->window_s);
-		if (desc == ring_desc(limit->kind, limit->window_s)) {
+		if (desc_window(desc) == limit->window_s) {
 			*ring_r = i;
 			return live;
 		}
-		if (live >= most) {
-			most = live;
+		if (longer ? !bounded || live < used :
+		    !bounded && live >= used) {
+			bounded = longer;
+			used = live;
 			*ring_r = i;
 		}
 	}
-	return most;
+	return used;
 }
 
 /* Step 2 of replacing a ring; the journal knows all it needs. */
@@ -278,25 +289,62 @@ ring_become(struct quota *q, struct map *m, struct slot *s)
 	atomic_store(&r->desc, desc);
 }
 
-/* The ring to give up for another: an unused one, else the one longest not
- * counted in among those that the set has no use for. */
-static unsigned
-ring_victim(struct map *m, struct slot *s, const struct quota_set *set)
+/* Does the set have a limit of that kind and window? */
+static bool
+set_has(const struct quota_set *set, uint64_t desc)
 {
-	uint64_t oldest = UINT64_MAX;
-	unsigned victim = 0;
+	for (unsigned k = 0; k < set->count; k++) {
+		if (desc == ring_desc(set->limit[k].kind,
+		    set->limit[k].window_s))
+			return true;
+	}
+	return false;
+}
 
+/* Is there a ring of the same kind with a longer window?  It got all that the
+ * shorter one held when it began, and has counted the same since. */
+static bool
+ring_covered(const struct map *m, struct slot *s, uint64_t desc)
+{
+	for (unsigned i = 0; i < m->rings; i++) {
+		uint64_t other = atomic_load(&slot_ring(s, i)->desc);
+
+		if (desc_valid(other) && desc_kind(other) == desc_kind(desc) &&
+		    desc_window(other) > desc_window(desc))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The ring to give up for another, of those that the set has no use for: an
+ * unused one, else one in which nothing counts any more, else one that a longer
+ * one covers (then *live_r is true); the one longest not counted in, of several.
+ * The number of rings: none may go.  The version is odd.
+ */
+static unsigned
+ring_victim(struct quota *q, struct map *m, struct slot *s,
+    const struct quota_set *set, bool *live_r)
+{
+	uint64_t now = quota_boottime(q) + m->offset, oldest = UINT64_MAX;
+	unsigned victim = m->rings;
+
+	*live_r = true;
 	for (unsigned i = 0; i < m->rings; i++) {
 		uint64_t desc = atomic_load(&slot_ring(s, i)->desc), last;
-		bool wanted = false;
+		bool live;
 
-		if (!desc_valid(desc))
+		if (!desc_valid(desc)) {
+			*live_r = false;
 			return i;
-		for (unsigned k = 0; k < set->count; k++)
-			wanted |= desc == ring_desc(set->limit[k].kind,
-			    set->limit[k].window_s);
+		}
+		live = slot_live(m, s, i, now, QUOTA_WINDOW_MAX) != 0;
+		if (set_has(set, desc) || (live && (!*live_r ||
+		    !ring_covered(m, s, desc))))
+			continue;
 		last = atomic_load(&slot_ring(s, i)->head) * ring_width(desc);
-		if (!wanted && last < oldest) {
+		if (live != *live_r || last < oldest) {
+			*live_r = live;
 			oldest = last;
 			victim = i;
 		}
@@ -304,36 +352,66 @@ ring_victim(struct map *m, struct slot *s, const struct quota_set *set)
 	return victim;
 }
 
+/* The slot would need more rings than it has: for all that it has, and those of
+ * the set. */
+static void
+rings_want(struct map *m, struct slot *s, const struct quota_set *set)
+{
+	unsigned want = set->count;
+
+	for (unsigned i = 0; i < m->rings; i++) {
+		uint64_t desc = atomic_load(&slot_ring(s, i)->desc);
+
+		want += desc_valid(desc) && !set_has(set, desc);
+	}
+	if (want > RINGS_MAX)
+		want = RINGS_MAX;
+	if (want > atomic_load(&m->t->rings_wanted))
+		atomic_store(&m->t->rings_wanted, want);
+}
+
 /*
  * Nothing is known of a window that was not counted so far, but what the kind's
  * other windows hold: the most that could be is taken, as if it were of now.
  */
-static void
+static int
 ring_add(struct quota *q, struct map *m, uint32_t n,
     const struct quota_set *set, const struct quota_limit *limit)
 {
 	struct slot *s = map_slot(m, n);
 	struct table *t = m->t;
-	unsigned any;
+	unsigned any, victim;
+	bool live;
 
+	/* From here on nobody's count is missed. */
 	version_odd(s);
+	victim = ring_victim(q, m, s, set, &live);
+	if (live)
+		rings_want(m, s, set);
+	if (victim == m->rings) {
+		version_even(s);
+		return ERR_FULL;
+	}
 	atomic_store(&t->journal_slot, n);
-	atomic_store(&t->journal_ring, ring_victim(m, s, set));
+	atomic_store(&t->journal_ring, victim);
 	atomic_store(&t->journal_desc, ring_desc(limit->kind, limit->window_s));
 	atomic_store(&t->journal_total, slot_used(m, s, limit,
 	    quota_boottime(q) + m->offset, &any));
 	atomic_store(&t->journal, JOURNAL_RING);
 	ring_become(q, m, s);
 	slot_done(m, s);
+	return 0;
 }
 
-static void
+static int
 rings_fit(struct quota *q, struct map *m, uint32_t n,
     const struct quota_set *set)
 {
 	struct slot *s = map_slot(m, n);
+	int rc = 0;
 
-	for (unsigned k = 0; k < set->count; k++) {
+	/* The longest window of a kind first: it covers the others. */
+	for (unsigned k = set->count; k-- > 0 && rc == 0;) {
 		uint64_t desc = ring_desc(set->limit[k].kind,
 		    set->limit[k].window_s);
 		unsigned i = 0;
@@ -342,8 +420,9 @@ rings_fit(struct quota *q, struct map *m, uint32_t n,
 		    desc)
 			i++;
 		if (i == m->rings)
-			ring_add(q, m, n, set, &set->limit[k]);
+			rc = ring_add(q, m, n, set, &set->limit[k]);
 	}
+	return rc;
 }
 
 /* Is the cell of the ring as it is now, or of a clock that is a little
@@ -366,36 +445,42 @@ static void
 ring_sweep(struct quota *q, struct map *m, struct slot *s, unsigned i)
 {
 	struct ring *r = slot_ring(s, i);
-	uint64_t desc = atomic_load(&r->desc), width, tick;
+	uint64_t desc = atomic_load(&r->desc), gen = atomic_load(&r->gen);
+	uint64_t width, tick, begun;
 	word64 *cell = slot_cells(m, s, i);
 	bool all;
 
 	if (!desc_valid(desc))
 		return;
 	width = ring_width(desc);
-	tick = (quota_boottime(q) + m->offset) / width;
-	all = laps_ambiguous(tick, atomic_load(&r->swept));
+	begun = (quota_boottime(q) + m->offset) / width;
+	all = laps_ambiguous(begun, atomic_load(&r->swept));
 	for (unsigned c = 0; c < RING_CELLS; c++) {
 		uint64_t v = atomic_load(&cell[c]);
 
 		while ((v & COUNT_MASK) != 0) {
 			tick = (quota_boottime(q) + m->offset) / width;
-			if (!all && cell_current(v, c, tick))
+			if (!all && cell_current(v, c, tick) && cell_of(v, gen))
 				break;
 			if (atomic_compare_exchange_strong(&cell[c], &v, 0))
 				break;
 		}
 	}
-	atomic_store(&r->swept, tick);
+	/* All cells have been looked at since. */
+	atomic_store(&r->swept, begun);
 }
 
+/* All that is known of the account goes, but its name and lock. */
 static void
-rings_clear(struct map *m, struct slot *s)
+slot_wipe(struct map *m, struct slot *s)
 {
 	uint64_t reset = atomic_load(&m->t->reset);
+	word64 *facts = slot_facts(m, s);
 
 	for (unsigned i = 0; i < m->rings; i++)
 		ring_wipe(m, s, i);
+	for (unsigned i = 0; i < FACTS_SIZE / sizeof(*facts); i++)
+		atomic_store_explicit(&facts[i], 0, memory_order_relaxed);
 	atomic_store(&s->live_until, 0);
 	atomic_store(&s->seen, reset);
 }
@@ -408,15 +493,16 @@ slot_clear(struct map *m, uint32_t n)
 	atomic_store(&m->t->journal_slot, n);
 	atomic_store(&m->t->journal, JOURNAL_CLEAR);
 	version_odd(s);
-	rings_clear(m, s);
+	slot_wipe(m, s);
 	slot_done(m, s);
 }
 
-void
+int
 slot_mend(struct quota *q, struct map *m, uint32_t n,
     const struct quota_set *set)
 {
 	struct slot *s = map_slot(m, n);
+	int rc = 0;
 
 	if (atomic_load(&s->seen) != atomic_load(&m->t->reset))
 		slot_clear(m, n);
@@ -424,9 +510,10 @@ slot_mend(struct quota *q, struct map *m, uint32_t n,
 	if ((atomic_load(&s->version) & 1) != 0)
 		version_even(s);
 	if (set != NULL)
-		rings_fit(q, m, n, set);
+		rc = rings_fit(q, m, n, set);
 	for (unsigned i = 0; i < m->rings; i++)
 		ring_sweep(q, m, s, i);
+	return rc;
 }
 
 void
@@ -476,7 +563,7 @@ slot_free(struct map *m, struct slot *s)
 	atomic_store(&s->state, SLOT_FREE);
 	for (unsigned i = 0; i < m->rings; i++)
 		atomic_store(&slot_ring(s, i)->desc, 0);
-	rings_clear(m, s);
+	slot_wipe(m, s);
 }
 
 /* Take the slot from whom it belongs to, unless something was counted in it
@@ -635,7 +722,7 @@ table_recover(struct quota *q, struct map *m)
 		if (journal == JOURNAL_REUSE)
 			recover_reuse(m, (uint32_t)n);
 		else if (journal == JOURNAL_CLEAR)
-			rings_clear(m, s);
+			slot_wipe(m, s);
 		else if (journal == JOURNAL_RING &&
 		    atomic_load(&t->journal_ring) < m->rings &&
 		    desc_valid(atomic_load(&t->journal_desc)))

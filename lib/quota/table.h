@@ -18,15 +18,36 @@
  *	bits  0..39  count; 0: the rest means nothing
  *
  * Laps compare modulo 256, so cells that have left the window are cleared at
- * least every SWEEP_LAPS.  Generations come from one counter of the table: a
- * generation names an account, a ring and what it was last cleared for, so who
- * holds the one he counted under may take back, and nobody else.
+ * least every SWEEP_LAPS, and nobody takes back from a tick that has left the
+ * ring: another lap of the same number may count there.
  *
- * Who counts takes no lock: he reads the slot's version, adds, sums, and reads
- * the version again.  Who changes more than cells (a new account, a reuse, a
- * reset taking effect, other windows) holds the lock and makes the version odd
- * first and even at the end.  Either the one sees the other's count, or the
- * other sees the version move and begins again.
+ * Generations come from one counter of the table: a generation names an
+ * account, a ring and what it was last cleared for, so who holds the one he
+ * counted under may take back, and nobody else.  Those of one ring follow each
+ * other in their lowest bits, so that a cell's bits name one of the last 65536.
+ * A count under another generation than the ring's is void: it was added by an
+ * attempt that was under way when the ring was cleared and that begins again.
+ *
+ * Who counts takes no lock: he reads the slot's version, the generations, and
+ * the version again; adds, sums, and reads the version once more.  Who changes
+ * more than cells (a new account, a reuse, a reset taking effect, other
+ * windows) holds the lock and makes the version odd first and even at the end.
+ * Either the one sees the other's count, or the other sees the version move and
+ * begins again.  A generation read between two equal versions was complete
+ * then: what is added under it is cleared only by a later version.
+ *
+ * A count that moves to a newer cell is added there before it is taken from the
+ * old one, and the slot's `moves` goes up in between: a sum that could have
+ * missed it in both places sees that, and is made again.
+ *
+ * A process stopped between reading a cell and changing it does no harm unless
+ * it wakes to the very same word: the same count, and a multiple of 256 laps or
+ * of 65536 clearings of that ring later.
+ *
+ * A ring in which something counts is never given up, unless another ring of
+ * its kind has a longer window: that one holds all that the shorter one does.
+ * A slot has room for all limits of an account and for one ring more of each
+ * kind, which suffices for that.
  *
  * The lock is an open-file-description lock on the file's first octet, which
  * the kernel drops with its owner, and a mutex between threads.  What a killed
@@ -47,8 +68,10 @@
 #define RING_CELLS 32
 #define SWEEP_LAPS 64
 #define COUNT_BITS 40
+#define GEN_MASK UINT64_C(0xffff)
 #define COUNT_MASK QUOTA_LIMIT_MAX
 #define FACTS_SIZE 120 /* reserved: networks, recipients' domains ... */
+#define RINGS_MAX QUOTA_RINGS_MAX
 
 typedef _Atomic uint64_t word64;
 
@@ -84,7 +107,8 @@ struct table {
 	/* Read by all, seldom written. */
 	word64 moved;
 	word64 reset; /* generation of the whole table */
-	unsigned char pad1[128 - 16];
+	word64 rings_wanted; /* more than there are: grow at the next check */
+	unsigned char pad1[128 - 24];
 
 	/* The clock: table time is boot time + offset, in nanoseconds. */
 	word64 offset;
@@ -119,7 +143,8 @@ struct slot {
 	word64 state;
 	word64 seen; /* the table's reset generation when last cleared */
 	word64 live_until; /* a hint: table time when all will have left */
-	word64 spare[2];
+	word64 moves; /* counts that went from one cell to another */
+	word64 spare;
 };
 
 struct ring {
@@ -158,7 +183,8 @@ struct quota {
 	struct quota_clock clock;
 	enum quota_mode mode;
 	uint32_t accounts;
-	unsigned limits;
+	unsigned limits; /* of an account, at most */
+	unsigned rings;  /* that a new table gets for it */
 	char *path, *new_path;
 };
 
@@ -180,6 +206,12 @@ static inline struct name *
 slot_name(const struct map *m, struct slot *s)
 {
 	return (struct name *)(void *)((unsigned char *)s + m->name_at);
+}
+
+static inline word64 *
+slot_facts(const struct map *m, struct slot *s)
+{
+	return (word64 *)(void *)(slot_name(m, s) + 1);
 }
 
 static inline word64 *
@@ -245,7 +277,14 @@ ring_width(uint64_t desc)
 static inline uint64_t
 cell_tag(uint64_t tick, uint64_t gen)
 {
-	return (tick / RING_CELLS) << 56 | (gen & 0xffff) << COUNT_BITS;
+	return (tick / RING_CELLS) << 56 | (gen & GEN_MASK) << COUNT_BITS;
+}
+
+/* Was it counted under this generation of its ring? */
+static inline bool
+cell_of(uint64_t cell, uint64_t gen)
+{
+	return (((cell >> COUNT_BITS) ^ gen) & GEN_MASK) == 0;
 }
 
 /* By how many laps a cell is ahead of what the tick expects at its place: 0 it
@@ -266,9 +305,9 @@ quota_boottime(const struct quota *q)
 
 /* --- quota.c ----------------------------------------------------------- */
 
-/* Seconds until so much fits into the ring, at least 1. */
-uint64_t ring_retry(const word64 *cells, uint64_t desc, uint64_t limit,
-    uint64_t need, uint64_t now);
+/* Seconds until so much fits into the ring of that number, at least 1. */
+uint64_t ring_retry(const struct map *m, struct slot *s, unsigned ring,
+    uint64_t limit, uint64_t need, uint64_t now);
 
 /* --- quota_slot.c: all under the lock ---------------------------------- */
 
@@ -282,17 +321,19 @@ struct slot *slot_find(const struct map *m, const struct quota_key *key,
 int slot_make(struct quota *q, struct map *m, const struct quota_key *key,
     const char *account, size_t len, uint32_t *n_r);
 /* Make it fit for counting: resets applied, a ring for each limit of the set
- * (NULL: none), laps unambiguous. */
-void slot_mend(struct quota *q, struct map *m, uint32_t n,
+ * (NULL: none), laps unambiguous.  ERR_FULL: a limit has found no ring, since
+ * all are others' and count; the table is to grow (rings_wanted). */
+int slot_mend(struct quota *q, struct map *m, uint32_t n,
     const struct quota_set *set);
 /* Every ring starts anew. */
 void slot_clear(struct map *m, uint32_t n);
 /* Put more into the newest cell of a ring (to join tables). */
 void slot_put(struct quota *q, struct map *m, uint32_t n, unsigned ring,
     uint64_t count);
-/* What counts against the limit: its ring's live count, or, without one, the
- * most that another ring of the kind knows.  *ring_r is that ring's number; the
- * number of rings: there is none of the kind. */
+/* What counts against the limit: its ring's live count; without one, the least
+ * that may be by the kind's rings of longer windows; without these, the most
+ * that is known by a shorter one.  *ring_r is that ring's number; the number of
+ * rings: there is none of the kind. */
 uint64_t slot_used(const struct map *m, struct slot *s,
     const struct quota_limit *limit, uint64_t now, unsigned *ring_r);
 /* Live count of the ring; within: only of the last so many seconds of it. */
