@@ -42,9 +42,10 @@ struct claim {
 	uint64_t version;
 	uint64_t now; /* table time */
 	unsigned over; /* the ring that STEP_OVER was said of */
+	unsigned rings; /* up to the last one that takes part */
+	unsigned touched; /* bits: the ring's cell was changed, in this map */
 	struct claim_ring {
 		bool used; /* takes part */
-		bool touched; /* its cell was changed, in this map */
 		bool limited;
 		unsigned kind;
 		uint64_t desc, gen, width;
@@ -120,11 +121,10 @@ static const uint64_t lap_back[2 * RING_CELLS] = {
 __attribute__((always_inline)) static inline uint64_t
 sum_vectors(const word64 *cells, uint64_t tick, uint64_t gen)
 {
-	/* Of the differences, what is to be 0: the sign, the generation. */
+	/* Of the difference, what is to be 0: the sign, the generation. */
 	const uint64_t same = UINT64_C(1) << 63 | GEN_MASK << COUNT_BITS;
-	uint64_t low = (gen & GEN_MASK) << COUNT_BITS;
 	const uint64_t *back = lap_back + RING_CELLS - 1 - tick % RING_CELLS;
-	uint64_t base = (tick / RING_CELLS) << 56;
+	uint64_t base = cell_tag(tick, gen);
 	vec sum = {0, 0, 0, 0};
 
 	__asm__ __volatile__("" ::: "memory");
@@ -132,7 +132,7 @@ sum_vectors(const word64 *cells, uint64_t tick, uint64_t gen)
 		vec v = *(const vec *)(const void *)(cells + i);
 		vec x = v - base + *(const uvec *)(const void *)(back + i);
 
-		sum += v & COUNT_MASK & (vec)(((x ^ low) & same) == 0);
+		sum += v & COUNT_MASK & (vec)((x & same) == 0);
 	}
 	__asm__ __volatile__("" ::: "memory");
 	return sum[0] + sum[1] + sum[2] + sum[3];
@@ -262,7 +262,7 @@ claim_put(struct claim *c, unsigned i)
 	}
 	if (ours && cell->tick == r->tick && cell->count >= r->want)
 		return STEP_OK;
-	r->touched = true;
+	c->touched |= 1U << i;
 	if (ours && cell->tick == r->tick) {
 		step = cell_add(c, i, r->tick, r->want - cell->count);
 		if (step == STEP_OK)
@@ -273,7 +273,7 @@ claim_put(struct claim *c, unsigned i)
 	if (step != STEP_OK)
 		return step;
 	*cell = (struct quota_cell){.gen = r->gen, .tick = r->tick,
-	    .count = r->want, .kind = r->kind};
+	    .count = r->want};
 	if (ours) {
 		atomic_fetch_add(&c->s->moves, 1);
 		cell_take(c->q, c->m, c->s, i, &old, old.count);
@@ -292,7 +292,7 @@ claim_clock(struct claim *c)
 static bool
 claim_late(const struct claim *c)
 {
-	for (unsigned i = 0; i < c->m->rings; i++) {
+	for (unsigned i = 0; i < c->rings; i++) {
 		if (c->ring[i].used && c->now >= c->ring[i].end)
 			return true;
 	}
@@ -330,6 +330,7 @@ claim_rings(struct claim *c)
 {
 	unsigned found = 0;
 
+	c->rings = 0;
 	for (unsigned i = 0; i < c->m->rings; i++) {
 		struct claim_ring *r = &c->ring[i];
 		const struct quota_cell *cell = &c->use->cell[i];
@@ -353,6 +354,8 @@ claim_rings(struct claim *c)
 			    (cell->gen != r->gen || cell->count < base));
 		else
 			r->used = base != 0;
+		if (r->used)
+			c->rings = i + 1;
 		r->width = ring_width(r->desc);
 		r->end = 0;
 	}
@@ -385,7 +388,7 @@ claim_put_all(struct claim *c)
 {
 	claim_clock(c);
 	do {
-		for (unsigned i = 0; i < c->m->rings; i++) {
+		for (unsigned i = 0; i < c->rings; i++) {
 			enum step step;
 
 			if (!c->ring[i].used)
@@ -409,7 +412,7 @@ claim_sum(struct claim *c)
 	do {
 		moves = atomic_load(&c->s->moves);
 		step = STEP_OK;
-		for (unsigned i = 0; step == STEP_OK && i < c->m->rings; i++) {
+		for (unsigned i = 0; step == STEP_OK && i < c->rings; i++) {
 			const struct claim_ring *r = &c->ring[i];
 
 			if (!r->used || !r->limited)
@@ -451,7 +454,7 @@ claim_try(struct claim *c)
 	}
 	if (step != STEP_OK)
 		return step;
-	for (unsigned i = 0; i < c->m->rings; i++) {
+	for (unsigned i = 0; i < c->rings; i++) {
 		if (c->ring[i].used)
 			c->use->cell[i].end = c->ring[i].end;
 	}
@@ -468,7 +471,7 @@ use_key(const struct map *m, struct quota_use *use)
 {
 	struct quota_key key = quota_key_of(m, use->account, use->account_len);
 
-	if (key.hi != use->key.hi || key.lo != use->key.lo) {
+	if (use->key.hi != 0 && use->key.lo != key.lo) {
 		for (unsigned i = 0; i < RINGS_MAX; i++)
 			use->cell[i].count = 0;
 	}
@@ -503,12 +506,16 @@ use_take_back(struct quota *q, struct quota_use *use, bool all)
 	}
 	for (unsigned i = 0; i < m->rings; i++) {
 		struct quota_cell *cell = &use->cell[i];
-		uint64_t keep = all ? 0 : use->amount.of[cell->kind];
+		uint64_t desc, keep;
 
-		if (cell->count <= keep)
+		if (cell->count == 0)
 			continue;
 		if (s == NULL && (s = use_slot(m, use)) == NULL)
 			break;
+		/* Where the ring is another one by now, nothing is taken. */
+		desc = atomic_load(&slot_ring(s, i)->desc);
+		keep = all || !desc_valid(desc) ? 0 :
+		    use->amount.of[desc_kind(desc)];
 		if (cell->count > keep) {
 			cell_take(q, m, s, i, cell, cell->count - keep);
 			cell->count = keep;
@@ -573,7 +580,7 @@ claim_refusal(struct claim *c, struct quota_refusal *refusal_r)
 	bool over = false;
 
 	claim_clock(c);
-	for (unsigned i = 0; i < c->m->rings; i++) {
+	for (unsigned i = 0; i < c->rings; i++) {
 		const struct claim_ring *r = &c->ring[i];
 		uint64_t used, need, retry;
 
@@ -624,8 +631,7 @@ claim_init(struct claim *c, struct quota *q, struct quota_use *use,
 	c->use = use;
 	c->extra = extra;
 	c->mode = mode;
-	for (unsigned i = 0; i < RINGS_MAX; i++)
-		c->ring[i].touched = c->ring[i].used = false;
+	c->rings = c->touched = 0;
 }
 
 /*
@@ -637,13 +643,12 @@ claim_map(struct claim *c)
 {
 	struct map *m = atomic_load(&c->q->map);
 
-	if (m == c->m)
-		return;
-	for (unsigned i = 0; i < RINGS_MAX; i++) {
-		if (c->ring[i].touched)
+	for (unsigned i = 0; m != c->m && c->touched >> i != 0; i++) {
+		if ((c->touched >> i & 1) != 0)
 			c->use->cell[i].count = 0;
-		c->ring[i].touched = false;
 	}
+	if (m != c->m)
+		c->touched = 0;
 	c->m = m;
 }
 

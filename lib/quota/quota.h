@@ -209,7 +209,6 @@ struct quota_use {
 		uint64_t tick; /* the cell's */
 		uint64_t end;  /* of the tick, table time; 0: not checked */
 		uint64_t count;
-		unsigned kind;
 	} cell[QUOTA_RINGS_MAX];
 };
 
