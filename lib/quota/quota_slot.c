@@ -352,18 +352,12 @@ ring_victim(struct quota *q, struct map *m, struct slot *s,
 	return victim;
 }
 
-/* The slot would need more rings than it has: for all that it has, and those of
- * the set. */
+/* Beside those that a slot has there is to be room for the whole set. */
 static void
-rings_want(struct map *m, struct slot *s, const struct quota_set *set)
+rings_want(struct map *m, const struct quota_set *set)
 {
-	unsigned want = set->count;
+	unsigned want = m->rings + set->count;
 
-	for (unsigned i = 0; i < m->rings; i++) {
-		uint64_t desc = atomic_load(&slot_ring(s, i)->desc);
-
-		want += desc_valid(desc) && !set_has(set, desc);
-	}
 	if (want > RINGS_MAX)
 		want = RINGS_MAX;
 	if (want > atomic_load(&m->t->rings_wanted))
@@ -387,7 +381,7 @@ ring_add(struct quota *q, struct map *m, uint32_t n,
 	version_odd(s);
 	victim = ring_victim(q, m, s, set, &live);
 	if (live)
-		rings_want(m, s, set);
+		rings_want(m, set);
 	if (victim == m->rings) {
 		version_even(s);
 		return ERR_FULL;
