@@ -33,8 +33,8 @@
 #define EVENTS 1000
 #define LINES 1000
 
-static const uint32_t lengths[] = {60, 300, 3600};
-#define LENGTHS 3
+static const uint32_t lengths[] = {60, 300, 3600, 604800};
+#define LENGTHS 4
 
 struct event { /* a commit */
 	int account, process;
@@ -44,7 +44,7 @@ struct event { /* a commit */
 struct message {
 	struct quota_use use;
 	int process, account;
-	uint64_t reserved; /* when it was granted more, last */
+	uint64_t reserved[QUOTA_KINDS]; /* when it was granted more, last */
 };
 
 static struct round {
@@ -173,7 +173,8 @@ counted(const struct message *m, const struct quota_limit *l, uint64_t since)
 		if (e->account == m->account && e->at >= since &&
 		    e->at > r.reset[e->account] &&
 		    e->at + l->window_s * S > r.now &&
-		    (e->at < m->reserved || held_to(e->process, l)))
+		    (e->at < m->reserved[l->kind] ||
+		    held_to(e->process, l)))
 			sum += e->amount[l->kind];
 	}
 	return sum;
@@ -286,8 +287,10 @@ reserve(struct message *m, int n)
 	SAY("message %d, process %d, account %s: %d messages, %d recipients: "
 	    "%d", n, m->process, name(m->account), (int)amount.of[0],
 	    (int)amount.of[1], rc);
-	if (rc == QUOTA_GRANTED)
-		m->reserved = r.now;
+	for (unsigned k = 0; k < QUOTA_KINDS; k++) {
+		if (rc == QUOTA_GRANTED && amount.of[k] != 0)
+			m->reserved[k] = r.now;
+	}
 	return rc == QUOTA_REFUSED ? refused(m, &amount, &why) : NULL;
 }
 
