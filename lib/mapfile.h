@@ -44,9 +44,14 @@ int mapfile_build(
     const char *new_path, int *fd_r, struct stat *st, struct errmsg *msg);
 /* Give up building: nothing is left. */
 void mapfile_unbuild(const char *new_path, int fd);
-/* All zero, and all there on the disk.  0, or ERR_SYSTEM, errno says why
+/* A file that is being built: all zero, and all there on the disk.  0, or ERR_SYSTEM, errno says why
  * (ENOSPC, EDQUOT, EFBIG: no room). */
 int mapfile_allocate(int fd, off_t size);
+/* A file that is in use: that no hole of it (it was copied here) fills the disk
+ * later.  Where the file system can't, nothing happens.  0, or as above. */
+int mapfile_keep(int fd, off_t size);
+/* Does anybody hold the builder's lock? */
+bool mapfile_building(const char *new_path);
 /* A free name for what is in the way: PATH.bad-TIME. */
 void mapfile_bad_name(const char *path, time_t now, char *name, size_t size);
 

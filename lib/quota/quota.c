@@ -16,7 +16,7 @@
 #include "table.h"
 
 #define CONTENTION_TRIES 8
-#define ATTEMPTS_MAX 100000 /* far more than any storm of resets needs */
+#define ATTEMPTS_MAX 1000 /* far more than any storm of resets needs */
 
 enum mode {
 	MODE_RESERVE,
@@ -393,7 +393,7 @@ static bool
 claim_moved(const struct claim *c)
 {
 	return atomic_load(&c->s->version) != c->version ||
-	    atomic_load(&c->m->t->moved) != MOVED_NO;
+	    !slot_changed(c->m, c->s);
 }
 
 static enum step
@@ -448,7 +448,7 @@ use_take_back(struct quota *q, struct quota_use *use, bool all)
 	struct map *m = atomic_load(&q->map);
 	struct slot *s = NULL;
 
-	if (atomic_load(&m->t->moved) != MOVED_NO) {
+	if (map_moving(m)) {
 		table_follow(q, m);
 		m = atomic_load(&q->map);
 	}
@@ -463,6 +463,8 @@ use_take_back(struct quota *q, struct quota_use *use, bool all)
 		cell_take(m, s, i, cell, cell->count - keep);
 		cell->count = keep;
 	}
+	if (s != NULL)
+		slot_changed(m, s);
 }
 
 /* Find the slot or make it, under the lock, and do there what is needed. */
@@ -473,7 +475,7 @@ use_mend(struct quota *q, struct map *m, struct quota_use *use)
 
 	if (rc != 0)
 		return rc;
-	if (atomic_load(&m->t->moved) == MOVED_NO) {
+	if (!map_moving(m)) {
 		use->key = quota_key_of(m, use->account, use->account_len);
 		rc = slot_make(q, m, &use->key, use->account, use->account_len,
 		    &use->slot);
@@ -598,7 +600,7 @@ use_attempt(struct claim *c, int *rc_r)
 		*rc_r = ERR_LIMIT;
 		return STEP_AGAIN;
 	}
-	if (atomic_load(&c->m->t->moved) != MOVED_NO) {
+	if (map_moving(c->m)) {
 		*rc_r = table_follow(c->q, c->m);
 		return STEP_AGAIN;
 	}

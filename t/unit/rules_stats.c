@@ -339,7 +339,6 @@ what_is_none_of_ours_is_kept_aside(void **state)
 		const char *text, *why;
 	} cases[] = {
 	    {"foreign", 0, 0, "hello", "it has no counts of rules"},
-	    {"version", 0, 16, "\7", "it is of another version"},
 	    {"damaged", 0, 24, "\7", "its header is damaged"},
 	    {"cut off", 70000, 128, "x", "it is cut off or has grown"},
 	    {"short", 60000, 128, "x", "it has not the size of one"},
@@ -379,6 +378,41 @@ what_is_none_of_ours_is_kept_aside(void **state)
 	}
 	rules_free(rules);
 	rules_free(more);
+}
+
+/* Of whatever size: it is not foreign, and comes to no harm. */
+static void
+a_later_programs_is_let_alone(void **state)
+{
+	struct rules *rules = rules_of(two);
+	struct rules_stats *s;
+	struct rules_stats_count *list;
+	struct rules_stats_report rep;
+	struct errmsg msg = {""};
+	struct stat before, after;
+	struct place p;
+
+	(void)state;
+	for (off_t size = 200; size < 1000000; size *= 10) {
+		place_init(&p);
+		rules_stats_free(begin(&p, rules, NOW, RULES_STATS_CREATED));
+		overwrite(p.path, 16, "\2");
+		assert_int_equal(truncate(p.path, size), 0);
+		assert_int_equal(stat(p.path, &before), 0);
+		s = rules_stats_new(p.path, rules);
+		assert_int_equal(
+		    rules_stats_flush(s, NOW, &rep, &msg), ERR_FORMAT);
+		assert_int_equal(rep.event, RULES_STATS_SAME);
+		assert_non_null(strstr(msg.text, "version 2"));
+		assert_int_equal(
+		    rules_stats_read(p.path, rules, &list, &msg), ERR_FORMAT);
+		assert_int_equal(stat(p.path, &after), 0);
+		assert_true(before.st_ino == after.st_ino);
+		assert_true(before.st_size == after.st_size);
+		rules_stats_free(s);
+		place_fini(&p);
+	}
+	rules_free(rules);
 }
 
 static void
@@ -576,6 +610,7 @@ main(void)
 	    cmocka_unit_test(another_file_under_the_name_is_followed),
 	    cmocka_unit_test(what_cannot_be_put_down_waits),
 	    cmocka_unit_test(what_is_none_of_ours_is_kept_aside),
+	    cmocka_unit_test(a_later_programs_is_let_alone),
 	    cmocka_unit_test(unsafe_files_are_refused),
 	    cmocka_unit_test(processes_share_a_file),
 	    cmocka_unit_test(threads_lose_nothing),
