@@ -386,6 +386,13 @@ answer(struct query *q, const char *config, const char *account)
 		rc = show(q);
 	else
 		rc = change(q);
+	if (rc == EX_OK && q->table != NULL && quota_needs_check(q->table)) {
+		fprintf(stderr,
+		    "posternctl: %s: the table was cut off while it was read: "
+		    "try again\n",
+		    q->conf.path);
+		rc = FAILED;
+	}
 done:
 	quota_close(q->table);
 	quota_conf_fini(&q->conf);
