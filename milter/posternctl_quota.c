@@ -386,11 +386,12 @@ answer(struct query *q, const char *config, const char *account)
 		rc = show(q);
 	else
 		rc = change(q);
-	if (rc == EX_OK && q->table != NULL && quota_needs_check(q->table)) {
+	if (rc == EX_OK && q->table != NULL &&
+	    quota_check(q->table, NULL, &msg) == ERR_FORMAT) {
 		fprintf(stderr,
-		    "posternctl: %s: the table was cut off while it was read: "
-		    "try again\n",
-		    q->conf.path);
+		    "posternctl: %s: try again: postern makes a new one when "
+		    "mail comes\n",
+		    msg.text);
 		rc = FAILED;
 	}
 done:

@@ -155,7 +155,8 @@ void quota_close(struct quota *q);
  * A file that is cut off or damaged while it is in use is renamed as at the
  * start, and all that can still be read of it goes into a new one.
  * 0, or an error as of quota_open: the old file stays in use.  In the modes
- * QUOTA_WRITE and QUOTA_READ it follows a table that was moved, no more.
+ * QUOTA_WRITE and QUOTA_READ it follows a table that was moved, no more;
+ * ERR_FORMAT: it was cut off or damaged, so what was read of it may be wrong.
  */
 int quota_check(struct quota *q, struct quota_report *report_r,
     struct errmsg *msg_r);

@@ -610,12 +610,14 @@ check_once(struct quota *q, struct quota_report *rep, struct errmsg *msg)
 {
 	struct map *m = atomic_load(&q->map);
 	int rc = 0, taken = mapfile_taken(q->path, m->dev, m->ino);
-	const char *why = q->mode == QUOTA_CREATE ? map_damage(m) : NULL;
+	const char *why = map_damage(m);
 
 	/* Who renewed a damaged one says so there. */
 	if (map_moving(m) && (why == NULL || (taken == 1 &&
 	    atomic_load(&m->t->moved) == MOVED_AWAY)))
 		rc = check_moved(q, &m, rep, msg);
+	if (rc == 0 && why != NULL && m != NULL && q->mode != QUOTA_CREATE)
+		return mapfile_fail(msg, ERR_FORMAT, "%s: %s", q->path, why);
 	if (rc != 0 || m == NULL || q->mode != QUOTA_CREATE)
 		return rc;
 	if (taken == ERR_SYSTEM)

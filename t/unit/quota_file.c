@@ -947,6 +947,8 @@ damaged_header(void **state)
 	}
 }
 
+/* cmocka has a handler of its own during each test; those that need ours put it
+ * there themselves. */
 static struct {
 	struct rig *r;
 	_Atomic bool stop;
@@ -1003,6 +1005,7 @@ cut_off(void **state)
 	pthread_t id[4];
 	struct stat st;
 
+	assert_int_equal(mapguard_install(), 0);
 	r->clock.boottime = still;
 	r->opt.accounts = 200;
 	fill(r);
@@ -1055,6 +1058,7 @@ cut_at_the_end(void **state)
 	struct rig *r = *state;
 	struct stat st;
 
+	assert_int_equal(mapguard_install(), 0);
 	fill(r);
 	assert_int_equal(stat(r->path, &st), 0);
 	/* The last 40 of 100 slots were never used. */
@@ -1074,6 +1078,7 @@ cut_off_under_a_reader(void **state)
 	uint32_t cursor = 0;
 	unsigned n = 0;
 
+	assert_int_equal(mapguard_install(), 0);
 	fill(r);
 	second(r, &two);
 	two.opt.mode = QUOTA_READ;
@@ -1083,7 +1088,8 @@ cut_off_under_a_reader(void **state)
 	while (quota_next(two.q, &cursor, &entry) && n++ < 1000)
 		quota_peek_entry(two.q, &entry, &r->set, &s);
 	assert_true(n < 1000);
-	assert_true(quota_needs_check(two.q));
+	assert_int_equal(quota_check(two.q, NULL, &two.msg), ERR_FORMAT);
+	assert_non_null(strstr(two.msg.text, "cut off"));
 	quota_close(two.q);
 	assert_int_equal(quota_open(&two.q, r->path, &two.opt, NULL, &two.msg),
 	    ERR_FORMAT);
@@ -1135,7 +1141,5 @@ main(void)
 	    cmocka_unit_test(other_faults),
 	};
 
-	if (mapguard_install() != 0)
-		return 1;
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
