@@ -27,6 +27,7 @@
 
 /* --- another size ------------------------------------------------------- */
 
+/* Loads of the one order that all agree on: see table_migrate. */
 static void
 copy_words(void *to, const void *from, size_t bytes)
 {
@@ -34,8 +35,8 @@ copy_words(void *to, const void *from, size_t bytes)
 	const word64 *f = from;
 
 	for (size_t i = 0; i < bytes / sizeof(*t); i++)
-		atomic_store_explicit(&t[i], atomic_load_explicit(&f[i],
-		    memory_order_relaxed), memory_order_relaxed);
+		atomic_store_explicit(&t[i], atomic_load(&f[i]),
+		    memory_order_relaxed);
 }
 
 /* Generations and ticks stay as they are, so that what is reserved in the old
@@ -79,8 +80,7 @@ move_slot(struct move *mv, uint32_t k)
 	struct slot *f = map_slot(mv->from, k), *t;
 	struct quota_key had;
 
-	atomic_store(&f->dirty, 0);
-	atomic_thread_fence(memory_order_seq_cst);
+	atomic_exchange(&f->dirty, 0);
 	if (mv->where[k] == 0) {
 		if (!mv->all && !slot_matters(mv->from, f, mv->now))
 			return 0;
