@@ -176,12 +176,11 @@ map_free(struct map *m)
 	free(m);
 }
 
+/* By a header that was looked at: the file's may change at any moment. */
 static void
-map_layout(struct map *m)
+map_layout(struct map *m, const struct table *t)
 {
-	struct table *t = m->t;
-
-	m->index = (word64 *)(void *)(t + 1);
+	m->index = (word64 *)(void *)(m->t + 1);
 	m->index_mask = t->index_size - 1;
 	m->slots = (unsigned char *)(m->index + t->index_size);
 	m->slot_count = t->slots;
@@ -315,6 +314,7 @@ map_checked(const struct quota *q, int fd, struct map **m_r,
     const char **why_r, const struct stat *st, struct errmsg *msg)
 {
 	char words[128];
+	struct table t;
 	int rc;
 
 	if ((uint64_t)st->st_size < sizeof(struct table)) {
@@ -327,20 +327,21 @@ map_checked(const struct quota *q, int fd, struct map **m_r,
 		return rc == ERR_NOMEM ?
 		    mapfile_fail(msg, rc, "%s: out of memory",
 		    q->path) : mapfile_fail_call(msg, "mmap", q->path);
-	if (header_newer((*m_r)->t, words, sizeof(words))) {
+	t = *(*m_r)->t;
+	if (header_newer(&t, words, sizeof(words))) {
 		map_free(*m_r);
 		*m_r = NULL;
 		return mapfile_fail(msg, ERR_FORMAT, "%s: the table %s: run "
 		    "the later program, or remove the file, and with it all "
 		    "counts and locks", q->path, words);
 	}
-	*why_r = header_wrong((*m_r)->t, (uint64_t)st->st_size);
+	*why_r = header_wrong(&t, (uint64_t)st->st_size);
 	if (*why_r != NULL) {
 		map_free(*m_r);
 		*m_r = NULL;
 		return mapfile_fail(msg, ERR_FORMAT, "%s: %s", q->path, *why_r);
 	}
-	map_layout(*m_r);
+	map_layout(*m_r, &t);
 	(*m_r)->offset = map_offset(q, *m_r, 0);
 	return 0;
 }
@@ -434,7 +435,7 @@ build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
 	 * joined here is not to be taken back twice. */
 	atomic_store(&(*m_r)->t->generation, (key[2] >> 2) + 1);
 	table_seal((*m_r)->t);
-	map_layout(*m_r);
+	map_layout(*m_r, (*m_r)->t);
 	(*m_r)->offset = atomic_load(&(*m_r)->t->offset);
 	return 0;
 }

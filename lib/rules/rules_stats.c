@@ -220,12 +220,14 @@ map_checked(struct map *m, const char *path, int fd, const struct stat *st,
 	}
 	if (map_fd(m, fd, st, read_only ? PROT_READ : PROT_READ | PROT_WRITE))
 		return mapfile_fail_call(msg, "mmap", path);
-	*why_r = header_wrong(m->h, m->size);
+	/* Of a copy: it may be cut off at any moment. */
+	h = *m->h;
+	*why_r = header_wrong(&h, m->size);
 	if (*why_r != NULL) {
 		map_close(m);
 		return mapfile_fail(msg, ERR_FORMAT, "%s: %s", path, *why_r);
 	}
-	m->count = m->h->slots;
+	m->count = h.slots;
 	if (!read_only && mapfile_keep(fd, st->st_size) != 0) {
 		rc = mapfile_fail_call(msg, "allocate", path);
 		map_close(m);

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "lib/arena.h"
 #include "lib/err.h"
 #include "lib/hdr.h"
+#include "lib/mapguard.h"
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_stats.h"
 #include "t/support/test.h"
@@ -380,6 +383,64 @@ what_is_none_of_ours_is_kept_aside(void **state)
 	rules_free(more);
 }
 
+struct flushing {
+	struct rules_stats *s;
+	atomic_bool stop;
+	atomic_uint flushes, failed;
+};
+
+static void *
+keep_flushing(void *arg)
+{
+	struct flushing *f = arg;
+	struct rules_stats_report rep;
+	struct errmsg msg;
+
+	while (!atomic_load(&f->stop)) {
+		if (rules_stats_flush(f->s, NOW, &rep, &msg) != 0)
+			atomic_fetch_add(&f->failed, 1);
+		atomic_fetch_add(&f->flushes, 1);
+	}
+	return NULL;
+}
+
+/* At whatever moment: the process lives, and counts go into a new file. */
+static void
+a_file_is_cut_off(void **state)
+{
+	struct rules *rules = rules_of(two);
+	struct flushing f = {.stop = false};
+	struct rules_stats_count *list;
+	struct errmsg msg;
+	struct place p;
+	pthread_t id;
+
+	(void)state;
+	assert_int_equal(mapguard_install(), 0);
+	place_init(&p);
+	f.s = begin(&p, rules, NOW, RULES_STATS_CREATED);
+	pthread_create(&id, NULL, keep_flushing, &f);
+	for (int i = 0; i < 300; i++) {
+		unsigned from = atomic_load(&f.flushes);
+
+		while (atomic_load(&f.flushes) - from < 3)
+			sched_yield();
+		assert_int_equal(truncate(p.path, i % 2 * 200), 0);
+		if (rules_stats_read(p.path, rules, &list, &msg) == 0)
+			free(list);
+	}
+	atomic_store(&f.stop, true);
+	pthread_join(id, NULL);
+	assert_int_equal(atomic_load(&f.failed), 0);
+	mail(rules, 1, false);
+	assert_int_equal(rules_stats_flush(f.s, NOW,
+	    &(struct rules_stats_report){0}, &msg), 0);
+	assert_true(count_of(&p, rules, "HIT").hits > 0);
+	rules_stats_free(f.s);
+	rules_free(rules);
+	place_fini(&p);
+}
+
 /* Of whatever size: it is not foreign, and comes to no harm. */
 static void
 a_later_programs_is_let_alone(void **state)
@@ -610,6 +671,7 @@ main(void)
 	    cmocka_unit_test(another_file_under_the_name_is_followed),
 	    cmocka_unit_test(what_cannot_be_put_down_waits),
 	    cmocka_unit_test(what_is_none_of_ours_is_kept_aside),
+	    cmocka_unit_test(a_file_is_cut_off),
 	    cmocka_unit_test(a_later_programs_is_let_alone),
 	    cmocka_unit_test(unsafe_files_are_refused),
 	    cmocka_unit_test(processes_share_a_file),
