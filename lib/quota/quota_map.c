@@ -280,15 +280,21 @@ map_offset(const struct quota *q, const struct map *m, uint64_t newest)
 	return now > boot ? now - boot : 0;
 }
 
-/* Note the time for after a reboot. */
+/*
+ * Note the time for after a reboot.  Of all differences between the two clocks
+ * the largest stays: a wall clock that was behind for a while (it stood at 1970
+ * until it was set) must not make the next boot's look like years later.
+ */
 void
 map_note_time(const struct quota *q, struct map *m)
 {
 	uint64_t now = quota_boottime(q) + m->offset;
+	uint64_t ahead = q->clock.wall(q->clock.ctx) - now;
 
 	if (now > atomic_load(&m->t->latest))
 		atomic_store(&m->t->latest, now);
-	atomic_store(&m->t->wall_offset, q->clock.wall(q->clock.ctx) - now);
+	if ((int64_t)(ahead - atomic_load(&m->t->wall_offset)) > 0)
+		atomic_store(&m->t->wall_offset, ahead);
 }
 
 /* Under the lock: set the clock, after a reboot. */

@@ -282,6 +282,33 @@ short_beside_long(void **state)
 	}
 }
 
+/* The wall clock stands at 1970 until somebody sets it, and the next boot comes
+ * before that is noted. */
+static void
+clock_set_late(void **state)
+{
+	struct rig *r = *state;
+
+	limit(r, QUOTA_MESSAGES, 3600, 5);
+	open_table(r);
+	for (int i = 1; i < 5; i++) {
+		char who[16];
+
+		snprintf(who, sizeof(who), "u%d", i);
+		pass(r, 4000);
+		assert_int_equal(quota_check(r->q, NULL, NULL), 0);
+		reboot(r, 10, false);
+		assert_int_equal(take(r, who, QUOTA_MESSAGES, 5), 0);
+		assert_int_equal(quota_check(r->q, NULL, NULL), 0);
+		pass(r, 20);
+		r->wall = WALL + (uint64_t)i * 10000 * S;
+		reboot(r, 60, true);
+		assert_int_equal(used(r, who, 0), 5);
+		assert_int_equal(take(r, who, QUOTA_MESSAGES, 1),
+		    QUOTA_REFUSED);
+	}
+}
+
 /* Table time after a boot is never ahead of the time that has passed, and no
  * tick in which something counts begins after it. */
 static void
@@ -1129,7 +1156,8 @@ main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    CASE(short_beside_long), CASE(time_never_leaps),
+	    CASE(short_beside_long), CASE(clock_set_late),
+	    CASE(time_never_leaps),
 	    CASE(other_view_of_the_boot), CASE(old_heads),
 	    CASE(a_later_programs_is_let_alone), CASE(a_later_one_comes),
 	    CASE(version_1), CASE(cannot_allocate), CASE(counted_while_copied),
