@@ -132,8 +132,8 @@ struct slot {
 	word64 state;
 	word64 seen; /* the table's reset generation when last cleared */
 	word64 live_until; /* a hint: table time when all will have left */
-	word64 dirty; /* changed since it was last copied */
 	word64 spare;
+	word64 dirty; /* changed since it was last copied */
 };
 
 struct ring {
