@@ -549,24 +549,32 @@ static void
 version_1(void **state)
 {
 	static const struct {
+		enum quota_mode mode;
 		uint32_t accounts;
 		unsigned limits;
 		enum quota_event event;
 	} cases[] = {
-	    {8, 2, QUOTA_OPENED}, {100, 2, QUOTA_MIGRATED},
-	    {8, QUOTA_LIMITS_MAX, QUOTA_MIGRATED},
+	    {QUOTA_WRITE, 0, 0, QUOTA_OPENED},
+	    {QUOTA_CREATE, 100, 2, QUOTA_MIGRATED},
+	    {QUOTA_CREATE, 8, QUOTA_LIMITS_MAX, QUOTA_MIGRATED},
 	};
 	struct rig *r = *state;
+	unsigned rings;
 
 	limit(r, QUOTA_MESSAGES, 3600, 9);
 	limit(r, QUOTA_BYTES, 86400, 100000);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		copy_file(POSTERN_SOURCE "/t/data/quota-v1", r->path);
+		r->opt.mode = cases[i].mode;
 		r->opt.accounts = cases[i].accounts;
 		r->opt.limits = cases[i].limits;
 		open_table(r);
 		assert_int_equal(r->report.event, cases[i].event);
-		assert_int_equal(word_at(r->path, 16) & UINT32_MAX, 1);
+		rings = (unsigned)word_at(r->path,
+		    offsetof(struct table, rings));
+		assert_int_equal(word_at(r->path, 16) & UINT32_MAX,
+		    rings > 8 ? 2 : 1);
+		assert_int_equal(word_at(r->path, 80), rings > 8 ? 1 : 0);
 		for (unsigned n = 1; n <= 5; n++) {
 			char who[32];
 
