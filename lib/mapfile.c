@@ -180,8 +180,8 @@ mapfile_building(const char *new_path)
 	return building;
 }
 
-void
-mapfile_bad_name(const char *path, time_t now, char *name, size_t size)
+static void
+bad_name(const char *path, time_t now, char *name, size_t size)
 {
 	struct stat st;
 	struct tm tm;
@@ -193,4 +193,12 @@ mapfile_bad_name(const char *path, time_t now, char *name, size_t size)
 	snprintf(name, size, "%s.bad-%s", path, when);
 	for (int i = 2; lstat(name, &st) == 0 && i < 10000; i++)
 		snprintf(name, size, "%s.bad-%s-%d", path, when, i);
+}
+
+int
+mapfile_set_aside(const char *path, time_t now, char *name, size_t size)
+{
+	bad_name(path, now, name, size);
+	return link(path, name) == 0 || rename(path, name) == 0 ? 0
+								: ERR_SYSTEM;
 }

@@ -52,7 +52,9 @@ int mapfile_allocate(int fd, off_t size);
 int mapfile_keep(int fd, off_t size);
 /* Does anybody hold the builder's lock? */
 bool mapfile_building(const char *new_path);
-/* A free name for what is in the way: PATH.bad-TIME. */
-void mapfile_bad_name(const char *path, time_t now, char *name, size_t size);
+/* Give what is in the way another name, PATH.bad-TIME, which is in `name` then.
+ * Where the file system can, it keeps its own too, until another file is renamed
+ * to it: at no moment is there none.  0 or ERR_SYSTEM. */
+int mapfile_set_aside(const char *path, time_t now, char *name, size_t size);
 
 #endif

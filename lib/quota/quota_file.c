@@ -92,11 +92,11 @@ open_new(struct quota *q, const char *why, const struct stat *bad,
 	}
 	rc = build_table(q, fd, q->accounts, q->limits, m_r, msg);
 	if (rc == 0 && why != NULL) {
-		mapfile_bad_name(q->path,
+		rc = mapfile_set_aside(q->path,
 		    (time_t)(q->clock.wall(q->clock.ctx) / NSEC),
 		    rep->bad_path, sizeof(rep->bad_path));
-		if (rename(q->path, rep->bad_path) != 0)
-			rc = mapfile_fail_call(msg, "rename", q->path);
+		if (rc != 0)
+			mapfile_fail_call(msg, "rename", q->path);
 	}
 	if (rc == 0)
 		rc = build_publish(q, msg);

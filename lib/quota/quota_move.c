@@ -463,13 +463,10 @@ static int
 renew_names(struct quota *q, int taken, struct quota_report *rep,
     struct errmsg *msg)
 {
-	if (taken == 0) {
-		mapfile_bad_name(q->path,
-		    (time_t)(q->clock.wall(q->clock.ctx) / NSEC),
-		    rep->bad_path, sizeof(rep->bad_path));
-		if (rename(q->path, rep->bad_path) != 0)
-			return mapfile_fail_call(msg, "rename", q->path);
-	}
+	if (taken == 0 && mapfile_set_aside(q->path,
+	    (time_t)(q->clock.wall(q->clock.ctx) / NSEC), rep->bad_path,
+	    sizeof(rep->bad_path)) != 0)
+		return mapfile_fail_call(msg, "rename", q->path);
 	return build_publish(q, msg);
 }
 

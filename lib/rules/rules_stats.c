@@ -411,12 +411,10 @@ renew(struct rules_stats *s, const struct stat *st, time_t now,
 		rc = TRY_AGAIN;
 	if (rc == 0)
 		rc = fill(s, fd, &to, (uint64_t)now, msg);
-	if (rc == 0 && rep->why != NULL) {
-		mapfile_bad_name(
-		    s->path, now, rep->bad_path, sizeof(rep->bad_path));
-		if (rename(s->path, rep->bad_path) != 0)
-			rc = mapfile_fail_call(msg, "rename", s->path);
-	}
+	if (rc == 0 && rep->why != NULL &&
+	    mapfile_set_aside(s->path, now, rep->bad_path,
+		sizeof(rep->bad_path)) != 0)
+		rc = mapfile_fail_call(msg, "rename", s->path);
 	if (rc == 0 && rename(s->new_path, s->path) != 0)
 		rc = mapfile_fail_call(msg, "rename", s->new_path);
 	if (rc != 0) {
