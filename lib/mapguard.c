@@ -89,7 +89,8 @@ survive(uintptr_t where)
 	for (; g != NULL; g = g->next) {
 		uintptr_t at = atomic_load(&g->at);
 
-		if (at == 0 || where < at || where - at >= atomic_load(&g->size))
+		if (at == 0 || where < at ||
+		    where - at >= atomic_load(&g->size))
 			continue;
 		while (atomic_flag_test_and_set(&g->busy))
 			;

@@ -209,10 +209,11 @@ move_slots(struct move *mv)
 }
 
 /*
- * Who counts reads the word moved after his addition.  Where it says that there
- * is no copy, all of the copy is made after the addition; where it says that one
- * is made, he marks the slot and reads the word again: not frozen yet, so the
- * mark is seen once it is; otherwise he begins again where the table is then.
+ * Who counts reads the word moved after his addition.  Where it says that
+ * there is no copy, all of the copy is made after the addition; where it says
+ * that one is made, he marks the slot and reads the word again: not frozen yet,
+ * so the mark is seen once it is; otherwise he begins again where the table is
+ * then.
  */
 int
 table_migrate(struct quota *q, int fd, struct map *from, uint32_t slots,

@@ -672,9 +672,9 @@ table_recover(struct quota *q, struct map *m)
 #define TORN_NSEC (600 * NSEC)
 
 /*
- * When the newest tick that counts in the ring began: by its head, or where that
- * page is older than the cells', by these.  Laps are of a cell only modulo 256,
- * so they can be told only near a head, and from a time that is known: base.
+ * When the newest tick that counts in the ring began: by its head, or where
+ * that page is older than the cells', by these.  A cell has its lap modulo 256
+ * only, so that it can be told near a head, and near a time that is known: base.
  */
 static uint64_t
 ring_newest(const struct map *m, struct slot *s, unsigned i, uint64_t base)

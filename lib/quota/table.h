@@ -34,8 +34,8 @@
  *
  * Magic and version keep their places in every version of the file.  Version 1
  * has no features.  What a program that knows a version can't do without being
- * told is a feature's bit in a header of version 2; whoever does not know a bit,
- * or the version, leaves the file as it is.
+ * told is a feature's bit in a header of version 2; whoever does not know a
+ * bit, or the version, leaves the file as it is.
  */
 #ifndef LIB_QUOTA_TABLE_H
 #define LIB_QUOTA_TABLE_H
@@ -372,8 +372,8 @@ uint64_t table_after_boot(struct map *m);
 int table_lock(struct quota *q, struct map *m);
 void table_unlock(struct quota *q, struct map *m);
 /* Go to where the table was moved.  0: q->map is another one now, or the move
- * was given up.  ERR_FORMAT: what stands there is no table that we know, or this
- * one is damaged and can't be renewed. */
+ * was given up.  ERR_FORMAT: what stands there is no table that we know, or
+ * this one is damaged and can't be renewed. */
 int table_follow(struct quota *q, struct map *from);
 
 #endif

@@ -246,8 +246,8 @@ reboot(struct rig *r, double away, bool wall_is_right)
 	assert_int_equal(r->report.event, QUOTA_OPENED);
 }
 
-/* A short window is as safe over a reboot as alone when a long one stands beside
- * it, wherever in the long one's tick it happens. */
+/* A short window is as safe over a reboot as alone when a long one stands
+ * beside it, wherever in the long one's tick it happens. */
 static void
 short_beside_long(void **state)
 {
