@@ -16,7 +16,7 @@
 #include "table.h"
 
 #define CONTENTION_TRIES 8
-#define ATTEMPTS_MAX 100000 /* far more than any storm of resets needs */
+#define ATTEMPTS_MAX 1000 /* far more than any storm of resets needs */
 
 enum mode {
 	MODE_RESERVE,
@@ -431,7 +431,7 @@ static bool
 claim_moved(const struct claim *c)
 {
 	return atomic_load(&c->s->version) != c->version ||
-	    atomic_load(&c->m->t->moved) != MOVED_NO;
+	    !slot_changed(c->m, c->s);
 }
 
 static enum step
@@ -500,7 +500,7 @@ use_take_back(struct quota *q, struct quota_use *use, bool all)
 	struct map *m = atomic_load(&q->map);
 	struct slot *s = NULL;
 
-	if (atomic_load(&m->t->moved) != MOVED_NO) {
+	if (map_moving(m)) {
 		table_follow(q, m);
 		m = atomic_load(&q->map);
 	}
@@ -521,6 +521,8 @@ use_take_back(struct quota *q, struct quota_use *use, bool all)
 			cell->count = keep;
 		}
 	}
+	if (s != NULL)
+		slot_changed(m, s);
 }
 
 /* Find the slot or make it, under the lock, and do there what is needed. */
@@ -531,7 +533,7 @@ use_mend(struct quota *q, struct map *m, struct quota_use *use)
 
 	if (rc != 0)
 		return rc;
-	if (atomic_load(&m->t->moved) == MOVED_NO) {
+	if (!map_moving(m)) {
 		use_key(m, use);
 		rc = slot_make(q, m, &use->key, use->account, use->account_len,
 		    &use->slot);
@@ -670,7 +672,7 @@ use_attempt(struct claim *c, int *rc_r)
 		*rc_r = ERR_LIMIT;
 		return STEP_AGAIN;
 	}
-	if (atomic_load(&c->m->t->moved) != MOVED_NO) {
+	if (map_moving(c->m)) {
 		*rc_r = table_follow(c->q, c->m);
 		return STEP_AGAIN;
 	}

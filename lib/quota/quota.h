@@ -135,7 +135,8 @@ struct quota_report {
  * it is allocated in full, so that a full disk is found here and not while mail
  * flows.  report_r may be NULL.  0, and *q_r is the caller's to close; or
  * ERR_NOTFOUND  no file there (QUOTA_WRITE, QUOTA_READ),
- * ERR_FORMAT    it is foreign, torn or of another version (the same two modes),
+ * ERR_FORMAT    it is foreign or torn (the same two modes), or a later
+ *               program's (in all modes; it is not touched),
  * ERR_SYSTEM    a call failed, errno is set; ENOSPC: the disk is full,
  * ERR_CONFIG    options out of range; owner or mode make the file unsafe,
  * ERR_NOMEM.
@@ -153,11 +154,18 @@ void quota_close(struct quota *q);
  * counting in the removed file.  Counts are moved to a new file under the old
  * name, or joined with the one that stands there.  Tells the time of day to the
  * table too, for after a reboot.  QUOTA_OPENED in *report_r: nothing happened.
+ * A file that is cut off or damaged while it is in use is renamed as at the
+ * start, and all that can still be read of it goes into a new one.
  * 0, or an error as of quota_open: the old file stays in use.  In the modes
- * QUOTA_WRITE and QUOTA_READ it follows a table that was moved, no more.
+ * QUOTA_WRITE and QUOTA_READ it follows a table that was moved, no more;
+ * ERR_FORMAT: it was cut off or damaged, so what was read of it may be wrong.
  */
 int quota_check(struct quota *q, struct quota_report *report_r,
     struct errmsg *msg_r);
+
+/* Is there reason to call quota_check at once: part of the mapped file is gone,
+ * or what was done about damage is still to be told?  Costs next to nothing. */
+bool quota_needs_check(const struct quota *q);
 
 struct quota_info {
 	uint32_t accounts;      /* room */

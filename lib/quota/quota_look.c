@@ -111,9 +111,9 @@ bool
 quota_next(struct quota *q, uint32_t *cursor, struct quota_entry *entry_r)
 {
 	struct map *m = look_map(q);
-	uint64_t fresh = atomic_load(&m->t->fresh);
+	uint32_t fresh = map_fresh(m);
 
-	while (*cursor < fresh && *cursor < m->slot_count) {
+	while (*cursor < fresh) {
 		struct slot *s = map_slot(m, *cursor);
 		uint64_t version = atomic_load(&s->version);
 
@@ -164,7 +164,7 @@ admin_lock(struct quota *q, struct map **m_r)
 		if (rc != 0)
 			return rc;
 		*m_r = m;
-		if (atomic_load(&m->t->moved) == MOVED_NO)
+		if (!map_moving(m))
 			return 0;
 		table_unlock(q, m);
 		rc = table_follow(q, m);
@@ -225,9 +225,11 @@ quota_lock(struct quota *q, const char *account, bool locked)
 	else if (slot_find(m, &key, &n) == NULL)
 		rc = locked ? slot_make(q, m, &key, account, len, &n) :
 		    ERR_NOTFOUND;
-	if (rc == 0)
+	if (rc == 0) {
 		atomic_store(&map_slot(m, n)->state,
 		    SLOT_TAKEN | (locked ? SLOT_LOCKED : 0));
+		slot_changed(m, map_slot(m, n));
+	}
 	table_unlock(q, m);
 	return rc;
 }

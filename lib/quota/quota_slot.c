@@ -23,7 +23,7 @@ quota_key_of(const struct map *m, const char *account, size_t len)
 {
 	uint64_t hash[2];
 
-	siphash128(m->t->hash_key, account, len, hash);
+	siphash128(m->hash_key, account, len, hash);
 	/* 0 stands for nobody. */
 	return (struct quota_key){hash[0] | UINT64_C(1) << 63, hash[1]};
 }
@@ -153,11 +153,33 @@ table_reindex(struct map *m)
 	atomic_store(&t->dirty, 0);
 }
 
+void
+table_index_slot(struct map *m, uint32_t n, const struct quota_key *had)
+{
+	struct slot *s = map_slot(m, n);
+	struct quota_key key = {atomic_load(&s->key_hi),
+	    atomic_load(&s->key_lo)};
+	uint32_t other;
+
+	if (had->hi == key.hi && had->lo == key.lo)
+		return;
+	if (had->hi != 0)
+		index_remove(m, had, n);
+	if (key.hi == 0 || !(atomic_load(&s->state) & SLOT_TAKEN))
+		return;
+	/* It went from one slot to another: that one's copy is old. */
+	if (slot_find(m, &key, &other) != NULL && other != n)
+		index_remove(m, &key, other);
+	if (slot_find(m, &key, &other) == NULL)
+		index_add(m, &key, n);
+}
+
 /* --- rings ------------------------------------------------------------ */
 
 static void
 version_odd(struct slot *s)
 {
+	atomic_store(&s->dirty, 1); /* to who copies: he waits for the lock */
 	atomic_store(&s->version, atomic_load(&s->version) | 1);
 }
 
@@ -726,31 +748,88 @@ table_recover(struct quota *q, struct map *m)
 	atomic_store(&t->journal, JOURNAL_NONE);
 }
 
+/* The last moment at which counts may have reached the disk without the page
+ * that a ring's head is on. */
+#define TORN_NSEC (600 * NSEC)
+
+/*
+ * When the newest tick that counts in the ring began: by its head, or where
+ * that page is older than the cells', by these.  A cell has its lap modulo 256
+ * only, so that it can be told near a head, and near a time that is known: base.
+ */
+static uint64_t
+ring_newest(const struct map *m, struct slot *s, unsigned i, uint64_t base)
+{
+	struct ring *r = slot_ring(s, i);
+	uint64_t desc = atomic_load(&r->desc), head = atomic_load(&r->head);
+	uint64_t width = ring_width(desc), newest, tick;
+	word64 *cell = slot_cells(m, s, i);
+
+	if (head > TIME_MAX / width)
+		return 0;
+	newest = head * width;
+	if (newest + TORN_NSEC < base)
+		return newest; /* idle for longer than pages lie about */
+	for (unsigned c = 0; c < RING_CELLS; c++) {
+		uint64_t v = atomic_load(&cell[c]), at;
+
+		tick = head - head % RING_CELLS + c;
+		tick += (uint64_t)(int64_t)(int8_t)(uint8_t)((v >> 56) -
+		    head / RING_CELLS) * RING_CELLS;
+		at = tick * width;
+		if ((v & COUNT_MASK) != 0 && tick < TIME_MAX / width &&
+		    at > newest && at < base + TORN_NSEC)
+			newest = at;
+	}
+	return newest;
+}
+
+/* A ring's newest tick, over all of the table. */
+static uint64_t
+table_newest(struct map *m, uint64_t base)
+{
+	uint64_t newest = 0, at;
+
+	for (uint32_t n = 0; n < map_fresh(m); n++) {
+		struct slot *s = map_slot(m, n);
+
+		for (unsigned i = 0; i < m->rings; i++) {
+			if (!desc_valid(atomic_load(&slot_ring(s, i)->desc)))
+				continue;
+			at = ring_newest(m, s, i, base);
+			if (at > newest)
+				newest = at;
+		}
+	}
+	return newest;
+}
+
+/*
+ * The end of a tick may be far ahead, by a 31st of the window, and would be a
+ * leap past what shorter windows hold.  Its beginning has passed; time that
+ * stands anywhere in it counts all there is.
+ */
 uint64_t
 table_after_boot(struct map *m)
 {
-	uint64_t fresh = atomic_load(&m->t->fresh), newest = 0;
-	uint64_t next = atomic_load(&m->t->generation);
+	uint64_t next = atomic_load(&m->t->generation), gen, newest;
+	uint64_t latest = atomic_load(&m->t->latest);
 
-	for (uint32_t n = 0; n < fresh; n++) {
+	for (uint32_t n = 0; n < map_fresh(m); n++) {
 		struct slot *s = map_slot(m, n);
 
 		if ((atomic_load(&s->version) & 1) != 0)
 			version_even(s);
 		for (unsigned i = 0; i < m->rings; i++) {
-			struct ring *r = slot_ring(s, i);
-			uint64_t desc = atomic_load(&r->desc), end;
-
-			if (atomic_load(&r->gen) >= next)
-				next = atomic_load(&r->gen) + 1;
-			if (!desc_valid(desc))
-				continue;
-			end = (atomic_load(&r->head) + 1) * ring_width(desc);
-			if (end > newest)
-				newest = end;
+			gen = atomic_load(&slot_ring(s, i)->gen);
+			if (gen >= next)
+				next = gen + 1;
 		}
 	}
 	atomic_store(&m->t->generation, next);
 	table_reindex(m);
+	/* First by the heads alone; then cells near that. */
+	newest = table_newest(m, 0);
+	newest = table_newest(m, newest > latest ? newest : latest);
 	return newest;
 }

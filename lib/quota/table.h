@@ -52,6 +52,11 @@
  * The lock is an open-file-description lock on the file's first octet, which
  * the kernel drops with its owner, and a mutex between threads.  What a killed
  * owner left half done is in the journal; the next one does it again.
+ *
+ * Magic and version keep their places in every version of the file.  Version 1
+ * has no features.  What a program that knows a version can't do without being
+ * told is a feature's bit in a header of version 2; whoever does not know a
+ * bit, or the version, leaves the file as it is.
  */
 #ifndef LIB_QUOTA_TABLE_H
 #define LIB_QUOTA_TABLE_H
@@ -63,10 +68,14 @@
 #include "quota.h"
 
 #define TABLE_MAGIC "postern quota\n\0"
-#define TABLE_VERSION 1
+#define TABLE_VERSION 2 /* the last that we know; 1 has no features */
+#define FEATURE_RINGS 1 /* slots have more than RINGS_V1 rings */
+#define FEATURES_KNOWN FEATURE_RINGS
+#define RINGS_V1 8
 #define NSEC UINT64_C(1000000000)
 #define RING_CELLS 32
 #define SWEEP_LAPS 64
+#define TIME_MAX (UINT64_C(1) << 62) /* of table time */
 #define COUNT_BITS 40
 #define GEN_MASK UINT64_C(0xffff)
 #define COUNT_MASK QUOTA_LIMIT_MAX
@@ -80,6 +89,7 @@ enum {
 	MOVED_NOW,  /* being copied: wait for the lock */
 	MOVED_JOINING, /* the same, into a file that had the name already */
 	MOVED_AWAY, /* another file has the name now */
+	MOVED_COPYING, /* a copy is begun: count on, and mark the slot */
 };
 
 enum {
@@ -102,7 +112,9 @@ struct table {
 	uint64_t file_size;
 	uint64_t hash_key[2];
 	uint64_t check; /* over all of the above */
-	unsigned char pad0[128 - 80];
+	uint64_t features; /* FEATURE_; of version 1: 0 */
+	uint64_t features_check; /* over all of the above; version 1: 0 */
+	unsigned char pad0[128 - 96];
 
 	/* Read by all, seldom written. */
 	word64 moved;
@@ -144,7 +156,7 @@ struct slot {
 	word64 seen; /* the table's reset generation when last cleared */
 	word64 live_until; /* a hint: table time when all will have left */
 	word64 moves; /* counts that went from one cell to another */
-	word64 spare;
+	word64 dirty; /* changed since it was last copied */
 };
 
 struct ring {
@@ -167,6 +179,7 @@ struct map {
 	dev_t dev;
 	ino_t ino;
 	size_t size;
+	struct mapguard *guard;
 	struct table *t;
 	word64 *index;
 	unsigned char *slots;
@@ -174,6 +187,7 @@ struct map {
 	size_t slot_size, name_at, cells_at;
 	uint32_t slot_count;
 	unsigned rings;
+	uint64_t hash_key[2]; /* the header's, when it was opened */
 	uint64_t offset; /* constant within a boot */
 };
 
@@ -186,6 +200,8 @@ struct quota {
 	unsigned limits; /* of an account, at most */
 	unsigned rings;  /* that a new table gets for it */
 	char *path, *new_path;
+	/* What happened outside of quota_check, for its next caller to hear. */
+	_Atomic(struct quota_report *) due;
 };
 
 /* --- slots and rings -------------------------------------------------- */
@@ -297,6 +313,42 @@ cell_lap(uint64_t cell, unsigned index, uint64_t tick)
 	return (int8_t)(uint8_t)((cell >> 56) - lap);
 }
 
+/* How many slots were ever used, whatever the header says. */
+static inline uint32_t
+map_fresh(const struct map *m)
+{
+	uint64_t fresh = atomic_load(&m->t->fresh);
+
+	return fresh < m->slot_count ? (uint32_t)fresh : m->slot_count;
+}
+
+/* Nobody may count here, but elsewhere or later. */
+static inline bool
+map_moving(const struct map *m)
+{
+	uint64_t moved = atomic_load(&m->t->moved);
+
+	return moved != MOVED_NO && moved != MOVED_COPYING;
+}
+
+/*
+ * A cell of the slot was changed: will the change go along if the table is
+ * being moved?  Who reads here that no copy is begun made his change before it
+ * began; otherwise the mark, if it is made before the table is frozen, has the
+ * slot copied once more.
+ */
+static inline bool
+slot_changed(const struct map *m, struct slot *s)
+{
+	uint64_t moved = atomic_load(&m->t->moved);
+
+	if (moved == MOVED_COPYING) {
+		atomic_store(&s->dirty, 1);
+		moved = atomic_load(&m->t->moved);
+	}
+	return moved == MOVED_NO || moved == MOVED_COPYING;
+}
+
 static inline uint64_t
 quota_boottime(const struct quota *q)
 {
@@ -345,8 +397,12 @@ bool slot_is_live(const struct map *m, struct slot *s, uint64_t now);
 void table_recover(struct quota *q, struct map *m);
 /* Make the index anew from the slots. */
 void table_reindex(struct map *m);
+/* Of a copy that nobody counts in: the slot has another key than it had (0: had
+ * none). */
+void table_index_slot(struct map *m, uint32_t n, const struct quota_key *had);
 /* After a reboot, when pages of the file may be of different age: mend what can
- * be mended.  Returns the latest table time at which something was counted. */
+ * be mended.  Returns a table time that has passed: no tick in which something
+ * was counted begins later. */
 uint64_t table_after_boot(struct map *m);
 
 /* --- quota_file.c ------------------------------------------------------ */
@@ -355,7 +411,8 @@ uint64_t table_after_boot(struct map *m);
 int table_lock(struct quota *q, struct map *m);
 void table_unlock(struct quota *q, struct map *m);
 /* Go to where the table was moved.  0: q->map is another one now, or the move
- * was given up. */
+ * was given up.  ERR_FORMAT: what stands there is no table that we know, or
+ * this one is damaged and can't be renewed. */
 int table_follow(struct quota *q, struct map *from);
 
 #endif
