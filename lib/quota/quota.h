@@ -226,7 +226,9 @@ struct quota_use {
  * same use; set is borrowed until the use is released, and may be NULL or
  * empty.  All of it is granted, or nothing changes and *refusal_r (may be NULL)
  * says why.  ERR_FULL: the account is new and the table has neither a free nor
- * an idle slot: the caller decides, nothing is counted.  ERR_LIMIT: the name is
+ * an idle slot, or the account's counts stand in so many other windows that the
+ * set's find no room until the next quota_check: the caller decides, nothing is
+ * counted.  ERR_LIMIT: the name is
  * too long, an amount too large, or the set has more limits than the table was
  * opened for.  ERR_SYSTEM: locking the file failed.
  */
@@ -308,7 +310,8 @@ void quota_peek_entry(struct quota *q, const struct quota_entry *entry,
 /* --- administration --------------------------------------------------- */
 
 /* Everybody's counts start from zero, at once, in all processes; locks stay.
- * What is reserved and not yet committed is counted when it is committed. */
+ * What is reserved and not yet committed is counted again, all of it, when the
+ * message reserves more or is committed; that may be refused then. */
 int quota_reset_all(struct quota *q);
 /* The same for one account.  ERR_NOTFOUND: the table does not have it. */
 int quota_reset(struct quota *q, const char *account);
