@@ -30,6 +30,7 @@
 #include "lib/dns_cache.h"
 #include "lib/dns_wire.h"
 #include "lib/err.h"
+#include "lib/mapguard.h"
 
 #define TYPE_DNSKEY 48
 #define CLASS_IN 1
@@ -367,16 +368,17 @@ on_answer(void *arg, int err, struct ub_result *res)
 	finish_and_free(q, entry, entry == NULL ? failed : NULL);
 }
 
-/* Hand it to libunbound, whose thread may begin here: it takes no signals. */
+/* Hand it to libunbound, whose thread may begin here: it takes no signals,
+ * but for faults. */
 static void
 ask(struct dns_query *q, struct ub_ctx *ctx)
 {
 	const char *name = q->key[0] == '\0' ? "." : q->key;
-	sigset_t all, before;
+	sigset_t most, before;
 	int rc;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	mapguard_other_signals(&most);
+	pthread_sigmask(SIG_SETMASK, &most, &before);
 	rc = ub_resolve_async(
 	    ctx, name, (int)q->type, CLASS_IN, q, on_answer, &q->id);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -603,17 +605,17 @@ pump(void *arg)
 	return NULL;
 }
 
-/* u->lock is held.  Threads made here take no signals. */
+/* u->lock is held.  Threads made here take no signals, but for faults. */
 static int
 start_pump(struct unbound *u)
 {
-	sigset_t all, before;
+	sigset_t most, before;
 	int rc;
 
 	if (u->started)
 		return 0;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	mapguard_other_signals(&most);
+	pthread_sigmask(SIG_SETMASK, &most, &before);
 	rc = pthread_create(&u->pump, NULL, pump, u);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	u->started = rc == 0;

@@ -114,17 +114,74 @@ mapfile_unbuild(const char *new_path, int fd)
 	close(fd);
 }
 
+/* Not posix_fallocate: where the file system can't, glibc reads an octet of
+ * every block and writes it back, over what others count there. */
+static int
+allocate(int fd, int mode, off_t size)
+{
+	int rc;
+
+	do {
+		rc = fallocate(fd, mode, 0, size);
+	} while (rc != 0 && errno == EINTR);
+	return rc == 0 ? 0 : ERR_SYSTEM;
+}
+
+static int
+write_zeros(int fd, off_t size)
+{
+	static const char zeros[65536];
+	off_t at = 0;
+
+	while (at < size) {
+		size_t left = (size_t)(size - at);
+		ssize_t n = pwrite(fd, zeros,
+		    left < sizeof(zeros) ? left : sizeof(zeros), at);
+
+		if (n < 0 && errno != EINTR)
+			return ERR_SYSTEM;
+		at += n > 0 ? n : 0;
+	}
+	return 0;
+}
+
 int
 mapfile_allocate(int fd, off_t size)
 {
 	if (ftruncate(fd, 0) != 0)
 		return ERR_SYSTEM;
-	errno = posix_fallocate(fd, 0, size);
-	return errno == 0 ? 0 : ERR_SYSTEM;
+	if (allocate(fd, 0, size) == 0)
+		return 0;
+	return errno == EOPNOTSUPP ? write_zeros(fd, size) : ERR_SYSTEM;
 }
 
-void
-mapfile_bad_name(const char *path, time_t now, char *name, size_t size)
+int
+mapfile_keep(int fd, off_t size)
+{
+	if (allocate(fd, FALLOC_FL_KEEP_SIZE, size) == 0 ||
+	    errno == EOPNOTSUPP)
+		return 0;
+	return ERR_SYSTEM;
+}
+
+bool
+mapfile_building(const char *new_path)
+{
+	struct flock lock = {
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+	int fd = open(new_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	bool building;
+
+	if (fd < 0)
+		return errno != ENOENT;
+	building = fcntl(fd, F_OFD_GETLK, &lock) != 0 ||
+	    lock.l_type != F_UNLCK;
+	close(fd);
+	return building;
+}
+
+static void
+bad_name(const char *path, time_t now, char *name, size_t size)
 {
 	struct stat st;
 	struct tm tm;
@@ -136,4 +193,12 @@ mapfile_bad_name(const char *path, time_t now, char *name, size_t size)
 	snprintf(name, size, "%s.bad-%s", path, when);
 	for (int i = 2; lstat(name, &st) == 0 && i < 10000; i++)
 		snprintf(name, size, "%s.bad-%s-%d", path, when, i);
+}
+
+int
+mapfile_set_aside(const char *path, time_t now, char *name, size_t size)
+{
+	bad_name(path, now, name, size);
+	return link(path, name) == 0 || rename(path, name) == 0 ? 0
+								: ERR_SYSTEM;
 }

@@ -44,10 +44,17 @@ int mapfile_build(
     const char *new_path, int *fd_r, struct stat *st, struct errmsg *msg);
 /* Give up building: nothing is left. */
 void mapfile_unbuild(const char *new_path, int fd);
-/* All zero, and all there on the disk.  0, or ERR_SYSTEM, errno says why
- * (ENOSPC, EDQUOT, EFBIG: no room). */
+/* A file that is being built: all zero, and all there on the disk.  0, or
+ * ERR_SYSTEM, errno says why (ENOSPC, EDQUOT, EFBIG: no room). */
 int mapfile_allocate(int fd, off_t size);
-/* A free name for what is in the way: PATH.bad-TIME. */
-void mapfile_bad_name(const char *path, time_t now, char *name, size_t size);
+/* A file that is in use: that no hole of it (it was copied here) fills the disk
+ * later.  Where the file system can't, nothing happens.  0, or as above. */
+int mapfile_keep(int fd, off_t size);
+/* Does anybody hold the builder's lock? */
+bool mapfile_building(const char *new_path);
+/* Give what is in the way another name, PATH.bad-TIME, which is in `name` then.
+ * Where the file system can, it keeps its own too, until another file is
+ * renamed to it: at no moment is there none.  0 or ERR_SYSTEM. */
+int mapfile_set_aside(const char *path, time_t now, char *name, size_t size);
 
 #endif

@@ -25,6 +25,7 @@
 #include "lib/access.h"
 #include "lib/conf/conf.h"
 #include "lib/err.h"
+#include "lib/mapguard.h"
 #include "listen.h"
 #include "log.h"
 #include "options.h"
@@ -377,13 +378,11 @@ serve_it(void *arg)
 static void
 block_signals(void)
 {
-	static const int not[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
-	    SIGABRT, SIGSYS, SIGQUIT, SIGTSTP};
 	sigset_t set;
 
-	sigfillset(&set);
-	for (size_t i = 0; i < sizeof(not) / sizeof(*not); i++)
-		sigdelset(&set, not[i]);
+	mapguard_other_signals(&set);
+	sigdelset(&set, SIGQUIT);
+	sigdelset(&set, SIGTSTP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
@@ -436,6 +435,8 @@ main(int argc, char **argv)
 	int rc;
 
 	open_standard_files();
+	if (mapguard_install() != 0)
+		return EX_OSERR;
 	rc = parse(argc, argv, &args);
 	if (rc != EX_OK)
 		return rc < 0 ? EX_OK : rc;

@@ -14,6 +14,7 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "lib/mapguard.h"
 #include "lib/utf8.h"
 #include "log.h"
 #include "snapshot.h"
@@ -143,6 +144,8 @@ main(int argc, char **argv)
 	const char *config = NULL;
 	int at = 1;
 
+	if (mapguard_install() != 0)
+		return EX_OSERR;
 	if (argc > at && strcmp(argv[at], "--help") == 0) {
 		print_commands(stdout);
 		return end(EX_OK);

@@ -408,6 +408,14 @@ answer(struct query *q, const char *config, const char *account)
 		rc = show(q);
 	else
 		rc = change(q);
+	if (rc == EX_OK && q->table != NULL &&
+	    quota_check(q->table, NULL, &msg) == ERR_FORMAT) {
+		fprintf(stderr,
+		    "posternctl: %s: try again: postern makes a new one when "
+		    "mail comes\n",
+		    msg.text);
+		rc = FAILED;
+	}
 done:
 	quota_close(q->table);
 	quota_conf_fini(&q->conf);

@@ -29,6 +29,7 @@
 #include "lib/err.h"
 #include "lib/quota/limits.h"
 #include "lib/quota/quota.h"
+#include "lib/siphash.h"
 #include "log.h"
 #include "names.h"
 #include "quota_conf.h"
@@ -55,6 +56,7 @@ struct state {
 	struct quota *table;  /* NULL: off line, and there is none to read */
 	atomic_llong checked; /* CLOCK_MONOTONIC seconds of the last look */
 	atomic_llong pooled;  /* likewise of the last word on pools; 0: none */
+	_Atomic uint64_t told; /* hash of the last look's failure; 0: none */
 	atomic_bool unread;   /* there is one, and the log does not know */
 	struct errmsg why;    /* why it can't be read */
 	struct quota_names *names; /* shared with the snapshots before */
@@ -117,18 +119,31 @@ log_report(
 	}
 }
 
+/* What fails at every look in the same way is said once. */
+static bool
+is_news(struct state *st, const struct errmsg *why)
+{
+	uint64_t hash[2];
+
+	siphash128((const uint64_t[2]){0, 0}, why->text, strlen(why->text),
+	    hash);
+	return atomic_exchange(&st->told, hash[0]) != hash[0];
+}
+
 static void
 check_table(struct state *st)
 {
 	struct quota_report report = {0};
 	struct errmsg msg = {""};
 
-	if (quota_check(st->table, &report, &msg) != 0)
+	if (quota_check(st->table, &report, &msg) == 0) {
+		atomic_store(&st->told, 0);
+		log_report(st->conf.path, &report, &msg);
+	} else if (is_news(st, &msg)) {
 		log_line(LOG_WARNING,
 		    "quota: %s; counting goes on in the file as it was",
 		    msg.text);
-	else
-		log_report(st->conf.path, &report, &msg);
+	}
 }
 
 /* Look at the table's file now and then; one thread at a time. */
@@ -322,13 +337,17 @@ static int
 take_from(struct message *m, struct charge *c, const struct quota_amount *want,
     struct quota_refusal *why_r)
 {
+	struct state *st = (struct state *)(uintptr_t)message_state(m);
 	struct quota_amount sum = sum_of(&c->use.amount, want);
 	int rc;
 
-	if (!m->session->readonly)
+	if (!m->session->readonly) {
+		if (quota_needs_check(st->table))
+			check_table(st);
 		return quota_reserve(
-		    table_of(m), c->account, &c->set, want, &c->use, why_r);
-	rc = quota_would(table_of(m), c->account, &c->set, &sum, why_r);
+		    st->table, c->account, &c->set, want, &c->use, why_r);
+	}
+	rc = quota_would(st->table, c->account, &c->set, &sum, why_r);
 	if (rc == QUOTA_GRANTED)
 		c->use.amount = sum;
 	return rc;

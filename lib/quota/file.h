@@ -13,6 +13,7 @@
 struct errmsg;
 
 enum { TRY_AGAIN = 1 }; /* the name changed hands meanwhile */
+#define TRIES_MAX 1000 /* of that */
 
 /* --- quota_map.c ------------------------------------------------------- */
 
@@ -23,13 +24,17 @@ void quota_tell(struct quota_report *r, enum quota_event event,
 void table_seal(struct table *t);
 /* Unmap and close.  NULL is fine. */
 void map_free(struct map *m);
-/* Open what bears the name.  ERR_FORMAT: *why_r says why, st which file. */
+/* Open what bears the name.  ERR_FORMAT: *why_r says why, st which file; NULL:
+ * it is a table of a later program, not to be touched. */
 int map_open(const struct quota *q, struct map **m_r, const char **why_r,
     struct stat *st, struct errmsg *msg);
 /* Under the lock: set the clock after a reboot, note the time. */
 void map_set_clock(const struct quota *q, struct map *m);
 /* Note the time for after a reboot. */
 void map_note_time(const struct quota *q, struct map *m);
+
+/* What is wrong with it by now; NULL: nothing that could be seen. */
+const char *map_damage(const struct map *m);
 
 /* A new table as a map, without its name, its lock held. */
 int build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
@@ -41,7 +46,9 @@ int build_publish(const struct quota *q, struct errmsg *msg);
 
 /*
  * Move the table to a new file under its name.  The caller holds the builder's
- * lock (fd) and the table's.  ERR_FULL: too many accounts.
+ * lock (fd) and the table's; the latter is let go and taken again meanwhile.
+ * ERR_FULL: too many accounts.  TRY_AGAIN: the name, or q->map, is no longer
+ * what it was before.
  */
 int table_migrate(struct quota *q, int fd, struct map *from, uint32_t slots,
     unsigned rings, struct map **m_r, struct errmsg *msg);
@@ -53,6 +60,14 @@ int slot_join(struct quota *q, const struct map *from, struct slot *f,
     struct map *to, const char *account, size_t len);
 
 /* --- quota_file.c ------------------------------------------------------ */
+
+/* The table that is open is damaged: put another in its place, with all that
+ * can still be read.  TRY_AGAIN: somebody else did something to it. */
+int table_renew(struct quota *q, struct map *from, const char *why,
+    struct quota_report *rep, struct errmsg *msg);
+/* Under the lock of a table (not in a move of its owner's): whoever was moving
+ * it is dead, or is copying. */
+void table_unfreeze(const struct quota *q, struct map *m);
 
 /* Open or make the table, as the mode says. */
 int map_open_any(struct quota *q, struct map **m_r, struct quota_report *rep,

@@ -16,7 +16,7 @@
 #include "table.h"
 
 #define CONTENTION_TRIES 8
-#define ATTEMPTS_MAX 100000 /* far more than any storm of resets needs */
+#define ATTEMPTS_MAX 1000 /* far more than any storm of resets needs */
 
 enum mode {
 	MODE_RESERVE,
@@ -43,17 +43,18 @@ struct claim {
 	uint64_t now; /* table time */
 	unsigned over; /* the ring that STEP_OVER was said of */
 	bool never;    /* a limit never grants so much: that of ring over */
+	unsigned rings; /* up to the last one that takes part */
+	unsigned touched; /* bits: the ring's cell was changed, in this map */
 	struct claim_ring {
 		bool used; /* takes part */
-		bool touched; /* its cell was changed, in this map */
 		bool limited;
 		unsigned kind;
 		uint64_t desc, gen, width;
 		uint64_t want; /* in the cell, at the end */
 		uint64_t limit;
 		uint64_t tick, end;
-	} ring[QUOTA_LIMITS_MAX];
-	const struct quota_limit *limits[QUOTA_LIMITS_MAX];
+	} ring[RINGS_MAX];
+	const struct quota_limit *limits[RINGS_MAX];
 };
 
 const char *
@@ -100,14 +101,15 @@ quota_set_add(struct quota_set *set, const struct quota_limit *limit)
 
 /* --- cells ------------------------------------------------------------ */
 
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(QUOTA_PLAIN_SUM)
 /*
- * The sum of what is within the ring at this tick, or ahead of it.  An aligned
- * word is read in one piece by vector loads too, and no load passes the locked
- * instruction that added before; C has no words for that, hence not portable.
+ * The sum of what is within the ring at this tick, or ahead of it, and of this
+ * generation.  An aligned word is read in one piece by vector loads too, and no
+ * load passes the locked instruction that added before; C has no words for
+ * that, hence not portable.
  */
 typedef uint64_t vec __attribute__((vector_size(32), may_alias));
-typedef int64_t svec __attribute__((vector_size(32), may_alias));
 typedef uint64_t uvec __attribute__((vector_size(32), aligned(8), may_alias));
 
 /* One lap, for the places behind that of the tick: from [31 - place] on. */
@@ -118,10 +120,12 @@ static const uint64_t lap_back[2 * RING_CELLS] = {
 };
 
 __attribute__((always_inline)) static inline uint64_t
-sum_vectors(const word64 *cells, uint64_t tick)
+sum_vectors(const word64 *cells, uint64_t tick, uint64_t gen)
 {
+	/* Of the difference, what is to be 0: the sign, the generation. */
+	const uint64_t same = UINT64_C(1) << 63 | GEN_MASK << COUNT_BITS;
 	const uint64_t *back = lap_back + RING_CELLS - 1 - tick % RING_CELLS;
-	uint64_t base = (tick / RING_CELLS) << 56;
+	uint64_t base = cell_tag(tick, gen);
 	vec sum = {0, 0, 0, 0};
 
 	__asm__ __volatile__("" ::: "memory");
@@ -129,34 +133,34 @@ sum_vectors(const word64 *cells, uint64_t tick)
 		vec v = *(const vec *)(const void *)(cells + i);
 		vec x = v - base + *(const uvec *)(const void *)(back + i);
 
-		sum += v & COUNT_MASK & (vec)((svec)x >= 0);
+		sum += v & COUNT_MASK & (vec)((x & same) == 0);
 	}
 	__asm__ __volatile__("" ::: "memory");
 	return sum[0] + sum[1] + sum[2] + sum[3];
 }
 
 __attribute__((target("avx2"))) static uint64_t
-sum_avx2(const word64 *cells, uint64_t tick)
+sum_avx2(const word64 *cells, uint64_t tick, uint64_t gen)
 {
-	return sum_vectors(cells, tick);
+	return sum_vectors(cells, tick, gen);
 }
 
 static inline uint64_t
-ring_sum(const word64 *cells, uint64_t tick)
+ring_sum(const word64 *cells, uint64_t tick, uint64_t gen)
 {
-	return __builtin_cpu_supports("avx2") ? sum_avx2(cells, tick) :
-	    sum_vectors(cells, tick);
+	return __builtin_cpu_supports("avx2") ? sum_avx2(cells, tick, gen) :
+	    sum_vectors(cells, tick, gen);
 }
 #else
 static inline uint64_t
-ring_sum(const word64 *cells, uint64_t tick)
+ring_sum(const word64 *cells, uint64_t tick, uint64_t gen)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < RING_CELLS; i++) {
 		uint64_t v = atomic_load(&cells[i]);
 
-		if (cell_lap(v, i, tick) >= 0)
+		if (cell_lap(v, i, tick) >= 0 && cell_of(v, gen))
 			sum += v & COUNT_MASK;
 	}
 	return sum;
@@ -195,20 +199,28 @@ cell_add(const struct claim *c, unsigned i, uint64_t tick, uint64_t n)
 	return STEP_OK;
 }
 
-/* Take back what was counted, if it still stands there. */
+/*
+ * Take back what was counted, if it still stands there.  The cell is read before
+ * the clock: one of the right lap then, within the ring now, was not of another
+ * lap.
+ */
 static void
-cell_take(const struct map *m, struct slot *s, unsigned i,
+cell_take(const struct quota *q, const struct map *m, struct slot *s, unsigned i,
     const struct quota_cell *from, uint64_t n)
 {
 	word64 *cell = &slot_cells(m, s, i)[from->tick % RING_CELLS];
-	uint64_t tag = cell_tag(from->tick, from->gen), v, count;
+	uint64_t tag = cell_tag(from->tick, from->gen), v, count, desc;
 
-	if (n == 0 || atomic_load(&slot_ring(s, i)->gen) != from->gen)
-		return;
+	desc = atomic_load(&slot_ring(s, i)->desc);
 	v = atomic_load(cell);
+	/* Of the one who counted, hence the desc was the ring's. */
+	if (n == 0 || !desc_valid(desc) ||
+	    atomic_load(&slot_ring(s, i)->gen) != from->gen)
+		return;
 	do {
 		count = v & COUNT_MASK;
-		if ((v & ~COUNT_MASK) != tag)
+		if ((v & ~COUNT_MASK) != tag || (quota_boottime(q) +
+		    m->offset) / ring_width(desc) >= from->tick + RING_CELLS)
 			return;
 	} while (!atomic_compare_exchange_weak(cell, &v,
 	    v - (n < count ? n : count)));
@@ -251,7 +263,7 @@ claim_put(struct claim *c, unsigned i)
 	}
 	if (ours && cell->tick == r->tick && cell->count >= r->want)
 		return STEP_OK;
-	r->touched = true;
+	c->touched |= 1U << i;
 	if (ours && cell->tick == r->tick) {
 		step = cell_add(c, i, r->tick, r->want - cell->count);
 		if (step == STEP_OK)
@@ -262,9 +274,11 @@ claim_put(struct claim *c, unsigned i)
 	if (step != STEP_OK)
 		return step;
 	*cell = (struct quota_cell){.gen = r->gen, .tick = r->tick,
-	    .count = r->want, .kind = r->kind};
-	if (ours)
-		cell_take(c->m, c->s, i, &old, old.count);
+	    .count = r->want};
+	if (ours) {
+		atomic_fetch_add(&c->s->moves, 1);
+		cell_take(c->q, c->m, c->s, i, &old, old.count);
+	}
 	claim_hint(c, i);
 	return STEP_OK;
 }
@@ -279,7 +293,7 @@ claim_clock(struct claim *c)
 static bool
 claim_late(const struct claim *c)
 {
-	for (unsigned i = 0; i < c->m->rings; i++) {
+	for (unsigned i = 0; i < c->rings; i++) {
 		if (c->ring[i].used && c->now >= c->ring[i].end)
 			return true;
 	}
@@ -313,15 +327,22 @@ claim_need(const struct claim *c, const struct claim_ring *r)
 	return c->mode == MODE_RESERVE ? c->extra->of[r->kind] : r->want;
 }
 
-/* What is wanted of each ring.  False: the set has limits without one. */
+/*
+ * What is wanted of each ring.  A reservation leaves alone what it adds nothing
+ * to, but where that does not stand in the ring as it is now (a reset has come
+ * in between, or other windows) it is counted again.  False: the set has limits
+ * without a ring.
+ */
 static bool
 claim_rings(struct claim *c)
 {
 	unsigned found = 0;
 
 	c->never = false;
+	c->rings = 0;
 	for (unsigned i = 0; i < c->m->rings; i++) {
 		struct claim_ring *r = &c->ring[i];
+		const struct quota_cell *cell = &c->use->cell[i];
 		uint64_t extra, base;
 
 		r->used = r->limited = false;
@@ -335,13 +356,19 @@ claim_rings(struct claim *c)
 		extra = c->extra->of[r->kind];
 		base = c->use->amount.of[r->kind];
 		r->want = base + extra;
-		r->used = c->mode == MODE_RESERVE ? extra != 0 : base != 0;
 		if (r->limited && claim_need(c, r) > r->limit) {
 			c->never = true;
 			c->over = i;
 		}
 		r->gen = atomic_load_explicit(&slot_ring(c->s, i)->gen,
 		    memory_order_acquire);
+		if (c->mode == MODE_RESERVE)
+			r->used = extra != 0 || (base != 0 &&
+			    (cell->gen != r->gen || cell->count < base));
+		else
+			r->used = base != 0;
+		if (r->used)
+			c->rings = i + 1;
 		r->width = ring_width(r->desc);
 		r->end = 0;
 	}
@@ -367,7 +394,9 @@ claim_begin(struct claim *c)
 	if (!claim_rings(c) || atomic_load(&c->s->seen) !=
 	    atomic_load(&c->m->t->reset))
 		return STEP_MEND;
-	return STEP_OK;
+	/* Or else some generations may be of a change that is under way, which
+	 * is yet to clear what would be added. */
+	return atomic_load(&c->s->version) == c->version ? STEP_OK : STEP_AGAIN;
 }
 
 /* Bring all cells to the same moment. */
@@ -376,7 +405,7 @@ claim_put_all(struct claim *c)
 {
 	claim_clock(c);
 	do {
-		for (unsigned i = 0; i < c->m->rings; i++) {
+		for (unsigned i = 0; i < c->rings; i++) {
 			enum step step;
 
 			if (!c->ring[i].used)
@@ -394,15 +423,24 @@ claim_put_all(struct claim *c)
 static enum step
 claim_sum(struct claim *c)
 {
-	for (unsigned i = 0; i < c->m->rings; i++) {
-		const struct claim_ring *r = &c->ring[i];
+	enum step step;
+	uint64_t moves;
 
-		c->over = i;
-		if (r->used && r->limited &&
-		    ring_sum(slot_cells(c->m, c->s, i), r->tick) > r->limit)
-			return STEP_OVER;
-	}
-	return STEP_OK;
+	do {
+		moves = atomic_load(&c->s->moves);
+		step = STEP_OK;
+		for (unsigned i = 0; step == STEP_OK && i < c->rings; i++) {
+			const struct claim_ring *r = &c->ring[i];
+
+			if (!r->used || !r->limited)
+				continue;
+			c->over = i;
+			if (ring_sum(slot_cells(c->m, c->s, i), r->tick,
+			    r->gen) > r->limit)
+				step = STEP_OVER;
+		}
+	} while (atomic_load(&c->s->moves) != moves);
+	return step;
 }
 
 /* Did the slot or the table change under us? */
@@ -410,7 +448,7 @@ static bool
 claim_moved(const struct claim *c)
 {
 	return atomic_load(&c->s->version) != c->version ||
-	    atomic_load(&c->m->t->moved) != MOVED_NO;
+	    !slot_changed(c->m, c->s);
 }
 
 static enum step
@@ -437,7 +475,7 @@ claim_try(struct claim *c)
 	}
 	if (step != STEP_OK)
 		return step;
-	for (unsigned i = 0; i < c->m->rings; i++) {
+	for (unsigned i = 0; i < c->rings; i++) {
 		if (c->ring[i].used)
 			c->use->cell[i].end = c->ring[i].end;
 	}
@@ -446,6 +484,20 @@ claim_try(struct claim *c)
 }
 
 /* --- around attempts ---------------------------------------------------- */
+
+/* Under which key the account stands in this table.  A key of another table:
+ * what was counted there names nothing here. */
+static void
+use_key(const struct map *m, struct quota_use *use)
+{
+	struct quota_key key = quota_key_of(m, use->account, use->account_len);
+
+	if (use->key.hi != 0 && use->key.lo != key.lo) {
+		for (unsigned i = 0; i < RINGS_MAX; i++)
+			use->cell[i].count = 0;
+	}
+	use->key = key;
+}
 
 /* The use's slot, wherever it is by now; NULL: the table has none. */
 static struct slot *
@@ -458,7 +510,7 @@ use_slot(struct map *m, struct quota_use *use)
 		    atomic_load(&s->key_lo) == use->key.lo)
 			return s;
 	}
-	use->key = quota_key_of(m, use->account, use->account_len);
+	use_key(m, use);
 	return slot_find(m, &use->key, &use->slot);
 }
 
@@ -469,21 +521,29 @@ use_take_back(struct quota *q, struct quota_use *use, bool all)
 	struct map *m = atomic_load(&q->map);
 	struct slot *s = NULL;
 
-	if (atomic_load(&m->t->moved) != MOVED_NO) {
+	if (map_moving(m)) {
 		table_follow(q, m);
 		m = atomic_load(&q->map);
 	}
 	for (unsigned i = 0; i < m->rings; i++) {
 		struct quota_cell *cell = &use->cell[i];
-		uint64_t keep = all ? 0 : use->amount.of[cell->kind];
+		uint64_t desc, keep;
 
-		if (cell->count <= keep)
+		if (cell->count == 0)
 			continue;
 		if (s == NULL && (s = use_slot(m, use)) == NULL)
 			break;
-		cell_take(m, s, i, cell, cell->count - keep);
-		cell->count = keep;
+		/* Where the ring is another one by now, nothing is taken. */
+		desc = atomic_load(&slot_ring(s, i)->desc);
+		keep = all || !desc_valid(desc) ? 0 :
+		    use->amount.of[desc_kind(desc)];
+		if (cell->count > keep) {
+			cell_take(q, m, s, i, cell, cell->count - keep);
+			cell->count = keep;
+		}
 	}
+	if (s != NULL)
+		slot_changed(m, s);
 }
 
 /* Find the slot or make it, under the lock, and do there what is needed. */
@@ -494,34 +554,40 @@ use_mend(struct quota *q, struct map *m, struct quota_use *use)
 
 	if (rc != 0)
 		return rc;
-	if (atomic_load(&m->t->moved) == MOVED_NO) {
-		use->key = quota_key_of(m, use->account, use->account_len);
+	if (!map_moving(m)) {
+		use_key(m, use);
 		rc = slot_make(q, m, &use->key, use->account, use->account_len,
 		    use->set->minor, &use->slot);
 		if (rc == 0)
-			slot_mend(q, m, use->slot, use->set);
+			rc = slot_mend(q, m, use->slot, use->set);
 	}
 	table_unlock(q, m);
 	return rc;
 }
 
 uint64_t
-ring_retry(const word64 *cells, uint64_t desc, uint64_t limit, uint64_t need,
-    uint64_t now)
+ring_retry(const struct map *m, struct slot *s, unsigned ring, uint64_t limit,
+    uint64_t need, uint64_t now)
 {
-	uint64_t width = ring_width(desc), tick = now / width, used, at;
+	const word64 *cells = slot_cells(m, s, ring);
+	uint64_t desc = atomic_load(&slot_ring(s, ring)->desc);
+	uint64_t gen = atomic_load(&slot_ring(s, ring)->gen);
+	uint64_t width, tick, used, at;
 
 	if (need > limit)
 		return QUOTA_NEVER;
-	used = ring_sum(cells, tick);
-	at = tick;
+	if (!desc_valid(desc))
+		return 1;
+	width = ring_width(desc);
+	at = tick = now / width;
+	used = ring_sum(cells, tick, gen);
 	for (unsigned k = 1; used + need > limit && k <= RING_CELLS; k++) {
 		/* At tick + k the cell of tick + k - RING_CELLS is gone. */
 		unsigned place = (tick + k) % RING_CELLS;
 		uint64_t v = atomic_load(&cells[place]);
 
 		at = tick + k;
-		if (cell_lap(v, place, tick) >= 0)
+		if (cell_lap(v, place, tick) >= 0 && cell_of(v, gen))
 			used -= (v & COUNT_MASK) < used ? v & COUNT_MASK : used;
 	}
 	if (at == tick)
@@ -537,19 +603,19 @@ claim_refusal(struct claim *c, struct quota_refusal *refusal_r)
 	bool over = false;
 
 	claim_clock(c);
-	for (unsigned i = 0; i < c->m->rings; i++) {
+	for (unsigned i = 0; i < c->rings; i++) {
 		const struct claim_ring *r = &c->ring[i];
-		const word64 *cells = slot_cells(c->m, c->s, i);
 		uint64_t used, need, retry;
 
 		if (!r->used || !r->limited)
 			continue;
-		used = ring_sum(cells, c->now / r->width);
+		used = ring_sum(slot_cells(c->m, c->s, i), c->now / r->width,
+		    r->gen);
 		need = claim_need(c, r);
 		if (used + need <= r->limit)
 			continue;
 		over = true;
-		retry = ring_retry(cells, r->desc, r->limit, need, c->now);
+		retry = ring_retry(c->m, c->s, i, r->limit, need, c->now);
 		if (retry >= refusal.retry_s) {
 			refusal.limit = *c->limits[i];
 			refusal.used = used;
@@ -587,8 +653,7 @@ claim_init(struct claim *c, struct quota *q, struct quota_use *use,
 	c->use = use;
 	c->extra = extra;
 	c->mode = mode;
-	for (unsigned i = 0; i < QUOTA_LIMITS_MAX; i++)
-		c->ring[i].touched = c->ring[i].used = false;
+	c->rings = c->touched = 0;
 }
 
 /*
@@ -600,13 +665,22 @@ claim_map(struct claim *c)
 {
 	struct map *m = atomic_load(&c->q->map);
 
-	for (unsigned i = 0; i < QUOTA_LIMITS_MAX; i++) {
-		if (c->ring[i].touched && m != c->m)
+	for (unsigned i = 0; m != c->m && c->touched >> i != 0; i++) {
+		if ((c->touched >> i & 1) != 0)
 			c->use->cell[i].count = 0;
-		if (m != c->m)
-			c->ring[i].touched = false;
 	}
+	if (m != c->m)
+		c->touched = 0;
 	c->m = m;
+}
+
+/* More limits than the table was opened for.  (A file that was made for more
+ * than this process asked for holds more.) */
+static bool
+set_too_large(const struct quota *q, const struct map *m, unsigned limits)
+{
+	return limits > m->rings || (q->mode == QUOTA_CREATE &&
+	    limits > q->limits && limits + QUOTA_KINDS > m->rings);
 }
 
 /* One attempt, wherever the table and the slot are by now. */
@@ -614,11 +688,11 @@ static enum step
 use_attempt(struct claim *c, int *rc_r)
 {
 	claim_map(c);
-	if (c->use->set->count > c->m->rings) {
+	if (set_too_large(c->q, c->m, c->use->set->count)) {
 		*rc_r = ERR_LIMIT;
 		return STEP_AGAIN;
 	}
-	if (atomic_load(&c->m->t->moved) != MOVED_NO) {
+	if (map_moving(c->m)) {
 		*rc_r = table_follow(c->q, c->m);
 		return STEP_AGAIN;
 	}
@@ -747,7 +821,8 @@ quota_give_back(struct quota *q, struct quota_use *use,
 	use_take_back(q, use, false);
 }
 
-/* Nothing has moved since the reservation was checked. */
+/* Nothing has moved since the reservation was checked: in every ring all that
+ * is reserved of its kind stands under the ring's generation. */
 static bool
 use_fresh(struct quota *q, struct quota_use *use)
 {
@@ -763,9 +838,12 @@ use_fresh(struct quota *q, struct quota_use *use)
 	now = quota_boottime(q) + m->offset;
 	for (unsigned i = 0; i < m->rings; i++) {
 		const struct quota_cell *cell = &use->cell[i];
+		struct ring *r = slot_ring(s, i);
+		uint64_t desc = atomic_load(&r->desc), count;
 
-		if (cell->count != 0 && (now >= cell->end ||
-		    cell->count != use->amount.of[cell->kind]))
+		count = desc_valid(desc) ? use->amount.of[desc_kind(desc)] : 0;
+		if (count != 0 && (now >= cell->end || cell->count != count ||
+		    cell->gen != atomic_load(&r->gen)))
 			return false;
 	}
 	return (state & SLOT_LOCKED) == 0 &&

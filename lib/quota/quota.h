@@ -53,6 +53,8 @@ enum quota_kind {
 
 #define QUOTA_ACCOUNT_MAX 255 /* octets of an account's name */
 #define QUOTA_LIMITS_MAX 8 /* limits of one account */
+#define QUOTA_RINGS_MAX 16 /* windows in which an account can be counted, of all
+			    * configurations in use together */
 #define QUOTA_WINDOW_MAX (53U * 7 * 86400) /* seconds */
 #define QUOTA_LIMIT_MAX ((UINT64_C(1) << 40) - 1)
 #define QUOTA_ACCOUNTS_MAX (1U << 26)
@@ -141,7 +143,8 @@ struct quota_report {
  * it is allocated in full, so that a full disk is found here and not while mail
  * flows.  report_r may be NULL.  0, and *q_r is the caller's to close; or
  * ERR_NOTFOUND  no file there (QUOTA_WRITE, QUOTA_READ),
- * ERR_FORMAT    it is foreign, torn or of another version (the same two modes),
+ * ERR_FORMAT    it is foreign or torn (the same two modes), or a later
+ *               program's (in all modes; it is not touched),
  * ERR_SYSTEM    a call failed, errno is set; ENOSPC: the disk is full,
  * ERR_CONFIG    options out of range; owner or mode make the file unsafe,
  * ERR_NOMEM.
@@ -159,11 +162,18 @@ void quota_close(struct quota *q);
  * counting in the removed file.  Counts are moved to a new file under the old
  * name, or joined with the one that stands there.  Tells the time of day to the
  * table too, for after a reboot.  QUOTA_OPENED in *report_r: nothing happened.
+ * A file that is cut off or damaged while it is in use is renamed as at the
+ * start, and all that can still be read of it goes into a new one.
  * 0, or an error as of quota_open: the old file stays in use.  In the modes
- * QUOTA_WRITE and QUOTA_READ it follows a table that was moved, no more.
+ * QUOTA_WRITE and QUOTA_READ it follows a table that was moved, no more;
+ * ERR_FORMAT: it was cut off or damaged, so what was read of it may be wrong.
  */
 int quota_check(struct quota *q, struct quota_report *report_r,
     struct errmsg *msg_r);
+
+/* Is there reason to call quota_check at once: part of the mapped file is gone,
+ * or what was done about damage is still to be told?  Costs next to nothing. */
+bool quota_needs_check(const struct quota *q);
 
 struct quota_info {
 	uint32_t accounts;      /* room */
@@ -216,8 +226,7 @@ struct quota_use {
 		uint64_t tick; /* the cell's */
 		uint64_t end;  /* of the tick, table time; 0: not checked */
 		uint64_t count;
-		unsigned kind;
-	} cell[QUOTA_LIMITS_MAX];
+	} cell[QUOTA_RINGS_MAX];
 };
 
 /*
@@ -227,10 +236,11 @@ struct quota_use {
  * empty.  All of it is granted, or nothing changes and *refusal_r (may be NULL)
  * says why.  What is more than a limit is refused without anything being added
  * for even a moment.  ERR_FULL: the account is new and the table has neither a
- * free nor an idle slot for it, or none for the minor kind: the caller decides,
- * nothing is counted.  That nothing was found is remembered for a second, or 32
- * times as long as the search took; meanwhile this needs no lock.  ERR_LIMIT:
- * the name is
+ * free nor an idle slot for it, or none for the minor kind (that nothing was
+ * found is remembered for a second, or 32 times as long as the search took;
+ * meanwhile this needs no lock); or the account's counts stand in so many other
+ * windows that the set's find no room until the next quota_check.  The caller
+ * decides, nothing is counted.  ERR_LIMIT: the name is
  * too long, an amount too large, or the set has more limits than the table was
  * opened for.  ERR_SYSTEM: locking the file failed.
  */
@@ -323,7 +333,8 @@ void quota_peek_entry(struct quota *q, const struct quota_entry *entry,
 /* --- administration --------------------------------------------------- */
 
 /* Everybody's counts start from zero, at once, in all processes; locks stay.
- * What is reserved and not yet committed is counted when it is committed. */
+ * What is reserved and not yet committed is counted again, all of it, when the
+ * message reserves more or is committed; that may be refused then. */
 int quota_reset_all(struct quota *q);
 /* The same for one account.  ERR_NOTFOUND: the table does not have it. */
 int quota_reset(struct quota *q, const char *account);

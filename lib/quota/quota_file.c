@@ -7,6 +7,9 @@
  * every change of who bears the name PATH.  Who waited for a lock looks whether
  * the file still has the name; if not, he begins again.  A builder that was
  * killed leaves a PATH.new to the next one.
+ *
+ * A table of a later program is none of this: it stays as it is, and is not
+ * opened.
  */
 #include "file.h"
 
@@ -87,13 +90,13 @@ open_new(struct quota *q, const char *why, const struct stat *bad,
 		mapfile_unbuild(q->new_path, fd);
 		return TRY_AGAIN;
 	}
-	rc = build_table(q, fd, q->accounts, q->limits, m_r, msg);
+	rc = build_table(q, fd, q->accounts, q->rings, m_r, msg);
 	if (rc == 0 && why != NULL) {
-		mapfile_bad_name(q->path,
+		rc = mapfile_set_aside(q->path,
 		    (time_t)(q->clock.wall(q->clock.ctx) / NSEC),
 		    rep->bad_path, sizeof(rep->bad_path));
-		if (rename(q->path, rep->bad_path) != 0)
-			rc = mapfile_fail_call(msg, "rename", q->path);
+		if (rc != 0)
+			mapfile_fail_call(msg, "rename", q->path);
 	}
 	if (rc == 0)
 		rc = build_publish(q, msg);
@@ -116,7 +119,7 @@ static bool
 size_differs(const struct quota *q, const struct map *m)
 {
 	return q->mode == QUOTA_CREATE && (m->slot_count != q->accounts ||
-	    m->rings < q->limits);
+	    m->rings < q->rings);
 }
 
 /* The new size, or, where the accounts don't fit, but there are too few rings,
@@ -125,7 +128,7 @@ static int
 migrate_sized(struct quota *q, int fd, struct map *from, struct map **to_r,
     struct errmsg *msg)
 {
-	unsigned rings = from->rings > q->limits ? from->rings : q->limits;
+	unsigned rings = from->rings > q->rings ? from->rings : q->rings;
 	int rc = table_migrate(q, fd, from, q->accounts, rings, to_r, msg);
 
 	if (rc == ERR_FULL && rings > from->rings)
@@ -147,7 +150,7 @@ open_resize(struct quota *q, struct map **m_r, struct quota_report *rep,
 		return rc;
 	rc = table_lock(q, from);
 	if (rc == 0) {
-		if (atomic_load(&from->t->moved) != MOVED_NO ||
+		if (map_moving(from) ||
 		    mapfile_taken(q->path, from->dev, from->ino) != 0)
 			rc = TRY_AGAIN;
 		else
@@ -182,14 +185,13 @@ open_once(struct quota *q, struct map **m_r, struct quota_report *rep,
 	const char *why;
 	int rc = map_open(q, m_r, &why, &st, msg);
 
-	if (q->mode == QUOTA_CREATE && (rc == ERR_NOTFOUND || rc == ERR_FORMAT))
+	if (q->mode == QUOTA_CREATE && (rc == ERR_NOTFOUND ||
+	    (rc == ERR_FORMAT && why != NULL)))
 		return open_new(q, why, &st, m_r, rep, msg);
 	if (rc != 0 || q->mode == QUOTA_READ)
 		return rc;
-	/* Holes of a file that was copied here would fill a disk later. */
-	errno = q->mode == QUOTA_CREATE ?
-	    posix_fallocate((*m_r)->fd, 0, (off_t)(*m_r)->size) : 0;
-	if (errno != 0 && errno != EOPNOTSUPP)
+	if (q->mode == QUOTA_CREATE &&
+	    mapfile_keep((*m_r)->fd, (off_t)(*m_r)->size) != 0)
 		return mapfile_fail_call(msg, "allocate", q->path);
 	rc = table_lock(q, *m_r);
 	if (rc != 0)
@@ -197,8 +199,7 @@ open_once(struct quota *q, struct map **m_r, struct quota_report *rep,
 	if (mapfile_taken(q->path, (*m_r)->dev, (*m_r)->ino) != 0)
 		rc = TRY_AGAIN;
 	else
-		/* We have the lock: whoever was moving it is dead. */
-		atomic_store(&(*m_r)->t->moved, MOVED_NO);
+		table_unfreeze(q, *m_r);
 	if (rc == 0)
 		map_set_clock(q, *m_r);
 	table_unlock(q, *m_r);
@@ -211,6 +212,7 @@ int
 map_open_any(struct quota *q, struct map **m_r, struct quota_report *rep,
     struct errmsg *msg)
 {
+	unsigned tries = 0;
 	int rc;
 
 	do {
@@ -220,7 +222,10 @@ map_open_any(struct quota *q, struct map **m_r, struct quota_report *rep,
 		rc = open_once(q, m_r, rep, msg);
 		if (rc != 0)
 			map_free(*m_r);
-	} while (rc == TRY_AGAIN);
+	} while (rc == TRY_AGAIN && ++tries < TRIES_MAX);
+	if (rc == TRY_AGAIN)
+		rc = mapfile_fail(msg, ERR_SYSTEM, "%s: the file changes "
+		    "hands all the time", q->path);
 	if (rc == 0)
 		rep->accounts = (*m_r)->slot_count;
 	return rc;
@@ -250,6 +255,7 @@ quota_free(struct quota *q)
 	if (q == NULL)
 		return;
 	pthread_mutex_destroy(&q->mutex);
+	free(atomic_load(&q->due));
 	free(q->path);
 	free(q->new_path);
 	free(q);
@@ -280,6 +286,9 @@ quota_open(struct quota **q_r, const char *path,
 	q->mode = opt->mode;
 	q->accounts = opt->accounts;
 	q->limits = opt->limits;
+	/* One of each kind may be in use for a window that is none of the
+	 * account's limits any more, or a limit of another process. */
+	q->rings = opt->limits + QUOTA_KINDS;
 	q->clock = opt->clock != NULL ? *opt->clock : real_clock;
 	pthread_mutex_init(&q->mutex, NULL);
 	rc = q->path == NULL ? mapfile_fail(msg_r, ERR_NOMEM, "%s: out of memory",

@@ -29,7 +29,6 @@ look_limit(const struct map *m, struct slot *s, uint64_t now, uint64_t need,
     struct quota_usage *u)
 {
 	unsigned ring;
-	uint64_t desc;
 
 	if (need > u->limit.limit)
 		u->retry_s = QUOTA_NEVER;
@@ -38,9 +37,8 @@ look_limit(const struct map *m, struct slot *s, uint64_t now, uint64_t need,
 	u->used = slot_used(m, s, &u->limit, now, &ring);
 	if (u->retry_s != 0 || u->used + need <= u->limit.limit)
 		return;
-	desc = atomic_load(&slot_ring(s, ring)->desc);
-	u->retry_s = desc_valid(desc) ? ring_retry(slot_cells(m, s, ring), desc,
-	    u->limit.limit, need, now) : 1;
+	u->retry_s = ring < m->rings ?
+	    ring_retry(m, s, ring, u->limit.limit, need, now) : 1;
 }
 
 /* NULL where nothing counts: nobody came since the reset. */
@@ -177,9 +175,9 @@ bool
 quota_next(struct quota *q, uint32_t *cursor, struct quota_entry *entry_r)
 {
 	struct map *m = look_map(q);
-	uint64_t fresh = atomic_load(&m->t->fresh);
+	uint32_t fresh = map_fresh(m);
 
-	while (*cursor < fresh && *cursor < m->slot_count) {
+	while (*cursor < fresh) {
 		struct slot *s = map_slot(m, *cursor);
 		uint64_t version = atomic_load(&s->version);
 
@@ -230,7 +228,7 @@ admin_lock(struct quota *q, struct map **m_r)
 		if (rc != 0)
 			return rc;
 		*m_r = m;
-		if (atomic_load(&m->t->moved) == MOVED_NO)
+		if (!map_moving(m))
 			return 0;
 		table_unlock(q, m);
 		rc = table_follow(q, m);
@@ -296,6 +294,8 @@ quota_lock(struct quota *q, const char *account, bool locked)
 	else if (rc == 0)
 		atomic_fetch_and(&map_slot(m, n)->state,
 		    ~(uint64_t)SLOT_LOCKED);
+	if (rc == 0)
+		slot_changed(m, map_slot(m, n));
 	table_unlock(q, m);
 	return rc;
 }

@@ -17,11 +17,11 @@
 #include <unistd.h>
 
 #include "lib/err.h"
+#include "lib/mapguard.h"
 #include "lib/siphash.h"
 
-#define TIME_MAX (UINT64_C(1) << 62) /* of table time */
-
 static_assert(sizeof(struct table) == 4096, "the header is a page");
+static_assert(offsetof(struct table, moved) == 128, "... from here on shared");
 static_assert(sizeof(struct slot) == 64, "a slot's head is a line");
 
 /* --- words -------------------------------------------------------------- */
@@ -71,10 +71,52 @@ table_check(const struct table *t)
 	return hash[0];
 }
 
+/* By a key of its own, so that neither stands for the other. */
+static uint64_t
+features_check(const struct table *t)
+{
+	uint64_t hash[2];
+
+	siphash128((const uint64_t[2]){3, 4}, t,
+	    offsetof(struct table, features_check), hash);
+	return hash[0];
+}
+
 void
 table_seal(struct table *t)
 {
 	t->check = table_check(t);
+	if (t->version > 1)
+		t->features_check = features_check(t);
+}
+
+/* What a later program has made is not foreign, whatever else is in it.  Words
+ * for who is to see it; false: it is none of those. */
+static bool
+header_newer(const struct table *t, char *words, size_t size)
+{
+	if (memcmp(t->magic, TABLE_MAGIC, sizeof(t->magic)) != 0)
+		return false;
+	if (t->version > TABLE_VERSION) {
+		snprintf(words, size, "is of version %u, and this program "
+		    "knows none later than %u", t->version, TABLE_VERSION);
+		return true;
+	}
+	if (t->version > 1 && t->features_check == features_check(t) &&
+	    (t->features & ~(uint64_t)FEATURES_KNOWN) != 0) {
+		snprintf(words, size, "has features (%#llx) that this program "
+		    "does not know", (unsigned long long)(t->features &
+		    ~(uint64_t)FEATURES_KNOWN));
+		return true;
+	}
+	return false;
+}
+
+static unsigned
+rings_max(const struct table *t)
+{
+	return t->version > 1 && (t->features & FEATURE_RINGS) != 0 ?
+	    RINGS_MAX : RINGS_V1;
 }
 
 static uint64_t
@@ -101,11 +143,11 @@ header_wrong(const struct table *t, uint64_t size)
 {
 	if (memcmp(t->magic, TABLE_MAGIC, sizeof(t->magic)) != 0)
 		return "it is no quota table";
-	if (t->version != TABLE_VERSION)
-		return "it is a quota table of another version";
-	if (t->check != table_check(t) || t->header_size != sizeof(*t) ||
+	if (t->version < 1 || t->version > TABLE_VERSION ||
+	    (t->version > 1 && t->features_check != features_check(t)) ||
+	    t->check != table_check(t) || t->header_size != sizeof(*t) ||
 	    t->cells != RING_CELLS || t->rings < 1 ||
-	    t->rings > QUOTA_LIMITS_MAX || t->slots < 1 ||
+	    t->rings > rings_max(t) || t->slots < 1 ||
 	    t->slots > QUOTA_ACCOUNTS_MAX ||
 	    t->slot_size != layout_slot_size(t->rings) ||
 	    t->index_size != layout_index_size(t->slots) ||
@@ -116,7 +158,7 @@ header_wrong(const struct table *t, uint64_t size)
 	if (atomic_load(&t->fresh) > t->slots ||
 	    atomic_load(&t->offset) > TIME_MAX ||
 	    atomic_load(&t->latest) > TIME_MAX ||
-	    atomic_load(&t->moved) > MOVED_AWAY)
+	    atomic_load(&t->moved) > MOVED_COPYING)
 		return "its header is damaged";
 	return NULL;
 }
@@ -126,6 +168,7 @@ map_free(struct map *m)
 {
 	if (m == NULL)
 		return;
+	mapguard_remove(m->guard);
 	if (m->t != NULL)
 		munmap(m->t, m->size);
 	if (m->fd >= 0)
@@ -133,12 +176,11 @@ map_free(struct map *m)
 	free(m);
 }
 
+/* By a header that was looked at: the file's may change at any moment. */
 static void
-map_layout(struct map *m)
+map_layout(struct map *m, const struct table *t)
 {
-	struct table *t = m->t;
-
-	m->index = (word64 *)(void *)(t + 1);
+	m->index = (word64 *)(void *)(m->t + 1);
 	m->index_mask = t->index_size - 1;
 	m->slots = (unsigned char *)(m->index + t->index_size);
 	m->slot_count = t->slots;
@@ -146,6 +188,20 @@ map_layout(struct map *m)
 	m->slot_size = t->slot_size;
 	m->name_at = layout_name_at(t->rings);
 	m->cells_at = layout_cells_at(t->rings);
+	memcpy(m->hash_key, t->hash_key, sizeof(m->hash_key));
+}
+
+/* Others may have cut the file off, or written to it. */
+const char *
+map_damage(const struct map *m)
+{
+	struct stat st;
+
+	if (mapguard_hit(m->guard))
+		return "it was cut off, or can't be read";
+	if (fstat(m->fd, &st) == 0 && (uint64_t)st.st_size != m->size)
+		return "it was cut off or has grown";
+	return header_wrong(m->t, m->size);
 }
 
 /* Map the file, which takes fd; the header is not looked at. */
@@ -170,11 +226,35 @@ map_new(const struct quota *q, int fd, const struct stat *st,
 		map_free(m);
 		return ERR_SYSTEM;
 	}
+	m->guard = mapguard_add(m->t, m->size, fd);
+	if (m->guard == NULL) {
+		map_free(m);
+		return ERR_NOMEM;
+	}
 	/* Accounts lie anywhere; where the file system has big pages (/dev/shm)
 	 * they save much.  No harm where not. */
 	madvise(m->t, m->size, MADV_HUGEPAGE);
 	*m_r = m;
 	return 0;
+}
+
+/* Is it the boot that the table's offset is of? */
+static bool
+boot_is_same(const struct table *t, const unsigned char id[16], uint64_t boot)
+{
+	static const unsigned char unknown[16] = {0};
+
+	if (memcmp(id, t->boot_id, sizeof(t->boot_id)) == 0 &&
+	    memcmp(id, unknown, sizeof(unknown)) != 0)
+		return true;
+	/*
+	 * Another id, or none, with a boot clock that has gone on, is another
+	 * view of the same boot (a container's); others count by this offset,
+	 * and their time and ours must not differ.  Should it be another boot
+	 * all the same, then less time has passed by its clock than has
+	 * passed: that grants nothing.
+	 */
+	return boot + atomic_load(&t->offset) >= atomic_load(&t->latest);
 }
 
 /*
@@ -184,7 +264,6 @@ map_new(const struct quota *q, int fd, const struct stat *st,
 static uint64_t
 map_offset(const struct quota *q, const struct map *m, uint64_t newest)
 {
-	static const unsigned char unknown[16] = {0};
 	struct table *t = m->t;
 	uint64_t boot = quota_boottime(q), now = atomic_load(&t->latest);
 	uint64_t wall = q->clock.wall(q->clock.ctx) -
@@ -192,26 +271,30 @@ map_offset(const struct quota *q, const struct map *m, uint64_t newest)
 	unsigned char id[16];
 
 	q->clock.boot_id(q->clock.ctx, id);
-	if (memcmp(id, t->boot_id, sizeof(id)) == 0 &&
-	    (memcmp(id, unknown, sizeof(id)) != 0 ||
-	    boot + atomic_load(&t->offset) >= now))
-		return atomic_load(&t->offset);
-	if (wall < TIME_MAX && wall > now)
+	if (boot_is_same(t, id, boot))
+		now = boot + atomic_load(&t->offset);
+	else if (wall < TIME_MAX && wall > now)
 		now = wall;
 	if (newest < TIME_MAX && newest > now)
 		now = newest;
 	return now > boot ? now - boot : 0;
 }
 
-/* Note the time for after a reboot. */
+/*
+ * Note the time for after a reboot.  Of all differences between the two clocks
+ * the largest stays: a wall clock that was behind for a while (it stood at 1970
+ * until it was set) must not make the next boot's look like years later.
+ */
 void
 map_note_time(const struct quota *q, struct map *m)
 {
 	uint64_t now = quota_boottime(q) + m->offset;
+	uint64_t ahead = q->clock.wall(q->clock.ctx) - now;
 
 	if (now > atomic_load(&m->t->latest))
 		atomic_store(&m->t->latest, now);
-	atomic_store(&m->t->wall_offset, q->clock.wall(q->clock.ctx) - now);
+	if ((int64_t)(ahead - atomic_load(&m->t->wall_offset)) > 0)
+		atomic_store(&m->t->wall_offset, ahead);
 }
 
 /* Under the lock: set the clock, after a reboot. */
@@ -231,10 +314,44 @@ map_set_clock(const struct quota *q, struct map *m)
 	map_note_time(q, m);
 }
 
-/*
- * Open what bears the name.  ERR_NOTFOUND, ERR_FORMAT (*why_r says why; *dev_r
- * and *ino_r which file) ...
- */
+/* Map fd, which it takes, if it is a table. */
+static int
+map_checked(const struct quota *q, int fd, struct map **m_r,
+    const char **why_r, const struct stat *st, struct errmsg *msg)
+{
+	char words[128];
+	struct table t;
+	int rc;
+
+	if ((uint64_t)st->st_size < sizeof(struct table)) {
+		close(fd);
+		*why_r = st->st_size == 0 ? "it is empty" : "it is cut off";
+		return mapfile_fail(msg, ERR_FORMAT, "%s: %s", q->path, *why_r);
+	}
+	rc = map_new(q, fd, st, m_r);
+	if (rc != 0)
+		return rc == ERR_NOMEM ?
+		    mapfile_fail(msg, rc, "%s: out of memory",
+		    q->path) : mapfile_fail_call(msg, "mmap", q->path);
+	t = *(*m_r)->t;
+	if (header_newer(&t, words, sizeof(words))) {
+		map_free(*m_r);
+		*m_r = NULL;
+		return mapfile_fail(msg, ERR_FORMAT, "%s: the table %s: run "
+		    "the later program, or remove the file, and with it all "
+		    "counts and locks", q->path, words);
+	}
+	*why_r = header_wrong(&t, (uint64_t)st->st_size);
+	if (*why_r != NULL) {
+		map_free(*m_r);
+		*m_r = NULL;
+		return mapfile_fail(msg, ERR_FORMAT, "%s: %s", q->path, *why_r);
+	}
+	map_layout(*m_r, &t);
+	(*m_r)->offset = map_offset(q, *m_r, 0);
+	return 0;
+}
+
 int
 map_open(const struct quota *q, struct map **m_r, const char **why_r,
     struct stat *st, struct errmsg *msg)
@@ -258,25 +375,7 @@ map_open(const struct quota *q, struct map **m_r, const char **why_r,
 		close(fd);
 		return rc;
 	}
-	if ((uint64_t)st->st_size < sizeof(struct table)) {
-		close(fd);
-		*why_r = st->st_size == 0 ? "it is empty" : "it is cut off";
-		return mapfile_fail(msg, ERR_FORMAT, "%s: %s", q->path, *why_r);
-	}
-	rc = map_new(q, fd, st, m_r);
-	if (rc != 0)
-		return rc == ERR_NOMEM ?
-		    mapfile_fail(msg, rc, "%s: out of memory",
-		    q->path) : mapfile_fail_call(msg, "mmap", q->path);
-	*why_r = header_wrong((*m_r)->t, (uint64_t)st->st_size);
-	if (*why_r != NULL) {
-		map_free(*m_r);
-		*m_r = NULL;
-		return mapfile_fail(msg, ERR_FORMAT, "%s: %s", q->path, *why_r);
-	}
-	map_layout(*m_r);
-	(*m_r)->offset = map_offset(q, *m_r, 0);
-	return 0;
+	return map_checked(q, fd, m_r, why_r, st, msg);
 }
 
 /* --- a new file ----------------------------------------------------------- */
@@ -288,7 +387,8 @@ header_init(const struct quota *q, struct table *t, uint32_t slots,
 	uint64_t boot = quota_boottime(q), wall = q->clock.wall(q->clock.ctx);
 
 	memcpy(t->magic, TABLE_MAGIC, sizeof(t->magic));
-	t->version = TABLE_VERSION;
+	t->features = rings > RINGS_V1 ? FEATURE_RINGS : 0;
+	t->version = t->features == 0 ? 1 : 2; /* the oldest that will do */
 	t->header_size = sizeof(*t);
 	t->slots = slots;
 	t->rings = rings;
@@ -296,7 +396,6 @@ header_init(const struct quota *q, struct table *t, uint32_t slots,
 	t->cells = RING_CELLS;
 	t->index_size = layout_index_size(slots);
 	t->file_size = layout_file_size(slots, rings);
-	atomic_store(&t->generation, 1);
 	/* Table time begins as wall time, for who looks at it. */
 	atomic_store(&t->offset, wall > boot && wall < TIME_MAX ? wall - boot :
 	    0);
@@ -311,7 +410,7 @@ int
 build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
     struct map **m_r, struct errmsg *msg)
 {
-	uint64_t size = layout_file_size(slots, rings), key[2];
+	uint64_t size = layout_file_size(slots, rings), key[3];
 	struct stat st;
 	int rc;
 
@@ -337,9 +436,12 @@ build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
 		    mapfile_fail(msg, rc, "%s: out of memory",
 		    q->new_path) : mapfile_fail_call(msg, "mmap", q->new_path);
 	header_init(q, (*m_r)->t, slots, rings);
-	memcpy((*m_r)->t->hash_key, key, sizeof(key));
+	memcpy((*m_r)->t->hash_key, key, 2 * sizeof(key[0]));
+	/* Elsewhere than in any other table: what was counted there and is
+	 * joined here is not to be taken back twice. */
+	atomic_store(&(*m_r)->t->generation, (key[2] >> 2) + 1);
 	table_seal((*m_r)->t);
-	map_layout(*m_r);
+	map_layout(*m_r, (*m_r)->t);
 	(*m_r)->offset = atomic_load(&(*m_r)->t->offset);
 	return 0;
 }

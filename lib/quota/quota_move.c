@@ -2,23 +2,32 @@
  * A table moves to another file: resized, restored, joined with another one.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * While it is copied the old file is frozen: whoever counts in it sees that
- * after his addition at the latest, and comes for the lock.
+ * It is copied while others count, and what they have changed once more.  Then
+ * the old file is frozen: whoever counts in it sees that after his addition at
+ * the latest, and comes for the lock.
  */
 #include "file.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/err.h"
+#include "lib/mapguard.h"
 
 #define SETTLE_NSEC 2000000 /* for attempts under way when a table moves */
+#define CHUNK 1024 /* slots that are copied under one taking of the lock */
+#define BREATH_NSEC 50000
+#define LOOK_AHEAD 16
+#define FEW 512 /* slots, to be copied while nobody counts */
+#define PASSES_MAX 8
 
 /* --- another size ------------------------------------------------------- */
 
+/* Loads of the one order that all agree on: see table_migrate. */
 static void
 copy_words(void *to, const void *from, size_t bytes)
 {
@@ -26,8 +35,8 @@ copy_words(void *to, const void *from, size_t bytes)
 	const word64 *f = from;
 
 	for (size_t i = 0; i < bytes / sizeof(*t); i++)
-		atomic_store_explicit(&t[i], atomic_load_explicit(&f[i],
-		    memory_order_relaxed), memory_order_relaxed);
+		atomic_store_explicit(&t[i], atomic_load(&f[i]),
+		    memory_order_relaxed);
 }
 
 /* Generations and ticks stay as they are, so that what is reserved in the old
@@ -41,44 +50,138 @@ copy_slot(const struct map *from, struct slot *f, const struct map *to,
 	    sizeof(struct name) + FACTS_SIZE);
 	copy_words(slot_cells(to, t, 0), slot_cells(from, f, 0),
 	    from->rings * RING_CELLS * sizeof(word64));
+	atomic_store(&t->dirty, 0);
 	if ((atomic_load(&t->version) & 1) != 0)
 		atomic_fetch_add(&t->version, 1);
 }
 
-/* Copy all accounts, or, where they don't fit, those that matter.  ERR_FULL. */
-static int
-copy_table(const struct quota *q, const struct map *from, struct map *to)
+struct move {
+	struct quota *q;
+	struct map *from, *to;
+	uint32_t *where; /* for each slot its copy's number + 1; 0: none */
+	uint32_t count;  /* copies */
+	uint32_t minors; /* of them, those of the minor kind */
+	uint32_t looked; /* slots that were looked at before */
+	bool all;        /* otherwise only those that matter */
+	uint64_t now;
+};
+
+static bool
+slot_matters(const struct map *m, struct slot *s, uint64_t now)
 {
-	struct table *f = from->t, *t = to->t;
-	uint64_t fresh = atomic_load(&f->fresh), now, n = 0;
-	bool all = fresh <= to->slot_count;
+	return (atomic_load(&s->state) & SLOT_LOCKED) != 0 ||
+	    (atomic_load(&s->key_hi) != 0 && slot_is_live(m, s, now));
+}
 
-	now = quota_boottime(q) + from->offset;
-	for (uint32_t k = 0; k < fresh; k++) {
-		struct slot *s = map_slot(from, k);
-		bool live = (atomic_load(&s->state) & SLOT_LOCKED) != 0 ||
-		    (atomic_load(&s->key_hi) != 0 && slot_is_live(from, s,
-		    now));
+/* The mark goes first: who counts marks afterwards, so that he is either in
+ * this copy or makes for another one. */
+static int
+move_slot(struct move *mv, uint32_t k)
+{
+	struct slot *f = map_slot(mv->from, k), *t;
+	struct quota_key had;
 
-		if (!all && !live)
-			continue;
-		if (n == to->slot_count)
+	atomic_exchange(&f->dirty, 0);
+	if (mv->where[k] == 0) {
+		if (!mv->all && !slot_matters(mv->from, f, mv->now))
+			return 0;
+		if (mv->count == mv->to->slot_count)
 			return ERR_FULL;
-		copy_slot(from, s, to, map_slot(to, (uint32_t)n++));
+		mv->where[k] = ++mv->count;
 	}
-	memcpy(t->hash_key, f->hash_key, sizeof(t->hash_key));
+	t = map_slot(mv->to, mv->where[k] - 1);
+	had = (struct quota_key){atomic_load(&t->key_hi),
+	    atomic_load(&t->key_lo)};
+	mv->minors -= slot_is_minor(t);
+	copy_slot(mv->from, f, mv->to, t);
+	mv->minors += slot_is_minor(t);
+	table_index_slot(mv->to, mv->where[k] - 1, &had);
+	return 0;
+}
+
+/* Take the lock again.  Whatever comes of it, the mutex is held. */
+static int
+lock_again(struct quota *q, struct map *m)
+{
+	pthread_mutex_lock(&q->mutex);
+	if (mapfile_lock(m->fd, F_WRLCK) != 0)
+		return ERR_SYSTEM;
+	table_recover(q, m);
+	return 0;
+}
+
+/* Let others have the lock for a moment. */
+static int
+move_breathe(struct move *mv)
+{
+	struct timespec moment = {0, BREATH_NSEC};
+	int rc;
+
+	table_unlock(mv->q, mv->from);
+	nanosleep(&moment, NULL);
+	mv->now = quota_boottime(mv->q) + mv->from->offset;
+	rc = lock_again(mv->q, mv->from);
+	if (rc == 0 && atomic_load(&mv->from->t->moved) != MOVED_COPYING)
+		rc = TRY_AGAIN;
+	return rc;
+}
+
+/* Copy what was not copied so far, or has changed since. */
+static int
+move_pass(struct move *mv, bool frozen, uint32_t *copied_r)
+{
+	uint32_t copied = 0;
+	int rc = 0;
+
+	for (uint32_t k = 0; rc == 0 && k < map_fresh(mv->from); k++) {
+		if (k % CHUNK == 0 && !frozen)
+			rc = move_breathe(mv);
+		if (k + LOOK_AHEAD < mv->from->slot_count)
+			__builtin_prefetch(map_slot(mv->from, k + LOOK_AHEAD));
+		if (rc != 0 || (k < mv->looked &&
+		    atomic_load(&map_slot(mv->from, k)->dirty) == 0))
+			continue;
+		rc = move_slot(mv, k);
+		copied++;
+	}
+	mv->looked = map_fresh(mv->from);
+	*copied_r = copied;
+	return rc;
+}
+
+/* The keys' hash goes along, so that keys stay what they are. */
+static int
+move_begin(struct move *mv)
+{
+	struct table *t = mv->to->t;
+	uint32_t slots = mv->from->slot_count;
+
+	mv->where = calloc(slots, sizeof(*mv->where));
+	if (mv->where == NULL)
+		return ERR_NOMEM;
+	mv->all = map_fresh(mv->from) <= mv->to->slot_count;
+	mv->now = quota_boottime(mv->q) + mv->from->offset;
+	memcpy(t->hash_key, mv->from->hash_key, sizeof(t->hash_key));
+	memcpy(mv->to->hash_key, t->hash_key, sizeof(t->hash_key));
 	table_seal(t);
-	atomic_store(&t->fresh, n);
+	return 0;
+}
+
+static void
+move_header(struct move *mv)
+{
+	struct table *f = mv->from->t, *t = mv->to->t;
+
+	atomic_store(&t->fresh, mv->count);
+	atomic_store(&t->minors, mv->minors);
 	atomic_store(&t->reset, atomic_load(&f->reset));
 	atomic_store(&t->generation, atomic_load(&f->generation));
-	atomic_store(&t->offset, from->offset);
+	atomic_store(&t->offset, mv->from->offset);
 	atomic_store(&t->latest, atomic_load(&f->latest));
 	atomic_store(&t->wall_offset, atomic_load(&f->wall_offset));
 	memcpy(t->boot_id, f->boot_id, sizeof(t->boot_id));
 	copy_words(t->notes, f->notes, sizeof(t->notes));
-	to->offset = from->offset;
-	table_reindex(to);
-	return 0;
+	mv->to->offset = mv->from->offset;
 }
 
 /* From now on attempts in this file come to nothing.  Those under way get a
@@ -92,28 +195,63 @@ freeze(struct map *m, uint64_t how)
 	nanosleep(&moment, NULL);
 }
 
+/* Under the lock: copy while others count, until there is little left, and that
+ * when nobody counts. */
+static int
+move_slots(struct move *mv)
+{
+	uint32_t copied;
+	int rc;
+
+	atomic_store(&mv->from->t->moved, MOVED_COPYING);
+	rc = move_pass(mv, false, &copied);
+	for (unsigned n = 0; rc == 0 && n < PASSES_MAX && copied > FEW; n++)
+		rc = move_pass(mv, false, &copied);
+	if (rc != 0)
+		return rc;
+	freeze(mv->from, MOVED_NOW);
+	return move_pass(mv, true, &copied);
+}
+
 /*
- * Move the table to a new file under its name.  The caller holds the builder's
- * lock (fd) and the table's.  ERR_FULL: too many accounts.
+ * Who counts reads the word moved after his addition.  Where it says that
+ * there is no copy, all of the copy is made after the addition; where it says
+ * that one is made, he marks the slot and reads the word again: not frozen yet,
+ * so the mark is seen once it is; otherwise he begins again where the table is
+ * then.
  */
 int
 table_migrate(struct quota *q, int fd, struct map *from, uint32_t slots,
     unsigned rings, struct map **m_r, struct errmsg *msg)
 {
-	struct map *to = NULL;
-	int rc = build_table(q, fd, slots, rings, &to, msg);
+	struct move mv = {.q = q, .from = from};
+	int name = mapfile_taken(q->path, from->dev, from->ino), rc, locked;
 
+	table_unlock(q, from);
+	rc = build_table(q, fd, slots, rings, &mv.to, msg);
+	locked = lock_again(q, from);
 	if (rc != 0)
 		return rc;
-	freeze(from, MOVED_NOW);
-	rc = copy_table(q, from, to);
-	if (rc == 0)
-		rc = build_publish(q, msg);
-	atomic_store(&from->t->moved, rc == 0 ? MOVED_AWAY : MOVED_NO);
+	rc = locked != 0 ? mapfile_fail_call(msg, "lock", q->path) :
+	    move_begin(&mv);
+	if (rc == 0 && map_moving(from))
+		rc = TRY_AGAIN;
+	if (rc == 0) {
+		rc = move_slots(&mv);
+		move_header(&mv);
+		if (rc == 0 && mapfile_taken(q->path, from->dev, from->ino) !=
+		    name)
+			rc = TRY_AGAIN;
+		if (rc == 0)
+			rc = build_publish(q, msg);
+		atomic_store(&from->t->moved,
+		    rc == 0 ? MOVED_AWAY : MOVED_NO);
+	}
+	free(mv.where);
 	if (rc != 0)
-		map_free(to);
+		map_free(mv.to);
 	else
-		*m_r = to;
+		*m_r = mv.to;
 	return rc;
 }
 
@@ -126,50 +264,91 @@ map_swap(struct quota *q, struct map *to)
 	atomic_store(&q->map, to);
 }
 
-/* Under the lock of a table that somebody was moving: if that one was killed
- * before the new file got the name, it was not moved. */
-static void
-unfreeze(const struct quota *q, struct map *m)
+/* If whoever was moving it was killed before the new file got the name, it was
+ * not moved.  A copy is made without the lock, at times, but with the
+ * builder's. */
+void
+table_unfreeze(const struct quota *q, struct map *m)
 {
 	uint64_t moved = atomic_load(&m->t->moved);
+	int taken;
 
-	if (moved == MOVED_JOINING || (moved == MOVED_NOW &&
-	    mapfile_taken(q->path, m->dev, m->ino) != 1))
-		atomic_store(&m->t->moved, MOVED_NO);
-	else if (moved == MOVED_NOW)
+	if (moved == MOVED_NO ||
+	    (moved == MOVED_COPYING && mapfile_building(q->new_path)))
+		return;
+	taken = mapfile_taken(q->path, m->dev, m->ino);
+	if (moved == MOVED_NOW && taken == 1)
 		atomic_store(&m->t->moved, MOVED_AWAY);
+	else if (moved != MOVED_AWAY || taken == 0)
+		atomic_store(&m->t->moved, MOVED_NO);
+}
+
+/* Renew it, and tell that to the next who calls quota_check. */
+static int
+follow_renewed(struct quota *q, struct map *from)
+{
+	struct quota_report *rep = calloc(1, sizeof(*rep));
+	int rc;
+
+	if (rep == NULL)
+		return ERR_NOMEM;
+	rc = table_renew(q, from, "its header is damaged", rep, NULL);
+	if (rc == 0)
+		rep = atomic_exchange(&q->due, rep);
+	free(rep);
+	return rc == TRY_AGAIN ? 0 : rc;
+}
+
+/* Under the mutex: where is it now? */
+static int
+follow(struct quota *q, struct map *from)
+{
+	struct map *to = NULL;
+	struct stat st;
+	const char *why;
+	int rc = map_open(q, &to, &why, &st, NULL);
+
+	if (rc != 0)
+		return rc;
+	if (to->dev == from->dev && to->ino == from->ino) {
+		map_free(to);
+		return ERR_FORMAT;
+	}
+	map_swap(q, to);
+	return 0;
 }
 
 int
 table_follow(struct quota *q, struct map *from)
 {
-	struct map *to = NULL;
-	struct stat st;
-	const char *why;
+	bool damaged = false;
 	int rc = 0;
 
 	pthread_mutex_lock(&q->mutex);
-	if (q->mode != QUOTA_READ && atomic_load(&q->map) == from &&
-	    atomic_load(&from->t->moved) != MOVED_AWAY) {
+	if (q->mode != QUOTA_READ && atomic_load(&q->map) == from) {
 		rc = mapfile_lock(from->fd, F_WRLCK);
 		if (rc == 0) {
-			unfreeze(q, from);
+			damaged = atomic_load(&from->t->moved) > MOVED_COPYING;
+			if (!damaged)
+				table_unfreeze(q, from);
 			mapfile_lock(from->fd, F_UNLCK);
 		}
 	}
 	if (rc == 0 && atomic_load(&q->map) == from &&
-	    atomic_load(&from->t->moved) == MOVED_AWAY) {
-		rc = map_open(q, &to, &why, &st, NULL);
-		if (rc == 0)
-			map_swap(q, to);
-	}
+	    atomic_load(&from->t->moved) == MOVED_AWAY)
+		rc = follow(q, from);
 	pthread_mutex_unlock(&q->mutex);
+	if (damaged)
+		return q->mode == QUOTA_CREATE ? follow_renewed(q, from) :
+		    ERR_FORMAT;
 	return rc;
 }
 
-/* The name is free: move there.  TRY_AGAIN: it is not, any more. */
+/* Move to a new file with so many rings, provided that the name is free (taken:
+ * ERR_NOTFOUND), or the table's own (0).  TRY_AGAIN: it is not, any more. */
 static int
-restore_new(struct quota *q, struct map *from, struct errmsg *msg)
+move_to_new(struct quota *q, struct map *from, int taken, unsigned rings,
+    struct errmsg *msg)
 {
 	struct map *to = NULL;
 	struct stat st;
@@ -179,13 +358,14 @@ restore_new(struct quota *q, struct map *from, struct errmsg *msg)
 		return rc;
 	rc = table_lock(q, from);
 	if (rc == 0) {
-		unfreeze(q, from);
-		if (mapfile_taken(q->path, 0, 0) != ERR_NOTFOUND ||
+		table_unfreeze(q, from);
+		if (mapfile_taken(q->path, from->dev, from->ino) != taken ||
+		    map_moving(from) ||
 		    atomic_load(&q->map) != from)
 			rc = TRY_AGAIN;
 		else
 			rc = table_migrate(q, fd, from, from->slot_count,
-			    from->rings, &to, msg);
+			    rings, &to, msg);
 		if (rc == 0)
 			map_swap(q, to);
 		table_unlock(q, from);
@@ -241,7 +421,8 @@ slot_join(struct quota *q, const struct map *from, struct slot *f,
 	return 0;
 }
 
-/* Add one account to those of another table. */
+/* Add one account to those of another table.  What its name does not fit to is
+ * damaged. */
 static int
 join_slot(struct quota *q, const struct map *from, struct slot *f,
     struct map *to)
@@ -249,17 +430,38 @@ join_slot(struct quota *q, const struct map *from, struct slot *f,
 	struct name *name = slot_name(from, f);
 	_Alignas(8) char account[QUOTA_NAME_KEPT];
 	size_t len = atomic_load(&name->len);
+	struct quota_key key;
 
 	if (len < 1 || len > sizeof(account))
 		return 0; /* cut off: nobody knows whose it is over there */
 	copy_words(account, name->text, sizeof(account));
+	key = quota_key_of(from, account, len);
+	if (key.hi != atomic_load(&f->key_hi) ||
+	    key.lo != atomic_load(&f->key_lo))
+		return 0;
 	return slot_join(q, from, f, to, account, len);
 }
 
+/* Is there something in it, by a header that may be damaged?  Then a reset of
+ * all may not be known, and everything counts. */
+static bool
+join_matters(const struct map *m, struct slot *s, uint64_t now, bool damaged)
+{
+	if (!damaged)
+		return slot_matters(m, s, now);
+	for (unsigned i = 0; i < m->rings; i++) {
+		if (slot_live(m, s, i, now, QUOTA_WINDOW_MAX) != 0)
+			return true;
+	}
+	return (atomic_load(&s->state) & SLOT_LOCKED) != 0;
+}
+
+/* All that can be read. */
 static int
 join(struct quota *q, struct map *from, struct map *to)
 {
-	uint64_t fresh = atomic_load(&from->t->fresh);
+	bool damaged = map_damage(from) != NULL;
+	uint32_t fresh = damaged ? from->slot_count : map_fresh(from);
 	uint64_t now = quota_boottime(q) + from->offset;
 	int rc = 0;
 
@@ -268,11 +470,77 @@ join(struct quota *q, struct map *from, struct map *to)
 		struct slot *s = map_slot(from, k);
 
 		if (atomic_load(&s->key_hi) != 0 &&
-		    ((atomic_load(&s->state) & SLOT_LOCKED) != 0 ||
-		    slot_is_live(from, s, now)))
+		    join_matters(from, s, now, damaged))
 			rc = join_slot(q, from, s, to);
 	}
 	atomic_store(&from->t->moved, rc == 0 ? MOVED_AWAY : MOVED_NO);
+	return rc;
+}
+
+/* Give the new table the name; the damaged one, if it has it, gets another. */
+static int
+renew_names(struct quota *q, int taken, struct quota_report *rep,
+    struct errmsg *msg)
+{
+	if (taken == 0 && mapfile_set_aside(q->path,
+	    (time_t)(q->clock.wall(q->clock.ctx) / NSEC), rep->bad_path,
+	    sizeof(rep->bad_path)) != 0)
+		return mapfile_fail_call(msg, "rename", q->path);
+	return build_publish(q, msg);
+}
+
+static int
+renew_locked(struct quota *q, int fd, struct map *from, const char *why,
+    struct quota_report *rep, struct errmsg *msg)
+{
+	int taken = mapfile_taken(q->path, from->dev, from->ino);
+	struct map *to = NULL;
+	int rc;
+
+	if (atomic_load(&q->map) != from || taken == 1)
+		return TRY_AGAIN;
+	rc = build_table(q, fd, from->slot_count, from->rings, &to, msg);
+	if (rc == 0) {
+		rc = join(q, from, to);
+		if (rc == ERR_FULL) /* of what never was an account */
+			rc = 0;
+	}
+	if (rc == 0)
+		rc = renew_names(q, taken, rep, msg);
+	if (rc != 0) {
+		map_free(to);
+		return rc;
+	}
+	atomic_store(&from->t->moved, MOVED_AWAY);
+	map_swap(q, to);
+	quota_tell(rep, taken == 0 ? QUOTA_RENEWED : QUOTA_RESTORED,
+	    "%s while it was in use: a new one has what could be read of it, "
+	    "%u accounts; all others begin from zero", why, map_fresh(to));
+	return 0;
+}
+
+int
+table_renew(struct quota *q, struct map *from, const char *why,
+    struct quota_report *rep, struct errmsg *msg)
+{
+	struct stat st;
+	int fd, rc = mapfile_build(q->new_path, &fd, &st, msg);
+
+	if (rc != 0)
+		return rc;
+	/* Not table_lock: nothing is mended in what is damaged. */
+	pthread_mutex_lock(&q->mutex);
+	rc = mapfile_lock(from->fd, F_WRLCK) != 0 ?
+	    mapfile_fail_call(msg, "lock", q->path) :
+	    renew_locked(q, fd, from, why, rep, msg);
+	mapfile_lock(from->fd, F_UNLCK);
+	pthread_mutex_unlock(&q->mutex);
+	if (rc == 0) {
+		mapfile_lock(fd, F_UNLCK);
+		close(fd);
+	} else {
+		mapfile_unbuild(q->new_path, fd);
+	}
 	return rc;
 }
 
@@ -294,9 +562,8 @@ restore_join(struct quota *q, struct map *from, struct quota_report *rep,
 	}
 	rc = table_lock(q, from);
 	if (rc == 0) {
-		unfreeze(q, from);
-		if (atomic_load(&from->t->moved) != MOVED_NO ||
-		    atomic_load(&q->map) != from ||
+		table_unfreeze(q, from);
+		if (map_moving(from) || atomic_load(&q->map) != from ||
 		    mapfile_taken(q->path, to->dev, to->ino) != 0)
 			rc = TRY_AGAIN;
 		if (rc == 0)
@@ -319,35 +586,86 @@ restore_join(struct quota *q, struct map *from, struct quota_report *rep,
 	return rc;
 }
 
+/* Accounts are counted in more windows than there is room for. */
+static int
+grow(struct quota *q, struct map *m, struct quota_report *rep,
+    struct errmsg *msg)
+{
+	uint64_t want = atomic_load(&m->t->rings_wanted);
+	int rc;
+
+	if (want <= m->rings || want > RINGS_MAX)
+		return 0;
+	/* Whoever finds no room asks again. */
+	atomic_store(&m->t->rings_wanted, 0);
+	rc = move_to_new(q, m, 0, (unsigned)want, msg);
+	if (rc == 0)
+		quota_tell(rep, QUOTA_MIGRATED, "moved from room for %u windows "
+		    "of an account to %u", m->rings, (unsigned)want);
+	return rc;
+}
+
+/* Go where the table was moved.  *m_r NULL: that is done. */
+static int
+check_moved(struct quota *q, struct map **m_r, struct quota_report *rep,
+    struct errmsg *msg)
+{
+	struct map *m = *m_r;
+	int rc = table_follow(q, m);
+
+	if (rc == 0 && atomic_load(&q->map) != m)
+		quota_tell(rep, QUOTA_FOLLOWED, "another process moved the "
+		    "table: followed");
+	if (rc == 0 || q->mode != QUOTA_CREATE ||
+	    (rc != ERR_NOTFOUND && rc != ERR_FORMAT)) {
+		*m_r = NULL;
+		return rc == 0 ? 0 : mapfile_fail(msg, rc, "%s: the table was "
+		    "moved, and cannot be followed", q->path);
+	}
+	/* Moved, and then removed there, or overwritten, or of a later
+	 * program: what is left is here. */
+	atomic_store(&m->t->moved, MOVED_NO);
+	return 0;
+}
+
+/* Whoever was copying it may have been killed. */
+static void
+check_copying(struct quota *q, struct map *m)
+{
+	if (atomic_load(&m->t->moved) != MOVED_COPYING ||
+	    table_lock(q, m) != 0)
+		return;
+	table_unfreeze(q, m);
+	table_unlock(q, m);
+}
+
 /* One attempt of quota_check. */
 static int
 check_once(struct quota *q, struct quota_report *rep, struct errmsg *msg)
 {
 	struct map *m = atomic_load(&q->map);
-	int rc = 0, taken;
+	int rc = 0, taken = mapfile_taken(q->path, m->dev, m->ino);
+	const char *why = map_damage(m);
 
-	if (atomic_load(&m->t->moved) != MOVED_NO) {
-		rc = table_follow(q, m);
-		if (rc == 0 && atomic_load(&q->map) != m)
-			quota_tell(rep, QUOTA_FOLLOWED, "another process moved "
-			    "the table: followed");
-		if (rc == 0 || q->mode != QUOTA_CREATE || rc != ERR_NOTFOUND)
-			return rc == 0 ? 0 : mapfile_fail(msg, rc, "%s: the "
-			    "table was moved, and cannot be followed", q->path);
-		/* Moved, and then removed there: what is left is here. */
-		atomic_store(&m->t->moved, MOVED_NO);
-	}
-	if (q->mode != QUOTA_CREATE)
-		return 0;
-	taken = mapfile_taken(q->path, m->dev, m->ino);
+	/* Who renewed a damaged one says so there. */
+	if (map_moving(m) && (why == NULL || (taken == 1 &&
+	    atomic_load(&m->t->moved) == MOVED_AWAY)))
+		rc = check_moved(q, &m, rep, msg);
+	if (rc == 0 && why != NULL && m != NULL && q->mode != QUOTA_CREATE)
+		return mapfile_fail(msg, ERR_FORMAT, "%s: %s", q->path, why);
+	if (rc != 0 || m == NULL || q->mode != QUOTA_CREATE)
+		return rc;
 	if (taken == ERR_SYSTEM)
 		return mapfile_fail_call(msg, "lstat", q->path);
+	if (why != NULL && taken != 1)
+		return table_renew(q, m, why, rep, msg);
 	if (taken == 0) {
+		check_copying(q, m);
 		map_note_time(q, m);
-		return 0;
+		return grow(q, m, rep, msg);
 	}
 	if (taken == ERR_NOTFOUND) {
-		rc = restore_new(q, m, msg);
+		rc = move_to_new(q, m, ERR_NOTFOUND, m->rings, msg);
 		if (rc == 0)
 			quota_tell(rep, QUOTA_RESTORED, "the file was removed: "
 			    "counts were moved to a new one");
@@ -364,7 +682,8 @@ int
 quota_check(struct quota *q, struct quota_report *report_r,
     struct errmsg *msg_r)
 {
-	struct quota_report *rep = report_r;
+	struct quota_report *rep = report_r, *due;
+	unsigned tries = 0;
 	int rc;
 
 	if (rep == NULL)
@@ -375,10 +694,24 @@ quota_check(struct quota *q, struct quota_report *report_r,
 	do {
 		memset(rep, 0, sizeof(*rep));
 		quota_tell(rep, QUOTA_OPENED, "nothing happened");
-		rc = check_once(q, rep, msg_r);
-	} while (rc == TRY_AGAIN);
+		due = atomic_exchange(&q->due, NULL);
+		if (due != NULL)
+			*rep = *due;
+		rc = due != NULL ? 0 : check_once(q, rep, msg_r);
+		free(due);
+	} while (rc == TRY_AGAIN && ++tries < TRIES_MAX);
+	if (rc == TRY_AGAIN)
+		rc = mapfile_fail(msg_r, ERR_SYSTEM, "%s: the file changes "
+		    "hands all the time", q->path);
 	rep->accounts = atomic_load(&q->map)->slot_count;
 	if (rep != report_r)
 		free(rep);
 	return rc;
+}
+
+bool
+quota_needs_check(const struct quota *q)
+{
+	return atomic_load_explicit(&q->due, memory_order_relaxed) != NULL ||
+	    mapguard_hit(atomic_load(&q->map)->guard);
 }

@@ -26,7 +26,7 @@ quota_key_of(const struct map *m, const char *account, size_t len)
 {
 	uint64_t hash[2];
 
-	siphash128(m->t->hash_key, account, len, hash);
+	siphash128(m->hash_key, account, len, hash);
 	/* 0 stands for nobody. */
 	return (struct quota_key){hash[0] | UINT64_C(1) << 63, hash[1]};
 }
@@ -38,29 +38,24 @@ index_entry(const struct quota_key *key, uint32_t n)
 }
 
 static bool
-slot_is_minor(struct slot *s)
-{
-	return (atomic_load(&s->state) & SLOT_MINOR) != 0;
-}
-
-static bool
 slot_is(struct slot *s, const struct quota_key *key)
 {
 	return atomic_load(&s->key_hi) == key->hi &&
 	    atomic_load_explicit(&s->key_lo, memory_order_relaxed) == key->lo;
 }
 
-/* All that counting will touch, at once: one by one each atomic addition would
- * wait for memory. */
+/* All that counting will mostly touch, at once: one by one each atomic addition
+ * would wait for memory. */
 static void
 slot_prefetch(const struct map *m, struct slot *s)
 {
 	const unsigned char *p = (const unsigned char *)s;
+	unsigned usual = m->rings > QUOTA_KINDS ? m->rings - QUOTA_KINDS : 1;
 
 	for (size_t at = 0; at < m->name_at; at += 64)
 		__builtin_prefetch(p + at);
-	for (size_t at = m->cells_at; at < m->slot_size; at += 64)
-		__builtin_prefetch(p + at, 1);
+	for (unsigned at = 0; at < usual * RING_CELLS; at += 64 / 8)
+		__builtin_prefetch(slot_cells(m, s, 0) + at, 1);
 }
 
 struct slot *
@@ -166,11 +161,33 @@ table_reindex(struct map *m)
 	atomic_store(&t->dirty, 0);
 }
 
+void
+table_index_slot(struct map *m, uint32_t n, const struct quota_key *had)
+{
+	struct slot *s = map_slot(m, n);
+	struct quota_key key = {atomic_load(&s->key_hi),
+	    atomic_load(&s->key_lo)};
+	uint32_t other;
+
+	if (had->hi == key.hi && had->lo == key.lo)
+		return;
+	if (had->hi != 0)
+		index_remove(m, had, n);
+	if (key.hi == 0 || !(atomic_load(&s->state) & SLOT_TAKEN))
+		return;
+	/* It went from one slot to another: that one's copy is old. */
+	if (slot_find(m, &key, &other) != NULL && other != n)
+		index_remove(m, &key, other);
+	if (slot_find(m, &key, &other) == NULL)
+		index_add(m, &key, n);
+}
+
 /* --- rings ------------------------------------------------------------ */
 
 static void
 version_odd(struct slot *s)
 {
+	atomic_store(&s->dirty, 1); /* to who copies: he waits for the lock */
 	atomic_store(&s->version, atomic_load(&s->version) | 1);
 }
 
@@ -189,18 +206,23 @@ slot_done(struct map *m, struct slot *s)
 	version_even(s);
 }
 
+/* The next one whose lowest bits follow those of the last one. */
 static uint64_t
-next_generation(struct map *m)
+next_generation(struct map *m, uint64_t last)
 {
-	return atomic_fetch_add(&m->t->generation, 1);
+	uint64_t next = atomic_load(&m->t->generation);
+
+	next += (last + 1 - next) & GEN_MASK;
+	atomic_store(&m->t->generation, next + 1);
+	return next;
 }
 
 static void
 ring_wipe(struct map *m, struct slot *s, unsigned i)
 {
-	word64 *cell = slot_cells(m, s, i);
+	word64 *cell = slot_cells(m, s, i), *gen = &slot_ring(s, i)->gen;
 
-	atomic_store(&slot_ring(s, i)->gen, next_generation(m));
+	atomic_store(gen, next_generation(m, atomic_load(gen)));
 	for (unsigned c = 0; c < RING_CELLS; c++)
 		atomic_store_explicit(&cell[c], 0, memory_order_relaxed);
 	/* All cells are empty, so no lap can be mistaken from any tick on;
@@ -224,6 +246,7 @@ slot_live(const struct map *m, struct slot *s, unsigned i, uint64_t now,
 {
 	struct ring *r = slot_ring(s, i);
 	uint64_t desc = atomic_load(&r->desc), width, tick, live = 0, cells;
+	uint64_t gen = atomic_load(&r->gen);
 	word64 *cell = slot_cells(m, s, i);
 
 	if (!desc_valid(desc))
@@ -232,14 +255,14 @@ slot_live(const struct map *m, struct slot *s, unsigned i, uint64_t now,
 	tick = now / width;
 	if (laps_ambiguous(tick, atomic_load(&r->swept)))
 		return 0;
-	cells = within_s * NSEC / width + 2;
+	/* With the same to spare as a ring of that window has. */
+	cells = within_s * (NSEC + NSEC / 100) / width + 2;
 	for (unsigned c = 0; c < RING_CELLS; c++) {
 		uint64_t v = atomic_load(&cell[c]);
 		unsigned age = (unsigned)(tick - c) % RING_CELLS;
 		int lap = cell_lap(v, c, tick);
 
-		if ((v & COUNT_MASK) != 0 && lap >= 0 &&
-		    (age < cells || lap > 0))
+		if (lap >= 0 && cell_of(v, gen) && (age < cells || lap > 0))
 			live += v & COUNT_MASK;
 	}
 	return live;
@@ -249,25 +272,29 @@ uint64_t
 slot_used(const struct map *m, struct slot *s, const struct quota_limit *limit,
     uint64_t now, unsigned *ring_r)
 {
-	uint64_t most = 0;
+	bool bounded = false; /* a longer one was found */
+	uint64_t used = 0;
 
 	*ring_r = m->rings;
 	for (unsigned i = 0; i < m->rings; i++) {
 		uint64_t desc = atomic_load(&slot_ring(s, i)->desc), live;
+		bool longer = desc_window(desc) > limit->window_s;
 
 		if (!desc_valid(desc) || desc_kind(desc) != limit->kind)
 			continue;
 		live = slot_live(m, s, i, now, limit->window_s);
-		if (desc == ring_desc(limit->kind, limit->window_s)) {
+		if (desc_window(desc) == limit->window_s) {
 			*ring_r = i;
 			return live;
 		}
-		if (live >= most) {
-			most = live;
+		if (longer ? !bounded || live < used :
+		    !bounded && live >= used) {
+			bounded = longer;
+			used = live;
 			*ring_r = i;
 		}
 	}
-	return most;
+	return used;
 }
 
 /* Step 2 of replacing a ring; the journal knows all it needs. */
@@ -292,25 +319,62 @@ ring_become(struct quota *q, struct map *m, struct slot *s)
 	atomic_store(&r->desc, desc);
 }
 
-/* The ring to give up for another: an unused one, else the one longest not
- * counted in among those that the set has no use for. */
-static unsigned
-ring_victim(struct map *m, struct slot *s, const struct quota_set *set)
+/* Does the set have a limit of that kind and window? */
+static bool
+set_has(const struct quota_set *set, uint64_t desc)
 {
-	uint64_t oldest = UINT64_MAX;
-	unsigned victim = 0;
+	for (unsigned k = 0; k < set->count; k++) {
+		if (desc == ring_desc(set->limit[k].kind,
+		    set->limit[k].window_s))
+			return true;
+	}
+	return false;
+}
 
+/* Is there a ring of the same kind with a longer window?  It got all that the
+ * shorter one held when it began, and has counted the same since. */
+static bool
+ring_covered(const struct map *m, struct slot *s, uint64_t desc)
+{
+	for (unsigned i = 0; i < m->rings; i++) {
+		uint64_t other = atomic_load(&slot_ring(s, i)->desc);
+
+		if (desc_valid(other) && desc_kind(other) == desc_kind(desc) &&
+		    desc_window(other) > desc_window(desc))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The ring to give up for another, of those that the set has no use for: an
+ * unused one, else one in which nothing counts any more, else one that a longer
+ * one covers (then *live_r is true); the one longest not counted in, of several.
+ * The number of rings: none may go.  The version is odd.
+ */
+static unsigned
+ring_victim(struct quota *q, struct map *m, struct slot *s,
+    const struct quota_set *set, bool *live_r)
+{
+	uint64_t now = quota_boottime(q) + m->offset, oldest = UINT64_MAX;
+	unsigned victim = m->rings;
+
+	*live_r = true;
 	for (unsigned i = 0; i < m->rings; i++) {
 		uint64_t desc = atomic_load(&slot_ring(s, i)->desc), last;
-		bool wanted = false;
+		bool live;
 
-		if (!desc_valid(desc))
+		if (!desc_valid(desc)) {
+			*live_r = false;
 			return i;
-		for (unsigned k = 0; k < set->count; k++)
-			wanted |= desc == ring_desc(set->limit[k].kind,
-			    set->limit[k].window_s);
+		}
+		live = slot_live(m, s, i, now, QUOTA_WINDOW_MAX) != 0;
+		if (set_has(set, desc) || (live && (!*live_r ||
+		    !ring_covered(m, s, desc))))
+			continue;
 		last = atomic_load(&slot_ring(s, i)->head) * ring_width(desc);
-		if (!wanted && last < oldest) {
+		if (live != *live_r || last < oldest) {
+			*live_r = live;
 			oldest = last;
 			victim = i;
 		}
@@ -318,36 +382,60 @@ ring_victim(struct map *m, struct slot *s, const struct quota_set *set)
 	return victim;
 }
 
+/* Beside those that a slot has there is to be room for the whole set. */
+static void
+rings_want(struct map *m, const struct quota_set *set)
+{
+	unsigned want = m->rings + set->count;
+
+	if (want > RINGS_MAX)
+		want = RINGS_MAX;
+	if (want > atomic_load(&m->t->rings_wanted))
+		atomic_store(&m->t->rings_wanted, want);
+}
+
 /*
  * Nothing is known of a window that was not counted so far, but what the kind's
  * other windows hold: the most that could be is taken, as if it were of now.
  */
-static void
+static int
 ring_add(struct quota *q, struct map *m, uint32_t n,
     const struct quota_set *set, const struct quota_limit *limit)
 {
 	struct slot *s = map_slot(m, n);
 	struct table *t = m->t;
-	unsigned any;
+	unsigned any, victim;
+	bool live;
 
+	/* From here on nobody's count is missed. */
 	version_odd(s);
+	victim = ring_victim(q, m, s, set, &live);
+	if (live)
+		rings_want(m, set);
+	if (victim == m->rings) {
+		version_even(s);
+		return ERR_FULL;
+	}
 	atomic_store(&t->journal_slot, n);
-	atomic_store(&t->journal_ring, ring_victim(m, s, set));
+	atomic_store(&t->journal_ring, victim);
 	atomic_store(&t->journal_desc, ring_desc(limit->kind, limit->window_s));
 	atomic_store(&t->journal_total, slot_used(m, s, limit,
 	    quota_boottime(q) + m->offset, &any));
 	atomic_store(&t->journal, JOURNAL_RING);
 	ring_become(q, m, s);
 	slot_done(m, s);
+	return 0;
 }
 
-static void
+static int
 rings_fit(struct quota *q, struct map *m, uint32_t n,
     const struct quota_set *set)
 {
 	struct slot *s = map_slot(m, n);
+	int rc = 0;
 
-	for (unsigned k = 0; k < set->count; k++) {
+	/* The longest window of a kind first: it covers the others. */
+	for (unsigned k = set->count; k-- > 0 && rc == 0;) {
 		uint64_t desc = ring_desc(set->limit[k].kind,
 		    set->limit[k].window_s);
 		unsigned i = 0;
@@ -356,8 +444,9 @@ rings_fit(struct quota *q, struct map *m, uint32_t n,
 		    desc)
 			i++;
 		if (i == m->rings)
-			ring_add(q, m, n, set, &set->limit[k]);
+			rc = ring_add(q, m, n, set, &set->limit[k]);
 	}
+	return rc;
 }
 
 /* Is the cell of the ring as it is now, or of a clock that is a little
@@ -380,36 +469,42 @@ static void
 ring_sweep(struct quota *q, struct map *m, struct slot *s, unsigned i)
 {
 	struct ring *r = slot_ring(s, i);
-	uint64_t desc = atomic_load(&r->desc), width, tick;
+	uint64_t desc = atomic_load(&r->desc), gen = atomic_load(&r->gen);
+	uint64_t width, tick, begun;
 	word64 *cell = slot_cells(m, s, i);
 	bool all;
 
 	if (!desc_valid(desc))
 		return;
 	width = ring_width(desc);
-	tick = (quota_boottime(q) + m->offset) / width;
-	all = laps_ambiguous(tick, atomic_load(&r->swept));
+	begun = (quota_boottime(q) + m->offset) / width;
+	all = laps_ambiguous(begun, atomic_load(&r->swept));
 	for (unsigned c = 0; c < RING_CELLS; c++) {
 		uint64_t v = atomic_load(&cell[c]);
 
 		while ((v & COUNT_MASK) != 0) {
 			tick = (quota_boottime(q) + m->offset) / width;
-			if (!all && cell_current(v, c, tick))
+			if (!all && cell_current(v, c, tick) && cell_of(v, gen))
 				break;
 			if (atomic_compare_exchange_strong(&cell[c], &v, 0))
 				break;
 		}
 	}
-	atomic_store(&r->swept, tick);
+	/* All cells have been looked at since. */
+	atomic_store(&r->swept, begun);
 }
 
+/* All that is known of the account goes, but its name and lock. */
 static void
-rings_clear(struct map *m, struct slot *s)
+slot_wipe(struct map *m, struct slot *s)
 {
 	uint64_t reset = atomic_load(&m->t->reset);
+	word64 *facts = slot_facts(m, s);
 
 	for (unsigned i = 0; i < m->rings; i++)
 		ring_wipe(m, s, i);
+	for (unsigned i = 0; i < FACTS_SIZE / sizeof(*facts); i++)
+		atomic_store_explicit(&facts[i], 0, memory_order_relaxed);
 	atomic_store(&s->live_until, 0);
 	atomic_store(&s->seen, reset);
 }
@@ -422,15 +517,16 @@ slot_clear(struct map *m, uint32_t n)
 	atomic_store(&m->t->journal_slot, n);
 	atomic_store(&m->t->journal, JOURNAL_CLEAR);
 	version_odd(s);
-	rings_clear(m, s);
+	slot_wipe(m, s);
 	slot_done(m, s);
 }
 
-void
+int
 slot_mend(struct quota *q, struct map *m, uint32_t n,
     const struct quota_set *set)
 {
 	struct slot *s = map_slot(m, n);
+	int rc = 0;
 
 	if (atomic_load(&s->seen) != atomic_load(&m->t->reset))
 		slot_clear(m, n);
@@ -438,9 +534,10 @@ slot_mend(struct quota *q, struct map *m, uint32_t n,
 	if ((atomic_load(&s->version) & 1) != 0)
 		version_even(s);
 	if (set != NULL)
-		rings_fit(q, m, n, set);
+		rc = rings_fit(q, m, n, set);
 	for (unsigned i = 0; i < m->rings; i++)
 		ring_sweep(q, m, s, i);
+	return rc;
 }
 
 void
@@ -497,7 +594,7 @@ slot_free(struct map *m, struct slot *s)
 	atomic_store(&s->state, SLOT_FREE);
 	for (unsigned i = 0; i < m->rings; i++)
 		atomic_store(&slot_ring(s, i)->desc, 0);
-	rings_clear(m, s);
+	slot_wipe(m, s);
 }
 
 /* The journal holds a slot that is about to change hands. */
@@ -650,6 +747,7 @@ static void
 minor_set(struct map *m, struct slot *s)
 {
 	atomic_fetch_or(&s->state, SLOT_MINOR);
+	slot_changed(m, s);
 	atomic_fetch_add(&m->t->minors, 1);
 }
 
@@ -823,7 +921,7 @@ table_recover(struct quota *q, struct map *m)
 		if (journal == JOURNAL_REUSE)
 			recover_reuse(m, (uint32_t)n);
 		else if (journal == JOURNAL_CLEAR)
-			rings_clear(m, s);
+			slot_wipe(m, s);
 		else if (journal == JOURNAL_NAME)
 			recover_name(m, (uint32_t)n);
 		else if (journal == JOURNAL_RING &&
@@ -835,31 +933,88 @@ table_recover(struct quota *q, struct map *m)
 	atomic_store(&t->journal, JOURNAL_NONE);
 }
 
+/* The last moment at which counts may have reached the disk without the page
+ * that a ring's head is on. */
+#define TORN_NSEC (600 * NSEC)
+
+/*
+ * When the newest tick that counts in the ring began: by its head, or where
+ * that page is older than the cells', by these.  A cell has its lap modulo 256
+ * only, so that it can be told near a head, and near a time that is known: base.
+ */
+static uint64_t
+ring_newest(const struct map *m, struct slot *s, unsigned i, uint64_t base)
+{
+	struct ring *r = slot_ring(s, i);
+	uint64_t desc = atomic_load(&r->desc), head = atomic_load(&r->head);
+	uint64_t width = ring_width(desc), newest, tick;
+	word64 *cell = slot_cells(m, s, i);
+
+	if (head > TIME_MAX / width)
+		return 0;
+	newest = head * width;
+	if (newest + TORN_NSEC < base)
+		return newest; /* idle for longer than pages lie about */
+	for (unsigned c = 0; c < RING_CELLS; c++) {
+		uint64_t v = atomic_load(&cell[c]), at;
+
+		tick = head - head % RING_CELLS + c;
+		tick += (uint64_t)(int64_t)(int8_t)(uint8_t)((v >> 56) -
+		    head / RING_CELLS) * RING_CELLS;
+		at = tick * width;
+		if ((v & COUNT_MASK) != 0 && tick < TIME_MAX / width &&
+		    at > newest && at < base + TORN_NSEC)
+			newest = at;
+	}
+	return newest;
+}
+
+/* A ring's newest tick, over all of the table. */
+static uint64_t
+table_newest(struct map *m, uint64_t base)
+{
+	uint64_t newest = 0, at;
+
+	for (uint32_t n = 0; n < map_fresh(m); n++) {
+		struct slot *s = map_slot(m, n);
+
+		for (unsigned i = 0; i < m->rings; i++) {
+			if (!desc_valid(atomic_load(&slot_ring(s, i)->desc)))
+				continue;
+			at = ring_newest(m, s, i, base);
+			if (at > newest)
+				newest = at;
+		}
+	}
+	return newest;
+}
+
+/*
+ * The end of a tick may be far ahead, by a 31st of the window, and would be a
+ * leap past what shorter windows hold.  Its beginning has passed; time that
+ * stands anywhere in it counts all there is.
+ */
 uint64_t
 table_after_boot(struct map *m)
 {
-	uint64_t fresh = atomic_load(&m->t->fresh), newest = 0;
-	uint64_t next = atomic_load(&m->t->generation);
+	uint64_t next = atomic_load(&m->t->generation), gen, newest;
+	uint64_t latest = atomic_load(&m->t->latest);
 
-	for (uint32_t n = 0; n < fresh; n++) {
+	for (uint32_t n = 0; n < map_fresh(m); n++) {
 		struct slot *s = map_slot(m, n);
 
 		if ((atomic_load(&s->version) & 1) != 0)
 			version_even(s);
 		for (unsigned i = 0; i < m->rings; i++) {
-			struct ring *r = slot_ring(s, i);
-			uint64_t desc = atomic_load(&r->desc), end;
-
-			if (atomic_load(&r->gen) >= next)
-				next = atomic_load(&r->gen) + 1;
-			if (!desc_valid(desc))
-				continue;
-			end = (atomic_load(&r->head) + 1) * ring_width(desc);
-			if (end > newest)
-				newest = end;
+			gen = atomic_load(&slot_ring(s, i)->gen);
+			if (gen >= next)
+				next = gen + 1;
 		}
 	}
 	atomic_store(&m->t->generation, next);
 	table_reindex(m);
+	/* First by the heads alone; then cells near that. */
+	newest = table_newest(m, 0);
+	newest = table_newest(m, newest > latest ? newest : latest);
 	return newest;
 }

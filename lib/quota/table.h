@@ -18,19 +18,45 @@
  *	bits  0..39  count; 0: the rest means nothing
  *
  * Laps compare modulo 256, so cells that have left the window are cleared at
- * least every SWEEP_LAPS.  Generations come from one counter of the table: a
- * generation names an account, a ring and what it was last cleared for, so who
- * holds the one he counted under may take back, and nobody else.
+ * least every SWEEP_LAPS, and nobody takes back from a tick that has left the
+ * ring: another lap of the same number may count there.
  *
- * Who counts takes no lock: he reads the slot's version, adds, sums, and reads
- * the version again.  Who changes more than cells (a new account, a reuse, a
- * reset taking effect, other windows) holds the lock and makes the version odd
- * first and even at the end.  Either the one sees the other's count, or the
- * other sees the version move and begins again.
+ * Generations come from one counter of the table: a generation names an
+ * account, a ring and what it was last cleared for, so who holds the one he
+ * counted under may take back, and nobody else.  Those of one ring follow each
+ * other in their lowest bits, so that a cell's bits name one of the last 65536.
+ * A count under another generation than the ring's is void: it was added by an
+ * attempt that was under way when the ring was cleared and that begins again.
+ *
+ * Who counts takes no lock: he reads the slot's version, the generations, and
+ * the version again; adds, sums, and reads the version once more.  Who changes
+ * more than cells (a new account, a reuse, a reset taking effect, other
+ * windows) holds the lock and makes the version odd first and even at the end.
+ * Either the one sees the other's count, or the other sees the version move and
+ * begins again.  A generation read between two equal versions was complete
+ * then: what is added under it is cleared only by a later version.
+ *
+ * A count that moves to a newer cell is added there before it is taken from the
+ * old one, and the slot's `moves` goes up in between: a sum that could have
+ * missed it in both places sees that, and is made again.
+ *
+ * A process stopped between reading a cell and changing it does no harm unless
+ * it wakes to the very same word: the same count, and a multiple of 256 laps or
+ * of 65536 clearings of that ring later.
+ *
+ * A ring in which something counts is never given up, unless another ring of
+ * its kind has a longer window: that one holds all that the shorter one does.
+ * A slot has room for all limits of an account and for one ring more of each
+ * kind, which suffices for that.
  *
  * The lock is an open-file-description lock on the file's first octet, which
  * the kernel drops with its owner, and a mutex between threads.  What a killed
  * owner left half done is in the journal; the next one does it again.
+ *
+ * Magic and version keep their places in every version of the file.  Version 1
+ * has no features.  What a program that knows a version can't do without being
+ * told is a feature's bit in a header of version 2; whoever does not know a
+ * bit, or the version, leaves the file as it is.
  */
 #ifndef LIB_QUOTA_TABLE_H
 #define LIB_QUOTA_TABLE_H
@@ -42,13 +68,19 @@
 #include "quota.h"
 
 #define TABLE_MAGIC "postern quota\n\0"
-#define TABLE_VERSION 1
+#define TABLE_VERSION 2 /* the last that we know; 1 has no features */
+#define FEATURE_RINGS 1 /* slots have more than RINGS_V1 rings */
+#define FEATURES_KNOWN FEATURE_RINGS
+#define RINGS_V1 8
 #define NSEC UINT64_C(1000000000)
 #define RING_CELLS 32
 #define SWEEP_LAPS 64
+#define TIME_MAX (UINT64_C(1) << 62) /* of table time */
 #define COUNT_BITS 40
+#define GEN_MASK UINT64_C(0xffff)
 #define COUNT_MASK QUOTA_LIMIT_MAX
 #define FACTS_SIZE 120 /* reserved: networks, recipients' domains ... */
+#define RINGS_MAX QUOTA_RINGS_MAX
 
 typedef _Atomic uint64_t word64;
 
@@ -57,6 +89,7 @@ enum {
 	MOVED_NOW,  /* being copied: wait for the lock */
 	MOVED_JOINING, /* the same, into a file that had the name already */
 	MOVED_AWAY, /* another file has the name now */
+	MOVED_COPYING, /* a copy is begun: count on, and mark the slot */
 };
 
 enum {
@@ -87,12 +120,15 @@ struct table {
 	uint64_t file_size;
 	uint64_t hash_key[2];
 	uint64_t check; /* over all of the above */
-	unsigned char pad0[128 - 80];
+	uint64_t features; /* FEATURE_; of version 1: 0 */
+	uint64_t features_check; /* over all of the above; version 1: 0 */
+	unsigned char pad0[128 - 96];
 
 	/* Read by all, seldom written. */
 	word64 moved;
 	word64 reset; /* generation of the whole table */
-	unsigned char pad1[128 - 16];
+	word64 rings_wanted; /* more than there are: grow at the next check */
+	unsigned char pad1[128 - 24];
 
 	/* The clock: table time is boot time + offset, in nanoseconds. */
 	word64 offset;
@@ -133,7 +169,8 @@ struct slot {
 	word64 state;
 	word64 seen; /* the table's reset generation when last cleared */
 	word64 live_until; /* a hint: table time when all will have left */
-	word64 spare[2];
+	word64 moves; /* counts that went from one cell to another */
+	word64 dirty; /* changed since it was last copied */
 };
 
 struct ring {
@@ -156,6 +193,7 @@ struct map {
 	dev_t dev;
 	ino_t ino;
 	size_t size;
+	struct mapguard *guard;
 	struct table *t;
 	word64 *index;
 	unsigned char *slots;
@@ -163,6 +201,7 @@ struct map {
 	size_t slot_size, name_at, cells_at;
 	uint32_t slot_count;
 	unsigned rings;
+	uint64_t hash_key[2]; /* the header's, when it was opened */
 	uint64_t offset; /* constant within a boot */
 };
 
@@ -172,8 +211,11 @@ struct quota {
 	struct quota_clock clock;
 	enum quota_mode mode;
 	uint32_t accounts;
-	unsigned limits;
+	unsigned limits; /* of an account, at most */
+	unsigned rings;  /* that a new table gets for it */
 	char *path, *new_path;
+	/* What happened outside of quota_check, for its next caller to hear. */
+	_Atomic(struct quota_report *) due;
 };
 
 /* --- slots and rings -------------------------------------------------- */
@@ -194,6 +236,12 @@ static inline struct name *
 slot_name(const struct map *m, struct slot *s)
 {
 	return (struct name *)(void *)((unsigned char *)s + m->name_at);
+}
+
+static inline word64 *
+slot_facts(const struct map *m, struct slot *s)
+{
+	return (word64 *)(void *)(slot_name(m, s) + 1);
 }
 
 static inline word64 *
@@ -259,7 +307,14 @@ ring_width(uint64_t desc)
 static inline uint64_t
 cell_tag(uint64_t tick, uint64_t gen)
 {
-	return (tick / RING_CELLS) << 56 | (gen & 0xffff) << COUNT_BITS;
+	return (tick / RING_CELLS) << 56 | (gen & GEN_MASK) << COUNT_BITS;
+}
+
+/* Was it counted under this generation of its ring? */
+static inline bool
+cell_of(uint64_t cell, uint64_t gen)
+{
+	return (((cell >> COUNT_BITS) ^ gen) & GEN_MASK) == 0;
 }
 
 /* By how many laps a cell is ahead of what the tick expects at its place: 0 it
@@ -272,6 +327,48 @@ cell_lap(uint64_t cell, unsigned index, uint64_t tick)
 	return (int8_t)(uint8_t)((cell >> 56) - lap);
 }
 
+/* How many slots were ever used, whatever the header says. */
+static inline uint32_t
+map_fresh(const struct map *m)
+{
+	uint64_t fresh = atomic_load(&m->t->fresh);
+
+	return fresh < m->slot_count ? (uint32_t)fresh : m->slot_count;
+}
+
+static inline bool
+slot_is_minor(struct slot *s)
+{
+	return (atomic_load(&s->state) & SLOT_MINOR) != 0;
+}
+
+/* Nobody may count here, but elsewhere or later. */
+static inline bool
+map_moving(const struct map *m)
+{
+	uint64_t moved = atomic_load(&m->t->moved);
+
+	return moved != MOVED_NO && moved != MOVED_COPYING;
+}
+
+/*
+ * A cell of the slot was changed: will the change go along if the table is
+ * being moved?  Who reads here that no copy is begun made his change before it
+ * began; otherwise the mark, if it is made before the table is frozen, has the
+ * slot copied once more.
+ */
+static inline bool
+slot_changed(const struct map *m, struct slot *s)
+{
+	uint64_t moved = atomic_load(&m->t->moved);
+
+	if (moved == MOVED_COPYING) {
+		atomic_store(&s->dirty, 1);
+		moved = atomic_load(&m->t->moved);
+	}
+	return moved == MOVED_NO || moved == MOVED_COPYING;
+}
+
 static inline uint64_t
 quota_boottime(const struct quota *q)
 {
@@ -280,9 +377,9 @@ quota_boottime(const struct quota *q)
 
 /* --- quota.c ----------------------------------------------------------- */
 
-/* Seconds until so much fits into the ring, at least 1. */
-uint64_t ring_retry(const word64 *cells, uint64_t desc, uint64_t limit,
-    uint64_t need, uint64_t now);
+/* Seconds until so much fits into the ring of that number, at least 1. */
+uint64_t ring_retry(const struct map *m, struct slot *s, unsigned ring,
+    uint64_t limit, uint64_t need, uint64_t now);
 
 /* --- quota_slot.c: all under the lock ---------------------------------- */
 
@@ -299,8 +396,9 @@ int slot_make(struct quota *q, struct map *m, const struct quota_key *key,
 bool slot_none(struct quota *q, struct map *m, const struct quota_key *key,
     bool minor);
 /* Make it fit for counting: resets applied, a ring for each limit of the set
- * (NULL: none), laps unambiguous. */
-void slot_mend(struct quota *q, struct map *m, uint32_t n,
+ * (NULL: none), laps unambiguous.  ERR_FULL: a limit has found no ring, since
+ * all are others' and count; the table is to grow (rings_wanted). */
+int slot_mend(struct quota *q, struct map *m, uint32_t n,
     const struct quota_set *set);
 /* Every ring starts anew. */
 void slot_clear(struct map *m, uint32_t n);
@@ -315,9 +413,10 @@ void slot_drop(struct map *m, uint32_t n);
 /* Give the slot's account another name, which nobody has. */
 void slot_rename(struct map *m, uint32_t n, const struct quota_key *key,
     const char *account, size_t len);
-/* What counts against the limit: its ring's live count, or, without one, the
- * most that another ring of the kind knows.  *ring_r is that ring's number; the
- * number of rings: there is none of the kind. */
+/* What counts against the limit: its ring's live count; without one, the least
+ * that may be by the kind's rings of longer windows; without these, the most
+ * that is known by a shorter one.  *ring_r is that ring's number; the number of
+ * rings: there is none of the kind. */
 uint64_t slot_used(const struct map *m, struct slot *s,
     const struct quota_limit *limit, uint64_t now, unsigned *ring_r);
 /* Live count of the ring; within: only of the last so many seconds of it. */
@@ -329,8 +428,12 @@ bool slot_is_live(const struct map *m, struct slot *s, uint64_t now);
 void table_recover(struct quota *q, struct map *m);
 /* Make the index anew from the slots. */
 void table_reindex(struct map *m);
+/* Of a copy that nobody counts in: the slot has another key than it had (0: had
+ * none). */
+void table_index_slot(struct map *m, uint32_t n, const struct quota_key *had);
 /* After a reboot, when pages of the file may be of different age: mend what can
- * be mended.  Returns the latest table time at which something was counted. */
+ * be mended.  Returns a table time that has passed: no tick in which something
+ * was counted begins later. */
 uint64_t table_after_boot(struct map *m);
 
 /* --- quota_look.c ------------------------------------------------------ */
@@ -345,7 +448,8 @@ int admin_lock(struct quota *q, struct map **m_r);
 int table_lock(struct quota *q, struct map *m);
 void table_unlock(struct quota *q, struct map *m);
 /* Go to where the table was moved.  0: q->map is another one now, or the move
- * was given up. */
+ * was given up.  ERR_FORMAT: what stands there is no table that we know, or
+ * this one is damaged and can't be renewed. */
 int table_follow(struct quota *q, struct map *from);
 
 #endif

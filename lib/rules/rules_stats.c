@@ -16,6 +16,7 @@
 #include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/mapfile.h"
+#include "lib/mapguard.h"
 #include "lib/rules/rules_impl.h"
 #include "lib/siphash.h"
 
@@ -54,6 +55,7 @@ struct map {
 	struct header *h;
 	struct slot *slots;
 	size_t count, size;
+	struct mapguard *guard;
 	dev_t dev;
 	ino_t ino;
 };
@@ -143,15 +145,22 @@ header_check(const struct header *h)
 	return hash(h, offsetof(struct header, check));
 }
 
+/* One of a later program's is not foreign: it stays as it is. */
+static bool
+header_newer(const struct header *h)
+{
+	return memcmp(h->magic, MAGIC, sizeof(h->magic)) == 0 &&
+	    h->version > VERSION;
+}
+
 /* NULL: one of ours; otherwise what is wrong with it. */
 static const char *
 header_wrong(const struct header *h, uint64_t size)
 {
 	if (memcmp(h->magic, MAGIC, sizeof(h->magic)) != 0)
 		return "it has no counts of rules";
-	if (h->version != VERSION)
-		return "it is of another version";
-	if (h->check != header_check(h) || h->slot_size != sizeof(struct slot) ||
+	if (h->version != VERSION || h->check != header_check(h) ||
+	    h->slot_size != sizeof(struct slot) ||
 	    h->slots < SLOTS_MIN || h->slots > SLOTS_MAX ||
 	    (h->slots & (h->slots - 1)) != 0 ||
 	    h->file_size != file_size(h->slots))
@@ -162,6 +171,7 @@ header_wrong(const struct header *h, uint64_t size)
 static void
 map_close(struct map *m)
 {
+	mapguard_remove(m->guard);
 	if (m->h != NULL)
 		munmap(m->h, m->size);
 	*m = (struct map){0};
@@ -178,20 +188,30 @@ map_fd(struct map *m, int fd, const struct stat *st, int prot)
 	*m = (struct map){.h = p,
 	    .slots = (struct slot *)((struct header *)p + 1),
 	    .size = (size_t)st->st_size,
+	    .guard = mapguard_add(p, (size_t)st->st_size, -1),
 	    .dev = st->st_dev,
 	    .ino = st->st_ino};
-	return 0;
+	if (m->guard != NULL)
+		return 0;
+	map_close(m);
+	return ERR_SYSTEM;
 }
 
-/* ERR_FORMAT: *why_r is what is wrong. */
+/* ERR_FORMAT: *why_r is what is wrong, or NULL: it is a later program's. */
 static int
 map_checked(struct map *m, const char *path, int fd, const struct stat *st,
     bool read_only, const char **why_r, struct errmsg *msg)
 {
 	int rc = mapfile_safe(path, st, read_only, msg);
+	struct header h;
 
 	if (rc != 0)
 		return rc;
+	if (pread(fd, &h, sizeof(h), 0) == sizeof(h) && header_newer(&h))
+		return mapfile_fail(msg, ERR_FORMAT,
+		    "%s: it is of version %u, and this program knows none "
+		    "later than %u: name another file, or remove it",
+		    path, h.version, VERSION);
 	if ((uint64_t)st->st_size < file_size(SLOTS_MIN) ||
 	    (uint64_t)st->st_size > file_size(SLOTS_MAX)) {
 		*why_r = st->st_size == 0 ? "it is empty"
@@ -200,15 +220,15 @@ map_checked(struct map *m, const char *path, int fd, const struct stat *st,
 	}
 	if (map_fd(m, fd, st, read_only ? PROT_READ : PROT_READ | PROT_WRITE))
 		return mapfile_fail_call(msg, "mmap", path);
-	*why_r = header_wrong(m->h, m->size);
+	/* Of a copy: it may be cut off at any moment. */
+	h = *m->h;
+	*why_r = header_wrong(&h, m->size);
 	if (*why_r != NULL) {
 		map_close(m);
 		return mapfile_fail(msg, ERR_FORMAT, "%s: %s", path, *why_r);
 	}
-	m->count = m->h->slots;
-	/* Holes of a file that was copied here would fill a disk later. */
-	errno = read_only ? 0 : posix_fallocate(fd, 0, st->st_size);
-	if (errno != 0 && errno != EOPNOTSUPP) {
+	m->count = h.slots;
+	if (!read_only && mapfile_keep(fd, st->st_size) != 0) {
 		rc = mapfile_fail_call(msg, "allocate", path);
 		map_close(m);
 	}
@@ -391,12 +411,10 @@ renew(struct rules_stats *s, const struct stat *st, time_t now,
 		rc = TRY_AGAIN;
 	if (rc == 0)
 		rc = fill(s, fd, &to, (uint64_t)now, msg);
-	if (rc == 0 && rep->why != NULL) {
-		mapfile_bad_name(
-		    s->path, now, rep->bad_path, sizeof(rep->bad_path));
-		if (rename(s->path, rep->bad_path) != 0)
-			rc = mapfile_fail_call(msg, "rename", s->path);
-	}
+	if (rc == 0 && rep->why != NULL &&
+	    mapfile_set_aside(s->path, now, rep->bad_path,
+		sizeof(rep->bad_path)) != 0)
+		rc = mapfile_fail_call(msg, "rename", s->path);
 	if (rc == 0 && rename(s->new_path, s->path) != 0)
 		rc = mapfile_fail_call(msg, "rename", s->new_path);
 	if (rc != 0) {
@@ -422,7 +440,7 @@ open_once(struct rules_stats *s, time_t now, struct rules_stats_report *rep,
 		return 0;
 	if (rc == 0)
 		rep->event = RULES_STATS_GROWN;
-	else if (rc == ERR_FORMAT)
+	else if (rc == ERR_FORMAT && rep->why != NULL)
 		rep->event = RULES_STATS_RENEWED;
 	else if (rc == ERR_NOTFOUND)
 		rep->event = RULES_STATS_CREATED;
@@ -460,15 +478,14 @@ open_any(struct rules_stats *s, time_t now, struct rules_stats_report *rep,
 
 /* -- adding -- */
 
-/* Is the open file the one that has the name, and all of it there?  Touching
- * what was cut off would be the end of the process. */
+/* Is the open file the one that has the name, and all of it there? */
 static bool
 is_there(const struct rules_stats *s)
 {
 	struct stat st;
 
-	return lstat(s->path, &st) == 0 && st.st_dev == s->map.dev &&
-	    st.st_ino == s->map.ino && (uint64_t)st.st_size == s->map.size;
+	return !mapguard_hit(s->map.guard) && lstat(s->path, &st) == 0 &&
+	    st.st_dev == s->map.dev && st.st_ino == s->map.ino && (uint64_t)st.st_size == s->map.size;
 }
 
 /* A sum may go back for a moment: skipped rules are told behind the message

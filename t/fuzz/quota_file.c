@@ -92,6 +92,22 @@ use(struct quota *q)
 	quota_check(q, NULL, NULL);
 }
 
+/* Such a file is refused, and stays. */
+static bool
+of_a_later_program(const char *path)
+{
+	struct table t;
+	FILE *f = fopen(path, "rb");
+	bool is = f != NULL && fread(&t, sizeof(t), 1, f) == 1 &&
+	    memcmp(t.magic, TABLE_MAGIC, sizeof(t.magic)) == 0 &&
+	    (t.version > TABLE_VERSION || (t.version == TABLE_VERSION &&
+	    (t.features & ~(uint64_t)FEATURES_KNOWN) != 0));
+
+	if (f != NULL)
+		fclose(f);
+	return is;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -115,7 +131,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (rc == 0) {
 			use(q);
 			quota_close(q);
-		} else if (rc != ERR_FORMAT || mode == QUOTA_CREATE) {
+		} else if (rc != ERR_FORMAT || (mode == QUOTA_CREATE &&
+		    (!of_a_later_program(path) || rep.bad_path[0] != '\0'))) {
 			abort();
 		}
 		if (rep.bad_path[0] != '\0')

@@ -58,6 +58,18 @@ write_file(const char *path, const struct rules *rules, const uint8_t *data,
 	fclose(f);
 }
 
+/* Such a file is refused, and stays. */
+static bool
+of_a_later_program(const uint8_t *file, size_t size)
+{
+	uint32_t version;
+
+	if (size < HEADER || memcmp(file, "postern rules\n\0", 16) != 0)
+		return false;
+	memcpy(&version, file + 16, sizeof(version));
+	return version > 1;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -81,10 +93,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	free(list);
 	s = rules_stats_new(path, rules);
-	if (s == NULL || rules_stats_flush(s, 2000, &rep, NULL) != 0 ||
+	if (s == NULL)
+		abort();
+	if ((data[0] & 1) == 0 && of_a_later_program(data + 1, size - 1)) {
+		if (rules_stats_flush(s, 2000, &rep, NULL) != ERR_FORMAT ||
+		    rep.bad_path[0] != '\0' || rc != ERR_FORMAT)
+			abort();
+		goto done;
+	}
+	if (rules_stats_flush(s, 2000, &rep, NULL) != 0 ||
 	    (rep.event == RULES_STATS_RENEWED) != (rc == ERR_FORMAT))
 		abort();
-	rules_stats_free(s);
 	/* Whatever it was, now it is good. */
 	if (rules_stats_read(path, rules, &list, NULL) != 0 ||
 	    list[0].since == 0)
@@ -92,6 +111,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(list);
 	if (rep.bad_path[0] != '\0')
 		unlink(rep.bad_path);
+done:
+	rules_stats_free(s);
 	unlink(path);
 	rmdir(dir);
 	rules_free(rules);

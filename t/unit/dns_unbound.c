@@ -5,9 +5,11 @@
 #include "lib/dns_unbound.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -847,6 +849,42 @@ servers(void **state)
 	}
 }
 
+/* Callbacks touch mapped files that may be cut off: no thread of ours blocks the
+ * signal that tells of it, and none takes those that are meant for others. */
+static void
+faults_are_heard(void **state)
+{
+	struct dns d = open_dns((struct dns_unbound_conf){0});
+	DIR *tasks = opendir("/proc/self/task");
+	unsigned blocking = 0, quiet = 0;
+	struct dirent *e;
+
+	(void)state;
+	assert_non_null(tasks);
+	look_up(&d, "a.test", DNS_A, LONG_MS);
+	while ((e = readdir(tasks)) != NULL) {
+		char path[300], line[256];
+		unsigned long long set;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%s/status",
+		    e->d_name);
+		f = fopen(path, "r");
+		while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+			if (sscanf(line, "SigBlk: %llx", &set) != 1)
+				continue;
+			blocking += (set >> (SIGBUS - 1) & 1) != 0;
+			quiet += (set >> (SIGTERM - 1) & 1) != 0;
+		}
+		if (f != NULL)
+			fclose(f);
+	}
+	closedir(tasks);
+	assert_int_equal(blocking, 0);
+	assert_true(quiet > 0);
+	dns_unbound_close(&d);
+}
+
 /* Opened and closed without a question: no thread was there. */
 static void
 lazy(void **state)
@@ -880,6 +918,7 @@ main(int argc, char **argv)
 	    cmocka_unit_test(mistakes),
 	    cmocka_unit_test(servers),
 	    cmocka_unit_test(lazy),
+	    cmocka_unit_test(faults_are_heard),
 	};
 
 	if (argc > 1)

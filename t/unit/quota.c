@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "lib/err.h"
+#include "lib/quota/table.h"
 #include "t/support/test.h"
 
 #define S UINT64_C(1000000000)
@@ -192,11 +193,12 @@ clock_ahead(void **state)
 }
 
 /* Before each addition somebody else takes the last message's place, and gives
- * it up again after the sum, before anybody looks why. */
+ * it up again once that was taken back, before anybody looks why. */
 struct contender {
+	struct rig rig; /* first: its clocks are the rig's, but for one */
 	struct rig *r;
 	struct quota_use use;
-	unsigned read, took;
+	unsigned took;
 };
 
 static uint64_t
@@ -205,12 +207,12 @@ contended_boottime(void *ctx)
 	struct contender *c = ctx;
 	struct quota_amount one = {{1, 1, 1}};
 
-	if (c->read % 3 == 0)
+	if (c->use.amount.of[QUOTA_MESSAGES] == 0)
 		c->took += quota_reserve(c->r->q, "u", &c->r->set, &one,
 		    &c->use, NULL) == QUOTA_GRANTED;
-	else if (c->read % 3 == 2)
+	else if (used(c->r, "u", 0) == 2 && used(c->r, "u", 1) == 1 &&
+	    used(c->r, "u", 2) == 1)
 		quota_release(c->r->q, &c->use);
-	c->read++;
 	return c->r->boot;
 }
 
@@ -219,7 +221,7 @@ static void
 contended(void **state)
 {
 	struct rig *r = *state, mine = *r;
-	struct contender c = {.r = r};
+	struct contender c = {.rig = *r, .r = r};
 	struct quota_use use = {0};
 	struct quota_refusal why;
 	struct quota_amount one = {{1, 1, 1}};
@@ -233,7 +235,7 @@ contended(void **state)
 	mine.opt.clock = &mine.clock;
 	open_table(&mine);
 	quota_release(r->q, &c.use);
-	c.read = c.took = 0;
+	c.took = 0;
 	assert_int_equal(quota_reserve(mine.q, "u", &r->set, &one, &use, &why),
 	    QUOTA_REFUSED);
 	assert_true(c.took > 1);
@@ -477,6 +479,90 @@ resets(void **state)
 	assert_int_equal(quota_commit(r->q, &use, NULL), 0);
 	assert_int_equal(used(r, "e", 0), 5);
 	quota_release(r->q, &use);
+}
+
+/* Reserved in steps, with a reset before each or any of them: all of it counts
+ * at the next step, and at the commit. */
+static void
+reset_between_steps(void **state)
+{
+	static const struct quota_amount steps[] = {
+	    {{0, 1, 0}}, {{1, 0, 0}}, {{0, 0, 100}}};
+	struct rig *r = *state;
+
+	limit(r, QUOTA_MESSAGES, 3600, 10);
+	limit(r, QUOTA_RECIPIENTS, 3600, 10);
+	limit(r, QUOTA_RECIPIENTS, 60, 10);
+	limit(r, QUOTA_BYTES, 3600, 1000);
+	for (unsigned mask = 1; mask < 16; mask++) {
+		struct quota_use use[20] = {{0}};
+		int granted = 0;
+		char who[16];
+
+		snprintf(who, sizeof(who), "steps%u", mask);
+		for (unsigned k = 0; k < 4; k++) {
+			if ((mask >> k & 1) != 0 && k > 0 && mask % 2 == 0)
+				quota_reset_all(r->q);
+			else if ((mask >> k & 1) != 0)
+				quota_reset(r->q, who);
+			for (int i = 0; k < 3 && i < 20; i++)
+				quota_reserve(r->q, who, &r->set, &steps[k],
+				    &use[i], NULL);
+		}
+		for (int i = 0; i < 20; i++) {
+			bool whole = use[i].amount.of[0] == 1 &&
+			    use[i].amount.of[1] == 1 &&
+			    use[i].amount.of[2] == 100;
+
+			if (whole && quota_commit(r->q, &use[i], NULL) ==
+			    QUOTA_GRANTED)
+				granted++;
+			quota_release(r->q, &use[i]);
+		}
+		assert_int_equal(granted, 10);
+		for (unsigned k = 0; k < 3; k++)
+			assert_int_equal(used(r, who, k), 10);
+		assert_int_equal(used(r, who, 3), 1000);
+	}
+}
+
+/* Held for as long as laps take to come round: what others counted meanwhile is
+ * theirs, whether it is given up, given back, or committed. */
+static void
+held_for_laps(void **state)
+{
+	static const uint32_t lengths[] = {1, 60};
+	static const uint64_t laps[] = {1, 2, 255, 256, 257, 512, 25600};
+	struct rig *r = *state;
+
+	for (unsigned n = 0; n < 2 * 7 * 3 * 3; n++) {
+		uint32_t w = lengths[n % 2];
+		uint64_t lap = w * (S * 25 / 24) / 32 * 32;
+		unsigned how = n / 2 % 3;
+		int shift = (int)(n / 6 % 3) - 1;
+		const struct quota_amount two = {{2, 0, 0}};
+		struct quota_use use = {0};
+
+		r->set.count = 0;
+		limit(r, QUOTA_MESSAGES, w, 10);
+		r->boot = (r->boot / lap + 2) * lap + lap / 64;
+		assert_int_equal(quota_reserve(r->q, "held", &r->set, &two,
+		    &use, NULL), 0);
+		r->boot += lap * laps[n / 18];
+		r->boot = (uint64_t)((int64_t)r->boot + shift *
+		    (int64_t)(lap / 32));
+		assert_int_equal(take(r, "held", QUOTA_MESSAGES, 8), 0);
+		if (how == 0)
+			quota_release(r->q, &use);
+		else if (how == 1)
+			quota_give_back(r->q, &use, &two);
+		else
+			assert_int_equal(quota_commit(r->q, &use, NULL), 0);
+		/* A lap earlier is still in the window. */
+		assert_int_equal(used(r, "held", 0), how == 2 ? 10 : 8);
+		quota_release(r->q, &use);
+		pass(r, w * 3);
+	}
 }
 
 static void
@@ -1095,6 +1181,136 @@ reconfigured_meanwhile(void **state)
 	assert_int_equal(used(r, "h", 0), 5);
 }
 
+/* Two processes, each with limits of its own for the same accounts, in turn; a
+ * reload there and back is the same: no window holds more than its limit. */
+static void
+other_windows(void **state)
+{
+	static const struct {
+		unsigned opened[2]; /* for so many limits */
+		struct quota_limit of[2][3];
+	} cases[] = {
+	    {{1, 1}, {{{QUOTA_MESSAGES, 3600, 10}}, {{QUOTA_MESSAGES, 60, 10}}}},
+	    {{1, 1}, {{{QUOTA_MESSAGES, 60, 10}}, {{QUOTA_MESSAGES, 3600, 10}}}},
+	    {{1, 1}, {{{QUOTA_MESSAGES, 3600, 10}},
+	        {{QUOTA_RECIPIENTS, 3600, 10}}}},
+	    {{2, 1}, {{{QUOTA_MESSAGES, 3600, 10}, {QUOTA_MESSAGES, 60, 5}},
+	        {{QUOTA_RECIPIENTS, 7200, 10}}}},
+	    {{3, 3}, {{{QUOTA_MESSAGES, 3600, 10}, {QUOTA_RECIPIENTS, 3600, 10},
+	        {QUOTA_BYTES, 3600, 1000}}, {{QUOTA_MESSAGES, 60, 10},
+	        {QUOTA_RECIPIENTS, 60, 10}, {QUOTA_BYTES, 60, 1000}}}},
+	};
+	struct rig *r = *state;
+
+	for (size_t c = 0; c < sizeof(cases) / sizeof(*cases); c++) {
+		struct quota_set set[2] = {{.count = 0}};
+		struct quota *q[2];
+		unsigned granted[QUOTA_KINDS] = {0}, sum = 0;
+		bool counted[QUOTA_KINDS] = {false};
+
+		quota_close(r->q);
+		files(r, "", true);
+		for (unsigned p = 0; p < 2; p++) {
+			r->opt.limits = cases[c].opened[p];
+			open_table(r);
+			q[p] = r->q;
+			for (unsigned k = 0; k < r->opt.limits; k++)
+				quota_set_add(&set[p], &cases[c].of[p][k]);
+		}
+		/* Ten a minute and by both in turn, for a window. */
+		for (unsigned i = 0; i < 350; i++) {
+			const struct quota_amount one = {{1, 1, 100}};
+			struct quota_use use = {0};
+			unsigned p = i / 2 % 2;
+			int rc = quota_reserve(q[p], "both", &set[p], &one,
+			    &use, NULL);
+
+			if (rc == QUOTA_GRANTED)
+				rc = quota_commit(q[p], &use, NULL);
+			assert_true(rc == QUOTA_GRANTED ||
+			    rc == QUOTA_REFUSED);
+			/* A kind is known of since anybody has a limit for it. */
+			for (unsigned k = 0; k < set[p].count; k++)
+				counted[set[p].limit[k].kind] = true;
+			sum += rc == QUOTA_GRANTED;
+			for (unsigned k = 0; k < QUOTA_KINDS; k++)
+				granted[k] += counted[k] && rc == QUOTA_GRANTED;
+			for (unsigned k = 0; k < set[p].count; k++)
+				assert_true(set[p].limit[k].window_s < 3600 ||
+				    rc != QUOTA_GRANTED ||
+				    granted[set[p].limit[k].kind] <= 10);
+			pass(r, 10);
+		}
+		assert_true(sum >= 10);
+		quota_close(q[0]);
+	}
+}
+
+/* More windows in use than there is room for: a check makes it. */
+static void
+grows(void **state)
+{
+	struct rig *r = *state;
+	struct quota_info info;
+	struct quota_report rep;
+
+	quota_close(r->q);
+	files(r, "", true);
+	r->opt.limits = 1;
+	open_table(r);
+	quota_info(r->q, &info);
+	for (uint32_t w = 0; w < QUOTA_RINGS_MAX + 4; w++) {
+		r->set.count = 0;
+		limit(r, QUOTA_MESSAGES, 60 + 60 * w, 1000);
+		assert_int_equal(take(r, "windows", QUOTA_MESSAGES, 1), 0);
+	}
+	assert_int_equal(used(r, "windows", 0), QUOTA_RINGS_MAX + 4);
+	assert_int_equal(quota_check(r->q, &rep, &r->msg), 0);
+	assert_int_equal(rep.event, QUOTA_MIGRATED);
+	assert_int_equal(quota_check(r->q, &rep, &r->msg), 0);
+	assert_int_equal(rep.event, QUOTA_OPENED);
+	for (uint32_t i = 0; i < 3 * QUOTA_RINGS_MAX; i++) {
+		r->set.count = 0;
+		limit(r, QUOTA_MESSAGES, 60 + 60 * (i % (QUOTA_RINGS_MAX + 4)),
+		    1000);
+		assert_int_equal(take(r, "windows", QUOTA_MESSAGES, 0), 0);
+		assert_int_equal(used(r, "windows", 0), QUOTA_RINGS_MAX + 4);
+		quota_check(r->q, &rep, &r->msg);
+	}
+	quota_info(r->q, &info);
+	assert_int_equal(info.limits, QUOTA_RINGS_MAX);
+}
+
+/* What is kept of an account beside its counts is gone with it, and with a
+ * reset. */
+static void
+facts_go(void **state)
+{
+	struct rig *r = *state;
+	struct map *m;
+	uint32_t n;
+
+	quota_close(r->q);
+	files(r, "", true);
+	r->opt.accounts = 1;
+	open_table(r);
+	limit(r, QUOTA_MESSAGES, 60, 5);
+	m = atomic_load(&r->q->map);
+	for (n = 0; n < 3; n++) {
+		struct slot *s = map_slot(m, 0);
+		unsigned char *facts = (unsigned char *)(slot_name(m, s) + 1);
+
+		assert_int_equal(take(r, n == 0 ? "one" : n == 1 ? "two" :
+		    "three", QUOTA_MESSAGES, 1), 0);
+		for (unsigned i = 0; i < FACTS_SIZE; i++)
+			assert_int_equal(facts[i], 0);
+		memset(facts, 0xa5, FACTS_SIZE);
+		if (n == 1)
+			quota_reset_all(r->q);
+		pass(r, 100);
+	}
+}
+
 static void
 big_numbers(void **state)
 {
@@ -1494,6 +1710,8 @@ main(void)
 	    CASE(slides), CASE(several),
 	    CASE(message),
 	    CASE(gives_back_late), CASE(settles), CASE(resets), CASE(locks),
+	    CASE(reset_between_steps), CASE(held_for_laps), CASE(other_windows),
+	    CASE(grows), CASE(facts_go),
 	    CASE(full), CASE(full_for_long), CASE(minor_half),
 	    CASE(minor_reuses), CASE(minor_by_and_by), CASE(minor_moves),
 	    CASE(full_without_the_lock), CASE(minor_killed), CASE(would),

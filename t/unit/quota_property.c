@@ -290,9 +290,11 @@ send_one(struct worker *w, uint64_t *x)
 	op->account = rnd(x, 4) == 0 ? (int)rnd(x, ACCOUNTS) :
 	    (int)(op->start / (S / 5) % ACCOUNTS);
 	snprintf(name, sizeof(name), "account%d-%d", sh->scene, op->account);
-	for (unsigned step = rnd(x, 16) == 0 ? 3 : 1; ok && step > 0; step--) {
-		struct quota_amount amount = {{step == 1, 1 + rnd(x, 3),
-		    rnd(x, 10000)}};
+	for (unsigned step = 1 + rnd(x, 4); ok && step > 0; step--) {
+		/* As a session does: recipients, and at last the rest. */
+		struct quota_amount amount = {{step == 1, step == 1 &&
+		    op->amount[QUOTA_RECIPIENTS] != 0 ? 0 : 1 + rnd(x, 3),
+		    step == 1 ? rnd(x, 10000) : 0}};
 
 		for (unsigned k = 0; k < QUOTA_KINDS; k++)
 			op->amount[k] += amount.of[k];
@@ -301,11 +303,11 @@ send_one(struct worker *w, uint64_t *x)
 		    &why), op, &why, &amount, &use);
 		if (ok)
 			dawdle(x);
-	}
-	if (ok && rnd(x, 30) == 0 && reset_time()) {
-		/* Between reservation and end, which makes others count. */
-		reset(w, c->q, op->account);
-		nap(rnd(x, 20) * S / 1000);
+		if (ok && rnd(x, 60) == 0 && reset_time()) {
+			/* Between two steps, which makes others count. */
+			reset(w, c->q, op->account);
+			nap(rnd(x, 20) * S / 1000);
+		}
 	}
 	if (ok && rnd(x, 3) != 0) {
 		struct quota_amount amount = use.amount;

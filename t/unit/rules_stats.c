@@ -13,6 +13,7 @@
 #include "lib/arena.h"
 #include "lib/err.h"
 #include "lib/hdr.h"
+#include "lib/mapguard.h"
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_stats.h"
 #include "t/support/test.h"
@@ -339,7 +340,6 @@ what_is_none_of_ours_is_kept_aside(void **state)
 		const char *text, *why;
 	} cases[] = {
 	    {"foreign", 0, 0, "hello", "it has no counts of rules"},
-	    {"version", 0, 16, "\7", "it is of another version"},
 	    {"damaged", 0, 24, "\7", "its header is damaged"},
 	    {"cut off", 70000, 128, "x", "it is cut off or has grown"},
 	    {"short", 60000, 128, "x", "it has not the size of one"},
@@ -379,6 +379,83 @@ what_is_none_of_ours_is_kept_aside(void **state)
 	}
 	rules_free(rules);
 	rules_free(more);
+}
+
+static const char *cut; /* at the next look at a file's name, behind it */
+
+int __real_lstat(const char *path, struct stat *st);
+int __wrap_lstat(const char *path, struct stat *st);
+
+int
+__wrap_lstat(const char *path, struct stat *st)
+{
+	int rc = __real_lstat(path, st);
+
+	if (cut != NULL)
+		assert_int_equal(truncate(cut, 0), 0);
+	cut = NULL;
+	return rc;
+}
+
+/* Between the look at its size and the addition: the process lives, and counts
+ * go into a new file. */
+static void
+a_file_is_cut_off(void **state)
+{
+	struct rules *rules = rules_of(two);
+	struct rules_stats *s;
+	struct place p;
+
+	(void)state;
+	assert_int_equal(mapguard_install(), 0);
+	place_init(&p);
+	s = begin(&p, rules, NOW, RULES_STATS_CREATED);
+	mail(rules, 3, false);
+	cut = p.path;
+	flush(s, RULES_STATS_SAME);
+	assert_null(cut);
+	flush(s, RULES_STATS_RENEWED);
+	mail(rules, 2, false);
+	flush(s, RULES_STATS_SAME);
+	assert_int_equal(count_of(&p, rules, "HIT").hits, 2);
+	rules_stats_free(s);
+	rules_free(rules);
+	place_fini(&p);
+}
+
+/* Of whatever size: it is not foreign, and comes to no harm. */
+static void
+a_later_programs_is_let_alone(void **state)
+{
+	struct rules *rules = rules_of(two);
+	struct rules_stats *s;
+	struct rules_stats_count *list;
+	struct rules_stats_report rep;
+	struct errmsg msg = {""};
+	struct stat before, after;
+	struct place p;
+
+	(void)state;
+	for (off_t size = 200; size < 1000000; size *= 10) {
+		place_init(&p);
+		rules_stats_free(begin(&p, rules, NOW, RULES_STATS_CREATED));
+		overwrite(p.path, 16, "\2");
+		assert_int_equal(truncate(p.path, size), 0);
+		assert_int_equal(stat(p.path, &before), 0);
+		s = rules_stats_new(p.path, rules);
+		assert_int_equal(
+		    rules_stats_flush(s, NOW, &rep, &msg), ERR_FORMAT);
+		assert_int_equal(rep.event, RULES_STATS_SAME);
+		assert_non_null(strstr(msg.text, "version 2"));
+		assert_int_equal(
+		    rules_stats_read(p.path, rules, &list, &msg), ERR_FORMAT);
+		assert_int_equal(stat(p.path, &after), 0);
+		assert_true(before.st_ino == after.st_ino);
+		assert_true(before.st_size == after.st_size);
+		rules_stats_free(s);
+		place_fini(&p);
+	}
+	rules_free(rules);
 }
 
 static void
@@ -576,6 +653,8 @@ main(void)
 	    cmocka_unit_test(another_file_under_the_name_is_followed),
 	    cmocka_unit_test(what_cannot_be_put_down_waits),
 	    cmocka_unit_test(what_is_none_of_ours_is_kept_aside),
+	    cmocka_unit_test(a_file_is_cut_off),
+	    cmocka_unit_test(a_later_programs_is_let_alone),
 	    cmocka_unit_test(unsafe_files_are_refused),
 	    cmocka_unit_test(processes_share_a_file),
 	    cmocka_unit_test(threads_lose_nothing),
