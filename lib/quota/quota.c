@@ -129,6 +129,7 @@ sum_vectors(const word64 *cells, uint64_t tick, uint64_t gen)
 	vec sum = {0, 0, 0, 0};
 
 	__asm__ __volatile__("" ::: "memory");
+#pragma GCC unroll 8
 	for (unsigned i = 0; i < RING_CELLS; i += 4) {
 		vec v = *(const vec *)(const void *)(cells + i);
 		vec x = v - base + *(const uvec *)(const void *)(back + i);
@@ -204,7 +205,7 @@ cell_add(const struct claim *c, unsigned i, uint64_t tick, uint64_t n)
  * the clock: one of the right lap then, within the ring now, was not of another
  * lap.
  */
-static void
+__attribute__((noinline, cold)) static void
 cell_take(const struct quota *q, const struct map *m, struct slot *s, unsigned i,
     const struct quota_cell *from, uint64_t n)
 {
