@@ -485,7 +485,8 @@ is_there(const struct rules_stats *s)
 	struct stat st;
 
 	return !mapguard_hit(s->map.guard) && lstat(s->path, &st) == 0 &&
-	    st.st_dev == s->map.dev && st.st_ino == s->map.ino && (uint64_t)st.st_size == s->map.size;
+	    st.st_dev == s->map.dev && st.st_ino == s->map.ino &&
+	    (uint64_t)st.st_size == s->map.size;
 }
 
 /* A sum may go back for a moment: skipped rules are told behind the message

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -381,7 +382,8 @@ what_is_none_of_ours_is_kept_aside(void **state)
 	rules_free(more);
 }
 
-static const char *cut; /* at the next look at a file's name, behind it */
+/* To be cut off behind the next look at a file's name. */
+static _Atomic(const char *) cut;
 
 int __real_lstat(const char *path, struct stat *st);
 int __wrap_lstat(const char *path, struct stat *st);
@@ -390,10 +392,10 @@ int
 __wrap_lstat(const char *path, struct stat *st)
 {
 	int rc = __real_lstat(path, st);
+	const char *path_of_it = atomic_exchange(&cut, NULL);
 
-	if (cut != NULL)
-		assert_int_equal(truncate(cut, 0), 0);
-	cut = NULL;
+	if (path_of_it != NULL)
+		assert_int_equal(truncate(path_of_it, 0), 0);
 	return rc;
 }
 
@@ -411,9 +413,9 @@ a_file_is_cut_off(void **state)
 	place_init(&p);
 	s = begin(&p, rules, NOW, RULES_STATS_CREATED);
 	mail(rules, 3, false);
-	cut = p.path;
+	atomic_store(&cut, p.path);
 	flush(s, RULES_STATS_SAME);
-	assert_null(cut);
+	assert_null(atomic_load(&cut));
 	flush(s, RULES_STATS_RENEWED);
 	mail(rules, 2, false);
 	flush(s, RULES_STATS_SAME);
