@@ -849,19 +849,15 @@ servers(void **state)
 	}
 }
 
-/* Callbacks touch mapped files that may be cut off: no thread of ours blocks the
- * signal that tells of it, and none takes those that are meant for others. */
+/* How many threads block SIGBUS, and SIGTERM. */
 static void
-faults_are_heard(void **state)
+count_blocking(unsigned *faults_r, unsigned *terms_r)
 {
-	struct dns d = open_dns((struct dns_unbound_conf){0});
 	DIR *tasks = opendir("/proc/self/task");
-	unsigned blocking = 0, quiet = 0;
 	struct dirent *e;
 
-	(void)state;
+	*faults_r = *terms_r = 0;
 	assert_non_null(tasks);
-	look_up(&d, "a.test", DNS_A, LONG_MS);
 	while ((e = readdir(tasks)) != NULL) {
 		char path[300], line[256];
 		unsigned long long set;
@@ -873,15 +869,31 @@ faults_are_heard(void **state)
 		while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
 			if (sscanf(line, "SigBlk: %llx", &set) != 1)
 				continue;
-			blocking += (set >> (SIGBUS - 1) & 1) != 0;
-			quiet += (set >> (SIGTERM - 1) & 1) != 0;
+			*faults_r += (set >> (SIGBUS - 1) & 1) != 0;
+			*terms_r += (set >> (SIGTERM - 1) & 1) != 0;
 		}
 		if (f != NULL)
 			fclose(f);
 	}
 	closedir(tasks);
-	assert_int_equal(blocking, 0);
-	assert_true(quiet > 0);
+}
+
+/* Callbacks touch mapped files that may be cut off: no thread of ours blocks the
+ * signal that tells of it, and none takes those that are meant for others. */
+static void
+faults_are_heard(void **state)
+{
+	unsigned faults_before, terms_before, faults, terms;
+	struct dns d;
+
+	(void)state;
+	/* A sanitizer may have a thread of its own. */
+	count_blocking(&faults_before, &terms_before);
+	d = open_dns((struct dns_unbound_conf){0});
+	look_up(&d, "a.test", DNS_A, LONG_MS);
+	count_blocking(&faults, &terms);
+	assert_int_equal(faults, faults_before);
+	assert_true(terms > terms_before);
 	dns_unbound_close(&d);
 }
 
