@@ -81,6 +81,15 @@ put_outside(struct mailbox *m, char c)
 		m->outside[m->outside_len++] = c;
 }
 
+/* Does a domain go on behind white space or a comment, though what stands
+ * before is one already?  Some end it there: bank.example .evil.example */
+static bool
+goes_on(const struct mailbox *m)
+{
+	return m->space && m->at != 0 && !is_over(m) && m->len > m->at + 2 &&
+	    memchr(m->text + m->at + 1, '.', m->len - m->at - 2) != NULL;
+}
+
 /* The words of a name may run together, but where the address is white space
  * stands only beside a dot or @ (RFC 5322 section 4.4). */
 static void
@@ -94,6 +103,7 @@ put(struct mailbox *m, char c)
 		m->text[m->len++] = ' ';
 		m->word = m->len;
 	}
+	m->bad = m->bad || goes_on(m);
 	m->space = m->joint = false;
 	m->text[m->len++] = c;
 }
@@ -112,8 +122,9 @@ read_quoted(struct reader *r, struct mailbox *m)
 		if (*r->p == '\r' || *r->p == '\n')
 			continue;
 		put(m, *r->p);
-		put_outside(
-		    m, *r->p == '@' && !is_over(m) ? QUOTED_AT : *r->p);
+		put_outside(m,
+		    !is_over(m) && addr_at_length(r->p, r->end) > 0 ? QUOTED_AT
+								    : *r->p);
 	}
 	put_outside(m, '"');
 	if (r->p == r->end)
@@ -168,6 +179,20 @@ addr_equal(const struct addr *a, const struct addr *b)
 
 /* -- what looks like another address -- */
 
+/* U+FF20, U+FE6B */
+static const char *const other_ats[] = {"\xef\xbc\xa0", "\xef\xb9\xab"};
+
+size_t
+addr_at_length(const char *p, const char *end)
+{
+	if (*p == '@')
+		return 1;
+	if (end - p < 3 || (memcmp(p, other_ats[0], 3) != 0 &&
+			       memcmp(p, other_ats[1], 3) != 0))
+		return 0;
+	return 3;
+}
+
 /* Can the octet stand in what a program may take for a part of an address? */
 static bool
 is_part(char c)
@@ -204,21 +229,22 @@ has_dot(const char *p, const char *end)
 	return dot < end && is_part(*dot);
 }
 
-/* The parts on both sides of an @: does a program take them for an address
- * other than `but`?  White space beside the @ is obsolete, and `Bob @ Work` or
- * `@bob` a name; only what is a domain beyond doubt counts there. */
+/* The parts on both sides of an @ of `sign` octets: does a program or a person
+ * take them for an address other than `but`?  White space beside it is obsolete,
+ * `Bob @ Work` or `@bob` a name, and other signs are an @ only to who looks at
+ * them; there counts only what is a domain beyond doubt. */
 static bool
-is_address(const char *text, const char *at, const char *end,
+is_address(const char *text, const char *at, size_t sign, const char *end,
     const struct addr *but)
 {
-	const char *local = at, *domain = at + 1, *stop = domain;
+	const char *local = at, *domain = at + sign, *stop = domain;
 	size_t len;
 
 	while (local > text && is_part(local[-1]))
 		local--;
 	while (stop < end && is_part(*stop))
 		stop++;
-	if (local == at || stop == domain)
+	if (local == at || stop == domain || sign > 1)
 		return has_dot(domain, end);
 	if (but == NULL)
 		return true;
@@ -239,12 +265,13 @@ is_address(const char *text, const char *at, const char *end,
 static bool
 has_address(const char *text, size_t len, const struct addr *but)
 {
-	const char *end = text + len, *at = text;
+	const char *end = text + len;
 
-	while (at < end && (at = memchr(at, '@', (size_t)(end - at))) != NULL) {
-		if (is_address(text, at, end, but))
+	for (const char *at = text; at < end; at++) {
+		size_t sign = addr_at_length(at, end);
+
+		if (sign > 0 && is_address(text, at, sign, end, but))
 			return true;
-		at++;
 	}
 	return false;
 }
@@ -278,6 +305,22 @@ hides_address(struct reader *r, const char *text, size_t len,
 		r->rc = ERR_NOMEM;
 	buf_fini(&b);
 	return yes;
+}
+
+/* Does a local part in quotes hold an address?  Programs that do not know quotes
+ * find that one. */
+static bool
+holds_address(const char *local)
+{
+	const char *end = local + strlen(local);
+
+	for (const char *p = local; p < end; p++) {
+		size_t sign = addr_at_length(p, end);
+
+		if (sign > 0 && has_dot(p + sign, end))
+			return true;
+	}
+	return false;
 }
 
 /* An encoded word must not stand in an address (RFC 2047 section 5).  Who
@@ -359,6 +402,8 @@ finish(struct reader *r, struct mailbox *m)
 		r->rc = ERR_NOMEM;
 	else if (!domain_fits(a.domain))
 		fail(r, "what follows an @ is no domain");
+	else if (holds_address(a.local))
+		fail(r, "an address stands in a local part");
 	else if (!local_fits(r, a.local))
 		fail(r, "an encoded word stands in an address");
 	else if (!is_alone(r, m, &a))
@@ -472,6 +517,7 @@ read_char(struct reader *r, struct mailbox *m)
 		break;
 	case '.':
 	case ',': /* in a route only */
+		m->bad = m->bad || (c == '.' && goes_on(m));
 		m->space = m->space && m->at == 0 && !m->angle;
 		put(m, c);
 		m->joint = true;

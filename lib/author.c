@@ -80,7 +80,16 @@ is_local_octet(char c)
 	    (c != '\0' && strchr("!#$%&'*+/=?^`{|}~", c) != NULL);
 }
 
-/* The name without empty labels; NULL: it is none. */
+/* It stands inside labels only: no name of a host begins or ends with it (RFC
+ * 1123 section 2.1). */
+static bool
+is_inner(char c)
+{
+	return c == '-' || c == '_';
+}
+
+/* The name without empty labels and such signs at its ends; NULL: it is none.
+ */
 static const char *
 domain_name(struct arena *a, const char *text, size_t len, bool ascii)
 {
@@ -91,10 +100,13 @@ domain_name(struct arena *a, const char *text, size_t len, bool ascii)
 		return NULL;
 	for (size_t i = 0; i < len; i++) {
 		if ((ascii && (unsigned char)text[i] >= 0x80) ||
-		    (text[i] == '.' && (n == 0 || name[n - 1] == '.')))
+		    (text[i] == '.' && (n == 0 || name[n - 1] == '.')) ||
+		    (is_inner(text[i]) && n == 0))
 			continue;
 		name[n++] = text[i];
 	}
+	while (n > 0 && (is_inner(name[n - 1]) || name[n - 1] == '.'))
+		n--;
 	name[n] = '\0';
 	return n == 0 ? NULL : idna_ascii(a, name);
 }
@@ -216,20 +228,35 @@ scan(const struct view *v)
 	return rc != 0 ? rc : scan_bare(v, true);
 }
 
-/* Signs that stand for an @ to who looks at them. */
-static void
-plain_ats(struct buf *b)
+/* Is it a dot to who looks at it, though IDNA knows it not: U+2024, U+FE52? */
+static bool
+is_other_dot(const char *p, const char *end)
 {
-	static const char *const ats[] = {"\xef\xbc\xa0", "\xef\xb9\xab"};
-	size_t n = 0;
+	return end - p >= 3 &&
+	    (memcmp(p, "\xe2\x80\xa4", 3) == 0 ||
+		memcmp(p, "\xef\xb9\x92", 3) == 0);
+}
 
-	for (size_t i = 0; i < b->len;) {
-		bool at = b->len - i >= 3 &&
-		    (memcmp(b->data + i, ats[0], 3) == 0 ||
-			memcmp(b->data + i, ats[1], 3) == 0);
+/* Signs that stand for an @ or a dot become that. */
+static void
+plain_signs(struct buf *b)
+{
+	const char *end = b->data + b->len;
+	size_t n = 0, len;
 
-		b->data[n++] = at ? '@' : b->data[i];
-		i += at ? 3 : 1;
+	for (const char *p = b->data; p < end; p += len) {
+		char c = *p;
+
+		len = addr_at_length(p, end);
+		if (len > 0) {
+			c = '@';
+		} else if (is_other_dot(p, end)) {
+			c = '.';
+			len = 3;
+		} else {
+			len = 1;
+		}
+		b->data[n++] = c;
 	}
 	b->len = n;
 }
@@ -252,7 +279,7 @@ decode(struct buf *b, const struct view *v, bool apart)
 	b->failed = b->failed || spaced.failed;
 	buf_fini(&spaced);
 	if (b->len > 0)
-		plain_ats(b);
+		plain_signs(b);
 }
 
 static int
@@ -312,7 +339,8 @@ add_field(struct arena *a, const struct hdr *h, struct author *who)
 	for (size_t i = 0; i < l.count; i++) {
 		const char *domain = idna_ascii(a, l.list[i].domain);
 
-		if (domain == NULL)
+		if (domain == NULL || is_inner(domain[0]) ||
+		    is_inner(domain[strlen(domain) - 1]))
 			unreadable(who, "a domain in it is none of the DNS");
 		else
 			add_domain(who, domain);
