@@ -244,8 +244,10 @@ is_address(const char *text, const char *at, size_t sign, const char *end,
 		local--;
 	while (stop < end && is_part(*stop))
 		stop++;
-	if (local == at || stop == domain || sign > 1)
+	if (local == at || stop == domain)
 		return has_dot(domain, end);
+	if (sign > 1 && !has_dot(domain, end))
+		return false;
 	if (but == NULL)
 		return true;
 	/* Some put a name into these quotes, which mean nothing here. */

@@ -55,6 +55,7 @@ static const struct {
     {"A@B.org. <a@b.org>", "a|b.org", false, false},
     {"<a@b.org> a@b.org", "a|b.org", false, false},
     {"'a@b.org' <a@b.org>", "a|b.org", false, false},
+    {"a\xef\xbc\xa0" "b.org <a@b.org>", "a|b.org", false, false},
     {"'a@c.org' <a@b.org>", "", true, false},
     {"'@' <a@b.org>", "", true, false},
     {"Bob a@b.org (x) <a@b.org>", "a|b.org", false, false},
