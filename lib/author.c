@@ -342,7 +342,7 @@ add_field(struct arena *a, const struct hdr *h, struct author *who)
 		if (domain == NULL || is_inner(domain[0]) ||
 		    is_inner(domain[strlen(domain) - 1]))
 			unreadable(who, "a domain in it is none of the DNS");
-		else
+		if (domain != NULL)
 			add_domain(who, domain);
 		if (who->count < ADDR_LIST_MAX)
 			who->list[who->count++] = l.list[i];
