@@ -30,6 +30,7 @@ struct mailbox {
 	size_t outside_len;
 	size_t group;    /* octets of it that are a group's name */
 	size_t tail;     /* where in it begins what follows <> */
+	const char *encoded; /* where the last encoded word ends; NULL: none */
 	bool angle;      /* inside <> */
 	bool had_angle;  /* there was a < */
 	bool space;      /* white space since the last character */
@@ -39,7 +40,7 @@ struct mailbox {
 };
 
 struct reader {
-	const char *p, *end;
+	const char *begin, *p, *end;
 	struct arena *arena;
 	struct addr_list *out;
 	int rc;
@@ -65,6 +66,25 @@ addr_skip_comment(const char *p, const char *end)
 			return p + 1;
 	}
 	return NULL;
+}
+
+/* Octets of the encoded word that is a word of its own at p, which no sign cuts
+ * but an @: many leave it there, though RFC 2047 section 5 does not.  0: none. */
+static size_t
+encoded_length(const char *begin, const char *p, const char *end)
+{
+	const char *stop = p;
+	size_t marks = 0;
+
+	if (end - p < 2 || p[0] != '=' || p[1] != '?' ||
+	    (p > begin && !is_space(p[-1])))
+		return 0;
+	while (stop < end && !is_space(*stop) &&
+	    strchr("()<>[]:;,\\\"", *stop) == NULL)
+		marks += *stop++ == '?';
+	return marks == 4 && stop[-1] == '=' && stop[-2] == '?'
+	    ? (size_t)(stop - p)
+	    : 0;
 }
 
 /* What follows <...> is decoration. */
@@ -278,6 +298,25 @@ has_address(const char *text, size_t len, const struct addr *but)
 	return false;
 }
 
+/* The same of the name before <>, where an encoded word may hold anything. */
+static bool
+name_has_address(const char *text, size_t len, const struct addr *but)
+{
+	const char *end = text + len, *from = text;
+
+	for (const char *p = text; p < end; p++) {
+		size_t n = encoded_length(text, p, end);
+
+		if (n == 0)
+			continue;
+		if (has_address(from, (size_t)(p - from), but))
+			return true;
+		from = p + n;
+		p = from - 1;
+	}
+	return has_address(from, (size_t)(end - from), but);
+}
+
 static bool
 has_encoded(const char *text, size_t len)
 {
@@ -356,7 +395,7 @@ is_alone(struct reader *r, const struct mailbox *m, const struct addr *a)
 		return !hides_address(r, m->text, m->start, a);
 	if (m->odd)
 		return !hides_address(r, m->outside, m->outside_len, a);
-	return !has_address(m->outside, m->outside_len, a) &&
+	return !name_has_address(m->outside, m->outside_len, a) &&
 	    !hides_address(
 		r, m->outside + m->tail, m->outside_len - m->tail, a);
 }
@@ -423,6 +462,7 @@ begin(struct mailbox *m)
 	m->outside_len = m->group = m->tail = 0;
 	m->angle = m->had_angle = m->space = m->joint = false;
 	m->odd = m->bad = false;
+	m->encoded = NULL;
 }
 
 static void
@@ -491,9 +531,14 @@ at_sign(struct mailbox *m)
 static void
 read_char(struct reader *r, struct mailbox *m)
 {
+	size_t encoded = encoded_length(r->begin, r->p, r->end);
 	char c = *r->p++;
 
-	m->odd = m->odd || (!m->had_angle && strchr("()[]\\>@", c) != NULL);
+	if (encoded > 0)
+		m->encoded = r->p - 1 + encoded;
+	m->odd = m->odd ||
+	    (!m->had_angle && strchr("()[]\\>@", c) != NULL &&
+		(c != '@' || m->encoded == NULL || r->p > m->encoded));
 	if (strchr("<>:\\", c) == NULL)
 		put_outside(m, c);
 	switch (c) {
@@ -549,7 +594,8 @@ addr_read(struct arena *a, const char *value, size_t len,
     struct addr_list *list_r)
 {
 	struct reader r = {
-	    .p = value, .end = value + len, .arena = a, .out = list_r};
+	    .begin = value, .p = value, .end = value + len, .arena = a,
+	    .out = list_r};
 	struct mailbox m = {.text = arena_alloc(a, 2 * len + 1),
 	    .outside = arena_alloc(a, 2 * len + 1)};
 	const char *behind;

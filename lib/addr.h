@@ -5,9 +5,10 @@
  * The reader is tolerant, because mail is: it takes obsolete forms, comments
  * anywhere and missing quotes, and finds in every mailbox the address that a
  * person would.  But it takes nothing in which two programs may find different
- * addresses: what looks like another address beside a mailbox, outside quotes
- * and comments, or in its local part makes it unreadable, unless it is the same
- * one again; so does a domain that ends for some at white space in it.  What
+ * addresses: what looks like another address beside a mailbox, outside quotes,
+ * comments and the encoded words of a name, or in its local part makes it
+ * unreadable, unless it is the same one again; so does a domain that ends for
+ * some at white space in it.  What
  * can't be read is said, never skipped in silence.
  */
 #ifndef LIB_ADDR_H
