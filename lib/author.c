@@ -88,8 +88,22 @@ is_inner(char c)
 	return c == '-' || c == '_';
 }
 
-/* The name without empty labels and such signs at its ends; NULL: it is none.
- */
+/* The name without such signs at its ends; NULL: that is the same, or none. */
+static const char *
+trim(struct arena *a, const char *name)
+{
+	size_t len = strlen(name), start = 0;
+
+	while (len > 0 && (is_inner(name[len - 1]) || name[len - 1] == '.'))
+		len--;
+	while (start < len && (is_inner(name[start]) || name[start] == '.'))
+		start++;
+	if (start == len || (start == 0 && name[len] == '\0'))
+		return NULL;
+	return arena_memdup(a, name + start, len - start);
+}
+
+/* The name without empty labels; NULL: it is none. */
 static const char *
 domain_name(struct arena *a, const char *text, size_t len, bool ascii)
 {
@@ -100,13 +114,10 @@ domain_name(struct arena *a, const char *text, size_t len, bool ascii)
 		return NULL;
 	for (size_t i = 0; i < len; i++) {
 		if ((ascii && (unsigned char)text[i] >= 0x80) ||
-		    (text[i] == '.' && (n == 0 || name[n - 1] == '.')) ||
-		    (is_inner(text[i]) && n == 0))
+		    (text[i] == '.' && (n == 0 || name[n - 1] == '.')))
 			continue;
 		name[n++] = text[i];
 	}
-	while (n > 0 && (is_inner(name[n - 1]) || name[n - 1] == '.'))
-		n--;
 	name[n] = '\0';
 	return n == 0 ? NULL : idna_ascii(a, name);
 }
@@ -129,8 +140,13 @@ see(const struct view *v, const char *local, size_t local_len,
 		names[2] = domain_name(v->arena, domain, ascii, true);
 	}
 	for (size_t i = 0; i < 3 && copy != NULL; i++) {
+		const char *trimmed =
+		    names[i] == NULL ? NULL : trim(v->arena, names[i]);
+
 		if (names[i] != NULL)
 			add_seen(v->who, copy, names[i]);
+		if (trimmed != NULL)
+			add_seen(v->who, copy, trimmed);
 	}
 }
 
