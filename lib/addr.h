@@ -8,8 +8,8 @@
  * addresses: what looks like another address beside a mailbox, outside quotes,
  * comments and the encoded words of a name, or in its local part makes it
  * unreadable, unless it is the same one again; so does a domain that ends for
- * some at white space in it.  What
- * can't be read is said, never skipped in silence.
+ * some at white space in it.  What can't be read is said, never skipped in
+ * silence.
  */
 #ifndef LIB_ADDR_H
 #define LIB_ADDR_H
