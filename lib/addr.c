@@ -221,6 +221,13 @@ is_part(char c)
 	    strchr("()<>,;:@", c) == NULL;
 }
 
+/* The same where signs that look like an @ are none. */
+static bool
+is_part_of(const char *p, const char *end)
+{
+	return is_part(*p) && addr_at_length(p, end) == 0;
+}
+
 /* Behind white space, controls (which some readers drop), and dots. */
 static const char *
 skip_blanks(const char *p, const char *end, bool dots)
@@ -238,7 +245,7 @@ has_dot(const char *p, const char *end)
 	const char *dot;
 
 	p = skip_blanks(p, end, true);
-	for (dot = p; dot < end && is_part(*dot) && *dot != '.'; dot++)
+	for (dot = p; dot < end && is_part_of(dot, end) && *dot != '.'; dot++)
 		;
 	if (dot == p)
 		return false;
@@ -260,9 +267,10 @@ is_address(const char *text, const char *at, size_t sign, const char *end,
 	const char *local = at, *domain = at + sign, *stop = domain;
 	size_t len;
 
-	while (local > text && is_part(local[-1]))
+	while (local > text && is_part(local[-1]) &&
+	    (local - text < 3 || addr_at_length(local - 3, at) != 3))
 		local--;
-	while (stop < end && is_part(*stop))
+	while (stop < end && is_part_of(stop, end))
 		stop++;
 	if (local == at || stop == domain)
 		return has_dot(domain, end);

@@ -141,6 +141,7 @@ static const struct {
     {"x\xef\xbc\xa0" "evil.org <a@b.org>", "", true, false},
     {"x\xef\xb9\xab" "evil.org a@b.org", "", true, false},
     {"<a@b.org> x\xef\xbc\xa0" "evil.org", "", true, false},
+    {"a\xef\xbc\xa0" "b\xef\xbc\xa0" "c.org <a@b.org>", "", true, false},
     {"x\xef\xbc\xa0" "evil.org: a@b.org;", "", true, false},
     {"x\xef\xbc\xa0" "evil.org, a@b.org", "a|b.org", true, false},
     {"nobody", "", false, true},
