@@ -30,6 +30,7 @@ struct mailbox {
 	size_t outside_len;
 	size_t group;    /* octets of it that are a group's name */
 	size_t tail;     /* where in it begins what follows <> */
+	const char *encoded; /* where the last encoded word ends; NULL: none */
 	bool angle;      /* inside <> */
 	bool had_angle;  /* there was a < */
 	bool space;      /* white space since the last character */
@@ -39,7 +40,7 @@ struct mailbox {
 };
 
 struct reader {
-	const char *p, *end;
+	const char *begin, *p, *end;
 	struct arena *arena;
 	struct addr_list *out;
 	int rc;
@@ -67,6 +68,25 @@ addr_skip_comment(const char *p, const char *end)
 	return NULL;
 }
 
+/* Octets of the encoded word that is a word of its own at p, which no sign cuts
+ * but an @: many leave it there, though RFC 2047 section 5 does not.  0: none. */
+static size_t
+encoded_length(const char *begin, const char *p, const char *end)
+{
+	const char *stop = p;
+	size_t marks = 0;
+
+	if (end - p < 2 || p[0] != '=' || p[1] != '?' ||
+	    (p > begin && !is_space(p[-1])))
+		return 0;
+	while (stop < end && !is_space(*stop) &&
+	    strchr("()<>[]:;,\\\"", *stop) == NULL)
+		marks += *stop++ == '?';
+	return marks == 4 && stop[-1] == '=' && stop[-2] == '?'
+	    ? (size_t)(stop - p)
+	    : 0;
+}
+
 /* What follows <...> is decoration. */
 static bool
 is_over(const struct mailbox *m)
@@ -79,6 +99,15 @@ put_outside(struct mailbox *m, char c)
 {
 	if (!m->angle)
 		m->outside[m->outside_len++] = c;
+}
+
+/* Does a domain go on behind white space or a comment, though what stands
+ * before is one already?  Some end it there: bank.example .evil.example */
+static bool
+goes_on(const struct mailbox *m)
+{
+	return m->space && m->at != 0 && !is_over(m) && m->len > m->at + 2 &&
+	    memchr(m->text + m->at + 1, '.', m->len - m->at - 2) != NULL;
 }
 
 /* The words of a name may run together, but where the address is white space
@@ -94,6 +123,7 @@ put(struct mailbox *m, char c)
 		m->text[m->len++] = ' ';
 		m->word = m->len;
 	}
+	m->bad = m->bad || goes_on(m);
 	m->space = m->joint = false;
 	m->text[m->len++] = c;
 }
@@ -112,8 +142,9 @@ read_quoted(struct reader *r, struct mailbox *m)
 		if (*r->p == '\r' || *r->p == '\n')
 			continue;
 		put(m, *r->p);
-		put_outside(
-		    m, *r->p == '@' && !is_over(m) ? QUOTED_AT : *r->p);
+		put_outside(m,
+		    !is_over(m) && addr_at_length(r->p, r->end) > 0 ? QUOTED_AT
+								    : *r->p);
 	}
 	put_outside(m, '"');
 	if (r->p == r->end)
@@ -168,12 +199,33 @@ addr_equal(const struct addr *a, const struct addr *b)
 
 /* -- what looks like another address -- */
 
+/* U+FF20, U+FE6B */
+static const char *const other_ats[] = {"\xef\xbc\xa0", "\xef\xb9\xab"};
+
+size_t
+addr_at_length(const char *p, const char *end)
+{
+	if (*p == '@')
+		return 1;
+	if (end - p < 3 || (memcmp(p, other_ats[0], 3) != 0 &&
+			       memcmp(p, other_ats[1], 3) != 0))
+		return 0;
+	return 3;
+}
+
 /* Can the octet stand in what a program may take for a part of an address? */
 static bool
 is_part(char c)
 {
 	return (unsigned char)c > 0x20 && c != 0x7f &&
 	    strchr("()<>,;:@", c) == NULL;
+}
+
+/* The same where signs that look like an @ are none. */
+static bool
+is_part_of(const char *p, const char *end)
+{
+	return is_part(*p) && addr_at_length(p, end) == 0;
 }
 
 /* Behind white space, controls (which some readers drop), and dots. */
@@ -193,7 +245,7 @@ has_dot(const char *p, const char *end)
 	const char *dot;
 
 	p = skip_blanks(p, end, true);
-	for (dot = p; dot < end && is_part(*dot) && *dot != '.'; dot++)
+	for (dot = p; dot < end && is_part_of(dot, end) && *dot != '.'; dot++)
 		;
 	if (dot == p)
 		return false;
@@ -204,22 +256,26 @@ has_dot(const char *p, const char *end)
 	return dot < end && is_part(*dot);
 }
 
-/* The parts on both sides of an @: does a program take them for an address
- * other than `but`?  White space beside the @ is obsolete, and `Bob @ Work` or
- * `@bob` a name; only what is a domain beyond doubt counts there. */
+/* The parts on both sides of an @ of `sign` octets: does a program or a person
+ * take them for an address other than `but`?  White space beside it is obsolete,
+ * `Bob @ Work` or `@bob` a name, and other signs are an @ only to who looks at
+ * them; there counts only what is a domain beyond doubt. */
 static bool
-is_address(const char *text, const char *at, const char *end,
+is_address(const char *text, const char *at, size_t sign, const char *end,
     const struct addr *but)
 {
-	const char *local = at, *domain = at + 1, *stop = domain;
+	const char *local = at, *domain = at + sign, *stop = domain;
 	size_t len;
 
-	while (local > text && is_part(local[-1]))
+	while (local > text && is_part(local[-1]) &&
+	    (local - text < 3 || addr_at_length(local - 3, at) != 3))
 		local--;
-	while (stop < end && is_part(*stop))
+	while (stop < end && is_part_of(stop, end))
 		stop++;
 	if (local == at || stop == domain)
 		return has_dot(domain, end);
+	if (sign > 1 && !has_dot(domain, end))
+		return false;
 	if (but == NULL)
 		return true;
 	/* Some put a name into these quotes, which mean nothing here. */
@@ -239,14 +295,34 @@ is_address(const char *text, const char *at, const char *end,
 static bool
 has_address(const char *text, size_t len, const struct addr *but)
 {
-	const char *end = text + len, *at = text;
+	const char *end = text + len;
 
-	while (at < end && (at = memchr(at, '@', (size_t)(end - at))) != NULL) {
-		if (is_address(text, at, end, but))
+	for (const char *at = text; at < end; at++) {
+		size_t sign = addr_at_length(at, end);
+
+		if (sign > 0 && is_address(text, at, sign, end, but))
 			return true;
-		at++;
 	}
 	return false;
+}
+
+/* The same of the name before <>, where an encoded word may hold anything. */
+static bool
+name_has_address(const char *text, size_t len, const struct addr *but)
+{
+	const char *end = text + len, *from = text;
+
+	for (const char *p = text; p < end; p++) {
+		size_t n = encoded_length(text, p, end);
+
+		if (n == 0)
+			continue;
+		if (has_address(from, (size_t)(p - from), but))
+			return true;
+		from = p + n;
+		p = from - 1;
+	}
+	return has_address(from, (size_t)(end - from), but);
 }
 
 static bool
@@ -280,6 +356,22 @@ hides_address(struct reader *r, const char *text, size_t len,
 	return yes;
 }
 
+/* Does a local part in quotes hold an address?  Programs that do not know quotes
+ * find that one. */
+static bool
+holds_address(const char *local)
+{
+	const char *end = local + strlen(local);
+
+	for (const char *p = local; p < end; p++) {
+		size_t sign = addr_at_length(p, end);
+
+		if (sign > 0 && has_dot(p + sign, end))
+			return true;
+	}
+	return false;
+}
+
 /* An encoded word must not stand in an address (RFC 2047 section 5).  Who
  * decodes it all the same finds another address, where it holds an @. */
 static bool
@@ -311,7 +403,7 @@ is_alone(struct reader *r, const struct mailbox *m, const struct addr *a)
 		return !hides_address(r, m->text, m->start, a);
 	if (m->odd)
 		return !hides_address(r, m->outside, m->outside_len, a);
-	return !has_address(m->outside, m->outside_len, a) &&
+	return !name_has_address(m->outside, m->outside_len, a) &&
 	    !hides_address(
 		r, m->outside + m->tail, m->outside_len - m->tail, a);
 }
@@ -359,6 +451,8 @@ finish(struct reader *r, struct mailbox *m)
 		r->rc = ERR_NOMEM;
 	else if (!domain_fits(a.domain))
 		fail(r, "what follows an @ is no domain");
+	else if (holds_address(a.local))
+		fail(r, "an address stands in a local part");
 	else if (!local_fits(r, a.local))
 		fail(r, "an encoded word stands in an address");
 	else if (!is_alone(r, m, &a))
@@ -376,6 +470,7 @@ begin(struct mailbox *m)
 	m->outside_len = m->group = m->tail = 0;
 	m->angle = m->had_angle = m->space = m->joint = false;
 	m->odd = m->bad = false;
+	m->encoded = NULL;
 }
 
 static void
@@ -444,9 +539,14 @@ at_sign(struct mailbox *m)
 static void
 read_char(struct reader *r, struct mailbox *m)
 {
+	size_t encoded = encoded_length(r->begin, r->p, r->end);
 	char c = *r->p++;
 
-	m->odd = m->odd || (!m->had_angle && strchr("()[]\\>@", c) != NULL);
+	if (encoded > 0)
+		m->encoded = r->p - 1 + encoded;
+	m->odd = m->odd ||
+	    (!m->had_angle && strchr("()[]\\>@", c) != NULL &&
+		(c != '@' || m->encoded == NULL || r->p > m->encoded));
 	if (strchr("<>:\\", c) == NULL)
 		put_outside(m, c);
 	switch (c) {
@@ -472,6 +572,7 @@ read_char(struct reader *r, struct mailbox *m)
 		break;
 	case '.':
 	case ',': /* in a route only */
+		m->bad = m->bad || (c == '.' && goes_on(m));
 		m->space = m->space && m->at == 0 && !m->angle;
 		put(m, c);
 		m->joint = true;
@@ -501,7 +602,8 @@ addr_read(struct arena *a, const char *value, size_t len,
     struct addr_list *list_r)
 {
 	struct reader r = {
-	    .p = value, .end = value + len, .arena = a, .out = list_r};
+	    .begin = value, .p = value, .end = value + len, .arena = a,
+	    .out = list_r};
 	struct mailbox m = {.text = arena_alloc(a, 2 * len + 1),
 	    .outside = arena_alloc(a, 2 * len + 1)};
 	const char *behind;

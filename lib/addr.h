@@ -5,9 +5,11 @@
  * The reader is tolerant, because mail is: it takes obsolete forms, comments
  * anywhere and missing quotes, and finds in every mailbox the address that a
  * person would.  But it takes nothing in which two programs may find different
- * addresses: what looks like another address beside a mailbox, outside quotes
- * and comments, makes it unreadable, unless it is the same one again.  What
- * can't be read is said, never skipped in silence.
+ * addresses: what looks like another address beside a mailbox, outside quotes,
+ * comments and the encoded words of a name, or in its local part makes it
+ * unreadable, unless it is the same one again; so does a domain that ends for
+ * some at white space in it.  What can't be read is said, never skipped in
+ * silence.
  */
 #ifndef LIB_ADDR_H
 #define LIB_ADDR_H
@@ -45,6 +47,9 @@ int addr_split(struct arena *a, const char *address, struct addr *addr_r);
 
 /* The same mailbox?  Case does not matter, as hardly anybody's does. */
 bool addr_equal(const struct addr *a, const struct addr *b);
+
+/* Octets of the @ at p, or of a sign that is one to who looks; 0: neither. */
+size_t addr_at_length(const char *p, const char *end);
 
 /* Behind the comment that begins at p, which may nest and quote; NULL: it does
  * not end before `end`. */

@@ -80,6 +80,29 @@ is_local_octet(char c)
 	    (c != '\0' && strchr("!#$%&'*+/=?^`{|}~", c) != NULL);
 }
 
+/* It stands inside labels only: no name of a host begins or ends with it (RFC
+ * 1123 section 2.1). */
+static bool
+is_inner(char c)
+{
+	return c == '-' || c == '_';
+}
+
+/* The name without such signs at its ends; NULL: that is the same, or none. */
+static const char *
+trim(struct arena *a, const char *name)
+{
+	size_t len = strlen(name), start = 0;
+
+	while (len > 0 && (is_inner(name[len - 1]) || name[len - 1] == '.'))
+		len--;
+	while (start < len && (is_inner(name[start]) || name[start] == '.'))
+		start++;
+	if (start == len || (start == 0 && name[len] == '\0'))
+		return NULL;
+	return arena_memdup(a, name + start, len - start);
+}
+
 /* The name without empty labels; NULL: it is none. */
 static const char *
 domain_name(struct arena *a, const char *text, size_t len, bool ascii)
@@ -117,8 +140,13 @@ see(const struct view *v, const char *local, size_t local_len,
 		names[2] = domain_name(v->arena, domain, ascii, true);
 	}
 	for (size_t i = 0; i < 3 && copy != NULL; i++) {
+		const char *trimmed =
+		    names[i] == NULL ? NULL : trim(v->arena, names[i]);
+
 		if (names[i] != NULL)
 			add_seen(v->who, copy, names[i]);
+		if (trimmed != NULL)
+			add_seen(v->who, copy, trimmed);
 	}
 }
 
@@ -216,20 +244,35 @@ scan(const struct view *v)
 	return rc != 0 ? rc : scan_bare(v, true);
 }
 
-/* Signs that stand for an @ to who looks at them. */
-static void
-plain_ats(struct buf *b)
+/* Is it a dot to who looks at it, though IDNA knows it not: U+2024, U+FE52? */
+static bool
+is_other_dot(const char *p, const char *end)
 {
-	static const char *const ats[] = {"\xef\xbc\xa0", "\xef\xb9\xab"};
-	size_t n = 0;
+	return end - p >= 3 &&
+	    (memcmp(p, "\xe2\x80\xa4", 3) == 0 ||
+		memcmp(p, "\xef\xb9\x92", 3) == 0);
+}
 
-	for (size_t i = 0; i < b->len;) {
-		bool at = b->len - i >= 3 &&
-		    (memcmp(b->data + i, ats[0], 3) == 0 ||
-			memcmp(b->data + i, ats[1], 3) == 0);
+/* Signs that stand for an @ or a dot become that. */
+static void
+plain_signs(struct buf *b)
+{
+	const char *end = b->data + b->len;
+	size_t n = 0, len;
 
-		b->data[n++] = at ? '@' : b->data[i];
-		i += at ? 3 : 1;
+	for (const char *p = b->data; p < end; p += len) {
+		char c = *p;
+
+		len = addr_at_length(p, end);
+		if (len > 0) {
+			c = '@';
+		} else if (is_other_dot(p, end)) {
+			c = '.';
+			len = 3;
+		} else {
+			len = 1;
+		}
+		b->data[n++] = c;
 	}
 	b->len = n;
 }
@@ -252,7 +295,7 @@ decode(struct buf *b, const struct view *v, bool apart)
 	b->failed = b->failed || spaced.failed;
 	buf_fini(&spaced);
 	if (b->len > 0)
-		plain_ats(b);
+		plain_signs(b);
 }
 
 static int
@@ -312,9 +355,10 @@ add_field(struct arena *a, const struct hdr *h, struct author *who)
 	for (size_t i = 0; i < l.count; i++) {
 		const char *domain = idna_ascii(a, l.list[i].domain);
 
-		if (domain == NULL)
+		if (domain == NULL || is_inner(domain[0]) ||
+		    is_inner(domain[strlen(domain) - 1]))
 			unreadable(who, "a domain in it is none of the DNS");
-		else
+		if (domain != NULL)
 			add_domain(who, domain);
 		if (who->count < ADDR_LIST_MAX)
 			who->list[who->count++] = l.list[i];

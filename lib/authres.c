@@ -483,21 +483,54 @@ authres_look(struct arena *a, const char *value, size_t len,
 
 /* -- what somebody might see -- */
 
-/* The text in lower case without blanks, quotes and backslashes; and without
- * comments, or with them. */
+/* What may stand between the parts of an id for who joins them. */
+enum joint {
+	JOINT_SIGNS,    /* blanks, quotes, backslashes and parentheses */
+	JOINT_COMMENTS, /* comments too */
+	JOINT_WORDS,    /* and words that begin with one of these signs: who
+	    unquotes first takes "(x" for a comment */
+	JOINTS
+};
+
+/* Skip such a word, up to what ends one outside quotes. */
 static void
-squeeze(struct reader r, bool comments, char *out)
+skip_quoted_word(struct reader *r)
 {
+	bool quoted = false;
+
+	for (; r->p < r->end; r->p++) {
+		if (*r->p == '\\' && r->p + 1 < r->end)
+			r->p++;
+		else if (*r->p == '"')
+			quoted = !quoted;
+		else if (!quoted &&
+		    (blank_length(r->p, r->end) > 0 ||
+			strchr(";=.", *r->p) != NULL))
+			return;
+	}
+}
+
+/* The text in lower case without joints. */
+static void
+squeeze(struct reader r, enum joint joint, char *out)
+{
+	bool begins = true; /* a word does */
+
 	while (r.p < r.end) {
 		size_t n = blank_length(r.p, r.end);
+		bool sign = n == 0 && strchr("\"\\()", *r.p) != NULL;
 
 		if (n > 0) {
 			r.p += n;
-		} else if (!comments && skip_comment(&r)) {
-			continue;
-		} else if (strchr("\"\\()", *r.p) != NULL) {
+			begins = true;
+		} else if (joint != JOINT_SIGNS && skip_comment(&r)) {
+			begins = true;
+		} else if (joint == JOINT_WORDS && begins && sign) {
+			skip_quoted_word(&r);
+		} else if (sign) {
 			r.p++;
 		} else {
+			begins = strchr(";=.", *r.p) != NULL;
 			n = utf8_length(r.p, (size_t)(r.end - r.p));
 			for (n = n == 0 ? 1 : n; n > 0; n--)
 				*out++ = lower(*r.p++);
@@ -514,10 +547,14 @@ struct search {
 };
 
 static bool
-find_squeezed(const struct search *s, struct reader r, bool comments)
+find_squeezed(const struct search *s, struct reader r)
 {
-	squeeze(r, comments, s->text);
-	return strstr(s->text, s->squeezed) != NULL;
+	for (enum joint joint = 0; joint < JOINTS; joint++) {
+		squeeze(r, joint, s->text);
+		if (strstr(s->text, s->squeezed) != NULL)
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -552,6 +589,12 @@ has_encoded(struct reader r)
 	    memmem(mark + 2, (size_t)(r.end - mark - 2), "?=", 2) != NULL;
 }
 
+static bool
+could_be_seen(const struct search *s, struct reader r)
+{
+	return has_encoded(r) || find_squeezed(s, r) || find_word(s, r);
+}
+
 /* Is the word ours up to where, for somebody, an id ends: where a token does? */
 static bool
 is_id_first(const struct search *s, char *word)
@@ -575,15 +618,20 @@ is_name(const char *text)
 }
 
 /* The id at the beginning, quoted or not.  Where it is quoted, it is read: if it
- * is a name, and another one, it is no word of ours. */
+ * is a name, and another one, it is no word of ours; then *before_r is what
+ * stands before it, and *r what is behind. */
 static bool
-begins_with_id(const struct search *s, struct reader *r)
+begins_with_id(
+    const struct search *s, struct reader *r, struct reader *before_r)
 {
 	struct reader q = *r;
 	bool quoted;
 
+	*before_r = (struct reader){.p = r->p, .end = r->p};
 	skip(&q);
 	quoted = q.p < q.end && *q.p == '"';
+	if (quoted)
+		before_r->end = q.p;
 	if (take_word(&q, s->text) && quoted && is_apart(&q) &&
 	    is_name(s->text))
 		*r = q;
@@ -627,6 +675,7 @@ authres_claims(struct arena *a, const char *value, size_t len, const char *id,
 	    .id = id,
 	    .squeezed = squeezed,
 	    .text = arena_alloc(a, len + 1)};
+	struct reader before;
 	struct authres_head head;
 	bool failed = a->failed; /* before: no word of ours was missed by that */
 
@@ -634,15 +683,14 @@ authres_claims(struct arena *a, const char *value, size_t len, const char *id,
 	if (s.text == NULL || squeezed == NULL ||
 	    authres_look(a, value, len, &head) != 0)
 		return ERR_NOMEM;
-	squeeze(whole, true, squeezed);
+	squeeze(whole, JOINT_SIGNS, squeezed);
 	if (squeezed[0] == '\0')
 		return 0;
 	a->failed = false;
-	*claims_r = strcmp(head.id, id) == 0 || begins_with_id(&s, &r) ||
-	    find_later(&s, r);
+	*claims_r = strcmp(head.id, id) == 0 ||
+	    begins_with_id(&s, &r, &before) || find_later(&s, r);
 	if (!*claims_r && !head.clear)
-		*claims_r = has_encoded(r) || find_squeezed(&s, r, true) ||
-		    find_squeezed(&s, r, false) || find_word(&s, r);
+		*claims_r = could_be_seen(&s, r) || could_be_seen(&s, before);
 	if (a->failed)
 		return ERR_NOMEM;
 	a->failed = failed;

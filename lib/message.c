@@ -57,13 +57,24 @@ unwrap(struct buf *value, const char *bytes, size_t at, size_t end)
 	}
 }
 
+/* Does it begin with the line that an mbox has before a message?  `From : a@b`
+ * is a field. */
+static bool
+has_mbox_line(const char *bytes, size_t len)
+{
+	size_t name_len;
+
+	return len >= 5 && memcmp(bytes, "From ", 5) == 0 &&
+	    find_colon(bytes, len, &name_len) == 0;
+}
+
 size_t
 message_split(const char *bytes, size_t len, message_field_fn *field, void *ctx)
 {
 	struct buf value = BUF_INIT;
 	size_t at = 0, next, colon, name_len;
 
-	if (len >= 5 && memcmp(bytes, "From ", 5) == 0)
+	if (has_mbox_line(bytes, len))
 		at = next_line(bytes, len, 0);
 	while (at < len) {
 		next = next_line(bytes, len, at);

@@ -9,6 +9,7 @@
 
 #include "lib/addrtext.h"
 #include "lib/err.h"
+#include "lib/idna.h"
 #include "log.h"
 #include "snapshot.h"
 
@@ -205,14 +206,20 @@ keep(struct arena *a, const char *s)
 	return s == NULL ? NULL : arena_strdup(a, s);
 }
 
-/* mta: what the MTA says; NULL: nothing. */
+/* mta: what the MTA says; NULL: nothing.  Fields are headers of ASCII unless the
+ * message says otherwise, and all of them show one name. */
 static void
 name_host(struct session *s, const char *mta)
 {
+	const char *name;
+
 	s->host = mta == NULL || mta[0] == '\0' ? NULL : keep(&s->arena, mta);
 	if (s->host == NULL)
 		s->host = s->snap->host;
-	s->reporter = s->snap->reporter == NULL ? s->host : s->snap->reporter;
+	name = s->snap->reporter == NULL ? s->host : s->snap->reporter;
+	s->reporter = idna_alabels(&s->arena, name);
+	if (s->reporter == NULL)
+		s->reporter = name;
 }
 
 struct session *

@@ -292,6 +292,12 @@ finds_claims(void **state)
 	    {V("mx.example.org\xc2\xad; spf=pass"), true},
 	    {V("mx.example.org\xc2\xad.evil.example; spf=pass"), true},
 	    /* an id ends where a token does */
+	    /* OpenDMARC unquotes first, and takes these for comments. */
+	    {V("mx.example.\"(x\" org; spf=pass"), true},
+	    {V("mx \"(x\".example.org; spf=pass"), true},
+	    {V("mx.example.\\(x org; spf=pass"), true},
+	    {V("mx.example.\\(x)\"y z\" org; spf=pass"), true},
+	    {V("(mx.example.org) \"mx.example.net\" (; spf=pass"), true},
 	    {V("mx.example.org,; spf=pass"), true},
 	    {V("mx.example.org:; spf=pass"), true},
 	    {V("mx.example.org=; spf=pass"), true},

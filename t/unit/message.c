@@ -30,6 +30,7 @@ splits(void **state)
 	    {"fold", "A: b\r\n\tc\r\n d\r\n\r\n", "[A| b\n\tc\n d]", ""},
 	    {"empty first line", "A:\r\n b\r\n\r\n", "[A|\n b]", ""},
 	    {"mbox", "From a@b Thu\nA: b\n\nx", "[A| b]", "x"},
+	    {"no mbox", "From : a@b\nA: b\n\nx", "[From| a@b][A| b]", "x"},
 	    {"space before colon", "A \t: b\n\n", "[A| b]", ""},
 	    {"no header", "hello world\n", "", "hello world\n"},
 	    {"header ends in text", "A: b\nhello\n", "[A| b]", "hello\n"},
