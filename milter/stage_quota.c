@@ -347,6 +347,9 @@ take_from(struct message *m, struct charge *c, const struct quota_amount *want,
 		return quota_reserve(
 		    st->table, c->account, &c->set, want, &c->use, why_r);
 	}
+	if (st->table != NULL &&
+	    !quota_has_room(st->table, c->account, &c->set))
+		return ERR_FULL;
 	rc = quota_would(st->table, c->account, &c->set, &sum, why_r);
 	if (rc == QUOTA_GRANTED)
 		c->use.amount = sum;
