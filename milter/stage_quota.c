@@ -410,8 +410,8 @@ to_pool(struct message *m, struct charge *c)
 		return false;
 	log_pools(m);
 	release(m, c);
+	quota_conf_pool_set(&st->conf, c->account, &c->set);
 	c->account = limits_pool(c->account);
-	quota_conf_set(&st->conf, c->account, &c->set);
 	return true;
 }
 

@@ -925,6 +925,27 @@ shares_half(void **state)
 	}
 }
 
+/* Where neither the pool's section nor the default says anything of a kind, the
+ * limits of the sender's own domain hold all that is counted together. */
+static void
+pools_have_limits(void **state)
+{
+	struct room *r = *state;
+	struct snapshot *snap = load(r, "QuotaAccounts 4\n"
+	    "Quota default {\n Bytes = {1M/hour}\n}\n"
+	    "Quota \"@example.org\" {\n Messages = {3/hour, 4/day}\n"
+	    " Recipients = {100/hour, 100/day, 100/week}\n}\n");
+	int granted = 0;
+
+	for (int n = 0; n < 20; n++)
+		granted += flood(snap, "127.0.0.1", false, n,
+		    NULL).action == VERDICT_NONE;
+	/* Two accounts of their own, and three in the pool. */
+	assert_int_equal(granted, 5);
+	assert_used(r, "sender:*", 3, 6);
+	snapshot_unref(snap);
+}
+
 /* Off line mail is judged by the account that it would be charged to, and by
  * the room that there is. */
 static void
@@ -1198,6 +1219,7 @@ main(void)
 	    TEST(acts_by_section),
 	    TEST(holds_the_null_sender),
 	    TEST(shares_half),
+	    TEST(pools_have_limits),
 	    TEST(looks_at_room),
 	    TEST(pools_recipients),
 	    TEST(reloads),
