@@ -250,7 +250,7 @@ set_realm(struct quota_names *q, const char *realm)
 	atomic_store_explicit(&q->realm, w, memory_order_release);
 }
 
-/* Whoever is to be charged by a new name that the walk has not come to yet would
+/* Who is to be charged by a new name that the walk has not come to yet would
  * find nothing counted there: so it moves first. */
 static void
 move_first(const struct quota_conf *conf, struct quota *table,
@@ -312,7 +312,8 @@ look_at_all(struct adoption *ad, const char *names)
 /*
  * Sessions that have an older snapshot hear the new realm first; from then on
  * they count by the new names, and move what has not come there yet.  Whoever
- * had read the old realm before looks again when he has counted (stage_quota.c).
+ * had read the old realm before looks again when he has counted, in
+ * stage_quota.c.
  */
 void
 quota_names_adopt(struct quota_names *q, const struct conf *c,

@@ -426,7 +426,7 @@ own_name(struct message *m, const struct charge *c)
 }
 
 /* A reload gave the account another name: charge that, with nothing so far.
- * What was reserved went there, and can't be told from what others have sent. */
+ * What was reserved went there, and can't be told from what others sent. */
 static bool
 to_new_name(struct message *m, struct charge *c)
 {
