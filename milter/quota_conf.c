@@ -105,6 +105,15 @@ quota_conf_set(const struct quota_conf *q, const char *account,
 		limits_of(q->limits, account, set_r);
 }
 
+void
+quota_conf_pool_set(const struct quota_conf *q, const char *account,
+    struct quota_set *set_r)
+{
+	memset(set_r, 0, sizeof(*set_r));
+	if (!names_set_has(q->exempt, limits_pool(account)))
+		limits_of_pool(q->limits, account, set_r);
+}
+
 /* hold and discard as numbers, beside the codes of a reply. */
 enum { ACTION_HOLD = 1, ACTION_DISCARD = 2 };
 

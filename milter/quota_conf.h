@@ -56,6 +56,9 @@ const char *quota_conf_account(
 /* The limits of an account; none when it is exempt. */
 void quota_conf_set(const struct quota_conf *q, const char *account,
     struct quota_set *set_r);
+/* What its pool is held to when that is charged with mail of the account. */
+void quota_conf_pool_set(const struct quota_conf *q, const char *account,
+    struct quota_set *set_r);
 /*
  * What is done to its mail over a limit: as the most specific section says that
  * has Action, or else as QuotaAction does.  local: it comes from this machine

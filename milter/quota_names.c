@@ -195,6 +195,7 @@ struct word {
 struct quota_names {
 	atomic_int refs;
 	_Atomic(struct word *) realm; /* NULL: nothing was adopted; "": none */
+	atomic_bool moving; /* accounts are on their way to their new names */
 	char *adopted; /* table and names, of the adopting thread */
 };
 
@@ -249,18 +250,43 @@ set_realm(struct quota_names *q, const char *realm)
 	atomic_store_explicit(&q->realm, w, memory_order_release);
 }
 
+/* Who is to be charged by a new name that the walk has not come to yet would
+ * find nothing counted there: so it moves first. */
+static void
+move_first(const struct quota_conf *conf, struct quota *table,
+    const char *account, const char *to)
+{
+	struct adoption ad = {.conf = conf, .table = table};
+	struct quota_entry e = {.whole = true};
+	struct quota_state state;
+
+	if (strlen(account) >= sizeof(e.account) ||
+	    quota_peek(table, account, NULL, &state) != 0 || !state.known)
+		return;
+	strcpy(e.account, account);
+	e.locked = state.locked;
+	arena_init(&ad.arena);
+	move(&ad, &e, to);
+	arena_fini(&ad.arena);
+}
+
 const char *
-quota_names_now(const struct quota_names *q, struct arena *a,
-    const char *account, const char *realm)
+quota_names_now(const struct quota_names *q, const struct quota_conf *conf,
+    struct quota *table, struct arena *a, const char *account)
 {
 	const struct word *now;
+	const char *name;
 
-	if (realm != NULL)
+	if (conf->realm != NULL)
 		return account;
 	now = atomic_load_explicit(&q->realm, memory_order_acquire);
 	if (now == NULL || now->text[0] == '\0')
 		return account;
-	return account_of_text(a, account, now->text, NULL);
+	name = account_of_text(a, account, now->text, NULL);
+	if (name != NULL && atomic_load(&q->moving) &&
+	    strcmp(name, account) != 0)
+		move_first(conf, table, account, name);
+	return name;
 }
 
 /* What failed is tried again at the next start or reload, and said again. */
@@ -283,8 +309,12 @@ look_at_all(struct adoption *ad, const char *names)
 		    strerror(errno));
 }
 
-/* Sessions that have an older snapshot hear the new realm first: what they
- * count under the new name meanwhile is joined with what comes there. */
+/*
+ * Sessions that have an older snapshot hear the new realm first; from then on
+ * they count by the new names, and move what has not come there yet.  Whoever
+ * had read the old realm before looks again when he has counted, in
+ * stage_quota.c.
+ */
 void
 quota_names_adopt(struct quota_names *q, const struct conf *c,
     const struct names *n, const struct quota_conf *conf, struct quota *table)
@@ -295,6 +325,7 @@ quota_names_adopt(struct quota_names *q, const struct conf *c,
 	struct buf all = BUF_INIT;
 	size_t path_len = strlen(conf->path) + 1;
 
+	atomic_store(&q->moving, true);
 	set_realm(q, ad.realm);
 	/* The number is that of the names' form. */
 	buf_printf(&all, "%s 1 %s %s", conf->path, ad.realm,
@@ -308,5 +339,6 @@ quota_names_adopt(struct quota_names *q, const struct conf *c,
 		free(q->adopted);
 		q->adopted = ad.failed == 0 ? strdup(buf_text(&all)) : NULL;
 	}
+	atomic_store(&q->moving, false);
 	buf_fini(&all);
 }

@@ -34,9 +34,11 @@ void quota_names_unref(struct quota_names *q); /* NULL is fine */
  * that serves mail. */
 void quota_names_adopt(struct quota_names *q, const struct conf *c,
     const struct names *n, const struct quota_conf *conf, struct quota *table);
-/* The name in the table of an account that is called so with `realm` (NULL:
- * none); itself mostly.  NULL: no memory. */
-const char *quota_names_now(const struct quota_names *q, struct arena *a,
-    const char *account, const char *realm);
+/* The name in the table of an account that is called so by `conf`, itself
+ * mostly; what was counted for it stands there.  It may be another one at the
+ * next call.  NULL: no memory. */
+const char *quota_names_now(const struct quota_names *q,
+    const struct quota_conf *conf, struct quota *table, struct arena *a,
+    const char *account);
 
 #endif

@@ -65,8 +65,8 @@ struct state {
 /* One message's account; in the message's arena. */
 struct charge {
 	const char *name;    /* m->account, when it was chosen */
-	const char *account; /* as the table has it: the same, the one that it
-	    was renamed to, or its pool */
+	const char *own;     /* as the table has it: mostly the same */
+	const char *account; /* that, or its pool: who is charged */
 	struct quota_set set;
 	struct quota_use use;
 	struct quota_action action; /* over a limit */
@@ -347,6 +347,9 @@ take_from(struct message *m, struct charge *c, const struct quota_amount *want,
 		return quota_reserve(
 		    st->table, c->account, &c->set, want, &c->use, why_r);
 	}
+	if (st->table != NULL &&
+	    !quota_has_room(st->table, c->account, &c->set))
+		return ERR_FULL;
 	rc = quota_would(st->table, c->account, &c->set, &sum, why_r);
 	if (rc == QUOTA_GRANTED)
 		c->use.amount = sum;
@@ -407,8 +410,34 @@ to_pool(struct message *m, struct charge *c)
 		return false;
 	log_pools(m);
 	release(m, c);
+	quota_conf_pool_set(&st->conf, c->account, &c->set);
 	c->account = limits_pool(c->account);
-	quota_conf_set(&st->conf, c->account, &c->set);
+	return true;
+}
+
+/* NULL: no memory. */
+static const char *
+own_name(struct message *m, const struct charge *c)
+{
+	const struct state *st = message_state(m);
+
+	return quota_names_now(
+	    st->names, &st->conf, st->table, &m->arena, c->name);
+}
+
+/* A reload gave the account another name: charge that, with nothing so far.
+ * What was reserved went there, and can't be told from what others sent. */
+static bool
+to_new_name(struct message *m, struct charge *c)
+{
+	const struct state *st = message_state(m);
+	const char *now = own_name(m, c);
+
+	if (now == NULL || strcmp(now, c->own) == 0)
+		return false;
+	release(m, c);
+	c->own = c->account = now;
+	quota_conf_set(&st->conf, now, &c->set);
 	return true;
 }
 
@@ -417,7 +446,7 @@ take(struct message *m, struct charge *c, const struct quota_amount *want,
     struct quota_refusal *why_r)
 {
 	struct quota_amount sum = sum_of(&c->use.amount, want);
-	int rc = take_from(m, c, want, why_r);
+	int rc = take_from(m, c, to_new_name(m, c) ? &sum : want, why_r);
 
 	if (rc == ERR_FULL && to_pool(m, c))
 		rc = take_from(m, c, &sum, why_r);
@@ -618,8 +647,7 @@ choose(struct message *m)
 	if (c == NULL)
 		return false;
 	c->name = m->account;
-	c->account = quota_names_now(
-	    st->names, &m->arena, m->account, st->conf.realm);
+	c->own = c->account = own_name(m, c);
 	if (c->account == NULL)
 		return false;
 	quota_conf_set(&st->conf, c->account, &c->set);
@@ -735,13 +763,16 @@ settle_once(struct message *m, struct charge *c, struct quota_refusal *why_r)
 	return rc;
 }
 
-/* The place of an account may be another's when its message took very long. */
+/* The place of an account may be another's when its message took very long; and
+ * what was counted while the account moved may have been left behind. */
 static int
 settle_up(struct message *m, struct charge *c, struct quota_refusal *why_r)
 {
 	int rc = settle_once(m, c, why_r);
 
 	if (rc == ERR_FULL && to_pool(m, c))
+		rc = settle_once(m, c, why_r);
+	while (rc == QUOTA_GRANTED && to_new_name(m, c))
 		rc = settle_once(m, c, why_r);
 	return rc;
 }

@@ -482,14 +482,40 @@ limits_of(const struct limits *l, const char *account,
 	return rc;
 }
 
-/* How many limits the account has, or one more than fit. */
+int
+limits_of_pool(const struct limits *l, const char *account,
+    struct quota_set *set_r)
+{
+	const struct found own = find_all(l, account);
+	const struct found f = find_all(l, limits_pool(account));
+	int rc = 0;
+
+	memset(set_r, 0, sizeof(*set_r));
+	for (int k = 0; k < QUOTA_KINDS && rc == 0; k++) {
+		const struct kind *kind = named(&f, k);
+
+		rc = add_kind(set_r, (enum quota_kind)k,
+		    kind != NULL ? kind : named(&own, k));
+	}
+	return rc;
+}
+
+/* How many limits the account has, or its pool when charged with it; or one
+ * more than fit. */
 static unsigned
 count_of(const struct limits *l, const char *account)
 {
 	struct quota_set set;
+	unsigned n;
 
-	return limits_of(l, account, &set) == 0 ? set.count :
-	    QUOTA_LIMITS_MAX + 1;
+	if (limits_of(l, account, &set) != 0)
+		return QUOTA_LIMITS_MAX + 1;
+	n = set.count;
+	if (limits_pool(account) == NULL)
+		return n;
+	if (limits_of_pool(l, account, &set) != 0)
+		return QUOTA_LIMITS_MAX + 1;
+	return set.count > n ? set.count : n;
 }
 
 /* The same for whoever the title stands for: of a domain, senders too. */

@@ -84,6 +84,11 @@ const char *limits_pool(const char *account);
  * set, and some are missing from it. */
 int limits_of(const struct limits *l, const char *account,
     struct quota_set *set_r);
+/* The limits that an account which has a pool is held to when it is charged to
+ * that: the pool's, and of a kind for which it has none said, the account's
+ * own.  As limits_of. */
+int limits_of_pool(const struct limits *l, const char *account,
+    struct quota_set *set_r);
 /* How many the account with the most limits has, whoever it may be; its title
  * (of its section, or its domain's, or the default) is in *title_r, NULL when
  * there are no sections.  A pass over all sections. */

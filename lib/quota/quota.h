@@ -298,12 +298,20 @@ struct quota_state {
  * What quota_reserve would say if the account asked for so much more now,
  * changing nothing and taking no lock.  q NULL stands for a table in which
  * nothing was counted.  An account that the table does not have has used
- * nothing; whether there is room for it is not told.  QUOTA_GRANTED,
+ * nothing; whether there is room for it tells quota_has_room.  QUOTA_GRANTED,
  * QUOTA_REFUSED, QUOTA_LOCKED, or ERR_LIMIT: the name is too long.
  */
 int quota_would(struct quota *q, const char *account,
     const struct quota_set *set, const struct quota_amount *amount,
     struct quota_refusal *refusal_r);
+
+/*
+ * Has the table the account, or a place for it, so that quota_reserve would not
+ * say ERR_FULL?  The answer of this moment, changing nothing and taking no
+ * lock.  May look at the whole table: not for a caller that serves mail.
+ */
+bool quota_has_room(struct quota *q, const char *account,
+    const struct quota_set *set);
 
 /* What an account has used of a set, changing nothing (a limit that it was
  * never counted against shows what its kind's other windows know).  An unknown

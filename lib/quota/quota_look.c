@@ -140,6 +140,19 @@ quota_would(struct quota *q, const char *account, const struct quota_set *set,
 	    amount, refusal_r);
 }
 
+bool
+quota_has_room(
+    struct quota *q, const char *account, const struct quota_set *set)
+{
+	struct map *m = look_map(q);
+	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
+	struct quota_key key = quota_key_of(m, account, len);
+	uint32_t n;
+
+	return set == NULL || set->count == 0 ||
+	    slot_find(m, &key, &n) != NULL || slot_room(q, m, set->minor);
+}
+
 void
 quota_peek_entry(struct quota *q, const struct quota_entry *entry,
     const struct quota_set *set, struct quota_state *state_r)

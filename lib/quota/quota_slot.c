@@ -666,6 +666,18 @@ search_failed(struct quota *q, struct map *m, struct search *search,
 	    (wait > FULL_NSEC ? wait : FULL_NSEC));
 }
 
+/* May another account have it?  What was reserved and went back shows only in
+ * the cells. */
+static bool
+slot_idle(struct map *m, struct slot *s, bool minor, uint64_t now,
+    uint64_t reset)
+{
+	return (!minor || slot_is_minor(s)) &&
+	    (atomic_load(&s->live_until) <= now ||
+	    atomic_load(&s->seen) != reset || !slot_is_live(m, s, now)) &&
+	    (atomic_load(&s->state) & SLOT_LOCKED) == 0;
+}
+
 /* Look for an idle slot, among those of the minor kind or all, from where the
  * last search ended. */
 static int
@@ -678,17 +690,12 @@ slot_search(struct quota *q, struct map *m, bool minor, uint32_t *n_r)
 
 	if (search_vain(m, search, now) != 0)
 		return ERR_FULL;
-	/* What was reserved and went back shows only in the cells. */
 	for (uint32_t k = 0; k < m->slot_count; k++) {
 		struct slot *s = map_slot(m, n);
-		bool idle = (!minor || slot_is_minor(s)) &&
-		    (atomic_load(&s->live_until) <= now ||
-		    atomic_load(&s->seen) != reset ||
-		    !slot_is_live(m, s, now));
 
 		*n_r = n;
 		n = n + 1 == m->slot_count ? 0 : n + 1;
-		if (idle && (atomic_load(&s->state) & SLOT_LOCKED) == 0 &&
+		if (slot_idle(m, s, minor, now, reset) &&
 		    slot_retire(q, m, *n_r)) {
 			atomic_store(&search->hand, n);
 			return 0;
@@ -706,6 +713,22 @@ static bool
 minors_full(struct map *m)
 {
 	return atomic_load(&m->t->minors) >= m->slot_count / 2;
+}
+
+bool
+slot_room(const struct quota *q, struct map *m, bool minor)
+{
+	uint64_t now = quota_boottime(q) + m->offset;
+	uint64_t reset = atomic_load(&m->t->reset);
+	bool half = minor && minors_full(m);
+
+	if (!half && atomic_load(&m->t->fresh) < m->slot_count)
+		return true;
+	for (uint32_t n = 0; n < map_fresh(m); n++) {
+		if (slot_idle(m, map_slot(m, n), half, now, reset))
+			return true;
+	}
+	return false;
 }
 
 static int

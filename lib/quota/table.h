@@ -395,6 +395,9 @@ int slot_make(struct quota *q, struct map *m, const struct quota_key *key,
 /* Would slot_make say ERR_FULL without a search?  Needs no lock. */
 bool slot_none(struct quota *q, struct map *m, const struct quota_key *key,
     bool minor);
+/* Would slot_make find a place for a new one?  Needs no lock, changes nothing,
+ * and may look at the whole table. */
+bool slot_room(const struct quota *q, struct map *m, bool minor);
 /* Make it fit for counting: resets applied, a ring for each limit of the set
  * (NULL: none), laps unambiguous.  ERR_FULL: a limit has found no ring, since
  * all are others' and count; the table is to grow (rings_wanted). */

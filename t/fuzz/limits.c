@@ -72,6 +72,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		if (set.minor && limits_pool(line) == NULL)
 			abort();
+		if (limits_pool(line) != NULL && limits_has(l, line) &&
+		    limits_of_pool(l, line, &set) == 0 &&
+		    (set.count > limits_most(l, &title) || set.minor))
+			abort();
 		limits_action(l, line, size % 2 == 0);
 	}
 	free(text);

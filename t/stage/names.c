@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -428,6 +430,109 @@ moves_bare_logins(void **state)
 	snapshot_unref(snap);
 }
 
+static const char *
+macro_bob(void *ctx, const char *name)
+{
+	(void)ctx;
+	return strcmp(name, "{auth_authen}") == 0 ? "bob" : NULL;
+}
+
+/* A message that began by the old name is counted by the new one, however far
+ * it had come; what it had reserved before stays counted too. */
+static void
+overtakes_messages(void **state)
+{
+	struct room *r = *state;
+	for (int reserved = 0; reserved < 2; reserved++) {
+		struct snapshot *old, *snap;
+		struct session *s;
+		struct verdict v;
+
+		unlink(r->table);
+		old = load(r, LIMIT, NULL);
+		s = chain_open(old, macro_bob, NULL);
+		chain_connect(s, "x", NULL);
+		chain_mail(s, "<bob@example.org>", NULL);
+		if (reserved != 0)
+			v = chain_rcpt(s, "<b@example.net>");
+		snap = load(r, "QuotaRealm example.org\n" LIMIT, old);
+		assert_account(r, "bob", -1, false);
+		for (int i = 2 * reserved; i < 3; i++)
+			assert_true(sends(snap, "bob"));
+		if (reserved == 0) {
+			v = chain_rcpt(s, "<b@example.net>");
+			assert_int_equal(v.action, VERDICT_TEMPFAIL);
+		} else {
+			chain_eoh(s);
+			v = chain_eom(s);
+			assert_int_equal(v.action, VERDICT_NONE);
+		}
+		assert_account(r, "bob", -1, false);
+		assert_account(r, "bob@example.org", 3, false);
+		chain_end(s, &v);
+		chain_close(s);
+		snapshot_unref(old);
+		snapshot_unref(snap);
+	}
+}
+
+struct sender {
+	struct snapshot *snap;
+	pthread_t thread;
+	atomic_bool *stop;
+	int granted;
+};
+
+static void *
+send_on(void *arg)
+{
+	struct sender *s = arg;
+
+	while (!atomic_load(s->stop))
+		s->granted += sends(s->snap, "bob");
+	return NULL;
+}
+
+/* Sessions of the old configuration send on while accounts move; the one they
+ * are charged to is the last of many. */
+static void
+grants_nothing_while_moving(void **state)
+{
+	enum { THREADS = 3, CROWD = 3000 };
+	struct room *r = *state;
+	struct snapshot *old = load(r, LIMIT, NULL), *snap;
+	struct sender senders[THREADS];
+	atomic_bool stop = false;
+	struct quota *q = open_table(r);
+	int granted = 0, was;
+	char name[16];
+
+	for (int i = 0; i < CROWD; i++) {
+		snprintf(name, sizeof(name), "u%d", i);
+		assert_int_equal(quota_lock(q, name, true), 0);
+	}
+	quota_close(q);
+	for (int i = 0; i < 3; i++)
+		assert_true(sends(old, "bob"));
+	was = begin_log(r);
+	for (int i = 0; i < THREADS; i++) {
+		senders[i] = (struct sender){.snap = old, .stop = &stop};
+		pthread_create(
+		    &senders[i].thread, NULL, send_on, &senders[i]);
+	}
+	snap = load(r, "QuotaRealm example.org\n" LIMIT, old);
+	atomic_store(&stop, true);
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(senders[i].thread, NULL);
+		granted += senders[i].granted;
+	}
+	end_log(r, was);
+	assert_int_equal(granted, 0);
+	assert_account(r, "bob@example.org", 3, false);
+	snapshot_unref(old);
+	snapshot_unref(snap);
+}
+
 /* A configuration that is refused in the end changes nothing. */
 static void
 waits_for_the_configuration(void **state)
@@ -558,6 +663,8 @@ main(void)
 	    TEST(refuses_what_cannot_match),
 	    TEST(doubts_what_hardly_matches),
 	    TEST(moves_bare_logins),
+	    TEST(overtakes_messages),
+	    TEST(grants_nothing_while_moving),
 	    TEST(waits_for_the_configuration),
 	    TEST(names_what_is_left),
 	    TEST(moves_what_came_later),

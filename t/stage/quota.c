@@ -925,6 +925,64 @@ shares_half(void **state)
 	}
 }
 
+/* Where neither the pool's section nor the default says anything of a kind, the
+ * limits of the sender's own domain hold all that is counted together. */
+static void
+pools_have_limits(void **state)
+{
+	struct room *r = *state;
+	struct snapshot *snap = load(r, "QuotaAccounts 4\n"
+	    "Quota default {\n Bytes = {1M/hour}\n}\n"
+	    "Quota \"@example.org\" {\n Messages = {3/hour, 4/day}\n"
+	    " Recipients = {100/hour, 100/day, 100/week}\n}\n");
+	int granted = 0;
+
+	for (int n = 0; n < 20; n++)
+		granted += flood(snap, "127.0.0.1", false, n,
+		    NULL).action == VERDICT_NONE;
+	/* Two accounts of their own, and three in the pool. */
+	assert_int_equal(granted, 5);
+	assert_used(r, "sender:*", 3, 6);
+	snapshot_unref(snap);
+}
+
+/* Off line mail is judged by the account that it would be charged to, and by
+ * the room that there is. */
+static void
+looks_at_room(void **state)
+{
+	struct room *r = *state;
+	struct snapshot *snap = load(r, "QuotaAccounts 4\n"
+	    "Quota \"sender:*\" {\n Messages = {1/hour}\n}\n" ONE);
+	struct walk l = local("127.0.0.1", "<new@example.org>", PLAIN);
+	struct walk w = bob();
+	struct verdict v, rcpt_v[WALK_MAX];
+
+	l.readonly = w.readonly = true;
+	for (int n = 0; n < 3; n++) {
+		v = send_mail(snap, &l, NULL);
+		assert_int_equal(v.action, VERDICT_NONE);
+		assert_int_equal(flood(snap, "127.0.0.1", false, n,
+		    NULL).action, VERDICT_NONE);
+	}
+	assert_used(r, "sender:*", 1, 2);
+	v = send_mail(snap, &l, NULL);
+	assert_int_equal(v.action, VERDICT_QUARANTINE);
+	assert_non_null(strstr(said, "sender:* has reached"));
+	assert_int_equal(send_mail(snap, &w, NULL).action, VERDICT_NONE);
+	/* The table is full with a login's place. */
+	w.readonly = false;
+	w.macros[0].value = "eve";
+	assert_int_equal(send_mail(snap, &w, NULL).action, VERDICT_NONE);
+	w.readonly = true;
+	w.macros[0].value = "bob";
+	send_mail(snap, &w, rcpt_v);
+	assert_int_equal(rcpt_v[0].action, VERDICT_TEMPFAIL);
+	assert_non_null(strstr(said, "No room"));
+	assert_used(r, "bob", 0, 0);
+	snapshot_unref(snap);
+}
+
 /* The same from another host, where recipients are refused one by one: what was
  * reserved in one account and then in the pool is counted once. */
 static void
@@ -1161,6 +1219,8 @@ main(void)
 	    TEST(acts_by_section),
 	    TEST(holds_the_null_sender),
 	    TEST(shares_half),
+	    TEST(pools_have_limits),
+	    TEST(looks_at_room),
 	    TEST(pools_recipients),
 	    TEST(reloads),
 	    TEST(fills),

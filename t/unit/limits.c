@@ -391,6 +391,20 @@ most(void **state)
 	assert_int_equal(limits_most(l, &title), 3);
 	assert_string_equal(title, "@example.org");
 	limits_free(l);
+	/* Its pool has the default's of one kind, and the domain's of another:
+	 * more than either. */
+	l = limits_new();
+	add(l, "default", QUOTA_MESSAGES, "1/h");
+	add(l, "default", QUOTA_MESSAGES, "2/d");
+	add(l, "@example.org", QUOTA_MESSAGES, "1/h");
+	add(l, "@example.org", QUOTA_BYTES, "1/h");
+	assert_int_equal(limits_of(l, "sender:a@example.org", &set), 0);
+	assert_int_equal(set.count, 2);
+	assert_int_equal(limits_of_pool(l, "sender:a@example.org", &set), 0);
+	assert_int_equal(set.count, 3);
+	assert_false(set.minor);
+	assert_int_equal(limits_most(l, &title), 3);
+	limits_free(l);
 }
 
 /* Every section keeps what it was given while the hash grows. */
