@@ -169,7 +169,10 @@ table_index_slot(struct map *m, uint32_t n, const struct quota_key *had)
 	    atomic_load(&s->key_lo)};
 	uint32_t other;
 
-	if (had->hi == key.hi && had->lo == key.lo)
+	/* An account that went to another slot and came back is found in that
+	 * one, if it was copied in between. */
+	if (had->hi == key.hi && had->lo == key.lo && (key.hi == 0 ||
+	    (slot_find(m, &key, &other) != NULL && other == n)))
 		return;
 	if (had->hi != 0)
 		index_remove(m, had, n);
@@ -319,13 +322,18 @@ ring_become(struct quota *q, struct map *m, struct slot *s)
 	atomic_store(&r->desc, desc);
 }
 
-/* Does the set have a limit of that kind and window? */
+/* The windows in which somebody is to be counted, those of one kind in
+ * ascending order. */
+struct windows {
+	unsigned count;
+	uint64_t desc[RINGS_MAX];
+};
+
 static bool
-set_has(const struct quota_set *set, uint64_t desc)
+windows_have(const struct windows *w, uint64_t desc)
 {
-	for (unsigned k = 0; k < set->count; k++) {
-		if (desc == ring_desc(set->limit[k].kind,
-		    set->limit[k].window_s))
+	for (unsigned k = 0; k < w->count; k++) {
+		if (desc == w->desc[k])
 			return true;
 	}
 	return false;
@@ -347,14 +355,14 @@ ring_covered(const struct map *m, struct slot *s, uint64_t desc)
 }
 
 /*
- * The ring to give up for another, of those that the set has no use for: an
+ * The ring to give up for another, of those that are not in the windows: an
  * unused one, else one in which nothing counts any more, else one that a longer
  * one covers (then *live_r is true); the one longest not counted in, of several.
  * The number of rings: none may go.  The version is odd.
  */
 static unsigned
 ring_victim(struct quota *q, struct map *m, struct slot *s,
-    const struct quota_set *set, bool *live_r)
+    const struct windows *w, bool *live_r)
 {
 	uint64_t now = quota_boottime(q) + m->offset, oldest = UINT64_MAX;
 	unsigned victim = m->rings;
@@ -369,7 +377,7 @@ ring_victim(struct quota *q, struct map *m, struct slot *s,
 			return i;
 		}
 		live = slot_live(m, s, i, now, QUOTA_WINDOW_MAX) != 0;
-		if (set_has(set, desc) || (live && (!*live_r ||
+		if (windows_have(w, desc) || (live && (!*live_r ||
 		    !ring_covered(m, s, desc))))
 			continue;
 		last = atomic_load(&slot_ring(s, i)->head) * ring_width(desc);
@@ -382,11 +390,11 @@ ring_victim(struct quota *q, struct map *m, struct slot *s,
 	return victim;
 }
 
-/* Beside those that a slot has there is to be room for the whole set. */
+/* Beside those that a slot has there is to be room for all of the windows. */
 static void
-rings_want(struct map *m, const struct quota_set *set)
+rings_want(struct map *m, const struct windows *w)
 {
-	unsigned want = m->rings + set->count;
+	unsigned want = m->rings + w->count;
 
 	if (want > RINGS_MAX)
 		want = RINGS_MAX;
@@ -399,9 +407,11 @@ rings_want(struct map *m, const struct quota_set *set)
  * other windows hold: the most that could be is taken, as if it were of now.
  */
 static int
-ring_add(struct quota *q, struct map *m, uint32_t n,
-    const struct quota_set *set, const struct quota_limit *limit)
+ring_add(struct quota *q, struct map *m, uint32_t n, const struct windows *w,
+    uint64_t desc)
 {
+	const struct quota_limit limit = {desc_kind(desc),
+	    (uint32_t)desc_window(desc), 0};
 	struct slot *s = map_slot(m, n);
 	struct table *t = m->t;
 	unsigned any, victim;
@@ -409,17 +419,17 @@ ring_add(struct quota *q, struct map *m, uint32_t n,
 
 	/* From here on nobody's count is missed. */
 	version_odd(s);
-	victim = ring_victim(q, m, s, set, &live);
+	victim = ring_victim(q, m, s, w, &live);
 	if (live)
-		rings_want(m, set);
+		rings_want(m, w);
 	if (victim == m->rings) {
 		version_even(s);
 		return ERR_FULL;
 	}
 	atomic_store(&t->journal_slot, n);
 	atomic_store(&t->journal_ring, victim);
-	atomic_store(&t->journal_desc, ring_desc(limit->kind, limit->window_s));
-	atomic_store(&t->journal_total, slot_used(m, s, limit,
+	atomic_store(&t->journal_desc, desc);
+	atomic_store(&t->journal_total, slot_used(m, s, &limit,
 	    quota_boottime(q) + m->offset, &any));
 	atomic_store(&t->journal, JOURNAL_RING);
 	ring_become(q, m, s);
@@ -428,25 +438,61 @@ ring_add(struct quota *q, struct map *m, uint32_t n,
 }
 
 static int
-rings_fit(struct quota *q, struct map *m, uint32_t n,
-    const struct quota_set *set)
+rings_fit(struct quota *q, struct map *m, uint32_t n, const struct windows *w)
 {
 	struct slot *s = map_slot(m, n);
 	int rc = 0;
 
 	/* The longest window of a kind first: it covers the others. */
-	for (unsigned k = set->count; k-- > 0 && rc == 0;) {
-		uint64_t desc = ring_desc(set->limit[k].kind,
-		    set->limit[k].window_s);
+	for (unsigned k = w->count; k-- > 0 && rc == 0;) {
 		unsigned i = 0;
 
 		while (i < m->rings && atomic_load(&slot_ring(s, i)->desc) !=
-		    desc)
+		    w->desc[k])
 			i++;
 		if (i == m->rings)
-			rc = ring_add(q, m, n, set, &set->limit[k]);
+			rc = ring_add(q, m, n, w, w->desc[k]);
 	}
 	return rc;
+}
+
+/* All of a slot's, or of each kind the longest in which something counts. */
+static void
+windows_of_slot(struct windows *w, const struct map *m, struct slot *s,
+    uint64_t now, bool longest)
+{
+	w->count = 0;
+	for (unsigned i = 0; i < m->rings; i++) {
+		uint64_t desc = atomic_load(&slot_ring(s, i)->desc);
+		unsigned k = w->count;
+
+		if (!desc_valid(desc) || windows_have(w, desc) ||
+		    (longest && (ring_covered(m, s, desc) ||
+		    slot_live(m, s, i, now, QUOTA_WINDOW_MAX) == 0)))
+			continue;
+		for (; k > 0 && w->desc[k - 1] > desc; k--)
+			w->desc[k] = w->desc[k - 1];
+		w->desc[k] = desc;
+		w->count++;
+	}
+}
+
+int
+slot_adopt(struct quota *q, struct map *m, uint32_t n, const struct map *from,
+    struct slot *f)
+{
+	uint64_t now = quota_boottime(q) + from->offset;
+	struct windows w;
+	int rc;
+
+	windows_of_slot(&w, from, f, now, true);
+	rc = rings_fit(q, m, n, &w);
+	if (rc != 0)
+		return rc;
+	/* Those that find no room are covered. */
+	windows_of_slot(&w, from, f, now, false);
+	rings_fit(q, m, n, &w);
+	return 0;
 }
 
 /* Is the cell of the ring as it is now, or of a clock that is a little
@@ -526,15 +572,18 @@ slot_mend(struct quota *q, struct map *m, uint32_t n,
     const struct quota_set *set)
 {
 	struct slot *s = map_slot(m, n);
-	int rc = 0;
+	struct windows w = {.count = 0};
+	int rc;
 
 	if (atomic_load(&s->seen) != atomic_load(&m->t->reset))
 		slot_clear(m, n);
 	/* Odd and not in the journal: its last change was done. */
 	if ((atomic_load(&s->version) & 1) != 0)
 		version_even(s);
-	if (set != NULL)
-		rc = rings_fit(q, m, n, set);
+	for (; set != NULL && w.count < set->count; w.count++)
+		w.desc[w.count] = ring_desc(set->limit[w.count].kind,
+		    set->limit[w.count].window_s);
+	rc = rings_fit(q, m, n, &w);
 	for (unsigned i = 0; i < m->rings; i++)
 		ring_sweep(q, m, s, i);
 	return rc;

@@ -400,6 +400,10 @@ bool slot_none(struct quota *q, struct map *m, const struct quota_key *key,
  * all are others' and count; the table is to grow (rings_wanted). */
 int slot_mend(struct quota *q, struct map *m, uint32_t n,
     const struct quota_set *set);
+/* A ring for each window of another slot, or at least, where something counts
+ * in it, for a longer one of its kind.  ERR_FULL as above. */
+int slot_adopt(struct quota *q, struct map *m, uint32_t n,
+    const struct map *from, struct slot *f);
 /* Every ring starts anew. */
 void slot_clear(struct map *m, uint32_t n);
 /* Put more into the newest cell of a ring (to join tables). */

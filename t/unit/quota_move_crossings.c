@@ -148,6 +148,8 @@ static struct {
 	struct quota_set set;
 	struct quota_use held;
 	uint64_t committed[2]; /* by "u" and "new" */
+	bool renamed;          /* "u" is "v" */
+	bool locked;           /* "new" is */
 } w;
 
 static uint64_t
@@ -222,9 +224,48 @@ d_release(void)
 }
 
 static void
+d_rename(void)
+{
+	must(quota_rename(w.q, "u", "v", NULL) == 0);
+	w.renamed = true;
+}
+
+/* "v" is there already, and was copied before "u". */
+static void
+d_join(void)
+{
+	must(quota_lock(w.q, "v", true) == 0);
+	must(quota_rename(w.q, "u", "v", NULL) == 0);
+	must(quota_lock(w.q, "v", false) == 0);
+	w.renamed = true;
+}
+
+/* The lock of what has no counts goes along. */
+static void
+d_join_locked(void)
+{
+	must(quota_lock(w.q, "new", true) == 0);
+	must(quota_lock(w.q, "other", true) == 0);
+	must(quota_lock(w.q, "new", false) == 0);
+	must(quota_rename(w.q, "other", "new", NULL) == 0);
+	w.locked = true;
+}
+
+/* Back in the slot that it had when it was copied first. */
+static void
+d_there_and_back(void)
+{
+	must(quota_rename(w.q, "u", "v", NULL) == 0);
+	must(send_one(w.q, 0) == 0);
+	w.committed[0]--;
+	must(quota_rename(w.q, "u", "x", NULL) == 0);
+	must(quota_rename(w.q, "v", "u", NULL) == 0);
+}
+
+static void
 d_move(void)
 {
-	open_table(&w.moved, 2);
+	open_table(&w.moved, 4);
 }
 
 static void
@@ -232,6 +273,7 @@ begin(void)
 {
 	memset(w.committed, 0, sizeof(w.committed));
 	memset(&w.held, 0, sizeof(w.held));
+	w.renamed = w.locked = false;
 	unlink(w.path);
 	open_table(&w.q, 3);
 	must(send_one(w.q, 0) == 0 && send_one(w.q, 0) == 0);
@@ -242,9 +284,15 @@ static void
 end(const char *what, uint64_t a, uint64_t b)
 {
 	for (int who = 0; who < 2; who++) {
+		const char *names[] = {w.renamed ? "v" : "u", "new"};
 		struct quota_state s;
 
-		quota_peek(w.moved, who == 0 ? "u" : "new", &w.set, &s);
+		quota_peek(w.moved, names[who], &w.set, &s);
+		if (who == 1 && s.locked != w.locked) {
+			printf("%s, %llu %llu: the lock is lost\n", what,
+			    (unsigned long long)a, (unsigned long long)b);
+			exit(1);
+		}
 		if (s.usage[0].used < w.committed[who]) {
 			printf("%s, %llu %llu: %d granted, %d counted\n", what,
 			    (unsigned long long)a, (unsigned long long)b,
@@ -253,7 +301,7 @@ end(const char *what, uint64_t a, uint64_t b)
 		}
 	}
 	quota_release(w.q, &w.held);
-	while (send_one(w.q, 0) == QUOTA_GRANTED)
+	while (!w.renamed && send_one(w.q, 0) == QUOTA_GRANTED)
 		;
 	while (send_one(w.moved, 1) == QUOTA_GRANTED)
 		;
@@ -276,7 +324,9 @@ main(int argc, char **argv)
 		void (*of)(void);
 	} deeds[] = {
 	    {"send", d_send}, {"new", d_new}, {"commit", d_commit},
-	    {"release", d_release},
+	    {"release", d_release}, {"rename", d_rename}, {"join", d_join},
+	    {"join, locked", d_join_locked},
+	    {"there and back", d_there_and_back},
 	};
 	uint64_t step = argc > 1 ? strtoull(argv[1], NULL, 10) : 29, runs = 0;
 	char dir[] = "/dev/shm/crossings.XXXXXX";
