@@ -8,7 +8,8 @@
  * The first one goes on until point a, the second one until its point b (or
  * its end), the first one until its end, then the second one.  A lock that the
  * other one holds changes too.  STEP: of the mover's many points only each
- * so many-th.
+ * so many-th.  Who needs the lock himself meets the mover only where that one
+ * lets go of it: then these are the mover's points.
  */
 #include "lib/quota/quota.h"
 
@@ -40,6 +41,7 @@ static struct {
 	bool running, done[2];
 	int at;
 	uint64_t ops[2], stop[2];
+	int breather; /* whose points are his breaths; or -1 */
 	void (*deed[2])(void);
 } cross;
 
@@ -57,7 +59,8 @@ cross_to(int other)
 void
 crossing(void)
 {
-	if (cross.running && cross.ops[cross.at]++ == cross.stop[cross.at])
+	if (cross.running && cross.at != cross.breather &&
+	    cross.ops[cross.at]++ == cross.stop[cross.at])
 		cross_to(!cross.at);
 }
 
@@ -101,6 +104,10 @@ __wrap_nanosleep(const struct timespec *want, struct timespec *left)
 {
 	(void)want;
 	(void)left;
+	/* Then at each one, for whoever has more to do. */
+	if (cross.running && cross.at == cross.breather &&
+	    cross.ops[cross.at]++ >= cross.stop[cross.at])
+		cross_to(!cross.at);
 	crossing();
 	return 0;
 }
@@ -251,13 +258,15 @@ d_join_locked(void)
 	w.locked = true;
 }
 
-/* Back in the slot that it had when it was copied first. */
+/* Back in the slot that it had when it was copied first, after the mover has
+ * seen it in another one. */
 static void
 d_there_and_back(void)
 {
 	must(quota_rename(w.q, "u", "v", NULL) == 0);
 	must(send_one(w.q, 0) == 0);
 	w.committed[0]--;
+	cross_to(!cross.at);
 	must(quota_rename(w.q, "u", "x", NULL) == 0);
 	must(quota_rename(w.q, "v", "u", NULL) == 0);
 }
@@ -265,7 +274,7 @@ d_there_and_back(void)
 static void
 d_move(void)
 {
-	open_table(&w.moved, 4);
+	open_table(&w.moved, 5);
 }
 
 static void
@@ -275,8 +284,9 @@ begin(void)
 	memset(&w.held, 0, sizeof(w.held));
 	w.renamed = w.locked = false;
 	unlink(w.path);
-	open_table(&w.q, 3);
+	open_table(&w.q, 4);
 	must(send_one(w.q, 0) == 0 && send_one(w.q, 0) == 0);
+	must(quota_lock(w.q, "second", true) == 0);
 	must(quota_reserve(w.q, "u", &w.set, &one, &w.held, NULL) == 0);
 }
 
@@ -322,11 +332,14 @@ main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*of)(void);
+		bool locks;
 	} deeds[] = {
-	    {"send", d_send}, {"new", d_new}, {"commit", d_commit},
-	    {"release", d_release}, {"rename", d_rename}, {"join", d_join},
-	    {"join, locked", d_join_locked},
-	    {"there and back", d_there_and_back},
+	    {"send", d_send, false}, {"new", d_new, false},
+	    {"commit", d_commit, false}, {"release", d_release, false},
+	    {"rename", d_rename, true}, {"join", d_join, true},
+	
+	    {"join, locked", d_join_locked, true},
+	    {"there and back", d_there_and_back, true},
 	};
 	uint64_t step = argc > 1 ? strtoull(argv[1], NULL, 10) : 29, runs = 0;
 	char dir[] = "/dev/shm/crossings.XXXXXX";
@@ -338,6 +351,9 @@ main(int argc, char **argv)
 	for (size_t d = 0; d < sizeof(deeds) / sizeof(*deeds); d++) {
 		for (int order = 0; order < 2; order++) {
 			uint64_t n[2], b0 = 0;
+			uint64_t mover = deeds[d].locks ? 1 : step;
+
+			cross.breather = deeds[d].locks ? !order : -1;
 
 			/* How long is each? */
 			begin();
@@ -348,12 +364,12 @@ main(int argc, char **argv)
 			n[1] = cross.ops[1];
 			end(deeds[d].name, 0, 0);
 			for (uint64_t a = 0; a < n[0];
-			    a += order == 0 ? 1 : step) {
+			    a += order == 0 ? 1 : mover) {
 				/* Another place of each step every time. */
-				b0 = (b0 + 13) % step;
-				for (uint64_t b = order == 0 ? b0 : 0;
-				    b <= n[1];
-				    b += order == 0 ? step * 7 : 1) {
+				b0 = (b0 + 13) % (order == 0 ? mover : 1);
+				for (uint64_t b = b0; b <= n[1];
+				    b += order == 0 ? (mover == 1 ? 1 :
+				    mover * 7) : 1) {
 					begin();
 					cross_run(order == 0 ? deeds[d].of :
 					    d_move, order == 0 ? d_move :
