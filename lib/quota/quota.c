@@ -11,11 +11,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/err.h"
 #include "table.h"
 
 #define CONTENTION_TRIES 8
+#define BREATH_NSEC 50000 /* for others to take the lock */
 #define ATTEMPTS_MAX 1000 /* far more than any storm of resets needs */
 
 enum mode {
@@ -551,6 +553,7 @@ use_take_back(struct quota *q, struct quota_use *use, bool all)
 static int
 use_mend(struct quota *q, struct map *m, struct quota_use *use)
 {
+	const struct timespec moment = {0, BREATH_NSEC};
 	int rc = table_lock(q, m);
 
 	if (rc != 0)
@@ -558,12 +561,16 @@ use_mend(struct quota *q, struct map *m, struct quota_use *use)
 	if (!map_moving(m)) {
 		use_key(m, use);
 		rc = slot_make(q, m, &use->key, use->account, use->account_len,
-		    use->set->minor, &use->slot);
+		    use->set->minor, false, &use->slot);
 		if (rc == 0)
 			rc = slot_mend(q, m, use->slot, use->set);
 	}
 	table_unlock(q, m);
-	return rc;
+	if (rc != SLOT_LATER)
+		return rc;
+	use->slot = UINT32_MAX;
+	nanosleep(&moment, NULL);
+	return 0;
 }
 
 uint64_t

@@ -391,7 +391,8 @@ slot_join(struct quota *q, const struct map *from, struct slot *f,
 	uint64_t now = quota_boottime(q) + from->offset;
 	struct quota_key key = quota_key_of(to, account, len);
 	uint32_t n;
-	int rc = slot_make(q, to, &key, account, len, slot_is_minor(f), &n);
+	int rc = slot_make(q, to, &key, account, len, slot_is_minor(f), true,
+	    &n);
 
 	if (rc != 0)
 		return rc;

@@ -17,6 +17,12 @@
  * take one part in so many at most. */
 #define FULL_NSEC NSEC
 #define FULL_FACTOR 32
+#define FULL_MAX (3600 * NSEC) /* whatever a damaged file says */
+/* Slots that are searched under one taking of the lock, at least, and a part of
+ * the table. */
+#define HUNT_SLOTS 16384
+#define HUNT_PART 512
+#define HUNT_NSEC NSEC /* an older hunt knows nothing any more */
 #define ENTRY_TOMB (UINT64_C(1) << 32) /* a tag, and no slot */
 
 /* --- the index -------------------------------------------------------- */
@@ -696,57 +702,86 @@ search_vain(struct map *m, struct search *search, uint64_t now)
 {
 	uint64_t until = atomic_load(&search->until);
 
-	return now < until &&
+	return now < until && until - now <= FULL_MAX &&
 	    atomic_load(&m->t->reset) == atomic_load(&search->reset) ? until :
 	    0;
 }
 
-/* A search in vain reads the whole table, under the lock; it is not repeated
- * for many times as long as it took. */
+/* A search in vain reads the whole table; it is not repeated for many times as
+ * long as it took. */
 static void
-search_failed(struct quota *q, struct map *m, struct search *search,
-    uint64_t begun, uint64_t reset)
+search_failed(struct search *search, const struct hunt *hunt, uint64_t now)
 {
-	uint64_t now = quota_boottime(q) + m->offset;
-	uint64_t wait = (now - begun) * FULL_FACTOR;
+	uint64_t wait = atomic_load(&hunt->spent);
 
-	atomic_store(&search->reset, reset);
+	wait = wait < FULL_MAX / FULL_FACTOR ? wait * FULL_FACTOR : FULL_MAX;
+	atomic_store(&search->reset, atomic_load(&hunt->reset));
 	atomic_store(&search->until, now +
 	    (wait > FULL_NSEC ? wait : FULL_NSEC));
+}
+
+/* Go on with the hunt, or begin one.  How many slots are left of it. */
+static uint32_t
+hunt_begin(const struct map *m, struct hunt *hunt, uint64_t now)
+{
+	uint64_t left = atomic_load(&hunt->left);
+
+	if (left != 0 && left <= m->slot_count &&
+	    now - atomic_load(&hunt->last) < HUNT_NSEC)
+		return (uint32_t)left;
+	atomic_store(&hunt->spent, 0);
+	atomic_store(&hunt->reset, atomic_load(&m->t->reset));
+	return m->slot_count;
+}
+
+static bool
+slot_is_idle(const struct map *m, struct slot *s, bool minor, uint64_t now)
+{
+	if ((minor && !slot_is_minor(s)) ||
+	    (atomic_load(&s->state) & SLOT_LOCKED) != 0)
+		return false;
+	/* What was reserved and went back shows only in the cells. */
+	return atomic_load(&s->live_until) <= now || !slot_is_live(m, s, now);
 }
 
 /* Look for an idle slot, among those of the minor kind or all, from where the
  * last search ended. */
 static int
-slot_search(struct quota *q, struct map *m, bool minor, uint32_t *n_r)
+slot_search(struct quota *q, struct map *m, bool minor, bool at_once,
+    uint32_t *n_r)
 {
 	struct search *search = minor ? &m->t->minor : &m->t->any;
-	uint64_t now = quota_boottime(q) + m->offset;
-	uint64_t reset = atomic_load(&m->t->reset);
+	struct hunt *hunt = minor ? &m->t->minor_hunt : &m->t->any_hunt;
+	uint64_t begun = quota_boottime(q) + m->offset, now;
 	uint32_t n = (uint32_t)(atomic_load(&search->hand) % m->slot_count);
+	uint32_t left, stop = m->slot_count / HUNT_PART;
+	bool found = false;
 
-	if (search_vain(m, search, now) != 0)
+	if (search_vain(m, search, begun) != 0)
 		return ERR_FULL;
-	/* What was reserved and went back shows only in the cells. */
-	for (uint32_t k = 0; k < m->slot_count; k++) {
-		struct slot *s = map_slot(m, n);
-		bool idle = (!minor || slot_is_minor(s)) &&
-		    (atomic_load(&s->live_until) <= now ||
-		    atomic_load(&s->seen) != reset ||
-		    !slot_is_live(m, s, now));
-
+	left = hunt_begin(m, hunt, begun);
+	stop = stop > HUNT_SLOTS ? stop : HUNT_SLOTS;
+	stop = at_once || left < stop ? 0 : left - stop;
+	while (left > stop && !found) {
 		*n_r = n;
 		n = n + 1 == m->slot_count ? 0 : n + 1;
-		if (idle && (atomic_load(&s->state) & SLOT_LOCKED) == 0 &&
-		    slot_retire(q, m, *n_r)) {
-			atomic_store(&search->hand, n);
-			return 0;
-		}
+		left--;
+		found = slot_is_idle(m, map_slot(m, *n_r), minor, begun) &&
+		    slot_retire(q, m, *n_r);
 	}
+	now = quota_boottime(q) + m->offset;
+	atomic_store(&search->hand, n);
+	atomic_store(&hunt->left, found ? 0 : left);
+	atomic_store(&hunt->last, now);
+	atomic_fetch_add(&hunt->spent, now - begun);
+	if (found)
+		return 0;
+	if (left > 0)
+		return SLOT_LATER;
 	/* A process that does not tell kinds apart may have freed some. */
 	if (minor)
 		minors_recount(m);
-	search_failed(q, m, search, now, reset);
+	search_failed(search, hunt, now);
 	return ERR_FULL;
 }
 
@@ -758,15 +793,16 @@ minors_full(struct map *m)
 }
 
 static int
-slot_take(struct quota *q, struct map *m, bool minor, uint32_t *n_r)
+slot_take(struct quota *q, struct map *m, bool minor, bool at_once,
+    uint32_t *n_r)
 {
 	struct table *t = m->t;
 	uint64_t fresh = atomic_load(&t->fresh);
 
 	if (minor && minors_full(m))
-		return slot_search(q, m, true, n_r);
+		return slot_search(q, m, true, at_once, n_r);
 	if (fresh >= m->slot_count)
-		return slot_search(q, m, false, n_r);
+		return slot_search(q, m, false, at_once, n_r);
 	*n_r = (uint32_t)fresh;
 	atomic_store(&t->fresh, fresh + 1);
 	journal_reuse(m, *n_r);
@@ -817,7 +853,7 @@ slot_none(struct quota *q, struct map *m, const struct quota_key *key,
 
 int
 slot_make(struct quota *q, struct map *m, const struct quota_key *key,
-    const char *account, size_t len, bool minor, uint32_t *n_r)
+    const char *account, size_t len, bool minor, bool at_once, uint32_t *n_r)
 {
 	struct table *t = m->t;
 	struct slot *s = slot_find(m, key, n_r);
@@ -832,7 +868,7 @@ slot_make(struct quota *q, struct map *m, const struct quota_key *key,
 		}
 		return 0;
 	}
-	rc = slot_take(q, m, minor, n_r);
+	rc = slot_take(q, m, minor, at_once, n_r);
 	if (rc != 0)
 		return rc;
 	/* Ours now, free, of odd version, and in the journal. */
