@@ -183,7 +183,7 @@ struct slot {
 };
 
 struct ring {
-	word64 desc;  /* kind and window; 0: unused */
+	word64 desc;  /* kind and window; 0: unused, as all behind it */
 	word64 gen;
 	word64 swept; /* tick at which old cells were last cleared */
 	word64 head;  /* newest tick counted in */
