@@ -11,11 +11,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/err.h"
 #include "table.h"
 
 #define CONTENTION_TRIES 8
+#define BREATH_NSEC 50000 /* for others to take the lock */
 #define ATTEMPTS_MAX 1000 /* far more than any storm of resets needs */
 
 enum mode {
@@ -276,6 +278,7 @@ claim_put(struct claim *c, unsigned i)
 		return step;
 	*cell = (struct quota_cell){.gen = r->gen, .tick = r->tick,
 	    .count = r->want};
+	c->use->unchecked |= 1U << i;
 	if (ours) {
 		atomic_fetch_add(&c->s->moves, 1);
 		cell_take(c->q, c->m, c->s, i, &old, old.count);
@@ -301,15 +304,16 @@ claim_late(const struct claim *c)
 	return false;
 }
 
-/* Which of the set's limits a ring stands for; they mostly are in its order. */
+/* Which of the set's limits a ring stands for.  Rings are mostly made in the
+ * opposite of its order: see rings_fit. */
 static bool
 claim_limit(struct claim *c, unsigned i)
 {
 	const struct quota_set *set = c->use->set;
 
 	for (unsigned n = 0; n <= set->count; n++) {
-		/* First the one at its own place, then all. */
-		unsigned k = n == 0 ? i : n - 1;
+		/* First the one at the opposite place, then all. */
+		unsigned k = n == 0 ? set->count - 1 - i : n - 1;
 
 		if (k < set->count && ring_desc(set->limit[k].kind,
 		    set->limit[k].window_s) == c->ring[i].desc) {
@@ -349,6 +353,8 @@ claim_rings(struct claim *c)
 		r->used = r->limited = false;
 		r->desc = atomic_load_explicit(&slot_ring(c->s, i)->desc,
 		    memory_order_acquire);
+		if (r->desc == 0) /* so are those behind it */
+			break;
 		if (!desc_valid(r->desc))
 			continue;
 		r->limited = claim_limit(c, i);
@@ -452,6 +458,25 @@ claim_moved(const struct claim *c)
 	    !slot_changed(c->m, c->s);
 }
 
+/* What is reserved was checked, and stands until the first tick is over.  What
+ * a reservation has left alone stands in ticks of before. */
+static void
+claim_done(const struct claim *c)
+{
+	bool more = c->mode == MODE_RESERVE && c->use->end != 0;
+	uint64_t end = more ? c->use->end : UINT64_MAX;
+
+	for (unsigned i = 0; i < c->rings; i++) {
+		if (!c->ring[i].used)
+			continue;
+		c->use->unchecked &= ~(1U << i);
+		if (c->ring[i].end < end)
+			end = c->ring[i].end;
+	}
+	c->use->end = end;
+	c->use->version = c->version;
+}
+
 static enum step
 claim_try(struct claim *c)
 {
@@ -474,14 +499,9 @@ claim_try(struct claim *c)
 		if (!claim_late(c))
 			break;
 	}
-	if (step != STEP_OK)
-		return step;
-	for (unsigned i = 0; i < c->rings; i++) {
-		if (c->ring[i].used)
-			c->use->cell[i].end = c->ring[i].end;
-	}
-	c->use->version = c->version;
-	return STEP_OK;
+	if (step == STEP_OK)
+		claim_done(c);
+	return step;
 }
 
 /* --- around attempts ---------------------------------------------------- */
@@ -551,6 +571,7 @@ use_take_back(struct quota *q, struct quota_use *use, bool all)
 static int
 use_mend(struct quota *q, struct map *m, struct quota_use *use)
 {
+	const struct timespec moment = {0, BREATH_NSEC};
 	int rc = table_lock(q, m);
 
 	if (rc != 0)
@@ -558,12 +579,16 @@ use_mend(struct quota *q, struct map *m, struct quota_use *use)
 	if (!map_moving(m)) {
 		use_key(m, use);
 		rc = slot_make(q, m, &use->key, use->account, use->account_len,
-		    use->set->minor, &use->slot);
+		    use->set->minor, false, &use->slot);
 		if (rc == 0)
 			rc = slot_mend(q, m, use->slot, use->set);
 	}
 	table_unlock(q, m);
-	return rc;
+	if (rc != SLOT_LATER)
+		return rc;
+	use->slot = UINT32_MAX;
+	nanosleep(&moment, NULL);
+	return 0;
 }
 
 uint64_t
@@ -822,29 +847,33 @@ quota_give_back(struct quota *q, struct quota_use *use,
 	use_take_back(q, use, false);
 }
 
-/* Nothing has moved since the reservation was checked: in every ring all that
- * is reserved of its kind stands under the ring's generation. */
+/* Nothing has moved since the reservation was checked: no tick is over, and in
+ * every ring all that is reserved of its kind stands under its generation. */
 static bool
 use_fresh(struct quota *q, struct quota_use *use)
 {
 	struct map *m = atomic_load(&q->map);
+	uint64_t state, desc;
 	struct slot *s;
-	uint64_t now, state;
 
 	if (use->slot >= m->slot_count ||
 	    atomic_load(&m->t->moved) != MOVED_NO)
 		return false;
 	s = map_slot(m, use->slot);
 	state = atomic_load(&s->state);
-	now = quota_boottime(q) + m->offset;
+	if (use->unchecked != 0 ||
+	    quota_boottime(q) + m->offset >= use->end)
+		return false;
 	for (unsigned i = 0; i < m->rings; i++) {
 		const struct quota_cell *cell = &use->cell[i];
-		struct ring *r = slot_ring(s, i);
-		uint64_t desc = atomic_load(&r->desc), count;
+		uint64_t count;
 
+		desc = atomic_load(&slot_ring(s, i)->desc);
+		if (desc == 0)
+			break;
 		count = desc_valid(desc) ? use->amount.of[desc_kind(desc)] : 0;
-		if (count != 0 && (now >= cell->end || cell->count != count ||
-		    cell->gen != atomic_load(&r->gen)))
+		if (count != 0 && (cell->count != count ||
+		    cell->gen != atomic_load(&slot_ring(s, i)->gen)))
 			return false;
 	}
 	return (state & SLOT_LOCKED) == 0 &&

@@ -216,15 +216,18 @@ struct quota_use {
 	bool committed;
 	unsigned char account_len;
 	char account[QUOTA_ACCOUNT_MAX + 1];
+	uint16_t unchecked; /* bits: rings whose cell is of another tick or
+			     * generation than was last checked */
 	struct quota_key {
 		uint64_t hi, lo;
 	} key;
 	uint32_t slot;    /* a hint */
 	uint64_t version; /* the slot's, at the last reserve */
+	uint64_t end;     /* of the first tick that ends, table time; 0: nothing
+			   * is reserved */
 	struct quota_cell { /* one for each ring of the slot */
 		uint64_t gen;  /* the ring's when it was counted */
 		uint64_t tick; /* the cell's */
-		uint64_t end;  /* of the tick, table time; 0: not checked */
 		uint64_t count;
 	} cell[QUOTA_RINGS_MAX];
 };

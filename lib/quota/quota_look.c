@@ -300,8 +300,8 @@ quota_lock(struct quota *q, const char *account, bool locked)
 	if (len == 0 || len > QUOTA_ACCOUNT_MAX)
 		rc = ERR_LIMIT;
 	else if (slot_find(m, &key, &n) == NULL)
-		rc = locked ? slot_make(q, m, &key, account, len, false, &n) :
-		    ERR_NOTFOUND;
+		rc = locked ? slot_make(q, m, &key, account, len, false, true,
+		    &n) : ERR_NOTFOUND;
 	if (rc == 0 && locked)
 		atomic_fetch_or(&map_slot(m, n)->state, SLOT_LOCKED);
 	else if (rc == 0)

@@ -19,10 +19,15 @@
 #include "lib/mapguard.h"
 
 #define SETTLE_NSEC 2000000 /* for attempts under way when a table moves */
+#ifdef QUOTA_MOVE_FINE /* for tests, of small tables */
+#define CHUNK 1
+#define FEW 0
+#else
 #define CHUNK 1024 /* slots that are copied under one taking of the lock */
+#define FEW 512 /* slots, to be copied while nobody counts */
+#endif
 #define BREATH_NSEC 50000
 #define LOOK_AHEAD 16
-#define FEW 512 /* slots, to be copied while nobody counts */
 #define PASSES_MAX 8
 
 /* --- another size ------------------------------------------------------- */
@@ -384,27 +389,21 @@ slot_join(struct quota *q, const struct map *from, struct slot *f,
     struct map *to, const char *account, size_t len)
 {
 	uint64_t now = quota_boottime(q) + from->offset;
-	struct quota_set set = {.count = 0};
-	struct quota_key key;
+	struct quota_key key = quota_key_of(to, account, len);
 	uint32_t n;
-	int rc;
+	int rc = slot_make(q, to, &key, account, len, slot_is_minor(f), true,
+	    &n);
 
-	for (unsigned i = 0; i < from->rings; i++) {
-		uint64_t desc = atomic_load(&slot_ring(f, i)->desc);
-		struct quota_limit limit = {desc_kind(desc),
-		    (uint32_t)desc_window(desc), 0};
-
-		if (desc_valid(desc) && set.count < to->rings)
-			quota_set_add(&set, &limit);
-	}
-	key = quota_key_of(to, account, len);
-	rc = slot_make(q, to, &key, account, len,
-	    (atomic_load(&f->state) & SLOT_MINOR) != 0, &n);
 	if (rc != 0)
 		return rc;
-	slot_mend(q, to, n, &set);
-	if ((atomic_load(&f->state) & SLOT_LOCKED) != 0)
+	slot_mend(q, to, n, NULL);
+	rc = slot_adopt(q, to, n, from, f);
+	if (rc != 0)
+		return rc;
+	if ((atomic_load(&f->state) & SLOT_LOCKED) != 0) {
 		atomic_fetch_or(&map_slot(to, n)->state, SLOT_LOCKED);
+		slot_changed(to, map_slot(to, n));
+	}
 	for (unsigned i = 0; i < to->rings; i++) {
 		uint64_t desc = atomic_load(&slot_ring(map_slot(to, n),
 		    i)->desc), used;

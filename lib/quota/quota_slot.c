@@ -17,6 +17,12 @@
  * take one part in so many at most. */
 #define FULL_NSEC NSEC
 #define FULL_FACTOR 32
+#define FULL_MAX (3600 * NSEC) /* whatever a damaged file says */
+/* Slots that are searched under one taking of the lock, at least, and a part of
+ * the table. */
+#define HUNT_SLOTS 16384
+#define HUNT_PART 512
+#define HUNT_NSEC NSEC /* an older hunt knows nothing any more */
 #define ENTRY_TOMB (UINT64_C(1) << 32) /* a tag, and no slot */
 
 /* --- the index -------------------------------------------------------- */
@@ -169,7 +175,10 @@ table_index_slot(struct map *m, uint32_t n, const struct quota_key *had)
 	    atomic_load(&s->key_lo)};
 	uint32_t other;
 
-	if (had->hi == key.hi && had->lo == key.lo)
+	/* An account that went to another slot and came back is found in that
+	 * one, if it was copied in between. */
+	if (had->hi == key.hi && had->lo == key.lo && (key.hi == 0 ||
+	    (slot_find(m, &key, &other) != NULL && other == n)))
 		return;
 	if (had->hi != 0)
 		index_remove(m, had, n);
@@ -319,13 +328,18 @@ ring_become(struct quota *q, struct map *m, struct slot *s)
 	atomic_store(&r->desc, desc);
 }
 
-/* Does the set have a limit of that kind and window? */
+/* The windows in which somebody is to be counted, those of one kind in
+ * ascending order. */
+struct windows {
+	unsigned count;
+	uint64_t desc[RINGS_MAX];
+};
+
 static bool
-set_has(const struct quota_set *set, uint64_t desc)
+windows_have(const struct windows *w, uint64_t desc)
 {
-	for (unsigned k = 0; k < set->count; k++) {
-		if (desc == ring_desc(set->limit[k].kind,
-		    set->limit[k].window_s))
+	for (unsigned k = 0; k < w->count; k++) {
+		if (desc == w->desc[k])
 			return true;
 	}
 	return false;
@@ -347,14 +361,14 @@ ring_covered(const struct map *m, struct slot *s, uint64_t desc)
 }
 
 /*
- * The ring to give up for another, of those that the set has no use for: an
+ * The ring to give up for another, of those that are not in the windows: an
  * unused one, else one in which nothing counts any more, else one that a longer
  * one covers (then *live_r is true); the one longest not counted in, of several.
  * The number of rings: none may go.  The version is odd.
  */
 static unsigned
 ring_victim(struct quota *q, struct map *m, struct slot *s,
-    const struct quota_set *set, bool *live_r)
+    const struct windows *w, bool *live_r)
 {
 	uint64_t now = quota_boottime(q) + m->offset, oldest = UINT64_MAX;
 	unsigned victim = m->rings;
@@ -369,7 +383,7 @@ ring_victim(struct quota *q, struct map *m, struct slot *s,
 			return i;
 		}
 		live = slot_live(m, s, i, now, QUOTA_WINDOW_MAX) != 0;
-		if (set_has(set, desc) || (live && (!*live_r ||
+		if (windows_have(w, desc) || (live && (!*live_r ||
 		    !ring_covered(m, s, desc))))
 			continue;
 		last = atomic_load(&slot_ring(s, i)->head) * ring_width(desc);
@@ -382,11 +396,11 @@ ring_victim(struct quota *q, struct map *m, struct slot *s,
 	return victim;
 }
 
-/* Beside those that a slot has there is to be room for the whole set. */
+/* Beside those that a slot has there is to be room for all of the windows. */
 static void
-rings_want(struct map *m, const struct quota_set *set)
+rings_want(struct map *m, const struct windows *w)
 {
-	unsigned want = m->rings + set->count;
+	unsigned want = m->rings + w->count;
 
 	if (want > RINGS_MAX)
 		want = RINGS_MAX;
@@ -399,9 +413,11 @@ rings_want(struct map *m, const struct quota_set *set)
  * other windows hold: the most that could be is taken, as if it were of now.
  */
 static int
-ring_add(struct quota *q, struct map *m, uint32_t n,
-    const struct quota_set *set, const struct quota_limit *limit)
+ring_add(struct quota *q, struct map *m, uint32_t n, const struct windows *w,
+    uint64_t desc)
 {
+	const struct quota_limit limit = {desc_kind(desc),
+	    (uint32_t)desc_window(desc), 0};
 	struct slot *s = map_slot(m, n);
 	struct table *t = m->t;
 	unsigned any, victim;
@@ -409,17 +425,17 @@ ring_add(struct quota *q, struct map *m, uint32_t n,
 
 	/* From here on nobody's count is missed. */
 	version_odd(s);
-	victim = ring_victim(q, m, s, set, &live);
+	victim = ring_victim(q, m, s, w, &live);
 	if (live)
-		rings_want(m, set);
+		rings_want(m, w);
 	if (victim == m->rings) {
 		version_even(s);
 		return ERR_FULL;
 	}
 	atomic_store(&t->journal_slot, n);
 	atomic_store(&t->journal_ring, victim);
-	atomic_store(&t->journal_desc, ring_desc(limit->kind, limit->window_s));
-	atomic_store(&t->journal_total, slot_used(m, s, limit,
+	atomic_store(&t->journal_desc, desc);
+	atomic_store(&t->journal_total, slot_used(m, s, &limit,
 	    quota_boottime(q) + m->offset, &any));
 	atomic_store(&t->journal, JOURNAL_RING);
 	ring_become(q, m, s);
@@ -428,25 +444,61 @@ ring_add(struct quota *q, struct map *m, uint32_t n,
 }
 
 static int
-rings_fit(struct quota *q, struct map *m, uint32_t n,
-    const struct quota_set *set)
+rings_fit(struct quota *q, struct map *m, uint32_t n, const struct windows *w)
 {
 	struct slot *s = map_slot(m, n);
 	int rc = 0;
 
 	/* The longest window of a kind first: it covers the others. */
-	for (unsigned k = set->count; k-- > 0 && rc == 0;) {
-		uint64_t desc = ring_desc(set->limit[k].kind,
-		    set->limit[k].window_s);
+	for (unsigned k = w->count; k-- > 0 && rc == 0;) {
 		unsigned i = 0;
 
 		while (i < m->rings && atomic_load(&slot_ring(s, i)->desc) !=
-		    desc)
+		    w->desc[k])
 			i++;
 		if (i == m->rings)
-			rc = ring_add(q, m, n, set, &set->limit[k]);
+			rc = ring_add(q, m, n, w, w->desc[k]);
 	}
 	return rc;
+}
+
+/* All of a slot's, or of each kind the longest in which something counts. */
+static void
+windows_of_slot(struct windows *w, const struct map *m, struct slot *s,
+    uint64_t now, bool longest)
+{
+	w->count = 0;
+	for (unsigned i = 0; i < m->rings; i++) {
+		uint64_t desc = atomic_load(&slot_ring(s, i)->desc);
+		unsigned k = w->count;
+
+		if (!desc_valid(desc) || windows_have(w, desc) ||
+		    (longest && (ring_covered(m, s, desc) ||
+		    slot_live(m, s, i, now, QUOTA_WINDOW_MAX) == 0)))
+			continue;
+		for (; k > 0 && w->desc[k - 1] > desc; k--)
+			w->desc[k] = w->desc[k - 1];
+		w->desc[k] = desc;
+		w->count++;
+	}
+}
+
+int
+slot_adopt(struct quota *q, struct map *m, uint32_t n, const struct map *from,
+    struct slot *f)
+{
+	uint64_t now = quota_boottime(q) + from->offset;
+	struct windows w;
+	int rc;
+
+	windows_of_slot(&w, from, f, now, true);
+	rc = rings_fit(q, m, n, &w);
+	if (rc != 0)
+		return rc;
+	/* Those that find no room are covered. */
+	windows_of_slot(&w, from, f, now, false);
+	rings_fit(q, m, n, &w);
+	return 0;
 }
 
 /* Is the cell of the ring as it is now, or of a clock that is a little
@@ -526,15 +578,18 @@ slot_mend(struct quota *q, struct map *m, uint32_t n,
     const struct quota_set *set)
 {
 	struct slot *s = map_slot(m, n);
-	int rc = 0;
+	struct windows w = {.count = 0};
+	int rc;
 
 	if (atomic_load(&s->seen) != atomic_load(&m->t->reset))
 		slot_clear(m, n);
 	/* Odd and not in the journal: its last change was done. */
 	if ((atomic_load(&s->version) & 1) != 0)
 		version_even(s);
-	if (set != NULL)
-		rc = rings_fit(q, m, n, set);
+	for (; set != NULL && w.count < set->count; w.count++)
+		w.desc[w.count] = ring_desc(set->limit[w.count].kind,
+		    set->limit[w.count].window_s);
+	rc = rings_fit(q, m, n, &w);
 	for (unsigned i = 0; i < m->rings; i++)
 		ring_sweep(q, m, s, i);
 	return rc;
@@ -647,64 +702,86 @@ search_vain(struct map *m, struct search *search, uint64_t now)
 {
 	uint64_t until = atomic_load(&search->until);
 
-	return now < until &&
+	return now < until && until - now <= FULL_MAX &&
 	    atomic_load(&m->t->reset) == atomic_load(&search->reset) ? until :
 	    0;
 }
 
-/* A search in vain reads the whole table, under the lock; it is not repeated
- * for many times as long as it took. */
+/* A search in vain reads the whole table; it is not repeated for many times as
+ * long as it took. */
 static void
-search_failed(struct quota *q, struct map *m, struct search *search,
-    uint64_t begun, uint64_t reset)
+search_failed(struct search *search, const struct hunt *hunt, uint64_t now)
 {
-	uint64_t now = quota_boottime(q) + m->offset;
-	uint64_t wait = (now - begun) * FULL_FACTOR;
+	uint64_t wait = atomic_load(&hunt->spent);
 
-	atomic_store(&search->reset, reset);
+	wait = wait < FULL_MAX / FULL_FACTOR ? wait * FULL_FACTOR : FULL_MAX;
+	atomic_store(&search->reset, atomic_load(&hunt->reset));
 	atomic_store(&search->until, now +
 	    (wait > FULL_NSEC ? wait : FULL_NSEC));
 }
 
-/* May another account have it?  What was reserved and went back shows only in
- * the cells. */
-static bool
-slot_idle(struct map *m, struct slot *s, bool minor, uint64_t now,
-    uint64_t reset)
+/* Go on with the hunt, or begin one.  How many slots are left of it. */
+static uint32_t
+hunt_begin(const struct map *m, struct hunt *hunt, uint64_t now)
 {
-	return (!minor || slot_is_minor(s)) &&
-	    (atomic_load(&s->live_until) <= now ||
-	    atomic_load(&s->seen) != reset || !slot_is_live(m, s, now)) &&
-	    (atomic_load(&s->state) & SLOT_LOCKED) == 0;
+	uint64_t left = atomic_load(&hunt->left);
+
+	if (left != 0 && left <= m->slot_count &&
+	    now - atomic_load(&hunt->last) < HUNT_NSEC)
+		return (uint32_t)left;
+	atomic_store(&hunt->spent, 0);
+	atomic_store(&hunt->reset, atomic_load(&m->t->reset));
+	return m->slot_count;
+}
+
+static bool
+slot_is_idle(const struct map *m, struct slot *s, bool minor, uint64_t now)
+{
+	if ((minor && !slot_is_minor(s)) ||
+	    (atomic_load(&s->state) & SLOT_LOCKED) != 0)
+		return false;
+	/* What was reserved and went back shows only in the cells. */
+	return atomic_load(&s->live_until) <= now || !slot_is_live(m, s, now);
 }
 
 /* Look for an idle slot, among those of the minor kind or all, from where the
  * last search ended. */
 static int
-slot_search(struct quota *q, struct map *m, bool minor, uint32_t *n_r)
+slot_search(struct quota *q, struct map *m, bool minor, bool at_once,
+    uint32_t *n_r)
 {
 	struct search *search = minor ? &m->t->minor : &m->t->any;
-	uint64_t now = quota_boottime(q) + m->offset;
-	uint64_t reset = atomic_load(&m->t->reset);
+	struct hunt *hunt = minor ? &m->t->minor_hunt : &m->t->any_hunt;
+	uint64_t begun = quota_boottime(q) + m->offset, now;
 	uint32_t n = (uint32_t)(atomic_load(&search->hand) % m->slot_count);
+	uint32_t left, stop = m->slot_count / HUNT_PART;
+	bool found = false;
 
-	if (search_vain(m, search, now) != 0)
+	if (search_vain(m, search, begun) != 0)
 		return ERR_FULL;
-	for (uint32_t k = 0; k < m->slot_count; k++) {
-		struct slot *s = map_slot(m, n);
-
+	left = hunt_begin(m, hunt, begun);
+	stop = stop > HUNT_SLOTS ? stop : HUNT_SLOTS;
+	stop = at_once || left < stop ? 0 : left - stop;
+	while (left > stop && !found) {
 		*n_r = n;
 		n = n + 1 == m->slot_count ? 0 : n + 1;
-		if (slot_idle(m, s, minor, now, reset) &&
-		    slot_retire(q, m, *n_r)) {
-			atomic_store(&search->hand, n);
-			return 0;
-		}
+		left--;
+		found = slot_is_idle(m, map_slot(m, *n_r), minor, begun) &&
+		    slot_retire(q, m, *n_r);
 	}
+	now = quota_boottime(q) + m->offset;
+	atomic_store(&search->hand, n);
+	atomic_store(&hunt->left, found ? 0 : left);
+	atomic_store(&hunt->last, now);
+	atomic_fetch_add(&hunt->spent, now - begun);
+	if (found)
+		return 0;
+	if (left > 0)
+		return SLOT_LATER;
 	/* A process that does not tell kinds apart may have freed some. */
 	if (minor)
 		minors_recount(m);
-	search_failed(q, m, search, now, reset);
+	search_failed(search, hunt, now);
 	return ERR_FULL;
 }
 
@@ -719,28 +796,28 @@ bool
 slot_room(const struct quota *q, struct map *m, bool minor)
 {
 	uint64_t now = quota_boottime(q) + m->offset;
-	uint64_t reset = atomic_load(&m->t->reset);
 	bool half = minor && minors_full(m);
 
 	if (!half && atomic_load(&m->t->fresh) < m->slot_count)
 		return true;
 	for (uint32_t n = 0; n < map_fresh(m); n++) {
-		if (slot_idle(m, map_slot(m, n), half, now, reset))
+		if (slot_is_idle(m, map_slot(m, n), half, now))
 			return true;
 	}
 	return false;
 }
 
 static int
-slot_take(struct quota *q, struct map *m, bool minor, uint32_t *n_r)
+slot_take(struct quota *q, struct map *m, bool minor, bool at_once,
+    uint32_t *n_r)
 {
 	struct table *t = m->t;
 	uint64_t fresh = atomic_load(&t->fresh);
 
 	if (minor && minors_full(m))
-		return slot_search(q, m, true, n_r);
+		return slot_search(q, m, true, at_once, n_r);
 	if (fresh >= m->slot_count)
-		return slot_search(q, m, false, n_r);
+		return slot_search(q, m, false, at_once, n_r);
 	*n_r = (uint32_t)fresh;
 	atomic_store(&t->fresh, fresh + 1);
 	journal_reuse(m, *n_r);
@@ -791,7 +868,7 @@ slot_none(struct quota *q, struct map *m, const struct quota_key *key,
 
 int
 slot_make(struct quota *q, struct map *m, const struct quota_key *key,
-    const char *account, size_t len, bool minor, uint32_t *n_r)
+    const char *account, size_t len, bool minor, bool at_once, uint32_t *n_r)
 {
 	struct table *t = m->t;
 	struct slot *s = slot_find(m, key, n_r);
@@ -806,7 +883,7 @@ slot_make(struct quota *q, struct map *m, const struct quota_key *key,
 		}
 		return 0;
 	}
-	rc = slot_take(q, m, minor, n_r);
+	rc = slot_take(q, m, minor, at_once, n_r);
 	if (rc != 0)
 		return rc;
 	/* Ours now, free, of odd version, and in the journal. */

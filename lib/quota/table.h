@@ -107,6 +107,14 @@ struct search {
 	word64 reset; /* ... unless the table's is no longer this */
 };
 
+/* A search that was begun and is to be gone on with, from where its hand is. */
+struct hunt {
+	word64 left;  /* slots that it is yet to look at; 0: none is begun */
+	word64 spent; /* nanoseconds */
+	word64 last;  /* table time when somebody went on with it */
+	word64 reset; /* the table's when it began */
+};
+
 struct table {
 	/* Fixed once the file has its name. */
 	char magic[16];
@@ -147,8 +155,9 @@ struct table {
 	word64 journal_slot, journal_ring, journal_desc, journal_total;
 	word64 minors;       /* slots of SLOT_MINOR */
 	struct search minor; /* among these */
-	unsigned char pad3[4096 - 3 * 128 - 128 - 136];
+	unsigned char pad3[4096 - 3 * 128 - 128 - 136 - 64];
 	/* At the end of the page, so that others can grow from its middle. */
+	struct hunt any_hunt, minor_hunt;
 	word64 notes[QUOTA_NOTES]; /* hashes of a caller's words; 0: none */
 	word64 journal_key[2];     /* of JOURNAL_NAME: what it becomes */
 	word64 journal_len;
@@ -174,7 +183,7 @@ struct slot {
 };
 
 struct ring {
-	word64 desc;  /* kind and window; 0: unused */
+	word64 desc;  /* kind and window; 0: unused, as all behind it */
 	word64 gen;
 	word64 swept; /* tick at which old cells were last cleared */
 	word64 head;  /* newest tick counted in */
@@ -389,9 +398,12 @@ struct quota_key quota_key_of(const struct map *m, const char *account,
  * created, never takes one for another. */
 struct slot *slot_find(const struct map *m, const struct quota_key *key,
     uint32_t *n_r);
-/* The same, or a new one for it, and of the minor kind if it is.  ERR_FULL. */
+/* The same, or a new one for it, and of the minor kind if it is.  ERR_FULL; or
+ * SLOT_LATER, unless it is to be done at once: the search for one has taken
+ * long enough, let others have the lock and then call it again. */
+#define SLOT_LATER 1
 int slot_make(struct quota *q, struct map *m, const struct quota_key *key,
-    const char *account, size_t len, bool minor, uint32_t *n_r);
+    const char *account, size_t len, bool minor, bool at_once, uint32_t *n_r);
 /* Would slot_make say ERR_FULL without a search?  Needs no lock. */
 bool slot_none(struct quota *q, struct map *m, const struct quota_key *key,
     bool minor);
@@ -403,6 +415,10 @@ bool slot_room(const struct quota *q, struct map *m, bool minor);
  * all are others' and count; the table is to grow (rings_wanted). */
 int slot_mend(struct quota *q, struct map *m, uint32_t n,
     const struct quota_set *set);
+/* A ring for each window of another slot, or at least, where something counts
+ * in it, for a longer one of its kind.  ERR_FULL as above. */
+int slot_adopt(struct quota *q, struct map *m, uint32_t n,
+    const struct map *from, struct slot *f);
 /* Every ring starts anew. */
 void slot_clear(struct map *m, uint32_t n);
 /* Put more into the newest cell of a ring (to join tables). */

@@ -35,6 +35,8 @@ struct rig {
 	struct quota_set set;
 	uint64_t step;  /* of slow_boottime */
 	uint32_t left; /* readings of doomed_boottime */
+	int watch;     /* what watching_boottime looks at, or -1 */
+	unsigned free_seen; /* readings at which nobody had the lock */
 };
 
 static uint64_t
@@ -686,6 +688,77 @@ full_for_long(void **state)
 	for (rc = ERR_FULL; rc == ERR_FULL && r->boot < 10000 * S; pass(r, 1))
 		rc = take(r, "new", QUOTA_MESSAGES, 1);
 	assert_int_equal(rc, 0);
+}
+
+/* A word of the header that says that nothing is idle is not believed for
+ * ever. */
+static void
+full_by_damage(void **state)
+{
+	struct rig *r = *state;
+	struct map *m = atomic_load(&r->q->map);
+
+	limit(r, QUOTA_MESSAGES, 60, 5);
+	r->set.minor = true;
+	atomic_store(&m->t->fresh, m->slot_count);
+	atomic_store(&m->t->any.until, UINT64_MAX);
+	atomic_store(&m->t->minor.until, UINT64_MAX / 2);
+	atomic_store(&m->t->any_hunt.left, UINT64_MAX);
+	atomic_store(&m->t->any_hunt.spent, UINT64_MAX);
+	assert_int_equal(take(r, "one", QUOTA_MESSAGES, 1), 0);
+	atomic_store(&m->t->minors, m->slot_count);
+	assert_int_equal(take(r, "two", QUOTA_MESSAGES, 1), ERR_FULL);
+	pass(r, 3700);
+	assert_int_equal(take(r, "one", QUOTA_MESSAGES, 1), 0);
+	assert_int_equal(take(r, "two", QUOTA_MESSAGES, 1), 0);
+}
+
+/* The clock that sees whether the table's lock is free. */
+static uint64_t
+watching_boottime(void *ctx)
+{
+	struct flock lock = {
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+	struct rig *r = ctx;
+
+	if (r->watch >= 0) {
+		assert_int_equal(fcntl(r->watch, F_OFD_GETLK, &lock), 0);
+		r->free_seen += lock.l_type == F_UNLCK;
+	}
+	return r->boot;
+}
+
+/* Who searches a large table lets others have the lock now and then. */
+static void
+full_and_large(void **state)
+{
+	struct rig *r = *state;
+	struct map *m;
+
+	quota_close(r->q);
+	unlink(r->path);
+	r->clock.boottime = watching_boottime;
+	r->watch = -1;
+	r->opt.limits = 1;
+	r->opt.accounts = 50000;
+	open_table(r);
+	m = atomic_load(&r->q->map);
+	limit(r, QUOTA_MESSAGES, 60, 5);
+	assert_int_equal(take(r, "first", QUOTA_MESSAGES, 1), 0);
+	/* None is idle: all others are locked. */
+	for (uint32_t n = 1; n < m->slot_count; n++)
+		atomic_store(&map_slot(m, n)->state, SLOT_TAKEN | SLOT_LOCKED);
+	atomic_store(&m->t->fresh, m->slot_count);
+	r->watch = open(r->path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(take(r, "late", QUOTA_MESSAGES, 1), ERR_FULL);
+	assert_true(r->free_seen >= 3);
+	r->free_seen = 0;
+	assert_int_equal(take(r, "late", QUOTA_MESSAGES, 1), ERR_FULL);
+	assert_true(r->free_seen < 3);
+	close(r->watch);
+	r->watch = -1;
+	pass(r, 70);
+	assert_int_equal(take(r, "late", QUOTA_MESSAGES, 1), 0);
 }
 
 /* Take as name0, name1 ... until it fails. */
@@ -1712,7 +1785,8 @@ main(void)
 	    CASE(gives_back_late), CASE(settles), CASE(resets), CASE(locks),
 	    CASE(reset_between_steps), CASE(held_for_laps), CASE(other_windows),
 	    CASE(grows), CASE(facts_go),
-	    CASE(full), CASE(full_for_long), CASE(minor_half),
+	    CASE(full), CASE(full_for_long), CASE(full_by_damage),
+	    CASE(full_and_large), CASE(minor_half),
 	    CASE(minor_reuses), CASE(minor_by_and_by), CASE(minor_moves),
 	    CASE(full_without_the_lock), CASE(minor_killed), CASE(would),
 	    CASE(never_fits), CASE(names), CASE(reconfigured),

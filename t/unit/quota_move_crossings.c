@@ -8,7 +8,8 @@
  * The first one goes on until point a, the second one until its point b (or
  * its end), the first one until its end, then the second one.  A lock that the
  * other one holds changes too.  STEP: of the mover's many points only each
- * so many-th.
+ * so many-th.  Who needs the lock himself meets the mover only where that one
+ * lets go of it: then these are the mover's points.
  */
 #include "lib/quota/quota.h"
 
@@ -40,6 +41,7 @@ static struct {
 	bool running, done[2];
 	int at;
 	uint64_t ops[2], stop[2];
+	int breather; /* whose points are his breaths; or -1 */
 	void (*deed[2])(void);
 } cross;
 
@@ -57,7 +59,8 @@ cross_to(int other)
 void
 crossing(void)
 {
-	if (cross.running && cross.ops[cross.at]++ == cross.stop[cross.at])
+	if (cross.running && cross.at != cross.breather &&
+	    cross.ops[cross.at]++ == cross.stop[cross.at])
 		cross_to(!cross.at);
 }
 
@@ -101,6 +104,10 @@ __wrap_nanosleep(const struct timespec *want, struct timespec *left)
 {
 	(void)want;
 	(void)left;
+	/* Then at each one, for whoever has more to do. */
+	if (cross.running && cross.at == cross.breather &&
+	    cross.ops[cross.at]++ >= cross.stop[cross.at])
+		cross_to(!cross.at);
 	crossing();
 	return 0;
 }
@@ -148,6 +155,8 @@ static struct {
 	struct quota_set set;
 	struct quota_use held;
 	uint64_t committed[2]; /* by "u" and "new" */
+	bool renamed;          /* "u" is "v" */
+	bool locked;           /* "new" is */
 } w;
 
 static uint64_t
@@ -222,9 +231,50 @@ d_release(void)
 }
 
 static void
+d_rename(void)
+{
+	must(quota_rename(w.q, "u", "v", NULL) == 0);
+	w.renamed = true;
+}
+
+/* "v" is there already, and was copied before "u". */
+static void
+d_join(void)
+{
+	must(quota_lock(w.q, "v", true) == 0);
+	must(quota_rename(w.q, "u", "v", NULL) == 0);
+	must(quota_lock(w.q, "v", false) == 0);
+	w.renamed = true;
+}
+
+/* The lock of what has no counts goes along. */
+static void
+d_join_locked(void)
+{
+	must(quota_lock(w.q, "new", true) == 0);
+	must(quota_lock(w.q, "other", true) == 0);
+	must(quota_lock(w.q, "new", false) == 0);
+	must(quota_rename(w.q, "other", "new", NULL) == 0);
+	w.locked = true;
+}
+
+/* Back in the slot that it had when it was copied first, after the mover has
+ * seen it in another one. */
+static void
+d_there_and_back(void)
+{
+	must(quota_rename(w.q, "u", "v", NULL) == 0);
+	must(send_one(w.q, 0) == 0);
+	w.committed[0]--;
+	cross_to(!cross.at);
+	must(quota_rename(w.q, "u", "x", NULL) == 0);
+	must(quota_rename(w.q, "v", "u", NULL) == 0);
+}
+
+static void
 d_move(void)
 {
-	open_table(&w.moved, 2);
+	open_table(&w.moved, 5);
 }
 
 static void
@@ -232,9 +282,11 @@ begin(void)
 {
 	memset(w.committed, 0, sizeof(w.committed));
 	memset(&w.held, 0, sizeof(w.held));
+	w.renamed = w.locked = false;
 	unlink(w.path);
-	open_table(&w.q, 3);
+	open_table(&w.q, 4);
 	must(send_one(w.q, 0) == 0 && send_one(w.q, 0) == 0);
+	must(quota_lock(w.q, "second", true) == 0);
 	must(quota_reserve(w.q, "u", &w.set, &one, &w.held, NULL) == 0);
 }
 
@@ -242,9 +294,15 @@ static void
 end(const char *what, uint64_t a, uint64_t b)
 {
 	for (int who = 0; who < 2; who++) {
+		const char *names[] = {w.renamed ? "v" : "u", "new"};
 		struct quota_state s;
 
-		quota_peek(w.moved, who == 0 ? "u" : "new", &w.set, &s);
+		quota_peek(w.moved, names[who], &w.set, &s);
+		if (who == 1 && s.locked != w.locked) {
+			printf("%s, %llu %llu: the lock is lost\n", what,
+			    (unsigned long long)a, (unsigned long long)b);
+			exit(1);
+		}
 		if (s.usage[0].used < w.committed[who]) {
 			printf("%s, %llu %llu: %d granted, %d counted\n", what,
 			    (unsigned long long)a, (unsigned long long)b,
@@ -253,7 +311,7 @@ end(const char *what, uint64_t a, uint64_t b)
 		}
 	}
 	quota_release(w.q, &w.held);
-	while (send_one(w.q, 0) == QUOTA_GRANTED)
+	while (!w.renamed && send_one(w.q, 0) == QUOTA_GRANTED)
 		;
 	while (send_one(w.moved, 1) == QUOTA_GRANTED)
 		;
@@ -274,9 +332,14 @@ main(int argc, char **argv)
 	static const struct {
 		const char *name;
 		void (*of)(void);
+		bool locks;
 	} deeds[] = {
-	    {"send", d_send}, {"new", d_new}, {"commit", d_commit},
-	    {"release", d_release},
+	    {"send", d_send, false}, {"new", d_new, false},
+	    {"commit", d_commit, false}, {"release", d_release, false},
+	    {"rename", d_rename, true}, {"join", d_join, true},
+	
+	    {"join, locked", d_join_locked, true},
+	    {"there and back", d_there_and_back, true},
 	};
 	uint64_t step = argc > 1 ? strtoull(argv[1], NULL, 10) : 29, runs = 0;
 	char dir[] = "/dev/shm/crossings.XXXXXX";
@@ -288,6 +351,9 @@ main(int argc, char **argv)
 	for (size_t d = 0; d < sizeof(deeds) / sizeof(*deeds); d++) {
 		for (int order = 0; order < 2; order++) {
 			uint64_t n[2], b0 = 0;
+			uint64_t mover = deeds[d].locks ? 1 : step;
+
+			cross.breather = deeds[d].locks ? !order : -1;
 
 			/* How long is each? */
 			begin();
@@ -298,12 +364,12 @@ main(int argc, char **argv)
 			n[1] = cross.ops[1];
 			end(deeds[d].name, 0, 0);
 			for (uint64_t a = 0; a < n[0];
-			    a += order == 0 ? 1 : step) {
+			    a += order == 0 ? 1 : mover) {
 				/* Another place of each step every time. */
-				b0 = (b0 + 13) % step;
-				for (uint64_t b = order == 0 ? b0 : 0;
-				    b <= n[1];
-				    b += order == 0 ? step * 7 : 1) {
+				b0 = (b0 + 13) % (order == 0 ? mover : 1);
+				for (uint64_t b = b0; b <= n[1];
+				    b += order == 0 ? (mover == 1 ? 1 :
+				    mover * 7) : 1) {
 					begin();
 					cross_run(order == 0 ? deeds[d].of :
 					    d_move, order == 0 ? d_move :

@@ -270,6 +270,63 @@ renames_all_of_a_full_table(void **state)
 	}
 }
 
+/* One message in so many windows of a kind, from `first` seconds on. */
+static void
+send_in_windows(struct quota *q, const char *who, uint32_t first)
+{
+	const struct quota_amount one = {{[QUOTA_MESSAGES] = 1}};
+	struct quota_set set = {.count = 0};
+	struct quota_use use = {0};
+
+	for (uint32_t k = 0; k < QUOTA_LIMITS_MAX; k++)
+		assert_int_equal(quota_set_add(&set, &(struct quota_limit){
+		    QUOTA_MESSAGES, first + k * HOUR, 100}), 0);
+	assert_int_equal(quota_reserve(q, who, &set, &one, &use, NULL), 0);
+	assert_int_equal(quota_commit(q, &use, NULL), 0);
+	quota_release(q, &use);
+}
+
+/* In more windows than one set has limits: all of them go along. */
+static void
+joins_all_windows(void **state)
+{
+	struct rig *r = *state;
+	const struct quota_options opt = {.mode = QUOTA_CREATE,
+	    .accounts = 100, .limits = QUOTA_LIMITS_MAX, .clock = &r->clock};
+	struct quota_report rep;
+	struct quota_state was, is;
+	struct quota_set set = {.count = 0};
+
+	quota_close(r->q);
+	assert_int_equal(quota_open(&r->q, r->path, &opt, NULL, NULL), 0);
+	send_in_windows(r->q, "other", HOUR);
+	send_in_windows(r->q, "other", 10 * HOUR);
+	assert_int_equal(quota_check(r->q, &rep, NULL), 0);
+	assert_int_equal(rep.event, QUOTA_MIGRATED);
+	for (int i = 0; i < 2; i++) {
+		send_in_windows(r->q, "bob", HOUR);
+		send_in_windows(r->q, "bob", 10 * HOUR);
+	}
+	pass(r, 2 * HOUR);
+	quota_set_add(&set, &(struct quota_limit){QUOTA_MESSAGES, HOUR, 9});
+	quota_set_add(
+	    &set, &(struct quota_limit){QUOTA_MESSAGES, 10 * HOUR, 9});
+	quota_set_add(
+	    &set, &(struct quota_limit){QUOTA_MESSAGES, 17 * HOUR, 9});
+	assert_int_equal(quota_peek(r->q, "bob", &set, &was), 0);
+	assert_int_equal(was.usage[0].used, 0);
+	assert_int_equal(was.usage[2].used, 4);
+	assert_int_equal(quota_lock(r->q, "bob@x", true), 0);
+	assert_int_equal(quota_rename(r->q, "bob", "bob@x", NULL), 0);
+	assert_int_equal(quota_peek(r->q, "bob@x", &set, &is), 0);
+	for (unsigned k = 0; k < set.count; k++)
+		assert_int_equal(is.usage[k].used, was.usage[k].used);
+	pass(r, 9 * HOUR);
+	assert_int_equal(quota_peek(r->q, "bob@x", &set, &is), 0);
+	assert_int_equal(is.usage[1].used, 4);
+	assert_int_equal(is.usage[2].used, 4);
+}
+
 /* Notes go along when the table grows. */
 static void
 keeps_notes(void **state)
@@ -398,6 +455,7 @@ main(void)
 	    TEST(sees_a_reset),
 	    TEST(a_message_under_way),
 	    TEST(renames_all_of_a_full_table),
+	    TEST(joins_all_windows),
 	    TEST(keeps_notes),
 	    TEST(killed_while_renaming),
 	    TEST(killed_while_joining),
