@@ -779,7 +779,7 @@ take_data(struct arena *a, const char *text, size_t len, size_t times,
 		len = len > NAME_TEXT ? NAME_TEXT : len;
 		times = 1;
 	}
-	if (times == 0 || len * times > RECORD_MAX)
+	if (times == 0 || len == 0 || times > RECORD_MAX / len)
 		times = 1;
 	data = arena_alloc(a, len * times + 16);
 	for (size_t i = 0; i < times; i++)
