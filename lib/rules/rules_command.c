@@ -149,6 +149,8 @@ do_score(struct reader *rd, char *value)
 		rule->scores[i] = (relative ? rule->scores[i] : 0) +
 		    scores[n == 1 ? 0 : i];
 	rule->scored = true;
+	rule->score_file = rd->file;
+	rule->score_line = rd->line;
 }
 
 static void
