@@ -571,6 +571,48 @@ patterns_mean_what_they_mean_to_perl(void **state)
 	}
 }
 
+/* Behind either name of the plugin. */
+static void
+dmarc_is_asked_for_what_was_found(void **state)
+{
+	static const char *const plugins[] = {"DMARC", "Dmarc"};
+	static const struct {
+		const char *fact, *hits;
+	} cases[] = {{"DMARC_PASS", "P"}, {"DMARC_REJECT", "R"},
+	    {"DMARC_QUAR", "Q"}, {"DMARC_NONE", "N"}, {"DMARC_MISSING", "M"},
+	    {"DMARC_TEMPERROR", ""}};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
+		const char *const facts[] = {cases[i / 2].fact, NULL};
+		struct buf b = BUF_INIT, got = BUF_INIT;
+		struct rules_result result;
+		struct rules *rules;
+		struct mail m;
+
+		buf_printf(&b,
+		    "ifplugin Mail::SpamAssassin::Plugin::%s\n"
+		    "header P eval:check_dmarc_pass()\n"
+		    "header R eval:check_dmarc_reject()\n"
+		    "header Q eval:check_dmarc_quarantine()\n"
+		    "header N eval:check_dmarc_none()\n"
+		    "header M eval:check_dmarc_missing()\nendif\n",
+		    plugins[i % 2]);
+		assert_int_equal(load(b.data, 0, &rules), 0);
+		mail_init(&m, "To: x@example.com\n");
+		m.in.facts = facts;
+		assert_int_equal(rules_run(rules, &m.in, &result), 0);
+		buf_str(&got, "");
+		for (const struct rules_hit *h = result.hits; h; h = h->next)
+			buf_str(&got, h->name);
+		assert_string_equal(buf_text(&got), cases[i / 2].hits);
+		arena_fini(&m.arena);
+		rules_free(rules);
+		buf_fini(&got);
+		buf_fini(&b);
+	}
+}
+
 /* In metas and scores, once in each, with the line. */
 static void
 names_that_no_rule_has_are_named(void **state)
@@ -1118,6 +1160,7 @@ main(void)
 	    cmocka_unit_test(mistakes_are_told_with_line_and_cure),
 	    cmocka_unit_test(a_pattern_that_cannot_be_had_costs_its_rule),
 	    cmocka_unit_test(patterns_mean_what_they_mean_to_perl),
+	    cmocka_unit_test(dmarc_is_asked_for_what_was_found),
 	    cmocka_unit_test(names_that_no_rule_has_are_named),
 	    cmocka_unit_test(an_error_is_always_told),
 	    cmocka_unit_test(mails_of_many_kinds),
