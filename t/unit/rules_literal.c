@@ -85,6 +85,8 @@ what_may_match_is_tried(void **state)
 	    {"/(?<name>abc)(?P=name)/", "abcabc"},
 	    {"/(?(?=x)xyz|abc)/", "abc"},
 	    {"/(?#comment)abc/", "abc"},
+	    {"/abc(defg)(?#comment)?/", "abc"},
+	    {"/abc(defg)(?#c) (?#d)?/x", "abc"},
 	    {"/abc\\cAdef/", "abc\001def"},
 	    {"/abc\\tdef/", "abc\tdef"},
 	    {"/abc\\Kdef/", "abcdef"},
