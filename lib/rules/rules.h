@@ -43,7 +43,7 @@ struct rules;
 enum rules_severity {
 	RULES_NOTICE, /* read and not used, and why */
 	RULES_WARNING, /* probably not what was meant */
-	RULES_ERROR,  /* not understood, by SpamAssassin neither */
+	RULES_ERROR,  /* not understood; of a pattern: by Perl neither */
 };
 
 /* One thing to say about a file, with the cure in its words. */

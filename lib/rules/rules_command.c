@@ -73,12 +73,14 @@ do_meta(struct reader *rd, char *value)
 	rules_define(rd, RULE_META, value);
 }
 
-/* The rule that a line about one names; NULL: a mistake was said. */
+/* The rule that a line about one names; NULL: a mistake was said.  A name that
+ * no rule can have is to SpamAssassin one that no rule has. */
 static struct rule *
 named(struct reader *rd, const char *name)
 {
 	if (!rules_is_name(name) || strlen(name) > RULES_NAME_MAX) {
-		rules_say(rd, RULES_ERROR, "%.100s: expected a rule's name",
+		rules_say(rd, name[0] == '\0' ? RULES_ERROR : RULES_WARNING,
+		    "%.100s: expected a rule's name",
 		    name[0] == '\0' ? "nothing here" : name);
 		return NULL;
 	}
