@@ -113,8 +113,8 @@ fact_names(struct dnsbl_conf *d, struct names *n)
 
 /* By what the configuration, if there is one, says of scores and lists. */
 static int
-load_files(const struct conf *c, const char *const *paths,
-    struct rules **rules_r)
+load_files(
+    const struct conf *c, const char *const *paths, struct rules **rules_r)
 {
 	struct rules_setup setup = {
 	    .score_set = c == NULL ? 0 : (int)conf_int(c, "ScoreSet")};
@@ -174,8 +174,8 @@ rules_conf_load(
 }
 
 int
-rules_conf_lint(const char *config, const char *const *paths,
-    struct rules **rules_r)
+rules_conf_lint(
+    const char *config, const char *const *paths, struct rules **rules_r)
 {
 	struct conf *conf = NULL;
 	struct errmsg msg;

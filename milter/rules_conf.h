@@ -29,8 +29,8 @@ int rules_conf_load(
  * checks find is known by the configuration; NULL: none.  *rules_r NULL when the
  * configuration itself is wrong, which is said on standard error and matters
  * for RuleFile only; otherwise as rules_load. */
-int rules_conf_lint(const char *config, const char *const *paths,
-    struct rules **rules_r);
+int rules_conf_lint(
+    const char *config, const char *const *paths, struct rules **rules_r);
 /* Those in force; NULL: none. */
 const struct rules *rules_conf_of(const struct snapshot *snap);
 /* `file:line: severity: text`, safe to print. */

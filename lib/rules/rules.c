@@ -217,8 +217,8 @@ rules_say_lost(struct reader *rd, enum rules_severity severity,
 }
 
 void
-rules_say_dangling(struct reader *rd, const char *file, unsigned line,
-    const char *fmt, ...)
+rules_say_dangling(
+    struct reader *rd, const char *file, unsigned line, const char *fmt, ...)
 {
 	va_list ap;
 
