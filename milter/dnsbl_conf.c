@@ -166,6 +166,12 @@ read_codes(struct dnsbl_conf *d, struct dnsbl_section *s,
 	return 0;
 }
 
+const char *
+dnsbl_conf_prefix(enum dnsbl_ask ask)
+{
+	return asks[ask].prefix;
+}
+
 /* Of two words that may come from different places one symbol. */
 static const char *
 make_symbol(struct arena *a, const char *prefix, const char *title)

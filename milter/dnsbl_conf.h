@@ -73,6 +73,8 @@ int dnsbl_conf_init(
     struct dnsbl_conf *d, const struct conf *c, struct errmsg *msg_r);
 void dnsbl_conf_fini(struct dnsbl_conf *d);
 
+/* What a symbol begins with that no Symbol names. */
+const char *dnsbl_conf_prefix(enum dnsbl_ask ask);
 /* Is it a code that the section counts? */
 bool dnsbl_conf_counts(const struct dnsbl_section *s, uint32_t code);
 /* The words of a refusal, in the arena; NULL: no memory. */

@@ -50,26 +50,25 @@ print_mistake(const struct rules_mistake *m, bool json)
 static int
 lint(char *const *paths, bool json, const char *config)
 {
-	const struct rules_setup setup = {0};
 	const struct rules_mistake *m;
 	struct rules *rules = NULL;
+	bool wrong = false;
 	int rc;
 
 	if (config == NULL && access(POSTERN_CONF, R_OK) == 0)
 		config = POSTERN_CONF;
-	if (paths[0] == NULL)
-		rc = rules_conf_lint(config, &rules);
-	else
-		rc = rules_load((const char *const *)paths, &setup, &rules);
+	rc = rules_conf_lint(config, (const char *const *)paths, &rules);
 	if (rules == NULL) {
 		if (rc == ERR_NOMEM)
 			fprintf(stderr, "posternctl: no memory\n");
 		return rc == ERR_NOMEM ? EX_OSERR : EX_CONFIG;
 	}
-	for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++)
+	for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {
 		print_mistake(m, json);
+		wrong |= m->severity == RULES_ERROR;
+	}
 	rules_free(rules);
-	return rc == 0 ? EX_OK : EX_CONFIG;
+	return wrong ? EX_CONFIG : EX_OK;
 }
 
 /* -- list -- */

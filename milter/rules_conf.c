@@ -12,6 +12,8 @@
 #include "lib/err.h"
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_stats.h"
+#include "chain.h"
+#include "dnsbl_conf.h"
 #include "snapshot.h"
 
 #define SCORE_LIMIT 1e6
@@ -50,7 +52,7 @@ refuse(const struct conf *c, const struct rules *rules, struct errmsg *msg_r)
 	int rc;
 
 	for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {
-		if (m->severity != RULES_ERROR)
+		if (m->severity != RULES_ERROR || m->rule != NULL)
 			continue;
 		if (first == NULL)
 			first = m;
@@ -67,11 +69,82 @@ refuse(const struct conf *c, const struct rules *rules, struct errmsg *msg_r)
 	return rc;
 }
 
+/* Names as they come in; counted only while there is no list. */
+struct names {
+	const char **list;
+	size_t count;
+};
+
+static void
+add_name(struct names *n, const char *name)
+{
+	if (n->list != NULL)
+		n->list[n->count] = name;
+	n->count++;
+}
+
+/* What the stages and the lists of these sections may find.  Where there is no
+ * section, rules are written for those to come. */
+static int
+fact_names(struct dnsbl_conf *d, struct names *n)
+{
+	n->count = 0;
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		const char *const *name = stages[i]->symbols;
+
+		while (name != NULL && *name != NULL)
+			add_name(n, *name++);
+	}
+	for (size_t i = 0; i < DNSBL_ASK_COUNT; i++) {
+		const char *any = arena_printf(
+		    &d->arena, "%s*", dnsbl_conf_prefix((enum dnsbl_ask)i));
+
+		if (any == NULL)
+			return ERR_NOMEM;
+		if (d->count == 0)
+			add_name(n, any);
+		for (size_t j = 0; j < d->count; j++) {
+			if (d->sections[j].asks & DNSBL_ASK_BIT(i))
+				add_name(n, d->sections[j].symbols[i]);
+		}
+	}
+	return 0;
+}
+
+/* By what the configuration, if there is one, says of scores and lists. */
+static int
+load_files(
+    const struct conf *c, const char *const *paths, struct rules **rules_r)
+{
+	struct rules_setup setup = {
+	    .score_set = c == NULL ? 0 : (int)conf_int(c, "ScoreSet")};
+	struct dnsbl_conf lists = {0};
+	struct names facts = {0};
+	struct errmsg msg;
+	int rc;
+
+	/* Mistakes in the sections are told by whoever asks the lists. */
+	if (c == NULL)
+		arena_init(&lists.arena);
+	else if (dnsbl_conf_init(&lists, c, &msg) != 0)
+		lists.count = 0;
+	rc = fact_names(&lists, &facts);
+	facts.list = calloc(facts.count + 1, sizeof(*facts.list));
+	if (facts.list == NULL)
+		rc = ERR_NOMEM;
+	if (rc == 0)
+		rc = fact_names(&lists, &facts);
+	setup.facts = facts.list;
+	if (rc == 0)
+		rc = rules_load(paths, &setup, rules_r);
+	free(facts.list);
+	dnsbl_conf_fini(&lists);
+	return rc;
+}
+
 static int
 read_files(const struct conf *c, struct rules **rules_r)
 {
-	const struct rules_setup setup = {
-	    .score_set = (int)conf_int(c, "ScoreSet")};
 	const char **paths;
 	size_t n = 0;
 	int rc;
@@ -86,7 +159,7 @@ read_files(const struct conf *c, struct rules **rules_r)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < n; i++)
 		paths[i] = conf_multi(c, "RuleFile", i);
-	rc = rules_load(paths, &setup, rules_r);
+	rc = load_files(c, paths, rules_r);
 	free(paths);
 	return rc;
 }
@@ -101,13 +174,23 @@ rules_conf_load(
 }
 
 int
-rules_conf_lint(const char *path, struct rules **rules_r)
+rules_conf_lint(
+    const char *config, const char *const *paths, struct rules **rules_r)
 {
-	struct conf *conf;
+	struct conf *conf = NULL;
 	struct errmsg msg;
-	int rc = conf_read(path, snapshot_tables(), &conf, &msg);
+	int rc = config == NULL && paths[0] != NULL
+	    ? 0
+	    : conf_read(config, snapshot_tables(), &conf, &msg);
 
 	*rules_r = NULL;
+	if (paths[0] != NULL) {
+		if (rc != 0)
+			conf = NULL;
+		rc = load_files(conf, paths, rules_r);
+		conf_free(conf);
+		return rc;
+	}
 	if (rc != 0) {
 		fprintf(stderr, "%s\n", msg.text);
 		return rc;

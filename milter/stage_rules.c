@@ -196,27 +196,48 @@ rules_conf_of(const struct snapshot *snap)
 	return NULL;
 }
 
-/* What is odd about the files, once when they are read. */
+/* In the files that are in force nothing is worse than a warning. */
+static void
+warn_of(const struct rules_mistake *m)
+{
+	struct rules_mistake said = *m;
+	struct buf b = BUF_INIT;
+
+	said.severity = RULES_WARNING;
+	rules_conf_say(&b, &said);
+	if (buf_text(&b) != NULL)
+		log_line(LOG_WARNING, "%s", buf_text(&b));
+	buf_fini(&b);
+}
+
+/* What is odd about the files, once when they are read: first the rules that
+ * are lost, then the rest.  Names that no rule has are counted only. */
 static void
 warn(const struct rules *rules)
 {
 	const struct rules_mistake *m;
-	size_t count = 0;
+	size_t count = 0, dangling = 0;
 
-	for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {
-		struct buf b = BUF_INIT;
-
-		if (m->severity != RULES_WARNING || count++ >= WARNINGS_MAX)
-			continue;
-		rules_conf_say(&b, m);
-		if (buf_text(&b) != NULL)
-			log_line(LOG_WARNING, "%s", buf_text(&b));
-		buf_fini(&b);
+	for (int lost = 1; lost >= 0; lost--) {
+		for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {
+			if (m->severity == RULES_NOTICE ||
+			    (m->rule != NULL) != lost)
+				continue;
+			if (m->dangling)
+				dangling++;
+			else if (count++ < WARNINGS_MAX)
+				warn_of(m);
+		}
 	}
 	if (count > WARNINGS_MAX)
 		log_line(LOG_WARNING,
 		    "rules: %zu more warnings, see `posternctl rules lint`",
 		    count - WARNINGS_MAX);
+	if (dangling > 0)
+		log_line(LOG_WARNING,
+		    "rules: names in scores and metas that no rule has: %zu, "
+		    "see `posternctl rules lint`",
+		    dangling);
 }
 
 static int

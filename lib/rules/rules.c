@@ -128,18 +128,12 @@ rules_runs(const struct rules *r, const struct rule *rule)
 /* -- what is wrong -- */
 
 static void
-say(struct reader *rd, enum rules_severity severity, const char *file,
-    unsigned line, const char *fmt, va_list ap)
+add(struct reader *rd, const struct rules_mistake *mistake)
 {
 	struct rules *r = rd->rules;
 	struct rules_mistake *m;
 	size_t room = r->mistake_room == 0 ? 16 : r->mistake_room * 2;
 
-	r->failed |= severity == RULES_ERROR;
-	if (r->mistake_count == RULES_MISTAKES_MAX) {
-		r->mistake_more++;
-		return;
-	}
 	if (r->mistake_count == r->mistake_room) {
 		m = realloc(r->mistakes, room * sizeof(*m));
 		if (m == NULL) {
@@ -150,14 +144,27 @@ say(struct reader *rd, enum rules_severity severity, const char *file,
 		r->mistake_room = room;
 	}
 	m = &r->mistakes[r->mistake_count++];
-	m->severity = severity;
-	m->file = file;
-	m->line = line;
-	m->text = arena_vprintf(&r->arena, fmt, ap);
+	*m = *mistake;
 	if (m->text == NULL) {
 		m->text = "no memory";
 		rd->rc = ERR_NOMEM;
 	}
+}
+
+/* What is less than an error leaves room for errors. */
+static void
+say(struct reader *rd, struct rules_mistake m, const char *fmt, va_list ap)
+{
+	struct rules *r = rd->rules;
+	bool wrong = m.severity == RULES_ERROR;
+
+	r->failed |= wrong && m.rule == NULL;
+	if (r->mistake_count >= RULES_MISTAKES_MAX * (wrong ? 2 : 1)) {
+		r->mistake_more++;
+		return;
+	}
+	m.text = arena_vprintf(&r->arena, fmt, ap);
+	add(rd, &m);
 }
 
 void
@@ -166,7 +173,10 @@ rules_say(struct reader *rd, enum rules_severity severity, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(rd, severity, rd->file, rd->line, fmt, ap);
+	say(rd,
+	    (struct rules_mistake){
+		.severity = severity, .file = rd->file, .line = rd->line},
+	    fmt, ap);
 	va_end(ap);
 }
 
@@ -177,8 +187,64 @@ rules_say_at(struct reader *rd, enum rules_severity severity, const char *file,
 	va_list ap;
 
 	va_start(ap, fmt);
-	say(rd, severity, file, line, fmt, ap);
+	say(rd,
+	    (struct rules_mistake){
+		.severity = severity, .file = file, .line = line},
+	    fmt, ap);
 	va_end(ap);
+}
+
+static void
+say_of(struct reader *rd, struct rules_mistake m, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(rd, m, fmt, ap);
+	va_end(ap);
+}
+
+void
+rules_say_lost(struct reader *rd, enum rules_severity severity,
+    const struct rule *rule, const char *why)
+{
+	say_of(rd,
+	    (struct rules_mistake){.severity = severity,
+		.file = rule->file,
+		.line = rule->line,
+		.rule = rule->name},
+	    "%s: %s; the rule never hits", rule->name, why);
+}
+
+void
+rules_say_dangling(
+    struct reader *rd, const char *file, unsigned line, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(rd,
+	    (struct rules_mistake){.severity = RULES_WARNING,
+		.file = file,
+		.line = line,
+		.dangling = true},
+	    fmt, ap);
+	va_end(ap);
+}
+
+bool
+rules_is_fact(const struct reader *rd, const char *name)
+{
+	const char *const *fact = rd->setup->facts;
+
+	for (; fact != NULL && *fact != NULL; fact++) {
+		size_t len = strcspn(*fact, "*");
+
+		if (strncmp(*fact, name, len) == 0 &&
+		    ((*fact)[len] == '*' || name[len] == '\0'))
+			return true;
+	}
+	return fact == NULL;
 }
 
 char *
@@ -249,6 +315,13 @@ load(const char *const *paths, const char *text, size_t len,
 		rules_read_text(&rd, text, len);
 	if (rd.rc == 0)
 		rd.rc = rules_finish(&rd);
+	if (rd.rc == 0 && r->mistake_more > 0)
+		add(&rd,
+		    &(struct rules_mistake){.severity = RULES_NOTICE,
+			.file = rd.file,
+			.text = arena_printf(&r->arena,
+			    "there are %zu more, which are not told",
+			    r->mistake_more)});
 	if (rd.rc != 0) {
 		rules_free(r);
 		return rd.rc;

@@ -11,7 +11,8 @@
  * What other checks found out are facts.  A meta rule may use them by name, and
  * `score NAME` without a rule of that name gives the fact another score.
  *
- * Patterns are PCRE2's, matched as octets.  A pattern that runs into its match
+ * Patterns are Perl's, matched as octets by PCRE2.  One that can't be had, for
+ * whatever cause, costs its rule.  A pattern that runs into its match
  * limit does not hit, is named in the result, and the rest goes on.
  */
 #ifndef LIB_RULES_RULES_H
@@ -42,7 +43,7 @@ struct rules;
 enum rules_severity {
 	RULES_NOTICE, /* read and not used, and why */
 	RULES_WARNING, /* probably not what was meant */
-	RULES_ERROR,  /* not understood: the file is not fit for use */
+	RULES_ERROR,  /* not understood; of a pattern: by Perl neither */
 };
 
 /* One thing to say about a file, with the cure in its words. */
@@ -50,6 +51,10 @@ struct rules_mistake {
 	enum rules_severity severity;
 	const char *file; /* as named, or as found in a directory */
 	unsigned line;    /* from 1; 0: the file as a whole */
+	const char *rule; /* the one that never hits because of it; NULL: an
+			     error makes the file unfit for use */
+	bool dangling;    /* a name that no rule has: files that are written for
+			     more plugins have many */
 	const char *text;
 };
 
@@ -57,15 +62,16 @@ struct rules_setup {
 	int score_set; /* 0 or 1 (no DNS lists, or with), and 2, 3 likewise with
 	                  Bayes: which of four scores counts */
 	const char *const *facts; /* names of facts that may be there,
-				     NULL-ended; NULL: anything may */
+				     NULL-ended, NAME* for all that begin so;
+				     NULL: anything may */
 	const char *source; /* rules_load_text: stands for the file's name */
 };
 
 /*
  * Read files, and the *.cf files of directories in name order (NULL-ended).
  * *rules_r is the caller's (rules_free) unless ERR_NOMEM comes back, so that
- * the mistakes can be read; 0 when there is no RULES_ERROR among them,
- * otherwise ERR_CONFIG.
+ * the mistakes can be read; 0 when each RULES_ERROR among them costs no more
+ * than its rule, otherwise ERR_CONFIG.
  */
 int rules_load(const char *const *paths, const struct rules_setup *setup,
     struct rules **rules_r);
@@ -77,7 +83,8 @@ void rules_free(struct rules *r);
 /* Does a rule that runs look at the body? */
 bool rules_want_body(const struct rules *r);
 
-/* Mistake i, in the order met; NULL: no more. */
+/* Mistake i, in the order met; NULL: no more.  Of those that are not kept
+ * their number is the last; an error is always among those kept. */
 const struct rules_mistake *rules_mistake(const struct rules *r, size_t i);
 /* The word for it: notice, warning, error. */
 const char *rules_severity_word(enum rules_severity severity);

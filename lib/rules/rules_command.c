@@ -73,12 +73,14 @@ do_meta(struct reader *rd, char *value)
 	rules_define(rd, RULE_META, value);
 }
 
-/* The rule that a line about one names; NULL: a mistake was said. */
+/* The rule that a line about one names; NULL: a mistake was said.  A name that
+ * no rule can have is to SpamAssassin one that no rule has. */
 static struct rule *
 named(struct reader *rd, const char *name)
 {
 	if (!rules_is_name(name) || strlen(name) > RULES_NAME_MAX) {
-		rules_say(rd, RULES_ERROR, "%.100s: expected a rule's name",
+		rules_say(rd, name[0] == '\0' ? RULES_ERROR : RULES_WARNING,
+		    "%.100s: expected a rule's name",
 		    name[0] == '\0' ? "nothing here" : name);
 		return NULL;
 	}
@@ -149,6 +151,8 @@ do_score(struct reader *rd, char *value)
 		rule->scores[i] = (relative ? rule->scores[i] : 0) +
 		    scores[n == 1 ? 0 : i];
 	rule->scored = true;
+	rule->score_file = rd->file;
+	rule->score_line = rd->line;
 }
 
 static void

@@ -300,10 +300,9 @@ compile_pattern(struct reader *rd, struct rule *rule)
 	const char *mistake = pattern_split(a, rule->source, &source);
 
 	if (mistake == NULL && has_capture(source.body, source.len)) {
-		rules_say_at(rd, RULES_WARNING, rule->file, rule->line,
-		    "%s: what another rule captured is not put in for %%{NAME} "
-		    "here; the rule never hits",
-		    rule->name);
+		rules_say_lost(rd, RULES_WARNING, rule,
+		    "what another rule captured is not put in for %{NAME} "
+		    "here");
 		return;
 	}
 	if (mistake == NULL && rule->replace && !rules_replace(rd, &source))
@@ -313,15 +312,14 @@ compile_pattern(struct reader *rd, struct rule *rule)
 		if (rule->pattern == NULL && mistake == NULL)
 			rd->rc = ERR_NOMEM;
 	}
-	if (mistake != NULL && source.too_large)
-		rules_say_at(rd, RULES_WARNING, rule->file, rule->line,
-		    "%s: %s; the rule never hits", rule->name, mistake);
-	else if (mistake != NULL)
-		rules_say_at(rd, RULES_ERROR, rule->file, rule->line, "%s: %s",
-		    rule->name, mistake);
+	if (mistake != NULL)
+		rules_say_lost(rd,
+		    source.perl_takes ? RULES_WARNING : RULES_ERROR, rule,
+		    mistake);
 }
 
-/* An argument of an eval: function; without slashes. */
+/* An argument of an eval: function; without slashes.  SpamAssassin looks at it
+ * when the rule runs: its lint does not fail. */
 static void
 compile_argument(struct reader *rd, struct rule *rule)
 {
@@ -337,9 +335,10 @@ compile_argument(struct reader *rd, struct rule *rule)
 	rule->pattern = pattern_new(&source, a, &mistake);
 	if (rule->pattern == NULL && mistake == NULL)
 		rd->rc = ERR_NOMEM;
-	if (mistake != NULL)
-		rules_say_at(rd, RULES_ERROR, rule->file, rule->line,
-		    "%s: %s", rule->name, mistake);
+	if (mistake == NULL)
+		return;
+	rules_say_lost(rd, RULES_WARNING, rule, mistake);
+	rule->eval = NULL;
 }
 
 static void
@@ -357,6 +356,12 @@ compile(struct reader *rd)
 			compile_argument(rd, rule);
 		if (rule->kind == RULE_META)
 			rule->meta = rules_meta_parse(rd, rule);
+		if (rule->kind == RULE_NONE && rule->scored &&
+		    !rules_is_fact(rd, rule->name))
+			rules_say_dangling(rd, rule->score_file,
+			    rule->score_line,
+			    "score %s: there is no rule of that name",
+			    rule->name);
 		if (rule->kind == RULE_NONE && rule->replace)
 			rules_say_at(rd, RULES_NOTICE, rule->file, rule->line,
 			    "replace_rules: there is no rule %s", rule->name);

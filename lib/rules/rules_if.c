@@ -16,6 +16,7 @@ static const char *const plugins[] = {
     "Plugin::Check",
     "Plugin::DKIM",
     "Plugin::DMARC",
+    "Plugin::Dmarc", /* another name of it, Conf/Parser.pm */
     "Plugin::FreeMail",
     "Plugin::HeaderEval",
     "Plugin::MIMEHeader",

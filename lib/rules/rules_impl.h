@@ -100,6 +100,8 @@ struct rule {
 	const char *text; /* its definition, behind the name */
 	double scores[4];
 	bool scored;
+	const char *score_file; /* where */
+	unsigned score_line;
 	const char *describe;
 	unsigned flags;   /* RULE_ */
 	unsigned maxhits; /* 0: no limit of its own */
@@ -165,7 +167,7 @@ struct rules {
 
 	struct rules_mistake *mistakes;
 	size_t mistake_count, mistake_room, mistake_more;
-	bool failed; /* an error is among them */
+	bool failed; /* an error among them costs more than its rule */
 };
 
 /* A word with a value, for replace_tag and its kin. */
@@ -204,6 +206,14 @@ void rules_say(struct reader *rd, enum rules_severity severity,
 void rules_say_at(struct reader *rd, enum rules_severity severity,
     const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+/* About a rule that never hits because of it. */
+void rules_say_lost(struct reader *rd, enum rules_severity severity,
+    const struct rule *rule, const char *why);
+/* About a name that no rule has. */
+void rules_say_dangling(struct reader *rd, const char *file, unsigned line,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* May a check find something of that name? */
+bool rules_is_fact(const struct reader *rd, const char *name);
 /* true the first time that it is asked about this text. */
 bool rules_once(struct reader *rd, const char *text);
 char *rules_keep(struct reader *rd, const char *text, size_t len);

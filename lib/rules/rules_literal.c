@@ -114,19 +114,30 @@ is_blank(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+/* What may stand between an item and how often it is there: comments, and in
+ * extended patterns white space. */
 static const char *
-skip_blanks(const struct scan *s, const char *p)
+skip_nothing(const struct scan *s, const char *p)
 {
-	while (s->extended && p < s->end && is_blank(*p))
-		p++;
-	return p;
+	for (;;) {
+		const char *close;
+
+		while (s->extended && p < s->end && is_blank(*p))
+			p++;
+		if (s->end - p < 3 || memcmp(p, "(?#", 3) != 0)
+			return p;
+		close = memchr(p, ')', (size_t)(s->end - p));
+		if (close == NULL)
+			return p;
+		p = close + 1;
+	}
 }
 
 static enum times
 read_times(struct scan *s)
 {
 	enum times times = TIMES_ONE;
-	const char *p = skip_blanks(s, s->at);
+	const char *p = skip_nothing(s, s->at);
 
 	if (p == s->end)
 		return TIMES_ONE;
@@ -150,7 +161,7 @@ read_times(struct scan *s)
 	}
 	if (times == TIMES_ONE)
 		return times;
-	p = skip_blanks(s, p);
+	p = skip_nothing(s, p);
 	if (p < s->end && (*p == '?' || *p == '+'))
 		p++;
 	s->at = p;

@@ -69,15 +69,15 @@ matching(struct linking *l, const char *glob, struct expr_name *name_r)
 	return NULL;
 }
 
+/* Does the expression name it already? */
 static bool
-is_fact(const struct rules_setup *setup, const char *name)
+is_known(const struct linking *l, const struct rule *rule)
 {
-	for (size_t i = 0; setup->facts != NULL && setup->facts[i] != NULL;
-	     i++) {
-		if (strcmp(setup->facts[i], name) == 0)
+	for (size_t i = 0; i < l->meta->count; i++) {
+		if (l->meta->rules[i] == rule)
 			return true;
 	}
-	return setup->facts == NULL;
+	return false;
 }
 
 static const char *
@@ -102,9 +102,8 @@ name(void *ctx, const char *text, const char *arg, struct expr_name *name_r)
 		return "a rule's name has letters, digits and _, and begins "
 		       "with no digit";
 	if (rule == NULL || rule->kind == RULE_NONE) {
-		if (!is_fact(l->rd->setup, text) && rules_once(l->rd, text))
-			rules_say_at(l->rd, RULES_WARNING, l->rule->file,
-			    l->rule->line,
+		if (!rules_is_fact(l->rd, text) && !is_known(l, rule))
+			rules_say_dangling(l->rd, l->rule->file, l->rule->line,
 			    "%s: no rule has the name %s; it counts as 0",
 			    l->rule->name, text);
 		if (rule == NULL)

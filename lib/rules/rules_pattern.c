@@ -8,7 +8,9 @@
 #include <pcre2.h>
 
 #include "lib/arena.h"
+#include "lib/buf.h"
 #include "lib/rules/rules_literal.h"
+#include "lib/rules/rules_perl.h"
 
 #define JIT_STACK_MIN 32768
 #define JIT_STACK_MAX (1024 * 1024)
@@ -57,8 +59,10 @@ is_word(char c)
 
 /* The letters behind the pattern. */
 static const char *
-flags(struct arena *a, const char *s, uint32_t *options_r)
+flags(struct arena *a, const char *s, struct pattern_source *source_r)
 {
+	uint32_t *options_r = &source_r->options;
+
 	*options_r = 0;
 	for (const char *p = s; *p != '\0'; p++) {
 		switch (*p) {
@@ -80,7 +84,14 @@ flags(struct arena *a, const char *s, uint32_t *options_r)
 			*options_r |= PCRE2_NO_AUTO_CAPTURE;
 			break;
 		case 'a':
+		case 'd':
+		case 'p':
 			break; /* patterns are ASCII anyway */
+		case 'l':
+		case 'u':
+			source_r->perl_takes = true;
+			return "the flags l and u are not had: patterns know "
+			       "no other letters than ASCII's";
 		default:
 			return arena_printf(a,
 			    "unknown flag `%c` behind the pattern; there are "
@@ -112,6 +123,7 @@ pattern_split(
 	const char *mistake;
 	char delimiter;
 
+	source_r->perl_takes = false;
 	if (*body == 'm' && body[1] != '\0' && !is_word(body[1]))
 		body++;
 	else if (strncmp(body, "qr", 2) == 0 && body[2] != '\0' &&
@@ -126,7 +138,7 @@ pattern_split(
 	if (end == NULL)
 		return arena_printf(
 		    a, "the pattern has no `%c` at its end", delimiter);
-	mistake = flags(a, end + 1, &source_r->options);
+	mistake = flags(a, end + 1, source_r);
 	if (mistake != NULL)
 		return mistake;
 	source_r->body = body;
@@ -138,19 +150,62 @@ pattern_split(
 		    delimiter);
 	if (source_r->len == 0)
 		return "an empty pattern matches everything";
-	if (source_r->len > PATTERN_SOURCE_MAX)
+	if (source_r->len > PATTERN_SOURCE_MAX) {
+		source_r->perl_takes = true;
 		return "the pattern is longer than 65536 octets";
+	}
 	return NULL;
 }
 
 /* -- compiling -- */
 
+/* What Perl refuses as well; anything else is taken to be PCRE2's own: a limit,
+ * or a part of Perl's language that it lacks. */
+static bool
+perl_refuses(int code, const struct pattern_source *source)
+{
+	static const short both[] = {
+	    PCRE2_ERROR_END_BACKSLASH,
+	    PCRE2_ERROR_END_BACKSLASH_C,
+	    PCRE2_ERROR_UNKNOWN_ESCAPE,
+	    PCRE2_ERROR_QUANTIFIER_OUT_OF_ORDER,
+	    PCRE2_ERROR_QUANTIFIER_TOO_BIG,
+	    PCRE2_ERROR_MISSING_SQUARE_BRACKET,
+	    PCRE2_ERROR_ESCAPE_INVALID_IN_CLASS,
+	    PCRE2_ERROR_CLASS_RANGE_ORDER,
+	    PCRE2_ERROR_QUANTIFIER_INVALID,
+	    PCRE2_ERROR_POSIX_NO_SUPPORT_COLLATING,
+	    PCRE2_ERROR_MISSING_CLOSING_PARENTHESIS,
+	    PCRE2_ERROR_MISSING_COMMENT_CLOSING,
+	    PCRE2_ERROR_UNMATCHED_CLOSING_PARENTHESIS,
+	    PCRE2_ERROR_TOO_MANY_CONDITION_BRANCHES,
+	    PCRE2_ERROR_UNKNOWN_POSIX_CLASS,
+	    PCRE2_ERROR_INVALID_SUBPATTERN_NAME,
+	    PCRE2_ERROR_CLASS_INVALID_RANGE,
+	    PCRE2_ERROR_VERB_UNKNOWN,
+	    PCRE2_ERROR_BACKSLASH_C_SYNTAX,
+	    PCRE2_ERROR_UTF_IS_DISABLED,
+	};
+
+	/* Perl lets a condition ask for a group that is not there. */
+	if (code == PCRE2_ERROR_BAD_SUBPATTERN_REFERENCE)
+		return memmem(source->body, source->len, "(?(", 3) == NULL;
+	for (size_t i = 0; i < sizeof(both) / sizeof(*both); i++) {
+		if (both[i] == code)
+			return true;
+	}
+	return false;
+}
+
+/* The place is that in the pattern as it was written, if it is known. */
 static char *
-mistake_text(struct arena *a, int code, size_t at)
+mistake_text(struct arena *a, int code, size_t at, bool rewritten)
 {
 	unsigned char words[MISTAKE_SIZE];
 
 	pcre2_get_error_message(code, words, sizeof(words));
+	if (rewritten)
+		return arena_strdup(a, (char *)words);
 	return arena_printf(
 	    a, "%s, at octet %zu of the pattern", (char *)words, at + 1);
 }
@@ -168,36 +223,51 @@ is_anchored(const pcre2_code *code, const struct pattern_source *source)
 	    memmem(source->body, source->len, "(*", 2) != NULL;
 }
 
-struct pattern *
-pattern_new(struct pattern_source *source, struct arena *a,
-    const char **mistake_r)
+static struct pattern *
+compile(struct pattern_source *source, const struct buf *body,
+    struct arena *a, const char **mistake_r)
 {
 	/* A pattern can't switch itself to characters: text is octets. */
 	uint32_t options =
 	    source->options | PCRE2_NEVER_UTF | PCRE2_NEVER_UCP |
-	    PCRE2_USE_OFFSET_LIMIT;
+	    PCRE2_USE_OFFSET_LIMIT | PCRE2_DUPNAMES;
 	struct pattern *p = calloc(1, sizeof(*p));
 	PCRE2_SIZE at = 0;
 	int code = 0;
 
-	*mistake_r = NULL;
-	source->too_large = false;
 	if (p == NULL)
 		return NULL;
-	p->code = pcre2_compile((PCRE2_SPTR)source->body, source->len, options,
+	p->code = pcre2_compile((PCRE2_SPTR)buf_text(body), body->len, options,
 	    &code, &at, NULL);
 	if (p->code == NULL) {
-		*mistake_r = mistake_text(a, code, at);
-		source->too_large = code == PCRE2_ERROR_PATTERN_TOO_LARGE ||
-		    code == PCRE2_ERROR_PATTERN_TOO_COMPLICATED;
+		*mistake_r = mistake_text(a, code, at,
+		    body->len != source->len ||
+			memcmp(body->data, source->body, body->len) != 0);
+		source->perl_takes = !perl_refuses(code, source);
 		free(p);
 		return NULL;
 	}
 	/* Where there is no JIT, the interpreter does it. */
 	pcre2_jit_compile(p->code, PCRE2_JIT_COMPLETE);
 	p->anchored = is_anchored(p->code, source);
-	p->literals = literals_new(source->body, source->len,
+	p->literals = literals_new(buf_text(body), body->len,
 	    (source->options & PCRE2_EXTENDED) != 0);
+	return p;
+}
+
+struct pattern *
+pattern_new(struct pattern_source *source, struct arena *a,
+    const char **mistake_r)
+{
+	struct buf body = BUF_INIT;
+	struct pattern *p = NULL;
+
+	*mistake_r = NULL;
+	perl_translate(&body, source->body, source->len,
+	    (source->options & PCRE2_EXTENDED) != 0);
+	if (buf_text(&body) != NULL)
+		p = compile(source, &body, a, mistake_r);
+	buf_fini(&body);
 	return p;
 }
 

@@ -32,16 +32,17 @@ struct pattern_source {
 	const char *body;
 	size_t len;
 	uint32_t options; /* PCRE2_ */
-	bool too_large; /* pattern_new: nothing is wrong with it, but PCRE2
-			   has no room for it */
+	bool perl_takes; /* of one that can't be had: nothing is known to be
+			    wrong with it for Perl */
 };
 
-/* Take `/re/flags`, `m{re}flags` and the like apart, in place.  NULL, or what
- * is wrong and how to mend it; constant, or in the arena. */
+/* Take `/re/flags`, `m{re}flags` and the like apart, in place.  NULL, or why it
+ * can't be had and how to mend it; constant, or in the arena. */
 const char *pattern_split(
     struct arena *a, const char *text, struct pattern_source *source_r);
 
-/* Compile.  NULL and *mistake_r in the arena (its text NULL: no memory). */
+/* Compile.  NULL and in *mistake_r, in the arena, why PCRE2 can't have it (NULL:
+ * no memory). */
 struct pattern *pattern_new(struct pattern_source *source,
     struct arena *a, const char **mistake_r);
 void pattern_free(struct pattern *p);

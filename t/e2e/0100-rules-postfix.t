@@ -36,7 +36,7 @@ SPAM = ('From: a@example.com\nX-Spam-Flag: NO\n'
 
 def main():
     need_root()
-    plan(24 + 9 + 2 * 18 + 4)
+    plan(24 + 9 + 2 * 18 + 4 + 5)
     with Sink() as sink, \
             Postern(CONF, files={'local.cf': RULES}) as postern, \
             Postfix(sink, milter=postern, users={'bob': 'secret'}) as mta:
@@ -50,6 +50,7 @@ def main():
         symbols_refuse(mta, sink, postern)
         checked(postern)
         reloaded(mta, sink, postern)
+        lost(mta, sink, postern)
         counted_on(mta, sink, postern)
 
 
@@ -261,16 +262,53 @@ def checked(postern):
 def reloaded(mta, sink, postern):
     """A bad file changes nothing."""
     rules = os.path.join(postern.dir, 'local.cf')
-    proc.write_file(rules, RULES + 'header BAD Subject =~ /(/\n', 0o600)
+    proc.write_file(rules, RULES + 'scroe PILLS 0\nscore PILLS 0\n', 0o600)
     done = postern.ctl('rules', 'lint')
     like('%d %s' % (done.returncode, done.stdout),
-         r'78 .*local\.cf:13: error: BAD: missing closing parenthesis',
+         r'78 .*local\.cf:13: error: scroe: there is no such command',
          'lint says line and mistake')
     postern.reload()
-    postern.wait_log(r'local\.cf:13: error: BAD', 1)
+    postern.wait_log(r'local\.cf:13: error: scroe', 1)
     ok(send(mta, sink, SPAM).accepted, 'the daemon goes on')
     like(one(sink.wait_for(1)[0], 'X-Spam-Status'), '^Yes',
          'with the rules that it had')
+
+
+def lost(mta, sink, postern):
+    """A pattern that can't be had costs its rule, and one line."""
+    rules = os.path.join(postern.dir, 'local.cf')
+    proc.write_file(rules, RULES + 'header BAD Subject =~ /(/\n'
+                    'header WIDE Subject =~ /\\x{20ac}/\n'
+                    'header KAM Subject =~ /cheap $?[a-z]+/i\n'
+                    'meta DANGLING NO_SUCH_1 + NO_SUCH_2 + SPF_PASS\n'
+                    'score NO_SUCH_3 1\nscore KAM 0.01\n', 0o600)
+    done = postern.ctl('rules', 'lint')
+    is_([done.returncode] + [
+        re.sub('^.*cf:|, at octet.* pattern', '', line)
+        for line in done.stdout.splitlines()],
+        [78, '13: error: BAD: missing closing parenthesis; the rule never '
+         'hits',
+         '14: warning: WIDE: character code point value in \\x{} or \\o{} is '
+         'too large; the rule never hits',
+         '16: warning: DANGLING: no rule has the name NO_SUCH_1; it counts '
+         'as 0',
+         '16: warning: DANGLING: no rule has the name NO_SUCH_2; it counts '
+         'as 0',
+         '17: warning: score NO_SUCH_3: there is no rule of that name'],
+        'lint names rules that are lost, and names that no rule has')
+    postern.reload()
+    postern.wait_log(r'names in scores and metas that no rule has: 3', 1)
+    is_(re.findall(r'local\.cf:(1[3-7]: warning: \w+)',
+                   '\n'.join(postern.log_lines('local.cf'))),
+        ['13: warning: BAD', '14: warning: WIDE'],
+        'the log names the rules that are lost, and counts the names')
+    ok(send(mta, sink, SPAM).accepted, 'the daemon goes on')
+    like(one(sink.wait_for(1)[0], 'X-Spam-Status'), r'\bKAM\b',
+         'with the rules of the new file')
+    proc.write_file(rules, RULES + 'header WIDE Subject =~ /\\x{20ac}/\n'
+                    'score NO_SUCH_3 1\n', 0o600)
+    is_(postern.ctl('rules', 'lint').returncode, 0,
+        'lint fails for what SpamAssassin refuses')
 
 
 main()

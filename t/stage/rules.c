@@ -445,11 +445,16 @@ facts_are_weighed_anew_and_combined(void **state)
 	load(&s,
 	    "meta UNSIGNED (DMARC_MISSING && !DKIM_VALID)\n"
 	    "header MULTIPLE_FROM exists:From\nscore MULTIPLE_FROM 0.3\n"
-	    "score UNSIGNED 1.5\nscore DMARC_MISSING 0.7\n",
+	    "score UNSIGNED 1.5\nscore DMARC_MISSING 0.7\n"
+	    "ifplugin Mail::SpamAssassin::Plugin::Dmarc\n"
+	    "header IS_MISSING eval:check_dmarc_missing()\n"
+	    "header IS_REJECT eval:check_dmarc_reject()\nendif\n",
 	    "DMARC yes\n");
 	run(&s, "From: b@example.com\r\n" MAIL, NULL);
 	assert_true(inbound_symbol(s.session->msg, "DMARC_MISSING"));
 	assert_true(score_of(s.session->msg, "DMARC_MISSING") == 0.7);
+	assert_true(inbound_symbol(s.session->msg, "IS_MISSING"));
+	assert_false(inbound_symbol(s.session->msg, "IS_REJECT"));
 	assert_true(score_of(s.session->msg, "UNSIGNED") == 1.5);
 	assert_true(score_of(s.session->msg, "MULTIPLE_FROM") == 0.3);
 	done(&s);
@@ -518,7 +523,8 @@ bad_files_are_refused_with_line_and_cure(void **state)
 	struct errmsg msg;
 
 	(void)state;
-	write_file(path, "header A To =~ /x/\nscroe A 3\nheader B To =~ /(/\n");
+	write_file(path,
+	    "header A To =~ /x/\nscroe A 3\nheader B To =~ /(/\nscroe B 3\n");
 	snprintf(conf, sizeof(conf), "\nRuleFile %s\n", path);
 	write_file(conf_path, conf);
 	assert_int_equal(
