@@ -122,3 +122,37 @@ addrtext_escape(struct buf *b, const char *address, size_t max)
 	buf_escape(b, address, strlen(address), max);
 	buf_fini(&text);
 }
+
+/* As many octets does buf_quote write at most. */
+static size_t
+quoted_size(const char *p)
+{
+	size_t n = 0;
+
+	for (; *p != '\0'; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		if (c < 0x20 || c > 0x7e)
+			n += 4;
+		else
+			n += c == '"' || c == '\\' ? 2 : 1;
+	}
+	return n;
+}
+
+void
+addrtext_fit(struct buf *b, const char *address, size_t max)
+{
+	struct buf text = BUF_INIT;
+	bool fits = false;
+
+	for (size_t room = max; !fits; room -= room / 8 + 1) {
+		buf_reset(&text);
+		if (room == 0 || !addrtext_short(&text, address, room))
+			break;
+		fits = !text.failed && quoted_size(buf_text(&text)) <= max;
+	}
+	b->failed |= text.failed;
+	buf_str(b, fits ? buf_text(&text) : address);
+	buf_fini(&text);
+}

@@ -66,6 +66,8 @@ struct state {
 	bool strict;
 };
 
+#define NAME_MAX_ 255 /* octets of a domain or selector in the log */
+
 /* One message, from the end of its header on. */
 struct job {
 	struct dkim_verify *verify;
@@ -300,7 +302,18 @@ symbols(struct message *m, enum dkim_status best)
 	return rc;
 }
 
-/* dkim=pass(example.org),fail(example.net) */
+/* Text of a signature; what would be taken for the note's own signs is `?`. */
+static void
+add_text(struct buf *b, const char *name)
+{
+	if (name == NULL || name[0] == '\0')
+		name = "-";
+	for (size_t i = 0; name[i] != '\0' && i < NAME_MAX_; i++)
+		buf_char(b, strchr("(),:/", name[i]) != NULL ? '?' : name[i]);
+	buf_str(b, strlen(name) > NAME_MAX_ ? "..." : "");
+}
+
+/* dkim=pass(example.org/s1),fail(example.net/s2: the body was changed) */
 static void
 note(struct message *m)
 {
@@ -309,14 +322,36 @@ note(struct message *m)
 	for (size_t i = 0; i < m->dkim->count; i++) {
 		const struct dkim_verdict *v = &m->dkim->list[i];
 
-		buf_printf(&b, "%s%s(%s)", i == 0 ? "" : ",",
-		    dkim_status_word(v->status),
-		    v->domain == NULL ? "" : v->domain);
+		buf_printf(&b, "%s%s(", i == 0 ? "" : ",",
+		    dkim_status_word(v->status));
+		add_text(&b, v->domain);
+		buf_char(&b, '/');
+		add_text(&b, v->selector);
+		buf_printf(&b, "%s%s)", v->reason == NULL ? "" : ": ",
+		    v->reason == NULL ? "" : v->reason);
 	}
 	message_note(m, "dkim", "%s",
 	    m->dkim->count == 0 || buf_text(&b) == NULL ? "none"
 							: buf_text(&b));
 	buf_fini(&b);
+}
+
+static void
+explain(struct message *m)
+{
+	struct session *s = m->session;
+
+	if (s->explains && m->dkim->count == 0)
+		session_why(s, "the message has no signature");
+	for (size_t i = 0; s->explains && i < m->dkim->count; i++) {
+		const struct dkim_verdict *v = &m->dkim->list[i];
+
+		session_why(s, "signature %zu, of %s with the key %s: %s%s%s",
+		    i + 1, session_quote(s, v->domain),
+		    session_quote(s, v->selector), dkim_status_word(v->status),
+		    v->reason == NULL ? "" : ": ",
+		    v->reason == NULL ? "" : v->reason);
+	}
 }
 
 /* Why nothing passed, as who must act by it sees it.  What fails with a key in
@@ -343,7 +378,7 @@ cause(const struct dkim_verdicts *v)
 }
 
 static struct verdict
-act(enum verdict_action wanted, const char *words)
+act(enum verdict_action wanted, const char *words, const char *why)
 {
 	struct verdict v;
 
@@ -353,6 +388,7 @@ act(enum verdict_action wanted, const char *words)
 	v = verdict_make(wanted, words);
 	if (wanted == VERDICT_REJECT)
 		v.xcode = XCODE;
+	v.why = why;
 	return v;
 }
 
@@ -363,7 +399,8 @@ decide(const struct state *st, const struct dkim_verdicts *v,
 	if (best == DKIM_STATUS_PASS)
 		return verdict_none;
 	if (best == DKIM_STATUS_NONE)
-		return act(st->on_none, "message is not signed");
+		return act(st->on_none, "message is not signed",
+		    "On-NoSignature says so of mail without a signature");
 	switch (cause(v)) {
 	case DKIM_CAUSE_NONE:
 		return verdict_none;
@@ -374,10 +411,12 @@ decide(const struct state *st, const struct dkim_verdicts *v,
 		return verdict_error(
 		    VERDICT_E_INTERNAL, "a DKIM signature can't be verified");
 	case DKIM_CAUSE_NO_KEY:
-		return act(
-		    st->on_no_key, "the key of the DKIM signature is not there");
+		return act(st->on_no_key,
+		    "the key of the DKIM signature is not there",
+		    "On-KeyNotFound says so where a key is not in the DNS");
 	default:
-		return act(st->on_bad, "no DKIM signature verifies");
+		return act(st->on_bad, "no DKIM signature verifies",
+		    "On-BadSignature says so where no signature verifies");
 	}
 }
 
@@ -398,6 +437,7 @@ eom(struct message *m)
 	m->dkim = v;
 	best = dkim_verdicts_best(v);
 	note(m);
+	explain(m);
 	if (symbols(m, best) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	return decide(message_state(m), v, best);
