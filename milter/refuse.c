@@ -259,6 +259,7 @@ refusal(struct message *m, const struct stage *st, const struct symbol *sym,
 	if (v.action == VERDICT_REJECT)
 		v.xcode = st->xcode;
 	v.symbol = sym->name;
+	v.why = "Refuse names it";
 	return v;
 }
 

@@ -194,16 +194,19 @@ summary_findings(struct buf *b, const struct message *m,
     const struct verdict *outcome, size_t max)
 {
 	const char *why = unsigned_why(m, outcome);
-	const char *cut = m->cut.failed ? "" : buf_text(&m->cut);
+	struct buf cut = BUF_INIT;
 	size_t room = SHOWN_MAX + 64; /* for what follows the recipients */
 
 	buf_str(b, m->notes.failed ? "" : buf_text(&m->notes));
 	add_message_id(b, m);
 	add_tests(b, m, outcome);
 	if (!add_rcpts(b, m, outcome, max > room ? max - room : 0))
-		cut = "rcpt";
-	if (cut[0] != '\0')
-		add_value(b, "cut", cut, 64);
+		buf_str(&cut, "rcpt");
+	if (m->cut.len > 0 && !m->cut.failed)
+		buf_printf(&cut, "%s%s", cut.len > 0 ? "," : "", m->cut.data);
+	if (cut.len > 0 && !cut.failed)
+		add_value(b, "cut", buf_text(&cut), 64);
+	buf_fini(&cut);
 	if (why != NULL)
 		add_value(b, "unsigned", why, SHOWN_MAX);
 }

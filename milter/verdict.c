@@ -109,10 +109,12 @@ verdict_explain(const struct verdict *v, struct buf *b)
 	};
 
 	buf_str(b, words[v->action]);
+	if (v->by != NULL)
+		buf_printf(b, " by %s", v->by);
 	if (v->symbol != NULL)
 		buf_printf(b, " for the symbol %s", v->symbol);
 	if (v->why != NULL)
 		buf_printf(b, ", because %s", v->why);
 	else if (v->symbol == NULL && v->text != NULL)
-		buf_printf(b, ": %s", v->text);
+		buf_printf(b, ", in the words: %s", v->text);
 }

@@ -70,8 +70,8 @@ extern const char *const verdict_words[];
 char *verdict_text(const char *words, char text_r[VERDICT_TEXT_SIZE]);
 
 struct buf;
-/* In words: what is done, for which symbol, what it came of, and the words of
- * the reply.  Printable as far as text and why are. */
+/* In words: what is done, by which stage and for which symbol, and what it came
+ * of or else the words of the reply.  Printable as far as these are. */
 void verdict_explain(const struct verdict *v, struct buf *b);
 
 /* The reply a client sees: code, enhanced code and words, with the action's
