@@ -223,9 +223,15 @@ add_verdict(struct buf *b, const struct verdict *v)
 static void
 add_reply(struct buf *b, const struct verdict *v)
 {
-	if (verdict_refuses(v))
-		add_value(b, "reply", v->text == NULL ? "-" : v->text,
-		    REPLY_MAX);
+	char text[VERDICT_TEXT_SIZE];
+	const char *xcode, *words = text;
+	int code;
+
+	if (!verdict_refuses(v))
+		return;
+	if (!verdict_reply(v, &code, &xcode, text))
+		words = v->text == NULL ? "-" : v->text;
+	add_value(b, "reply", words, REPLY_MAX);
 }
 
 static double

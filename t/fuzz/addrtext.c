@@ -62,6 +62,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	buf_reset(&b);
 	addrtext_escape(&b, address, max);
+	buf_reset(&b);
+	addrtext_fit(&b, address, max);
+	if (b.failed || strcmp(domain_of(buf_text(&b)), domain_of(address)) != 0)
+		abort();
 	buf_fini(&b);
 	arena_fini(&a);
 	return 0;
