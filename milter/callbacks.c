@@ -244,9 +244,10 @@ status_of(const struct verdict *v)
 }
 
 /*
- * The same before MAIL, where no message can be dropped, and at connect nothing
- * be said in words of ours (Postfix and Sendmail have theirs): the chain keeps
- * the verdict, and it is said at the next step where it can be.
+ * The same before MAIL, where no message can be dropped, and where at connect
+ * smfi_setreply is not allowed: the MTA would refuse the client in words of its
+ * own.  The chain keeps the verdict, and it is said at the next step where it
+ * can be.
  */
 static sfsistat
 status_before_mail(const struct verdict *v, bool words)
