@@ -197,8 +197,9 @@ explain(const struct call *c, const struct symbol *last,
 	buf_reset(&b);
 	verdict_explain(v, &b);
 	if (v->action != VERDICT_NONE && !b.failed)
-		session_why(c->s, "%s: %s%s", hooks[c->hook], buf_text(&b),
-		    c->r == NULL ? "" : ", for this recipient");
+		session_why(c->s, "%s: %s%s%s", hooks[c->hook], buf_text(&b),
+		    c->r == NULL ? "" : ", for the recipient ",
+		    c->r == NULL ? "" : session_quote(c->s, c->r->addr));
 	buf_fini(&b);
 }
 
@@ -450,7 +451,7 @@ chain_rcpt(struct session *s, const char *addr)
 	v = verdict_decides(&m->verdict) ? m->verdict : walk(&c);
 	r->refused = verdict_refuses(&v);
 	if (r->refused)
-		m->refusal = refuse_rcpt(s, v);
+		m->refusal = r->refusal = refuse_rcpt(s, v);
 	if (m->last_rcpt == NULL)
 		m->rcpts = r;
 	else

@@ -204,11 +204,33 @@ add_why(struct buf *b, const struct message *m, const struct verdict *v)
 		buf_char(b, '.');
 	} else if (m->allowed != NULL) {
 		buf_printf(b, ": its %s is in AllowList.", m->allowed);
+	} else if (verdict_refuses(&m->kept.v)) {
+		buf_printf(b, ": %s would refuse it, but it goes only to "
+		    "recipients to whom that is nothing.", m->kept.v.by);
 	} else {
 		buf_str(b, ": nothing refuses or holds it.");
 		if (m->scored)
 			buf_printf(b, "  The score %.1f reaches none of the "
 			    "limits that are set for it.", message_score(m));
+	}
+}
+
+/* Why some recipients alone are refused. */
+static void
+add_rcpts(struct buf *b, const struct message *m)
+{
+	for (const struct rcpt *r = m->rcpts; r != NULL; r = r->next) {
+		struct buf why = BUF_INIT;
+
+		if (!r->refused)
+			continue;
+		verdict_explain(&r->refusal, &why);
+		buf_str(b, "\n  rcpt ");
+		buf_quote(b, r->addr, strlen(r->addr), 320);
+		buf_str(b, " is ");
+		add_text(b, why.failed ? "?" : buf_text(&why));
+		buf_char(b, '.');
+		buf_fini(&why);
 	}
 }
 
@@ -266,6 +288,7 @@ print_text(const char *file, const struct message *m, const struct verdict *v)
 		buf_printf(&b, " by %s", v->by);
 	summary_findings(&b, m, v, SIZE_MAX);
 	add_why(&b, m, v);
+	add_rcpts(&b, m);
 	if (summary_reply(&reply, v) && buf_text(&reply) != NULL) {
 		buf_str(&b, "\n  reply ");
 		add_text(&b, buf_text(&reply));

@@ -10,8 +10,8 @@
 #include "lib/err.h"
 #include "snapshot.h"
 
-#define NOTE_MAX 512   /* octets of a note's value, as written */
-#define NOTES_MAX 2500 /* of all of them */
+#define NOTE_MAX 1000  /* octets of a note's value, as written */
+#define NOTES_MAX 4000 /* of all of them */
 #define WHYS_MAX 256   /* sentences of a message */
 #define WHY_MAX 1000   /* octets of one */
 #define QUOTED_MAX 256 /* of text from outside in it */
@@ -68,7 +68,8 @@ note(struct buf *notes, struct buf *cut, const char *key, const char *fmt,
 	char value[NOTE_MAX + 2]; /* one more: it is seen that it was cut */
 
 	if (notes->len > NOTES_MAX - NOTE_MAX) {
-		if (cut != NULL && cut->len < NOTE_MAX)
+		if (cut != NULL && (cut->len == 0 ||
+			(!cut->failed && strstr(cut->data, key) == NULL)))
 			buf_printf(cut, "%s%s", cut->len == 0 ? "" : ",", key);
 		return;
 	}

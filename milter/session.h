@@ -115,6 +115,7 @@ struct symbol {
 struct rcpt {
 	const char *addr; /* without <> */
 	bool refused;
+	struct verdict refusal; /* by what, where it is */
 	bool spared; /* what checks refuse for is nothing to this one */
 	struct rcpt *next;
 };

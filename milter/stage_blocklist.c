@@ -18,6 +18,7 @@
 #include "stages.h"
 
 #define SHOWN_MAX 256 /* octets of an entry in the log */
+#define RCPTS_NOTED 4
 #define SYMBOL "USER_IN_BLOCKLIST"
 
 static const struct conf_option options[] = {
@@ -26,6 +27,12 @@ static const struct conf_option options[] = {
 	"reply",
 	dataset_check},
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+/* Of recipients, in the summary line. */
+struct noted {
+	unsigned count;
+	const char *last; /* entry */
 };
 
 /* Whom an entry is about, and what it says if it has no words. */
@@ -125,6 +132,22 @@ judge(struct message *m)
 	return block(m, about, &e);
 }
 
+/* Of many recipients in the list a few entries are noted. */
+static void
+note_rcpt(struct message *m, const char *key)
+{
+	struct noted *n = *message_slot(m);
+
+	if (n == NULL)
+		*message_slot(m) = n = arena_alloc(&m->arena, sizeof(*n));
+	if (n == NULL || n->count >= RCPTS_NOTED ||
+	    (n->last != NULL && strcmp(n->last, key) == 0))
+		return;
+	n->count++;
+	n->last = arena_strdup(&m->arena, key);
+	message_note(m, "block", "rcpt/%.*s", SHOWN_MAX, key);
+}
+
 static struct verdict
 rcpt(struct message *m, struct rcpt *r)
 {
@@ -137,7 +160,7 @@ rcpt(struct message *m, struct rcpt *r)
 	rc = accesslist_rcpt(l->list, r->addr, &e);
 	if (rc <= 0)
 		return rc == 0 ? verdict_none : unreadable(rc);
-	message_note(m, "block", "rcpt/%.*s", SHOWN_MAX, e.key);
+	note_rcpt(m, e.key);
 	return refusal(&m->arena, RCPT, &e);
 }
 

@@ -501,9 +501,10 @@ over(struct message *m, struct charge *c, const struct quota_refusal *why)
 	}
 	return act(c, replytext_fill(&m->arena, text, words),
 	    arena_printf(&m->arena,
-		"the account %s has used %s of its limit of %s %s in %s",
-		session_quote(m->session, c->account), used, limit, kind,
-		window));
+		"the account %s would be over its limit of %s %s in %s, of "
+		"which %s are used",
+		session_quote(m->session, c->account), limit, kind, window,
+		used));
 }
 
 static struct verdict
