@@ -154,7 +154,7 @@ struct message {
 	    answered; NULL: none was asked */
 	const struct rules_result *rules;  /* rules; NULL: no rule was run */
 	struct symbol *symbols, *last_symbol; /* what was found, in order */
-	bool scored;         /* rules: the sum of their scores was weighed */
+	bool scored;         /* rules: the sum of scores was weighed */
 	bool is_signed;      /* sign: it leaves with a signature of ours */
 	const char *unsigned_why; /* sign: why outbound mail does not; NULL:
 	    it does, or was not asked */

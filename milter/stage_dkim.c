@@ -66,6 +66,7 @@ struct state {
 	bool strict;
 };
 
+#define INVALID "DKIM_INVALID" /* the symbol */
 #define NAME_MAX_ 255 /* octets of a domain or selector in the log */
 
 /* One message, from the end of its header on. */
@@ -291,7 +292,7 @@ symbols(struct message *m, enum dkim_status best)
 		return 0;
 	rc = message_symbol(m, "DKIM_SIGNED", 0.1);
 	if (rc != 0 || best != DKIM_STATUS_PASS)
-		return rc != 0 ? rc : message_symbol(m, "DKIM_INVALID", 0.1);
+		return rc != 0 ? rc : message_symbol(m, INVALID, 0.1);
 	rc = message_symbol(m, "DKIM_VALID", -0.1);
 	if (rc == 0 && passed_for_author(m))
 		rc = message_symbol(m, "DKIM_VALID_AU", -0.1);
@@ -378,7 +379,8 @@ cause(const struct dkim_verdicts *v)
 }
 
 static struct verdict
-act(enum verdict_action wanted, const char *words, const char *why)
+act(enum verdict_action wanted, const char *words, const char *symbol,
+    const char *why)
 {
 	struct verdict v;
 
@@ -389,6 +391,7 @@ act(enum verdict_action wanted, const char *words, const char *why)
 	if (wanted == VERDICT_REJECT)
 		v.xcode = XCODE;
 	v.why = why;
+	v.symbol = symbol;
 	return v;
 }
 
@@ -399,7 +402,7 @@ decide(const struct state *st, const struct dkim_verdicts *v,
 	if (best == DKIM_STATUS_PASS)
 		return verdict_none;
 	if (best == DKIM_STATUS_NONE)
-		return act(st->on_none, "message is not signed",
+		return act(st->on_none, "message is not signed", NULL,
 		    "On-NoSignature says so of mail without a signature");
 	switch (cause(v)) {
 	case DKIM_CAUSE_NONE:
@@ -412,10 +415,10 @@ decide(const struct state *st, const struct dkim_verdicts *v,
 		    VERDICT_E_INTERNAL, "a DKIM signature can't be verified");
 	case DKIM_CAUSE_NO_KEY:
 		return act(st->on_no_key,
-		    "the key of the DKIM signature is not there",
+		    "the key of the DKIM signature is not there", INVALID,
 		    "On-KeyNotFound says so where a key is not in the DNS");
 	default:
-		return act(st->on_bad, "no DKIM signature verifies",
+		return act(st->on_bad, "no DKIM signature verifies", INVALID,
 		    "On-BadSignature says so where no signature verifies");
 	}
 }
@@ -455,7 +458,7 @@ finish(struct message *m, const struct verdict *outcome)
 
 static const char *const symbol_names[] = {
     "DKIM_SIGNED", "DKIM_VALID", "DKIM_VALID_AU", "DKIM_VALID_EF",
-    "DKIM_INVALID", "DKIM_TESTING", NULL};
+    INVALID, "DKIM_TESTING", NULL};
 
 const struct stage stage_dkim = {
     .name = "dkim",

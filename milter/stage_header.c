@@ -115,6 +115,7 @@ eom(struct message *m)
 	    verdict_from_word(conf_str(c, "MultipleFrom"));
 	const struct author *who = &m->author;
 	const char *fault;
+	struct verdict v;
 
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
@@ -127,9 +128,12 @@ eom(struct message *m)
 	/* To accept is to go on. */
 	if (many == VERDICT_ACCEPT)
 		return verdict_none;
-	if (who->fields > 1)
-		return refuse(m, many, "MultipleFrom",
+	if (who->fields > 1) {
+		v = refuse(m, many, "MultipleFrom",
 		    "There is more than one From field");
+		v.symbol = "MULTIPLE_FROM";
+		return v;
+	}
 	if (has_domains(who))
 		return refuse(m, many, "MultipleFrom",
 		    "From names more than one domain");

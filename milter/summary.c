@@ -64,17 +64,7 @@ summary_reply(struct buf *b, const struct verdict *v)
 
 /* -- what was found -- */
 
-/* Does a refusal, or a hold, come of the message's verdict or a recipient's? */
-static bool
-has_refusal(const struct message *m, const struct verdict *outcome)
-{
-	return m->refusal.action != VERDICT_NONE ||
-	    (outcome != NULL &&
-		(verdict_refuses(outcome) ||
-		    outcome->action == VERDICT_QUARANTINE));
-}
-
-/* The symbol that a refusal is for; NULL: none. */
+/* The symbol that a refusal or a hold is for; NULL: none. */
 static const char *
 symbol_of(const struct message *m, const struct verdict *outcome)
 {
@@ -82,8 +72,8 @@ symbol_of(const struct message *m, const struct verdict *outcome)
 							  : m->refusal.symbol;
 }
 
-/* The symbols that scored, most first; `must` among them, whatever its score.
- * Returns how many. */
+/* Where a score was weighed, the symbols that have one, most first; and `must`,
+ * whatever its score.  Returns how many. */
 static size_t
 sort_tests(const struct message *m, const char *must,
     const struct symbol *list[TESTS_MAX])
@@ -96,7 +86,7 @@ sort_tests(const struct message *m, const char *must,
 
 		if (is)
 			decisive = s;
-		if (s->score == 0 && !is)
+		if ((s->score == 0 || !m->scored) && !is)
 			continue;
 		for (i = n; i > 0 && list[i - 1]->score < s->score; i--) {
 			if (i < TESTS_MAX)
@@ -118,11 +108,8 @@ add_tests(struct buf *b, const struct message *m, const struct verdict *outcome)
 {
 	const struct symbol *list[TESTS_MAX];
 	struct buf names = BUF_INIT;
-	size_t n;
+	size_t n = sort_tests(m, symbol_of(m, outcome), list);
 
-	if (!m->scored && !has_refusal(m, outcome))
-		return;
-	n = sort_tests(m, symbol_of(m, outcome), list);
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&names, "%s%s", i == 0 ? "" : ",", list[i]->name);
 	if (n > 0 && !names.failed)

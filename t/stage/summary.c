@@ -195,10 +195,10 @@ static const struct line_case {
 		"reply=\"Refused for DMARC_MISSING\""}},
     {"a refusal for a symbol without weight", "Mode v\nRefuse DMARC_MISSING\n",
 	.message = X "\n", .rcpts = {"c@d.example"},
-	.has = {",DMARC_MISSING rcpt="}},
+	.has = {" tests=DMARC_MISSING rcpt="}},
     {"a sender in BlockList", "Mode v\nBlockList @b.example\n",
 	.message = X "\n", .rcpts = {"c@d.example"},
-	.has = {" block=from/@b.example ", " tests=USER_IN_BLOCKLIST,",
+	.has = {" block=from/@b.example ", " tests=USER_IN_BLOCKLIST rcpt=",
 	    " reply=\"Sender address refused\""}},
     {"an entry with words", "Mode v\nBlockList file:&/block\n",
 	.aborted = true, .message = X "\n", .rcpts = {"c@d.example"},
@@ -207,7 +207,22 @@ static const struct line_case {
 	    " reply=\"No, \\\"no\\\"\" "}},
     {"one recipient refused", "Mode v\nBlockList rcpt:c@d.example\n",
 	.message = X "\n", .rcpts = {"c@d.example", "e@f.example"},
-	.has = {" rcpt=c@d.example verdict=accept "}, .lacks = {"e@f.example"}},
+	.has = {" rcpt=c@d.example verdict=accept "},
+	.lacks = {"e@f.example", "tests="}},
+    {"On-NoSignature", "Mode v\nOn-NoSignature reject\n", .message = X "\n",
+	.rcpts = {"c@d.example"}, .has = {" verdict=reject by=dkim "},
+	.lacks = {"tests="}},
+    {"On-BadSignature", "Mode v\nOn-BadSignature reject\n",
+	.message = "DKIM-Signature: v=1; a=rsa-sha256; d=b.example; s=s;\n"
+		   " c=relaxed/relaxed; h=from; bh=AAAA; b=AAAA\n" X "\n",
+	.rcpts = {"c@d.example"},
+	.has = {" tests=DKIM_INVALID rcpt=c@d.example verdict=reject by=dkim ",
+	    " dkim=\"permerror(b.example/s: "}},
+    {"a signature that would forge another", "Mode v\n",
+	.message = "DKIM-Signature: v=1; a=rsa-sha256; d=b.example;\n"
+		   " s=a),pass(bank.example/x; h=from; bh=AAAA; b=AAAA\n" X
+		   "\n",
+	.has = {" dkim=\"permerror("}, .lacks = {"pass(", "bank.example/"}},
     /* What a Message-ID can do. */
     {"quotes", "Mode v\n", .message = X "Message-ID: <a\"b\\c@d>\n\n",
 	.has = {" msgid=\"<a\\\"b\\\\c@d>\" verdict="}},
@@ -398,6 +413,8 @@ marks_what_is_held_outbound(void **state)
 		}
 		if (cases[i].status == NULL)
 			assert_null(status);
+		else if (status == NULL)
+			fail_msg("%s: no mark", cases[i].conf);
 		else
 			assert_ptr_equal(strstr(status, cases[i].status), status);
 		chain_close(s);
