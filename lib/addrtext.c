@@ -144,15 +144,17 @@ void
 addrtext_fit(struct buf *b, const char *address, size_t max)
 {
 	struct buf text = BUF_INIT;
-	bool fits = false;
+	size_t room = max;
 
-	for (size_t room = max; !fits; room -= room / 8 + 1) {
-		buf_reset(&text);
-		if (room == 0 || !addrtext_short(&text, address, room))
+	while (addrtext_short(&text, address, room) && !text.failed) {
+		size_t size = quoted_size(buf_text(&text));
+		if (size <= max || text.len == 0)
 			break;
-		fits = !text.failed && quoted_size(buf_text(&text)) <= max;
+		/* An octet less makes it shorter by four at most. */
+		room = text.len - (size - max + 3) / 4;
+		buf_reset(&text);
 	}
 	b->failed |= text.failed;
-	buf_str(b, fits ? buf_text(&text) : address);
+	buf_str(b, text.len > 0 && !text.failed ? buf_text(&text) : address);
 	buf_fini(&text);
 }
