@@ -210,8 +210,8 @@ add_why(struct buf *b, const struct message *m, const struct verdict *v)
 	} else {
 		buf_str(b, ": nothing refuses or holds it.");
 		if (m->scored)
-			buf_printf(b, "  The score %.1f reaches none of the "
-			    "limits that are set for it.", message_score(m));
+			buf_printf(b, "  The score %.1f is below the limits "
+			    "that refuse, hold or drop it.", message_score(m));
 	}
 }
 
