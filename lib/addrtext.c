@@ -122,3 +122,39 @@ addrtext_escape(struct buf *b, const char *address, size_t max)
 	buf_escape(b, address, strlen(address), max);
 	buf_fini(&text);
 }
+
+/* As many octets does buf_quote write at most. */
+static size_t
+quoted_size(const char *p)
+{
+	size_t n = 0;
+
+	for (; *p != '\0'; p++) {
+		unsigned char c = (unsigned char)*p;
+
+		if (c < 0x20 || c > 0x7e)
+			n += 4;
+		else
+			n += c == '"' || c == '\\' ? 2 : 1;
+	}
+	return n;
+}
+
+void
+addrtext_fit(struct buf *b, const char *address, size_t max)
+{
+	struct buf text = BUF_INIT;
+	size_t room = max;
+
+	while (addrtext_short(&text, address, room) && !text.failed) {
+		size_t size = quoted_size(buf_text(&text));
+		if (size <= max || text.len == 0)
+			break;
+		/* An octet less makes it shorter by four at most. */
+		room = text.len - (size - max + 3) / 4;
+		buf_reset(&text);
+	}
+	b->failed |= text.failed;
+	buf_str(b, text.len > 0 && !text.failed ? buf_text(&text) : address);
+	buf_fini(&text);
+}

@@ -33,5 +33,9 @@ void addrtext_add(struct buf *b, const char *text, size_t len, bool utf8);
 /* addrtext_short as buf_escape has it, for a log.  A domain that is too long is
  * cut, and ends in `...`. */
 void addrtext_escape(struct buf *b, const char *address, size_t max);
+/* Add the address as it is, but for a local part that is shortened until
+ * buf_quote writes all of it in at most max octets.  Where the domain alone
+ * takes more, everything is added, to be cut there. */
+void addrtext_fit(struct buf *b, const char *address, size_t max);
 
 #endif

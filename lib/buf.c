@@ -100,6 +100,49 @@ buf_escape(struct buf *b, const void *bytes, size_t len, size_t max)
 		buf_str(b, "...");
 }
 
+/* As it stands between quotes; returns its length. */
+static size_t
+quoted(unsigned char c, char text[8])
+{
+	if (c < 0x20 || c > 0x7e)
+		return (size_t)snprintf(text, 8, "\\x%02x", c);
+	return (size_t)snprintf(
+	    text, 8, "%s%c", c == '"' || c == '\\' ? "\\" : "", c);
+}
+
+static bool
+is_bare(const unsigned char *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (p[i] <= 0x20 || p[i] > 0x7e || p[i] == '"')
+			return false;
+	}
+	return true;
+}
+
+void
+buf_quote(struct buf *b, const void *bytes, size_t len, size_t max)
+{
+	const unsigned char *p = bytes;
+	size_t n = len < max ? len : max, used = 0, i;
+	char text[8];
+
+	if (is_bare(p, n)) {
+		buf_add(b, p, n);
+		buf_str(b, n < len ? "..." : "");
+		return;
+	}
+	buf_char(b, '"');
+	for (i = 0; i < len; i++) {
+		n = quoted(p[i], text);
+		used += n;
+		if (used > max)
+			break;
+		buf_add(b, text, n);
+	}
+	buf_str(b, i < len ? "...\"" : "\"");
+}
+
 const char *
 buf_text(const struct buf *b)
 {

@@ -29,6 +29,14 @@ void buf_printf(struct buf *b, const char *fmt, ...)
  * than max octets is cut and ends in `...`.
  */
 void buf_escape(struct buf *b, const void *bytes, size_t len, size_t max);
+/*
+ * Add a value as `key=value` of a log line has it: bare where it is printable
+ * ASCII without blanks and double quotes, otherwise in double quotes, with `\"`
+ * and `\\` for these two and \xHH for what can't be printed.  A value that takes
+ * more than max octets as it is written, the quotes not among them, is cut and
+ * ends in `...`.
+ */
+void buf_quote(struct buf *b, const void *bytes, size_t len, size_t max);
 /* The text ("" when nothing was added), the buffer's own; NULL: no memory. */
 const char *buf_text(const struct buf *b);
 /* Keep the memory, forget the text. */

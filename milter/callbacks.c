@@ -244,6 +244,21 @@ status_of(const struct verdict *v)
 }
 
 /*
+ * The same before MAIL, where no message can be dropped, and where at connect
+ * smfi_setreply is not allowed: the MTA would refuse the client in words of its
+ * own.  The chain keeps the verdict, and it is said at the next step where it
+ * can be.
+ */
+static sfsistat
+status_before_mail(const struct verdict *v, bool words)
+{
+	if (v->action == VERDICT_DISCARD ||
+	    (!words && v->action != VERDICT_ACCEPT))
+		return SMFIS_CONTINUE;
+	return status_of(v);
+}
+
+/*
  * Tell the MTA, unless it was agreed that it does not wait for this callback
  * (then the chain keeps the verdict for the next one).  What ends a message
  * here ends it for libmilter too: no abort follows.
@@ -273,17 +288,21 @@ on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *addr)
 	v = chain_connect(c->s, name, (const struct sockaddr *)addr);
 	if (c->quiet & SMFIP_NR_CONN)
 		return leave(c, SMFIS_NOREPLY);
-	return leave(c, status_of(&v)); /* no reply text is allowed here */
+	return leave(c, status_before_mail(&v, false));
 }
 
 static sfsistat
 on_helo(SMFICTX *ctx, char *helo)
 {
 	struct connection *c = enter_command(ctx);
+	struct verdict v;
 
 	if (c == NULL)
 		return SMFIS_TEMPFAIL;
-	return leave(c, tell(ctx, c, SMFIP_NR_HELO, chain_helo(c->s, helo)));
+	v = chain_helo(c->s, helo);
+	if (status_before_mail(&v, true) == SMFIS_CONTINUE)
+		v = verdict_none;
+	return leave(c, tell(ctx, c, SMFIP_NR_HELO, v));
 }
 
 static sfsistat

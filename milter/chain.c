@@ -7,13 +7,11 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/addrtext.h"
 #include "lib/err.h"
 #include "lib/idna.h"
 #include "log.h"
 #include "snapshot.h"
-
-#define SHOWN_MAX 256 /* octets of an address in a log line */
+#include "summary.h"
 
 /* What a failed check means is the configuration's to say, in one place. */
 static struct verdict
@@ -27,6 +25,7 @@ settle(const struct session *s, struct verdict v, const char *by)
 		 * look. */
 		if (v.action == VERDICT_ACCEPT)
 			v.action = VERDICT_NONE;
+		v.why = v.text == NULL ? "internal error" : v.text;
 		v.text = v.action == VERDICT_QUARANTINE ? "check failed" : NULL;
 		v.code = 0;
 	}
@@ -42,6 +41,17 @@ struct call {
 	struct rcpt *r;
 	const unsigned char *data;
 	size_t len;
+};
+
+/* As in the log. */
+static const char *const hooks[] = {
+    [HOOK_CONNECT] = "at connect",
+    [HOOK_HELO] = "at HELO",
+    [HOOK_MAIL] = "at MAIL",
+    [HOOK_RCPT] = "at RCPT",
+    [HOOK_EOH] = "after the header",
+    [HOOK_BODY] = "in the body",
+    [HOOK_EOM] = "at the end",
 };
 
 /* Ask one stage; NONE when it has no such hook. */
@@ -167,6 +177,32 @@ mistrust(const struct call *c, struct verdict v)
 	    : verdict_error(VERDICT_E_INTERNAL, "no memory");
 }
 
+/* What a stage found, and what it says to that. */
+static void
+explain(const struct call *c, const struct symbol *last,
+    const struct verdict *v)
+{
+	const struct symbol *s = c->m == NULL ? NULL
+	    : last == NULL		      ? c->m->symbols
+					      : last->next;
+	struct buf b = BUF_INIT;
+	const char *sep = "found ";
+
+	if (s == NULL && v->action == VERDICT_NONE)
+		return;
+	for (; s != NULL; s = s->next, sep = ", ")
+		buf_printf(&b, "%s%s (%.3g)", sep, s->name, s->score);
+	if (b.len > 0 && !b.failed)
+		session_why(c->s, "%s", buf_text(&b));
+	buf_reset(&b);
+	verdict_explain(v, &b);
+	if (v->action != VERDICT_NONE && !b.failed)
+		session_why(c->s, "%s: %s%s%s", hooks[c->hook], buf_text(&b),
+		    c->r == NULL ? "" : ", for the recipient ",
+		    c->r == NULL ? "" : session_quote(c->s, c->r->addr));
+	buf_fini(&b);
+}
+
 /* Ask the stages in order; the first that decides ends it. */
 static struct verdict
 walk(const struct call *c)
@@ -174,6 +210,8 @@ walk(const struct call *c)
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		struct verdict v;
 		bool failed, broken, at_once = true;
+		const struct symbol *last =
+		    c->m == NULL ? NULL : c->m->last_symbol;
 
 		if (!c->s->snap->on[i])
 			continue;
@@ -181,6 +219,8 @@ walk(const struct call *c)
 		v = stages[i]->check ? ask_check(c, i, &at_once)
 				     : ask(stages[i], c);
 		v = mistrust(c, v);
+		if (c->s->explains)
+			explain(c, last, &v);
 		if (v.action == VERDICT_NONE)
 			continue;
 		failed = v.action == VERDICT_ERROR;
@@ -189,8 +229,11 @@ walk(const struct call *c)
 		/* Whoever can make one check fail must not get past others. */
 		if (failed && v.action == VERDICT_ACCEPT)
 			continue;
-		if (!at_once && !broken && keep_verdict(c, i, &v))
+		if (!at_once && !broken && keep_verdict(c, i, &v)) {
+			session_why(c->s, "that waits for the moment that "
+			    "RefuseAt chooses");
 			continue;
+		}
 		if (verdict_decides(&v))
 			return v;
 		if (c->m != NULL && v.action == VERDICT_QUARANTINE &&
@@ -232,6 +275,7 @@ chain_open(struct snapshot *snap, macro_fn macro, void *macro_ctx)
 	s->snap = snapshot_ref(snap);
 	s->macro = macro;
 	s->macro_ctx = macro_ctx;
+	s->explains = log_writes(LOG_DEBUG);
 	arena_init(&s->arena);
 	name_host(s, NULL);
 	return s;
@@ -275,11 +319,7 @@ chain_connect(
 	name_host(s, session_macro(s, "j"));
 	set_client(s, client);
 	s->verdict = walk(&c);
-	s->current = STAGES_MAX; /* no stage speaks here */
-	if (verdict_refuses(&s->verdict))
-		log_about(s, LOG_INFO, "client=%s verdict=%s by=%s at=connect",
-		    s->client_ip[0] == '\0' ? "-" : s->client_ip,
-		    verdict_word(s->verdict.action), s->verdict.by);
+	summary_client(s, "connect");
 	return s->verdict;
 }
 
@@ -289,8 +329,10 @@ chain_helo(struct session *s, const char *helo)
 	struct call c = {.hook = HOOK_HELO, .s = s};
 
 	s->helo = keep(&s->arena, helo);
-	if (!verdict_decides(&s->verdict))
-		s->verdict = walk(&c);
+	if (verdict_decides(&s->verdict))
+		return s->verdict;
+	s->verdict = walk(&c);
+	summary_client(s, "helo");
 	return s->verdict;
 }
 
@@ -399,17 +441,17 @@ chain_rcpt(struct session *s, const char *addr)
 	struct rcpt *r;
 	struct verdict v;
 
-	if (m == NULL || verdict_decides(&m->verdict))
-		return m == NULL ? verdict_none : m->verdict;
+	if (m == NULL)
+		return verdict_none;
 	r = arena_alloc(&m->arena, sizeof(*r));
 	if (r == NULL || (r->addr = bare_address(&m->arena, addr)) == NULL)
 		return refuse_rcpt(s, out_of_memory(s));
 	r->spared = m->direction == DIRECTION_INBOUND && is_postmaster(r->addr);
 	c.r = r;
-	v = walk(&c);
+	v = verdict_decides(&m->verdict) ? m->verdict : walk(&c);
 	r->refused = verdict_refuses(&v);
 	if (r->refused)
-		m->refusal = refuse_rcpt(s, v);
+		m->refusal = r->refusal = refuse_rcpt(s, v);
 	if (m->last_rcpt == NULL)
 		m->rcpts = r;
 	else
@@ -495,65 +537,6 @@ chain_eom(struct session *s)
 	return m->verdict;
 }
 
-/* A value from outside, or "-" when there is none. */
-static void
-show(struct buf *b, const char *key, const char *value)
-{
-	buf_char(b, ' ');
-	buf_str(b, key);
-	buf_char(b, '=');
-	if (value == NULL)
-		buf_char(b, '-');
-	else
-		addrtext_escape(b, value, SHOWN_MAX);
-}
-
-static double
-seconds_since(const struct timespec *begun)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - begun->tv_sec) +
-	    (double)(now.tv_nsec - begun->tv_nsec) / 1e9;
-}
-
-/* The one line a message. */
-static void
-summarize(struct session *s, struct message *m, const struct verdict *outcome)
-{
-	struct buf b = BUF_INIT;
-	const char *text;
-
-	buf_printf(&b, "direction=%s",
-	    m->direction == DIRECTION_OUTBOUND ? "outbound" : "inbound");
-	show(&b, "why", m->why);
-	show(&b, "client", s->client_ip[0] == '\0' ? NULL : s->client_ip);
-	show(&b, "account", m->account);
-	/* A client that hears of nobody who takes it gives up: that is why. */
-	if (outcome == NULL && m->rcpt_count == 0 &&
-	    m->refusal.action != VERDICT_NONE)
-		outcome = &m->refusal;
-	buf_str(&b, " from=<");
-	addrtext_escape(&b, m->sender, SHOWN_MAX);
-	buf_printf(&b, "> rcpts=%zu size=%zu", m->rcpt_count, message_size(m));
-	buf_str(&b, m->notes.failed ? "" : buf_text(&m->notes));
-	if (outcome == NULL) {
-		buf_str(&b, " verdict=aborted by=-");
-	} else {
-		buf_printf(&b, " verdict=%s by=%s",
-		    verdict_word(outcome->action),
-		    outcome->by == NULL ? "-" : outcome->by);
-		if (verdict_refuses(outcome))
-			show(&b, "reply", outcome->text);
-	}
-	buf_printf(&b, " time=%.4f", seconds_since(&m->begun));
-	text = buf_text(&b);
-	s->current = STAGES_MAX; /* no stage speaks here */
-	log_about(s, LOG_INFO, "%s", text == NULL ? "no memory" : text);
-	buf_fini(&b);
-}
-
 void
 chain_end(struct session *s, const struct verdict *outcome)
 {
@@ -566,9 +549,10 @@ chain_end(struct session *s, const struct verdict *outcome)
 		if (s->snap->on[i] && stages[i]->finish != NULL)
 			stages[i]->finish(m, outcome);
 	}
-	summarize(s, m, outcome);
+	summary_message(s, m, outcome);
 	s->msg = NULL;
 	buf_fini(&m->notes);
+	buf_fini(&m->cut);
 	arena_fini(&m->arena);
 	free(m);
 }
@@ -584,6 +568,7 @@ chain_close(struct session *s)
 		if (s->snap->on[i] && stages[i]->close != NULL)
 			stages[i]->close(s);
 	}
+	buf_fini(&s->notes);
 	arena_fini(&s->arena);
 	snapshot_unref(s->snap);
 	free(s);
@@ -636,7 +621,7 @@ chain_answers(const struct snapshot *snap)
 		if (stages[i]->judge == NULL)
 			continue;
 		if (snap->refuse_at[i] == WHEN_CONNECT)
-			bits |= HOOK_BIT(HOOK_CONNECT) | HOOK_BIT(HOOK_MAIL);
+			bits |= HOOK_BIT(HOOK_HELO) | HOOK_BIT(HOOK_MAIL);
 		if (snap->refuse_at[i] == WHEN_MAIL)
 			bits |= HOOK_BIT(HOOK_MAIL);
 		if (snap->refuse_at[i] == WHEN_RCPT)

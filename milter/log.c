@@ -12,7 +12,7 @@
 #include "chain.h"
 #include "session.h"
 
-#define LINE_SIZE 4096
+#define LINE_SIZE (LOG_TEXT_MAX + 128) /* queue id and stage, too */
 #define SELDOM 60 /* seconds */
 
 /* A reload changes these one by one; a line that is written meanwhile goes by
@@ -41,6 +41,12 @@ log_open(const struct log_options *o)
 	if (o->syslog && !target.syslog)
 		openlog(target.name, LOG_PID | LOG_NDELAY, LOG_MAIL);
 	target.syslog = o->syslog;
+}
+
+bool
+log_writes(int level)
+{
+	return level <= target.level;
 }
 
 static void

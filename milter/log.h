@@ -7,7 +7,7 @@
  * LOG_DEBUG    what led to it (LogWhy)
  *
  * A line says what happened to what, the cause last.  Text from mail or DNS
- * must be escaped (buf_escape) by whoever puts it into a line; as a last guard
+ * must be escaped (buf_escape, buf_quote) by whoever puts it into a line; as a last guard
  * control octets in any line become `?`.
  */
 #ifndef MILTER_LOG_H
@@ -26,6 +26,12 @@ struct log_options {
 	const char *name; /* SyslogName; copied */
 };
 
+/* Octets of a line that log_about writes whole; what is longer is cut.  rsyslog
+ * takes 8 KiB unless it is told otherwise. */
+#define LOG_TEXT_MAX 7800
+
+/* Would a line of that level be written? */
+bool log_writes(int level);
 /* Until this was called, lines of LOG_INFO and above go to standard error.
  * Call it before threads exist, or again to change (a reload); the name stays
  * as it was first. */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +18,10 @@
 #include "facts.h"
 #include "lib/idna.h"
 #include "lib/message.h"
+#include "lib/rules/rules.h"
 #include "posternctl.h"
 #include "snapshot.h"
+#include "summary.h"
 
 #define RCPTS_MAX 1000
 #define CHUNK 65536 /* octets of body at a time, as MTAs send it */
@@ -118,28 +121,14 @@ edits_json(const struct message *m)
 	return list;
 }
 
-/* "450 4.7.1 words", where there is a refusal. */
-static bool
-reply_text(const struct verdict *v, struct buf *b)
-{
-	char text[VERDICT_TEXT_SIZE];
-	const char *xcode;
-	int code;
-
-	if (!verdict_reply(v, &code, &xcode, text))
-		return false;
-	buf_printf(b, "%d %s %s", code, xcode, text);
-	return true;
-}
-
-/* The same, or JSON null. */
+/* The reply, or JSON null. */
 static json_t *
 reply_json(const struct verdict *v)
 {
 	struct buf b = BUF_INIT;
 	json_t *j;
 
-	if (!reply_text(v, &b))
+	if (!summary_reply(&b, v))
 		return json_null();
 	j = posternctl_string(buf_text(&b));
 	buf_fini(&b);
@@ -184,18 +173,105 @@ result_json(const char *file, const struct message *m, const struct verdict *v)
 	return NULL;
 }
 
-/* Escaped but for the spaces. */
+/* Text from outside on a terminal: controls and 8-bit octets are escaped, but a
+ * fold is one here too. */
 static void
-print_reply(struct buf *b, const char *reply)
+add_text(struct buf *b, const char *text)
 {
-	size_t n;
+	for (; *text != '\0'; text++) {
+		if (text[0] == '\n' && (text[1] == '\t' || text[1] == ' ')) {
+			buf_str(b, "\n        ");
+			text++;
+		} else if (*text < 0x20 || *text > 0x7e) {
+			buf_escape(b, text, 1, 1);
+		} else {
+			buf_char(b, *text);
+		}
+	}
+}
 
-	buf_str(b, "\n  reply");
-	for (; *reply != '\0'; reply += n) {
-		reply += strspn(reply, " ");
-		n = strcspn(reply, " ");
-		buf_char(b, ' ');
-		buf_escape(b, reply, n, 256);
+/* Why it is so, in a sentence or two. */
+static void
+add_why(struct buf *b, const struct message *m, const struct verdict *v)
+{
+	struct buf why = BUF_INIT;
+
+	verdict_explain(v, &why);
+	buf_str(b, "\n  why It is ");
+	add_text(b, why.failed ? "?" : buf_text(&why));
+	buf_fini(&why);
+	if (v->action != VERDICT_NONE) {
+		buf_char(b, '.');
+	} else if (m->allowed != NULL) {
+		buf_printf(b, ": its %s is in AllowList.", m->allowed);
+	} else if (verdict_refuses(&m->kept.v)) {
+		buf_printf(b, ": %s would refuse it, but it goes only to "
+		    "recipients to whom that is nothing.", m->kept.v.by);
+	} else {
+		buf_str(b, ": nothing refuses or holds it.");
+		if (m->scored)
+			buf_printf(b, "  The score %.1f is below the limits "
+			    "that refuse, hold or drop it.", message_score(m));
+	}
+}
+
+/* Why some recipients alone are refused. */
+static void
+add_rcpts(struct buf *b, const struct message *m)
+{
+	for (const struct rcpt *r = m->rcpts; r != NULL; r = r->next) {
+		struct buf why = BUF_INIT;
+
+		if (!r->refused)
+			continue;
+		verdict_explain(&r->refusal, &why);
+		buf_str(b, "\n  rcpt ");
+		buf_quote(b, r->addr, strlen(r->addr), 320);
+		buf_str(b, " is ");
+		add_text(b, why.failed ? "?" : buf_text(&why));
+		buf_char(b, '.');
+		buf_fini(&why);
+	}
+}
+
+static const struct rules_hit *
+hit_of(const struct message *m, const char *name)
+{
+	const struct rules_hit *h = m->rules == NULL ? NULL : m->rules->hits;
+
+	while (h != NULL && strcmp(h->name, name) != 0)
+		h = h->next;
+	return h;
+}
+
+/* Rules that hit, and what the checks found. */
+static void
+add_symbols(struct buf *b, const struct message *m)
+{
+	for (const struct symbol *s = m->symbols; s != NULL; s = s->next) {
+		const struct rules_hit *h = hit_of(m, s->name);
+
+		buf_printf(b, "\n  %s %s %.3f", h == NULL ? "symbol" : "rule",
+		    s->name, s->score);
+		if (h != NULL && h->describe != NULL) {
+			buf_char(b, ' ');
+			add_text(b, h->describe);
+		}
+	}
+}
+
+static void
+add_edits(struct buf *b, const struct message *m)
+{
+	for (const struct edit *e = m->edits.first; e != NULL; e = e->next) {
+		buf_printf(b, "\n  %s ", edit_word(e->op));
+		buf_escape(b, e->name, strlen(e->name), 256);
+		if (e->op == EDIT_CHANGE || e->op == EDIT_DELETE)
+			buf_printf(b, " %u", e->index);
+		if (e->value == NULL)
+			continue;
+		buf_str(b, ": ");
+		add_text(b, e->value);
 	}
 }
 
@@ -210,14 +286,16 @@ print_text(const char *file, const struct message *m, const struct verdict *v)
 	    verdict_word(v->action));
 	if (v->by != NULL)
 		buf_printf(&b, " by %s", v->by);
-	buf_str(&b, buf_text(&m->notes));
-	if (reply_text(v, &reply) && buf_text(&reply) != NULL)
-		print_reply(&b, buf_text(&reply));
-	for (const struct edit *e = m->edits.first; e != NULL; e = e->next) {
-		buf_printf(&b, "\n  %s ", edit_word(e->op));
-		buf_escape(&b, e->name, strlen(e->name), 256);
+	summary_findings(&b, m, v, SIZE_MAX);
+	add_why(&b, m, v);
+	add_rcpts(&b, m);
+	if (summary_reply(&reply, v) && buf_text(&reply) != NULL) {
+		buf_str(&b, "\n  reply ");
+		add_text(&b, buf_text(&reply));
 	}
-	puts(buf_text(&b));
+	add_symbols(&b, m);
+	add_edits(&b, m);
+	puts(b.failed ? "no memory" : buf_text(&b));
 	buf_fini(&b);
 	buf_fini(&reply);
 }
@@ -288,6 +366,7 @@ judge(struct check *c, const char *file, const char *bytes, size_t len)
 		return;
 	}
 	s->readonly = true;
+	s->explains = c->output == OUTPUT_TEXT;
 	s->at = c->at;
 	if (walk_envelope(c, s, &v)) {
 		body = message_split(bytes, len, on_field, s);

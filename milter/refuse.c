@@ -258,6 +258,8 @@ refusal(struct message *m, const struct stage *st, const struct symbol *sym,
 	v = refuse_verdict(own, usual);
 	if (v.action == VERDICT_REJECT)
 		v.xcode = st->xcode;
+	v.symbol = sym->name;
+	v.why = "Refuse names it";
 	return v;
 }
 

@@ -6,10 +6,15 @@
 #include <string.h>
 #include <strings.h>
 
+#include "chain.h"
 #include "lib/err.h"
 #include "snapshot.h"
 
-#define NOTE_MAX 512 /* octets of a note's value before escaping */
+#define NOTE_MAX 1000  /* octets of a note's value, as written */
+#define NOTES_MAX 4000 /* of all of them */
+#define WHYS_MAX 256   /* sentences of a message */
+#define WHY_MAX 1000   /* octets of one */
+#define QUOTED_MAX 256 /* of text from outside in it */
 
 size_t
 message_size(const struct message *m)
@@ -55,19 +60,91 @@ session_macro(const struct session *s, const char *name)
 	return s->macro == NULL ? NULL : s->macro(s->macro_ctx, name);
 }
 
+/* cut may be NULL. */
+static void
+note(struct buf *notes, struct buf *cut, const char *key, const char *fmt,
+    va_list ap)
+{
+	char value[NOTE_MAX + 2]; /* one more: it is seen that it was cut */
+
+	if (notes->len > NOTES_MAX - NOTE_MAX) {
+		if (cut != NULL && (cut->len == 0 ||
+			(!cut->failed && strstr(cut->data, key) == NULL)))
+			buf_printf(cut, "%s%s", cut->len == 0 ? "" : ",", key);
+		return;
+	}
+	vsnprintf(value, sizeof(value), fmt, ap);
+	buf_printf(notes, " %s=", key);
+	buf_quote(notes, value, strlen(value), NOTE_MAX);
+}
+
 void
 message_note(struct message *m, const char *key, const char *fmt, ...)
 {
-	char value[NOTE_MAX + 2]; /* one more: it is seen that it was cut */
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(value, sizeof(value), fmt, ap);
+	note(&m->notes, &m->cut, key, fmt, ap);
 	va_end(ap);
-	buf_char(&m->notes, ' ');
-	buf_str(&m->notes, key);
-	buf_char(&m->notes, '=');
-	buf_escape(&m->notes, value, strlen(value), NOTE_MAX);
+}
+
+void
+session_note(struct session *s, const char *key, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	note(&s->notes, NULL, key, fmt, ap);
+	va_end(ap);
+}
+
+static struct arena *
+arena_of(struct session *s)
+{
+	return s->msg != NULL ? &s->msg->arena : &s->arena;
+}
+
+void
+session_why(struct session *s, const char *fmt, ...)
+{
+	struct whys *all = s->msg != NULL ? &s->msg->whys : &s->whys;
+	char text[WHY_MAX];
+	struct why *w;
+	va_list ap;
+
+	if (!s->explains || all->count >= WHYS_MAX)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	for (char *p = text; *p != '\0'; p++) {
+		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
+			*p = '?';
+	}
+	w = arena_alloc(arena_of(s), sizeof(*w));
+	if (w == NULL || (w->text = arena_strdup(arena_of(s), text)) == NULL)
+		return;
+	w->stage = s->current < STAGES_MAX ? stages[s->current]->name : NULL;
+	if (all->last == NULL)
+		all->first = w;
+	else
+		all->last->next = w;
+	all->last = w;
+	all->count++;
+}
+
+const char *
+session_quote(struct session *s, const char *text)
+{
+	struct buf b = BUF_INIT;
+	const char *quoted;
+
+	if (text == NULL || !s->explains)
+		return "-";
+	buf_quote(&b, text, strlen(text), QUOTED_MAX);
+	quoted = b.failed ? NULL : arena_strdup(arena_of(s), buf_text(&b));
+	buf_fini(&b);
+	return quoted == NULL ? "-" : quoted;
 }
 
 int

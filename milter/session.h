@@ -57,11 +57,25 @@ struct kept {
 	enum when when;
 };
 
+/* What led to a decision, in words. */
+struct why {
+	const char *stage; /* who says so */
+	const char *text;  /* printable ASCII */
+	struct why *next;
+};
+
+struct whys {
+	struct why *first, *last;
+	const struct why *told; /* the last that the log has */
+	size_t count;
+};
+
 struct session {
 	struct snapshot *snap; /* pinned by a reference */
 	macro_fn macro;
 	void *macro_ctx;
 	bool readonly;   /* a question, not mail: change no lasting state */
+	bool explains;   /* session_why() is wanted */
 	time_t at;       /* the time to judge by; 0: the clock's */
 	struct arena arena;
 	struct message *msg; /* under way, or NULL */
@@ -85,6 +99,8 @@ struct session {
 
 	struct kept kept; /* chain: of the client alone */
 	struct verdict verdict; /* decided before any message */
+	struct buf notes;       /* ` key=value` for the line of such a refusal */
+	struct whys whys;       /* said while no message was under way */
 	size_t current;         /* the stage being asked */
 };
 
@@ -99,6 +115,7 @@ struct symbol {
 struct rcpt {
 	const char *addr; /* without <> */
 	bool refused;
+	struct verdict refusal; /* by what, where it is */
 	bool spared; /* what checks refuse for is nothing to this one */
 	struct rcpt *next;
 };
@@ -137,6 +154,10 @@ struct message {
 	    answered; NULL: none was asked */
 	const struct rules_result *rules;  /* rules; NULL: no rule was run */
 	struct symbol *symbols, *last_symbol; /* what was found, in order */
+	bool scored;         /* rules: the sum of scores was weighed */
+	bool is_signed;      /* sign: it leaves with a signature of ours */
+	const char *unsigned_why; /* sign: why outbound mail does not; NULL:
+	    it does, or was not asked */
 	const char *allowed; /* allowlist: what in AllowList speaks for it
 	    (client, helo, sender, from); NULL: nothing */
 	bool may_be_allowed; /* allowlist: so it is, if it is what it says */
@@ -149,6 +170,8 @@ struct message {
 
 	struct edit_list edits;
 	struct buf notes;       /* ` key=value` for the summary line */
+	struct buf cut;         /* keys of those that found no room there */
+	struct whys whys;       /* what led to what became of it */
 	struct verdict verdict; /* the first that decided */
 	struct verdict refusal; /* of a recipient, the last one */
 	struct verdict hold;    /* a quarantine, when a stage asked for one */
@@ -170,9 +193,27 @@ int64_t session_deadline(const struct session *s);
 /* The MTA's macro, through the session's driver. */
 const char *session_macro(const struct session *s, const char *name);
 
-/* Add ` key=value` to the summary line; the value is escaped. */
+/* Add ` key=value` to the summary line; the value is quoted where it must be
+ * (buf_quote), and cut where it is long. */
 void message_note(struct message *m, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same for the line of a client that is refused before any message. */
+void session_note(struct session *s, const char *key, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Say what leads to a decision of the running stage, where s->explains, in one
+ * sentence without its full stop.  It goes to the log (LogWhy) when the message
+ * ends and its queue id is known, or when the step ends where there is no
+ * message, and to posternctl check.  Text from outside goes through
+ * session_quote; what costs something to find out is to be asked for only where
+ * s->explains.
+ */
+void session_why(struct session *s, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Text from outside for session_why, quoted as buf_quote has it; "-" for NULL.
+ * It lives as long as the message, or the session where there is none. */
+const char *session_quote(struct session *s, const char *text);
 
 /* Record that something was found; a name counts once.  ERR_NOMEM, or 0. */
 int message_symbol(struct message *m, const char *name, double score);

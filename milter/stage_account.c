@@ -66,9 +66,17 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	return names_init(n, snap->conf, msg_r);
 }
 
-static struct verdict
-done(const struct message *m)
+static void
+explain(const struct message *m, const char *by)
 {
+	session_why(m->session, "the account is %s, by %s",
+	    session_quote(m->session, m->account), by);
+}
+
+static struct verdict
+done(const struct message *m, const char *by)
+{
+	explain(m, by);
 	return m->account == NULL
 	    ? verdict_error(VERDICT_E_INTERNAL, "no memory")
 	    : verdict_none;
@@ -101,14 +109,15 @@ mail(struct message *m)
 					    : "QuotaRealms can't be read");
 		if (strcmp(m->account, ACCOUNT_OTHER_REALMS) == 0)
 			say_unknown(m);
+		explain(m, "the login");
 		return verdict_none;
 	}
 	if (m->sender[0] == '\0') {
 		m->account = LIMITS_NULL_SENDER;
-		return verdict_none;
+		return done(m, "the null sender");
 	}
 	m->account = account_special(&m->arena, ACCOUNT_SENDER, m->sender);
-	return done(m);
+	return done(m, "the envelope sender");
 }
 
 /* X-PHP-Originating-Script: UID:NAME names the script that really sent it. */
@@ -133,7 +142,7 @@ eoh(struct message *m)
 	m->account = name == NULL
 	    ? NULL
 	    : account_special(&m->arena, ACCOUNT_SCRIPT, name);
-	return done(m);
+	return done(m, "X-PHP-Originating-Script");
 }
 
 const struct stage stage_account = {

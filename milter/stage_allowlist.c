@@ -65,8 +65,10 @@ connect_(struct session *s)
 	struct dataset_entry e;
 	int rc = is_in(lists_client(session_state(s), s, &e), &e);
 
-	if (rc > 0)
+	if (rc > 0) {
 		s->allowed = "client";
+		session_why(s, "the client is in AllowList");
+	}
 	return rc < 0 ? unreadable(rc) : verdict_none;
 }
 
@@ -108,6 +110,9 @@ rcpt(struct message *m, struct rcpt *r)
 		return verdict_none;
 	rc = is_in(accesslist_rcpt(l->list, r->addr, &e), &e);
 	r->spared = r->spared || rc > 0;
+	if (rc > 0)
+		session_why(m->session, "the recipient %s is in AllowList",
+		    session_quote(m->session, r->addr));
 	return rc < 0 ? unreadable(rc) : verdict_none;
 }
 
@@ -211,6 +216,8 @@ eom(struct message *m)
 	if (m->allowed == NULL)
 		return verdict_none;
 	message_note(m, "allow", "%s", m->allowed);
+	session_why(m->session, "the %s is in AllowList, and is what it says, "
+	    "so that no check refuses it", m->allowed);
 	return message_symbol(m, "USER_IN_WELCOMELIST", -100) == 0
 	    ? verdict_none
 	    : unreadable(ERR_NOMEM);

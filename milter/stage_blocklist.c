@@ -18,6 +18,8 @@
 #include "stages.h"
 
 #define SHOWN_MAX 256 /* octets of an entry in the log */
+#define RCPTS_NOTED 4
+#define SYMBOL "USER_IN_BLOCKLIST"
 
 static const struct conf_option options[] = {
     {"BlockList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
@@ -27,17 +29,23 @@ static const struct conf_option options[] = {
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
+/* Of recipients, in the summary line. */
+struct noted {
+	unsigned count;
+	const char *last; /* entry */
+};
+
 /* Whom an entry is about, and what it says if it has no words. */
 enum about { CLIENT, HELO, SENDER, AUTHOR, RCPT };
 
 static const struct {
-	const char *word, *text;
+	const char *word, *who, *text;
 } abouts[] = {
-    [CLIENT] = {"client", "Mail from your server is refused here"},
-    [HELO] = {"helo", "Mail from your server is refused here"},
-    [SENDER] = {"sender", "Sender address refused"},
-    [AUTHOR] = {"from", "Sender address refused"},
-    [RCPT] = {"rcpt", "Recipient address refused"},
+    [CLIENT] = {"client", "client", "Mail from your server is refused here"},
+    [HELO] = {"helo", "name in HELO", "Mail from your server is refused here"},
+    [SENDER] = {"sender", "envelope sender", "Sender address refused"},
+    [AUTHOR] = {"from", "author", "Sender address refused"},
+    [RCPT] = {"rcpt", "recipient", "Recipient address refused"},
 };
 
 static int
@@ -59,11 +67,22 @@ unreadable(int rc)
 static struct verdict
 refusal(struct arena *a, enum about about, struct dataset_entry *e)
 {
-	const char *value = arena_strdup(a, e->value);
+	const char *value = arena_strdup(a, e->value), *why;
+	struct buf key = BUF_INIT;
+	struct verdict v;
 
+	buf_quote(&key, e->key, strlen(e->key), SHOWN_MAX);
 	dataset_entry_fini(e);
-	return value == NULL ? unreadable(ERR_NOMEM)
-			     : refuse_verdict(value, abouts[about].text);
+	why = key.failed ? NULL
+			 : arena_printf(a, "the %s is in BlockList, by its entry %s",
+			       abouts[about].who, buf_text(&key));
+	buf_fini(&key);
+	if (value == NULL || why == NULL)
+		return unreadable(ERR_NOMEM);
+	v = refuse_verdict(value, abouts[about].text);
+	v.why = why;
+	v.symbol = about == RCPT ? NULL : SYMBOL;
+	return v;
 }
 
 static struct verdict
@@ -74,6 +93,7 @@ client(struct session *s)
 
 	if (rc <= 0)
 		return rc == 0 ? verdict_none : unreadable(rc);
+	session_note(s, "block", "client/%.*s", SHOWN_MAX, e.key);
 	return refusal(&s->arena, CLIENT, &e);
 }
 
@@ -83,7 +103,7 @@ block(struct message *m, enum about about, struct dataset_entry *e)
 {
 	message_note(m, "block", "%s/%.*s", abouts[about].word, SHOWN_MAX,
 	    e->key);
-	if (message_symbol(m, "USER_IN_BLOCKLIST", 100) != 0) {
+	if (message_symbol(m, SYMBOL, 100) != 0) {
 		dataset_entry_fini(e);
 		return unreadable(ERR_NOMEM);
 	}
@@ -112,6 +132,22 @@ judge(struct message *m)
 	return block(m, about, &e);
 }
 
+/* Of many recipients in the list a few entries are noted. */
+static void
+note_rcpt(struct message *m, const char *key)
+{
+	struct noted *n = *message_slot(m);
+
+	if (n == NULL)
+		*message_slot(m) = n = arena_alloc(&m->arena, sizeof(*n));
+	if (n == NULL || n->count >= RCPTS_NOTED ||
+	    (n->last != NULL && strcmp(n->last, key) == 0))
+		return;
+	n->count++;
+	n->last = arena_strdup(&m->arena, key);
+	message_note(m, "block", "rcpt/%.*s", SHOWN_MAX, key);
+}
+
 static struct verdict
 rcpt(struct message *m, struct rcpt *r)
 {
@@ -124,6 +160,7 @@ rcpt(struct message *m, struct rcpt *r)
 	rc = accesslist_rcpt(l->list, r->addr, &e);
 	if (rc <= 0)
 		return rc == 0 ? verdict_none : unreadable(rc);
+	note_rcpt(m, e.key);
 	return refusal(&m->arena, RCPT, &e);
 }
 
@@ -144,7 +181,7 @@ eom(struct message *m)
 }
 
 static const char *const symbol_names[] = {
-    "USER_IN_BLOCKLIST", NULL};
+    SYMBOL, NULL};
 
 const struct stage stage_blocklist = {
     .name = "blocklist",

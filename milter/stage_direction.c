@@ -154,6 +154,28 @@ connect_(struct session *s)
 	return verdict_none;
 }
 
+static void
+explain(const struct message *m)
+{
+	struct session *s = m->session;
+	const char *client = s->client_ip[0] == '\0' ? "-" : s->client_ip;
+
+	if (!s->explains)
+		return;
+	if (m->why == NULL)
+		session_why(s, "inbound: client %s did not log in, and neither "
+		    "InternalHosts, MTA nor MacroList names it", client);
+	else if (strcmp(m->why, "login") == 0)
+		session_why(s, "outbound: client %s logged in as %s", client,
+		    session_quote(s, m->login));
+	else if (strcmp(m->why, "MTA") == 0)
+		session_why(s, "outbound: MTA names the service %s",
+		    session_quote(s, session_macro(s, "{daemon_name}")));
+	else
+		session_why(s, "outbound: client %s is told by %s", client,
+		    m->why);
+}
+
 static struct verdict
 mail(struct message *m)
 {
@@ -173,6 +195,7 @@ mail(struct message *m)
 		    VERDICT_E_INTERNAL, "MTA or MacroList can't be read");
 	m->direction =
 	    m->why == NULL ? DIRECTION_INBOUND : DIRECTION_OUTBOUND;
+	explain(m);
 	if (m->why == NULL)
 		m->why = "default";
 	else if (message_symbol(m, "OUTBOUND", 0) != 0)

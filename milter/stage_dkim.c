@@ -66,6 +66,9 @@ struct state {
 	bool strict;
 };
 
+#define INVALID "DKIM_INVALID" /* the symbol */
+#define NAME_MAX_ 255 /* octets of a domain or selector in the log */
+
 /* One message, from the end of its header on. */
 struct job {
 	struct dkim_verify *verify;
@@ -289,7 +292,7 @@ symbols(struct message *m, enum dkim_status best)
 		return 0;
 	rc = message_symbol(m, "DKIM_SIGNED", 0.1);
 	if (rc != 0 || best != DKIM_STATUS_PASS)
-		return rc != 0 ? rc : message_symbol(m, "DKIM_INVALID", 0.1);
+		return rc != 0 ? rc : message_symbol(m, INVALID, 0.1);
 	rc = message_symbol(m, "DKIM_VALID", -0.1);
 	if (rc == 0 && passed_for_author(m))
 		rc = message_symbol(m, "DKIM_VALID_AU", -0.1);
@@ -300,7 +303,18 @@ symbols(struct message *m, enum dkim_status best)
 	return rc;
 }
 
-/* dkim=pass(example.org),fail(example.net) */
+/* Text of a signature; what would be taken for the note's own signs is `?`. */
+static void
+add_text(struct buf *b, const char *name)
+{
+	if (name == NULL || name[0] == '\0')
+		name = "-";
+	for (size_t i = 0; name[i] != '\0' && i < NAME_MAX_; i++)
+		buf_char(b, strchr("(),:/", name[i]) != NULL ? '?' : name[i]);
+	buf_str(b, strlen(name) > NAME_MAX_ ? "..." : "");
+}
+
+/* dkim=pass(example.org/s1),fail(example.net/s2: the body was changed) */
 static void
 note(struct message *m)
 {
@@ -309,14 +323,36 @@ note(struct message *m)
 	for (size_t i = 0; i < m->dkim->count; i++) {
 		const struct dkim_verdict *v = &m->dkim->list[i];
 
-		buf_printf(&b, "%s%s(%s)", i == 0 ? "" : ",",
-		    dkim_status_word(v->status),
-		    v->domain == NULL ? "" : v->domain);
+		buf_printf(&b, "%s%s(", i == 0 ? "" : ",",
+		    dkim_status_word(v->status));
+		add_text(&b, v->domain);
+		buf_char(&b, '/');
+		add_text(&b, v->selector);
+		buf_printf(&b, "%s%s)", v->reason == NULL ? "" : ": ",
+		    v->reason == NULL ? "" : v->reason);
 	}
 	message_note(m, "dkim", "%s",
 	    m->dkim->count == 0 || buf_text(&b) == NULL ? "none"
 							: buf_text(&b));
 	buf_fini(&b);
+}
+
+static void
+explain(struct message *m)
+{
+	struct session *s = m->session;
+
+	if (s->explains && m->dkim->count == 0)
+		session_why(s, "the message has no signature");
+	for (size_t i = 0; s->explains && i < m->dkim->count; i++) {
+		const struct dkim_verdict *v = &m->dkim->list[i];
+
+		session_why(s, "signature %zu, of %s with the key %s: %s%s%s",
+		    i + 1, session_quote(s, v->domain),
+		    session_quote(s, v->selector), dkim_status_word(v->status),
+		    v->reason == NULL ? "" : ": ",
+		    v->reason == NULL ? "" : v->reason);
+	}
 }
 
 /* Why nothing passed, as who must act by it sees it.  What fails with a key in
@@ -343,7 +379,8 @@ cause(const struct dkim_verdicts *v)
 }
 
 static struct verdict
-act(enum verdict_action wanted, const char *words)
+act(enum verdict_action wanted, const char *words, const char *symbol,
+    const char *why)
 {
 	struct verdict v;
 
@@ -353,6 +390,8 @@ act(enum verdict_action wanted, const char *words)
 	v = verdict_make(wanted, words);
 	if (wanted == VERDICT_REJECT)
 		v.xcode = XCODE;
+	v.why = why;
+	v.symbol = symbol;
 	return v;
 }
 
@@ -363,7 +402,8 @@ decide(const struct state *st, const struct dkim_verdicts *v,
 	if (best == DKIM_STATUS_PASS)
 		return verdict_none;
 	if (best == DKIM_STATUS_NONE)
-		return act(st->on_none, "message is not signed");
+		return act(st->on_none, "message is not signed", NULL,
+		    "On-NoSignature says so of mail without a signature");
 	switch (cause(v)) {
 	case DKIM_CAUSE_NONE:
 		return verdict_none;
@@ -374,10 +414,12 @@ decide(const struct state *st, const struct dkim_verdicts *v,
 		return verdict_error(
 		    VERDICT_E_INTERNAL, "a DKIM signature can't be verified");
 	case DKIM_CAUSE_NO_KEY:
-		return act(
-		    st->on_no_key, "the key of the DKIM signature is not there");
+		return act(st->on_no_key,
+		    "the key of the DKIM signature is not there", INVALID,
+		    "On-KeyNotFound says so where a key is not in the DNS");
 	default:
-		return act(st->on_bad, "no DKIM signature verifies");
+		return act(st->on_bad, "no DKIM signature verifies", INVALID,
+		    "On-BadSignature says so where no signature verifies");
 	}
 }
 
@@ -398,6 +440,7 @@ eom(struct message *m)
 	m->dkim = v;
 	best = dkim_verdicts_best(v);
 	note(m);
+	explain(m);
 	if (symbols(m, best) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	return decide(message_state(m), v, best);
@@ -415,7 +458,7 @@ finish(struct message *m, const struct verdict *outcome)
 
 static const char *const symbol_names[] = {
     "DKIM_SIGNED", "DKIM_VALID", "DKIM_VALID_AU", "DKIM_VALID_EF",
-    "DKIM_INVALID", "DKIM_TESTING", NULL};
+    INVALID, "DKIM_TESTING", NULL};
 
 const struct stage stage_dkim = {
     .name = "dkim",

@@ -354,19 +354,19 @@ enforce(const struct state *st, struct dmarc_result *r,
 	return done;
 }
 
-/* The names are SpamAssassin's, where it has one. */
+/* What of a policy; the names are SpamAssassin's, where it has one. */
+static const struct {
+	const char *name;
+	double score;
+} failed[] = {
+    [DMARC_POLICY_NONE] = {"DMARC_NONE", 0.9},
+    [DMARC_POLICY_QUARANTINE] = {"DMARC_QUAR", 1.2},
+    [DMARC_POLICY_REJECT] = {"DMARC_REJECT", 1.8},
+};
+
 static int
 symbol(struct message *m, const struct dmarc_result *r)
 {
-	static const struct {
-		const char *name;
-		double score;
-	} failed[] = {
-	    [DMARC_POLICY_NONE] = {"DMARC_NONE", 0.9},
-	    [DMARC_POLICY_QUARANTINE] = {"DMARC_QUAR", 1.2},
-	    [DMARC_POLICY_REJECT] = {"DMARC_REJECT", 1.8},
-	};
-
 	int rc;
 
 	switch (r->result) {
@@ -406,6 +406,29 @@ note(struct message *m, const struct dmarc_result *r)
 		    m, "dmarc_policy", "%s", dmarc_policy_word(r->policy));
 	if (override != NULL)
 		message_note(m, "dmarc_override", "%s", override);
+}
+
+static void
+explain(struct message *m, const struct dmarc_result *r)
+{
+	struct session *s = m->session;
+	const char *override = dmarc_override_word(r->override);
+
+	if (!s->explains)
+		return;
+	if (r->policy_domain == NULL)
+		session_why(s, "%s for %s: no policy applies",
+		    dmarc_outcome_word(r->result), session_quote(s, r->domain));
+	else
+		session_why(s, "%s for %s: the policy of %s is %s, SPF is %s, "
+		    "DKIM is %s%s%s", dmarc_outcome_word(r->result),
+		    session_quote(s, r->domain),
+		    session_quote(s, r->policy_domain),
+		    dmarc_policy_word(r->policy),
+		    r->spf_aligned ? "aligned" : "not aligned",
+		    r->dkim_aligned ? "aligned" : "not aligned",
+		    override == NULL ? "" : ", overridden by ",
+		    override == NULL ? "" : override);
 }
 
 static struct verdict
@@ -448,6 +471,7 @@ eom(struct message *m)
 	struct dmarc_result *r;
 	enum dmarc_override why;
 	enum dmarc_policy done;
+	struct verdict v;
 
 	if (job != NULL && job->dmarc == NULL)
 		message_note(m, "dmarc", "ignored");
@@ -466,12 +490,22 @@ eom(struct message *m)
 	done = enforce(st, r, why);
 	m->dmarc = r;
 	note(m, r);
+	explain(m, r);
 	if (symbol(m, r) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	if (r->result == DMARC_TEMPERROR && st->policy != POLICY_TAG &&
 	    why == DMARC_OVERRIDE_NONE)
 		return verdict_error(VERDICT_E_DNS, "DMARC: no answer");
-	return act(st, m, r, done);
+	v = act(st, m, r, done);
+	if (v.action == VERDICT_NONE)
+		return v;
+	v.symbol = failed[r->disposition].name;
+	v.why = r->policy_domain == NULL
+	    ? MORE_DOMAINS
+	    : arena_printf(&m->arena, "DMARC is %s for %s, and the policy of %s "
+		  "is %s", dmarc_outcome_word(r->result), r->domain,
+		  r->policy_domain, dmarc_policy_word(r->policy));
+	return v;
 }
 
 static void

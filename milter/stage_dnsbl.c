@@ -505,6 +505,23 @@ note(struct message *m, const struct dnsbl_finding *found)
 	buf_fini(&b);
 }
 
+static void
+explain(struct message *m, const struct dnsbl_finding *found)
+{
+	struct session *s = m->session;
+	char text[DNSBL_CODE_SIZE];
+
+	for (const struct dnsbl_finding *f = found; s->explains && f != NULL;
+	     f = f->next)
+		session_why(s, "%s says of %s: %s%s%s", f->zone,
+		    session_quote(s, f->about),
+		    dnsbl_status_word(f->answer.status),
+		    f->answer.count == 0 ? "" : " ",
+		    f->answer.count == 0
+			? ""
+			: dnsbl_code_text(f->answer.codes[0], text));
+}
+
 /* The first section that has one, in the order of the configuration. */
 static struct verdict
 decide(struct message *m, const struct state *st,
@@ -512,6 +529,7 @@ decide(struct message *m, const struct state *st,
 {
 	for (size_t i = 0; i < st->conf.count; i++) {
 		const struct dnsbl_section *s = &st->conf.sections[i];
+		struct verdict v;
 		const char *text;
 
 		if (s->action == VERDICT_NONE)
@@ -522,8 +540,11 @@ decide(struct message *m, const struct state *st,
 				continue;
 			text = dnsbl_conf_reply(
 			    s, &m->arena, f->about, f->answer.codes[0]);
-			return text == NULL ? no_memory()
-					    : verdict_make(s->action, text);
+			if (text == NULL)
+				return no_memory();
+			v = verdict_make(s->action, text);
+			v.symbol = f->symbol;
+			return v;
 		}
 	}
 	return verdict_none;
@@ -569,6 +590,7 @@ judge(struct message *m)
 	}
 	m->dnsbl = job->found;
 	note(m, *from);
+	explain(m, *from);
 	return decide(m, st, *from);
 }
 

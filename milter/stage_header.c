@@ -71,10 +71,12 @@ eoh(struct message *m)
 }
 
 static struct verdict
-refuse(enum verdict_action action, const char *text)
+refuse(struct message *m, enum verdict_action action, const char *keyword,
+    const char *text)
 {
 	struct verdict v = verdict_make(action, text);
 
+	v.why = arena_printf(&m->arena, "of %s: %s", keyword, text);
 	if (action == VERDICT_REJECT)
 		v.xcode = XCODE_FORM;
 	return v;
@@ -113,21 +115,28 @@ eom(struct message *m)
 	    verdict_from_word(conf_str(c, "MultipleFrom"));
 	const struct author *who = &m->author;
 	const char *fault;
+	struct verdict v;
 
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
 	if (conf_bool(c, "RequiredHeaders")) {
 		fault = form_fault(m);
 		if (fault != NULL)
-			return refuse(VERDICT_REJECT, fault);
+			return refuse(
+			    m, VERDICT_REJECT, "RequiredHeaders", fault);
 	}
 	/* To accept is to go on. */
 	if (many == VERDICT_ACCEPT)
 		return verdict_none;
-	if (who->fields > 1)
-		return refuse(many, "There is more than one From field");
+	if (who->fields > 1) {
+		v = refuse(m, many, "MultipleFrom",
+		    "There is more than one From field");
+		v.symbol = "MULTIPLE_FROM";
+		return v;
+	}
 	if (has_domains(who))
-		return refuse(many, "From names more than one domain");
+		return refuse(m, many, "MultipleFrom",
+		    "From names more than one domain");
 	return verdict_none;
 }
 

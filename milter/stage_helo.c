@@ -216,6 +216,10 @@ judge(struct message *m)
 	found = find(copy);
 	message_note(m, "helo", "%s/%s%s", helo_form_word(copy->form),
 	    helo_status_word(copy->status), fact->ours ? "/ours" : "");
+	session_why(s, "the client says %s: a %s, %s%s",
+	    session_quote(s, s->helo), helo_form_word(copy->form),
+	    helo_status_word(copy->status),
+	    fact->ours ? ", and it is a name of ours" : "");
 	if (message_symbol(m, found.name, found.score) != 0 ||
 	    (fact->ours && message_symbol(m, "HELO_OURS", 3.0) != 0))
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");

@@ -113,6 +113,8 @@ rdns_judge(struct message *m)
 	r = iprev_collect(m->session->iprev, m->deadline_ms);
 	m->iprev = r;
 	message_note(m, "iprev", "%s", iprev_word(r->status));
+	session_why(m->session, "%s: the name of the client's address is %s",
+	    iprev_word(r->status), session_quote(m->session, r->name));
 	if (message_symbol(m, symbols[r->status].symbol,
 		symbols[r->status].score) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");

@@ -247,10 +247,15 @@ eoh(struct message *m)
 	const struct state *st = message_state(m);
 	const char *whose = "";
 	struct buf b = BUF_INIT;
+	struct verdict v;
 	int rc = is_asked(st, m) ? owns_authors(st, m, &whose) : 1;
 
-	if (rc > 0)
+	if (rc > 0) {
+		if (is_asked(st, m))
+			session_why(m->session,
+			    "the login owns every author that it names");
 		return verdict_none;
+	}
 	m->from_denied = true;
 	if (rc == 0 && message_symbol(m, "FROM_NOT_OWNED", 0) != 0)
 		rc = ERR_NOMEM;
@@ -269,8 +274,14 @@ eoh(struct message *m)
 	buf_fini(&b);
 	if (st->action == ACTION_LOG || st->owners == NULL)
 		return verdict_none;
-	return verdict_make(VERDICT_REJECT,
+	v = verdict_make(VERDICT_REJECT,
 	    "The From address does not belong to your account");
+	v.symbol = "FROM_NOT_OWNED";
+	v.why = arena_printf(&m->arena,
+	    "SenderLogins does not give %s to the account %s",
+	    session_quote(m->session, whose),
+	    session_quote(m->session, m->account));
+	return v;
 }
 
 static const char *const symbol_names[] = {

@@ -47,9 +47,10 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 static struct verdict
 connect_(struct session *s)
 {
-	return hosts_match(session_state(s), s)
-	    ? verdict_make(VERDICT_ACCEPT, NULL)
-	    : verdict_none;
+	struct verdict v = verdict_make(VERDICT_ACCEPT, NULL);
+
+	v.why = "PeerList names the client";
+	return hosts_match(session_state(s), s) ? v : verdict_none;
 }
 
 const struct stage stage_peer = {

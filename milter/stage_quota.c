@@ -467,14 +467,15 @@ log_refusal(struct message *m, const struct charge *c, const char *text)
 	buf_fini(&b);
 }
 
-/* What is done over a limit.  text is the message's; NULL: there was no
- * memory. */
+/* What is done over a limit.  text and why are the message's; NULL: there was
+ * no memory. */
 static struct verdict
-act(const struct charge *c, const char *text)
+act(const struct charge *c, const char *text, const char *why)
 {
 	struct verdict v = verdict_make(c->action.action, text);
 
-	if (text == NULL)
+	v.why = why;
+	if (text == NULL || why == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	v.code = c->action.code;
 	v.xcode = v.action == VERDICT_REJECT ? "5.7.1" : "4.7.1";
@@ -527,7 +528,12 @@ over(struct message *m, struct charge *c, const struct quota_refusal *why)
 		    kind, window, used, when);
 		log_refusal(m, c, line);
 	}
-	return act(c, replytext_fill(&m->arena, text, words));
+	return act(c, replytext_fill(&m->arena, text, words),
+	    arena_printf(&m->arena,
+		"the account %s would be over its limit of %s %s in %s, of "
+		"which %s are used",
+		session_quote(m->session, c->account), limit, kind, window,
+		used));
 }
 
 static struct verdict
@@ -540,7 +546,8 @@ locked(struct message *m, struct charge *c)
 
 	log_refusal(m, c, "the account is locked");
 	return act(c, replytext_fill(&m->arena,
-			  text == NULL ? LOCKED_REPLY : text, words));
+			  text == NULL ? LOCKED_REPLY : text, words),
+	    "the account is locked");
 }
 
 static struct verdict
@@ -552,6 +559,7 @@ full(struct message *m, struct charge *c)
 	v.code = 450;
 	if (c->unheard)
 		v = verdict_make(VERDICT_QUARANTINE, FULL_HOLD);
+	v.why = "the quota table is full of active accounts";
 	if (!c->logged)
 		log_about(m->session, LOG_WARNING,
 		    "%s: the table is full of active accounts, so this one's "
@@ -799,6 +807,9 @@ note(struct message *m, struct charge *c)
 		    (unsigned long long)u->limit.limit);
 	}
 	message_note(m, "quota", "%s", b.failed ? "?" : buf_text(&b));
+	session_why(m->session, "the account %s has used %s of its limits",
+	    session_quote(m->session, c->account),
+	    b.failed ? "?" : buf_text(&b));
 	buf_fini(&b);
 }
 

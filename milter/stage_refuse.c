@@ -60,6 +60,9 @@ eom(struct message *m)
 		return *v;
 	message_note(m, "spared", "%s/%s", v->by,
 	    m->allowed == NULL ? "rcpt" : m->allowed);
+	session_why(m->session, "what %s refuses for is nothing to it: %s",
+	    v->by, m->allowed == NULL ? "all its recipients are spared"
+				      : "AllowList speaks for it");
 	return verdict_none;
 }
 

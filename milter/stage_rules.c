@@ -27,6 +27,7 @@
 
 #define NS INT64_C(1000000000)
 #define WARNINGS_MAX 20 /* that are logged at a start or reload */
+#define MATCH_MAX 80    /* octets shown of what a rule matched */
 #define STATS_MS 1000   /* between two times that counts are put down */
 #define TIMED_EVERY 64  /* of so many messages the rules of one are timed:
 			 * two looks at the clock for each rule of each message
@@ -72,6 +73,7 @@ static const struct {
     {"Quarantine", VERDICT_QUARANTINE},
 };
 
+#define QUARANTINE 3 /* of these */
 #define ACTIONS (sizeof(actions) / sizeof(*actions))
 
 struct limits {
@@ -456,29 +458,57 @@ reached(const struct rules_limit *l, double sum)
 }
 
 static int
-mark(const struct state *st, struct message *m, double sum)
+mark(const struct state *st, struct message *m, double sum, bool held)
 {
 	const struct limits *l = &st->limits[m->direction];
 	bool inbound = m->direction == DIRECTION_INBOUND;
 	struct spam_mark mark = {.spam = reached(&l->tag, sum),
 	    .score = sum,
 	    .required = l->tag.on ? l->tag.score : 5};
+	/* Outbound mail is left as it is; but who looks at what is held is to
+	 * see why, and where it is marked there is to be one mark. */
+	bool tagged = mark.spam, marked = inbound || mark.spam || held;
 	unsigned removed = 0;
 	int rc = 0;
 
+	if (!inbound && held && !l->tag.on) {
+		mark.spam = true;
+		mark.required = l->action[QUARANTINE].score;
+	}
 	if (st->rules != NULL)
 		mark.tag = rules_settings(st->rules)->subject_tag;
-	/* Outbound mail is left as it is, but where it is marked there is to be
-	 * one mark. */
-	if (inbound || mark.spam)
+	if (marked)
 		rc = spam_fields_remove(m, &removed);
 	if (removed > 0)
 		message_note(m, "spam_removed", "%u", removed);
-	if (rc == 0 && (inbound || mark.spam))
+	if (rc == 0 && marked)
 		rc = spam_fields_add(m, &mark);
-	if (rc == 0 && mark.spam && mark.tag != NULL)
+	if (rc == 0 && tagged && mark.tag != NULL)
 		rc = spam_fields_subject(m, &mark);
 	return rc;
+}
+
+static void
+explain(struct message *m, double sum)
+{
+	struct session *s = m->session;
+
+	if (!s->explains)
+		return;
+	for (const struct rules_hit *h = m->rules == NULL ? NULL
+							  : m->rules->hits;
+	     h != NULL; h = h->next) {
+		const char *text = h->matched.data == NULL
+		    ? NULL
+		    : arena_memdup(&m->arena, h->matched.data,
+			  h->matched.len < MATCH_MAX ? h->matched.len
+						     : MATCH_MAX);
+
+		session_why(s, "rule %s hits: %.3g%s%s", h->name, h->score,
+		    text == NULL ? "" : ", by ",
+		    text == NULL ? "" : session_quote(s, text));
+	}
+	session_why(s, "the sum of all scores is %.1f", sum);
 }
 
 /* Of those that the sum reaches, the one that asks for most decides. */
@@ -488,6 +518,7 @@ decide(const struct state *st, struct message *m, double sum)
 	const struct limits *l = &st->limits[m->direction];
 	const struct rules_limit *best = NULL;
 	enum verdict_action action = VERDICT_NONE;
+	struct verdict v;
 	const char *text;
 
 	for (size_t i = 0; i < ACTIONS; i++) {
@@ -504,7 +535,12 @@ decide(const struct state *st, struct message *m, double sum)
 		? "score %.1f of %.1f"
 		: "The message looks like spam (score %.1f of %.1f)",
 	    sum, best->score);
-	return verdict_make(action, text);
+	v = verdict_make(action, text);
+	v.why = arena_printf(&m->arena,
+	    "the score %.1f reaches %s%sScore, which is %.1f", sum,
+	    m->direction == DIRECTION_OUTBOUND ? "Outbound" : "",
+	    actions[best - l->action].word, best->score);
+	return v;
 }
 
 /* Rules see the beginning of what is long. */
@@ -542,15 +578,19 @@ static struct verdict
 eom(struct message *m)
 {
 	struct state *st = (struct state *)(uintptr_t)message_state(m);
+	struct verdict v;
 	double sum;
 
 	if (st->rules != NULL && score(st, m) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	sum = message_score(m);
 	message_note(m, "score", "%.1f", sum);
-	if (mark(st, m, sum) != 0)
+	m->scored = true;
+	explain(m, sum);
+	v = decide(st, m, sum);
+	if (mark(st, m, sum, v.action == VERDICT_QUARANTINE) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	return decide(st, m, sum);
+	return v;
 }
 
 /* What never weighs by itself is no symbol: `__` rules, those that are off. */

@@ -422,11 +422,24 @@ is_left_alone(const struct state *st, struct message *m,
 	return goes_to_unsigned(st, m);
 }
 
+/* Why it leaves without a signature; the first that is said counts. */
+static void
+leave_unsigned(struct message *m, const char *why)
+{
+	if (m->direction != DIRECTION_OUTBOUND || m->unsigned_why != NULL)
+		return;
+	m->unsigned_why = why == NULL ? "no memory" : why;
+	session_why(m->session, "not signed: %s",
+	    session_quote(m->session, m->unsigned_why));
+}
+
+/* On-InternalError may let it go nevertheless. */
 static struct verdict
 broken(struct message *m, int rc, const char *cause)
 {
-	return verdict_error(VERDICT_E_INTERNAL,
-	    rc == ERR_NOMEM ? "no memory" : arena_strdup(&m->arena, cause));
+	cause = rc == ERR_NOMEM ? "no memory" : arena_strdup(&m->arena, cause);
+	leave_unsigned(m, cause);
+	return verdict_error(VERDICT_E_INTERNAL, cause);
 }
 
 /* The keys for an author; none: it is not ours to sign. */
@@ -447,14 +460,17 @@ find_keys(const struct state *st, struct message *m,
 	}
 	if (rc != 0)
 		return broken(m, rc, why.text);
-	if (job->count == 0)
+	if (job->count == 0) {
+		leave_unsigned(m, arena_printf(&m->arena, "no key for %s",
+				      author->domain));
 		return verdict_none;
+	}
 	rc = is_left_alone(st, m, author, &reason);
 	if (rc < 0)
 		return broken(m, rc, "ExemptDomains or DontSignMailTo can't "
 				     "be read");
 	if (rc > 0) {
-		message_note(m, "unsigned", "%s", reason);
+		leave_unsigned(m, reason);
 		job->count = 0;
 	}
 	return verdict_none;
@@ -470,10 +486,10 @@ eoh(struct message *m)
 	struct job *job;
 	int rc = find_author(st, m, &author, &why);
 
-	if (why != NULL && m->direction == DIRECTION_OUTBOUND)
-		message_note(m, "unsigned", "%s", why);
-	if (rc == 0)
+	if (rc == 0) {
+		leave_unsigned(m, why != NULL ? why : "no author");
 		return verdict_none;
+	}
 	job = arena_alloc(&m->arena, sizeof(*job));
 	if (rc < 0 || job == NULL)
 		return broken(m, ERR_NOMEM, NULL);
@@ -530,6 +546,7 @@ take_result(const struct state *st, struct message *m,
 {
 	if (r->error != 0) {
 		log_unsigned(m, match, r->reason);
+		leave_unsigned(m, r->reason);
 		return r->error == ERR_NOMEM || r->error == ERR_CRYPTO
 		    ? r->error
 		    : 0;
@@ -558,8 +575,10 @@ sign(const struct state *st, struct message *m, struct job *job)
 	if (rc == 0)
 		rc = dkim_sign_names(&m->arena, &leaving, &st->fields, &names);
 	if (rc != 0) {
-		log_about(m->session, LOG_WARNING, "not signed: %s",
+		leave_unsigned(m,
 		    rc == ERR_NOMEM ? "no memory" : "no From that can be signed");
+		log_about(m->session, LOG_WARNING, "not signed: %s",
+		    m->unsigned_why);
 		return rc == ERR_NOMEM ? rc : 0;
 	}
 	for (size_t i = 0; i < job->count; i++) {
@@ -582,6 +601,10 @@ sign(const struct state *st, struct message *m, struct job *job)
 		rc = take_result(st, m, &job->matches[i], &results[i], &note);
 	if (note.len > 0 && buf_text(&note) != NULL)
 		message_note(m, "dkim", "%s", buf_text(&note));
+	m->is_signed = rc == 0 && note.len > 0;
+	if (m->is_signed)
+		session_why(m->session, "signed with %s",
+		    session_quote(m->session, buf_text(&note)));
 	buf_fini(&note);
 	return rc;
 }
@@ -599,9 +622,7 @@ eom(struct message *m)
 		rc = remove_old(m);
 	if (rc == 0)
 		rc = sign(st, m, job);
-	return rc == 0
-	    ? verdict_none
-	    : verdict_error(VERDICT_E_INTERNAL, err_text(rc));
+	return rc == 0 ? verdict_none : broken(m, rc, err_text(rc));
 }
 
 static void

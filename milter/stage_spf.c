@@ -206,6 +206,20 @@ add_symbols(struct message *m)
 	return rc;
 }
 
+static void
+explain(struct message *m, const struct spf_result *r)
+{
+	struct session *s = m->session;
+
+	if (!s->explains)
+		return;
+	session_why(s, "%s of %s: %s%s%s%s%s", spf_scope_text(r->scope),
+	    session_quote(s, r->domain), spf_outcome_text(r->result),
+	    r->mechanism == NULL ? "" : ", by ",
+	    r->mechanism == NULL ? "" : session_quote(s, r->mechanism),
+	    r->reason == NULL ? "" : ": ", r->reason == NULL ? "" : r->reason);
+}
+
 static struct verdict
 judge(struct message *m)
 {
@@ -217,9 +231,9 @@ judge(struct message *m)
 		return verdict_none;
 	if (spf_finish(spf, m->deadline_ms, &mfrom, &helo) != 0)
 		return no_memory();
-	if (mfrom->reason != NULL)
-		log_about(m->session, LOG_DEBUG, "%s: %s",
-		    spf_outcome_text(mfrom->result), mfrom->reason);
+	explain(m, mfrom);
+	if (helo != mfrom)
+		explain(m, helo);
 	same = mfrom == helo;
 	if (weigh_pass(m, &mfrom) != 0)
 		return no_memory();

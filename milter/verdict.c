@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <strings.h>
 
+#include "lib/buf.h"
+
 const struct verdict verdict_none = {.action = VERDICT_NONE};
 
 const char *const verdict_words[] = {
@@ -91,4 +93,28 @@ verdict_reply(const struct verdict *v, int *code_r, const char **xcode_r,
 	verdict_text(
 	    v->text != NULL ? v->text : actions[v->action].text, text_r);
 	return true;
+}
+
+void
+verdict_explain(const struct verdict *v, struct buf *b)
+{
+	static const char *const words[] = {
+	    [VERDICT_NONE] = "accepted",
+	    [VERDICT_ACCEPT] = "accepted",
+	    [VERDICT_REJECT] = "refused",
+	    [VERDICT_TEMPFAIL] = "refused for now",
+	    [VERDICT_DISCARD] = "dropped",
+	    [VERDICT_QUARANTINE] = "held",
+	    [VERDICT_ERROR] = "could not be checked",
+	};
+
+	buf_str(b, words[v->action]);
+	if (v->by != NULL)
+		buf_printf(b, " by %s", v->by);
+	if (v->symbol != NULL)
+		buf_printf(b, " for the symbol %s", v->symbol);
+	if (v->why != NULL)
+		buf_printf(b, ", because %s", v->why);
+	else if (v->symbol == NULL && v->text != NULL)
+		buf_printf(b, ", in the words: %s", v->text);
 }

@@ -35,6 +35,10 @@ struct verdict {
 	const char *xcode; /* the enhanced code (RFC 3463); NULL: usual */
 	const char *text;  /* the reply's words, a quarantine's reason, or an
 	                      error's cause; the message's or constant */
+	const char *symbol; /* for which symbol; NULL: not for one */
+	const char *why;   /* what it came of, in words for the admin: the
+	                      limit, the entry of a list ...; NULL: `by` and
+	                      `symbol` say it.  As text */
 	const char *by;    /* the stage that decided; set by the chain */
 };
 
@@ -64,6 +68,11 @@ extern const char *const verdict_words[];
 /* Words as they may stand in a reply: what is not printable ASCII is `?`, what
  * is too long is cut.  Returns text_r. */
 char *verdict_text(const char *words, char text_r[VERDICT_TEXT_SIZE]);
+
+struct buf;
+/* In words: what is done, by which stage and for which symbol, and what it came
+ * of or else the words of the reply.  Printable as far as these are. */
+void verdict_explain(const struct verdict *v, struct buf *b);
 
 /* The reply a client sees: code, enhanced code and words, with the action's
  * usual ones filled in.  false: the action has no reply. */

@@ -110,6 +110,11 @@ echo 'SenderLogins @x.org=al' >>"$dir/conf"
 says '"verdict":"reject","decided_by":"login","reply":"550 5.7.1 The' \
 	--auth bob
 says '  reply 550 5.7.1 The' --auth bob --output text
+says '  why It is refused by login for the symbol FROM_NOT_OWNED, because '\
+'SenderLogins does not give a@x.org to the account bob.' --auth bob --output text
+says '  why It is accepted: nothing refuses or holds it.' --auth al --output text
+says '  insert DKIM-Signature: v=1; a=' --auth al --output text
+says ' unsigned="no key is configured"' -x /dev/null --client-ip 127.0.0.1 --output text
 echo "QuotaTable $dir/quota" >>"$dir/conf"
 printf 'Quota default {\n Recipients = {1/hour}\n}\n' >>"$dir/conf"
 says '"verdict":"accept"' --auth al --rcpt a@y.org

@@ -1,5 +1,6 @@
 /* An address is shown with the whole of its domain, or not at all, and never
  * ends a line or a quoted string.  SPDX-License-Identifier: BSD-2-Clause */
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,39 @@ show(struct arena *a, const char *address, bool utf8)
 	buf_fini(&b);
 }
 
+/* Does buf_quote write it, between quotes, in so many octets? */
+static bool
+quotes_in(const char *text, size_t max)
+{
+	struct buf b = BUF_INIT, blank = BUF_INIT;
+	bool fits;
+
+	buf_printf(&blank, " %s", text);
+	buf_quote(&b, blank.data, blank.len, max + 1);
+	buf_quote(&b, blank.data, blank.len, SIZE_MAX);
+	/* Twice the same, then: nothing was cut. */
+	fits = b.len % 2 == 0 &&
+	    memcmp(b.data, b.data + b.len / 2, b.len / 2) == 0;
+	buf_fini(&b);
+	buf_fini(&blank);
+	return fits;
+}
+
+/* The domain is whole, and so is all of it where the domain has room. */
+static void
+fit(const char *address, size_t max)
+{
+	const char *at = strrchr(address, '@');
+	struct buf b = BUF_INIT;
+
+	addrtext_fit(&b, address, max);
+	if (strcmp(domain_of(buf_text(&b)), domain_of(address)) != 0 ||
+	    (quotes_in(at == NULL ? address : at, max) &&
+		!quotes_in(buf_text(&b), max)))
+		abort();
+	buf_fini(&b);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -62,6 +96,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	buf_reset(&b);
 	addrtext_escape(&b, address, max);
+	fit(address, max);
 	buf_fini(&b);
 	arena_fini(&a);
 	return 0;

@@ -50,6 +50,7 @@
 #include "t/support/author_ref.h"
 #include "t/support/dkim_keys.h"
 #include "t/support/dns_file.h"
+#include "t/support/logline.h"
 #include "t/support/outgoing.h"
 #include "t/support/walk.h"
 
@@ -258,7 +259,7 @@ take_line(const char *fmt, va_list ap)
 	char line[8192];
 
 	vsnprintf(line, sizeof(line), fmt, ap);
-	outgoing_log(line);
+	logline_check(line);
 	worn |= strstr(line, ": switched off for ") != NULL;
 }
 
@@ -953,7 +954,7 @@ static void
 set_up(void)
 {
 	const struct log_options quiet = {
-	    .syslog = true, .facility = LOG_MAIL, .name = "postern"};
+	    .syslog = true, .debug = true, .facility = LOG_MAIL, .name = "postern"};
 
 	if (mkdtemp(dir) == NULL || dns_file_open(lists_zone, &lists) != 0)
 		abort();

@@ -133,7 +133,7 @@ negotiates_by_the_stages_that_are_on(void **state)
 }
 
 static void
-escapes_notes(void **state)
+quotes_notes(void **state)
 {
 	struct session *s = begin("Mode sv\n");
 
@@ -141,7 +141,7 @@ escapes_notes(void **state)
 	chain_mail(s, "<a@b>", NULL);
 	message_note(s->msg, "key", "%s", "a b\x1b=");
 	assert_string_equal(
-	    buf_text(&s->msg->notes), " key=a\\x20b\\x1b\\x3d");
+	    buf_text(&s->msg->notes), " key=\"a b\\x1b=\"");
 	chain_close(s);
 }
 
@@ -243,7 +243,7 @@ main(void)
 	    cmocka_unit_test(takes_commands_in_any_order),
 	    cmocka_unit_test(counts_what_was_said),
 	    cmocka_unit_test(negotiates_by_the_stages_that_are_on),
-	    cmocka_unit_test(escapes_notes),
+	    cmocka_unit_test(quotes_notes),
 	    cmocka_unit_test(keeps_what_was_decided_at_connect),
 	    cmocka_unit_test(learns_the_queue_id_late),
 	    cmocka_unit_test(puts_off_what_is_not_whole),

@@ -248,7 +248,7 @@ negotiates_the_moments(void **state)
 	    {"Mode v\nRefuseAt spf=mail,helo=rcpt\n",
 		HOOK_BIT(HOOK_MAIL) | HOOK_BIT(HOOK_RCPT)},
 	    {"Mode v\nRefuseAt helo=connect\n",
-		HOOK_BIT(HOOK_CONNECT) | HOOK_BIT(HOOK_MAIL)},
+		HOOK_BIT(HOOK_HELO) | HOOK_BIT(HOOK_MAIL)},
 	};
 
 	(void)state;

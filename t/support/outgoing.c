@@ -305,11 +305,3 @@ outgoing_verdict(const struct verdict *v)
 		REPLY_LINE_MAX,
 	    "too long for SMTP", word, text);
 }
-
-void
-outgoing_log(const char *line)
-{
-	for (const char *p = line; *p != '\0'; p++)
-		require(*p >= 0x20 && *p < 0x7f, "an odd octet", "log", line);
-	require(line[0] != '\0', "an empty line", "log", line);
-}

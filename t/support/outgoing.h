@@ -1,6 +1,6 @@
 /*
- * What must hold of everything that leaves a chain, whatever came in: edits,
- * replies, log lines.  SPDX-License-Identifier: BSD-2-Clause
+ * What must hold of everything that leaves a chain, whatever came in: edits and
+ * replies; of log lines see logline.h.  SPDX-License-Identifier: BSD-2-Clause
  *
  * What does not ends the process, with a word on standard error.
  */
@@ -15,7 +15,5 @@ struct verdict;
 void outgoing_edits(struct message *m, const char *id);
 /* What a chain_ function returned. */
 void outgoing_verdict(const struct verdict *v);
-/* As given to syslog(3). */
-void outgoing_log(const char *line);
 
 #endif

@@ -156,9 +156,22 @@ def binary(variable):
     return path
 
 
+def unquote(value):
+    """A value as it was before the log quoted it."""
+    if not value.startswith('"'):
+        return value
+    return re.sub(r'\\(?:x([0-9a-f]{2})|(.))',
+                  lambda m: chr(int(m[1], 16)) if m[1] else m[2], value[1:-1])
+
+
 def summary(line):
-    """One summary line as a dict; '' is a value that is empty."""
-    pairs = dict(re.findall(r'(?:^|\s)([a-z_]+)=("[^"]*"|\S*)', line))
+    """One summary line as a dict; '' is a value that is empty, and under 'rcpt'
+    is a list where there is one."""
+    words = re.findall(
+        r'(?:^|\s)([a-z_]+)=("(?:[^"\\]|\\.)*"|\S*)', line)
+    pairs = {key: unquote(value) for key, value in words}
+    if 'rcpt' in pairs:
+        pairs['rcpt'] = [unquote(v) for key, v in words if key == 'rcpt']
     found = re.search(r'(\S+): direction=', line)
     pairs['id'] = found.group(1) if found else None
     pairs['line'] = line

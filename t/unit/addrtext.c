@@ -122,6 +122,14 @@ keeps_the_domain_at_any_length(void **state)
 		addrtext_escape(&log, address, 100);
 		assert_string_equal(
 		    log.data + log.len - 13, "@evil.example");
+		buf_reset(&log);
+		address[len / 2] = (char)(i % 3 == 0 ? 0xff : address[len / 2]);
+		addrtext_fit(&log, address, 100);
+		buf_reset(&b);
+		buf_quote(&b, log.data, log.len, 100);
+		assert_string_equal(
+		    log.data + log.len - 13, "@evil.example");
+		assert_null(strstr(b.data, "..."));
 		buf_fini(&b);
 		buf_fini(&log);
 	}
