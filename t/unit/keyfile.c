@@ -253,7 +253,7 @@ says_what_cannot_be_read(void **state)
 	assert_non_null(strstr(msg.text, "none: No such file"));
 	assert_int_equal(
 	    keyfile_read(base, geteuid(), &f, &msg), ERR_CONFIG);
-	assert_non_null(strstr(msg.text, "not a regular file"));
+	assert_non_null(strstr(msg.text, "expected a regular file"));
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(
 	    keyfile_read(path, geteuid(), &f, &msg), ERR_CONFIG);
