@@ -252,11 +252,30 @@ own_directory(const char *dir, char own[PATH_MAX])
 
 	if (cure_in_home(dir))
 		return OUR_STATE;
-	if (stat(dir, &st) == 0 && !ours) {
-		snprintf(own, PATH_MAX, "%.*s/" OUR_NAME, PATH_MAX - 16, dir);
-		return own;
+	if (stat(dir, &st) != 0)
+		return errno == ENOENT ? dir : OUR_STATE;
+	if (ours)
+		return dir;
+	if (faccessat(AT_FDCWD, dir, X_OK, AT_EACCESS) != 0)
+		return OUR_STATE;
+	snprintf(own, PATH_MAX, "%.*s/" OUR_NAME, PATH_MAX - 16, dir);
+	return own;
+}
+
+void
+cure_own(struct buf *b, const char *path, uid_t uid, gid_t gid)
+{
+	char user[CURE_NAME_SIZE], group[CURE_NAME_SIZE];
+	struct stat st;
+
+	if (lstat(path, &st) != 0 || st.st_uid != uid) {
+		buf_printf(b, "chown %s:%s ", cure_user(uid, user),
+		    cure_group(gid, group));
+		cure_path(b, path);
+		buf_str(b, " && ");
 	}
-	return errno == ENOENT || ours ? dir : OUR_STATE;
+	buf_str(b, "chmod 600 ");
+	cure_path(b, path);
 }
 
 void
@@ -267,18 +286,15 @@ cure_state(struct buf *b, const char *path, uid_t uid, gid_t gid)
 	const char *place;
 	struct stat st;
 
-	cure_user(uid, user);
-	cure_group(gid, group);
 	parent_of(path, dir);
 	if (!cure_in_home(dir) && lstat(path, &st) == 0 &&
 	    S_ISREG(st.st_mode) &&
 	    faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0) {
-		buf_printf(b, "chown %s:%s ", user, group);
-		cure_path(b, path);
-		buf_str(b, " && chmod 600 ");
-		cure_path(b, path);
+		cure_own(b, path, uid, gid);
 		return;
 	}
+	cure_user(uid, user);
+	cure_group(gid, group);
 	place = own_directory(dir, own);
 	cure_directory(b, place, user, group, 0750);
 	if (place != dir)

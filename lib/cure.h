@@ -18,7 +18,8 @@ struct errmsg;
 struct stat;
 
 #define CURE_NAME_SIZE 64
-#define CURE_WORDS "mend it with: " /* in front of it, for whoever adds one */
+/* In front of it: a message that has it needs no other. */
+#define CURE_WORDS "mend it with: "
 
 /* What a file is to us. */
 enum cure_kind {
@@ -48,6 +49,8 @@ void cure_directory(struct buf *b, const char *directory, const char *user,
 /* The mistake that everyone may write to a file (`name` in words). ERR_CONFIG. */
 int cure_writable(const char *name, const char *path, const struct stat *st,
     struct errmsg *msg_r);
+/* To have for us alone a file that we write. */
+void cure_own(struct buf *b, const char *path, uid_t uid, gid_t gid);
 /* To have our own file there: its directory, or itself. */
 void cure_state(struct buf *b, const char *path, uid_t uid, gid_t gid);
 

@@ -21,7 +21,7 @@
 /* One component of the path. */
 struct node {
 	const char *path;
-	const char *file; /* the whole path */
+	const char *file; /* the path as it was given */
 	struct stat st;
 	uid_t uid; /* who runs us */
 	struct errmsg *msg;
@@ -130,16 +130,25 @@ static bool
 unsafe_owner(const struct node *n, const char *what)
 {
 	char owner[NAME_SIZE], me[NAME_SIZE];
-	char words[256], command[NAME_SIZE + 16];
+	char words[256];
+	struct buf command = BUF_INIT;
+	bool directory = S_ISDIR(n->st.st_mode);
 
 	user_name(n->st.st_uid, owner);
 	user_name(n->uid, me);
 	snprintf(words, sizeof(words),
 	    "belongs to %s, who may %s, but should belong to %s%s", owner, what,
 	    me, n->uid == 0 ? "" : " or root");
-	snprintf(command, sizeof(command), "chown %s", me);
+	buf_printf(&command, "chown %s", me);
+	if ((n->st.st_mode & 077) != 0) {
+		buf_char(&command, ' ');
+		cure_path(&command, n->path);
+		buf_str(&command, " && chmod go=");
+	}
 	/* A directory may hold more than our key. */
-	return unsafe(n, words, S_ISDIR(n->st.st_mode) ? NULL : command);
+	unsafe(n, words, directory ? NULL : buf_text(&command));
+	buf_fini(&command);
+	return false;
 }
 
 static bool
@@ -276,7 +285,7 @@ keyfile_read(
 	rc = fd < 0 ? fd : read_all(fd, path, f_r, msg_r);
 	if (rc == 0) {
 		n.path = real;
-		n.file = real;
+		n.file = path;
 		/* A wrong place first: what moves the key makes it right. */
 		f_r->unsafe = !same_file(&n) || !directories_safe(&n, real) ||
 		    !file_safe(&n);

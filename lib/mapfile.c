@@ -62,16 +62,16 @@ mapfile_taken(const char *path, dev_t dev, ino_t ino)
 
 static int
 fail_cure(struct errmsg *msg, const char *path, const char *what,
-    const char *command, const struct stat *st)
+    const struct stat *st)
 {
 	char owner[CURE_NAME_SIZE];
 	struct buf b = BUF_INIT;
 
-	cure_path(&b, path);
+	cure_own(&b, path, geteuid(), getegid());
 	mapfile_fail(msg, ERR_CONFIG,
-	    "%s: %s (owner %s, mode %04o); " CURE_WORDS "%s %s", path, what,
-	    cure_user(st->st_uid, owner), (unsigned)st->st_mode & 07777,
-	    command, buf_text(&b) == NULL ? "" : buf_text(&b));
+	    "%s: mode %04o of user %s %s: " CURE_WORDS "%s", path,
+	    (unsigned)st->st_mode & 07777, cure_user(st->st_uid, owner), what,
+	    buf_text(&b) == NULL ? "" : buf_text(&b));
 	buf_fini(&b);
 	return ERR_CONFIG;
 }
@@ -80,9 +80,6 @@ int
 mapfile_safe(const char *path, const struct stat *st, bool read_only,
     struct errmsg *msg)
 {
-	char user[CURE_NAME_SIZE], chown[CURE_NAME_SIZE + 8];
-
-	snprintf(chown, sizeof(chown), "chown %s", cure_user(geteuid(), user));
 	if (!S_ISREG(st->st_mode))
 		return mapfile_fail(msg, ERR_CONFIG,
 		    "%s: not a regular file: name a file that postern makes "
@@ -91,10 +88,9 @@ mapfile_safe(const char *path, const struct stat *st, bool read_only,
 	if (read_only)
 		return 0;
 	if ((st->st_mode & 022) != 0)
-		return fail_cure(msg, path, "lets others write", "chmod 600",
-		    st);
+		return fail_cure(msg, path, "lets others write", st);
 	if (st->st_uid != geteuid() && st->st_uid != 0 && geteuid() != 0)
-		return fail_cure(msg, path, "is another user's", chown, st);
+		return fail_cure(msg, path, "is not for us alone", st);
 	return 0;
 }
 

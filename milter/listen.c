@@ -53,70 +53,6 @@ parent_of(const char *path, char dir[PATH_MAX])
 		    slash == path ? 1 : (int)(slash - path), path);
 }
 
-/* It is not there, or not for us. */
-static int
-no_directory(const char *path, const char *dir, const char *why,
-    const struct privileges *p, struct errmsg *msg_r)
-{
-	bool missing = errno == ENOENT, home = cure_in_home(dir);
-	char own[PATH_MAX];
-	struct buf b = BUF_INIT;
-
-	snprintf(own, sizeof(own), "%.*s%s", PATH_MAX - 16,
-	    home ? OUR_RUN : dir, missing || home ? "" : "/postern");
-	put_directory(&b, own, p);
-	errmsg_set(msg_r, "Socket: %s: %s: make %s with: %s%s", path, why,
-	    missing && !home ? "it" : "one of its own",
-	    buf_text(&b) == NULL ? "" : buf_text(&b),
-	    missing && !home ? "" : ", and name the socket in there");
-	buf_fini(&b);
-	return EX_CANTCREAT;
-}
-
-static int
-check_directory(
-    const char *path, const struct privileges *p, struct errmsg *msg_r)
-{
-	char dir[PATH_MAX], why[PATH_MAX + 128];
-	struct stat st;
-	int fd;
-
-	parent_of(path, dir);
-	if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode)) {
-		if (errno == ENOENT)
-			snprintf(why, sizeof(why), "%s is not there", dir);
-		else
-			snprintf(why, sizeof(why), "%s: %s", dir,
-			    strerror(S_ISDIR(st.st_mode) ? errno : ENOTDIR));
-		return no_directory(path, dir, why, p, msg_r);
-	}
-	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0) {
-		int saved = errno;
-
-		snprintf(why, sizeof(why),
-		    "can't create a file in %s (mode %04o): %s%s", dir,
-		    (unsigned)st.st_mode & 07777, strerror(errno),
-		    errno == EROFS
-			? "; in a systemd unit, name it in ReadWritePaths="
-			: "; start postern as root, or");
-		errno = saved;
-		if (errno != EROFS)
-			return no_directory(path, dir, why, p, msg_r);
-		errmsg_set(msg_r, "Socket: %s: %s", path, why);
-		return EX_CANTCREAT;
-	}
-	/* One without a name, for which there must be room as well. */
-	fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-	if (fd < 0 && (errno == ENOSPC || errno == EDQUOT)) {
-		errmsg_set(msg_r, "Socket: %s: can't create a file in %s: %s",
-		    path, dir, strerror(errno));
-		return EX_CANTCREAT;
-	}
-	if (fd >= 0)
-		close(fd);
-	return EX_OK;
-}
-
 /* With the rights of that user, by the modes alone. */
 static bool
 may_enter(const struct stat *st, const struct passwd *pw)
@@ -135,37 +71,119 @@ may_enter(const struct stat *st, const struct passwd *pw)
 	return (st->st_mode & S_IXOTH) != 0;
 }
 
-/* Postfix connects as a user of its own. */
+/* A directory on the way to path that Postfix, which has a user of its own,
+ * can't enter; false: none. */
+static bool
+closed_to_mta(const char *path, char part_r[PATH_MAX], struct stat *st_r)
+{
+	const struct passwd *pw = getpwnam(MTA_NAME);
+
+	if (pw == NULL || path[0] != '/')
+		return false;
+	for (const char *at = path; (at = strchr(at + 1, '/')) != NULL;) {
+		snprintf(part_r, PATH_MAX, "%.*s", (int)(at - path), path);
+		if (stat(part_r, st_r) == 0 && !may_enter(st_r, pw))
+			return true;
+	}
+	return false;
+}
+
+/* It is not there, or not for us. */
+static int
+no_directory(const char *path, const char *dir, const char *why,
+    const struct privileges *p, struct errmsg *msg_r)
+{
+	bool missing = errno == ENOENT, home = cure_in_home(dir);
+	char own[PATH_MAX];
+	struct buf b = BUF_INIT;
+	struct stat st;
+
+	home |= closed_to_mta(path, own, &st) ||
+	    (!missing && faccessat(AT_FDCWD, dir, X_OK, AT_EACCESS) != 0);
+	snprintf(own, sizeof(own), "%.*s%s", PATH_MAX - 16,
+	    home ? OUR_RUN : dir, missing || home ? "" : "/postern");
+	put_directory(&b, own, p);
+	errmsg_set(msg_r, "Socket: %s: %s: make %s with: %s%s", path, why,
+	    missing && !home ? "it" : "one of its own",
+	    buf_text(&b) == NULL ? "" : buf_text(&b),
+	    missing && !home ? "" : ", and name the socket in there");
+	buf_fini(&b);
+	return EX_CANTCREAT;
+}
+
+/* One without a name is as good as the socket, for which there must be room
+ * as well. */
+static bool
+has_room(const char *dir)
+{
+	int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || (errno != ENOSPC && errno != EDQUOT);
+}
+
+static int
+check_directory(
+    const char *path, const struct privileges *p, struct errmsg *msg_r)
+{
+	char dir[PATH_MAX], why[PATH_MAX + 128];
+	struct stat st;
+	int error = 0;
+
+	parent_of(path, dir);
+	if (stat(dir, &st) != 0)
+		error = errno;
+	else if (!S_ISDIR(st.st_mode))
+		error = ENOTDIR;
+	if (error != 0) {
+		snprintf(why, sizeof(why), "%s is not there: %s", dir,
+		    strerror(error));
+		if (error == ENOENT)
+			snprintf(why, sizeof(why), "%s is not there", dir);
+		errno = error;
+		return no_directory(path, dir, why, p, msg_r);
+	}
+	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0 &&
+	    has_room(dir))
+		return EX_OK;
+	error = errno;
+	snprintf(why, sizeof(why), "can't create a file in %s (mode %04o): %s",
+	    dir, (unsigned)st.st_mode & 07777, strerror(error));
+	if (error == EACCES || error == EPERM) {
+		strcat(why, "; start postern as root");
+		errno = error;
+		return no_directory(path, dir, why, p, msg_r);
+	}
+	errmsg_set(msg_r, "Socket: %s: %s%s", path, why,
+	    error == EROFS ? "; in a systemd unit, name it in ReadWritePaths="
+			   : "");
+	return EX_CANTCREAT;
+}
+
 static void
 warn_closed(const char *path, const struct privileges *p)
 {
-	const struct passwd *pw = getpwnam(MTA_NAME);
 	char part[PATH_MAX], dir[PATH_MAX];
 	struct buf b = BUF_INIT;
 	struct stat st;
 	bool last;
 
-	if (pw == NULL || path[0] != '/')
+	if (!closed_to_mta(path, part, &st))
 		return;
 	parent_of(path, dir);
-	for (const char *at = path; (at = strchr(at + 1, '/')) != NULL;) {
-		snprintf(part, sizeof(part), "%.*s", (int)(at - path), path);
-		if (stat(part, &st) != 0 || may_enter(&st, pw))
-			continue;
-		last = strcmp(part, dir) == 0 && !cure_in_home(dir) &&
-		    (st.st_uid == p->uid || st.st_uid == geteuid());
-		put_directory(&b, last ? dir : OUR_RUN, p);
-		log_line(LOG_WARNING,
-		    "Socket: %s: user " MTA_NAME " can't enter %s (mode "
-		    "%04o), so that Postfix will not connect: make %s with: "
-		    "%s%s",
-		    path, part, (unsigned)st.st_mode & 07777,
-		    last ? "it accessible" : "another",
-		    buf_text(&b) == NULL ? "" : buf_text(&b),
-		    last ? "" : ", and name the socket in there");
-		buf_fini(&b);
-		return;
-	}
+	/* Our own directory may change hands; what else stands above it not. */
+	last = strcmp(part, dir) == 0 && !cure_in_home(dir) &&
+	    st.st_uid != 0 && st.st_uid == (p->change ? p->uid : geteuid());
+	put_directory(&b, last ? dir : OUR_RUN, p);
+	log_line(LOG_WARNING,
+	    "Socket: %s: user " MTA_NAME " can't enter %s (mode %04o), so "
+	    "Postfix will not connect: make %s with: %s%s",
+	    path, part, (unsigned)st.st_mode & 07777,
+	    last ? "it accessible" : "another",
+	    buf_text(&b) == NULL ? "" : buf_text(&b),
+	    last ? "" : ", and name the socket in there");
+	buf_fini(&b);
 }
 
 static long
