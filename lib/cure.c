@@ -55,7 +55,7 @@ cure_path(struct buf *b, const char *path)
 
 	for (const char *p = path; *p != '\0'; p++)
 		plain = plain && (isalnum((unsigned char)*p) ||
-		    strchr("/._-+@:,", *p) != NULL);
+				     strchr("/._-+@:,", *p) != NULL);
 	if (plain) {
 		buf_str(b, path);
 		return;
@@ -72,26 +72,25 @@ cure_path(struct buf *b, const char *path)
 	buf_char(b, '\'');
 }
 
-/* A person's home, or root's; the "home" of a system user is a place like any
- * other, and its owner's. */
+/* Root's, or the one that the user database has for the directory's owner. */
 static bool
-is_home(const char *path)
+is_home(const char *path, uid_t uid)
 {
 	char room[LOOKUP_SIZE];
 	struct passwd pw, *found = NULL;
 	struct stat st;
 
+	if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid == uid)
+		return false;
 	if (strcmp(path, "/root") == 0 || strcmp(path, "/home") == 0)
 		return true;
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
-	    st.st_uid != geteuid() &&
-	    getpwuid_r(st.st_uid, &pw, room, sizeof(room), &found) == 0 &&
-	    found != NULL && strcmp(pw.pw_dir, path) == 0 &&
-	    strcmp(path, "/") != 0;
+	return getpwuid_r(st.st_uid, &pw, room, sizeof(room), &found) == 0 &&
+	       found != NULL && strcmp(pw.pw_dir, path) == 0 &&
+	       strcmp(path, "/") != 0;
 }
 
 bool
-cure_in_home(const char *path)
+cure_in_home(const char *path, uid_t uid)
 {
 	char part[PATH_MAX];
 	size_t len = strlen(path);
@@ -102,7 +101,7 @@ cure_in_home(const char *path)
 		if (path[i] != '/' && path[i] != '\0')
 			continue;
 		snprintf(part, sizeof(part), "%.*s", (int)i, path);
-		if (is_home(part))
+		if (is_home(part, uid))
 			return true;
 	}
 	return false;
@@ -129,8 +128,8 @@ put_target(struct buf *b, const char *name)
 }
 
 void
-cure_move(struct buf *b, const char *path, enum cure_kind kind, uid_t uid,
-    gid_t gid)
+cure_move(
+    struct buf *b, const char *path, enum cure_kind kind, uid_t uid, gid_t gid)
 {
 	char user[CURE_NAME_SIZE], group[CURE_NAME_SIZE];
 	const char *slash = strrchr(path, '/');
@@ -161,13 +160,13 @@ put_group(struct buf *b, const struct stat *st, gid_t gid, const char *path,
 }
 
 void
-cure_file(struct buf *b, const char *path, enum cure_kind kind, uid_t uid,
-    gid_t gid)
+cure_file(
+    struct buf *b, const char *path, enum cure_kind kind, uid_t uid, gid_t gid)
 {
 	char user[CURE_NAME_SIZE];
 	struct stat st;
 
-	if (stat(path, &st) != 0 || cure_in_home(path)) {
+	if (stat(path, &st) != 0 || cure_in_home(path, uid)) {
 		cure_move(b, path, kind, uid, gid);
 	} else if (st.st_uid == uid) {
 		buf_str(b, "chmod u+r ");
@@ -176,10 +175,10 @@ cure_file(struct buf *b, const char *path, enum cure_kind kind, uid_t uid,
 		buf_printf(b, "chown %s ", cure_user(uid, user));
 		cure_path(b, path);
 	} else if (kind == CURE_READ &&
-	    (st.st_gid == gid || group_is_free(&st, S_IRWXG))) {
+		   (st.st_gid == gid || group_is_free(&st, S_IRWXG))) {
 		put_group(b, &st, gid, path,
 		    st.st_gid != gid && (st.st_mode & S_IWGRP) != 0 ? "g=r"
-								   : "g+r");
+								    : "g+r");
 	} else {
 		cure_move(b, path, kind, uid, gid);
 	}
@@ -191,7 +190,7 @@ cure_enter(struct buf *b, const char *directory, const char *path,
 {
 	struct stat st;
 
-	if (stat(directory, &st) != 0 || cure_in_home(directory)) {
+	if (stat(directory, &st) != 0 || cure_in_home(directory, uid)) {
 		cure_move(b, path, kind, uid, gid);
 	} else if (st.st_uid == uid) {
 		buf_str(b, "chmod u+x ");
@@ -199,7 +198,7 @@ cure_enter(struct buf *b, const char *directory, const char *path,
 	} else if (st.st_gid == gid || group_is_free(&st, S_IRWXG)) {
 		put_group(b, &st, gid, directory,
 		    st.st_gid != gid && (st.st_mode & S_IWGRP) != 0 ? "g=rx"
-								   : "g+x");
+								    : "g+x");
 	} else {
 		cure_move(b, path, kind, uid, gid);
 	}
@@ -209,8 +208,8 @@ void
 cure_directory(struct buf *b, const char *directory, const char *user,
     const char *group, mode_t mode)
 {
-	buf_printf(b, "install -d -o %s -g %s -m %o ", user, group,
-	    (unsigned)mode);
+	buf_printf(
+	    b, "install -d -o %s -g %s -m %o ", user, group, (unsigned)mode);
 	cure_path(b, directory);
 }
 
@@ -244,13 +243,13 @@ parent_of(const char *path, char dir[PATH_MAX])
 /* Where a directory for us may be made: as named, if it is not there or is
  * called after us; in it, if it is another's. */
 static const char *
-own_directory(const char *dir, char own[PATH_MAX])
+own_directory(const char *dir, uid_t uid, char own[PATH_MAX])
 {
 	const char *slash = strrchr(dir, '/');
 	bool ours = strcmp(slash == NULL ? dir : slash + 1, OUR_NAME) == 0;
 	struct stat st;
 
-	if (cure_in_home(dir))
+	if (cure_in_home(dir, uid))
 		return OUR_STATE;
 	if (stat(dir, &st) != 0)
 		return errno == ENOENT ? dir : OUR_STATE;
@@ -287,7 +286,7 @@ cure_state(struct buf *b, const char *path, uid_t uid, gid_t gid)
 	struct stat st;
 
 	parent_of(path, dir);
-	if (!cure_in_home(dir) && lstat(path, &st) == 0 &&
+	if (!cure_in_home(dir, uid) && lstat(path, &st) == 0 &&
 	    S_ISREG(st.st_mode) &&
 	    faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0) {
 		cure_own(b, path, uid, gid);
@@ -295,7 +294,7 @@ cure_state(struct buf *b, const char *path, uid_t uid, gid_t gid)
 	}
 	cure_user(uid, user);
 	cure_group(gid, group);
-	place = own_directory(dir, own);
+	place = own_directory(dir, uid, own);
 	cure_directory(b, place, user, group, 0750);
 	if (place != dir)
 		buf_str(b, ", and name a file in there");

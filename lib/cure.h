@@ -32,8 +32,8 @@ const char *cure_user(uid_t uid, char out[CURE_NAME_SIZE]);
 const char *cure_group(gid_t gid, char out[CURE_NAME_SIZE]);
 /* A path as a shell takes it, and a terminal too. */
 void cure_path(struct buf *b, const char *path);
-/* Does it lie in somebody's home, or is it one? */
-bool cure_in_home(const char *path);
+/* Does it lie in the home of somebody else than uid, or is it one? */
+bool cure_in_home(const char *path, uid_t uid);
 /* "COMMAND", and words behind it, for who has uid and gid: to read a file that
  * is closed to them, or to enter a directory. */
 void cure_file(struct buf *b, const char *path, enum cure_kind kind, uid_t uid,

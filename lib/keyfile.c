@@ -51,8 +51,8 @@ group_name(gid_t gid, char name[NAME_SIZE])
 
 /*
  * Say what is wrong with the node: "PATH (owner U:G, mode M) lets WHOM ...; to
- * mend it: COMMAND PATH".  Without a command, or in somebody's home, the key
- * has to go elsewhere.
+ * mend it: COMMAND PATH".  Without a command, or where it would change a
+ * home, the key has to go elsewhere.
  */
 static bool
 unsafe(const struct node *n, const char *what, const char *command)
@@ -65,7 +65,11 @@ unsafe(const struct node *n, const char *what, const char *command)
 	cure_path(&b, n->path);
 	buf_printf(&b, " (owner %s:%s, mode %04o) %s; to mend it: ", owner,
 	    group, (unsigned)(n->st.st_mode & 07777), what);
-	if (command == NULL || cure_in_home(n->path)) {
+	if (command == NULL ||
+	    (S_ISDIR(n->st.st_mode) && cure_in_home(n->path, n->uid))) {
+		buf_str(&b, "move the key out of ");
+		cure_path(&b, n->path);
+		buf_str(&b, ": ");
 		cure_move(&b, n->file, CURE_SECRET, n->uid, 0);
 	} else {
 		buf_printf(&b, "%s ", command);

@@ -44,7 +44,7 @@ static bool
 readable(const struct stat *st)
 {
 	return S_ISREG(st->st_mode) ||
-	    (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3));
+	       (S_ISCHR(st->st_mode) && st->st_rdev == makedev(1, 3));
 }
 
 static int

@@ -13,7 +13,8 @@
 #include <unistd.h>
 
 #define ARGUMENTS_MAX 8192
-#define LISTENERS_MAX 16 /* of one port: addresses, and processes sharing it */
+#define LISTENERS_MAX 16   /* of one port: addresses, and processes sharing it \
+			    */
 #define TAKES_VALUE "xpPu" /* of postern's flags */
 
 /* What stands in a file of the process; its length. */
@@ -44,9 +45,8 @@ find_config(const char *args, const char *end)
 
 		while (*flag != '\0' && strchr(TAKES_VALUE, *flag) == NULL)
 			flag++;
-		value = flag[0] != '\0' && flag[1] == '\0'
-		    ? at + strlen(at) + 1
-		    : flag + 1;
+		value = flag[0] != '\0' && flag[1] == '\0' ? at + strlen(at) + 1
+							   : flag + 1;
 		if (*flag == 'x' && value < end)
 			found = value;
 		at = flag[0] == '\0' ? flag + 1 : value + strlen(value) + 1;
@@ -88,9 +88,8 @@ holder_of(long pid, const char *config)
 	len = slurp(number, "cmdline", args, sizeof(args));
 	if (len == 0 || config == NULL || config[0] != '/')
 		return HOLDER_UNKNOWN;
-	return same_file(find_config(args, args + len), config)
-	    ? HOLDER_SAME
-	    : HOLDER_OTHER;
+	return same_file(find_config(args, args + len), config) ? HOLDER_SAME
+								: HOLDER_OTHER;
 }
 
 /* The inodes of the sockets that listen there. */
@@ -101,12 +100,13 @@ find_inodes(const char *table, unsigned port, unsigned long *inodes, size_t n)
 	char line[512];
 
 	while (f != NULL && n < LISTENERS_MAX &&
-	    fgets(line, sizeof(line), f) != NULL) {
+	       fgets(line, sizeof(line), f) != NULL) {
 		unsigned at, state;
 		unsigned long inode;
 
-		if (sscanf(line, " %*u: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x "
-				 "%*x:%*x %*x:%*x %*x %*u %*u %lu",
+		if (sscanf(line,
+			" %*u: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x "
+			"%*x:%*x %*x:%*x %*x %*u %*u %lu",
 			&at, &state, &inode) == 3 &&
 		    at == port && state == 0x0a)
 			inodes[n++] = inode;
@@ -128,8 +128,8 @@ has_socket(const char *pid, const unsigned long *inodes, size_t n)
 	dir = opendir(path);
 	while (dir != NULL && !found && (d = readdir(dir)) != NULL) {
 		unsigned long inode;
-		ssize_t len = readlinkat(
-		    dirfd(dir), d->d_name, link, sizeof(link) - 1);
+		ssize_t len =
+		    readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
 
 		link[len < 0 ? 0 : len] = '\0';
 		if (sscanf(link, "socket:[%lu]", &inode) != 1)

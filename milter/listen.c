@@ -28,6 +28,12 @@
 #define MTA_NAME "postfix" /* its user and group */
 #define OUR_RUN "/run/postern" /* for a socket that stands in a wrong place */
 
+static uid_t
+owner_of(const struct privileges *p)
+{
+	return p->change ? p->uid : geteuid();
+}
+
 /* Who it should belong to: UserID, and the MTA's group, as far as there are
  * such.  Postfix must enter it, and nobody else need. */
 static void
@@ -36,7 +42,7 @@ put_directory(struct buf *b, const char *dir, const struct privileges *p)
 	char user[CURE_NAME_SIZE], group[CURE_NAME_SIZE];
 	bool mta = getgrnam(MTA_NAME) != NULL;
 
-	cure_user(p->change ? p->uid : geteuid(), user);
+	cure_user(owner_of(p), user);
 	cure_group(p->change ? p->gid : getegid(), group);
 	cure_directory(b, dir, user, mta ? MTA_NAME : group, mta ? 0750 : 0755);
 }
@@ -93,7 +99,7 @@ static int
 no_directory(const char *path, const char *dir, const char *why,
     const struct privileges *p, struct errmsg *msg_r)
 {
-	bool missing = errno == ENOENT, home = cure_in_home(dir);
+	bool missing = errno == ENOENT, home = cure_in_home(dir, owner_of(p));
 	char own[PATH_MAX];
 	struct buf b = BUF_INIT;
 	struct stat st;
@@ -173,8 +179,8 @@ warn_closed(const char *path, const struct privileges *p)
 		return;
 	parent_of(path, dir);
 	/* Our own directory may change hands; what else stands above it not. */
-	last = strcmp(part, dir) == 0 && !cure_in_home(dir) &&
-	    st.st_uid != 0 && st.st_uid == (p->change ? p->uid : geteuid());
+	last = strcmp(part, dir) == 0 && !cure_in_home(dir, owner_of(p)) &&
+	    st.st_uid != 0 && st.st_uid == owner_of(p);
 	put_directory(&b, last ? dir : OUR_RUN, p);
 	log_line(LOG_WARNING,
 	    "Socket: %s: user " MTA_NAME " can't enter %s (mode %04o), so "

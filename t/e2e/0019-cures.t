@@ -95,7 +95,9 @@ class Case:
 
     def command(self, message):
         """The command, and the file or directory to be named afterwards."""
-        found = re.search(r'(?:with|mend it|; run): (.*?)(?:, and (.*))?$',
+        found = re.search(r'(?:with|mend it|; run): '
+                          r'(?:move the key out of [^:]*: )?'
+                          r'(.*?)(?:, and (.*))?$',
                           message)
         return (found.group(1), found.group(2)) if found else (None, None)
 

@@ -120,7 +120,7 @@ static const struct node nodes[] = {
     {"directory for a group", 0775, 0600, -1, NOBODY, -1, -1,
 	", replace what is in it", "chmod g-w "},
     {"directory of another user", 0755, 0600, NOBODY, -1, -1, -1,
-	"belongs to nobody", "chown root "},
+	"belongs to nobody", "move the key out of "},
     {"directory that its owner can't write", 0555, 0600, NOBODY, -1, -1, -1,
 	NULL, NULL},
 };

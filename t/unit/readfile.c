@@ -44,8 +44,7 @@ make_socket(const char *name)
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	strcpy(addr.sun_path, name);
-	assert_int_equal(
-	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
 	close(fd);
 }
 
@@ -108,7 +107,8 @@ kinds(void **state)
 		assert_int_equal(
 		    readfile_check(cases[i].path, &msg), cases[i].rc);
 	}
-	assert_int_equal(readfile_text("none", 9, &text, &len, NULL), ERR_SYSTEM);
+	assert_int_equal(
+	    readfile_text("none", 9, &text, &len, NULL), ERR_SYSTEM);
 	assert_int_equal(errno, ENOENT);
 	assert_int_equal(readfile_text("/dev/null", 9, &text, &len, NULL), 0);
 	assert_int_equal(len, 0);
@@ -146,8 +146,9 @@ lengths(void **state)
 		char *text;
 		size_t len;
 
-		assert_int_equal(readfile_text(
-		    "/proc/self/status", 1 << 20, &text, &len, NULL), 0);
+		assert_int_equal(readfile_text("/proc/self/status", 1 << 20,
+				     &text, &len, NULL),
+		    0);
 		assert_non_null(strstr(text, "Groups:"));
 		assert_int_equal(len, strlen(text));
 		free(text);
