@@ -5,14 +5,17 @@
 #ifndef LIB_ACCESS_H
 #define LIB_ACCESS_H
 
+#include "cure.h"
+
 struct errmsg;
 
 /*
  * Walk an absolute path with the rights that are in force.  0: the file can be
  * read, or is not there, or the path is relative.  ERR_CONFIG: some part of it
  * is closed to us; *msg_r names that part, its owner and mode, and the command
- * that opens it.
+ * that opens it, or has the file elsewhere.
  */
-int access_why(const char *path, struct errmsg *msg_r);
+int access_why(
+    const char *path, enum cure_kind kind, struct errmsg *msg_r);
 
 #endif

@@ -31,6 +31,7 @@
 #include "lib/dns_wire.h"
 #include "lib/err.h"
 #include "lib/mapguard.h"
+#include "lib/readfile.h"
 
 #define TYPE_DNSKEY 48
 #define CLASS_IN 1
@@ -160,6 +161,9 @@ set_servers(const struct unbound *u, struct ub_ctx *ctx, struct errmsg *msg_r)
 	}
 	if (u->servers != NULL || u->config_file != NULL)
 		return 0;
+	rc = readfile_check(u->resolv_conf, msg_r);
+	if (rc == ERR_CONFIG)
+		return rc;
 	errno = 0;
 	rc = ub_ctx_resolvconf(ctx, u->resolv_conf);
 	if (rc == UB_READFILE && errno == ENOENT) /* resolv.conf(5) */
@@ -178,13 +182,16 @@ set_options(const struct unbound *u, struct ub_ctx *ctx, bool validating,
 		if (rc != 0)
 			return refused(msg_r, options[i][0], rc);
 	}
+	if (u->config_file != NULL)
+		rc = readfile_check(u->config_file, msg_r);
+	if (rc == 0 && validating)
+		rc = readfile_check(u->anchor_file, msg_r);
+	if (rc != 0)
+		return rc;
 	errno = 0;
 	if (u->config_file != NULL &&
 	    (rc = ub_ctx_config(ctx, u->config_file)) != 0)
 		return refused(msg_r, u->config_file, rc);
-	if (validating && access(u->anchor_file, R_OK) != 0)
-		return errmsg_set(
-		    msg_r, "%s: %s", u->anchor_file, strerror(errno));
 	if (validating)
 		rc = ub_ctx_add_ta_file(ctx, u->anchor_file);
 	else

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "keyfile.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -14,42 +12,20 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "cure.h"
 #include "err.h"
+#include "readfile.h"
 
 #define NAME_SIZE 64 /* of a user's or group's name in a message */
 
 /* One component of the path. */
 struct node {
 	const char *path;
+	const char *file; /* the path as it was given */
 	struct stat st;
 	uid_t uid; /* who runs us */
 	struct errmsg *msg;
 };
-
-/* The path as a shell takes it, and a terminal too. */
-static void
-add_quoted(struct buf *b, const char *path)
-{
-	bool plain = true;
-
-	for (const char *p = path; *p != '\0'; p++)
-		plain = plain && (isalnum((unsigned char)*p) ||
-		    strchr("/._-+@:,", *p) != NULL);
-	if (plain) {
-		buf_str(b, path);
-		return;
-	}
-	buf_char(b, '\'');
-	for (const char *p = path; *p != '\0'; p++) {
-		if (*p == '\'')
-			buf_str(b, "'\\''");
-		else if ((unsigned char)*p < ' ' || *p == 127)
-			buf_char(b, '?');
-		else
-			buf_char(b, *p);
-	}
-	buf_char(b, '\'');
-}
 
 static void
 user_name(uid_t uid, char name[NAME_SIZE])
@@ -75,7 +51,8 @@ group_name(gid_t gid, char name[NAME_SIZE])
 
 /*
  * Say what is wrong with the node: "PATH (owner U:G, mode M) lets WHOM ...; to
- * mend it: COMMAND PATH".
+ * mend it: COMMAND PATH".  Without a command, or where it would change a
+ * home, the key has to go elsewhere.
  */
 static bool
 unsafe(const struct node *n, const char *what, const char *command)
@@ -85,10 +62,19 @@ unsafe(const struct node *n, const char *what, const char *command)
 
 	user_name(n->st.st_uid, owner);
 	group_name(n->st.st_gid, group);
-	add_quoted(&b, n->path);
-	buf_printf(&b, " (owner %s:%s, mode %04o) %s; to mend it: %s ", owner,
-	    group, (unsigned)(n->st.st_mode & 07777), what, command);
-	add_quoted(&b, n->path);
+	cure_path(&b, n->path);
+	buf_printf(&b, " (owner %s:%s, mode %04o) %s; to mend it: ", owner,
+	    group, (unsigned)(n->st.st_mode & 07777), what);
+	if (command == NULL ||
+	    (S_ISDIR(n->st.st_mode) && cure_in_home(n->path, n->uid))) {
+		buf_str(&b, "move the key out of ");
+		cure_path(&b, n->path);
+		buf_str(&b, ": ");
+		cure_move(&b, n->file, CURE_SECRET, n->uid, 0);
+	} else {
+		buf_printf(&b, "%s ", command);
+		cure_path(&b, n->path);
+	}
 	errmsg_set(n->msg, "%s",
 	    buf_text(&b) == NULL ? err_text(ERR_NOMEM) : buf_text(&b));
 	buf_fini(&b);
@@ -148,15 +134,25 @@ static bool
 unsafe_owner(const struct node *n, const char *what)
 {
 	char owner[NAME_SIZE], me[NAME_SIZE];
-	char words[256], command[NAME_SIZE + 16];
+	char words[256];
+	struct buf command = BUF_INIT;
+	bool directory = S_ISDIR(n->st.st_mode);
 
 	user_name(n->st.st_uid, owner);
 	user_name(n->uid, me);
 	snprintf(words, sizeof(words),
 	    "belongs to %s, who may %s, but should belong to %s%s", owner, what,
 	    me, n->uid == 0 ? "" : " or root");
-	snprintf(command, sizeof(command), "chown %s", me);
-	return unsafe(n, words, command);
+	buf_printf(&command, "chown %s", me);
+	if ((n->st.st_mode & 077) != 0) {
+		buf_char(&command, ' ');
+		cure_path(&command, n->path);
+		buf_str(&command, " && chmod go=");
+	}
+	/* A directory may hold more than our key. */
+	unsafe(n, words, directory ? NULL : buf_text(&command));
+	buf_fini(&command);
+	return false;
 }
 
 static bool
@@ -197,8 +193,8 @@ directory_safe(const struct node *n)
 	/* A sticky directory is everybody's by intent. */
 	bool sticky = (n->st.st_mode & S_ISVTX) != 0;
 	const char *const commands[] = {
-	    sticky ? "move the key out of" : "chmod o-w", "chmod g-w",
-	    sticky ? "move the key out of" : "chmod go-w"};
+	    sticky ? NULL : "chmod o-w", "chmod g-w",
+	    sticky ? NULL : "chmod go-w"};
 
 	if ((n->st.st_mode & S_IWUSR) != 0 && !trusted(n, n->st.st_uid))
 		return unsafe_owner(n, "replace what is in it");
@@ -211,6 +207,7 @@ directory_safe(const struct node *n)
 static bool
 directories_safe(struct node *n, char *path)
 {
+	struct stat file = n->st;
 	bool safe = true;
 
 	for (char *p = path; safe && (p = strchr(p, '/')) != NULL; p++) {
@@ -225,6 +222,8 @@ directories_safe(struct node *n, char *path)
 			errmsg_set(n->msg, "%s: %s", path, strerror(errno));
 		p[p == path] = saved;
 	}
+	n->path = path;
+	n->st = file;
 	return safe;
 }
 
@@ -248,49 +247,31 @@ failed(const char *path, const char *why, int rc, struct errmsg *msg)
 	return rc;
 }
 
-static int
-read_all(int fd, const char *path, struct keyfile *f, struct errmsg *msg)
-{
-	char *data = malloc(KEYFILE_SIZE_MAX + 2);
-	size_t len = 0;
-	ssize_t n;
-	int rc = 0;
-
-	if (data == NULL)
-		return failed(path, err_text(ERR_NOMEM), ERR_NOMEM, msg);
-	while (len <= KEYFILE_SIZE_MAX && (n = read(fd, data + len,
-	    KEYFILE_SIZE_MAX + 1 - len)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			rc = failed(path, strerror(errno), ERR_SYSTEM, msg);
-			break;
-		}
-		len += (size_t)n;
-	}
-	if (rc == 0 && len > KEYFILE_SIZE_MAX)
-		rc = failed(path, "too large for a key", ERR_LIMIT, msg);
-	f->data = data;
-	f->len = len;
-	data[len] = '\0';
-	if (rc != 0)
-		keyfile_free(f);
-	return rc;
-}
-
+/* A device is not one, not even the null device. */
 static int
 open_regular(const char *path, struct stat *st_r, struct errmsg *msg)
 {
-	/* Not to wait for the other end of a pipe. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = readfile_open(path, st_r, msg);
 
-	if (fd < 0)
-		return failed(path, strerror(errno), ERR_SYSTEM, msg);
-	if (fstat(fd, st_r) != 0 || !S_ISREG(st_r->st_mode)) {
+	if (fd >= 0 && !S_ISREG(st_r->st_mode)) {
 		close(fd);
-		return failed(path, "not a regular file", ERR_CONFIG, msg);
+		return failed(path, "expected a regular file, not a device",
+		    ERR_CONFIG, msg);
 	}
 	return fd;
+}
+
+static int
+read_all(int fd, const char *path, struct keyfile *f, struct errmsg *msg)
+{
+	int rc = readfile_rest(
+	    fd, path, KEYFILE_SIZE_MAX, &f->data, &f->len, msg);
+
+	if (rc == 0 && f->len > KEYFILE_SIZE_MAX) {
+		keyfile_free(f);
+		return failed(path, "too large for a key", ERR_LIMIT, msg);
+	}
+	return rc;
 }
 
 int
@@ -308,8 +289,10 @@ keyfile_read(
 	rc = fd < 0 ? fd : read_all(fd, path, f_r, msg_r);
 	if (rc == 0) {
 		n.path = real;
-		f_r->unsafe = !file_safe(&n) || !same_file(&n) ||
-		    !directories_safe(&n, real);
+		n.file = path;
+		/* A wrong place first: what moves the key makes it right. */
+		f_r->unsafe = !same_file(&n) || !directories_safe(&n, real) ||
+		    !file_safe(&n);
 	}
 	if (fd >= 0)
 		close(fd);

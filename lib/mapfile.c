@@ -4,10 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
+#include "lib/cure.h"
 #include "lib/err.h"
 
 int
@@ -55,6 +60,22 @@ mapfile_taken(const char *path, dev_t dev, ino_t ino)
 	return st.st_dev == dev && st.st_ino == ino ? 0 : 1;
 }
 
+static int
+fail_cure(struct errmsg *msg, const char *path, const char *what,
+    const struct stat *st)
+{
+	char owner[CURE_NAME_SIZE];
+	struct buf b = BUF_INIT;
+
+	cure_own(&b, path, geteuid(), getegid());
+	mapfile_fail(msg, ERR_CONFIG,
+	    "%s: mode %04o of user %s %s: " CURE_WORDS "%s", path,
+	    (unsigned)st->st_mode & 07777, cure_user(st->st_uid, owner), what,
+	    buf_text(&b) == NULL ? "" : buf_text(&b));
+	buf_fini(&b);
+	return ERR_CONFIG;
+}
+
 int
 mapfile_safe(const char *path, const struct stat *st, bool read_only,
     struct errmsg *msg)
@@ -67,15 +88,9 @@ mapfile_safe(const char *path, const struct stat *st, bool read_only,
 	if (read_only)
 		return 0;
 	if ((st->st_mode & 022) != 0)
-		return mapfile_fail(msg, ERR_CONFIG,
-		    "%s: mode %04o lets others write: chmod 600 %s", path,
-		    (unsigned)st->st_mode & 07777, path);
+		return fail_cure(msg, path, "lets others write", st);
 	if (st->st_uid != geteuid() && st->st_uid != 0 && geteuid() != 0)
-		return mapfile_fail(msg, ERR_CONFIG,
-		    "%s: belongs to uid %u, not to uid %u who runs this: "
-		    "chown %u %s",
-		    path, (unsigned)st->st_uid, (unsigned)geteuid(),
-		    (unsigned)geteuid(), path);
+		return fail_cure(msg, path, "is not for us alone", st);
 	return 0;
 }
 
@@ -105,6 +120,49 @@ mapfile_build(
 		if (rc != 0)
 			return rc;
 	}
+}
+
+static const char *
+parent_of(const char *path, char *dir, size_t size)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		snprintf(dir, size, ".");
+	else
+		snprintf(dir, size, "%.*s",
+		    slash == path ? 1 : (int)(slash - path), path);
+	return dir;
+}
+
+int
+mapfile_try(const char *new_path, struct errmsg *msg)
+{
+	int fd = open(new_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char dir[4096];
+	struct stat st;
+	int rc;
+
+	if (fd >= 0) {
+		rc = fstat(fd, &st) == 0
+		    ? mapfile_safe(new_path, &st, false, msg)
+		    : mapfile_fail_call(msg, "fstat", new_path);
+		if (rc == 0)
+			return fd;
+		close(fd);
+		return rc;
+	}
+	if (errno != ENOENT)
+		return mapfile_fail_call(msg, "create", new_path);
+	parent_of(new_path, dir, sizeof(dir));
+	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		return fd;
+	/* Not every file system has files without names. */
+	if ((errno == EOPNOTSUPP || errno == EISDIR) &&
+	    faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0)
+		fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd >= 0 ? fd : mapfile_fail_call(msg, "create", new_path);
 }
 
 void
@@ -162,6 +220,34 @@ mapfile_keep(int fd, off_t size)
 	    errno == EOPNOTSUPP)
 		return 0;
 	return ERR_SYSTEM;
+}
+
+int
+mapfile_try_size(int fd, off_t size)
+{
+	struct statvfs fs;
+	struct rlimit limit;
+	struct stat st;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+	    (rlim_t)size > limit.rlim_cur) {
+		errno = EFBIG;
+		return ERR_SYSTEM;
+	}
+	if (fstat(fd, &st) != 0 || fstatvfs(fd, &fs) != 0)
+		return ERR_SYSTEM;
+	if (fs.f_blocks != 0 &&
+	    (uint64_t)size > (uint64_t)fs.f_bavail * fs.f_frsize +
+		    (uint64_t)st.st_blocks * 512) {
+		errno = ENOSPC;
+		return ERR_SYSTEM;
+	}
+	/* For whoever has a quota of the disk; in a file without a name this
+	 * leaves nothing. */
+	if (S_ISREG(st.st_mode) && st.st_nlink == 0 &&
+	    allocate(fd, 0, size) != 0 && errno != EOPNOTSUPP)
+		return ERR_SYSTEM;
+	return 0;
 }
 
 bool

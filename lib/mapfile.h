@@ -42,6 +42,12 @@ int mapfile_safe(const char *path, const struct stat *st, bool read_only,
  * is the caller's.  0, ERR_SYSTEM or ERR_CONFIG. */
 int mapfile_build(
     const char *new_path, int *fd_r, struct stat *st, struct errmsg *msg);
+/* Could one become that, as far as this can be seen?  A descriptor (the
+ * caller's) of a file without a name, or of PATH.new itself if there is one;
+ * or as above. */
+int mapfile_try(const char *new_path, struct errmsg *msg);
+/* Would so much fit, besides what is there?  0, or as mapfile_allocate. */
+int mapfile_try_size(int fd, off_t size);
 /* Give up building: nothing is left. */
 void mapfile_unbuild(const char *new_path, int fd);
 /* A file that is being built: all zero, and all there on the disk.  0, or

@@ -234,8 +234,13 @@ count_open(void)
 	return n < OPEN_MIN ? OPEN_MIN : n;
 }
 
-int
-accept_limit(const struct conf *conf, long *max_r, struct errmsg *msg_r)
+/*
+ * How many connections the descriptors allow (RLIMIT_NOFILE, and what is open),
+ * or MaxConnections if that is given.  EX_OK; or EX_OSERR where they are too
+ * few, and in *msg_r how many it takes.
+ */
+static int
+find_limit(const struct conf *conf, long *max_r, struct errmsg *msg_r)
 {
 	long asked = conf_int(conf, "MaxConnections");
 	unsigned long have = descriptors(), open = count_open(), lookups;
@@ -260,6 +265,7 @@ accept_limit(const struct conf *conf, long *max_r, struct errmsg *msg_r)
 	return EX_OK;
 }
 
+/* door.peercred, where it is needed. */
 static int
 start_peercred(
     const struct sockspec *spec, bool everybody, struct errmsg *msg_r)
@@ -286,6 +292,16 @@ start_peercred(
 }
 
 int
+accept_check(const struct sockspec *spec, const struct snapshot *snap,
+    struct errmsg *msg_r)
+{
+	long max;
+	int rc = start_peercred(spec, peers_everybody(snap->peers), msg_r);
+
+	return rc == EX_OK ? find_limit(snap->conf, &max, msg_r) : rc;
+}
+
+int
 accept_start(
     const struct sockspec *spec, const struct conf *conf, struct errmsg *msg_r)
 {
@@ -297,7 +313,7 @@ accept_start(
 	snapshot_unref(snap);
 	rc = start_peercred(spec, everybody, msg_r);
 	if (rc == EX_OK)
-		rc = accept_limit(conf, &max, msg_r);
+		rc = find_limit(conf, &max, msg_r);
 	if (rc != EX_OK)
 		return rc;
 	door.crowd = crowd_new((size_t)max);

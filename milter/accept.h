@@ -14,14 +14,13 @@
 
 struct conf;
 struct errmsg;
+struct snapshot;
 struct sockspec;
 
-/*
- * How many connections the descriptors allow (RLIMIT_NOFILE, and what is open),
- * or MaxConnections if that is given.  EX_OK; or EX_OSERR where they are too
- * few, and in *msg_r how many it takes.
- */
-int accept_limit(const struct conf *conf, long *max_r, struct errmsg *msg_r);
+/* Would accept_start succeed, in a process with these rights?  The same
+ * words. */
+int accept_check(const struct sockspec *spec, const struct snapshot *snap,
+    struct errmsg *msg_r);
 
 /* Get ready, in the process that serves and with its rights; until then every
  * connection is turned away.  Tries whether users can be told on this kind of

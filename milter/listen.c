@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,55 +16,207 @@
 #include <unistd.h>
 
 #include "callbacks.h"
+#include "holder.h"
+#include "lib/buf.h"
+#include "lib/cure.h"
 #include "lib/err.h"
 #include "log.h"
 #include "privileges.h"
 #include "runfiles.h"
 #include "sockspec.h"
 
-static int
-check_directory(const char *path, struct errmsg *msg_r)
+#define MTA_NAME "postfix" /* its user and group */
+#define OUR_RUN "/run/postern" /* for a socket that stands in a wrong place */
+
+static uid_t
+owner_of(const struct privileges *p)
+{
+	return p->change ? p->uid : geteuid();
+}
+
+/* Who it should belong to: UserID, and the MTA's group, as far as there are
+ * such.  Postfix must enter it, and nobody else need. */
+static void
+put_directory(struct buf *b, const char *dir, const struct privileges *p)
+{
+	char user[CURE_NAME_SIZE], group[CURE_NAME_SIZE];
+	bool mta = getgrnam(MTA_NAME) != NULL;
+
+	cure_user(owner_of(p), user);
+	cure_group(p->change ? p->gid : getegid(), group);
+	cure_directory(b, dir, user, mta ? MTA_NAME : group, mta ? 0750 : 0755);
+}
+
+static void
+parent_of(const char *path, char dir[PATH_MAX])
 {
 	const char *slash = strrchr(path, '/');
-	char dir[PATH_MAX];
-	struct stat st;
 
 	if (slash == NULL)
-		snprintf(dir, sizeof(dir), ".");
+		snprintf(dir, PATH_MAX, ".");
 	else
-		snprintf(dir, sizeof(dir), "%.*s",
+		snprintf(dir, PATH_MAX, "%.*s",
 		    slash == path ? 1 : (int)(slash - path), path);
-	if (stat(dir, &st) != 0 || !S_ISDIR(st.st_mode)) {
-		errmsg_set(msg_r,
-		    "Socket: %s: %s is not there: make it with: "
-		    "mkdir -p %s",
-		    path, dir, dir);
-		return EX_CANTCREAT;
+}
+
+/* With the rights of that user, by the modes alone. */
+static bool
+may_enter(const struct stat *st, const struct passwd *pw)
+{
+	gid_t groups[PRIVILEGES_GROUPS_MAX];
+	int n = PRIVILEGES_GROUPS_MAX;
+
+	if (st->st_uid == pw->pw_uid)
+		return (st->st_mode & S_IXUSR) != 0;
+	if (getgrouplist(pw->pw_name, pw->pw_gid, groups, &n) < 0)
+		n = PRIVILEGES_GROUPS_MAX;
+	for (int i = 0; i < n; i++) {
+		if (groups[i] == st->st_gid)
+			return (st->st_mode & S_IXGRP) != 0;
 	}
-	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0) {
-		errmsg_set(msg_r,
-		    "Socket: %s: can't create a file in %s (mode %04o): %s; "
-		    "%s",
-		    path, dir, (unsigned)st.st_mode & 07777, strerror(errno),
-		    errno == EROFS
-			? "in a systemd unit, name it in ReadWritePaths="
-			: "start postern as root, or make the directory its "
-			  "user's with chown");
-		return EX_CANTCREAT;
+	return (st->st_mode & S_IXOTH) != 0;
+}
+
+/* A directory on the way to path that Postfix, which has a user of its own,
+ * can't enter; false: none. */
+static bool
+closed_to_mta(const char *path, char part_r[PATH_MAX], struct stat *st_r)
+{
+	const struct passwd *pw = getpwnam(MTA_NAME);
+
+	if (pw == NULL || path[0] != '/')
+		return false;
+	for (const char *at = path; (at = strchr(at + 1, '/')) != NULL;) {
+		snprintf(part_r, PATH_MAX, "%.*s", (int)(at - path), path);
+		if (stat(part_r, st_r) == 0 && !may_enter(st_r, pw))
+			return true;
 	}
-	return EX_OK;
+	return false;
+}
+
+/* It is not there, or not for us. */
+static int
+no_directory(const char *path, const char *dir, const char *why,
+    const struct privileges *p, struct errmsg *msg_r)
+{
+	bool missing = errno == ENOENT, home = cure_in_home(dir, owner_of(p));
+	char own[PATH_MAX];
+	struct buf b = BUF_INIT;
+	struct stat st;
+
+	home |= closed_to_mta(path, own, &st) ||
+	    (!missing && faccessat(AT_FDCWD, dir, X_OK, AT_EACCESS) != 0);
+	snprintf(own, sizeof(own), "%.*s%s", PATH_MAX - 16,
+	    home ? OUR_RUN : dir, missing || home ? "" : "/postern");
+	put_directory(&b, own, p);
+	errmsg_set(msg_r, "Socket: %s: %s: make %s with: %s%s", path, why,
+	    missing && !home ? "it" : "one of its own",
+	    buf_text(&b) == NULL ? "" : buf_text(&b),
+	    missing && !home ? "" : ", and name the socket in there");
+	buf_fini(&b);
+	return EX_CANTCREAT;
+}
+
+/* One without a name is as good as the socket, for which there must be room
+ * as well. */
+static bool
+has_room(const char *dir)
+{
+	int fd = open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0 || (errno != ENOSPC && errno != EDQUOT);
 }
 
 static int
-in_use(const char *path, int fd, struct errmsg *msg_r)
+check_directory(
+    const char *path, const struct privileges *p, struct errmsg *msg_r)
+{
+	char dir[PATH_MAX], why[PATH_MAX + 128];
+	struct stat st;
+	int error = 0;
+
+	parent_of(path, dir);
+	if (stat(dir, &st) != 0)
+		error = errno;
+	else if (!S_ISDIR(st.st_mode))
+		error = ENOTDIR;
+	if (error != 0) {
+		snprintf(why, sizeof(why), "%s is not there: %s", dir,
+		    strerror(error));
+		if (error == ENOENT)
+			snprintf(why, sizeof(why), "%s is not there", dir);
+		errno = error;
+		return no_directory(path, dir, why, p, msg_r);
+	}
+	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0 &&
+	    has_room(dir))
+		return EX_OK;
+	error = errno;
+	snprintf(why, sizeof(why), "can't create a file in %s (mode %04o): %s",
+	    dir, (unsigned)st.st_mode & 07777, strerror(error));
+	if (error == EACCES || error == EPERM) {
+		strcat(why, "; start postern as root");
+		errno = error;
+		return no_directory(path, dir, why, p, msg_r);
+	}
+	errmsg_set(msg_r, "Socket: %s: %s%s", path, why,
+	    error == EROFS ? "; in a systemd unit, name it in ReadWritePaths="
+			   : "");
+	return EX_CANTCREAT;
+}
+
+static void
+warn_closed(const char *path, const struct privileges *p)
+{
+	char part[PATH_MAX], dir[PATH_MAX];
+	struct buf b = BUF_INIT;
+	struct stat st;
+	bool last;
+
+	if (!closed_to_mta(path, part, &st))
+		return;
+	parent_of(path, dir);
+	/* Our own directory may change hands; what else stands above it not. */
+	last = strcmp(part, dir) == 0 && !cure_in_home(dir, owner_of(p)) &&
+	    st.st_uid != 0 && st.st_uid == owner_of(p);
+	put_directory(&b, last ? dir : OUR_RUN, p);
+	log_line(LOG_WARNING,
+	    "Socket: %s: user " MTA_NAME " can't enter %s (mode %04o), so "
+	    "Postfix will not connect: make %s with: %s%s",
+	    path, part, (unsigned)st.st_mode & 07777,
+	    last ? "it accessible" : "another",
+	    buf_text(&b) == NULL ? "" : buf_text(&b),
+	    last ? "" : ", and name the socket in there");
+	buf_fini(&b);
+}
+
+static long
+server_of(int fd)
 {
 	struct ucred peer = {0};
 	socklen_t len = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0
+	    ? peer.pid
+	    : 0;
+}
+
+/* A check is made beside the daemon that it is for. */
+static bool
+is_mistake(const struct listen_for *f, long pid)
+{
+	return f->start || holder_of(pid, f->config) == HOLDER_OTHER;
+}
+
+static int
+in_use(const char *path, long pid, struct errmsg *msg_r)
+{
 	char who[64] = "another process";
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-	    peer.pid > 0)
-		snprintf(who, sizeof(who), "process %ld", (long)peer.pid);
+	if (pid > 0)
+		snprintf(who, sizeof(who), "process %ld", pid);
 	errmsg_set(msg_r,
 	    "Socket: %s: %s serves it already: stop that one first, or give "
 	    "this one a socket of its own",
@@ -72,7 +226,8 @@ in_use(const char *path, int fd, struct errmsg *msg_r)
 
 /* What stands at the path: nothing, a socket that nobody serves, or trouble. */
 static int
-check_present(const struct sockspec *spec, bool start, struct errmsg *msg_r)
+check_present(const struct sockspec *spec, const struct listen_for *f,
+    struct errmsg *msg_r)
 {
 	const char *path = spec->local.sun_path;
 	struct stat st;
@@ -88,26 +243,34 @@ check_present(const struct sockspec *spec, bool start, struct errmsg *msg_r)
 		return EX_CANTCREAT;
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (!start || fd < 0) {
-		if (fd >= 0)
-			close(fd);
+	if (fd < 0)
 		return EX_OK;
-	}
 	/* EAGAIN: served, by somebody who has a lot to do. */
-	if (connect(fd, (const struct sockaddr *)&spec->local,
-		sizeof(spec->local)) == 0 ||
-	    errno == EAGAIN || errno == EPROTOTYPE)
-		rc = in_use(path, fd, msg_r);
+	if ((connect(fd, (const struct sockaddr *)&spec->local,
+		 sizeof(spec->local)) == 0 ||
+		errno == EAGAIN || errno == EPROTOTYPE) &&
+	    is_mistake(f, server_of(fd)))
+		rc = in_use(path, server_of(fd), msg_r);
 	close(fd);
 	return rc;
 }
 
+static long
+port_holder(const struct addrinfo *ai)
+{
+	const struct sockaddr_in *in = (const void *)ai->ai_addr;
+
+	/* The port stands at the same place in both families. */
+	return holder_find(ntohs(in->sin_port));
+}
+
 static int
 check_bind(const struct sockspec *spec, const struct addrinfo *ai,
-    struct errmsg *msg_r)
+    const struct listen_for *f, struct errmsg *msg_r)
 {
 	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 	const char *cure = "";
+	int bind_error;
 
 	if (fd >= 0 &&
 	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
@@ -115,6 +278,12 @@ check_bind(const struct sockspec *spec, const struct addrinfo *ai,
 		close(fd);
 		return EX_OK;
 	}
+	bind_error = errno;
+	if (errno == EADDRINUSE && !is_mistake(f, port_holder(ai))) {
+		close(fd);
+		return EX_OK;
+	}
+	errno = bind_error;
 	if (errno == EADDRINUSE)
 		cure = ": another process listens there; find it with "
 		       "ss -ltnp, or choose another port";
@@ -151,7 +320,8 @@ resolve(const struct sockspec *spec, struct addrinfo **list_r)
 }
 
 static int
-check_inet(const struct sockspec *spec, bool start, struct errmsg *msg_r)
+check_inet(const struct sockspec *spec, const struct listen_for *f,
+    struct errmsg *msg_r)
 {
 	struct addrinfo *list;
 	int rc = resolve(spec, &list);
@@ -165,7 +335,7 @@ check_inet(const struct sockspec *spec, bool start, struct errmsg *msg_r)
 		    spec->family == AF_INET ? "IPv4" : "IPv6");
 		return EX_CONFIG;
 	}
-	rc = start ? check_bind(spec, list, msg_r) : EX_OK;
+	rc = check_bind(spec, list, f, msg_r);
 	freeaddrinfo(list);
 	return rc;
 }
@@ -182,10 +352,12 @@ is_loopback(const struct addrinfo *ai)
 }
 
 void
-listen_warn(const struct sockspec *spec)
+listen_warn(const struct sockspec *spec, const struct privileges *p)
 {
 	struct addrinfo *list;
 
+	if (spec->family == AF_UNIX)
+		warn_closed(spec->local.sun_path, p);
 	if (spec->family == AF_UNIX || resolve(spec, &list) != 0)
 		return;
 	if (!is_loopback(list))
@@ -200,15 +372,16 @@ listen_warn(const struct sockspec *spec)
 }
 
 int
-listen_check(const struct sockspec *spec, bool start, struct errmsg *msg_r)
+listen_check(const struct sockspec *spec, const struct privileges *p,
+    const struct listen_for *f, struct errmsg *msg_r)
 {
 	int rc;
 
 	if (spec->family != AF_UNIX)
-		return check_inet(spec, start, msg_r);
-	rc = check_directory(spec->local.sun_path, msg_r);
+		return check_inet(spec, f, msg_r);
+	rc = check_directory(spec->local.sun_path, p, msg_r);
 	if (rc == EX_OK)
-		rc = check_present(spec, start, msg_r);
+		rc = check_present(spec, f, msg_r);
 	return rc;
 }
 
@@ -216,7 +389,8 @@ int
 listen_open(const struct sockspec *spec, const struct privileges *p, int debug,
     struct errmsg *msg_r)
 {
-	int rc = listen_check(spec, true, msg_r);
+	const struct listen_for start = {.start = true};
+	int rc = listen_check(spec, p, &start, msg_r);
 	gid_t group = getegid();
 	char *text;
 

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "accept.h"
+#include "holder.h"
 #include "lib/access.h"
 #include "lib/conf/conf.h"
 #include "lib/err.h"
@@ -167,7 +168,7 @@ read_conf(struct plan *plan)
 
 	if (snapshot_read(path, &plan->conf, &msg) == 0)
 		return EX_OK;
-	if (path != NULL && access_why(path, &why) != 0)
+	if (path != NULL && access_why(path, CURE_READ, &why) != 0)
 		msg = why;
 	return mistake(EX_CONFIG, "", &msg);
 }
@@ -282,52 +283,6 @@ step_files(const struct plan *plan)
 	return rc == EX_OK ? EX_OK : mistake(rc, "", &msg);
 }
 
-/* -- checking -- */
-
-/* In a child, as a change of user is for good. */
-static int
-check_as_user(const struct plan *plan)
-{
-	struct snapshot *snap;
-	struct errmsg msg;
-	long connections;
-	int rc = step_user(plan);
-
-	if (rc != EX_OK)
-		return rc;
-	if (serve_load(&plan->args->serve, true, NULL, &snap, &msg) != 0)
-		return mistake(EX_CONFIG, "", &msg);
-	rc = accept_limit(snap->conf, &connections, &msg);
-	snapshot_unref(snap);
-	return rc == EX_OK ? EX_OK : mistake(rc, "", &msg);
-}
-
-static int
-check(const struct plan *plan)
-{
-	struct errmsg msg;
-	int rc = step_directory(plan), status;
-	pid_t pid;
-
-	if (rc == EX_OK &&
-	    (listen_check(&plan->socket, false, &msg) != EX_OK ||
-		(plan->pid_file != NULL &&
-		    runfiles_check(plan->pid_file, &msg) != EX_OK)))
-		return mistake(EX_CONFIG, "", &msg);
-	if (rc != EX_OK)
-		return rc;
-	listen_warn(&plan->socket);
-	fflush(NULL);
-	pid = fork();
-	if (pid == 0)
-		exit(check_as_user(plan));
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return EX_OSERR;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
-}
-
-/* -- running -- */
-
 static void
 set_limits(const struct plan *plan)
 {
@@ -344,6 +299,74 @@ set_limits(const struct plan *plan)
 		setrlimit(RLIMIT_CORE, &limit);
 	}
 }
+
+/* -- checking -- */
+
+/* In a child, as a change of user is for good. */
+static int
+check_as_user(const struct plan *plan)
+{
+	struct snapshot *snap;
+	struct errmsg msg;
+	int rc = step_user(plan);
+
+	if (rc != EX_OK)
+		return rc;
+	/* What hangs ends with whoever waits for it; a change of user has
+	 * cleared this. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGXFSZ, SIG_IGN);
+	if (serve_load(&plan->args->serve, SNAPSHOT_TRIAL, NULL, &snap, &msg) != 0)
+		return mistake(EX_CONFIG, "", &msg);
+	rc = accept_check(&plan->socket, snap, &msg);
+	if (rc == EX_OK)
+		rc = serve_check_door(plan->proved, snap, &msg);
+	snapshot_unref(snap);
+	return rc == EX_OK ? EX_OK : mistake(rc, "", &msg);
+}
+
+/* The daemon that this is the check for may run, and have both. */
+static int
+check_files(const struct plan *plan, struct errmsg *msg_r)
+{
+	const char *config = plan->args->serve.config;
+	const struct listen_for f = {.config = config};
+	long holder = 0;
+	int rc = listen_check(&plan->socket, &plan->user, &f, msg_r);
+
+	if (rc != EX_OK || plan->pid_file == NULL)
+		return rc;
+	rc = runfiles_check(plan->pid_file, &holder, msg_r);
+	return rc == EX_UNAVAILABLE &&
+		holder_of(holder, config) != HOLDER_OTHER
+	    ? EX_OK
+	    : rc;
+}
+
+static int
+check(struct plan *plan)
+{
+	struct errmsg msg;
+	int rc = step_directory(plan), status;
+	pid_t pid;
+
+	if (rc != EX_OK)
+		return rc;
+	set_limits(plan);
+	if (check_files(plan, &msg) != EX_OK)
+		return mistake(EX_CONFIG, "", &msg);
+	listen_warn(&plan->socket, &plan->user);
+	plan->proved = prove_calls(&plan->user);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0)
+		exit(check_as_user(plan));
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return EX_OSERR;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+}
+
+/* -- running -- */
 
 static void
 set_log(const struct plan *plan)
@@ -395,7 +418,7 @@ run(struct plan *plan)
 		return rc;
 	set_limits(plan);
 	set_log(plan);
-	listen_warn(&plan->socket);
+	listen_warn(&plan->socket, &plan->user);
 	if (plan->background && ready_background() != EX_OK) {
 		log_fatal("can't go into the background: %s", strerror(errno));
 		return EX_OSERR;

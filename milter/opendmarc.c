@@ -8,6 +8,7 @@
 #include "lib/buf.h"
 #include "lib/conf/conf.h"
 #include "lib/err.h"
+#include "lib/readfile.h"
 
 #define OBEYED(word, kind)                                                     \
 	{                                                                      \
@@ -327,10 +328,10 @@ opendmarc_take(struct conf *c, struct errmsg *msg_r)
 
 	if (path == NULL)
 		return 0;
-	rc = conf_read(path, tables, &theirs, &why);
-	if (rc == ERR_SYSTEM)
+	if (readfile_check(path, &why) != 0)
 		return errmsg_set(msg_r, "%s: OpenDMARCConfig: %s",
 		    conf_where(c, "OpenDMARCConfig"), why.text);
+	rc = conf_read(path, tables, &theirs, &why);
 	if (rc != 0) {
 		errmsg_set(msg_r, "%s", why.text);
 		return rc;

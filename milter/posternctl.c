@@ -38,7 +38,7 @@ posternctl_load(const char *config)
 	log_open(&quiet);
 	if (config == NULL && access(POSTERN_CONF, F_OK) == 0)
 		config = POSTERN_CONF;
-	if (snapshot_load(config, true, NULL, &snap, &msg) != 0) {
+	if (snapshot_load(config, SNAPSHOT_OFFLINE, NULL, &snap, &msg) != 0) {
 		/* Keys and tables are for UserID alone. */
 		bool closed = geteuid() != 0 &&
 		    strstr(msg.text, strerror(EACCES)) != NULL;

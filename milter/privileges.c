@@ -10,6 +10,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
+#include "lib/cure.h"
 #include "lib/err.h"
 
 /* A number that is an id; names may begin with digits. */
@@ -24,6 +26,34 @@ number(const char *word, unsigned long *n_r)
 	    errno == 0 && *n_r < 0xffffffffUL;
 }
 
+/* useradd takes no number for a name, nor the name of a group that is there
+ * for that of a new one. */
+static int
+no_user(const char *word, struct errmsg *msg_r)
+{
+	char name[80];
+	unsigned long id;
+	char uid[32] = "", group[80] = "--user-group";
+	struct buf b = BUF_INIT;
+
+	snprintf(name, sizeof(name), "%.64s", word);
+	if (number(word, &id)) {
+		snprintf(name, sizeof(name), "postern");
+		if (getpwnam(name) != NULL)
+			snprintf(name, sizeof(name), "postern-%lu", id);
+		snprintf(uid, sizeof(uid), " --uid %lu", id);
+	}
+	if (getgrnam(name) != NULL)
+		snprintf(group, sizeof(group), "--gid %.64s", name);
+	cure_path(&b, name);
+	errmsg_set(msg_r,
+	    "UserID: there is no user %s: create it with: useradd --system%s "
+	    "%s --shell /usr/sbin/nologin %s",
+	    word, uid, group, buf_text(&b) == NULL ? "" : buf_text(&b));
+	buf_fini(&b);
+	return EX_NOUSER;
+}
+
 static int
 find_user(const char *word, struct privileges *p, struct errmsg *msg_r)
 {
@@ -32,14 +62,8 @@ find_user(const char *word, struct privileges *p, struct errmsg *msg_r)
 
 	if (pw == NULL && number(word, &id))
 		pw = getpwuid((uid_t)id);
-	if (pw == NULL) {
-		errmsg_set(msg_r,
-		    "UserID: there is no user %s: create it with: "
-		    "useradd --system --user-group --shell /usr/sbin/nologin "
-		    "%s",
-		    word, word);
-		return EX_NOUSER;
-	}
+	if (pw == NULL)
+		return no_user(word, msg_r);
 	snprintf(p->name, sizeof(p->name), "%s", pw->pw_name);
 	p->uid = pw->pw_uid;
 	p->gid = pw->pw_gid;

@@ -15,6 +15,7 @@
 #include "lib/dns_dataset.h"
 #include "lib/dns_unbound.h"
 #include "lib/err.h"
+#include "lib/readfile.h"
 #include "log.h"
 #include "options.h"
 #include "snapshot.h"
@@ -76,6 +77,24 @@ add_server(const struct dataset_entry *e, void *arg)
 		    SERVERS_MAX);
 	p->servers[p->count] = strdup(e->key);
 	return p->servers[p->count++] == NULL ? ERR_NOMEM : 0;
+}
+
+/* The files that libunbound reads itself. */
+static int
+check_files(const struct conf *c, struct errmsg *msg_r)
+{
+	static const char *const keywords[] = {
+	    "ResolverConfiguration", "TrustAnchorFile"};
+	struct errmsg why;
+
+	for (size_t i = 0; i < sizeof(keywords) / sizeof(*keywords); i++) {
+		const char *path = conf_str(c, keywords[i]);
+
+		if (path != NULL && readfile_check(path, &why) != 0)
+			return errmsg_set(msg_r, "%s: %s: %s",
+			    conf_where(c, keywords[i]), keywords[i], why.text);
+	}
+	return 0;
 }
 
 static int
@@ -262,7 +281,9 @@ resolver_load(
 	snap->dns_timeout_ms = (timeout == 0 ? TIMEOUT_NONE : timeout) * 1000;
 	if (!snap->verifies)
 		return 0;
-	rc = read_servers(c, &p, msg_r);
+	rc = check_files(c, msg_r);
+	if (rc == 0)
+		rc = read_servers(c, &p, msg_r);
 	if (rc == 0)
 		snap->resolver = keep_old(old, c, &p);
 	if (rc == 0 && snap->resolver == NULL)

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -59,29 +60,121 @@ note(struct runfile *f)
 	f->ours = true;
 }
 
-/* The directory may belong to somebody who means ill: nothing that is there
- * is written to, and only a plain file is replaced. */
+/*
+ * Whoever serves under a pid file holds its write lock, which ends with the
+ * process, however it ends.  A reader of the file could take a read lock, so
+ * only a write lock is asked for: that takes the right to write.
+ */
+static bool
+is_locked(int fd)
+{
+	struct flock lock = {
+	    .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1};
+
+	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+/* Of the open file, so that a child of ours holds it as well.  False: somebody
+ * else was faster.  Without locks in the file system all goes on without. */
+static bool
+take_lock(int fd)
+{
+	struct flock lock = {
+	    .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 1};
+
+	return fcntl(fd, F_OFD_SETLK, &lock) == 0 || !is_locked(fd);
+}
+
+static long
+number_in(int fd)
+{
+	char text[32] = "";
+
+	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? atol(text) : 0;
+}
+
+/* What bears the name: nothing; a file that no process holds; or a mistake,
+ * EBUSY if one does, *pid_r. */
 static int
-create(struct runfile *f)
+look(const struct runfile *f, long *pid_r)
 {
 	struct stat st;
+	int fd, rc = 0;
 
-	if (fstatat(f->dir, f->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-		if (!S_ISREG(st.st_mode)) {
-			errno = EEXIST;
-			return -1;
-		}
-		if (unlinkat(f->dir, f->name, 0) != 0)
-			return -1;
+	if (fstatat(f->dir, f->name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT ? 0 : -1;
+	fd = S_ISREG(st.st_mode) ? openat(f->dir, f->name,
+	    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EEXIST;
+		return -1;
 	}
+	if (fd >= 0 && is_locked(fd)) {
+		*pid_r = number_in(fd);
+		errno = EBUSY;
+		rc = -1;
+	}
+	if (fd >= 0)
+		close(fd);
+	return rc;
+}
+
+/* An old one of ours, to go on with: never renewed, it can't be ours and
+ * another's at the same time. */
+static bool
+take_over(struct runfile *f)
+{
+	struct stat st, named;
+	int fd = openat(f->dir, f->name,
+	    O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_uid == geteuid() && st.st_nlink == 1 &&
+	    (st.st_mode & 022) == 0 && take_lock(fd) &&
+	    fstatat(f->dir, f->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_dev == named.st_dev && st.st_ino == named.st_ino &&
+	    ftruncate(fd, 0) == 0) {
+		f->fd = fd;
+		return true;
+	}
+	if (fd >= 0)
+		close(fd);
+	return false;
+}
+
+/* The directory may belong to somebody who means ill: nothing that is there
+ * and not ours is written to, and only a plain file is replaced. */
+static int
+create(struct runfile *f, long *pid_r)
+{
+	if (look(f, pid_r) != 0)
+		return -1;
+	if (take_over(f))
+		return f->fd;
+	if (look(f, pid_r) != 0 ||
+	    (unlinkat(f->dir, f->name, 0) != 0 && errno != ENOENT))
+		return -1;
 	f->fd = openat(f->dir, f->name,
-	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-	return f->fd;
+	    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (f->fd < 0 || take_lock(f->fd))
+		return f->fd;
+	*pid_r = number_in(f->fd);
+	close(f->fd);
+	f->fd = -1;
+	errno = EBUSY;
+	return -1;
 }
 
 static int
-pid_mistake(const char *path, struct errmsg *msg_r)
+pid_mistake(const char *path, long pid, struct errmsg *msg_r)
 {
+	if (errno == EBUSY) {
+		errmsg_set(msg_r,
+		    "PidFile: %s: process %ld has it, and runs: stop that one "
+		    "first, or give this one a PidFile of its own",
+		    path, pid);
+		return EX_UNAVAILABLE;
+	}
 	errmsg_set(msg_r,
 	    "PidFile: %s: %s; name a file in a directory that is there "
 	    "and that may be written to",
@@ -89,16 +182,34 @@ pid_mistake(const char *path, struct errmsg *msg_r)
 	return EX_CANTCREAT;
 }
 
+/* Could a number be written there?  In a file without a name, where the file
+ * system has such; where not, that will be seen. */
+static bool
+has_room(int dir)
+{
+	int fd = openat(dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+	bool room;
+
+	if (fd < 0)
+		return errno == EOPNOTSUPP || errno == EISDIR ||
+		    errno == ENOENT;
+	room = write(fd, "4194304\n", 8) == 8;
+	close(fd);
+	return room;
+}
+
 int
-runfiles_check(const char *path, struct errmsg *msg_r)
+runfiles_check(const char *path, long *pid_r, struct errmsg *msg_r)
 {
 	struct runfile f;
 	int rc = EX_OK;
 
+	*pid_r = 0;
 	if (locate(&f, path) < 0)
-		return pid_mistake(path, msg_r);
-	if (faccessat(f.dir, ".", W_OK | X_OK, AT_EACCESS) != 0)
-		rc = pid_mistake(path, msg_r);
+		return pid_mistake(path, 0, msg_r);
+	if (faccessat(f.dir, ".", W_OK | X_OK, AT_EACCESS) != 0 ||
+	    look(&f, pid_r) != 0 || !has_room(f.dir))
+		rc = pid_mistake(path, *pid_r, msg_r);
 	close(f.dir);
 	return rc;
 }
@@ -106,9 +217,16 @@ runfiles_check(const char *path, struct errmsg *msg_r)
 int
 runfiles_pid(const char *path, struct errmsg *msg_r)
 {
-	if (locate(&pid_file, path) < 0 || create(&pid_file) < 0 ||
-	    dprintf(pid_file.fd, "%ld\n", (long)getpid()) < 0)
-		return pid_mistake(path, msg_r);
+	long pid = 0;
+
+	if (locate(&pid_file, path) < 0 || create(&pid_file, &pid) < 0)
+		return pid_mistake(path, pid, msg_r);
+	if (dprintf(pid_file.fd, "%ld\n", (long)getpid()) < 0) {
+		int rc = pid_mistake(path, pid, msg_r);
+
+		unlinkat(pid_file.dir, pid_file.name, 0);
+		return rc;
+	}
 	note(&pid_file);
 	return EX_OK;
 }

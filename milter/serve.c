@@ -68,7 +68,8 @@ serve_log(const struct serve_options *o, const struct conf *conf,
 	log_r->syslog |= o->syslog;
 }
 
-/* If a file that the message names is closed to us, say how to open it. */
+/* If a file that the message names is closed to us, say how to open it, unless
+ * it does already. */
 static void
 explain(struct errmsg *msg)
 {
@@ -77,10 +78,12 @@ explain(struct errmsg *msg)
 	const char *at = msg->text;
 	size_t len, used = strlen(msg->text);
 
+	if (strstr(at, CURE_WORDS) != NULL)
+		return;
 	while ((at = strchr(at, '/')) != NULL) {
 		len = strcspn(at, ": ,;");
 		snprintf(path, sizeof(path), "%.*s", (int)len, at);
-		if (access_why(path, &why) != 0) {
+		if (access_why(path, CURE_READ, &why) != 0) {
 			snprintf(msg->text + used, sizeof(msg->text) - used,
 			    "; %s", why.text);
 			return;
@@ -90,11 +93,11 @@ explain(struct errmsg *msg)
 }
 
 int
-serve_load(const struct serve_options *o, bool offline,
+serve_load(const struct serve_options *o, enum snapshot_use use,
     const struct snapshot *old, struct snapshot **snap_r, struct errmsg *msg_r)
 {
 	const char *warning;
-	int rc = snapshot_load(o->config, offline, old, snap_r, msg_r);
+	int rc = snapshot_load(o->config, use, old, snap_r, msg_r);
 
 	if (rc != 0) {
 		explain(msg_r);
@@ -142,7 +145,7 @@ reload(const struct server *srv)
 	struct log_options log;
 	struct errmsg msg;
 
-	if (serve_load(srv->o, false, old, &snap, &msg) != 0) {
+	if (serve_load(srv->o, SNAPSHOT_SERVES, old, &snap, &msg) != 0) {
 		log_line(LOG_ERR, "reload refused, the configuration in force "
 				  "stays: %s", msg.text);
 	} else {
@@ -273,6 +276,35 @@ take_signals(struct server *srv)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+/* While the configuration is read, which a file system or a name server may
+ * make last: nobody has been served, so the end is at once.  Only what is safe
+ * in a signal handler. */
+static void
+on_early_stop(int sig)
+{
+	(void)sig;
+	runfiles_remove();
+	_exit(EX_OK);
+}
+
+/* TERM and INT, which a start must not be deaf to.  HUP and USR1 wait: who
+ * sends these wants us to be there. */
+static void
+take_early_stop(bool take)
+{
+	struct sigaction action = {.sa_handler = on_early_stop};
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (take) {
+		sigaction(SIGTERM, &action, NULL);
+		sigaction(SIGINT, &action, NULL);
+	}
+	pthread_sigmask(take ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+}
+
 /* -- start and stop -- */
 
 static void *
@@ -343,9 +375,10 @@ drain(struct server *srv)
 	}
 }
 
-/* Shut the door and tidy up; false: some callback does not return. */
+/* Shut the door and tidy up; false: not all is at its end.  *left_r: so many
+ * callbacks do not return. */
 static bool
-shut(struct server *srv)
+shut(struct server *srv, int *left_r)
 {
 	struct timespec end;
 	int left = callbacks_shut();
@@ -354,6 +387,7 @@ shut(struct server *srv)
 		(void)wait_a_step(srv);
 		left = callbacks_shut();
 	}
+	*left_r = left;
 	atomic_store(&srv->quit, true);
 	sem_post(&srv->work);
 	clock_gettime(CLOCK_REALTIME, &end);
@@ -362,6 +396,24 @@ shut(struct server *srv)
 		return false;
 	callbacks_use(NULL);
 	return left == 0;
+}
+
+/* A thread that is still at work ends with the process. */
+static void
+say_what_is_lost(int left)
+{
+	if (left == 0)
+		log_line(LOG_WARNING,
+		    "stopped during a reload, which was not finished: no mail "
+		    "is concerned");
+	else
+		log_line(LOG_WARNING,
+		    "stopped while %d connection%s waited for an answer of "
+		    "ours, for a name server or a disk: their messages are not "
+		    "judged, and the MTA goes by its milter_default_action; "
+		    "what they had reserved of quotas stays counted until its "
+		    "window has passed",
+		    left, left == 1 ? "" : "s");
 }
 
 /* What said so; NULL: nobody, libmilter failed. */
@@ -379,16 +431,30 @@ why_stopped(const struct server *srv)
 	return srv->listener_rc == 0 ? "a signal" : NULL;
 }
 
+int
+serve_check_door(enum prove_result proved, const struct snapshot *snap,
+    struct errmsg *msg_r)
+{
+	if (proved == PROVE_BOTH || proved == PROVE_ACCEPT ||
+	    proved == PROVE_UNKNOWN || peers_everybody(snap->peers))
+		return EX_OK;
+	errmsg_set(msg_r,
+	    "SocketPeers: this libmilter takes connections without asking us, "
+	    "so that they can't be checked: use another, or guard a local "
+	    "socket by its mode and let everybody in with SocketPeers *");
+	return EX_UNAVAILABLE;
+}
+
 /* Before the first connection: is what keeps them in check in its place? */
 static int
 take_the_door(const struct serve_options *o, const struct snapshot *snap)
 {
-	bool accepts =
-	    o->proved == PROVE_BOTH || o->proved == PROVE_ACCEPT;
 	bool reads = o->proved == PROVE_BOTH || o->proved == PROVE_READER;
 	struct errmsg msg;
 	int rc = accept_start(o->socket, snap->conf, &msg);
 
+	if (rc == EX_OK)
+		rc = serve_check_door(o->proved, snap, &msg);
 	if (rc != EX_OK) {
 		log_fatal("%s", msg.text);
 		return rc;
@@ -398,13 +464,6 @@ take_the_door(const struct serve_options *o, const struct snapshot *snap)
 		    "it could not be tried whether libmilter lets us check "
 		    "connections and packets");
 		return EX_OK;
-	}
-	if (!accepts && !peers_everybody(snap->peers)) {
-		log_fatal("SocketPeers: this libmilter takes connections "
-			  "without asking us, so that they can't be checked: "
-			  "use another, or guard a local socket by its mode "
-			  "and let everybody in with SocketPeers *");
-		return EX_UNAVAILABLE;
 	}
 	if (!reads)
 		log_line(LOG_WARNING,
@@ -421,10 +480,13 @@ serve(const struct serve_options *o)
 	struct snapshot *snap;
 	struct errmsg msg;
 	const char *why;
-	int rc;
+	int rc, left;
 
 	srv.o = o;
-	if (serve_load(o, false, NULL, &snap, &msg) != 0) {
+	take_early_stop(true);
+	rc = serve_load(o, SNAPSHOT_SERVES, NULL, &snap, &msg);
+	take_early_stop(false);
+	if (rc != 0) {
 		log_fatal("%s", msg.text);
 		return EX_CONFIG;
 	}
@@ -448,8 +510,8 @@ serve(const struct serve_options *o)
 	}
 	drain(&srv);
 	/* A thread that is still at work must not see exit's clean-up. */
-	if (!shut(&srv)) {
-		log_line(LOG_WARNING, "stopped with threads still at work");
+	if (!shut(&srv, &left)) {
+		say_what_is_lost(left);
 		runfiles_remove();
 		_exit(rc);
 	}

@@ -8,11 +8,11 @@
 #include <stdbool.h>
 
 #include "prove.h"
+#include "snapshot.h"
 
 struct conf;
 struct errmsg;
 struct log_options;
-struct snapshot;
 struct sockspec;
 
 struct serve_options {
@@ -29,12 +29,17 @@ struct serve_options {
  */
 int serve(const struct serve_options *o);
 
+/* May we serve with a libmilter of which that was proved?  EX_OK, or
+ * EX_UNAVAILABLE and *msg_r. */
+int serve_check_door(enum prove_result proved, const struct snapshot *snap,
+    struct errmsg *msg_r);
+
 /* How to log, by the configuration and the flags. */
 void serve_log(const struct serve_options *o, const struct conf *conf,
     struct log_options *log_r);
-/* Load and log the warnings; on a mistake the words for the log, with what to
- * chown if a file named in them is closed to us. */
-int serve_load(const struct serve_options *o, bool offline,
+/* Load and log the warnings; on a mistake the words for the log, with what
+ * opens a file named in them that is closed to us. */
+int serve_load(const struct serve_options *o, enum snapshot_use use,
     const struct snapshot *old, struct snapshot **snap_r, struct errmsg *msg_r);
 
 #endif

@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "lib/access.h"
 #include "lib/addr.h"
 #include "lib/arena.h"
 #include "lib/buf.h"
@@ -79,6 +80,8 @@ read_key(const struct signing *s, const char *path, struct dkim_key **key_r,
 	struct keyfile f;
 	int rc = keyfile_read(path, s->uid, &f, msg_r);
 
+	if (rc == ERR_SYSTEM && access_why(path, CURE_SECRET, &why) != 0)
+		*msg_r = why;
 	if (rc != 0)
 		return rc;
 	if (f.unsafe && s->safe) {

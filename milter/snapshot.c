@@ -75,8 +75,9 @@ load_stages(struct snapshot *snap, const struct snapshot *old,
 }
 
 int
-snapshot_load(const char *path, bool offline, const struct snapshot *old,
-    struct snapshot **snap_r, struct errmsg *msg_r)
+snapshot_load(const char *path, enum snapshot_use use,
+    const struct snapshot *old, struct snapshot **snap_r,
+    struct errmsg *msg_r)
 {
 	struct snapshot *snap = calloc(1, sizeof(*snap));
 	int rc;
@@ -86,7 +87,8 @@ snapshot_load(const char *path, bool offline, const struct snapshot *old,
 	if (snap == NULL)
 		return ERR_NOMEM;
 	atomic_init(&snap->refs, 1);
-	snap->offline = offline;
+	snap->offline = use != SNAPSHOT_SERVES;
+	snap->trial = use == SNAPSHOT_TRIAL;
 	rc = snapshot_read(path, &snap->conf, msg_r);
 	if (rc == 0)
 		rc = options_decode(snap, msg_r);

@@ -19,13 +19,22 @@ struct errmsg;
 struct peers;
 struct resolver;
 
+/* What for. */
+enum snapshot_use {
+	SNAPSHOT_SERVES,  /* the daemon's */
+	SNAPSHOT_OFFLINE, /* posternctl's: load hooks open nothing that only a
+			     daemon may, and create nothing */
+	SNAPSHOT_TRIAL,   /* the same for `postern -n`; and what would make the
+			     daemon's own fail is a mistake */
+};
+
 struct snapshot {
 	atomic_int refs;
 	struct conf *conf;
 	void *state[STAGES_MAX]; /* what each stage's load made; NULL: none */
 	bool on[STAGES_MAX];     /* does the stage take part? */
-	bool offline; /* made for posternctl: load hooks open nothing that only
-	                 a daemon may, and create nothing */
+	bool offline; /* SNAPSHOT_OFFLINE or SNAPSHOT_TRIAL */
+	bool trial;   /* SNAPSHOT_TRIAL */
 
 	/* Global keywords, decoded (options.c). */
 	bool signs, verifies;    /* Mode */
@@ -51,8 +60,9 @@ struct snapshot {
  * gets one reference.  `old` is the snapshot in force, or NULL; stages may take
  * over from it what must outlive a reload.  0, or a negative ERR_ and *msg_r.
  */
-int snapshot_load(const char *path, bool offline, const struct snapshot *old,
-    struct snapshot **snap_r, struct errmsg *msg_r);
+int snapshot_load(const char *path, enum snapshot_use use,
+    const struct snapshot *old, struct snapshot **snap_r,
+    struct errmsg *msg_r);
 struct snapshot *snapshot_ref(struct snapshot *snap);
 void snapshot_unref(struct snapshot *snap);
 

@@ -15,7 +15,6 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <libgen.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -26,6 +25,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "lib/cure.h"
 #include "lib/err.h"
 #include "lib/quota/limits.h"
 #include "lib/quota/quota.h"
@@ -159,29 +159,35 @@ check_sometimes(struct state *st)
 		check_table(st);
 }
 
-#define DIRECTORY_CURE \
-	": its directory must be there, and belong to the user that postern " \
-	"runs as (UserID)"
-
-/* A table that is not there yet: could the daemon make it?  The directory of
- * the default may be made at the start, by systemd. */
-static void
-warn_unmakable(const struct state *st, const struct conf *c)
+/* The cause, and what helps where the file or its directory is not for us. */
+static int
+table_mistake(const struct conf *c, const char *path, int rc,
+    const struct errmsg *why, struct errmsg *msg_r)
 {
-	char *dir = strdup(st->conf.path);
+	bool closed = rc == ERR_SYSTEM &&
+	    (errno == ENOENT || errno == EACCES || errno == EPERM);
+	bool missing = closed && errno == ENOENT;
+	bool sealed = rc == ERR_SYSTEM && errno == EROFS;
+	struct buf cure = BUF_INIT;
 
-	if (dir != NULL && access(dirname(dir), W_OK | X_OK) != 0 &&
-	    (errno != ENOENT || conf_given(c, "QuotaTable")))
-		log_line(LOG_INFO, "%s: QuotaTable: %s: %s" DIRECTORY_CURE,
-		    conf_where(c, "QuotaTable"), st->conf.path,
-		    strerror(errno));
-	free(dir);
+	if (closed)
+		cure_state(&cure, path, geteuid(), getegid());
+	errmsg_set(msg_r, "%s: QuotaTable: %s%s%s%s%s%s",
+	    conf_where(c, "QuotaTable"), missing ? path : why->text,
+	    missing ? ": No such file or directory" : "",
+	    closed || sealed ? ": its directory must be there, and belong to "
+			       "the user that postern runs as (UserID)" : "",
+	    closed ? "; " CURE_WORDS : "",
+	    closed && buf_text(&cure) != NULL ? buf_text(&cure) : "",
+	    sealed ? "; in a systemd unit, name it in ReadWritePaths=" : "");
+	buf_fini(&cure);
+	return rc;
 }
 
-/* Off line: whatever there is to read.  What is wrong is for `postern -n`;
- * posternctl, which is quieter, says it where it matters. */
+/* Off line: whatever there is to read.  posternctl says what is wrong where it
+ * matters. */
 static void
-open_offline(struct state *st, const struct conf *c)
+open_offline(struct state *st)
 {
 	const struct quota_options opt = {.mode = QUOTA_READ};
 	int rc = quota_open(&st->table, st->conf.path, &opt, NULL, &st->why);
@@ -190,35 +196,43 @@ open_offline(struct state *st, const struct conf *c)
 		return;
 	st->table = NULL;
 	atomic_store(&st->unread, rc != ERR_NOTFOUND);
-	if (rc == ERR_NOTFOUND)
-		warn_unmakable(st, c);
-	else
-		log_line(LOG_INFO, "%s: QuotaTable: %s",
-		    conf_where(c, "QuotaTable"), st->why.text);
+}
+
+static void
+daemon_options(const struct state *st, struct quota_options *opt_r)
+{
+	*opt_r = (struct quota_options){
+	    .mode = QUOTA_CREATE,
+	    .accounts = (uint32_t)st->conf.accounts,
+	    .limits = st->conf.most == 0 ? 1 : st->conf.most,
+	};
+}
+
+static int
+try_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
+{
+	struct quota_options opt;
+	struct errmsg why = {""};
+	int rc;
+
+	daemon_options(st, &opt);
+	rc = quota_try(st->conf.path, &opt, &why);
+	return rc == 0 ? 0 : table_mistake(c, st->conf.path, rc, &why, msg_r);
 }
 
 static int
 open_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 {
-	const struct quota_options opt = {
-	    .mode = QUOTA_CREATE,
-	    .accounts = (uint32_t)st->conf.accounts,
-	    .limits = st->conf.most == 0 ? 1 : st->conf.most,
-	};
+	struct quota_options opt;
 	struct quota_report report = {0};
 	struct errmsg why = {""};
-	int rc = quota_open(&st->table, st->conf.path, &opt, &report, &why);
+	int rc;
 
+	daemon_options(st, &opt);
+	rc = quota_open(&st->table, st->conf.path, &opt, &report, &why);
 	if (rc != 0) {
-		const char *cure = rc == ERR_SYSTEM &&
-			(errno == ENOENT || errno == EACCES || errno == EROFS)
-		    ? DIRECTORY_CURE
-		    : "";
-
 		st->table = NULL;
-		errmsg_set(msg_r, "%s: QuotaTable: %s%s",
-		    conf_where(c, "QuotaTable"), why.text, cure);
-		return rc;
+		return table_mistake(c, st->conf.path, rc, &why, msg_r);
 	}
 	log_report(st->conf.path, &report, &why);
 	return 0;
@@ -270,8 +284,10 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (before != NULL && !snap->offline &&
 	    strcmp(before->conf.path, st->conf.path) == 0)
 		check_table(before);
-	if (snap->offline)
-		open_offline(st, snap->conf);
+	if (snap->trial)
+		rc = try_table(st, snap->conf, msg_r);
+	else if (snap->offline)
+		open_offline(st);
 	else
 		rc = open_table(st, snap->conf, msg_r);
 	if (rc != 0) {

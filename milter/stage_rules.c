@@ -243,6 +243,20 @@ warn(const struct rules *rules)
 }
 
 static int
+open_suffixes(
+    const struct conf *c, struct pslist **list_r, struct errmsg *msg_r)
+{
+	struct errmsg why;
+	int rc =
+	    pslist_open(conf_str(c, "PublicSuffixList"), list_r, &why);
+
+	if (rc != 0 && rc != ERR_NOMEM)
+		errmsg_set(msg_r, "%s: PublicSuffixList: %s",
+		    conf_where(c, "PublicSuffixList"), why.text);
+	return rc;
+}
+
+static int
 load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
     struct errmsg *msg_r)
 {
@@ -273,8 +287,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (st->rules == NULL)
 		return 0;
 	if (rules_want_body(st->rules))
-		rc = pslist_open(
-		    conf_str(c, "PublicSuffixList"), &st->tlds, msg_r);
+		rc = open_suffixes(c, &st->tlds, msg_r);
 	if (rc != 0 || snap->offline)
 		return rc;
 	warn(st->rules);

@@ -14,7 +14,6 @@
 #include <assert.h>
 #include <confuse.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <search.h>
 #include <stdarg.h>
@@ -22,12 +21,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "conf_impl.h"
 #include "conf_lex.h"
 #include "lib/err.h"
+#include "lib/readfile.h"
 
 #define INCLUDES_MAX 256 /* files in one configuration */
 #define NEAR_MAX 24 /* letters in a keyword that is compared for likeness */
@@ -708,75 +706,26 @@ read_text(
 	return rc;
 }
 
-/* All of a descriptor, at most one octet more than a file may have. */
-static int
-slurp(int fd, char **text_r, size_t *len_r)
-{
-	size_t size = CONF_FILE_MAX + 1, len = 0;
-	char *text = malloc(size);
-	ssize_t n = 1;
-
-	if (text == NULL)
-		return ERR_NOMEM;
-	while (len < size && n != 0) {
-		n = read(fd, text + len, size - len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			free(text);
-			return ERR_SYSTEM;
-		}
-		len += (size_t)n;
-	}
-	*text_r = text;
-	*len_r = len;
-	return 0;
-}
-
-/* Included files are regular ones: a pipe or terminal would make a reload
- * wait.  The first may be anything that can be read to its end. */
-static int
-open_file(const char *path, int depth)
-{
-	int fd = open(path,
-	    O_RDONLY | O_CLOEXEC | O_NOCTTY | (depth > 0 ? O_NONBLOCK : 0));
-	struct stat st;
-
-	if (fd < 0 || depth == 0)
-		return fd;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd;
-	errno = S_ISDIR(st.st_mode) ? EISDIR : ENOTSUP;
-	close(fd);
-	return -1;
-}
-
 /* name and line: who includes it; NULL: nobody. */
 static int
 read_file(
     struct reader *r, const char *path, int depth, const char *name, int line)
 {
-	int fd = open_file(path, depth), rc = ERR_SYSTEM;
 	char *text = NULL;
 	size_t len = 0;
+	struct errmsg why;
+	int rc = readfile_text(path, CONF_FILE_MAX, &text, &len, &why);
+	int saved = errno;
 
-	if (fd >= 0) {
-		rc = slurp(fd, &text, &len);
-		close(fd);
-	}
-	if (rc == ERR_SYSTEM) {
-		int saved = errno;
-
-		if (name != NULL)
-			errmsg_set(r->msg, "%s:%d: Include: %s: %s", name, line,
-			    path, strerror(saved));
-		else
-			errmsg_set(r->msg, "%s: %s", path, strerror(saved));
-		errno = saved;
-	}
 	if (rc == 0)
 		rc = read_text(r, text, len, path, depth);
+	else if (name != NULL)
+		errmsg_set(
+		    r->msg, "%s:%d: Include: %s", name, line, why.text);
+	else
+		errmsg_set(r->msg, "%s", why.text);
 	free(text);
+	errno = saved;
 	return rc;
 }
 

@@ -5,8 +5,6 @@
 #include "dataset.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,7 +14,9 @@
 #include <unistd.h>
 
 #include "dataset_mdb.h"
+#include "lib/cure.h"
 #include "lib/err.h"
+#include "lib/readfile.h"
 
 struct item {
 	char *key; /* into dataset.text */
@@ -348,83 +348,40 @@ dataset_open_text(enum dataset_type type, const char *name, const char *text,
 /* -- files -- */
 
 static int
-say_errno(const char *path, struct errmsg *msg_r)
+too_long(const char *path, struct errmsg *msg_r)
 {
-	int saved = errno;
-
-	errmsg_set(msg_r, "%s: %s", path, strerror(saved));
-	errno = saved;
-	return ERR_SYSTEM;
+	return errmsg_set(
+	    msg_r, "%s: longer than %d octets", path, DATASET_FILE_MAX);
 }
 
-/* A regular file that not everyone may write to; its size. */
+/* Not everyone may write to it.  The null device is everyone's, and holds
+ * nothing all the same. */
 static int
-check_file(int fd, const char *path, size_t *size_r, struct errmsg *msg_r)
+check_file(const struct stat *st, const char *path, struct errmsg *msg_r)
 {
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return say_errno(path, msg_r);
-	if (!S_ISREG(st.st_mode))
-		return errmsg_set(msg_r, "%s: expected a regular file", path);
-	if (st.st_mode & S_IWOTH)
-		return errmsg_set(msg_r,
-		    "%s: writable by everyone (mode %04o); run: chmod o-w %s",
-		    path, (unsigned)(st.st_mode & 07777), path);
-	if (st.st_size > DATASET_FILE_MAX)
-		return errmsg_set(
-		    msg_r, "%s: longer than %d octets", path, DATASET_FILE_MAX);
-	*size_r = (size_t)st.st_size;
-	return 0;
-}
-
-/* What stands in the first `size` octets, or less if the file shrank. */
-static int
-read_upto(int fd, char *text, size_t size, size_t *len_r)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t n = read(fd, text + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return ERR_SYSTEM;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	*len_r = len;
-	return 0;
+	if (S_ISREG(st->st_mode) && (st->st_mode & S_IWOTH))
+		return cure_writable(path, path, st, msg_r);
+	return st->st_size > DATASET_FILE_MAX ? too_long(path, msg_r) : 0;
 }
 
 static int
 slurp(const char *path, char **text_r, size_t *len_r, struct errmsg *msg_r)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	char *text = NULL;
-	size_t size = 0;
-	int rc;
+	struct stat st;
+	int fd = readfile_open(path, &st, msg_r), rc;
 
 	if (fd < 0)
-		return say_errno(path, msg_r);
-	rc = check_file(fd, path, &size, msg_r);
-	if (rc == 0) {
-		text = malloc(size + 1);
-		if (text == NULL)
-			rc = ERR_NOMEM;
-	}
-	if (rc == 0 && read_upto(fd, text, size, len_r) != 0)
-		rc = say_errno(path, msg_r);
+		return fd;
+	rc = check_file(&st, path, msg_r);
+	if (rc == 0)
+		rc = readfile_rest(
+		    fd, path, DATASET_FILE_MAX, text_r, len_r, msg_r);
 	close(fd);
-	if (rc != 0) {
-		free(text);
-		return rc;
+	if (rc == 0 && *len_r > DATASET_FILE_MAX) {
+		free(*text_r);
+		return too_long(path, msg_r);
 	}
-	text[*len_r] = '\0';
-	*text_r = text;
-	return 0;
+	return rc;
 }
 
 static int

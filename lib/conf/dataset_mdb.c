@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/cure.h"
 #include "lib/err.h"
 
 /* An LMDB that is open, once in the process. */
@@ -76,9 +77,8 @@ stat_data(
 		return errmsg_set(
 		    msg_r, "mdb:%s: expected a regular file", path);
 	if (st->st_mode & S_IWOTH)
-		return errmsg_set(msg_r,
-		    "mdb:%s: writable by everyone (mode %04o); run chmod o-w",
-		    path, (unsigned)(st->st_mode & 07777));
+		return cure_writable(
+		    path, *subdir_r ? file : path, st, msg_r);
 	return 0;
 }
 

@@ -39,6 +39,9 @@ const char *map_damage(const struct map *m);
 /* A new table as a map, without its name, its lock held. */
 int build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
     struct map **m_r, struct errmsg *msg);
+/* Could one be made?  Nothing stays of the attempt.  resize: of another size
+ * than the table there is.  0, or as build_table and mapfile_build. */
+int build_try(const struct quota *q, bool resize, struct errmsg *msg);
 /* Give it the table's name. */
 int build_publish(const struct quota *q, struct errmsg *msg);
 

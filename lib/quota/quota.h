@@ -153,6 +153,10 @@ struct quota_report {
 int quota_open(struct quota **q_r, const char *path,
     const struct quota_options *opt, struct quota_report *report_r,
     struct errmsg *msg_r);
+/* Would QUOTA_CREATE open it, as far as can be seen?  Makes and changes nothing
+ * that stays.  0 or as quota_open. */
+int quota_try(
+    const char *path, const struct quota_options *opt, struct errmsg *msg_r);
 /* Nobody may be using it.  Counts stay in the file.  NULL is fine. */
 void quota_close(struct quota *q);
 

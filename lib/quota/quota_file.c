@@ -261,26 +261,20 @@ quota_free(struct quota *q)
 	free(q);
 }
 
-int
-quota_open(struct quota **q_r, const char *path,
-    const struct quota_options *opt, struct quota_report *report_r,
-    struct errmsg *msg_r)
+/* What quota_open and quota_try begin with; *q_r is the caller's, quota_free. */
+static int
+quota_new(struct quota **q_r, const char *path, const struct quota_options *opt,
+    struct errmsg *msg)
 {
-	struct quota_report *rep = report_r;
-	struct quota *q = NULL;
-	struct map *m = NULL;
-	int rc = options_wrong(opt, path, msg_r);
+	struct quota *q;
+	int rc = options_wrong(opt, path, msg);
 
 	if (rc != 0)
 		return rc;
-	if (rep == NULL)
-		rep = calloc(1, sizeof(*rep));
 	q = calloc(1, sizeof(*q));
-	if (rep == NULL || q == NULL || asprintf(&q->new_path, "%s.new",
-	    path) < 0) {
-		rc = mapfile_fail(msg_r, ERR_NOMEM, "%s: out of memory", path);
+	if (q == NULL || asprintf(&q->new_path, "%s.new", path) < 0) {
 		free(q);
-		goto end;
+		return mapfile_fail(msg, ERR_NOMEM, "%s: out of memory", path);
 	}
 	q->path = strndup(q->new_path, strlen(path));
 	q->mode = opt->mode;
@@ -291,7 +285,29 @@ quota_open(struct quota **q_r, const char *path,
 	q->rings = opt->limits + QUOTA_KINDS;
 	q->clock = opt->clock != NULL ? *opt->clock : real_clock;
 	pthread_mutex_init(&q->mutex, NULL);
-	rc = q->path == NULL ? mapfile_fail(msg_r, ERR_NOMEM, "%s: out of memory",
+	if (q->path == NULL) {
+		quota_free(q);
+		return mapfile_fail(msg, ERR_NOMEM, "%s: out of memory", path);
+	}
+	*q_r = q;
+	return 0;
+}
+
+int
+quota_open(struct quota **q_r, const char *path,
+    const struct quota_options *opt, struct quota_report *report_r,
+    struct errmsg *msg_r)
+{
+	struct quota_report *rep = report_r;
+	struct quota *q = NULL;
+	struct map *m = NULL;
+	int rc = quota_new(&q, path, opt, msg_r);
+
+	if (rc != 0)
+		return rc;
+	if (rep == NULL)
+		rep = calloc(1, sizeof(*rep));
+	rc = rep == NULL ? mapfile_fail(msg_r, ERR_NOMEM, "%s: out of memory",
 	    path) : map_open_any(q, &m, rep, msg_r);
 	if (rc == 0) {
 		atomic_init(&q->map, m);
@@ -299,9 +315,30 @@ quota_open(struct quota **q_r, const char *path,
 	} else {
 		quota_free(q);
 	}
-end:
 	if (rep != report_r)
 		free(rep);
+	return rc;
+}
+
+int
+quota_try(
+    const char *path, const struct quota_options *opt, struct errmsg *msg_r)
+{
+	struct stat st = {.st_size = 0};
+	struct quota *q = NULL;
+	struct map *m = NULL;
+	const char *why;
+	int rc = quota_new(&q, path, opt, msg_r);
+
+	if (rc != 0)
+		return rc;
+	rc = map_open(q, &m, &why, &st, msg_r);
+	if (rc == ERR_NOTFOUND || (rc == ERR_FORMAT && why != NULL))
+		rc = build_try(q, false, msg_r);
+	else if (rc == 0 && size_differs(q, m))
+		rc = build_try(q, true, msg_r);
+	map_free(m);
+	quota_free(q);
 	return rc;
 }
 

@@ -404,6 +404,35 @@ header_init(const struct quota *q, struct table *t, uint32_t slots,
 	q->clock.boot_id(q->clock.ctx, t->boot_id);
 }
 
+static int
+fail_allocate(const struct quota *q, uint32_t slots, uint64_t size,
+    struct errmsg *msg)
+{
+	if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG)
+		return mapfile_fail_call(msg, "allocate", q->new_path);
+	return mapfile_fail(msg, ERR_SYSTEM, "%s: %s: a table of %u "
+	    "accounts takes %llu MiB: make room, or lower "
+	    "QuotaAccounts",
+	    q->new_path, strerror(errno), slots,
+	    (unsigned long long)(size >> 20) + 1);
+}
+
+int
+build_try(const struct quota *q, bool resize, struct errmsg *msg)
+{
+	uint64_t size = layout_file_size(q->accounts, q->rings);
+	int rc, fd = mapfile_try(q->new_path, msg);
+
+	if (fd < 0)
+		return fd;
+	/* A table that can't have the other size is used as it is. */
+	rc = resize ? 0 : mapfile_try_size(fd, (off_t)size);
+	if (rc != 0)
+		rc = fail_allocate(q, q->accounts, size, msg);
+	close(fd);
+	return rc;
+}
+
 /* The new file as a map, without its name; takes the builder's fd if it works
  * out, and with it stays locked. */
 int
@@ -415,14 +444,8 @@ build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
 	int rc;
 
 	rc = mapfile_allocate(fd, (off_t)size);
-	if (rc != 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG))
-		return mapfile_fail(msg, ERR_SYSTEM, "%s: %s: a table of %u "
-		    "accounts takes %llu MiB: make room, or lower "
-		    "QuotaAccounts",
-		    q->new_path, strerror(errno), slots,
-		    (unsigned long long)(size >> 20) + 1);
 	if (rc != 0)
-		return mapfile_fail_call(msg, "allocate", q->new_path);
+		return fail_allocate(q, slots, size, msg);
 	if (fchmod(fd, 0600) != 0 || fstat(fd, &st) != 0)
 		return mapfile_fail_call(msg, "fchmod", q->new_path);
 	if (getrandom(key, sizeof(key), 0) != sizeof(key))

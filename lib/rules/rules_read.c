@@ -9,8 +9,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "lib/buf.h"
 #include "lib/err.h"
+#include "lib/readfile.h"
 #include "lib/rules/rules_impl.h"
 
 #define IF_DEPTH_MAX 50
@@ -236,31 +236,14 @@ rules_read_text(struct reader *rd, const char *text, size_t len)
 	}
 }
 
-/* Everything that a file holds; false: errno says why not. */
-static bool
-slurp(const char *path, struct buf *b)
-{
-	FILE *f = fopen(path, "re");
-	char chunk[8192];
-	size_t n;
-	bool good;
-
-	if (f == NULL)
-		return false;
-	while (b->len <= RULES_FILE_MAX &&
-	    (n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-		buf_add(b, chunk, n);
-	good = !ferror(f) && !b->failed;
-	fclose(f);
-	return good;
-}
-
 static void
 read_file(struct reader *rd, const char *path)
 {
-	struct buf b = BUF_INIT;
 	const char *file = rd->file;
 	unsigned line = rd->line;
+	struct errmsg why;
+	char *text = NULL;
+	size_t len;
 
 	if (++rd->files > RULES_FILES_MAX) {
 		if (rules_once(rd, "too many files"))
@@ -268,17 +251,17 @@ read_file(struct reader *rd, const char *path)
 			    RULES_FILES_MAX);
 		return;
 	}
-	if (!slurp(path, &b)) {
-		rules_say(rd, RULES_ERROR, "%s: %s", path, strerror(errno));
-	} else if (b.len > RULES_FILE_MAX) {
+	if (readfile_text(path, RULES_FILE_MAX, &text, &len, &why) != 0) {
+		rules_say(rd, RULES_ERROR, "%s", why.text);
+	} else if (len > RULES_FILE_MAX) {
 		rules_say(rd, RULES_ERROR, "%s: larger than %d octets", path,
 		    RULES_FILE_MAX);
 	} else if ((rd->file = rules_keep(rd, path, strlen(path))) != NULL) {
-		rules_read_text(rd, buf_text(&b), b.len);
+		rules_read_text(rd, text, len);
 	}
 	rd->file = file;
 	rd->line = line;
-	buf_fini(&b);
+	free(text);
 }
 
 static int

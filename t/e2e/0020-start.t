@@ -31,7 +31,8 @@ MISTAKES = [
     ('path too long', 'Socket local:%s\n' % LONG, [], CONFIG,
      r'conf:1: Socket: the path has 121 octets .*at most 107'),
     ('no directory', 'Socket local:@DIR@/none/s\n', [], CANTCREAT,
-     r'none is not there: make it with: mkdir -p \S+/none'),
+     r'none is not there: make it with: install -d -o root -g \S+ -m 7.. '
+     r'\S+/none'),
     ('no socket there', 'Socket local:@DIR@\n', [], CANTCREAT,
      r'is there and is no socket: remove it'),
     ('port in use', 'Socket inet:@PORT@@127.0.0.1\n', [], UNAVAILABLE,
@@ -152,9 +153,9 @@ def check_flags():
         ok(done.returncode == 0 and '-n  ' in done.stdout, flag)
     for text, status, said in (
             ('PidFile %s/none/pid\n', CONFIG, r'PidFile: \S+/none/pid: No such'),
-            ('QuotaTable %s/none/q\nQuota default { Messages = 1/hour }\n', 0,
+            ('QuotaTable %s/none/q\nQuota default { Messages = 1/hour }\n', CONFIG,
              r'conf:2: QuotaTable: \S+/none/q: No such .*must be there'),
-            ('QuotaTable %s\nQuota default { Messages = 1/hour }\n', 0,
+            ('QuotaTable %s\nQuota default { Messages = 1/hour }\n', CONFIG,
              r'conf:2: QuotaTable: ')):
         done = run(['-n', '-x', conf(directory, 'Socket inet:8891@127.0.0.1\n'
                                      + text % directory)])

@@ -6,6 +6,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 from rig import *
@@ -140,6 +141,44 @@ def check_stop_without_end():
         mail.close()
 
 
+def check_stop_at_work():
+    """What does not come to its end is said with what it means."""
+    silent = Dnsd({}, delay=3600)
+    with Postern('Mode v\nDMARC no\nDNSTimeout 300\n'
+                 'Nameservers 127.0.0.1@%d\n' % silent.port) as postern:
+        mail = Conversation(postern.address)
+        mail.begin()
+        thread = threading.Thread(target=lambda: suppressed(mail))
+        thread.start()
+        proc.wait_until(lambda: silent.queries, PATIENCE, 'a look-up')
+        is_(postern.stop(), 0, 'TERM: a look-up without end does not keep it')
+        like(postern.log(), r'stopped while 1 connection waited for an answer '
+             r'.*MTA goes by its milter_default_action; what they had reserved '
+             r'of quotas stays counted', 'TERM: and what that means is said')
+        thread.join()
+        mail.close()
+    with Postern('Mode v\nResolverConfiguration @DIR@/unbound\n',
+                 start=False) as postern:
+        pipe = os.path.join(postern.dir, 'pipe')
+        unbound = os.path.join(postern.dir, 'unbound')
+        write_file(unbound, 'server:\n')
+        postern.run()
+        os.mkfifo(pipe)
+        write_file(unbound, 'include: "%s"\n' % pipe)
+        postern.reload()
+        with open(pipe, 'w'):       # when the reload reads it
+            is_(postern.stop(), 0, 'TERM: nor does a reload without end')
+        like(postern.log(), r'stopped during a reload, .* no mail is concerned',
+             'TERM: that is said, too')
+
+
+def suppressed(mail):
+    try:
+        mail.finish()
+    except Gone:
+        pass
+
+
 def check_others():
     for number in (signal.SIGINT, signal.SIGHUP):
         with Postern(PLAIN) as postern:
@@ -151,13 +190,14 @@ def check_others():
 
 
 def main():
-    plan(23)
+    plan(27)
     with Postern(PLAIN) as postern:
         check_reload(postern)
         check_bad_reload(postern)
         check_burst(postern)
         check_stop(postern)
     check_stop_with_mail()
+    check_stop_at_work()
     check_stop_without_end()
     check_others()
 

@@ -117,11 +117,13 @@ def check_files():
     os.chmod(postern.conf_file, 0o600)
     check_unreadable('configuration', postern, postern.conf_file,
                      r'read it \(owner root:root, mode 0600\); mend it with: '
-                     r'chown nobody ' + postern.conf_file)
+                     r'chgrp nogroup %s && chmod g.r %s' % (
+                         postern.conf_file, postern.conf_file))
     postern = start(CONF, start=False)
     path = closed_file(postern, 'hosts', '192.0.2.1\n')
     check_unreadable('data set', postern, path,
-                     'read it .*: chown nobody ' + path)
+                     'read it .*: chgrp nogroup %s && chmod g.r %s' %
+                     (path, path))
     os.chown(path, USER.pw_uid, -1)
     is_(refused(postern, '-n'), (0, ''), 'data set: with that done, -n is fine')
     postern = start(CONF, start=False)
@@ -139,7 +141,8 @@ def check_files():
     postern.configure(CONF)
     path = closed_file(postern, 'secret/hosts', '192.0.2.1\n')
     check_unreadable('directory', postern, directory,
-                     'enter it .*mode 0700.*: chmod o.x ' + directory)
+                     'enter it .*mode 0700.*: chgrp nogroup %s && chmod g.x %s' %
+                     (directory, directory))
 
 
 def check_reload():
@@ -150,7 +153,7 @@ def check_reload():
         postern.reload()
         lines = postern.wait_log('reload refused')
         like(lines[0] if lines else '',
-             r'chown nobody %s' % postern.conf_file,
+             r'chgrp nogroup %s && chmod g.r ' % postern.conf_file,
              'reload: what it may not read is said')
 
 

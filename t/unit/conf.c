@@ -254,9 +254,11 @@ mistakes(void **state)
 		"t.conf:2: Include: /nonexistent/x: No such file or "
 		"directory"},
 	    {"Include of a directory", "Include /",
-		"t.conf:1: Include: /: Is a directory"},
-	    {"Include of a device", "Include /dev/null",
-		"t.conf:1: Include: /dev/null: Operation not supported"},
+		"t.conf:1: Include: /: expected a regular file, not a "
+		"directory"},
+	    {"Include of a device", "Include /dev/zero",
+		"t.conf:1: Include: /dev/zero: expected a regular file, not a "
+		"device"},
 	};
 
 	(void)state;

@@ -120,7 +120,7 @@ static const struct node nodes[] = {
     {"directory for a group", 0775, 0600, -1, NOBODY, -1, -1,
 	", replace what is in it", "chmod g-w "},
     {"directory of another user", 0755, 0600, NOBODY, -1, -1, -1,
-	"belongs to nobody", "chown root "},
+	"belongs to nobody", "move the key out of "},
     {"directory that its owner can't write", 0555, 0600, NOBODY, -1, -1, -1,
 	NULL, NULL},
 };
@@ -253,7 +253,7 @@ says_what_cannot_be_read(void **state)
 	assert_non_null(strstr(msg.text, "none: No such file"));
 	assert_int_equal(
 	    keyfile_read(base, geteuid(), &f, &msg), ERR_CONFIG);
-	assert_non_null(strstr(msg.text, "not a regular file"));
+	assert_non_null(strstr(msg.text, "expected a regular file"));
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(
 	    keyfile_read(path, geteuid(), &f, &msg), ERR_CONFIG);
