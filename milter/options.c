@@ -9,6 +9,7 @@
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "log.h"
 #include "snapshot.h"
 #include "sockspec.h"
@@ -179,21 +180,49 @@ options_log(const struct conf *conf, struct log_options *o_r)
 	};
 }
 
+/* The mistakes of a data set become those of the keyword that names it; its
+ * lines, which are other places, stay in front. */
+static int
+say_mistakes(const struct conf *c, const char *keyword, struct errlist *list,
+    struct errmsg *msg_r)
+{
+	const char *text;
+
+	errlist_sort(list);
+	for (size_t i = 0; (text = errlist_get(list, i)) != NULL; i++) {
+		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
+		    text);
+		if (conf_list(c) == NULL)
+			return ERR_CONFIG;
+		conf_mistake(c, "%s", msg_r->text);
+		msg_r->text[0] = '\0';
+	}
+	return ERR_CONFIG;
+}
+
 int
 options_set(const struct conf *c, const char *keyword, const char *otherwise,
     struct dataset **set_r, struct errmsg *msg_r)
 {
 	const char *spec = conf_str(c, keyword);
-	struct errmsg why;
-	int rc;
+	struct errlist *list;
+	int rc = ERR_NOMEM;
 
 	if (spec == NULL)
 		spec = otherwise;
 	if (spec == NULL)
 		return 0;
-	rc = dataset_open(spec, set_r, &why);
-	if (rc != 0)
+	list = errlist_new();
+	if (list != NULL)
+		rc = dataset_open_list(spec, list, set_r);
+	if (rc == ERR_NOMEM)
 		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
-		    why.text);
+		    err_text(rc));
+	else if (rc != 0)
+		(void)say_mistakes(c, keyword, list, msg_r);
+	/* Entries that are right can be looked at all the same. */
+	if (rc != 0 && *set_r != NULL && conf_list(c) != NULL)
+		rc = 0;
+	errlist_free(list);
 	return rc;
 }

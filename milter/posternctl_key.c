@@ -20,6 +20,7 @@
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_sign.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "lib/keyfile.h"
 #include "posternctl.h"
 #include "privileges.h"
@@ -52,22 +53,27 @@ say(int code, const char *path, const char *why)
 static int
 find_owner(struct generate *g, const char *config)
 {
-	struct conf *conf;
+	struct errlist *list;
+	struct conf *conf = NULL;
 	struct errmsg msg;
-	int rc = EX_OK;
+	int rc = EX_OSERR;
 
 	if (config == NULL && access(POSTERN_CONF, R_OK) == 0)
 		config = POSTERN_CONF;
 	if (config == NULL || geteuid() != 0)
 		return EX_OK;
-	if (conf_read(config, snapshot_tables(), &conf, &msg) != 0)
+	list = errlist_new();
+	if (list != NULL &&
+	    conf_read_list(config, snapshot_tables(), list, &conf) != 0) {
+		posternctl_mistakes(list);
 		rc = EX_CONFIG;
-	else
+	} else if (list != NULL) {
 		rc = privileges_find(conf_str(conf, "UserID"), &g->owner, &msg);
-	if (rc != EX_OK)
-		fprintf(stderr, "%s\n", msg.text);
-	else
-		conf_free(conf);
+		if (rc != EX_OK)
+			fprintf(stderr, "%s\n", msg.text);
+	}
+	conf_free(conf);
+	errlist_free(list);
 	return rc;
 }
 

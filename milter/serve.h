@@ -32,9 +32,10 @@ int serve(const struct serve_options *o);
 /* How to log, by the configuration and the flags. */
 void serve_log(const struct serve_options *o, const struct conf *conf,
     struct log_options *log_r);
-/* Load and log the warnings; on a mistake the words for the log, with what to
- * chown if a file named in them is closed to us. */
+/* Load and log the warnings.  Every mistake is said, with what to do if a file
+ * named in it is closed to us: where there is an old snapshot, which stays in
+ * force, in the log; otherwise as log_fatal does.  0, or a negative ERR_. */
 int serve_load(const struct serve_options *o, bool offline,
-    const struct snapshot *old, struct snapshot **snap_r, struct errmsg *msg_r);
+    const struct snapshot *old, struct snapshot **snap_r);
 
 #endif

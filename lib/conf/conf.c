@@ -16,6 +16,7 @@
 #include "conf_impl.h"
 #include "conf_lex.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 
 /* -- judging -- */
 
@@ -270,7 +271,7 @@ conf_value_default(struct conf_value *v)
 {
 	int rc;
 
-	if (v->row->def == NULL || v->where != NULL ||
+	if (v->row->def == NULL || (v->where != NULL && !v->faulty) ||
 	    v->row->type == CONF_SECTION || v->row->type == CONF_IGNORED)
 		return 0;
 	if (v->row->type == CONF_LIST)
@@ -302,6 +303,53 @@ conf_warn(struct conf *c, const char *fmt, ...)
 	return 0;
 }
 
+/* -- mistakes -- */
+
+struct errlist *
+conf_list(const struct conf *c)
+{
+	return c->list;
+}
+
+void
+conf_end_list(struct conf *c)
+{
+	c->list = NULL;
+}
+
+int
+conf_mistake(const struct conf *c, const char *fmt, ...)
+{
+	struct errmsg msg;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vsnprintf(msg.text, sizeof(msg.text), fmt, ap) < 0)
+		msg.text[0] = '\0';
+	va_end(ap);
+	return errlist_add(c->list, "%s", msg.text);
+}
+
+int
+conf_also(const struct conf *c, int rc, int step, struct errmsg *msg)
+{
+	if (step != 0 && step != ERR_NOMEM && c->list != NULL) {
+		if (msg->text[0] != '\0')
+			errlist_add(c->list, "%s", msg->text);
+		msg->text[0] = '\0';
+	}
+	return rc == 0 || step == ERR_NOMEM ? step : rc;
+}
+
+int
+conf_noted(const struct conf *c, int step, struct errmsg *msg)
+{
+	step = conf_also(c, 0, step, msg);
+	return step == ERR_NOMEM || c->list == NULL ? step : 0;
+}
+
+/* -- what another program's file says -- */
+
 /* Is it what the file says already? */
 static bool
 is_same(const struct conf_value *v, const char *value, long number)
@@ -324,7 +372,7 @@ conf_take(struct conf *c, const char *keyword, const char *value,
 	if (conf_judge(v->row, value, &number, &why) != 0)
 		return errmsg_set(msg_r, "%s: %s: %s", where,
 		    v->row->keyword, why.text);
-	if (v->where != NULL && is_same(v, value, number))
+	if (v->faulty || (v->where != NULL && is_same(v, value, number)))
 		return 0;
 	if (v->where != NULL)
 		return conf_warn(c, "%s: %s: also given at %s; this one counts",
@@ -412,7 +460,13 @@ conf_given(const struct conf *c, const char *keyword)
 {
 	const struct conf_value *v = value_of(c, keyword);
 
-	return v->where != NULL;
+	return v->where != NULL && !v->faulty;
+}
+
+bool
+conf_faulty(const struct conf *c, const char *keyword)
+{
+	return value_of(c, keyword)->faulty;
 }
 
 const char *
@@ -448,6 +502,12 @@ const char *
 conf_section_where(const struct conf_section *s)
 {
 	return s->where;
+}
+
+bool
+conf_section_faulty(const struct conf_section *s)
+{
+	return s->faulty;
 }
 
 static const struct conf_value *
