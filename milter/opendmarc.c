@@ -25,6 +25,13 @@
 		.keyword = word, .type = CONF_IGNORED, .summary = why          \
 	}
 
+/* A switch that is always off here. */
+#define OFF(word, why)                                                         \
+	{                                                                      \
+		.keyword = word, .type = CONF_IGNORED, .flags = CONF_OFF,      \
+		.summary = why                                                 \
+	}
+
 /* Reasons that several share. */
 #define REPORTS "postern sends no DMARC reports"
 #define HISTORY "postern keeps no history for DMARC reports"
@@ -69,15 +76,15 @@ const struct conf_option options_opendmarc[] = {
     UNUSED("DomainWhitelist", ARC),
     UNUSED("DomainWhitelistFile", ARC),
     UNUSED("DomainWhitelistSize", ARC),
-    UNUSED("FailureReports", REPORTS),
+    OFF("FailureReports", REPORTS),
     UNUSED("FailureReportsBcc", REPORTS),
-    UNUSED("FailureReportsOnNone", REPORTS),
+    OFF("FailureReportsOnNone", REPORTS),
     UNUSED("FailureReportsSentBy", REPORTS),
-    UNUSED("ForensicReports", REPORTS),
-    UNUSED("ForensicReportsOnNone", REPORTS),
+    OFF("ForensicReports", REPORTS),
+    OFF("ForensicReportsOnNone", REPORTS),
     UNUSED("HistoryFile", HISTORY),
     UNUSED("IgnoreMailTo", HISTORY),
-    UNUSED("RecordAllMessages", HISTORY),
+    OFF("RecordAllMessages", HISTORY),
     UNUSED("ReportCommand", REPORTS),
     UNUSED("TestDNSData",
 	"it is for OpenDMARC's own tests; postern.conf has a keyword of that "

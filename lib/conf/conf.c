@@ -97,6 +97,14 @@ judge_word(const struct conf_option *row, const char *text, long *number_r,
 	    conf_lex_show(shown, sizeof(shown), text, strlen(text)));
 }
 
+bool
+conf_is_no(const char *text)
+{
+	long number;
+
+	return judge_bool(text, &number, NULL) == 0 && number == 0;
+}
+
 int
 conf_judge(const struct conf_option *row, const char *text, long *number_r,
     struct errmsg *msg_r)

@@ -928,6 +928,9 @@ static int
 read_plain(
     struct source *s, const struct conf_option *row, const struct conf_line *l)
 {
+	if (row->type == CONF_IGNORED && row->flags & CONF_OFF &&
+	    conf_is_no(l->value))
+		return 0;
 	if (row->type == CONF_IGNORED)
 		return conf_warn(s->r->conf, "%s:%d: %s: ignored: %s",
 		    s->lex.name, l->line, row->keyword, row->summary);
