@@ -403,6 +403,63 @@ signing_find(struct signing *s, struct arena *a, const struct addr *from,
 	    : find(s, a, from, matches_r, count_r, msg_r);
 }
 
+/* -- all keys of a domain -- */
+
+struct keys {
+	struct signing *s;
+	const char *domain;
+	int (*each)(const struct signing_match *m, const char *file, void *arg);
+	void *arg;
+	struct errmsg *msg;
+};
+
+static int
+hand_out(struct keys *k, struct signing_match *m, const char *spec)
+{
+	int rc = get_key(k->s, spec, &m->key, k->msg);
+
+	return rc != 0 ? rc : k->each(m, is_path(spec) ? spec : NULL, k->arg);
+}
+
+static int
+hand_out_entry(const struct dataset_entry *e, void *arg)
+{
+	struct keys *k = arg;
+	struct signing_match m = {NULL};
+	struct dataset_field f[3];
+	const char *spec;
+	struct arena a;
+	int rc = 0;
+
+	if (dataset_fields(e->value, f, 3) != 3)
+		return 0;
+	arena_init(&a);
+	m.domain = expand(&a, f[0].text, f[0].len, k->domain);
+	m.selector = expand(&a, f[1].text, f[1].len, k->domain);
+	spec = expand(&a, f[2].text, f[2].len, k->domain);
+	if (m.domain == NULL || m.selector == NULL || spec == NULL)
+		rc = ERR_NOMEM;
+	else if (strcasecmp(m.domain, k->domain) == 0)
+		rc = hand_out(k, &m, spec);
+	arena_fini(&a);
+	return rc;
+}
+
+int
+signing_keys(struct signing *s, const char *domain,
+    int (*each)(const struct signing_match *m, const char *file, void *arg),
+    void *arg, struct errmsg *msg_r)
+{
+	struct keys k = {s, domain, each, arg, msg_r};
+	struct signing_match m = {.selector = s->selector};
+	int rc;
+
+	if (s->keys != NULL)
+		return dataset_walk(s->keys, hand_out_entry, &k);
+	rc = find_listed(s, domain, &m.domain);
+	return rc != 0 || m.domain == NULL ? rc : hand_out(&k, &m, s->key_file);
+}
+
 /* -- loading -- */
 
 struct checker {
