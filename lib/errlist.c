@@ -80,12 +80,32 @@ errlist_read(struct errlist *l, const char *file, int line)
 		l->nread += add_part(l, file, strlen(file), line);
 }
 
-/* The length of the file's name in front of `:line: `; 0: there is none. */
-static size_t
-find_place(const char *text, int *line_r)
+static bool
+is_of(const struct part *p, const char *file, size_t len)
 {
+	return strncmp(p->file, file, len) == 0 && p->file[len] == '\0';
+}
+
+static bool
+is_file(const struct errlist *l, const char *file, size_t len)
+{
+	for (size_t i = 0; i < l->nread; i++) {
+		if (is_of(&l->parts[i], file, len))
+			return true;
+	}
+	return false;
+}
+
+/* The length of the file's name in front of `:line: `; 0: there is none.  A name
+ * may look like that itself, so one that was read counts first. */
+static size_t
+find_place(const struct errlist *l, const char *text, int *line_r)
+{
+	size_t found = 0;
+
 	for (const char *p = strchr(text, ':'); p != NULL;
 	     p = strchr(p + 1, ':')) {
+		size_t len = (size_t)(p - text);
 		long n;
 		char *end;
 
@@ -94,22 +114,20 @@ find_place(const char *text, int *line_r)
 		n = strtol(p + 1, &end, 10);
 		if (end[0] != ':' || end[1] != ' ' || n > INT_MAX)
 			continue;
+		if (found != 0 && !is_file(l, text, len))
+			continue;
 		*line_r = (int)n;
-		return (size_t)(p - text);
+		found = len;
+		if (is_file(l, text, len))
+			break;
 	}
-	return 0;
-}
-
-static bool
-is_of(const struct part *p, const char *file, size_t len)
-{
-	return strncmp(p->file, file, len) == 0 && p->file[len] == '\0';
+	return found;
 }
 
 static void
 place(struct errlist *l, struct item *item)
 {
-	size_t len = find_place(item->text, &item->line);
+	size_t len = find_place(l, item->text, &item->line);
 
 	item->part = SIZE_MAX;
 	for (size_t i = 0; len > 0 && i < l->nparts; i++) {

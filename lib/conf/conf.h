@@ -96,6 +96,10 @@ void conf_free(struct conf *c);
  */
 int conf_read_list(const char *path, const struct conf_option *const *tables,
     struct errlist *list, struct conf **conf_r);
+/* The same from memory. */
+int conf_read_text_list(const char *text, size_t len, const char *name,
+    const struct conf_option *const *tables, struct errlist *list,
+    struct conf **conf_r);
 /* The list that conf_read_list was given; NULL: none. */
 struct errlist *conf_list(const struct conf *c);
 void conf_end_list(struct conf *c);

@@ -687,8 +687,9 @@ several(struct values *v, int line)
 		    s->lex.name, line, v->row->keyword, v->row->keyword,
 		    v->shown);
 	else
-		errlist_add(s->r->list, "%s:%d: %s: expected one value, not "
-		    "%s", s->lex.name, line, v->row->keyword, v->shown);
+		errlist_add(s->r->list, "%s:%d: %s: expected one value, not %s",
+		    s->lex.name, line, v->row->keyword,
+		    v->shown[0] == '\0' ? "an empty list" : v->shown);
 }
 
 /* Behind the `{`. */
@@ -1319,6 +1320,14 @@ conf_read_list(const char *path, const struct conf_option *const *tables,
     struct errlist *list, struct conf **conf_r)
 {
 	return read_any(path, NULL, 0, NULL, tables, list, conf_r);
+}
+
+int
+conf_read_text_list(const char *text, size_t len, const char *name,
+    const struct conf_option *const *tables, struct errlist *list,
+    struct conf **conf_r)
+{
+	return read_any(NULL, text, len, name, tables, list, conf_r);
 }
 
 /* For who wants one mistake only. */
