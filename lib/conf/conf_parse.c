@@ -580,7 +580,7 @@ section_head(struct source *s, const struct conf_option *row, int line)
 		errlist_add(s->r->list, "%s:%d: %s: expected { after the title",
 		    s->lex.name, at, row->keyword);
 	/* One that only lacks its brace is read as if it had it. */
-	if (tok == CONF_TOK_OPEN ||
+	if (tok == CONF_TOK_OPEN || tok == CONF_TOK_CLOSE ||
 	    (tok == CONF_TOK_WORD && find_row(row->rows, s->r->word) != NULL)) {
 		emit_lines(s, line);
 		fputs(row->keyword, s->out);
