@@ -425,7 +425,7 @@ static int
 hand_out_entry(const struct dataset_entry *e, void *arg)
 {
 	struct keys *k = arg;
-	struct signing_match m = {NULL};
+	struct signing_match m = {.key = NULL};
 	struct dataset_field f[3];
 	const char *spec;
 	struct arena a;
