@@ -199,6 +199,15 @@ errlist_add(struct errlist *l, const char *fmt, ...)
 	return ERR_CONFIG;
 }
 
+void
+errlist_append(
+    struct errlist *l, const char *before, const struct errlist *other)
+{
+	for (size_t i = 0; i < other->kept; i++)
+		errlist_add(l, "%s%s", before, other->items[i].text);
+	l->count += other->count - other->kept;
+}
+
 size_t
 errlist_count(const struct errlist *l)
 {

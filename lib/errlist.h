@@ -29,6 +29,9 @@ void errlist_free(struct errlist *l);
  * can end in `return errlist_add(...)`.  A NULL list is fine. */
 int errlist_add(struct errlist *l, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* Add all of another, each with `before` in front of it. */
+void errlist_append(
+    struct errlist *l, const char *before, const struct errlist *other);
 /* What comes next is read from this line of that file on. */
 void errlist_read(struct errlist *l, const char *file, int line);
 

@@ -29,17 +29,12 @@ make_list(const struct conf *c, const char *keyword, struct lists *l,
     int (*check)(const char *value, struct errmsg *msg_r), struct errmsg *msg_r)
 {
 	struct errlist *list = errlist_new();
-	const char *text;
 	int rc = ERR_NOMEM;
 
 	if (list != NULL)
 		rc = accesslist_new(l->set, check, list, &l->list);
-	if (rc == ERR_CONFIG) {
-		errlist_sort(list);
-		for (size_t i = 0; (text = errlist_get(list, i)) != NULL; i++)
-			(void)conf_noted(c, errmsg_set(msg_r, "%s: %s: %s",
-			    conf_where(c, keyword), keyword, text), msg_r);
-	}
+	if (rc == ERR_CONFIG)
+		options_mistakes(c, keyword, list, msg_r);
 	errlist_free(list);
 	return rc;
 }

@@ -215,24 +215,19 @@ options_log(const struct conf *conf, struct log_options *o_r)
 	};
 }
 
-/* The mistakes of a data set become those of the keyword that names it; its
- * lines, which are other places, stay in front. */
-static int
-say_mistakes(const struct conf *c, const char *keyword, struct errlist *list,
-    struct errmsg *msg_r)
+void
+options_mistakes(const struct conf *c, const char *keyword,
+    struct errlist *list, struct errmsg *msg_r)
 {
-	const char *text;
+	struct errmsg before, first = {""};
 
+	errmsg_set(&before, "%s: %s: ", conf_where(c, keyword), keyword);
 	errlist_sort(list);
-	for (size_t i = 0; (text = errlist_get(list, i)) != NULL; i++) {
+	if (conf_list(c) != NULL)
+		errlist_append(conf_list(c), before.text, list);
+	else if (errlist_first(list, &first) != 0)
 		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
-		    text);
-		if (conf_list(c) == NULL)
-			return ERR_CONFIG;
-		conf_mistake(c, "%s", msg_r->text);
-		msg_r->text[0] = '\0';
-	}
-	return ERR_CONFIG;
+		    first.text);
 }
 
 struct blanks {
@@ -282,7 +277,7 @@ options_set(const struct conf *c, const char *keyword, const char *otherwise,
 		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
 		    err_text(rc));
 	else if (rc != 0)
-		(void)say_mistakes(c, keyword, list, msg_r);
+		options_mistakes(c, keyword, list, msg_r);
 	if (*set_r != NULL && dataset_type(*set_r) == DATASET_CSL)
 		warn_blanks(c, keyword, *set_r);
 	/* Entries that are right can be looked at all the same. */

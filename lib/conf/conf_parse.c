@@ -1167,12 +1167,15 @@ collect_section(struct reader *r, const struct met *m, cfg_t *cfg)
 		rc = collect_value(r, cfg, v);
 		s->faulty = s->faulty || v->faulty;
 		/* An empty list is written too, and has no default. */
-		if (rc == 0 && opt->flags & CFGF_MODIFIED) {
+		if (rc == 0 && opt->flags & CFGF_MODIFIED &&
+		    (v->n > 0 || !v->faulty)) {
 			v->where = strdup(s->where);
 			if (v->where == NULL)
 				rc = ERR_NOMEM;
 		}
-		if (rc == 0 && v->n == 0)
+		if (v->n > 0)
+			v->faulty = false;
+		if (rc == 0)
 			rc = conf_value_default(v);
 	}
 	return rc;

@@ -234,6 +234,16 @@ def check_many():
             else [], '%d mistakes: and how many more' % count)
 
 
+    put(directory, 'block', 'a@ x\n' * 1500 + ''.join(
+        'user%d@ x\n' % i for i in range(1500)))
+    path = put(directory, 'conf', 'Socket local:@DIR@/s\nMode v\nCount x\n'
+               'BlockList file:@DIR@/block\n')
+    lines = said(run('POSTERN', '-n', '-x', path).stderr, directory)
+    is_(lines[0], 'conf:3: Count: unknown keyword', 'a long table: others')
+    like(lines[99], 'conf:4: BlockList: block:99: a@: ', 'a long table')
+    is_(lines[100:], ['and 2901 more'], 'a long table: how many more')
+
+
 def check_odd():
     directory = new_dir('odd')
     mail = put(directory, 'mail', 'From: a@example.org\n\nx\n')
@@ -291,7 +301,7 @@ def check_reload():
 
 
 def main():
-    plan(6 + 7 + 6 + 3 * len(ODD) + len(NOT_ODD) +
+    plan(6 + 7 + 9 + 3 * len(ODD) + len(NOT_ODD) +
          2 * len(WRONG_IDS + RIGHT_IDS) + 2)
     check_all()
     check_the_rest()
