@@ -602,8 +602,8 @@ struct values {
 	struct source *s;
 	const struct conf_option *row;
 	char shown[SHOWN_MAX];
-	size_t n;     /* in the normal form */
-	bool blanks;  /* several without commas, each of them right */
+	size_t n;    /* in the normal form */
+	bool blanks; /* several without commas, each of them right */
 };
 
 static void
@@ -652,7 +652,7 @@ static int
 read_words(struct values *v, int line)
 {
 	char *joined = strdup(v->s->r->word), *grown = NULL;
-	bool many = false, right = true;
+	bool many = false, right = true, broken = false;
 	int at;
 
 	for (;;) {
@@ -660,6 +660,7 @@ read_words(struct values *v, int line)
 			return ERR_NOMEM;
 		show_value(v, v->s->r->word);
 		right = right && is_right(v, v->s->r->word);
+		broken = broken || strcmp(v->s->r->word, VOID) == 0;
 		if (peek(v->s, &at) != CONF_TOK_WORD ||
 		    (line > 0 && at > line) || at_assignment(v->s))
 			break;
@@ -671,7 +672,7 @@ read_words(struct values *v, int line)
 		joined = grown;
 	}
 	v->blanks = v->blanks || (many && right);
-	emit_value(v, many && right ? VOID : joined);
+	emit_value(v, broken || (many && right) ? VOID : joined);
 	free(joined);
 	return 0;
 }
