@@ -666,6 +666,8 @@ read_words(struct values *v, int line)
 			break;
 		(void)next_token(v->s);
 		many = true;
+		if (strlen(joined) > SHOWN_MAX) /* wrong by now */
+			continue;
 		if (asprintf(&grown, "%s %s", joined, v->s->r->word) < 0)
 			grown = NULL;
 		free(joined);
@@ -770,12 +772,13 @@ read_value(struct source *s, const struct conf_option *row)
 	    tok == CONF_TOK_APPEND && row->type == CONF_LIST ? "+=" : "=",
 	    row->type == CONF_LIST ? " {" : "");
 	tok = peek(s, &at);
-	if (tok == CONF_TOK_WORD || tok == CONF_TOK_OPEN) {
+	if (tok == CONF_TOK_OPEN ||
+	    (tok == CONF_TOK_WORD && (at == s->lex.line || !at_assignment(s)))) {
 		(void)next_token(s);
 		rc = tok == CONF_TOK_WORD ? read_bare(&v) : read_braces(&v);
 	} else {
 		errlist_add(s->r->list, "%s:%d: %s: expected a value",
-		    s->lex.name, at, row->keyword);
+		    s->lex.name, s->lex.line, row->keyword);
 		skip_value(s);
 		rc = 0;
 	}

@@ -364,6 +364,10 @@ all_mistakes(void **state)
 		"Quota a {\n Score = 1, 2\n Score += 3\n}\n",
 		"t.conf:2: Score: expected one value, not 1, 2\n"
 		"t.conf:3: Score: expected = and one value\n"},
+	    {"no value",
+		"Quota a {\n Score =\n Note = x\n Messages = \n}\n",
+		"t.conf:2: Score: expected a value\n"
+		"t.conf:4: Messages: expected a value\n"},
 	    {"quotes", "Quota a {\n Note = \"\"\n Note = \"x\n Score = 0\n}\n",
 		"t.conf:2: expected a value between the quotes\n"
 		"t.conf:3: a quote is not closed on this line\n"
