@@ -96,8 +96,8 @@ is_file(const struct errlist *l, const char *file, size_t len)
 	return false;
 }
 
-/* The length of the file's name in front of `:line: `; 0: there is none.  A name
- * may look like that itself, so one that was read counts first. */
+/* The length of the file's name in front of `:line: `; 0: there is none.  A
+ * name may look like that itself, so one that was read counts first. */
 static size_t
 find_place(const struct errlist *l, const char *text, int *line_r)
 {

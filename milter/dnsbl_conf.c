@@ -207,8 +207,9 @@ read_zone(struct dnsbl_conf *d, struct dnsbl_section *s,
 	const char *zone = conf_section_str(cs, "Zone");
 	struct errmsg why;
 
-	if (zone == NULL && !conf_section_faulty(cs) && (check_domain(s->title, &why) != 0 ||
-				strchr(s->title, '.') == NULL))
+	if (zone == NULL && !conf_section_faulty(cs) &&
+	    (check_domain(s->title, &why) != 0 ||
+		strchr(s->title, '.') == NULL))
 		return errmsg_set(msg_r,
 		    "%s: DNSBL: %s: expected the list's domain as title, or "
 		    "Zone = DOMAIN",

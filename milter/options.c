@@ -251,7 +251,8 @@ warn_blank(const struct dataset_entry *e, void *arg)
 
 /* Lists without commas are one entry, that hardly ever is what was meant. */
 static void
-warn_blanks(const struct conf *c, const char *keyword, const struct dataset *set)
+warn_blanks(
+    const struct conf *c, const char *keyword, const struct dataset *set)
 {
 	struct blanks w = {c, keyword};
 

@@ -51,8 +51,8 @@ int signing_find(struct signing *s, struct arena *a, const struct addr *from,
  * Call `each` for every key that signs as that domain, in lower case: those of
  * KeyTable, or the one of KeyFile.  file: NULL where KeyTable has the key
  * itself.  What is handed out is lent for the call.  Ends at the first that
- * returns other than 0.  0, that, or a negative ERR_ and *msg_r when a key can't
- * be had.
+ * returns other than 0.  0, that, or a negative ERR_ and *msg_r when a key
+ * can't be had.
  */
 int signing_keys(struct signing *s, const char *domain,
     int (*each)(const struct signing_match *m, const char *file, void *arg),

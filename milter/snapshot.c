@@ -96,6 +96,9 @@ load_stages(struct snapshot *snap, const struct snapshot *old, int rc)
 	for (size_t i = 0; stages[i] != NULL && rc != ERR_NOMEM; i++) {
 		struct errmsg msg = {""};
 
+		/* What is not to come into force creates nothing. */
+		if (rc != 0 || errlist_count(conf_list(snap->conf)) > 0)
+			snap->offline = true;
 		snap->on[i] = true;
 		if (stages[i]->load == NULL)
 			continue;
@@ -129,7 +132,6 @@ snapshot_load_list(const char *path, bool offline, const struct snapshot *old,
 	if (snap != NULL) {
 		atomic_init(&snap->refs, 1);
 		rc = snapshot_read_list(path, list, &snap->conf);
-		/* What is not to come into force creates nothing. */
 		snap->offline = offline || rc != 0;
 	}
 	if (rc == 0 || rc == ERR_CONFIG)

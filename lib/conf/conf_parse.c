@@ -705,7 +705,8 @@ read_braces(struct values *v)
 
 	while (rc == 0) {
 		tok = peek(s, &at);
-		if (tok == CONF_TOK_EOF || (at > s->lex.line && at_assignment(s))) {
+		if (tok == CONF_TOK_EOF ||
+		    (at > s->lex.line && at_assignment(s))) {
 			errlist_add(s->r->list, "%s:%d: %s: the list is not "
 			    "closed by a }", s->lex.name, start,
 			    v->row->keyword);
@@ -773,7 +774,8 @@ read_value(struct source *s, const struct conf_option *row)
 	    row->type == CONF_LIST ? " {" : "");
 	tok = peek(s, &at);
 	if (tok == CONF_TOK_OPEN ||
-	    (tok == CONF_TOK_WORD && (at == s->lex.line || !at_assignment(s)))) {
+	    (tok == CONF_TOK_WORD &&
+		(at == s->lex.line || !at_assignment(s)))) {
 		(void)next_token(s);
 		rc = tok == CONF_TOK_WORD ? read_bare(&v) : read_braces(&v);
 	} else {

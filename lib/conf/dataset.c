@@ -300,8 +300,8 @@ load_list(struct dataset *set, size_t len, struct errlist *list)
 	return rc;
 }
 
-/* Takes text, which has room for a NUL behind its len.  ERR_CONFIG with the set:
- * some lines are wrong. */
+/* Takes text, which has room for a NUL behind its len.  ERR_CONFIG with the
+ * set: some lines are wrong. */
 static int
 load(enum dataset_type type, const char *name, char *text, size_t len,
     struct errlist *list, struct dataset **set_r)

@@ -47,7 +47,8 @@ int dataset_open(
  * (the caller's) as well, without them. */
 int dataset_open_list(
     const char *spec, struct errlist *list, struct dataset **set_r);
-/* As dataset_open from memory, for file, refile and csl; `name` is for messages. */
+/* As dataset_open from memory, for file, refile and csl; `name` is for
+ * messages. */
 int dataset_open_text(enum dataset_type type, const char *name,
     const char *text, size_t len, struct dataset **set_r, struct errmsg *msg_r);
 void dataset_free(struct dataset *set);

@@ -19,7 +19,7 @@
 	"; several stand in braces, with commas between: {200/hour, 1000/day}"
 #define LETTERS "; the letters behind an amount are K, M and G alone"
 #define UNITS                                                                  \
-	"; the time is second, minute, hour, day or week (s, m, h, d, w), "     \
+	"; the time is second, minute, hour, day or week (s, m, h, d, w), "    \
 	"perhaps with a number in front"
 
 /* What one section says of one kind. */
@@ -181,7 +181,8 @@ limits_parse(const char *text, uint64_t *amount_r, uint32_t *window_r,
 		return mistake(text, EXPECTED, UNITS LETTERS SEVERAL, msg_r);
 	p = parse_amount(p, amount_r);
 	if (p == NULL)
-		return mistake(text, "expected an amount below 1024G", "", msg_r);
+		return mistake(
+		    text, "expected an amount below 1024G", "", msg_r);
 	if (skip_space(p) != slash)
 		return mistake(text, EXPECTED, LETTERS SEVERAL, msg_r);
 	*window_r = parse_window(skip_space(slash + 1));

@@ -207,6 +207,12 @@ def check_the_rest():
         is_(done.returncode, CONFIG, 'tables, %s: exit status' % flags[0])
         check_said(said(done.stderr, directory), want,
                    'tables, %s: all' % flags[0])
+    path = put(directory, 'conf', text + 'QuotaTable @DIR@/quota\n'
+               'Quota default { Messages = 5/day }\n')
+    done = run('POSTERN', '-f', '-x', path)
+    is_(done.returncode, CONFIG, 'tables, with quotas')
+    ok(not os.path.exists(os.path.join(directory, 'quota')),
+       'what is refused creates nothing')
     path = put(directory, 'conf', text + 'Frobnicate 1\n')
     done = run('POSTERN', '-n', '-x', path)
     check_said(said(done.stderr, directory),
@@ -301,7 +307,7 @@ def check_reload():
 
 
 def main():
-    plan(6 + 7 + 9 + 3 * len(ODD) + len(NOT_ODD) +
+    plan(6 + 9 + 9 + 3 * len(ODD) + len(NOT_ODD) +
          2 * len(WRONG_IDS + RIGHT_IDS) + 2)
     check_all()
     check_the_rest()

@@ -679,9 +679,10 @@ include_depth(void **state)
 	assert_int_equal(conf_read("loop", tables, &c, &msg), ERR_CONFIG);
 	assert_string_equal(
 	    msg.text, "loop:2: Include: nested more than 5 deep");
-	/* A file that is wrong or missing does not hide what follows it, and the
-	 * order is that in which one reads. */
-	put("a", "Count x\nInclude b\nInclude none\nUMask 999\nInclude c\nFrob x\n");
+	/* A file that is wrong or missing does not hide what follows it, and
+	 * the order is that in which one reads. */
+	put("a", "Count x\nInclude b\nInclude none\nUMask 999\nInclude c\n"
+		 "Frob x\n");
 	put("b", "Frob y\n\nSyslog maybe\nQuota q {");
 	put("c", "Frob z\n");
 	list = errlist_new();

@@ -14,8 +14,8 @@
 static void
 is_in_order(void **state)
 {
-	static const char *const want[] = {"a:1: x", "a:2: first", "a:2: second",
-	    "b:3: x", "b:12: x", "a:3: x", "a:40: x", "/dir/with: 1:2: x:7: x",
+	static const char *const want[] = {"a:1: x", "a:2: first",
+	    "a:2: second", "b:3: x", "b:12: x", "a:3: x", "a:40: x", "/dir/with: 1:2: x:7: x",
 	    "table:1: x", "table:2: x", "no place", "9: neither"};
 	struct errlist *l = errlist_new();
 
