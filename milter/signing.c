@@ -469,14 +469,17 @@ struct checker {
 	bool warned; /* of the first * without meaning */
 };
 
+/* With the place in the table, or where it has no lines that of the keyword. */
 static int
-entry_error(const struct dataset *set, const struct dataset_entry *e,
-    const char *keyword, const char *why, struct errmsg *msg_r)
+entry_error(const struct conf *c, const struct dataset *set,
+    const struct dataset_entry *e, const char *keyword, const char *why,
+    struct errmsg *msg_r)
 {
 	if (e->line > 0)
 		return errmsg_set(msg_r, "%s:%d: %s: %s: %s",
 		    dataset_name(set), e->line, keyword, e->key, why);
-	return errmsg_set(msg_r, "%s: %s: %s", keyword, e->key, why);
+	return errmsg_set(msg_r, "%s: %s: %s: %s", conf_where(c, keyword),
+	    keyword, e->key, why);
 }
 
 /* A mistake, in spite of which the walk goes on. */
@@ -484,8 +487,8 @@ static int
 wrong(struct checker *c, const struct dataset *set,
     const struct dataset_entry *e, const char *keyword, const char *why)
 {
-	return conf_noted(
-	    c->conf, entry_error(set, e, keyword, why, c->msg), c->msg);
+	return conf_noted(c->conf,
+	    entry_error(c->conf, set, e, keyword, why, c->msg), c->msg);
 }
 
 static int
@@ -517,7 +520,7 @@ warn_star(struct checker *c, const struct dataset_entry *e)
 	    dataset_type(c->s->table) == DATASET_REFILE)
 		return;
 	c->warned = true;
-	entry_error(c->s->table, e, "SigningTable",
+	entry_error(c->conf, c->s->table, e, "SigningTable",
 	    "a * here matches nothing: patterns take refile: before the path, "
 	    "and file: has the domain alone", &msg);
 	log_line(LOG_WARNING, "%s", msg.text);
@@ -622,6 +625,17 @@ check_file(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	return rc;
 }
 
+/* Where the first of them that is given stands. */
+static const char *
+place_of(const struct conf *c, const char *const *keywords, size_t n)
+{
+	size_t i = 0;
+
+	while (i + 1 < n && !conf_given(c, keywords[i]))
+		i++;
+	return conf_where(c, keywords[i]);
+}
+
 /* Domain, KeyFile and Selector belong together. */
 static int
 load_single(const struct conf *c, struct signing *s, struct errmsg *msg_r)
@@ -634,9 +648,10 @@ load_single(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 		if (conf_faulty(c, together[i]))
 			return ERR_CONFIG;
 		if (!conf_given(c, together[i]))
-			return errmsg_set(msg_r, "%s: expected Domain, KeyFile "
-			    "and Selector together, or KeyTable and "
-			    "SigningTable", together[i]);
+			return errmsg_set(msg_r, "%s: %s: expected Domain, "
+			    "KeyFile and Selector together, or KeyTable and "
+			    "SigningTable", place_of(c, together, 3),
+			    together[i]);
 	}
 	s->selector = conf_str(c, "Selector");
 	s->key_file = conf_str(c, "KeyFile");

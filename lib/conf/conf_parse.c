@@ -565,11 +565,16 @@ section_head(struct source *s, const struct conf_option *row, int line)
 	int tok, at, rc;
 
 	tok = peek(s, &at);
-	if (tok == CONF_TOK_WORD)
+	if (tok == CONF_TOK_ASSIGN) {
 		(void)next_token(s);
-	else
+		syntax(s, row->keyword, "expected a title, and no = before it");
+		tok = peek(s, &at);
+	} else if (tok != CONF_TOK_WORD) {
 		errlist_add(s->r->list, "%s:%d: %s: expected a title",
 		    s->lex.name, at, row->keyword);
+	}
+	if (tok == CONF_TOK_WORD)
+		(void)next_token(s);
 	title = strdup(tok == CONF_TOK_WORD ? s->r->word : VOID);
 	if (title == NULL)
 		return ERR_NOMEM;

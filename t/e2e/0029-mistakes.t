@@ -213,6 +213,19 @@ def check_the_rest():
     is_(done.returncode, CONFIG, 'tables, with quotas')
     ok(not os.path.exists(os.path.join(directory, 'quota')),
        'what is refused creates nothing')
+    path = put(directory, 'conf', 'Socket local:@DIR@/s\n'
+               'KeyTable csl:k1=x,k2=example.com:s:/nope.key\n'
+               'SigningTable csl:a@b=k3,@c=k1\n')
+    done = run('POSTERN', '-n', '-x', path)
+    check_said(said(done.stderr, directory), [
+        ('conf:2', 'KeyTable: k1: expected domain:selector:key'),
+        ('conf:2', 'KeyTable: k2: /nope.key: No such file'),
+        ('conf:3', 'SigningTable: a@b: names a key')], 'tables in lists')
+    path = put(directory, 'conf', 'Socket local:@DIR@/s\nSelector x\n')
+    done = run('POSTERN', '-n', '-x', path)
+    check_said(said(done.stderr, directory), [
+        ('conf:2', 'Domain: expected Domain, KeyFile and Selector together')],
+               'a keyword that others are missing beside')
     path = put(directory, 'conf', text + 'Frobnicate 1\n')
     done = run('POSTERN', '-n', '-x', path)
     check_said(said(done.stderr, directory),
@@ -307,7 +320,7 @@ def check_reload():
 
 
 def main():
-    plan(6 + 9 + 9 + 3 * len(ODD) + len(NOT_ODD) +
+    plan(6 + 11 + 9 + 3 * len(ODD) + len(NOT_ODD) +
          2 * len(WRONG_IDS + RIGHT_IDS) + 2)
     check_all()
     check_the_rest()

@@ -325,6 +325,11 @@ all_mistakes(void **state)
 		"t.conf:5: Quota: expected { after the title\n"
 		"t.conf:6: Score: expected a number from 1 to 9, not "
 		"\"11\"\n"},
+	    {"a section as an assignment",
+		"Quota = a {\n Score = 0\n}\nFrob x\n",
+		"t.conf:1: Quota: expected a title, and no = before it\n"
+		"t.conf:2: Score: expected a number from 1 to 9, not \"0\"\n"
+		"t.conf:4: Frob: unknown keyword\n"},
 	    {"a section without its end",
 		"Quota a {\n Score = 1\nSyslog maybe\nQuota b { Score = 1 }\n",
 		"t.conf:1: Quota: the section is not closed by a }\n"
