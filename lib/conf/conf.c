@@ -18,6 +18,8 @@
 #include "lib/err.h"
 #include "lib/errlist.h"
 
+#define NO "FfNn0" /* first letters of the ways to say it */
+
 /* -- judging -- */
 
 static int
@@ -27,7 +29,7 @@ judge_bool(const char *text, long *number_r, struct errmsg *msg_r)
 
 	if (strchr("TtYy1", text[0]) != NULL && text[0] != '\0')
 		*number_r = 1;
-	else if (strchr("FfNn0", text[0]) != NULL && text[0] != '\0')
+	else if (strchr(NO, text[0]) != NULL && text[0] != '\0')
 		*number_r = 0;
 	else
 		return errmsg_set(msg_r, "expected yes or no, not \"%s\"",
@@ -98,11 +100,9 @@ judge_word(const struct conf_option *row, const char *text, long *number_r,
 }
 
 bool
-conf_is_no(const char *text)
+conf_is_no(const char *text, size_t len)
 {
-	long number;
-
-	return judge_bool(text, &number, NULL) == 0 && number == 0;
+	return len > 0 && strchr(NO, text[0]) != NULL;
 }
 
 int

@@ -55,8 +55,8 @@ struct conf_value *conf_find(const struct conf *c, const char *keyword);
 int conf_judge(const struct conf_option *row, const char *text, long *number_r,
     struct errmsg *msg_r);
 
-/* Is it one of the ways to say no? */
-bool conf_is_no(const char *text);
+/* Is it one of the ways to say no?  It need not be terminated. */
+bool conf_is_no(const char *text, size_t len);
 
 /* Append a copy of text.  ERR_NOMEM or 0. */
 int conf_value_add(struct conf_value *v, const char *text, size_t len);

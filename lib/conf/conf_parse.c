@@ -941,7 +941,7 @@ read_plain(
     struct source *s, const struct conf_option *row, const struct conf_line *l)
 {
 	if (row->type == CONF_IGNORED && row->flags & CONF_OFF &&
-	    conf_is_no(l->value))
+	    conf_is_no(l->value, l->value_len))
 		return 0;
 	if (row->type == CONF_IGNORED)
 		return conf_warn(s->r->conf, "%s:%d: %s: ignored: %s",

@@ -31,6 +31,10 @@ static const struct conf_option rows[] = {
     {.keyword = "On-Default", .type = CONF_WORD, .words = words},
     {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI},
     {.keyword = "FixCRLF", .type = CONF_IGNORED, .summary = "unsafe"},
+    {.keyword = "SendReports",
+	.type = CONF_IGNORED,
+	.flags = CONF_OFF,
+	.summary = "none are sent"},
     {.keyword = "Quota", .type = CONF_SECTION, .rows = quota},
     {.type = CONF_END},
 };

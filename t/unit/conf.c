@@ -49,6 +49,10 @@ static const struct conf_option more_rows[] = {
     {.keyword = "Password", .type = CONF_STR, .flags = CONF_SECRET},
     {.keyword = "Quota", .type = CONF_SECTION, .rows = quota_rows},
     {.keyword = "FixCRLF", .type = CONF_IGNORED, .summary = "unsafe"},
+    {.keyword = "SendReports",
+	.type = CONF_IGNORED,
+	.flags = CONF_OFF,
+	.summary = "none are sent"},
     {.keyword = "Socket", .type = CONF_STR, .check = check_socket},
     {.type = CONF_END},
 };
@@ -486,6 +490,12 @@ warnings(void **state)
 		"t.conf:3: Domain: given before at t.conf:1; this one "
 		"counts"},
 	    {"ignored", "fixcrlf yes", "t.conf:1: FixCRLF: ignored: unsafe"},
+	    {"ignored, and no", "FixCRLF no",
+		"t.conf:1: FixCRLF: ignored: unsafe"},
+	    {"a switch that is off", "SendReports no\nSendReports False\n"
+		"SendReports 0\nSendReports N", NULL},
+	    {"a switch that is off, on", "SendReports yes",
+		"t.conf:1: SendReports: ignored: none are sent"},
 	    {"section twice", "Quota a {\n}\nQuota A { }",
 		"t.conf:3: Quota: \"A\" given before at t.conf:1; this "
 		"one counts"},
