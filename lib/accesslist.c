@@ -10,6 +10,7 @@
 #include "lib/arena.h"
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "lib/idna.h"
 #include "lib/peerlist.h"
 
@@ -24,7 +25,7 @@ struct accesslist {
 	const struct dataset *set;
 	struct peerlist *clients;
 	int (*check)(const char *value, struct errmsg *msg_r);
-	struct errmsg *msg; /* while it is built */
+	struct errlist *mistakes; /* while it is built */
 };
 
 static bool
@@ -78,29 +79,35 @@ check_entry(const struct dataset_entry *e, void *arg)
 	if (expected == NULL)
 		return 0;
 	if (e->line > 0)
-		return errmsg_set(list->msg, "%s:%d: %s: %s",
+		errlist_add(list->mistakes, "%s:%d: %s: %s",
 		    dataset_name(list->set), e->line, e->key, expected);
-	return errmsg_set(list->msg, "%s: %s", e->key, expected);
+	else
+		errlist_add(list->mistakes, "%s: %s", e->key, expected);
+	return 0;
 }
 
 int
 accesslist_new(const struct dataset *set,
     int (*check)(const char *value, struct errmsg *msg_r),
-    struct accesslist **list_r, struct errmsg *msg_r)
+    struct errlist *mistakes, struct accesslist **list_r)
 {
 	struct accesslist *list = calloc(1, sizeof(*list));
+	size_t before = errlist_count(mistakes);
+	struct errmsg ignored;
 	int rc = ERR_NOMEM;
 
 	if (list != NULL) {
 		*list = (struct accesslist){
-		    .set = set, .check = check, .msg = msg_r};
+		    .set = set, .check = check, .mistakes = mistakes};
 		rc = 0;
 		if (dataset_type(set) != DATASET_MDB)
 			rc = dataset_walk(set, check_entry, list);
 		if (rc == 0)
-			rc = peerlist_new(set, &list->clients, msg_r);
-		list->msg = NULL;
+			rc = peerlist_new(set, &list->clients, &ignored);
+		list->mistakes = NULL;
 	}
+	if (rc == 0 && errlist_count(mistakes) > before)
+		rc = ERR_CONFIG;
 	if (rc != 0) {
 		accesslist_free(list);
 		return rc;

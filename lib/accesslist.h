@@ -23,6 +23,7 @@
 struct accesslist;
 struct dataset;
 struct dataset_entry;
+struct errlist;
 struct errmsg;
 struct sockaddr;
 
@@ -30,11 +31,11 @@ struct sockaddr;
  * Build from a set, which must outlive the list.  `check` judges the value of
  * each entry (as struct conf_option.check does); NULL: anything goes.  What an
  * LMDB holds is not looked at.  0 and *list_r (the caller's, accesslist_free),
- * or a negative ERR_ and in *msg_r which entry is wrong and how.
+ * ERR_CONFIG and in the list which entries are wrong and how, or ERR_NOMEM.
  */
 int accesslist_new(const struct dataset *set,
     int (*check)(const char *value, struct errmsg *msg_r),
-    struct accesslist **list_r, struct errmsg *msg_r);
+    struct errlist *mistakes, struct accesslist **list_r);
 void accesslist_free(struct accesslist *list);
 
 /* Entries that nothing can match, as warning i in words; NULL: no more. */

@@ -160,6 +160,27 @@ add_net(struct peerlist *list, const struct net *net)
 	return 0;
 }
 
+/* What is meant is written without it, but in a refile. */
+static int
+warn_star(
+    struct peerlist *list, const struct dataset_entry *e, const char *text)
+{
+	struct errmsg why;
+
+	if (strcmp(text, "*") == 0)
+		errmsg_set(&why, "a * stands for nothing here: expected "
+		    "0.0.0.0/0 and ::/0 for all addresses");
+	else if ((text[1] == '.' || text[1] == '@') && *text == '*')
+		errmsg_set(&why, "a * stands for nothing here: expected %s for "
+		    "all below it, or a pattern in a set refile:PATH",
+		    text + 1);
+	else
+		errmsg_set(&why, "a * stands for nothing here: expected "
+		    ".example.com for the hosts below it, a network such as "
+		    "192.0.2.0/24, or a pattern in a set refile:PATH");
+	return warn(list, e, why.text);
+}
+
 static int
 add_entry(const struct dataset_entry *e, void *arg)
 {
@@ -178,7 +199,7 @@ add_entry(const struct dataset_entry *e, void *arg)
 	/* A name; it is found in the set itself. */
 	if (strchr(text, '/') != NULL)
 		return warn(list, e, "expected a name, address or network");
-	return 0;
+	return strchr(text, '*') != NULL ? warn_star(list, e, text) : 0;
 }
 
 /* Of a set that is asked by key: what no key can be. */

@@ -75,7 +75,9 @@ struct stage {
 
 	/*
 	 * Make what the stage needs of a configuration; everything it can get
-	 * wrong is said here.  Leaving *state_r NULL switches the stage off.
+	 * wrong is said here, all of it: by conf_mistake, and what ends it in
+	 * *msg_r, which is empty before.  The snapshot comes into force only if
+	 * nobody said anything.  Leaving *state_r NULL switches the stage off.
 	 * Without a load hook it is always on.
 	 */
 	int (*load)(const struct snapshot *snap, const struct snapshot *old,

@@ -213,8 +213,9 @@ read_zone(struct dnsbl_conf *d, struct dnsbl_section *s,
 	const char *zone = conf_section_str(cs, "Zone");
 	struct errmsg why;
 
-	if (zone == NULL && (check_domain(s->title, &why) != 0 ||
-				strchr(s->title, '.') == NULL))
+	if (zone == NULL && !conf_section_faulty(cs) &&
+	    (check_domain(s->title, &why) != 0 ||
+		strchr(s->title, '.') == NULL))
 		return errmsg_set(msg_r,
 		    "%s: DNSBL: %s: expected the list's domain as title, or "
 		    "Zone = DOMAIN",
@@ -312,9 +313,10 @@ dnsbl_conf_init(
 	    arena_alloc(&d->arena, (n + 1) * DNSBL_KINDS * sizeof(*d->lists));
 	if (d->sections == NULL || d->lists == NULL)
 		rc = ERR_NOMEM;
-	for (; rc == 0 && d->count < n; d->count++) {
+	for (; rc != ERR_NOMEM && d->count < n; d->count++) {
 		cs = conf_section(c, "DNSBL", d->count);
-		rc = read_section(d, &d->sections[d->count], cs, msg_r);
+		rc = conf_also(c, rc,
+		    read_section(d, &d->sections[d->count], cs, msg_r), msg_r);
 	}
 	for (size_t i = 0; i < d->list_count; i++) {
 		if (d->lists[i].share_max == 0)

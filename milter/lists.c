@@ -7,6 +7,7 @@
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "log.h"
 #include "options.h"
 #include "session.h"
@@ -22,12 +23,27 @@ warn(const struct conf *c, const char *keyword, const struct lists *l)
 		    keyword, w);
 }
 
+/* The mistakes of its entries become those of the keyword. */
+static int
+make_list(const struct conf *c, const char *keyword, struct lists *l,
+    int (*check)(const char *value, struct errmsg *msg_r), struct errmsg *msg_r)
+{
+	struct errlist *list = errlist_new();
+	int rc = ERR_NOMEM;
+
+	if (list != NULL)
+		rc = accesslist_new(l->set, check, list, &l->list);
+	if (rc == ERR_CONFIG)
+		options_mistakes(c, keyword, list, msg_r);
+	errlist_free(list);
+	return rc;
+}
+
 int
 lists_load(const struct conf *c, const char *keyword,
     int (*check)(const char *value, struct errmsg *msg_r), void **state_r,
     struct errmsg *msg_r)
 {
-	struct errmsg why;
 	struct lists *l;
 	int rc;
 
@@ -39,12 +55,9 @@ lists_load(const struct conf *c, const char *keyword,
 	rc = options_set(c, keyword, NULL, &l->set, msg_r);
 	if (rc != 0 || l->set == NULL)
 		return rc;
-	rc = accesslist_new(l->set, check, &l->list, &why);
+	rc = make_list(c, keyword, l, check, msg_r);
 	if (rc == 0)
 		warn(c, keyword, l);
-	else
-		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
-		    rc == ERR_NOMEM ? err_text(rc) : why.text);
 	return rc;
 }
 

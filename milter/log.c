@@ -32,7 +32,8 @@ log_open(const struct log_options *o)
 		snprintf(target.name, sizeof(target.name), "%s", o->name);
 		target.named = true;
 	}
-	target.level = o->quiet ? LOG_WARNING
+	target.level = o->mute ? LOG_ERR
+	    : o->quiet		? LOG_WARNING
 	    : o->debug		? LOG_DEBUG
 				: LOG_INFO;
 	target.facility = o->facility;

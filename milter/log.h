@@ -21,6 +21,7 @@ struct session;
 struct log_options {
 	bool syslog;      /* Syslog; otherwise standard error */
 	bool quiet;       /* LOG_WARNING and above only */
+	bool mute;        /* LOG_ERR and above only */
 	bool debug;       /* LOG_DEBUG lines too (LogWhy) */
 	int facility;     /* SyslogFacility, LOG_MAIL ... */
 	const char *name; /* SyslogName; copied */

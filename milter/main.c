@@ -26,6 +26,7 @@
 #include "lib/access.h"
 #include "lib/conf/conf.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "lib/mapguard.h"
 #include "listen.h"
 #include "log.h"
@@ -160,17 +161,57 @@ mistake(int status, const char *where, const struct errmsg *msg)
 	return status;
 }
 
+/* Where the start ends early: what else is wrong, in the files that the
+ * configuration names, so that all of it can be mended at once.  Paths in a
+ * ChangeRootDirectory are others. */
+static void
+say_mistakes(const struct plan *plan, const struct conf *conf)
+{
+	const char *dir = conf_str(conf, "BaseDirectory");
+	struct snapshot *snap;
+
+	if (conf_str(conf, "ChangeRootDirectory") == NULL &&
+	    (dir == NULL || chdir(dir) == 0) &&
+	    serve_load(&plan->args->serve, SNAPSHOT_OFFLINE, NULL, &snap) ==
+		0)
+		snapshot_unref(snap);
+}
+
+static void
+say_fatal(const char *text, void *arg)
+{
+	(void)arg;
+	log_fatal("%s", text);
+}
+
 static int
 read_conf(struct plan *plan)
 {
 	const char *path = plan->args->serve.config;
-	struct errmsg msg, why;
+	struct errlist *list = errlist_new();
+	struct errmsg why = {"no memory"};
+	struct conf *conf = NULL;
+	int rc = ERR_NOMEM;
 
-	if (snapshot_read(path, &plan->conf, &msg) == 0)
-		return EX_OK;
-	if (path != NULL && access_why(path, CURE_READ, &why) != 0)
-		msg = why;
-	return mistake(EX_CONFIG, "", &msg);
+	if (list != NULL)
+		rc = snapshot_read_list(path, list, &conf);
+	if (rc == 0) {
+		conf_end_list(conf);
+		plan->conf = conf;
+	} else if (conf == NULL ||
+	    (path != NULL && access_why(path, CURE_READ, &why) != 0)) {
+		log_fatal("%s", why.text);
+	} else if (rc == ERR_SYSTEM ||
+	    conf_str(conf, "ChangeRootDirectory") != NULL) {
+		errlist_sort(list);
+		errlist_each(list, say_fatal, NULL);
+	} else {
+		say_mistakes(plan, conf);
+	}
+	if (rc != 0)
+		conf_free(conf);
+	errlist_free(list);
+	return rc == 0 ? EX_OK : EX_CONFIG;
 }
 
 static const char *
@@ -202,14 +243,16 @@ make_plan(const struct arguments *args, struct plan *plan)
 	const struct conf *conf = plan->conf;
 	const char *rate = conf_str(conf, "AutoRestartRate");
 	struct errmsg msg;
-	int rc = plan_socket(plan);
+	int rc = plan_socket(plan), user;
 
-	if (rc != EX_OK)
-		return rc;
-	rc = privileges_find(
+	user = privileges_find(
 	    given_or(args->user, conf, "UserID"), &plan->user, &msg);
-	if (rc != EX_OK)
-		return mistake(rc, "", &msg);
+	if (user != EX_OK)
+		(void)mistake(user, "", &msg);
+	if (rc != EX_OK || user != EX_OK) {
+		say_mistakes(plan, conf);
+		return rc != EX_OK ? rc : user;
+	}
 	if (conf_str(conf, "ChangeRootDirectory") != NULL)
 		peers_remember(conf);
 	plan->pid_file = given_or(args->pid_file, conf, "PidFile");
@@ -316,8 +359,8 @@ check_as_user(const struct plan *plan)
 	 * cleared this. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGXFSZ, SIG_IGN);
-	if (serve_load(&plan->args->serve, SNAPSHOT_TRIAL, NULL, &snap, &msg) != 0)
-		return mistake(EX_CONFIG, "", &msg);
+	if (serve_load(&plan->args->serve, SNAPSHOT_TRIAL, NULL, &snap) != 0)
+		return EX_CONFIG;
 	rc = accept_check(&plan->socket, snap, &msg);
 	if (rc == EX_OK)
 		rc = serve_check_door(plan->proved, snap, &msg);

@@ -233,9 +233,11 @@ judge_titles(const struct names *n, const struct conf *c, struct errmsg *msg_r)
 	int rc = 0;
 
 	for (size_t i = 0;
-	     rc == 0 && (s = conf_section(c, "Quota", i)) != NULL; i++) {
+	     rc != ERR_NOMEM && (s = conf_section(c, "Quota", i)) != NULL;
+	     i++) {
 		errmsg_set(&where, "%s: Quota", conf_section_where(s));
-		rc = judge(n, where.text, conf_section_title(s), msg_r);
+		rc = conf_also(c, rc,
+		    judge(n, where.text, conf_section_title(s), msg_r), msg_r);
 	}
 	return rc;
 }
@@ -269,13 +271,16 @@ judge_exempt(const struct dataset_entry *e, void *arg)
 {
 	const struct walk *w = arg;
 	struct errmsg where;
+	int rc;
 
 	say_where(w, e, &where);
 	if (strcasecmp(e->key, ACCOUNT_OTHER_REALMS) == 0)
-		return errmsg_set(w->msg, "%s: \"%s\": expected an account or "
+		rc = errmsg_set(w->msg, "%s: \"%s\": expected an account or "
 		    "@domain: logins of unknown realms are never exempt",
 		    where.text, e->key);
-	return judge(w->n, where.text, e->key, w->msg);
+	else
+		rc = judge(w->n, where.text, e->key, w->msg);
+	return conf_noted(w->c, rc, w->msg);
 }
 
 static int
@@ -295,7 +300,7 @@ judge_realm(const struct dataset_entry *e, void *arg)
 	    shown(&a, e->key), mistake, strchr(e->key, '*') == NULL ? "" :
 	    " or *, which has a meaning in a set refile:PATH");
 	arena_fini(&a);
-	return rc;
+	return conf_noted(w->c, rc, w->msg);
 }
 
 /* Patterns may be anything, and a data base may be large and changes. */
@@ -326,18 +331,16 @@ names_init(struct names *n, const struct conf *c, struct errmsg *msg_r)
 	rc = names_realm_of(c, &n->arena, &n->realm);
 	if (rc != 0)
 		errmsg_set(msg_r, "%s", err_text(rc));
-	else
-		rc = options_set(c, "QuotaRealms", NULL, &n->realms, msg_r);
-	if (rc == 0)
-		rc = judge_set(
-		    n, c, "QuotaRealms", n->realms, judge_realm, msg_r);
-	if (rc == 0)
-		rc = judge_titles(n, c, msg_r);
-	if (rc == 0)
-		rc = options_set(c, "QuotaExempt", NULL, &exempt, msg_r);
-	if (rc == 0)
-		rc = judge_set(
-		    n, c, "QuotaExempt", exempt, judge_exempt, msg_r);
+	rc = conf_also(c, rc,
+	    options_set(c, "QuotaRealms", NULL, &n->realms, msg_r), msg_r);
+	rc = conf_also(c, rc,
+	    judge_set(n, c, "QuotaRealms", n->realms, judge_realm, msg_r),
+	    msg_r);
+	rc = conf_also(c, rc, judge_titles(n, c, msg_r), msg_r);
+	rc = conf_also(c, rc,
+	    options_set(c, "QuotaExempt", NULL, &exempt, msg_r), msg_r);
+	rc = conf_also(c, rc,
+	    judge_set(n, c, "QuotaExempt", exempt, judge_exempt, msg_r), msg_r);
 	dataset_free(exempt);
 	return rc;
 }

@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/buf.h"
 #include "lib/conf/conf.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "lib/readfile.h"
 
 #define OBEYED(word, kind)                                                     \
@@ -22,6 +24,13 @@
 #define UNUSED(word, why)                                                      \
 	{                                                                      \
 		.keyword = word, .type = CONF_IGNORED, .summary = why          \
+	}
+
+/* A switch that is always off here. */
+#define OFF(word, why)                                                         \
+	{                                                                      \
+		.keyword = word, .type = CONF_IGNORED, .flags = CONF_OFF,      \
+		.summary = why                                                 \
 	}
 
 /* Reasons that several share. */
@@ -68,15 +77,15 @@ const struct conf_option options_opendmarc[] = {
     UNUSED("DomainWhitelist", ARC),
     UNUSED("DomainWhitelistFile", ARC),
     UNUSED("DomainWhitelistSize", ARC),
-    UNUSED("FailureReports", REPORTS),
+    OFF("FailureReports", REPORTS),
     UNUSED("FailureReportsBcc", REPORTS),
-    UNUSED("FailureReportsOnNone", REPORTS),
+    OFF("FailureReportsOnNone", REPORTS),
     UNUSED("FailureReportsSentBy", REPORTS),
-    UNUSED("ForensicReports", REPORTS),
-    UNUSED("ForensicReportsOnNone", REPORTS),
+    OFF("ForensicReports", REPORTS),
+    OFF("ForensicReportsOnNone", REPORTS),
     UNUSED("HistoryFile", HISTORY),
     UNUSED("IgnoreMailTo", HISTORY),
-    UNUSED("RecordAllMessages", HISTORY),
+    OFF("RecordAllMessages", HISTORY),
     UNUSED("ReportCommand", REPORTS),
     UNUSED("TestDNSData",
 	"it is for OpenDMARC's own tests; postern.conf has a keyword of that "
@@ -293,7 +302,15 @@ take_always(struct takeover *t)
 }
 
 static int
-take_all(struct takeover *t)
+take_multiple(struct takeover *t)
+{
+	return is_on(t, "RejectMultiValueFrom")
+	    ? set(t, "MultipleFrom", "reject", "RejectMultiValueFrom")
+	    : 0;
+}
+
+static int
+take_warnings(struct takeover *t)
 {
 	const char *w;
 	int rc = 0;
@@ -301,19 +318,20 @@ take_all(struct takeover *t)
 	for (size_t i = 0; rc == 0 && (w = conf_warning(t->theirs, i)) != NULL;
 	     i++)
 		rc = conf_warn(t->ours, "%s", w);
-	if (rc == 0)
-		rc = take_same(t);
-	if (rc == 0)
-		rc = take_policy(t);
-	if (rc == 0)
-		rc = take_ignored(t);
-	if (rc == 0 && is_on(t, "RejectMultiValueFrom"))
-		rc = set(t, "MultipleFrom", "reject", "RejectMultiValueFrom");
-	if (rc == 0)
-		rc = take_suffixes(t);
-	if (rc == 0)
-		rc = take_reply(t);
-	return rc != 0 ? rc : take_always(t);
+	return rc;
+}
+
+static int
+take_all(struct takeover *t)
+{
+	static int (*const steps[])(struct takeover *t) = {take_warnings,
+	    take_same, take_policy, take_ignored, take_multiple, take_suffixes,
+	    take_reply, take_always};
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		rc = conf_also(t->ours, rc, steps[i](t), t->msg);
+	return rc;
 }
 
 int
@@ -321,23 +339,27 @@ opendmarc_take(struct conf *c, struct errmsg *msg_r)
 {
 	const struct conf_option *const tables[] = {options_opendmarc, NULL};
 	const char *path = conf_str(c, "OpenDMARCConfig");
-	struct conf *theirs;
+	struct conf *theirs = NULL;
 	struct takeover t = {.ours = c, .path = path, .msg = msg_r};
 	struct errmsg why;
 	int rc;
 
 	if (path == NULL)
 		return 0;
+	/* One that can't be opened is a mistake of the keyword. */
 	if (readfile_check(path, &why) != 0)
 		return errmsg_set(msg_r, "%s: OpenDMARCConfig: %s",
 		    conf_where(c, "OpenDMARCConfig"), why.text);
-	rc = conf_read(path, tables, &theirs, &why);
-	if (rc != 0) {
-		errmsg_set(msg_r, "%s", why.text);
+	rc = conf_list(c) != NULL
+	    ? conf_read_list(path, tables, conf_list(c), &theirs)
+	    : conf_read(path, tables, &theirs, &why);
+	if (theirs == NULL) {
+		errmsg_set(msg_r, "%s",
+		    rc == ERR_NOMEM ? err_text(rc) : why.text);
 		return rc;
 	}
 	t.theirs = theirs;
-	rc = take_all(&t);
+	rc = conf_also(c, rc, take_all(&t), msg_r);
 	if (rc == ERR_NOMEM)
 		errmsg_set(msg_r, "%s", err_text(rc));
 	conf_free(theirs);

@@ -6,9 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/arena.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
+#include "lib/idna.h"
 #include "log.h"
 #include "snapshot.h"
 #include "sockspec.h"
@@ -22,12 +25,45 @@ check_facility(const char *value, struct errmsg *msg_r)
 	    msg_r, "expected a syslog facility, such as mail or local0");
 }
 
+static bool
+is_domain(const char *name)
+{
+	struct arena a;
+	bool is;
+
+	arena_init(&a);
+	is = idna_ascii(&a, name) != NULL;
+	arena_fini(&a);
+	return is;
+}
+
 static int
 check_mode(const char *value, struct errmsg *msg_r)
 {
 	if (value[0] != '\0' && strspn(value, "sv") == strlen(value))
 		return 0;
 	return errmsg_set(msg_r, "expected s, v or sv");
+}
+
+/* An authserv-id is one word, a token of RFC 2045 (RFC 8601 section 2.2), or a
+ * domain in UTF-8.  Of another, readers see a part, and what claims to be from
+ * it could not be told. */
+static int
+check_authserv_id(const char *value, struct errmsg *msg_r)
+{
+	bool wrong = value[0] == '.' || strstr(value, "..") != NULL;
+	bool ascii = true;
+
+	for (const char *c = value; *c != '\0'; c++) {
+		ascii = ascii && (unsigned char)*c < 0x80;
+		wrong = wrong || (unsigned char)*c <= 0x20 ||
+		    strchr("()<>@,;:\\\"/[]?=\x7f", *c) != NULL;
+	}
+	if (!ascii)
+		wrong = !is_domain(value);
+	return !wrong ? 0 : errmsg_set(msg_r,
+	    "expected a name such as mx.example.org: letters, digits, - and "
+	    "dots, without quotes, blanks, port or /, not %s", value);
 }
 
 #define RATE_COUNT_MAX 1000
@@ -115,7 +151,7 @@ const struct conf_option options_global[] = {
     {"AuthservID", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
 	"the name under which results are reported; HOSTNAME is the host's "
 	"own, otherwise it is the MTA's",
-	NULL},
+	check_authserv_id},
     {"OpenDMARCConfig", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
 	"an opendmarc.conf whose DMARC keywords are taken over", NULL},
     {"On-Default", CONF_WORD, 0, NULL, 0, 0, verdict_words, NULL,
@@ -179,21 +215,75 @@ options_log(const struct conf *conf, struct log_options *o_r)
 	};
 }
 
+void
+options_mistakes(const struct conf *c, const char *keyword,
+    struct errlist *list, struct errmsg *msg_r)
+{
+	struct errmsg before, first = {""};
+
+	errmsg_set(&before, "%s: %s: ", conf_where(c, keyword), keyword);
+	errlist_sort(list);
+	if (conf_list(c) != NULL)
+		errlist_append(conf_list(c), before.text, list);
+	else if (errlist_first(list, &first) != 0)
+		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
+		    first.text);
+}
+
+struct blanks {
+	const struct conf *c;
+	const char *keyword;
+};
+
+static int
+warn_blank(const struct dataset_entry *e, void *arg)
+{
+	const struct blanks *w = arg;
+	size_t n = strcspn(e->key, " \t");
+
+	if (e->key[n] != '\0')
+		log_line(LOG_WARNING, "%s: %s: \"%s\" is taken for one entry: "
+		    "expected commas between those of a list: %.*s, %s",
+		    conf_where(w->c, w->keyword), w->keyword, e->key, (int)n,
+		    e->key, e->key + n + strspn(e->key + n, " \t"));
+	return 0;
+}
+
+/* Lists without commas are one entry, that hardly ever is what was meant. */
+static void
+warn_blanks(
+    const struct conf *c, const char *keyword, const struct dataset *set)
+{
+	struct blanks w = {c, keyword};
+
+	(void)dataset_walk(set, warn_blank, &w);
+}
+
 int
 options_set(const struct conf *c, const char *keyword, const char *otherwise,
     struct dataset **set_r, struct errmsg *msg_r)
 {
 	const char *spec = conf_str(c, keyword);
-	struct errmsg why;
-	int rc;
+	struct errlist *list;
+	int rc = ERR_NOMEM;
 
 	if (spec == NULL)
 		spec = otherwise;
 	if (spec == NULL)
 		return 0;
-	rc = dataset_open(spec, set_r, &why);
-	if (rc != 0)
+	list = errlist_new();
+	if (list != NULL)
+		rc = dataset_open_list(spec, list, set_r);
+	if (rc == ERR_NOMEM)
 		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
-		    why.text);
+		    err_text(rc));
+	else if (rc != 0)
+		options_mistakes(c, keyword, list, msg_r);
+	if (*set_r != NULL && dataset_type(*set_r) == DATASET_CSL)
+		warn_blanks(c, keyword, *set_r);
+	/* Entries that are right can be looked at all the same. */
+	if (rc != 0 && *set_r != NULL && conf_list(c) != NULL)
+		rc = 0;
+	errlist_free(list);
 	return rc;
 }

@@ -9,6 +9,7 @@
 
 struct conf;
 struct dataset;
+struct errlist;
 struct errmsg;
 struct log_options;
 struct snapshot;
@@ -27,6 +28,11 @@ struct options_rate {
 
 /* 0, or ERR_SYNTAX. */
 int options_rate(const char *value, struct options_rate *rate_r);
+
+/* The mistakes of a data set, as those of the keyword that names it: into the
+ * conf's list, or where it has none the first into *msg_r. */
+void options_mistakes(const struct conf *c, const char *keyword,
+    struct errlist *list, struct errmsg *msg_r);
 
 /* Open the data set that a keyword names, or `otherwise` when it names none
  * (both NULL: *set_r stays as it is).  0, or a negative ERR_ and in *msg_r

@@ -17,6 +17,13 @@
 		.keyword = word, .type = CONF_IGNORED, .summary = why          \
 	}
 
+/* A switch that is always off here. */
+#define OFF(word, why)                                                         \
+	{                                                                      \
+		.keyword = word, .type = CONF_IGNORED, .flags = CONF_OFF,      \
+		.summary = why                                                 \
+	}
+
 /* Reasons that several share. */
 #define LUA "postern has no Lua; see SigningTable for who signs what"
 #define LDAP "postern has no LDAP; use data sets in files"
@@ -33,14 +40,14 @@
 
 const struct conf_option options_opendkim[] = {
     /* operation */
-    ROW("CaptureUnknownErrors",
+    OFF("CaptureUnknownErrors",
 	"say it with On-InternalError quarantine instead"),
-    ROW("DisableCryptoInit", "OpenSSL 3 initializes itself"),
-    ROW("KeepTemporaryFiles",
+    OFF("DisableCryptoInit", "OpenSSL 3 initializes itself"),
+    OFF("KeepTemporaryFiles",
 	"unsafe: it writes users' mail to disk; postern uses no temporary "
 	"files"),
     ROW("MTACommand", "postern runs no commands, and sends no reports"),
-    ROW("SoftStart", "there is no database server to wait for"),
+    OFF("SoftStart", "there is no database server to wait for"),
     ROW("TemporaryDirectory", "postern uses no temporary files"),
     ROW("X-Header", "an old name; use SoftwareHeader instead"),
 
@@ -53,7 +60,7 @@ const struct conf_option options_opendkim[] = {
     ROW("LuaOnlySigning", LUA),
     ROW("POPDBFile",
 	"POP before SMTP is not in use any more; let users authenticate"),
-    ROW("ResignAll", RESIGN),
+    OFF("ResignAll", RESIGN),
     ROW("ResignMailTo", RESIGN),
     ROW("SelectCanonicalizationHeader",
 	"unsafe: the sender of a message would choose how it is signed; "
@@ -62,23 +69,23 @@ const struct conf_option options_opendkim[] = {
 	"the sender is taken from the fields that SenderHeaders names"),
 
     /* how it is signed */
-    ROW("FixCRLF", "unsafe: it signs other octets than those that are sent"),
+    OFF("FixCRLF", "unsafe: it signs other octets than those that are sent"),
     ROW("IdentityHeader",
 	"unsafe: a field of the message would choose the identity signed "
 	"for; the SigningTable names it"),
-    ROW("IdentityHeaderRemove",
+    OFF("IdentityHeaderRemove",
 	"there is no IdentityHeader to remove in postern"),
     ROW("MaximumSignedBytes", BODY_LENGTH),
     ROW("ReplaceHeaders", "postern signs header fields as they are"),
     ROW("ReplaceRules", "postern signs header fields as they are"),
-    ROW("RequestReports", REPORTS ", and asks for none"),
+    OFF("RequestReports", REPORTS ", and asks for none"),
 
     /* verifying */
-    ROW("AllowSHA1Only", "unsafe: SHA-1 is broken, RFC 8301 forbids it"),
+    OFF("AllowSHA1Only", "unsafe: SHA-1 is broken, RFC 8301 forbids it"),
     ROW("AlwaysAddARHeader",
 	"every inbound message gets an Authentication-Results field"),
     ROW("DiagnosticDirectory", "unsafe: it writes others' mail to disk"),
-    ROW("DomainKeysCompat", "DomainKeys (RFC 4870) is not in use any more"),
+    OFF("DomainKeysCompat", "DomainKeys (RFC 4870) is not in use any more"),
     ROW("IgnoreMalformedMail", MALFORMED),
     ROW("Minimum",
 	"a signature that leaves a part of the body out never passes"),
@@ -88,7 +95,7 @@ const struct conf_option options_opendkim[] = {
 	"a message that cannot be signed is a case of On-InternalError"),
     ROW("RedirectFailuresTo",
 	"postern does not change a message's recipients; see On-BadSignature"),
-    ROW("StrictTestMode",
+    OFF("StrictTestMode",
 	"there is no test mode; posternctl check reads messages with "
 	"either line end"),
     ROW("WeakSyntaxChecks", MALFORMED),
@@ -103,7 +110,7 @@ const struct conf_option options_opendkim[] = {
     /* reports */
     ROW("ReportAddress", REPORTS),
     ROW("ReportBccAddress", REPORTS),
-    ROW("SendReports", REPORTS),
+    OFF("SendReports", REPORTS),
     ROW("SMTPURI", REPORTS),
 
     /* back ends and extras */
@@ -119,12 +126,12 @@ const struct conf_option options_opendkim[] = {
     ROW("LDAPAuthUser", LDAP),
     ROW("LDAPBindPassword", LDAP),
     ROW("LDAPBindUser", LDAP),
-    ROW("LDAPDisableCache", LDAP),
+    OFF("LDAPDisableCache", LDAP),
     ROW("LDAPKeepaliveIdle", LDAP),
     ROW("LDAPKeepaliveInterval", LDAP),
     ROW("LDAPKeepaliveProbes", LDAP),
     ROW("LDAPTimeout", LDAP),
-    ROW("LDAPUseTLS", LDAP),
+    OFF("LDAPUseTLS", LDAP),
     ROW("RateLimits", RATE),
     ROW("ReputationCache", REPUTE),
     ROW("ReputationCacheTTL", REPUTE),
@@ -137,10 +144,10 @@ const struct conf_option options_opendkim[] = {
     ROW("ReputationRRDHashDepth", REPUTE),
     ROW("ReputationRRDRoot", REPUTE),
     ROW("ReputationSpamCheck", REPUTE),
-    ROW("ReputationTest", REPUTE),
+    OFF("ReputationTest", REPUTE),
     ROW("ReputationTimeFactor", REPUTE),
     ROW("ReputationTimeout", REPUTE),
-    ROW("ReputationVerbose", REPUTE),
+    OFF("ReputationVerbose", REPUTE),
     ROW("ScreenPolicyScript", LUA),
     ROW("SetupPolicyScript", LUA),
     ROW("Statistics", STATS),
@@ -148,9 +155,9 @@ const struct conf_option options_opendkim[] = {
     ROW("StatisticsPolicyScript", LUA),
     ROW("StatisticsPrefix", STATS),
     ROW("VBR-Certifiers", VBR),
-    ROW("VBR-PurgeFields", VBR),
+    OFF("VBR-PurgeFields", VBR),
     ROW("VBR-TrustedCertifiers", VBR),
-    ROW("VBR-TrustedCertifiersOnly", VBR),
+    OFF("VBR-TrustedCertifiersOnly", VBR),
     ROW("VBR-Type", VBR),
     {.type = CONF_END},
 };

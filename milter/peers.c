@@ -100,11 +100,13 @@ add_entry(const struct dataset_entry *entry, void *arg)
 		w->peers->everybody = true;
 		return 0;
 	}
-	if (!look_up(entry->key, &uid))
-		return errmsg_set(w->msg_r,
+	if (!look_up(entry->key, &uid)) {
+		errmsg_set(w->msg_r,
 		    "%s: %s: there is no user %s; expected names or numbers of "
 		    "users of this machine, or *",
 		    conf_where(w->conf, KEYWORD), KEYWORD, entry->key);
+		return conf_noted(w->conf, ERR_CONFIG, w->msg_r);
+	}
 	return add(w->peers, uid);
 }
 

@@ -14,6 +14,7 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "lib/mapguard.h"
 #include "lib/utf8.h"
 #include "log.h"
@@ -27,26 +28,44 @@ static const struct command *const commands[] = {
     NULL,
 };
 
+static void
+say_mistake(const char *text, void *arg)
+{
+	/* Keys and tables are for UserID alone. */
+	bool closed = geteuid() != 0 && strstr(text, strerror(EACCES)) != NULL;
+
+	(void)arg;
+	fprintf(stderr, "%s%s\n", text,
+	    closed ? "; run posternctl as root" : "");
+}
+
+void
+posternctl_mistakes(struct errlist *list)
+{
+	errlist_sort(list);
+	errlist_each(list, say_mistake, NULL);
+}
+
 struct snapshot *
 posternctl_load(const char *config)
 {
-	static const struct log_options quiet = {
-	    .quiet = true, .name = "posternctl"};
-	struct snapshot *snap;
-	struct errmsg msg;
+	/* What is odd in the configuration `postern -n` says, and the daemon;
+	 * not each command again. */
+	static const struct log_options
+	    mute = {.mute = true, .name = "posternctl"},
+	    quiet = {.quiet = true, .name = "posternctl"};
+	struct errlist *list = errlist_new();
+	struct snapshot *snap = NULL;
 
-	log_open(&quiet);
 	if (config == NULL && access(POSTERN_CONF, F_OK) == 0)
 		config = POSTERN_CONF;
-	if (snapshot_load(config, SNAPSHOT_OFFLINE, NULL, &snap, &msg) != 0) {
-		/* Keys and tables are for UserID alone. */
-		bool closed = geteuid() != 0 &&
-		    strstr(msg.text, strerror(EACCES)) != NULL;
-
-		fprintf(stderr, "%s%s\n", msg.text,
-		    closed ? "; run posternctl as root" : "");
-		return NULL;
-	}
+	log_open(&mute);
+	if (list == NULL)
+		fprintf(stderr, "%s\n", err_text(ERR_NOMEM));
+	else if (snapshot_load_list(config, SNAPSHOT_OFFLINE, NULL, list, &snap) != 0)
+		posternctl_mistakes(list);
+	log_open(&quiet);
+	errlist_free(list);
 	return snap;
 }
 

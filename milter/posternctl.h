@@ -8,6 +8,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
+struct errlist;
 struct snapshot;
 
 struct command {
@@ -28,6 +29,8 @@ extern const struct command command_rules;
 /* The configuration, read off line; NULL after saying why.  config NULL: the
  * installed file if there is one, the defaults otherwise. */
 struct snapshot *posternctl_load(const char *config);
+/* Say them on standard error. */
+void posternctl_mistakes(struct errlist *list);
 /* Messages through the chain as `check` does it, with nothing printed of them;
  * paths NULL-ended.  An exit code. */
 int posternctl_walk(struct snapshot *snap, char *const *paths);

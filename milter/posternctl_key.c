@@ -20,8 +20,10 @@
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_sign.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "lib/keyfile.h"
 #include "posternctl.h"
+#include "posternctl_key_check.h"
 #include "privileges.h"
 #include "snapshot.h"
 
@@ -52,22 +54,27 @@ say(int code, const char *path, const char *why)
 static int
 find_owner(struct generate *g, const char *config)
 {
-	struct conf *conf;
+	struct errlist *list;
+	struct conf *conf = NULL;
 	struct errmsg msg;
-	int rc = EX_OK;
+	int rc = EX_OSERR;
 
 	if (config == NULL && access(POSTERN_CONF, R_OK) == 0)
 		config = POSTERN_CONF;
 	if (config == NULL || geteuid() != 0)
 		return EX_OK;
-	if (conf_read(config, snapshot_tables(), &conf, &msg) != 0)
+	list = errlist_new();
+	if (list != NULL &&
+	    conf_read_list(config, snapshot_tables(), list, &conf) != 0) {
+		posternctl_mistakes(list);
 		rc = EX_CONFIG;
-	else
+	} else if (list != NULL) {
 		rc = privileges_find(conf_str(conf, "UserID"), &g->owner, &msg);
-	if (rc != EX_OK)
-		fprintf(stderr, "%s\n", msg.text);
-	else
-		conf_free(conf);
+		if (rc != EX_OK)
+			fprintf(stderr, "%s\n", msg.text);
+	}
+	conf_free(conf);
+	errlist_free(list);
 	return rc;
 }
 
@@ -402,9 +409,19 @@ make(struct generate *g, const char *config)
 }
 
 static int
+check_keys(const struct generate *g, const char *config)
+{
+	if (config == NULL && access(POSTERN_CONF, F_OK) == 0)
+		config = POSTERN_CONF;
+	return posternctl_key_check(config, g->domain,
+	    g->selector[0] == '\0' ? NULL : g->selector, g->json);
+}
+
+static int
 run(int argc, char **argv, const char *config)
 {
 	struct generate g = {.directory = ".", .bits = BITS_DEFAULT};
+	bool check;
 	int opt, rc;
 
 	while ((opt = getopt_long(argc, argv, "x:", long_options, NULL)) !=
@@ -412,13 +429,17 @@ run(int argc, char **argv, const char *config)
 		if (!take_option(&g, opt, &config))
 			return posternctl_usage(&command_key);
 	}
-	if (argc - optind != 2 || strcmp(argv[optind], "generate") != 0)
+	check = argc - optind == 2 && strcmp(argv[optind], "check") == 0;
+	if (argc - optind != 2 ||
+	    (!check && strcmp(argv[optind], "generate") != 0))
 		return posternctl_usage(&command_key);
 	if (!take_name(g.domain, sizeof(g.domain), argv[optind + 1])) {
 		say(0, argv[optind + 1], "expected a domain, an international "
 					 "one in its xn-- form");
 		return EX_USAGE;
 	}
+	if (check)
+		return check_keys(&g, config);
 	if (g.selector[0] == '\0')
 		default_selector(&g);
 	rc = make(&g, config);
@@ -429,13 +450,17 @@ run(int argc, char **argv, const char *config)
 
 const struct command command_key = {
     .name = "key",
-    .args = "generate [options] DOMAIN",
-    .summary = "make a key for DKIM",
+    .args = "generate|check [options] DOMAIN",
+    .summary = "make a key for DKIM; is the one in use published?",
     .run = run,
-    .help = "  -x FILE            the configuration: as root, the files become "
+    .help = "  generate DOMAIN    make one, and say what to do with it\n"
+	    "  check DOMAIN       compare the keys of the configuration with "
+	    "the DNS\n"
+	    "  -x FILE            the configuration: as root, the files become "
 	    "UserID's\n"
 	    "  --selector S       default: this month and the type, as in "
-	    "202601-rsa\n"
+	    "202601-rsa;\n"
+	    "                     check: all\n"
 	    "  --type rsa|ed25519 default: rsa\n"
 	    "  --bits N           of an RSA key; default: 2048\n"
 	    "  --directory DIR    where DOMAIN/S.private and DOMAIN/S.txt go; "

@@ -173,13 +173,34 @@ read_section_action(struct quota_conf *q, const struct conf_section *s,
 	return rc;
 }
 
+/* Those of one kind; a mistake in one does not keep others from being read. */
 static int
-read_section(struct quota_conf *q, const struct conf_section *s,
+read_limits(struct quota_conf *q, const struct conf *c,
+    const struct conf_section *s, const char *title, int kind,
     struct errmsg *msg_r)
 {
-	const char *title, *value;
-	struct arena a;
+	const char *keyword = section_rows[kind].keyword, *value;
 	struct errmsg why = {""};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 &&
+	     (value = conf_section_list(s, keyword, i)) != NULL; i++) {
+		rc = limits_add(q->limits, title, (enum quota_kind)kind, value,
+		    &why);
+		if (rc == ERR_CONFIG)
+			errmsg_set(msg_r, "%s: Quota: %s: %s",
+			    conf_section_where(s), keyword, why.text);
+		rc = conf_noted(c, rc, msg_r);
+	}
+	return rc;
+}
+
+static int
+read_section(struct quota_conf *q, const struct conf *c,
+    const struct conf_section *s, struct errmsg *msg_r)
+{
+	const char *title;
+	struct arena a;
 	int rc = 0;
 
 	arena_init(&a);
@@ -189,17 +210,8 @@ read_section(struct quota_conf *q, const struct conf_section *s,
 	else if (limits_has(q->limits, title))
 		rc = errmsg_set(msg_r, "%s: Quota: expected one section for %s",
 		    conf_section_where(s), title);
-	for (int k = 0; k < QUOTA_KINDS && rc == 0; k++) {
-		const char *keyword = section_rows[k].keyword;
-
-		for (size_t i = 0; rc == 0 &&
-		     (value = conf_section_list(s, keyword, i)) != NULL; i++) {
-			rc = limits_add(q->limits, title, k, value, &why);
-			if (rc == ERR_CONFIG)
-				errmsg_set(msg_r, "%s: Quota: %s: %s",
-				    conf_section_where(s), keyword, why.text);
-		}
-	}
+	for (int k = 0; k < QUOTA_KINDS && rc == 0; k++)
+		rc = read_limits(q, c, s, title, k, msg_r);
 	if (rc == 0)
 		rc = read_section_action(q, s, title, msg_r);
 	arena_fini(&a);
@@ -240,12 +252,11 @@ quota_conf_init(
 	if (q->limits == NULL || names_realm_of(c, &q->arena, &q->realm) != 0)
 		return errmsg_set(msg_r, "no memory"), ERR_NOMEM;
 	for (size_t i = 0;
-	     rc == 0 && (s = conf_section(c, "Quota", i)) != NULL; i++)
-		rc = read_section(q, s, msg_r);
-	if (rc == 0)
-		rc = count_limits(q, msg_r);
-	if (rc == 0)
-		rc = options_set(c, "QuotaExempt", NULL, &q->exempt_set, msg_r);
+	     rc != ERR_NOMEM && (s = conf_section(c, "Quota", i)) != NULL; i++)
+		rc = conf_also(c, rc, read_section(q, c, s, msg_r), msg_r);
+	rc = conf_also(c, rc, count_limits(q, msg_r), msg_r);
+	rc = conf_also(c, rc,
+	    options_set(c, "QuotaExempt", NULL, &q->exempt_set, msg_r), msg_r);
 	if (rc == 0 && q->exempt_set != NULL) {
 		rc = names_set_new(q->exempt_set, q->realm, &q->exempt);
 		if (rc != 0)

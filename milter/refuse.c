@@ -179,34 +179,36 @@ refuse_verdict(const char *value, const char *otherwise)
 
 /* -- Refuse: symbols -- */
 
+struct entries {
+	const struct conf *c;
+	struct errmsg *msg;
+};
+
 static int
 check_symbol(const struct dataset_entry *e, void *arg)
 {
 	static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_*";
-	struct errmsg *msg = arg, why;
+	const struct entries *w = arg;
+	struct errmsg why = {"expected a symbol, such as SPF_FAIL"};
+	int rc = 0;
 
-	if (e->key[strspn(e->key, letters)] != '\0')
-		return errmsg_set(msg,
-		    "%s: expected a symbol, such as SPF_FAIL", e->key);
-	if (refuse_check(e->value, &why) != 0)
-		return errmsg_set(msg, "%s: %s", e->key, why.text);
-	return 0;
+	if (e->key[strspn(e->key, letters)] != '\0' ||
+	    refuse_check(e->value, &why) != 0)
+		rc = errmsg_set(w->msg, "%s: Refuse: %s: %s",
+		    conf_where(w->c, "Refuse"), e->key, why.text);
+	return conf_noted(w->c, rc, w->msg);
 }
 
 static int
 load_symbols(struct snapshot *snap, struct errmsg *msg_r)
 {
-	struct errmsg why;
+	struct entries w = {snap->conf, msg_r};
 	int rc = options_set(snap->conf, "Refuse", NULL, &snap->refuse, msg_r);
 
 	if (rc != 0 || snap->refuse == NULL ||
 	    dataset_type(snap->refuse) == DATASET_MDB)
 		return rc;
-	rc = dataset_walk(snap->refuse, check_symbol, &why);
-	if (rc != 0)
-		errmsg_set(msg_r, "%s: Refuse: %s",
-		    conf_where(snap->conf, "Refuse"), why.text);
-	return rc;
+	return dataset_walk(snap->refuse, check_symbol, &w);
 }
 
 int

@@ -59,6 +59,8 @@ struct plan {
 	const char *config_file, *anchor_file;
 	struct errmsg *msg_r;
 	const char *where; /* of Nameservers */
+	const struct conf *conf;
+	bool wrong; /* some are no addresses */
 };
 
 static int
@@ -66,11 +68,14 @@ add_server(const struct dataset_entry *e, void *arg)
 {
 	struct plan *p = arg;
 
-	if (!dns_unbound_server(e->key))
-		return errmsg_set(p->msg_r,
+	if (!dns_unbound_server(e->key)) {
+		p->wrong = true;
+		errmsg_set(p->msg_r,
 		    "%s: Nameservers: %s: expected an address, perhaps with "
 		    "@PORT: 127.0.0.1@5353",
 		    p->where, e->key);
+		return conf_noted(p->conf, ERR_CONFIG, p->msg_r);
+	}
 	if (p->count == SERVERS_MAX)
 		return errmsg_set(p->msg_r,
 		    "%s: Nameservers: expected at most %d addresses", p->where,
@@ -107,8 +112,9 @@ read_servers(const struct conf *c, struct plan *p, struct errmsg *msg_r)
 		return rc;
 	p->where = conf_where(c, "Nameservers");
 	p->msg_r = msg_r;
+	p->conf = c;
 	rc = dataset_walk(set, add_server, p);
-	if (rc == 0 && p->count == 0)
+	if (rc == 0 && p->count == 0 && !p->wrong)
 		rc = errmsg_set(msg_r, "%s: Nameservers: expected an address",
 		    p->where);
 	dataset_free(set);

@@ -42,31 +42,24 @@ rules_conf_say(struct buf *b, const struct rules_mistake *m)
 	say_words(b, m->text);
 }
 
-/* The first error, and how many there are besides. */
+/* All errors are mistakes of the keyword. */
 static int
-refuse(const struct conf *c, const struct rules *rules, struct errmsg *msg_r)
+refuse(const struct conf *c, const struct rules *rules)
 {
-	const struct rules_mistake *m, *first = NULL;
-	struct buf b = BUF_INIT;
-	size_t more = 0;
-	int rc;
+	const struct rules_mistake *m;
 
 	for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {
-		if (m->severity != RULES_ERROR || m->rule != NULL)
-			continue;
-		if (first == NULL)
-			first = m;
-		else
-			more++;
+		struct buf b = BUF_INIT;
+
+		if (m->severity == RULES_ERROR && m->rule == NULL) {
+			rules_conf_say(&b, m);
+			conf_mistake(c, "%s: RuleFile: %s",
+			    conf_where(c, "RuleFile"),
+			    buf_text(&b) == NULL ? "no memory" : buf_text(&b));
+		}
+		buf_fini(&b);
 	}
-	rules_conf_say(&b, first);
-	if (more > 0)
-		buf_printf(&b, "; and %zu more, see `posternctl rules lint`",
-		    more);
-	rc = errmsg_set(msg_r, "%s: RuleFile: %s", conf_where(c, "RuleFile"),
-	    buf_text(&b) == NULL ? "no memory" : buf_text(&b));
-	buf_fini(&b);
-	return rc;
+	return ERR_CONFIG;
 }
 
 /* Names as they come in; counted only while there is no list. */
@@ -170,7 +163,8 @@ rules_conf_load(
 {
 	int rc = read_files(c, rules_r);
 
-	return rc == ERR_CONFIG ? refuse(c, *rules_r, msg_r) : rc;
+	(void)msg_r;
+	return rc == ERR_CONFIG ? refuse(c, *rules_r) : rc;
 }
 
 int

@@ -19,6 +19,7 @@
 #include "lib/access.h"
 #include "lib/conf/conf.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "log.h"
 #include "options.h"
 #include "peers.h"
@@ -68,41 +69,67 @@ serve_log(const struct serve_options *o, const struct conf *conf,
 	log_r->syslog |= o->syslog;
 }
 
-/* If a file that the message names is closed to us, say how to open it, unless
- * it does already. */
-static void
-explain(struct errmsg *msg)
+/* If a file that the text names is closed to us: how to open it.  False: none
+ * is, or the text says it already. */
+static bool
+find_cure(const char *text, struct errmsg *cure_r)
 {
-	struct errmsg why;
-	char path[sizeof(msg->text)];
-	const char *at = msg->text;
-	size_t len, used = strlen(msg->text);
+	char path[sizeof(cure_r->text)];
+	size_t len;
 
-	if (strstr(at, CURE_WORDS) != NULL)
-		return;
-	while ((at = strchr(at, '/')) != NULL) {
+	if (strstr(text, CURE_WORDS) != NULL)
+		return false;
+	for (const char *at = strchr(text, '/'); at != NULL;
+	     at = strchr(at + len, '/')) {
 		len = strcspn(at, ": ,;");
 		snprintf(path, sizeof(path), "%.*s", (int)len, at);
-		if (access_why(path, CURE_READ, &why) != 0) {
-			snprintf(msg->text + used, sizeof(msg->text) - used,
-			    "; %s", why.text);
-			return;
-		}
-		at += len;
+		if (access_why(path, CURE_READ, cure_r) != 0)
+			return true;
 	}
+	return false;
+}
+
+struct saying {
+	int level;          /* in the log; 0: as log_fatal */
+	const char *before; /* what stands before the first of them */
+};
+
+static void
+say_one(const char *text, void *arg)
+{
+	struct saying *saying = arg;
+	struct errmsg cure = {""};
+	const char *between = find_cure(text, &cure) ? "; " : "";
+
+	if (saying->level == 0)
+		log_fatal("%s%s%s", text, between, cure.text);
+	else
+		log_line(saying->level, "%s%s%s%s", saying->before, text,
+		    between, cure.text);
+	saying->before = "";
 }
 
 int
 serve_load(const struct serve_options *o, enum snapshot_use use,
-    const struct snapshot *old, struct snapshot **snap_r, struct errmsg *msg_r)
+    const struct snapshot *old, struct snapshot **snap_r)
 {
+	struct errlist *list = errlist_new();
+	struct saying saying = {0, ""};
 	const char *warning;
-	int rc = snapshot_load(o->config, use, old, snap_r, msg_r);
+	int rc = ERR_NOMEM;
 
-	if (rc != 0) {
-		explain(msg_r);
+	if (old != NULL)
+		saying = (struct saying){LOG_ERR, "reload refused, the "
+		    "configuration in force stays: "};
+	if (list != NULL)
+		rc = snapshot_load_list(o->config, use, old, list, snap_r);
+	if (list == NULL)
+		say_one(err_text(rc), &saying);
+	else if (rc != 0)
+		errlist_each(list, say_one, &saying);
+	errlist_free(list);
+	if (rc != 0)
 		return rc;
-	}
 	for (size_t i = 0;
 	     (warning = conf_warning((*snap_r)->conf, i)) != NULL; i++)
 		log_line(LOG_WARNING, "%s", warning);
@@ -143,12 +170,8 @@ reload(const struct server *srv)
 {
 	struct snapshot *old = callbacks_current(), *snap;
 	struct log_options log;
-	struct errmsg msg;
 
-	if (serve_load(srv->o, SNAPSHOT_SERVES, old, &snap, &msg) != 0) {
-		log_line(LOG_ERR, "reload refused, the configuration in force "
-				  "stays: %s", msg.text);
-	} else {
+	if (serve_load(srv->o, SNAPSHOT_SERVES, old, &snap) == 0) {
 		say_what_waits(old->conf, snap->conf);
 		serve_log(srv->o, snap->conf, &log);
 		log_open(&log);
@@ -478,18 +501,15 @@ serve(const struct serve_options *o)
 {
 	static struct server srv; /* a signal may come to the very end */
 	struct snapshot *snap;
-	struct errmsg msg;
 	const char *why;
 	int rc, left;
 
 	srv.o = o;
 	take_early_stop(true);
-	rc = serve_load(o, SNAPSHOT_SERVES, NULL, &snap, &msg);
+	rc = serve_load(o, SNAPSHOT_SERVES, NULL, &snap);
 	take_early_stop(false);
-	if (rc != 0) {
-		log_fatal("%s", msg.text);
+	if (rc != 0)
 		return EX_CONFIG;
-	}
 	chain_adopt(snap);
 	callbacks_use(snap);
 	rc = take_the_door(o, snap);

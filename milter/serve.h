@@ -37,9 +37,10 @@ int serve_check_door(enum prove_result proved, const struct snapshot *snap,
 /* How to log, by the configuration and the flags. */
 void serve_log(const struct serve_options *o, const struct conf *conf,
     struct log_options *log_r);
-/* Load and log the warnings; on a mistake the words for the log, with what
- * opens a file named in them that is closed to us. */
+/* Load and log the warnings.  Every mistake is said, with what to do if a file
+ * named in it is closed to us: where there is an old snapshot, which stays in
+ * force, in the log; otherwise as log_fatal does.  0, or a negative ERR_. */
 int serve_load(const struct serve_options *o, enum snapshot_use use,
-    const struct snapshot *old, struct snapshot **snap_r, struct errmsg *msg_r);
+    const struct snapshot *old, struct snapshot **snap_r);
 
 #endif

@@ -406,22 +406,92 @@ signing_find(struct signing *s, struct arena *a, const struct addr *from,
 	    : find(s, a, from, matches_r, count_r, msg_r);
 }
 
+/* -- all keys of a domain -- */
+
+struct keys {
+	struct signing *s;
+	const char *domain;
+	int (*each)(const struct signing_match *m, const char *file, void *arg);
+	void *arg;
+	struct errmsg *msg;
+};
+
+static int
+hand_out(struct keys *k, struct signing_match *m, const char *spec)
+{
+	int rc = get_key(k->s, spec, &m->key, k->msg);
+
+	return rc != 0 ? rc : k->each(m, is_path(spec) ? spec : NULL, k->arg);
+}
+
+static int
+hand_out_entry(const struct dataset_entry *e, void *arg)
+{
+	struct keys *k = arg;
+	struct signing_match m = {.key = NULL};
+	struct dataset_field f[3];
+	const char *spec;
+	struct arena a;
+	int rc = 0;
+
+	if (dataset_fields(e->value, f, 3) != 3)
+		return 0;
+	arena_init(&a);
+	m.domain = expand(&a, f[0].text, f[0].len, k->domain);
+	m.selector = expand(&a, f[1].text, f[1].len, k->domain);
+	spec = expand(&a, f[2].text, f[2].len, k->domain);
+	if (m.domain == NULL || m.selector == NULL || spec == NULL)
+		rc = ERR_NOMEM;
+	else if (strcasecmp(m.domain, k->domain) == 0)
+		rc = hand_out(k, &m, spec);
+	arena_fini(&a);
+	return rc;
+}
+
+int
+signing_keys(struct signing *s, const char *domain,
+    int (*each)(const struct signing_match *m, const char *file, void *arg),
+    void *arg, struct errmsg *msg_r)
+{
+	struct keys k = {s, domain, each, arg, msg_r};
+	struct signing_match m = {.selector = s->selector};
+	int rc;
+
+	if (s->keys != NULL)
+		return dataset_walk(s->keys, hand_out_entry, &k);
+	rc = find_listed(s, domain, &m.domain);
+	return rc != 0 || m.domain == NULL ? rc : hand_out(&k, &m, s->key_file);
+}
+
 /* -- loading -- */
 
 struct checker {
 	struct signing *s;
+	const struct conf *conf;
 	struct errmsg *msg;
 	bool warned; /* of the first * without meaning */
 };
 
+/* With the place in the table, or where it has no lines that of the keyword. */
 static int
-entry_error(const struct dataset *set, const struct dataset_entry *e,
-    const char *keyword, const char *why, struct errmsg *msg_r)
+entry_error(const struct conf *c, const struct dataset *set,
+    const struct dataset_entry *e, const char *keyword, const char *why,
+    struct errmsg *msg_r)
 {
 	if (e->line > 0)
 		return errmsg_set(msg_r, "%s:%d: %s: %s: %s",
 		    dataset_name(set), e->line, keyword, e->key, why);
-	return errmsg_set(msg_r, "%s: %s: %s", keyword, e->key, why);
+	return errmsg_set(msg_r, "%s: %s: %s: %s", conf_where(c, keyword),
+	    keyword, e->key, why);
+}
+
+/* A mistake, in spite of which the walk goes on. */
+static int
+wrong(struct checker *c, const struct dataset *set,
+    const struct dataset_entry *e, const char *keyword, const char *why)
+{
+	return conf_noted(c->conf,
+	    entry_error(c->conf, set, e, keyword, why, c->msg), c->msg);
 }
 
 static int
@@ -430,17 +500,16 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	struct checker *c = arg;
 	const struct dkim_key *key;
 	struct dataset_field f[3];
-	struct errmsg why;
+	struct errmsg why = {"expected domain:selector:key"};
 
 	if (dataset_fields(e->value, f, 3) != 3 || f[0].len == 0 ||
 	    f[1].len == 0 || f[2].len == 0)
-		return entry_error(c->s->keys, e, "KeyTable",
-		    "expected domain:selector:key", c->msg);
+		return wrong(c, c->s->keys, e, "KeyTable", why.text);
 	if (strchr(f[2].text, '%') != NULL || c->s->cached >= PRELOAD_MAX)
 		return 0;
 	if (get_key(c->s, f[2].text, &key, &why) == 0)
 		return 0;
-	return entry_error(c->s->keys, e, "KeyTable", why.text, c->msg);
+	return wrong(c, c->s->keys, e, "KeyTable", why.text);
 }
 
 /* Other tables than refile: have user@* and * itself, no more. */
@@ -454,7 +523,7 @@ warn_star(struct checker *c, const struct dataset_entry *e)
 	    dataset_type(c->s->table) == DATASET_REFILE)
 		return;
 	c->warned = true;
-	entry_error(c->s->table, e, "SigningTable",
+	entry_error(c->conf, c->s->table, e, "SigningTable",
 	    "a * here matches nothing: patterns take refile: before the path, "
 	    "and file: has the domain alone", &msg);
 	log_line(LOG_WARNING, "%s", msg.text);
@@ -471,15 +540,17 @@ check_signing_entry(const struct dataset_entry *e, void *arg)
 	warn_star(c, e);
 	dataset_fields(e->value, f, 2);
 	if (f[0].len == 0 || f[0].len >= sizeof(name))
-		return entry_error(c->s->table, e, "SigningTable",
-		    "expected the name of a key in KeyTable", c->msg);
+		return wrong(c, c->s->table, e, "SigningTable",
+		    "expected the name of a key in KeyTable");
 	if (f[0].len == 1 && f[0].text[0] == '%')
 		return 0;
 	memcpy(name, f[0].text, f[0].len);
 	name[f[0].len] = '\0';
+	if (c->s->keys == NULL)
+		return 0;
 	if (dataset_get(c->s->keys, name, &key) != 0)
-		return entry_error(c->s->table, e, "SigningTable",
-		    "names a key that KeyTable does not have", c->msg);
+		return wrong(c, c->s->table, e, "SigningTable",
+		    "names a key that KeyTable does not have");
 	dataset_entry_fini(&key);
 	return 0;
 }
@@ -487,29 +558,44 @@ check_signing_entry(const struct dataset_entry *e, void *arg)
 static int
 load_tables(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 {
-	struct checker check = {.s = s, .msg = msg_r};
-	int rc;
+	struct checker check = {.s = s, .conf = c, .msg = msg_r};
+	int rc = 0;
 
 	/* OpenDKIM takes no notice of KeyFile then, and mail is signed with
 	 * another key than the admin thinks. */
 	if (conf_given(c, "KeyFile"))
-		return errmsg_set(msg_r, "%s: KeyFile: expected either KeyFile "
-		    "or KeyTable, not both", conf_where(c, "KeyFile"));
-	if (!conf_given(c, "SigningTable"))
-		return errmsg_set(msg_r, "%s: KeyTable: expected SigningTable "
-		    "too, which says who is signed for",
-		    conf_where(c, "KeyTable"));
+		rc = conf_also(c, rc, errmsg_set(msg_r, "%s: KeyFile: expected "
+		    "either KeyFile or KeyTable, not both",
+		    conf_where(c, "KeyFile")), msg_r);
+	if (!conf_given(c, "SigningTable") && !conf_faulty(c, "SigningTable"))
+		rc = conf_also(c, rc, errmsg_set(msg_r, "%s: KeyTable: "
+		    "expected SigningTable too, which says who is signed for",
+		    conf_where(c, "KeyTable")), msg_r);
 	if (conf_given(c, "Domain") || conf_given(c, "Selector"))
 		log_line(LOG_WARNING, "%s: Domain and Selector are not used: "
 		    "KeyTable names them", conf_where(c, "KeyTable"));
-	rc = options_set(c, "KeyTable", NULL, &s->keys, msg_r);
-	if (rc == 0)
-		rc = options_set(c, "SigningTable", NULL, &s->table, msg_r);
-	if (rc == 0)
-		rc = dataset_walk(s->keys, check_key_entry, &check);
-	if (rc == 0 && dataset_type(s->table) != DATASET_MDB)
-		rc = dataset_walk(s->table, check_signing_entry, &check);
+	rc = conf_also(
+	    c, rc, options_set(c, "KeyTable", NULL, &s->keys, msg_r), msg_r);
+	rc = conf_also(c, rc,
+	    options_set(c, "SigningTable", NULL, &s->table, msg_r), msg_r);
+	if (s->keys != NULL)
+		rc = conf_also(c, rc,
+		    dataset_walk(s->keys, check_key_entry, &check), msg_r);
+	if (s->table != NULL && dataset_type(s->table) != DATASET_MDB)
+		rc = conf_also(c, rc,
+		    dataset_walk(s->table, check_signing_entry, &check), msg_r);
 	return rc;
+}
+
+/* Where KeyTable is wrong, the mistakes of the other all the same. */
+static int
+check_signing_table(const struct conf *c, struct errmsg *msg_r)
+{
+	struct dataset *table = NULL;
+	int rc = options_set(c, "SigningTable", NULL, &table, msg_r);
+
+	dataset_free(table);
+	return rc == 0 ? ERR_CONFIG : rc;
 }
 
 static char *
@@ -520,33 +606,15 @@ below_here(const char *name)
 	return asprintf(&path, "./%s", name) < 0 ? NULL : path;
 }
 
-/* Domain, KeyFile and Selector belong together. */
+/* The key in it, and whether it is of the kind that is asked for. */
 static int
-load_single(const struct conf *c, struct signing *s, struct errmsg *msg_r)
+check_file(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 {
-	static const char *const together[] = {
-	    "Domain", "KeyFile", "Selector"};
 	const char *algorithm = conf_str(c, "SignatureAlgorithm");
 	const struct dkim_key *key;
 	struct errmsg why;
 	int rc;
 
-	for (size_t i = 0; i < 3; i++) {
-		if (!conf_given(c, together[i]))
-			return errmsg_set(msg_r, "%s: expected Domain, KeyFile "
-			    "and Selector together, or KeyTable and "
-			    "SigningTable", together[i]);
-	}
-	s->selector = conf_str(c, "Selector");
-	s->key_file = conf_str(c, "KeyFile");
-	/* Always a path, while in KeyTable a bare word is the key itself. */
-	if (!is_path(s->key_file))
-		s->key_file = s->key_path = below_here(s->key_file);
-	if (s->key_file == NULL)
-		return ERR_NOMEM;
-	rc = options_set(c, "Domain", NULL, &s->domains, msg_r);
-	if (rc != 0)
-		return rc;
 	rc = get_key(s, s->key_file, &key, &why);
 	if (rc != 0)
 		errmsg_set(msg_r, "%s: KeyFile: %s", conf_where(c, "KeyFile"),
@@ -560,6 +628,45 @@ load_single(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	return rc;
 }
 
+/* Where the first of them that is given stands. */
+static const char *
+place_of(const struct conf *c, const char *const *keywords, size_t n)
+{
+	size_t i = 0;
+
+	while (i + 1 < n && !conf_given(c, keywords[i]))
+		i++;
+	return conf_where(c, keywords[i]);
+}
+
+/* Domain, KeyFile and Selector belong together. */
+static int
+load_single(const struct conf *c, struct signing *s, struct errmsg *msg_r)
+{
+	static const char *const together[] = {
+	    "Domain", "KeyFile", "Selector"};
+	int rc;
+
+	for (size_t i = 0; i < 3; i++) {
+		if (conf_faulty(c, together[i]))
+			return ERR_CONFIG;
+		if (!conf_given(c, together[i]))
+			return errmsg_set(msg_r, "%s: %s: expected Domain, "
+			    "KeyFile and Selector together, or KeyTable and "
+			    "SigningTable", place_of(c, together, 3),
+			    together[i]);
+	}
+	s->selector = conf_str(c, "Selector");
+	s->key_file = conf_str(c, "KeyFile");
+	/* Always a path, while in KeyTable a bare word is the key itself. */
+	if (!is_path(s->key_file))
+		s->key_file = s->key_path = below_here(s->key_file);
+	if (s->key_file == NULL)
+		return ERR_NOMEM;
+	rc = conf_also(
+	    c, 0, options_set(c, "Domain", NULL, &s->domains, msg_r), msg_r);
+	return conf_also(c, rc, check_file(c, s, msg_r), msg_r);
+}
 /* Who may own keys besides root: the user the daemon runs as. */
 static uid_t
 key_owner(const struct conf *c)
@@ -593,6 +700,8 @@ signing_load(
 	*s_r = NULL;
 	if (!names_keys(c))
 		return 0;
+	if (conf_faulty(c, "KeyTable"))
+		return check_signing_table(c, msg_r);
 	if (conf_given(c, "SigningTable") && !conf_given(c, "KeyTable"))
 		return errmsg_set(msg_r, "%s: SigningTable: expected KeyTable "
 		    "too, which has the keys", conf_where(c, "SigningTable"));

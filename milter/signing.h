@@ -47,4 +47,15 @@ struct signing_match {
 int signing_find(struct signing *s, struct arena *a, const struct addr *from,
     struct signing_match *matches_r, size_t *count_r, struct errmsg *msg_r);
 
+/*
+ * Call `each` for every key that signs as that domain, in lower case: those of
+ * KeyTable, or the one of KeyFile.  file: NULL where KeyTable has the key
+ * itself.  What is handed out is lent for the call.  Ends at the first that
+ * returns other than 0.  0, that, or a negative ERR_ and *msg_r when a key
+ * can't be had.
+ */
+int signing_keys(struct signing *s, const char *domain,
+    int (*each)(const struct signing_match *m, const char *file, void *arg),
+    void *arg, struct errmsg *msg_r);
+
 #endif

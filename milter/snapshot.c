@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "snapshot.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "chain.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "opendmarc.h"
 #include "options.h"
 #include "options_opendkim.h"
@@ -41,36 +43,112 @@ snapshot_tables(void)
 }
 
 int
+snapshot_read_list(
+    const char *path, struct errlist *list, struct conf **conf_r)
+{
+	struct errmsg msg = {""};
+	struct conf *c;
+	int rc = conf_read_list(path, tables, list, &c);
+
+	if (rc == ERR_NOMEM)
+		return rc;
+	rc = conf_also(c, rc, opendmarc_take(c, &msg), &msg);
+	if (rc == ERR_NOMEM)
+		conf_free(c);
+	else
+		*conf_r = c;
+	return rc == 0 && errlist_count(list) > 0 ? ERR_CONFIG : rc;
+}
+
+/* For who wants one mistake only: out of the list, which is freed. */
+static int
+first_of(struct errlist *list, int rc, struct errmsg *msg_r)
+{
+	int saved = errno;
+
+	if (rc != 0 && (list == NULL || errlist_first(list, msg_r) == 0))
+		errmsg_set(msg_r, "%s", err_text(rc));
+	errlist_free(list);
+	errno = saved;
+	return rc;
+}
+
+int
 snapshot_read(const char *path, struct conf **conf_r, struct errmsg *msg_r)
 {
-	struct conf *c;
-	int rc = conf_read(path, tables, &c, msg_r);
+	struct errlist *list = errlist_new();
+	struct conf *c = NULL;
+	int rc = list == NULL ? ERR_NOMEM : snapshot_read_list(path, list, &c);
 
-	if (rc != 0)
-		return rc;
-	rc = opendmarc_take(c, msg_r);
-	if (rc == 0)
+	if (rc == 0) {
+		conf_end_list(c);
 		*conf_r = c;
-	else
+	} else {
 		conf_free(c);
+	}
+	return first_of(list, rc, msg_r);
+}
+
+/* Each stage; what one finds wrong does not keep others from looking. */
+static int
+load_stages(struct snapshot *snap, const struct snapshot *old, int rc)
+{
+	for (size_t i = 0; stages[i] != NULL && rc != ERR_NOMEM; i++) {
+		struct errmsg msg = {""};
+
+		/* What is not to come into force creates nothing. */
+		if (rc != 0 || errlist_count(conf_list(snap->conf)) > 0)
+			snap->offline = true;
+		snap->on[i] = true;
+		if (stages[i]->load == NULL)
+			continue;
+		rc = conf_also(snap->conf, rc,
+		    stages[i]->load(snap, old, &snap->state[i], &msg), &msg);
+		snap->on[i] = snap->state[i] != NULL;
+	}
 	return rc;
 }
 
 static int
-load_stages(struct snapshot *snap, const struct snapshot *old,
-    struct errmsg *msg_r)
+load(struct snapshot *snap, const struct snapshot *old, int rc)
 {
-	for (size_t i = 0; stages[i] != NULL; i++) {
-		int rc;
+	const struct conf *c = snap->conf;
+	struct errmsg msg = {""};
 
-		snap->on[i] = true;
-		if (stages[i]->load == NULL)
-			continue;
-		rc = stages[i]->load(snap, old, &snap->state[i], msg_r);
-		snap->on[i] = snap->state[i] != NULL;
-		if (rc != 0)
-			return rc;
+	rc = conf_also(c, rc, options_decode(snap, &msg), &msg);
+	rc = conf_also(c, rc, peers_load(c, &snap->peers, &msg), &msg);
+	rc = conf_also(c, rc, refuse_load(snap, &msg), &msg);
+	rc = conf_also(c, rc, resolver_load(snap, old, &msg), &msg);
+	return load_stages(snap, old, rc);
+}
+
+int
+snapshot_load_list(const char *path, enum snapshot_use use,
+    const struct snapshot *old, struct errlist *list, struct snapshot **snap_r)
+{
+	struct snapshot *snap = calloc(1, sizeof(*snap));
+	int rc = ERR_NOMEM;
+
+	if (snap != NULL) {
+		atomic_init(&snap->refs, 1);
+		rc = snapshot_read_list(path, list, &snap->conf);
+		snap->offline = use != SNAPSHOT_SERVES || rc != 0;
+		snap->trial = use == SNAPSHOT_TRIAL;
 	}
+	if (rc == 0 || rc == ERR_CONFIG)
+		rc = load(snap, old, rc);
+	if (rc == 0 && errlist_count(list) > 0)
+		rc = ERR_CONFIG;
+	if (rc == ERR_NOMEM)
+		errlist_add(list, "no memory");
+	errlist_sort(list);
+	if (rc != 0) {
+		snapshot_unref(snap);
+		return rc;
+	}
+	conf_end_list(snap->conf);
+	refuse_warn(snap);
+	*snap_r = snap;
 	return 0;
 }
 
@@ -79,34 +157,12 @@ snapshot_load(const char *path, enum snapshot_use use,
     const struct snapshot *old, struct snapshot **snap_r,
     struct errmsg *msg_r)
 {
-	struct snapshot *snap = calloc(1, sizeof(*snap));
-	int rc;
+	struct errlist *list = errlist_new();
+	int rc = list == NULL
+	    ? ERR_NOMEM
+	    : snapshot_load_list(path, use, old, list, snap_r);
 
-	/* What others find they say better. */
-	errmsg_set(msg_r, "no memory");
-	if (snap == NULL)
-		return ERR_NOMEM;
-	atomic_init(&snap->refs, 1);
-	snap->offline = use != SNAPSHOT_SERVES;
-	snap->trial = use == SNAPSHOT_TRIAL;
-	rc = snapshot_read(path, &snap->conf, msg_r);
-	if (rc == 0)
-		rc = options_decode(snap, msg_r);
-	if (rc == 0)
-		rc = peers_load(snap->conf, &snap->peers, msg_r);
-	if (rc == 0)
-		rc = refuse_load(snap, msg_r);
-	if (rc == 0)
-		rc = resolver_load(snap, old, msg_r);
-	if (rc == 0)
-		rc = load_stages(snap, old, msg_r);
-	if (rc != 0) {
-		snapshot_unref(snap);
-		return rc;
-	}
-	refuse_warn(snap);
-	*snap_r = snap;
-	return 0;
+	return first_of(list, rc, msg_r);
 }
 
 struct snapshot *

@@ -15,6 +15,7 @@
 struct conf;
 struct dataset;
 struct dns;
+struct errlist;
 struct errmsg;
 struct peers;
 struct resolver;
@@ -63,12 +64,18 @@ struct snapshot {
 int snapshot_load(const char *path, enum snapshot_use use,
     const struct snapshot *old, struct snapshot **snap_r,
     struct errmsg *msg_r);
+/* The same with every mistake of all files, sections and data sets, which a
+ * list takes in the order of files. */
+int snapshot_load_list(const char *path, enum snapshot_use use,
+    const struct snapshot *old, struct errlist *list, struct snapshot **snap_r);
 struct snapshot *snapshot_ref(struct snapshot *snap);
 void snapshot_unref(struct snapshot *snap);
 
 /* Read the file, and the opendmarc.conf that it may name; what the files name
- * besides is not opened.  As conf_read. */
+ * besides is not opened.  As conf_read, and conf_read_list. */
 int snapshot_read(const char *path, struct conf **conf_r, struct errmsg *msg_r);
+int snapshot_read_list(
+    const char *path, struct errlist *list, struct conf **conf_r);
 
 /* Every array of rows there is, NULL-ended: what conf_read takes. */
 const struct conf_option *const *snapshot_tables(void);

@@ -74,12 +74,14 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (st == NULL)
 		return ERR_NOMEM;
 	*state_r = st;
-	rc = hosts_load(c, "InternalHosts",
-	    snap->signs ? INTERNAL_DEFAULT : NULL, &st->internal, msg_r);
-	if (rc == 0)
-		rc = options_set(c, "MTA", NULL, &st->mtas, msg_r);
-	if (rc == 0)
-		rc = options_set(c, "MacroList", NULL, &st->macros, msg_r);
+	rc = conf_also(c, 0,
+	    hosts_load(c, "InternalHosts",
+		snap->signs ? INTERNAL_DEFAULT : NULL, &st->internal, msg_r),
+	    msg_r);
+	rc = conf_also(
+	    c, rc, options_set(c, "MTA", NULL, &st->mtas, msg_r), msg_r);
+	rc = conf_also(c, rc,
+	    options_set(c, "MacroList", NULL, &st->macros, msg_r), msg_r);
 	if (rc == 0 && st->macros != NULL)
 		rc = dataset_walk(st->macros, ask_for, &st->macro_names);
 	return rc;

@@ -118,15 +118,15 @@ static int
 load_sets(struct state *st, const struct conf *c, struct errmsg *msg_r)
 {
 	struct dataset *names = NULL;
-	int rc = options_set(c, "MustBeSigned", NULL, &names, msg_r);
+	int rc = conf_also(
+	    c, 0, options_set(c, "MustBeSigned", NULL, &names, msg_r), msg_r);
 
 	if (rc == 0 && names != NULL)
 		rc = dataset_walk(names, add_name, st);
 	dataset_free(names);
-	if (rc == 0)
-		rc = options_set(
-		    c, "TrustSignaturesFrom", NULL, &st->trusted, msg_r);
-	return rc;
+	return conf_also(c, rc,
+	    options_set(c, "TrustSignaturesFrom", NULL, &st->trusted, msg_r),
+	    msg_r);
 }
 
 static int

@@ -143,20 +143,20 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	st->policy = (enum policy)conf_word(c, "DMARCPolicy");
 	st->holds = conf_bool(c, "DMARCHold");
 	st->reply = conf_str(c, "DMARCReply");
-	rc = load_psl(c, &st->psl, msg_r);
-	if (rc == 0)
-		rc = hosts_load(
-		    c, "DMARCIgnoreHosts", NULL, &st->ignored_hosts, msg_r);
-	if (rc == 0)
-		rc = options_set(
-		    c, "DMARCIgnoreFrom", NULL, &st->ignored_from, msg_r);
-	if (rc == 0)
-		rc = hosts_load(c, "DMARCTrustedForwarders", NULL,
-		    &st->forwarders, msg_r);
-	if (rc == 0)
-		rc = options_set(
-		    c, "DMARCMailingLists", NULL, &st->lists, msg_r);
-	return rc;
+	rc = conf_also(c, 0, load_psl(c, &st->psl, msg_r), msg_r);
+	rc = conf_also(c, rc,
+	    hosts_load(c, "DMARCIgnoreHosts", NULL, &st->ignored_hosts, msg_r),
+	    msg_r);
+	rc = conf_also(c, rc,
+	    options_set(c, "DMARCIgnoreFrom", NULL, &st->ignored_from, msg_r),
+	    msg_r);
+	rc = conf_also(c, rc,
+	    hosts_load(
+		c, "DMARCTrustedForwarders", NULL, &st->forwarders, msg_r),
+	    msg_r);
+	return conf_also(c, rc,
+	    options_set(c, "DMARCMailingLists", NULL, &st->lists, msg_r),
+	    msg_r);
 }
 
 static bool

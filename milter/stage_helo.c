@@ -63,9 +63,10 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (st == NULL)
 		return ERR_NOMEM;
 	*state_r = st;
-	rc = options_set(c, "Domain", NULL, &st->domains, msg_r);
-	if (rc == 0)
-		rc = options_set(c, "HELOOurs", NULL, &st->ours, msg_r);
+	rc = conf_also(
+	    c, 0, options_set(c, "Domain", NULL, &st->domains, msg_r), msg_r);
+	rc = conf_also(
+	    c, rc, options_set(c, "HELOOurs", NULL, &st->ours, msg_r), msg_r);
 	if (rc == 0 && st->ours != NULL)
 		rc = peerlist_new(st->ours, &st->list, msg_r);
 	for (size_t i = 0; rc == 0 && st->list != NULL &&

@@ -57,6 +57,42 @@ unload(void *state)
 	free(st);
 }
 
+struct walk {
+	const struct conf *c;
+	const struct dataset *set;
+	struct errmsg *msg;
+};
+
+/* An address that nobody owns is one of which nobody may make use: more likely
+ * the login was forgotten. */
+static int
+check_owner(const struct dataset_entry *e, void *arg)
+{
+	const struct walk *w = arg;
+	char place[600] = "";
+
+	if (e->value[strspn(e->value, ", \t")] != '\0')
+		return 0;
+	if (e->line > 0)
+		snprintf(place, sizeof(place), "%s:%d: ", dataset_name(w->set),
+		    e->line);
+	errmsg_set(w->msg, "%s: SenderLogins: %s%s: expected the logins that "
+	    "own it behind the address: %s bob, alice",
+	    conf_where(w->c, "SenderLogins"), place, e->key, e->key);
+	return conf_noted(w->c, ERR_CONFIG, w->msg);
+}
+
+static int
+check_owners(const struct conf *c, const struct state *st, struct errmsg *msg_r)
+{
+	struct walk w = {c, st->owners, msg_r};
+
+	/* A data base may be large, and changes. */
+	return st->owners == NULL || dataset_type(st->owners) == DATASET_MDB
+	    ? 0
+	    : dataset_walk(st->owners, check_owner, &w);
+}
+
 static int
 load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
     struct errmsg *msg_r)
@@ -83,11 +119,11 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 		return ERR_NOMEM;
 	*state_r = st;
 	st->action = (enum action)action;
-	rc = options_set(c, "SenderLogins", NULL, &st->owners, msg_r);
-	if (rc == 0)
-		rc = options_set(
-		    c, "SenderHeaders", NULL, &st->fields, msg_r);
-	return rc;
+	rc = conf_also(c, 0,
+	    options_set(c, "SenderLogins", NULL, &st->owners, msg_r), msg_r);
+	rc = conf_also(c, rc,
+	    options_set(c, "SenderHeaders", NULL, &st->fields, msg_r), msg_r);
+	return rc != 0 ? rc : check_owners(c, st, msg_r);
 }
 
 /* Is the account among the logins of a value, which commas or spaces separate?

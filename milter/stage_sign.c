@@ -263,28 +263,46 @@ load_lists(const struct conf *c, struct state *st, struct errmsg *msg_r)
 {
 	static const char *const from[] = {"From", NULL};
 	bool own;
-	int rc = load_names(c, "SignHeaders", dkim_fields_default, &st->arena,
-	    &st->fields.sign, NULL, msg_r);
+	struct arena *a = &st->arena;
+	int rc = conf_also(c, 0,
+	    load_names(c, "SignHeaders", dkim_fields_default, a,
+		&st->fields.sign, NULL, msg_r),
+	    msg_r);
 
-	if (rc == 0)
-		rc = load_names(c, "OmitHeaders", dkim_fields_never,
-		    &st->arena, &st->fields.omit, NULL, msg_r);
-	if (rc == 0)
-		rc = load_names(c, "OversignHeaders", oversign_default,
-		    &st->arena, &st->fields.oversign, &own, msg_r);
-	if (rc == 0 && !own)
+	rc = conf_also(c, rc,
+	    load_names(c, "OmitHeaders", dkim_fields_never, a,
+		&st->fields.omit, NULL, msg_r),
+	    msg_r);
+	rc = conf_also(c, rc,
+	    load_names(c, "OversignHeaders", oversign_default, a,
+		&st->fields.oversign, &own, msg_r),
+	    msg_r);
+	if (!own)
 		st->fields.late = oversign_late;
-	if (rc == 0)
-		rc = load_names(c, "SenderHeaders", from, &st->arena,
-		    &st->sender_fields, NULL, msg_r);
-	if (rc == 0)
-		rc = options_set(c, "ExemptDomains", NULL, &st->exempt, msg_r);
-	if (rc == 0)
-		rc = options_set(
-		    c, "DontSignMailTo", NULL, &st->dont_sign, msg_r);
-	if (rc == 0)
-		rc = hosts_load(
-		    c, "ExternalIgnoreList", NULL, &st->ignore, msg_r);
+	rc = conf_also(c, rc,
+	    load_names(c, "SenderHeaders", from, a, &st->sender_fields, NULL,
+		msg_r),
+	    msg_r);
+	rc = conf_also(c, rc,
+	    options_set(c, "ExemptDomains", NULL, &st->exempt, msg_r), msg_r);
+	rc = conf_also(c, rc,
+	    options_set(c, "DontSignMailTo", NULL, &st->dont_sign, msg_r),
+	    msg_r);
+	return conf_also(c, rc,
+	    hosts_load(c, "ExternalIgnoreList", NULL, &st->ignore, msg_r),
+	    msg_r);
+}
+
+/* What else is wrong, where the keys are. */
+static int
+check_lists(const struct conf *c, int rc, struct errmsg *msg_r)
+{
+	struct state *st = calloc(1, sizeof(*st));
+
+	if (st == NULL)
+		return ERR_NOMEM;
+	rc = conf_also(c, rc, load_lists(c, st, msg_r), msg_r);
+	unload(st);
 	return rc;
 }
 
@@ -300,7 +318,10 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	(void)old;
 	if (!snap->signs)
 		return 0;
-	rc = signing_load(c, &signing, msg_r);
+	/* Lists are looked at whether or not there is a key. */
+	rc = conf_also(c, 0, signing_load(c, &signing, msg_r), msg_r);
+	if (rc != 0 && rc != ERR_NOMEM)
+		return check_lists(c, rc, msg_r);
 	if (rc == 0 && signing == NULL && conf_given(c, "Mode"))
 		log_line(LOG_INFO, "%s: Mode: s asks for signatures, but "
 		    "no key is named: mail goes unsigned",

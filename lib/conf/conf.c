@@ -16,6 +16,9 @@
 #include "conf_impl.h"
 #include "conf_lex.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
+
+#define NO "FfNn0" /* first letters of the ways to say it */
 
 /* -- judging -- */
 
@@ -26,7 +29,7 @@ judge_bool(const char *text, long *number_r, struct errmsg *msg_r)
 
 	if (strchr("TtYy1", text[0]) != NULL && text[0] != '\0')
 		*number_r = 1;
-	else if (strchr("FfNn0", text[0]) != NULL && text[0] != '\0')
+	else if (strchr(NO, text[0]) != NULL && text[0] != '\0')
 		*number_r = 0;
 	else
 		return errmsg_set(msg_r, "expected yes or no, not \"%s\"",
@@ -94,6 +97,12 @@ judge_word(const struct conf_option *row, const char *text, long *number_r,
 		    "%s%s", i > 0 ? ", " : "", row->words[i]);
 	return errmsg_set(msg_r, "expected one of %s, not \"%s\"", list,
 	    conf_lex_show(shown, sizeof(shown), text, strlen(text)));
+}
+
+bool
+conf_is_no(const char *text, size_t len)
+{
+	return len > 0 && strchr(NO, text[0]) != NULL;
 }
 
 int
@@ -270,7 +279,7 @@ conf_value_default(struct conf_value *v)
 {
 	int rc;
 
-	if (v->row->def == NULL || v->where != NULL ||
+	if (v->row->def == NULL || (v->where != NULL && !v->faulty) ||
 	    v->row->type == CONF_SECTION || v->row->type == CONF_IGNORED)
 		return 0;
 	if (v->row->type == CONF_LIST)
@@ -302,6 +311,53 @@ conf_warn(struct conf *c, const char *fmt, ...)
 	return 0;
 }
 
+/* -- mistakes -- */
+
+struct errlist *
+conf_list(const struct conf *c)
+{
+	return c->list;
+}
+
+void
+conf_end_list(struct conf *c)
+{
+	c->list = NULL;
+}
+
+int
+conf_mistake(const struct conf *c, const char *fmt, ...)
+{
+	struct errmsg msg;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vsnprintf(msg.text, sizeof(msg.text), fmt, ap) < 0)
+		msg.text[0] = '\0';
+	va_end(ap);
+	return errlist_add(c->list, "%s", msg.text);
+}
+
+int
+conf_also(const struct conf *c, int rc, int step, struct errmsg *msg)
+{
+	if (step != 0 && step != ERR_NOMEM && c->list != NULL) {
+		if (msg->text[0] != '\0')
+			errlist_add(c->list, "%s", msg->text);
+		msg->text[0] = '\0';
+	}
+	return rc == 0 || step == ERR_NOMEM ? step : rc;
+}
+
+int
+conf_noted(const struct conf *c, int step, struct errmsg *msg)
+{
+	step = conf_also(c, 0, step, msg);
+	return step == ERR_NOMEM || c->list == NULL ? step : 0;
+}
+
+/* -- what another program's file says -- */
+
 /* Is it what the file says already? */
 static bool
 is_same(const struct conf_value *v, const char *value, long number)
@@ -324,7 +380,7 @@ conf_take(struct conf *c, const char *keyword, const char *value,
 	if (conf_judge(v->row, value, &number, &why) != 0)
 		return errmsg_set(msg_r, "%s: %s: %s", where,
 		    v->row->keyword, why.text);
-	if (v->where != NULL && is_same(v, value, number))
+	if (v->faulty || (v->where != NULL && is_same(v, value, number)))
 		return 0;
 	if (v->where != NULL)
 		return conf_warn(c, "%s: %s: also given at %s; this one counts",
@@ -412,7 +468,13 @@ conf_given(const struct conf *c, const char *keyword)
 {
 	const struct conf_value *v = value_of(c, keyword);
 
-	return v->where != NULL;
+	return v->where != NULL && !v->faulty;
+}
+
+bool
+conf_faulty(const struct conf *c, const char *keyword)
+{
+	return value_of(c, keyword)->faulty;
 }
 
 const char *
@@ -448,6 +510,12 @@ const char *
 conf_section_where(const struct conf_section *s)
 {
 	return s->where;
+}
+
+bool
+conf_section_faulty(const struct conf_section *s)
+{
+	return s->faulty;
 }
 
 static const struct conf_value *

@@ -15,7 +15,8 @@
  * take words bare or in either quotes (a backslash before the quote or another
  * backslash, nothing else is special), lists in braces, comments from `#`.
  *
- * A struct conf is read-only once read and may be shared by threads.
+ * A struct conf is read-only once read and may be shared by threads, but for
+ * the list of mistakes, which is for who loads it (conf_end_list).
  */
 #ifndef LIB_CONF_CONF_H
 #define LIB_CONF_CONF_H
@@ -24,6 +25,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+struct errlist;
 struct errmsg;
 
 #define CONF_INCLUDE_DEPTH 5 /* opendkim.conf(5), Include */
@@ -49,6 +51,8 @@ enum {
 	CONF_MULTI = 1 << 0, /* may be repeated, the values add up (CONF_STR) */
 	CONF_START = 1 << 1, /* read at start only; a reload leaves it alone */
 	CONF_SECRET = 1 << 2, /* conf_print shows that it is set, not to what */
+	CONF_OFF = 1 << 3, /* CONF_IGNORED: a switch that is always off here, so
+	                      that to say no to it is nothing to warn of */
 };
 
 struct conf_option {
@@ -82,6 +86,37 @@ int conf_read_text(const char *text, size_t len, const char *name,
     struct errmsg *msg_r);
 void conf_free(struct conf *c);
 
+/*
+ * Read on after a mistake, so that all of them get into the list: 0, or a
+ * negative ERR_ with at least one mistake in the list.  Unless there is no
+ * memory, *conf_r is set (the caller's) all the same: what is wrong is left out
+ * of it as if it were not written (but see conf_faulty), so that others can
+ * check the rest.  They add their mistakes by conf_mistake.  The list must live
+ * until conf_end_list, or the conf's end.
+ */
+int conf_read_list(const char *path, const struct conf_option *const *tables,
+    struct errlist *list, struct conf **conf_r);
+/* The same from memory. */
+int conf_read_text_list(const char *text, size_t len, const char *name,
+    const struct conf_option *const *tables, struct errlist *list,
+    struct conf **conf_r);
+/* The list that conf_read_list was given; NULL: none. */
+struct errlist *conf_list(const struct conf *c);
+void conf_end_list(struct conf *c);
+/* Add a mistake to the list.  Returns ERR_CONFIG. */
+int conf_mistake(const struct conf *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/*
+ * After one of several steps, which ended in `step` and says its mistake in
+ * *msg (empty: the list has it): put that into the list and empty *msg, so that
+ * the next step can be made.  Without a list *msg stays.  Returns what all came
+ * to: the first of `rc` and `step` that is no 0; want of memory comes before.
+ */
+int conf_also(const struct conf *c, int rc, int step, struct errmsg *msg);
+/* The same of a step of a walk: 0 where the list took the mistake, so that the
+ * walk goes on. */
+int conf_noted(const struct conf *c, int step, struct errmsg *msg);
+
 /* Values.  The keyword must be one of the rows, and of that type (asserted).
  * Strings live as long as the conf. */
 bool conf_bool(const struct conf *c, const char *keyword);
@@ -94,6 +129,9 @@ int conf_word(const struct conf *c, const char *keyword);
 const char *conf_multi(const struct conf *c, const char *keyword, size_t i);
 /* Was it written, rather than left at its default? */
 bool conf_given(const struct conf *c, const char *keyword);
+/* Was it written, and is wrong?  A keyword that is missing for that reason is
+ * no second mistake. */
+bool conf_faulty(const struct conf *c, const char *keyword);
 /* Where it was written, `file:line`, or "default". For messages. */
 const char *conf_where(const struct conf *c, const char *keyword);
 
@@ -102,6 +140,8 @@ const struct conf_section *conf_section(
     const struct conf *c, const char *keyword, size_t i);
 const char *conf_section_title(const struct conf_section *s);
 const char *conf_section_where(const struct conf_section *s);
+/* Is something inside of it wrong, and left out? */
+bool conf_section_faulty(const struct conf_section *s);
 /* Value i of a CONF_LIST inside a section; NULL: no more. */
 const char *conf_section_list(
     const struct conf_section *s, const char *keyword, size_t i);

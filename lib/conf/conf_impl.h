@@ -17,6 +17,7 @@ struct conf_value {
 	char **text; /* n values, in the order in which they were written */
 	size_t n;
 	char *where; /* `file:line`; NULL: not written, text is the default */
+	bool faulty; /* what was written is wrong, and not in text */
 	long number; /* of CONF_BOOL, CONF_INT; of CONF_WORD the index or -1 */
 };
 
@@ -26,6 +27,7 @@ struct conf_section {
 	char *where;
 	struct conf_value *values;
 	size_t nvalues;
+	bool faulty;
 };
 
 struct conf {
@@ -36,6 +38,7 @@ struct conf {
 	size_t nsections;	       /* each row in that of the file */
 	char **warnings;
 	size_t nwarnings;
+	struct errlist *list; /* of mistakes, while it is loaded; or NULL */
 };
 
 /* An empty one for those rows: no values yet.  NULL: no memory. */
@@ -51,6 +54,9 @@ struct conf_value *conf_find(const struct conf *c, const char *keyword);
  * and in number_r what struct conf_value.number should be. */
 int conf_judge(const struct conf_option *row, const char *text, long *number_r,
     struct errmsg *msg_r);
+
+/* Is it one of the ways to say no?  It need not be terminated. */
+bool conf_is_no(const char *text, size_t len);
 
 /* Append a copy of text.  ERR_NOMEM or 0. */
 int conf_value_add(struct conf_value *v, const char *text, size_t len);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/err.h"
+#include "lib/errlist.h"
 
 static bool
 is_blank(char c)
@@ -14,7 +15,7 @@ is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r';
 }
 
-/* What is wrong with octet i; NULL: nothing. */
+/* What is wrong with octet i of a line; NULL: nothing. */
 static const char *
 octet_fault(const char *text, size_t len, size_t i)
 {
@@ -22,35 +23,50 @@ octet_fault(const char *text, size_t len, size_t i)
 
 	if (c == '\0')
 		return "a NUL octet: this is no text file";
-	if (c == '\r' && i + 1 < len && text[i + 1] != '\n')
+	if (c == '\r' && i + 1 < len)
 		return "a carriage return inside the line";
 	if ((c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
 		return "a control character: this is no text file";
 	return NULL;
 }
 
-int
-conf_lex_init(struct conf_lex *lex, const char *name, const char *text,
-    size_t len, struct errmsg *msg_r)
+/* Blank out a line with something in it that no text has, and say so. */
+static void
+check_line(const char *name, int line, char *text, size_t len,
+    struct errlist *list)
 {
-	const char *fault;
-	size_t start = 0;
-	int line = 1;
+	const char *fault = NULL;
+
+	for (size_t i = 0; fault == NULL && i < len; i++)
+		fault = octet_fault(text, len, i);
+	if (fault == NULL && len > CONF_LINE_MAX)
+		fault = "the line is too long";
+	if (fault == NULL)
+		return;
+	errlist_add(list, "%s:%d: %s", name, line, fault);
+	memset(text, ' ', len);
+}
+
+int
+conf_lex_init(struct conf_lex *lex, const char *name, char *text, size_t len,
+    struct errlist *list)
+{
+	char *end = text + len, *s = text, *eol;
 
 	if (len > CONF_FILE_MAX)
-		return errmsg_set(
-		    msg_r, "%s: longer than %d octets", name, CONF_FILE_MAX);
-	for (size_t i = 0; i < len; i++) {
-		fault = octet_fault(text, len, i);
-		if (fault == NULL && i - start > CONF_LINE_MAX)
-			fault = "the line is too long";
-		if (fault != NULL)
-			return errmsg_set(
-			    msg_r, "%s:%d: %s", name, line, fault);
-		if (text[i] == '\n') {
-			line++;
-			start = i + 1;
-		}
+		return errlist_add(
+		    list, "%s: longer than %d octets", name, CONF_FILE_MAX);
+	for (int line = 1; s < end; line++, s = eol + 1) {
+		bool binary;
+
+		eol = memchr(s, '\n', (size_t)(end - s));
+		if (eol == NULL)
+			eol = end;
+		binary = memchr(s, '\0', (size_t)(eol - s)) != NULL;
+		check_line(name, line, s, (size_t)(eol - s), list);
+		/* Of what is no text at all one mistake is enough. */
+		if (binary)
+			return ERR_CONFIG;
 	}
 	*lex = (struct conf_lex){name, text, len, 0, 1};
 	/* Editors of other systems put a byte order mark before UTF-8. */

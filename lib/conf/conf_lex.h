@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+struct errlist;
 struct errmsg;
 
 #define CONF_FILE_MAX (4 << 20)	 /* octets in one file */
@@ -44,10 +45,11 @@ enum conf_tok {
 	CONF_TOK_COMMA,
 };
 
-/* Begin.  ERR_CONFIG when the text is no text: too long, a line too long, a NUL
- * or another control character.  `name` and `text` are kept. */
-int conf_lex_init(struct conf_lex *lex, const char *name, const char *text,
-    size_t len, struct errmsg *msg_r);
+/* Begin.  Lines that are too long or have control characters in them are put
+ * into the list and blanked out in `text`; ERR_CONFIG: all of it is too long,
+ * or there is a NUL in it.  `name` and `text` are kept. */
+int conf_lex_init(struct conf_lex *lex, const char *name, char *text,
+    size_t len, struct errlist *list);
 
 /* The keyword of the next line that has one; false at the end.  Its value is
  * not read yet: either conf_lex_value or conf_lex_token comes next. */

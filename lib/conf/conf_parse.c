@@ -8,6 +8,10 @@
  * slash-star opens a comment, an empty value swallows the next line).  Each
  * file is parsed in segments, from one Include to the next, behind as many
  * empty lines as make libconfuse's line numbers true.
+ *
+ * A mistake is put into the list, what it stands in is left out of the normal
+ * form, and reading goes on; so libconfuse itself has nothing to complain of.
+ * Its order of finding is none: values are judged when a segment ends.
  */
 #include "conf.h"
 
@@ -25,10 +29,16 @@
 #include "conf_impl.h"
 #include "conf_lex.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "lib/readfile.h"
 
 #define INCLUDES_MAX 256 /* files in one configuration */
 #define NEAR_MAX 24 /* letters in a keyword that is compared for likeness */
+#define SHOWN_MAX 200 /* octets of several values in a message */
+
+/* In the normal form for a value that is wrong and was said to be.  No file can
+ * have it. */
+#define VOID "\1"
 
 /* A section met.  libconfuse is not told its title: it would compare it with
  * those of all before; and its line number of a section is that of the end. */
@@ -37,13 +47,14 @@ struct met {
 	char *title;
 	char *where;
 	bool again; /* there is a later one of that title, which counts */
+	bool faulty;
 	struct met *next;
 };
 
 struct reader {
 	struct conf *conf;
 	cfg_t *cfg;
-	struct errmsg *msg;
+	struct errlist *list;
 	int err; /* of a callback, which can only tell libconfuse "no" */
 	int includes;
 	struct met *met, *last_met; /* in the order of the file */
@@ -59,8 +70,7 @@ struct source {
 	FILE *out;  /* the normal form of the segment */
 	char *text; /* what out has written */
 	size_t len;
-	int line;     /* of the segment's end */
-	size_t whole; /* its length after the last whole line or section */
+	int line; /* of the segment's end */
 };
 
 /* libconfuse's error and validate functions get no argument of ours, and the
@@ -85,21 +95,24 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	conf_lex_show(shown, sizeof(shown), text, strlen(text));
 	/* A section's cfg_t is named after it.  Nothing of ours outside of a
 	 * section leaves anything to complain about. */
-	parsing->err = errmsg_set(parsing->msg, "%s:%d: %s: %s", cfg->filename,
-	    cfg->line, cfg_name(cfg), shown);
+	parsing->err = errlist_add(parsing->list, "%s:%d: %s: %s",
+	    cfg->filename, cfg->line, cfg_name(cfg), shown);
 }
 
-static int
+/* False: it is wrong, and the list has it. */
+static bool
 judge(cfg_t *cfg, cfg_opt_t *opt, const struct conf_option *row, long *number_r)
 {
 	const char *text = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
 	struct errmsg why;
-	int rc = conf_judge(row, text, number_r, &why);
 
-	if (rc != 0)
-		parsing->err = errmsg_set(parsing->msg, "%s:%d: %s: %s",
-		    cfg->filename, cfg->line, row->keyword, why.text);
-	return rc;
+	if (strcmp(text, VOID) == 0)
+		return false;
+	if (conf_judge(row, text, number_r, &why) == 0)
+		return true;
+	errlist_add(parsing->list, "%s:%d: %s: %s", cfg->filename, cfg->line,
+	    row->keyword, why.text);
+	return false;
 }
 
 /* Validate function of a keyword outside sections.  The only moment at which
@@ -109,11 +122,10 @@ on_value(cfg_t *cfg, cfg_opt_t *opt)
 {
 	struct conf_value *v = conf_find(parsing->conf, cfg_opt_name(opt));
 	char *where;
-	int rc;
+	int rc = 0;
 
-	rc = judge(cfg, opt, v->row, &v->number);
-	if (rc != 0)
-		return rc;
+	if (!judge(cfg, opt, v->row, &v->number))
+		v->faulty = true;
 	if (asprintf(&where, "%s:%d", cfg->filename, cfg->line) < 0)
 		return parsing->err = ERR_NOMEM;
 	if (v->where != NULL && !(v->row->flags & CONF_MULTI))
@@ -137,7 +149,8 @@ on_section_value(cfg_t *cfg, cfg_opt_t *opt)
 		return 0;
 	while (strcasecmp(row->keyword, cfg_opt_name(opt)) != 0)
 		row++;
-	return judge(cfg, opt, row, &number);
+	(void)judge(cfg, opt, row, &number);
+	return 0;
 }
 
 /* -- the rows as libconfuse's options -- */
@@ -301,30 +314,52 @@ consider(struct nearest *n, const char *keyword)
 	}
 }
 
+/* The section in which such a keyword may stand; NULL: none. */
+static const struct conf_option *
+section_of(const struct conf *c, const char *word, size_t len)
+{
+	for (size_t i = 0; i < c->nvalues; i++) {
+		const struct conf_option *row = c->values[i].row, *sub;
+
+		if (row->type != CONF_SECTION)
+			continue;
+		for (sub = row->rows; sub->type != CONF_END; sub++) {
+			if (strlen(sub->keyword) == len &&
+			    strncasecmp(sub->keyword, word, len) == 0)
+				return row;
+		}
+	}
+	return NULL;
+}
+
 /* `rows` are those of the section it stands in; NULL: in none. */
-static int
+static void
 unknown_keyword(struct source *s, int line, const char *word, size_t len,
     const struct conf_option *rows)
 {
 	struct nearest n = {word, len, len < 4 ? 1 : len / 3, NULL};
 	const struct conf *c = s->r->conf;
+	const struct conf_option *section = NULL;
+	struct errmsg hint = {""};
 	char shown[64];
 
 	if (rows != NULL) {
 		for (; rows->type != CONF_END; rows++)
 			consider(&n, rows->keyword);
 	} else {
+		section = section_of(c, word, len);
 		consider(&n, "Include");
 		for (size_t i = 0; i < c->nvalues; i++)
 			consider(&n, c->values[i].row->keyword);
 	}
 	conf_lex_show(shown, sizeof(shown), word, len);
-	if (n.found != NULL)
-		return errmsg_set(s->r->msg,
-		    "%s:%d: %s: unknown keyword; did you mean %s?", s->lex.name,
-		    line, shown, n.found);
-	return errmsg_set(
-	    s->r->msg, "%s:%d: %s: unknown keyword", s->lex.name, line, shown);
+	if (section != NULL)
+		errmsg_set(&hint, "; it stands inside of %s TITLE { }",
+		    section->keyword);
+	else if (n.found != NULL)
+		errmsg_set(&hint, "; did you mean %s?", n.found);
+	errlist_add(s->r->list, "%s:%d: %s: unknown keyword%s", s->lex.name,
+	    line, shown, hint.text);
 }
 
 /* -- the normal form -- */
@@ -341,19 +376,9 @@ static int
 segment_begin(struct source *s)
 {
 	s->text = NULL;
-	s->whole = 0;
 	s->line = 1;
 	s->out = open_memstream(&s->text, &s->len);
 	return s->out != NULL ? 0 : ERR_NOMEM;
-}
-
-static int
-segment_mark(struct source *s)
-{
-	if (fflush(s->out) != 0)
-		return ERR_NOMEM;
-	s->whole = s->len;
-	return 0;
 }
 
 static int
@@ -367,7 +392,7 @@ segment_parse(struct source *s)
 	r->cfg->filename = strdup(s->lex.name);
 	if (r->cfg->filename == NULL)
 		return ERR_NOMEM;
-	in = fmemopen(s->text, s->whole, "r");
+	in = fmemopen(s->text, s->len, "r");
 	if (in == NULL)
 		return ERR_NOMEM;
 	r->err = 0;
@@ -381,7 +406,7 @@ segment_parse(struct source *s)
 	return r->err != 0 ? r->err : ERR_NOMEM;
 }
 
-/* Let libconfuse have what there is up to the last whole line. */
+/* Let libconfuse have what there is. */
 static int
 segment_end(struct source *s)
 {
@@ -392,7 +417,7 @@ segment_end(struct source *s)
 	if (fclose(s->out) != 0)
 		rc = ERR_NOMEM;
 	s->out = NULL;
-	if (rc == 0 && s->whole > 0)
+	if (rc == 0 && s->len > 0)
 		rc = segment_parse(s);
 	free(s->text);
 	s->text = NULL;
@@ -401,11 +426,70 @@ segment_end(struct source *s)
 
 /* -- sections -- */
 
-static int
+static void
 syntax(struct source *s, const char *keyword, const char *expected)
 {
-	return errmsg_set(s->r->msg, "%s:%d: %s: %s", s->lex.name, s->lex.line,
+	errlist_add(s->r->list, "%s:%d: %s: %s", s->lex.name, s->lex.line,
 	    keyword, expected);
+}
+
+/* The next token; what is wrong with one is said, and it is a word then. */
+static int
+next_token(struct source *s)
+{
+	struct errmsg why;
+	int tok = conf_lex_token(&s->lex, s->r->word, &why);
+
+	if (tok >= 0)
+		return tok;
+	errlist_add(s->r->list, "%s", why.text);
+	strcpy(s->r->word, VOID);
+	return CONF_TOK_WORD;
+}
+
+/* The next token, which stays the next one; its line in line_r. */
+static int
+peek(struct source *s, int *line_r)
+{
+	struct conf_lex here = s->lex;
+	int tok = next_token(s);
+
+	*line_r = s->lex.line;
+	s->lex = here;
+	return tok;
+}
+
+/* Does `word =` come next? */
+static bool
+at_assignment(struct source *s)
+{
+	struct conf_lex here = s->lex;
+	int tok = next_token(s);
+
+	if (tok == CONF_TOK_WORD)
+		tok = next_token(s);
+	s->lex = here;
+	return tok == CONF_TOK_ASSIGN || tok == CONF_TOK_APPEND;
+}
+
+/* Over what can't be understood: the rest of the line, and lists to their end,
+ * but not the end of the section or the next name in it. */
+static void
+skip_value(struct source *s)
+{
+	int depth = 0, line = s->lex.line, at, tok;
+
+	for (;;) {
+		tok = peek(s, &at);
+		if (tok == CONF_TOK_EOF ||
+		    (at > line && (depth == 0 || at_assignment(s))) ||
+		    (tok == CONF_TOK_CLOSE && depth == 0))
+			return;
+		(void)next_token(s);
+		depth += (tok == CONF_TOK_OPEN) - (tok == CONF_TOK_CLOSE);
+		if (depth == 0)
+			line = at;
+	}
 }
 
 static int
@@ -446,6 +530,9 @@ section_met(struct source *s, const struct conf_option *row, int line)
 
 	if (m == NULL)
 		return ERR_NOMEM;
+	m->faulty = strcmp(m->title, VOID) == 0;
+	if (m->faulty)
+		return 0;
 	at = tsearch(m, &s->r->titles, by_title);
 	if (at == NULL)
 		return ERR_NOMEM;
@@ -460,134 +547,354 @@ section_met(struct source *s, const struct conf_option *row, int line)
 	    row->keyword, shown, old->where);
 }
 
-/* `Keyword title {`. */
+static const struct conf_option *
+find_row(const struct conf_option *rows, const char *word)
+{
+	while (rows->type != CONF_END && strcasecmp(rows->keyword, word) != 0)
+		rows++;
+	return rows->type == CONF_END ? NULL : rows;
+}
+
+/* `Keyword title {`.  ERR_NOTFOUND: no section follows. */
 static int
 section_head(struct source *s, const struct conf_option *row, int line)
 {
-	int tok, rc;
+	char *title = NULL;
+	int tok, at, rc;
 
-	tok = conf_lex_token(&s->lex, s->r->word, s->r->msg);
-	if (tok < 0)
-		return tok;
-	if (tok != CONF_TOK_WORD)
-		return syntax(s, row->keyword, "expected a title");
-	emit_lines(s, line);
-	fputs(row->keyword, s->out);
-	rc = section_met(s, row, line);
-	if (rc != 0)
-		return rc;
-	tok = conf_lex_token(&s->lex, s->r->word, s->r->msg);
-	if (tok < 0)
-		return tok;
-	if (tok != CONF_TOK_OPEN)
-		return syntax(s, row->keyword, "expected { after the title");
-	emit_lines(s, s->lex.line);
-	fputs(" {", s->out);
-	return 0;
+	tok = peek(s, &at);
+	if (tok == CONF_TOK_ASSIGN) {
+		(void)next_token(s);
+		syntax(s, row->keyword, "expected a title, and no = before it");
+		tok = peek(s, &at);
+	} else if (tok != CONF_TOK_WORD) {
+		errlist_add(s->r->list, "%s:%d: %s: expected a title",
+		    s->lex.name, at, row->keyword);
+	}
+	if (tok == CONF_TOK_WORD)
+		(void)next_token(s);
+	title = strdup(tok == CONF_TOK_WORD ? s->r->word : VOID);
+	if (title == NULL)
+		return ERR_NOMEM;
+	tok = peek(s, &at);
+	if (tok == CONF_TOK_OPEN)
+		(void)next_token(s);
+	else if (strcmp(title, VOID) != 0)
+		errlist_add(s->r->list, "%s:%d: %s: expected { after the title",
+		    s->lex.name, at, row->keyword);
+	/* One that only lacks its brace is read as if it had it. */
+	if (tok == CONF_TOK_OPEN || tok == CONF_TOK_CLOSE ||
+	    (tok == CONF_TOK_WORD && find_row(row->rows, s->r->word) != NULL)) {
+		emit_lines(s, line);
+		fputs(row->keyword, s->out);
+		strcpy(s->r->word, title);
+		rc = section_met(s, row, line);
+		emit_lines(s, s->lex.line);
+		fputs(" {", s->out);
+	} else {
+		rc = ERR_NOTFOUND;
+	}
+	free(title);
+	return rc;
 }
 
-/* A name inside a section; its row in row_r. */
-static int
-section_name(struct source *s, const struct conf_option *section,
-    uint64_t *seen, const struct conf_option **row_r)
-{
-	const struct conf_option *rows = section->rows;
-	size_t i = 0;
+/* -- values in sections -- */
 
-	while (rows[i].type != CONF_END &&
-	       strcasecmp(rows[i].keyword, s->r->word) != 0)
-		i++;
-	if (rows[i].type == CONF_END)
-		return unknown_keyword(
-		    s, s->lex.line, s->r->word, strlen(s->r->word), rows);
-	fprintf(s->out, " %s", rows[i].keyword);
-	*row_r = &rows[i];
-	assert(i < 64);
-	if (*seen & UINT64_C(1) << i) {
-		int rc = conf_warn(s->r->conf,
-		    "%s:%d: %s: given twice in this section; "
-		    "the last one counts",
-		    s->lex.name, s->lex.line, rows[i].keyword);
-		if (rc != 0)
-			return rc;
+/* Values as they are read, for the messages of those that stand wrong. */
+struct values {
+	struct source *s;
+	const struct conf_option *row;
+	char shown[SHOWN_MAX];
+	size_t n;    /* in the normal form */
+	bool blanks; /* several without commas, each of them right */
+};
+
+static void
+show_value(struct values *v, const char *word)
+{
+	size_t used = strlen(v->shown);
+
+	if (used + 8 >= sizeof(v->shown))
+		return;
+	if (used > 0)
+		used += (size_t)snprintf(
+		    v->shown + used, sizeof(v->shown) - used, ", ");
+	if (used < sizeof(v->shown))
+		conf_lex_show(v->shown + used, sizeof(v->shown) - used, word,
+		    strlen(word));
+}
+
+static void
+emit_value(struct values *v, const char *word)
+{
+	struct source *s = v->s;
+
+	/* Of several where one may stand the first is judged. */
+	if (v->row->type != CONF_LIST && v->n > 0)
+		return;
+	emit_lines(s, s->lex.line);
+	fputs(v->n++ > 0 ? ", " : " ", s->out);
+	conf_lex_quote(s->out, word, strlen(word));
+}
+
+/* Is it right as it stands? */
+static bool
+is_right(const struct values *v, const char *word)
+{
+	struct errmsg ignored;
+	long number;
+
+	return strcmp(word, VOID) != 0 &&
+	    conf_judge(v->row, word, &number, &ignored) == 0;
+}
+
+/* Words with blanks between them, the first of which was read: several values
+ * that lack their commas if each could be one, else one value, with its blanks
+ * in it.  line: they end with it; 0: at what is no word. */
+static int
+read_words(struct values *v, int line)
+{
+	char *joined = strdup(v->s->r->word), *grown = NULL;
+	bool many = false, right = true, broken = false;
+	int at;
+
+	for (;;) {
+		if (joined == NULL)
+			return ERR_NOMEM;
+		show_value(v, v->s->r->word);
+		right = right && is_right(v, v->s->r->word);
+		broken = broken || strcmp(v->s->r->word, VOID) == 0;
+		if (peek(v->s, &at) != CONF_TOK_WORD ||
+		    (line > 0 && at > line) || at_assignment(v->s))
+			break;
+		(void)next_token(v->s);
+		many = true;
+		if (strlen(joined) > SHOWN_MAX) /* wrong by now */
+			continue;
+		if (asprintf(&grown, "%s %s", joined, v->s->r->word) < 0)
+			grown = NULL;
+		free(joined);
+		joined = grown;
 	}
-	*seen |= UINT64_C(1) << i;
+	v->blanks = v->blanks || (many && right);
+	emit_value(v, broken || (many && right) ? VOID : joined);
+	free(joined);
 	return 0;
 }
 
 static void
-emit_token(struct source *s, int tok)
+several(struct values *v, int line)
 {
-	switch (tok) {
-	case CONF_TOK_WORD:
-		putc(' ', s->out);
-		conf_lex_quote(s->out, s->r->word, strlen(s->r->word));
-		break;
-	case CONF_TOK_OPEN:
-		fputs(" {", s->out);
-		break;
-	case CONF_TOK_CLOSE:
-		fputs(" }", s->out);
-		break;
-	case CONF_TOK_ASSIGN:
-		fputs(" =", s->out);
-		break;
-	case CONF_TOK_APPEND:
-		fputs(" +=", s->out);
-		break;
-	case CONF_TOK_COMMA:
-		putc(',', s->out);
-		break;
-	}
+	const struct source *s = v->s;
+
+	if (v->row->type == CONF_LIST)
+		errlist_add(s->r->list, "%s:%d: %s: expected several values "
+		    "in braces, with commas between them: %s = {%s}",
+		    s->lex.name, line, v->row->keyword, v->row->keyword,
+		    v->shown);
+	else
+		errlist_add(s->r->list, "%s:%d: %s: expected one value, not %s",
+		    s->lex.name, line, v->row->keyword,
+		    v->shown[0] == '\0' ? "an empty list" : v->shown);
 }
 
-/* From behind the `{` to its fellow.  The grammar of values and lists is left
- * to libconfuse; only names and the depth matter here. */
+/* Behind the `{`. */
+static int
+read_braces(struct values *v)
+{
+	struct source *s = v->s;
+	bool comma = true;
+	int rc = 0, tok, at, start = s->lex.line;
+
+	while (rc == 0) {
+		tok = peek(s, &at);
+		if (tok == CONF_TOK_EOF ||
+		    (at > s->lex.line && at_assignment(s))) {
+			errlist_add(s->r->list, "%s:%d: %s: the list is not "
+			    "closed by a }", s->lex.name, start,
+			    v->row->keyword);
+			return 0;
+		}
+		(void)next_token(s);
+		if (tok == CONF_TOK_CLOSE)
+			break;
+		if (tok == CONF_TOK_WORD) {
+			rc = read_words(v, 0);
+			comma = false;
+		} else if (tok == CONF_TOK_COMMA && !comma) {
+			comma = true;
+		} else {
+			syntax(s, v->row->keyword,
+			    "expected a value in the list");
+		}
+	}
+	if (v->blanks || v->row->type != CONF_LIST)
+		several(v, start);
+	return rc;
+}
+
+/* A single value; or several without the braces. */
+static int
+read_bare(struct values *v)
+{
+	struct source *s = v->s;
+	int line = s->lex.line, at, rc = read_words(v, line);
+	bool commas = false;
+
+	while (rc == 0 && peek(s, &at) == CONF_TOK_COMMA && at == line) {
+		commas = true;
+		(void)next_token(s);
+		if (peek(s, &at) != CONF_TOK_WORD || at > line)
+			continue;
+		(void)next_token(s);
+		rc = read_words(v, line);
+	}
+	if (commas || v->blanks)
+		several(v, line);
+	return rc;
+}
+
+/* `= value` or `= {a, b}`, behind the name. */
+static int
+read_value(struct source *s, const struct conf_option *row)
+{
+	struct values v = {.s = s, .row = row};
+	int tok, at, rc;
+
+	tok = peek(s, &at);
+	if (tok != CONF_TOK_ASSIGN && tok != CONF_TOK_APPEND) {
+		errlist_add(s->r->list, "%s:%d: %s: expected = and a value",
+		    s->lex.name, at, row->keyword);
+		skip_value(s);
+		return 0;
+	}
+	(void)next_token(s);
+	if (tok == CONF_TOK_APPEND && row->type != CONF_LIST)
+		syntax(s, row->keyword, "expected = and one value");
+	emit_lines(s, s->lex.line);
+	fprintf(s->out, " %s %s%s", row->keyword,
+	    tok == CONF_TOK_APPEND && row->type == CONF_LIST ? "+=" : "=",
+	    row->type == CONF_LIST ? " {" : "");
+	tok = peek(s, &at);
+	if (tok == CONF_TOK_OPEN ||
+	    (tok == CONF_TOK_WORD &&
+		(at == s->lex.line || !at_assignment(s)))) {
+		(void)next_token(s);
+		rc = tok == CONF_TOK_WORD ? read_bare(&v) : read_braces(&v);
+	} else {
+		errlist_add(s->r->list, "%s:%d: %s: expected a value",
+		    s->lex.name, s->lex.line, row->keyword);
+		skip_value(s);
+		rc = 0;
+	}
+	if (row->type != CONF_LIST && v.n == 0)
+		emit_value(&v, VOID);
+	if (row->type == CONF_LIST)
+		fputs(" }", s->out);
+	return rc;
+}
+
+/* -- what stands in sections -- */
+
+static struct conf_value *find_word(
+    const struct conf *c, const char *word, size_t len);
+
+/* A line that belongs behind the section, whose end was forgotten. */
+static bool
+is_outside(struct source *s, int line)
+{
+	const char *word = s->r->word;
+	int at;
+
+	if (s->lex.line == line || (strcasecmp(word, "Include") != 0 &&
+	    find_word(s->r->conf, word, strlen(word)) == NULL))
+		return false;
+	return peek(s, &at) != CONF_TOK_ASSIGN && at == s->lex.line;
+}
+
+/* One name and its value.  ERR_NOTFOUND: it does not belong here. */
+static int
+read_name(struct source *s, const struct conf_option *section, int line,
+    uint64_t *seen)
+{
+	const struct conf_option *row = find_row(section->rows, s->r->word);
+	size_t i = row == NULL ? 0 : (size_t)(row - section->rows);
+	char word[64];
+	int rc = 0;
+
+	conf_lex_show(word, sizeof(word), s->r->word, strlen(s->r->word));
+	if (row == NULL && is_outside(s, line))
+		return ERR_NOTFOUND;
+	if (row == NULL) {
+		/* What is no word was said to be none. */
+		if (strcmp(s->r->word, VOID) != 0)
+			unknown_keyword(s, s->lex.line, word, strlen(word),
+			    section->rows);
+		skip_value(s);
+		return 0;
+	}
+	assert(i < 64);
+	if (*seen & UINT64_C(1) << i)
+		rc = conf_warn(s->r->conf,
+		    "%s:%d: %s: given twice in this section; "
+		    "the last one counts",
+		    s->lex.name, s->lex.line, row->keyword);
+	*seen |= UINT64_C(1) << i;
+	return rc != 0 ? rc : read_value(s, row);
+}
+
+/* From behind the `{` to its fellow.  ERR_NOTFOUND: it has none. */
 static int
 section_body(struct source *s, const struct conf_option *section)
 {
-	const struct conf_option *name = NULL; /* still without its `=` */
-	bool value = false;		       /* comes next */
+	struct conf_lex here;
 	uint64_t seen = 0;
-	int depth = 1, tok, rc;
+	int tok, line, rc = 0;
 
-	while (depth > 0) {
-		tok = conf_lex_token(&s->lex, s->r->word, s->r->msg);
-		if (tok < 0)
-			return tok;
-		if (tok == CONF_TOK_EOF)
-			return ERR_NOTFOUND;
-		emit_lines(s, s->lex.line);
-		if (name != NULL && tok != CONF_TOK_ASSIGN &&
-		    tok != CONF_TOK_APPEND)
-			return syntax(
-			    s, name->keyword, "expected = and a value");
-		name = NULL;
-		if (tok == CONF_TOK_WORD && depth == 1 && !value) {
-			rc = section_name(s, section, &seen, &name);
-			if (rc != 0)
-				return rc;
-			continue;
+	while (rc == 0) {
+		here = s->lex;
+		line = s->lex.line;
+		tok = next_token(s);
+		if (tok == CONF_TOK_CLOSE)
+			break;
+		if (tok == CONF_TOK_EOF) {
+			rc = ERR_NOTFOUND;
+		} else if (tok == CONF_TOK_WORD) {
+			rc = read_name(s, section, line, &seen);
+		} else {
+			syntax(s, section->keyword,
+			    "expected a keyword of the section, or }");
+			skip_value(s);
 		}
-		value = tok == CONF_TOK_ASSIGN || tok == CONF_TOK_APPEND;
-		depth += (tok == CONF_TOK_OPEN) - (tok == CONF_TOK_CLOSE);
-		emit_token(s, tok);
 	}
-	return 0;
+	if (rc == ERR_NOTFOUND)
+		s->lex = here;
+	emit_lines(s, s->lex.line);
+	fputs(" }", s->out);
+	return rc;
 }
 
 static int
 read_section(struct source *s, const struct conf_option *row, int line)
 {
+	size_t before = errlist_count(s->r->list);
 	int rc = section_head(s, row, line);
 
+	if (rc == ERR_NOTFOUND) {
+		/* The next line may be right, this one's rest is not. */
+		if (s->lex.line == line)
+			skip_value(s);
+		return 0;
+	}
 	if (rc == 0)
 		rc = section_body(s, row);
 	if (rc == ERR_NOTFOUND)
-		return errmsg_set(s->r->msg,
+		rc = errlist_add(s->r->list,
 		    "%s:%d: %s: the section is not closed by a }", s->lex.name,
 		    line, row->keyword);
-	return rc;
+	if (s->r->last_met != NULL && errlist_count(s->r->list) > before)
+		s->r->last_met->faulty = true;
+	return rc == ERR_CONFIG ? 0 : rc;
 }
 
 /* -- files -- */
@@ -602,41 +909,55 @@ read_include(struct source *s, const struct conf_line *l)
 	char *path;
 	int rc;
 
-	rc = segment_mark(s);
-	if (rc == 0)
-		rc = segment_end(s);
+	if (s->depth == CONF_INCLUDE_DEPTH) {
+		errlist_add(r->list, "%s:%d: Include: nested more than %d deep",
+		    s->lex.name, l->line, CONF_INCLUDE_DEPTH);
+		return 0;
+	}
+	/* Said once: of those that follow there may be very many. */
+	if (r->includes == INCLUDES_MAX)
+		errlist_add(r->list, "%s:%d: Include: more than %d files",
+		    s->lex.name, l->line, INCLUDES_MAX);
+	if (++r->includes > INCLUDES_MAX) {
+		r->includes = INCLUDES_MAX + 1;
+		return 0;
+	}
+	rc = segment_end(s);
 	if (rc != 0)
 		return rc;
-	if (s->depth == CONF_INCLUDE_DEPTH)
-		return errmsg_set(r->msg,
-		    "%s:%d: Include: nested more than %d deep", s->lex.name,
-		    l->line, CONF_INCLUDE_DEPTH);
-	if (++r->includes > INCLUDES_MAX)
-		return errmsg_set(r->msg, "%s:%d: Include: more than %d files",
-		    s->lex.name, l->line, INCLUDES_MAX);
 	path = strndup(l->value, l->value_len);
 	if (path == NULL)
 		return ERR_NOMEM;
 	rc = read_file(r, path, s->depth + 1, s->lex.name, l->line);
 	free(path);
-	return rc != 0 ? rc : segment_begin(s);
+	errlist_read(r->list, s->lex.name, l->line + 1);
+	return rc == ERR_NOMEM ? rc : segment_begin(s);
 }
 
 static int
 read_plain(
     struct source *s, const struct conf_option *row, const struct conf_line *l)
 {
+	if (row->type == CONF_IGNORED && row->flags & CONF_OFF &&
+	    conf_is_no(l->value, l->value_len))
+		return 0;
 	if (row->type == CONF_IGNORED)
 		return conf_warn(s->r->conf, "%s:%d: %s: ignored: %s",
 		    s->lex.name, l->line, row->keyword, row->summary);
-	if (l->value[0] == '=')
-		return errmsg_set(s->r->msg,
-		    "%s:%d: %s: expected a value, and no = before it",
-		    s->lex.name, l->line, row->keyword);
 	emit_lines(s, l->line);
 	fprintf(s->out, "%s %s ", row->keyword,
 	    row->flags & CONF_MULTI ? "+=" : "=");
-	conf_lex_quote(s->out, l->value, l->value_len);
+	if (l->value_len == 0)
+		errlist_add(s->r->list, "%s:%d: %s: expected a value",
+		    s->lex.name, l->line, row->keyword);
+	else if (l->value[0] == '=')
+		errlist_add(s->r->list,
+		    "%s:%d: %s: expected a value, and no = before it",
+		    s->lex.name, l->line, row->keyword);
+	if (l->value_len == 0 || l->value[0] == '=')
+		conf_lex_quote(s->out, VOID, strlen(VOID));
+	else
+		conf_lex_quote(s->out, l->value, l->value_len);
 	return 0;
 }
 
@@ -648,34 +969,72 @@ is_word(const struct conf_line *l, const char *word)
 }
 
 static struct conf_value *
-find_line(const struct conf *c, const struct conf_line *l)
+find_word(const struct conf *c, const char *word, size_t len)
 {
 	char keyword[256];
 
-	if (l->keyword_len >= sizeof(keyword))
+	if (len >= sizeof(keyword))
 		return NULL;
-	memcpy(keyword, l->keyword, l->keyword_len);
-	keyword[l->keyword_len] = '\0';
+	memcpy(keyword, word, len);
+	keyword[len] = '\0';
 	return conf_find(c, keyword);
+}
+
+/* What stands in a section whose keyword is unknown is no further mistake. */
+static void
+skip_unknown(struct source *s, struct conf_line *l)
+{
+	struct conf_lex behind;
+	int depth = 1, tok = CONF_TOK_OPEN;
+
+	conf_lex_value(&s->lex, l);
+	behind = s->lex;
+	if (l->value_len == 0 || l->value[l->value_len - 1] != '{')
+		return;
+	while (depth > 0 && tok != CONF_TOK_EOF) {
+		struct errmsg ignored;
+
+		tok = conf_lex_token(&s->lex, s->r->word, &ignored);
+		depth += (tok == CONF_TOK_OPEN) - (tok == CONF_TOK_CLOSE);
+	}
+	if (depth > 0)
+		s->lex = behind;
 }
 
 static int
 read_line(struct source *s, struct conf_line *l)
 {
 	bool include = is_word(l, "Include");
-	struct conf_value *v = include ? NULL : find_line(s->r->conf, l);
+	struct conf_value *v =
+	    include ? NULL : find_word(s->r->conf, l->keyword, l->keyword_len);
 
-	if (v == NULL && !include)
-		return unknown_keyword(
-		    s, l->line, l->keyword, l->keyword_len, NULL);
+	if (v == NULL && !include) {
+		unknown_keyword(s, l->line, l->keyword, l->keyword_len, NULL);
+		skip_unknown(s, l);
+		return 0;
+	}
 	if (v != NULL && v->row->type == CONF_SECTION)
 		return read_section(s, v->row, l->line);
 	conf_lex_value(&s->lex, l);
-	if (l->value_len == 0)
-		return errmsg_set(s->r->msg, "%s:%d: %s: expected a value",
-		    s->lex.name, l->line,
-		    include ? "Include" : v->row->keyword);
-	return include ? read_include(s, l) : read_plain(s, v->row, l);
+	if (!include && (l->value_len > 0 || v->row->type != CONF_IGNORED))
+		return read_plain(s, v->row, l);
+	if (l->value_len > 0)
+		return read_include(s, l);
+	errlist_add(s->r->list, "%s:%d: %s: expected a value", s->lex.name,
+	    l->line, include ? "Include" : v->row->keyword);
+	return 0;
+}
+
+static int
+read_lines(struct source *s)
+{
+	struct conf_line l;
+	int rc = segment_begin(s), end;
+
+	while (rc == 0 && conf_lex_keyword(&s->lex, &l))
+		rc = read_line(s, &l);
+	end = segment_end(s);
+	return rc != 0 ? rc : end;
 }
 
 static int
@@ -683,26 +1042,18 @@ read_text(
     struct reader *r, const char *text, size_t len, const char *name, int depth)
 {
 	struct source s = {.r = r, .depth = depth};
-	struct errmsg later;
-	struct conf_line l;
-	int rc, earlier;
+	char *clean = malloc(len + 1);
+	int rc;
 
-	rc = conf_lex_init(&s.lex, name, text, len, r->msg);
-	if (rc != 0)
-		return rc;
-	rc = segment_begin(&s);
-	while (rc == 0 && conf_lex_keyword(&s.lex, &l)) {
-		rc = read_line(&s, &l);
-		if (rc == 0)
-			rc = segment_mark(&s);
-	}
-	/* A mistake that libconfuse finds in the lines before one of ours is
-	 * the one to name. */
-	later = *r->msg;
-	earlier = segment_end(&s);
-	if (earlier != 0)
-		return earlier;
-	*r->msg = later;
+	if (clean == NULL)
+		return ERR_NOMEM;
+	errlist_read(r->list, name, 0);
+	if (len > 0)
+		memcpy(clean, text, len);
+	rc = conf_lex_init(&s.lex, name, clean, len, r->list);
+	if (rc == 0)
+		rc = read_lines(&s);
+	free(clean);
 	return rc;
 }
 
@@ -720,10 +1071,10 @@ read_file(
 	if (rc == 0)
 		rc = read_text(r, text, len, path, depth);
 	else if (name != NULL)
-		errmsg_set(
-		    r->msg, "%s:%d: Include: %s", name, line, why.text);
+		errlist_add(r->list, "%s:%d: Include: %s", name, line,
+		    why.text);
 	else
-		errmsg_set(r->msg, "%s", why.text);
+		errlist_add(r->list, "%s", why.text);
 	free(text);
 	errno = saved;
 	return rc;
@@ -731,15 +1082,24 @@ read_file(
 
 /* -- from libconfuse to struct conf -- */
 
+/* What is wrong is left out; v->faulty: it was. */
 static int
-collect_value(cfg_t *cfg, struct conf_value *v)
+collect_value(struct reader *r, cfg_t *cfg, struct conf_value *v)
 {
 	cfg_opt_t *opt = cfg_getopt(cfg, v->row->keyword);
+	bool look = errlist_count(r->list) > 0;
 
 	for (unsigned i = 0; i < cfg_opt_size(opt); i++) {
 		const char *text = cfg_opt_getnstr(opt, i);
-		int rc = conf_value_add(v, text, strlen(text));
+		long number;
+		int rc;
 
+		if (look && (strcmp(text, VOID) == 0 ||
+			conf_judge(v->row, text, &number, NULL) != 0)) {
+			v->faulty = true;
+			continue;
+		}
+		rc = conf_value_add(v, text, strlen(text));
 		if (rc != 0)
 			return rc;
 	}
@@ -753,6 +1113,7 @@ collect_section(struct reader *r, const struct met *m, cfg_t *cfg)
 	int rc = 0;
 
 	s->row = m->row;
+	s->faulty = m->faulty;
 	s->title = strdup(m->title);
 	s->where = strdup(m->where);
 	s->values = conf_values_new(m->row->rows, &s->nvalues);
@@ -762,13 +1123,17 @@ collect_section(struct reader *r, const struct met *m, cfg_t *cfg)
 		struct conf_value *v = &s->values[i];
 		cfg_opt_t *opt = cfg_getopt(cfg, v->row->keyword);
 
-		rc = collect_value(cfg, v);
+		rc = collect_value(r, cfg, v);
+		s->faulty = s->faulty || v->faulty;
 		/* An empty list is written too, and has no default. */
-		if (rc == 0 && opt->flags & CFGF_MODIFIED) {
+		if (rc == 0 && opt->flags & CFGF_MODIFIED &&
+		    (v->n > 0 || !v->faulty)) {
 			v->where = strdup(s->where);
 			if (v->where == NULL)
 				rc = ERR_NOMEM;
 		}
+		if (v->n > 0)
+			v->faulty = false;
 		if (rc == 0)
 			rc = conf_value_default(v);
 	}
@@ -794,16 +1159,27 @@ collect_sections(struct reader *r, struct conf_value *v)
 	for (const struct met *m = r->met; m != NULL && rc == 0; m = m->next) {
 		if (m->row != v->row)
 			continue;
-		if (!m->again)
+		if (!m->again && strcmp(m->title, VOID) != 0)
 			rc = collect_section(
 			    r, m, cfg_getnsec(r->cfg, v->row->keyword, i));
 		i++;
 	}
-	if (rc == 0 && v->where == NULL) {
+	if (rc == 0 && v->where == NULL && c->nsections > 0) {
 		v->where = strdup(c->sections[c->nsections - 1].where);
 		rc = v->where != NULL ? 0 : ERR_NOMEM;
 	}
 	return rc;
+}
+
+/* Of what is not written, or is wrong. */
+static int
+collect_default(struct conf_value *v)
+{
+	for (size_t i = 0; i < v->n; i++)
+		free(v->text[i]);
+	v->n = 0;
+	v->number = v->row->type == CONF_WORD ? -1 : 0;
+	return conf_value_default(v);
 }
 
 static int
@@ -819,9 +1195,12 @@ collect(struct reader *r)
 		if (v->row->type == CONF_SECTION)
 			rc = collect_sections(r, v);
 		else if (v->where != NULL)
-			rc = collect_value(r->cfg, v);
-		else
-			rc = conf_value_default(v);
+			rc = collect_value(r, r->cfg, v);
+		/* What is left of several values is as good as they. */
+		if (v->faulty && v->n > 0 && v->row->flags & CONF_MULTI)
+			v->faulty = false;
+		else if (rc == 0 && (v->where == NULL || v->faulty))
+			rc = collect_default(v);
 	}
 	return rc;
 }
@@ -856,7 +1235,7 @@ static int
 read_all(struct reader *r, const char *path, const char *text, size_t len,
     const char *name)
 {
-	int rc = ERR_NOMEM;
+	int rc = ERR_NOMEM, end;
 
 	r->word = malloc(CONF_LINE_MAX + 1);
 	if (r->word != NULL)
@@ -865,21 +1244,23 @@ read_all(struct reader *r, const char *path, const char *text, size_t len,
 		rc = read_file(r, path, 0, NULL, 0);
 	else if (rc == 0 && name != NULL)
 		rc = read_text(r, text, len, name, 0);
-	if (rc == 0)
-		rc = collect(r);
-	return rc;
+	if (rc == ERR_NOMEM)
+		return rc;
+	end = collect(r);
+	return end != 0 ? end : rc;
 }
 
 static int
 read_any(const char *path, const char *text, size_t len, const char *name,
-    const struct conf_option *const *tables, struct conf **conf_r,
-    struct errmsg *msg_r)
+    const struct conf_option *const *tables, struct errlist *list,
+    struct conf **conf_r)
 {
-	struct errmsg msg = {""};
-	struct reader r = {.msg = &msg, .conf = conf_new(tables)};
+	struct reader r = {.list = list, .conf = conf_new(tables)};
+	size_t before = errlist_count(list);
 	int rc = ERR_NOMEM, saved;
 
 	if (r.conf != NULL) {
+		r.conf->list = list;
 		pthread_mutex_lock(&confuse_lock);
 		rc = read_all(&r, path, text, len, name);
 		saved = errno;
@@ -887,15 +1268,55 @@ read_any(const char *path, const char *text, size_t len, const char *name,
 		pthread_mutex_unlock(&confuse_lock);
 		errno = saved;
 	}
-	if (rc == 0) {
-		*conf_r = r.conf;
-		return 0;
+	if (rc == ERR_NOMEM) {
+		errlist_add(list, "%s", err_text(rc));
+		conf_free(r.conf);
+		return rc;
 	}
-	if (rc == ERR_NOMEM)
-		errmsg_set(&msg, "%s", err_text(rc));
-	if (msg_r != NULL)
-		*msg_r = msg;
-	conf_free(r.conf);
+	*conf_r = r.conf;
+	return rc == 0 && errlist_count(list) > before ? ERR_CONFIG : rc;
+}
+
+int
+conf_read_list(const char *path, const struct conf_option *const *tables,
+    struct errlist *list, struct conf **conf_r)
+{
+	return read_any(path, NULL, 0, NULL, tables, list, conf_r);
+}
+
+int
+conf_read_text_list(const char *text, size_t len, const char *name,
+    const struct conf_option *const *tables, struct errlist *list,
+    struct conf **conf_r)
+{
+	return read_any(NULL, text, len, name, tables, list, conf_r);
+}
+
+/* For who wants one mistake only. */
+static int
+read_strict(const char *path, const char *text, size_t len, const char *name,
+    const struct conf_option *const *tables, struct conf **conf_r,
+    struct errmsg *msg_r)
+{
+	struct errlist *list = errlist_new();
+	struct conf *c = NULL;
+	int rc = ERR_NOMEM, saved;
+
+	if (list != NULL)
+		rc = read_any(path, text, len, name, tables, list, &c);
+	else
+		errmsg_set(msg_r, "%s", err_text(rc));
+	saved = errno;
+	if (rc == 0) {
+		conf_end_list(c);
+		*conf_r = c;
+	} else {
+		if (list != NULL)
+			(void)errlist_first(list, msg_r);
+		conf_free(c);
+	}
+	errlist_free(list);
+	errno = saved;
 	return rc;
 }
 
@@ -903,7 +1324,7 @@ int
 conf_read(const char *path, const struct conf_option *const *tables,
     struct conf **conf_r, struct errmsg *msg_r)
 {
-	return read_any(path, NULL, 0, NULL, tables, conf_r, msg_r);
+	return read_strict(path, NULL, 0, NULL, tables, conf_r, msg_r);
 }
 
 int
@@ -911,5 +1332,5 @@ conf_read_text(const char *text, size_t len, const char *name,
     const struct conf_option *const *tables, struct conf **conf_r,
     struct errmsg *msg_r)
 {
-	return read_any(NULL, text, len, name, tables, conf_r, msg_r);
+	return read_strict(NULL, text, len, name, tables, conf_r, msg_r);
 }

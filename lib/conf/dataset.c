@@ -5,6 +5,7 @@
 #include "dataset.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "dataset_mdb.h"
 #include "lib/cure.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "lib/readfile.h"
 
 struct item {
@@ -232,9 +234,10 @@ line_fault(const char *s, size_t len)
 	return NULL;
 }
 
-/* `key value` lines.  text has room for a NUL behind its len. */
+/* `key value` lines, without those that are wrong.  text has room for a NUL
+ * behind its len. */
 static int
-load_lines(struct dataset *set, size_t len, struct errmsg *msg_r)
+load_lines(struct dataset *set, size_t len, struct errlist *list)
 {
 	char *s = set->text, *end = s + len, *eol;
 	size_t room = 0;
@@ -248,9 +251,13 @@ load_lines(struct dataset *set, size_t len, struct errmsg *msg_r)
 		if (eol == NULL)
 			eol = end;
 		fault = line_fault(s, (size_t)(eol - s));
-		if (fault != NULL)
-			return errmsg_set(
-			    msg_r, "%s:%d: %s", set->name, line, fault);
+		if (fault != NULL) {
+			errlist_add(list, "%s:%d: %s", set->name, line, fault);
+			/* Of what is no text at all one is enough. */
+			if (memchr(s, '\0', (size_t)(eol - s)) != NULL)
+				break;
+			continue;
+		}
 		*eol = '\0';
 		s[strcspn(s, "#")] = '\0';
 		key = trim(s);
@@ -266,7 +273,7 @@ load_lines(struct dataset *set, size_t len, struct errmsg *msg_r)
 
 /* `a, b=y`.  The same of text. */
 static int
-load_list(struct dataset *set, size_t len, struct errmsg *msg_r)
+load_list(struct dataset *set, size_t len, struct errlist *list)
 {
 	char *s = set->text, *next;
 	const char *fault = line_fault(s, len);
@@ -274,7 +281,7 @@ load_list(struct dataset *set, size_t len, struct errmsg *msg_r)
 	int rc = 0;
 
 	if (fault != NULL)
-		return errmsg_set(msg_r, "%s: %s", set->name, fault);
+		return errlist_add(list, "%s: %s", set->name, fault);
 	set->text[len] = '\0';
 	for (; s != NULL && rc == 0; s = next) {
 		char *value;
@@ -294,12 +301,14 @@ load_list(struct dataset *set, size_t len, struct errmsg *msg_r)
 	return rc;
 }
 
-/* Takes text, which has room for a NUL behind its len. */
+/* Takes text, which has room for a NUL behind its len.  ERR_CONFIG with the
+ * set: some lines are wrong. */
 static int
 load(enum dataset_type type, const char *name, char *text, size_t len,
-    struct dataset **set_r, struct errmsg *msg_r)
+    struct errlist *list, struct dataset **set_r)
 {
 	struct dataset *set = calloc(1, sizeof(*set));
+	size_t before = errlist_count(list);
 	int rc = ERR_NOMEM;
 
 	if (set == NULL) {
@@ -310,8 +319,8 @@ load(enum dataset_type type, const char *name, char *text, size_t len,
 	set->text = text;
 	set->name = strdup(name);
 	if (set->name != NULL)
-		rc = type == DATASET_CSL ? load_list(set, len, msg_r)
-					 : load_lines(set, len, msg_r);
+		rc = type == DATASET_CSL ? load_list(set, len, list)
+					 : load_lines(set, len, list);
 	if (rc == 0 && type != DATASET_REFILE)
 		rc = build_hash(set);
 	if (rc != 0) {
@@ -319,30 +328,60 @@ load(enum dataset_type type, const char *name, char *text, size_t len,
 		return rc;
 	}
 	*set_r = set;
-	return 0;
+	return errlist_count(list) > before ? ERR_CONFIG : 0;
+}
+
+/* For who wants one mistake only: out of the list, which is freed. */
+static int
+first_of(struct errlist *list, int rc, struct dataset **set_r,
+    struct dataset *set, struct errmsg *msg_r)
+{
+	int saved = errno;
+
+	if (rc == 0) {
+		*set_r = set;
+	} else {
+		dataset_free(set);
+		if (list == NULL || errlist_first(list, msg_r) == 0)
+			errmsg_set(msg_r, "%s", err_text(rc));
+	}
+	errlist_free(list);
+	errno = saved;
+	return rc;
+}
+
+static int
+open_text(enum dataset_type type, const char *name, const char *text,
+    size_t len, struct errlist *list, struct dataset **set_r)
+{
+	char *copy;
+	int rc = ERR_NOMEM;
+
+	if (len > DATASET_FILE_MAX)
+		return errlist_add(
+		    list, "%s: longer than %d octets", name, DATASET_FILE_MAX);
+	copy = malloc(len + 1);
+	if (copy != NULL) {
+		if (len > 0)
+			memcpy(copy, text, len);
+		copy[len] = '\0';
+		rc = load(type, name, copy, len, list, set_r);
+	}
+	if (rc == ERR_NOMEM)
+		errlist_add(list, "%s: %s", name, err_text(rc));
+	return rc;
 }
 
 int
 dataset_open_text(enum dataset_type type, const char *name, const char *text,
     size_t len, struct dataset **set_r, struct errmsg *msg_r)
 {
-	char *copy;
-	int rc;
+	struct errlist *list = errlist_new();
+	struct dataset *set = NULL;
+	int rc = list == NULL ? ERR_NOMEM
+			      : open_text(type, name, text, len, list, &set);
 
-	if (len > DATASET_FILE_MAX)
-		return errmsg_set(
-		    msg_r, "%s: longer than %d octets", name, DATASET_FILE_MAX);
-	copy = malloc(len + 1);
-	rc = ERR_NOMEM;
-	if (copy != NULL) {
-		if (len > 0)
-			memcpy(copy, text, len);
-		copy[len] = '\0';
-		rc = load(type, name, copy, len, set_r, msg_r);
-	}
-	if (rc == ERR_NOMEM)
-		errmsg_set(msg_r, "%s: %s", name, err_text(rc));
-	return rc;
+	return first_of(list, rc, set_r, set, msg_r);
 }
 
 /* -- files -- */
@@ -404,34 +443,59 @@ open_mdb(const char *path, struct dataset **set_r, struct errmsg *msg_r)
 	return 0;
 }
 
-int
-dataset_open(const char *spec, struct dataset **set_r, struct errmsg *msg_r)
+/* What is no list, by its path. */
+static int
+open_path(enum dataset_type type, const char *path, struct errlist *list,
+    struct dataset **set_r)
 {
-	enum dataset_type type;
-	const char *rest;
+	struct errmsg msg = {""};
 	char *text = NULL;
 	size_t len = 0;
 	int rc;
 
-	spec += strspn(spec, " \t");
-	rc = dataset_check(spec, msg_r);
-	if (rc == 0)
-		rc = classify(spec, &type, &rest, msg_r);
-	if (rc != 0)
-		return rc;
-	rest += strspn(rest, " \t");
-	if (type == DATASET_CSL)
-		return dataset_open_text(
-		    type, rest, rest, strlen(rest), set_r, msg_r);
 	if (type == DATASET_MDB)
-		rc = open_mdb(rest, set_r, msg_r);
+		rc = open_mdb(path, set_r, &msg);
 	else
-		rc = slurp(rest, &text, &len, msg_r);
+		rc = slurp(path, &text, &len, &msg);
+	if (rc != 0 && rc != ERR_NOMEM)
+		errlist_add(list, "%s", msg.text);
 	if (rc == 0 && type != DATASET_MDB)
-		rc = load(type, rest, text, len, set_r, msg_r);
+		rc = load(type, path, text, len, list, set_r);
 	if (rc == ERR_NOMEM)
-		errmsg_set(msg_r, "%s: %s", rest, err_text(rc));
+		errlist_add(list, "%s: %s", path, err_text(rc));
 	return rc;
+}
+
+int
+dataset_open_list(
+    const char *spec, struct errlist *list, struct dataset **set_r)
+{
+	enum dataset_type type;
+	const char *rest;
+	struct errmsg msg;
+	int rc;
+
+	spec += strspn(spec, " \t");
+	rc = dataset_check(spec, &msg);
+	if (rc == 0)
+		rc = classify(spec, &type, &rest, &msg);
+	if (rc != 0)
+		return errlist_add(list, "%s", msg.text);
+	rest += strspn(rest, " \t");
+	return type == DATASET_CSL
+	    ? open_text(type, rest, rest, strlen(rest), list, set_r)
+	    : open_path(type, rest, list, set_r);
+}
+
+int
+dataset_open(const char *spec, struct dataset **set_r, struct errmsg *msg_r)
+{
+	struct errlist *list = errlist_new();
+	struct dataset *set = NULL;
+	int rc = list == NULL ? ERR_NOMEM
+			      : dataset_open_list(spec, list, &set);
+
+	return first_of(list, rc, set_r, set, msg_r);
 }
 
 void

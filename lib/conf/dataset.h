@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 
+struct errlist;
 struct errmsg;
 struct dataset;
 
@@ -42,7 +43,12 @@ int dataset_check(const char *spec, struct errmsg *msg_r);
  */
 int dataset_open(
     const char *spec, struct dataset **set_r, struct errmsg *msg_r);
-/* The same from memory, for file, refile and csl; `name` is for messages. */
+/* The same with all mistakes, in a list.  Where lines are wrong *set_r is set
+ * (the caller's) as well, without them. */
+int dataset_open_list(
+    const char *spec, struct errlist *list, struct dataset **set_r);
+/* As dataset_open from memory, for file, refile and csl; `name` is for
+ * messages. */
 int dataset_open_text(enum dataset_type type, const char *name,
     const char *text, size_t len, struct dataset **set_r, struct errmsg *msg_r);
 void dataset_free(struct dataset *set);

@@ -14,6 +14,13 @@
 #define FIRST_ROOM 16    /* places in a new hash; a power of two */
 #define EXPECTED                                                               \
 	"expected a limit such as 200/hour, 20/5minutes or 500M/day, or none"
+/* What stands behind it, so that it is known what to write. */
+#define SEVERAL                                                                \
+	"; several stand in braces, with commas between: {200/hour, 1000/day}"
+#define LETTERS "; the letters behind an amount are K, M and G alone"
+#define UNITS                                                                  \
+	"; the time is second, minute, hour, day or week (s, m, h, d, w), "    \
+	"perhaps with a number in front"
 
 /* What one section says of one kind. */
 struct kind {
@@ -149,14 +156,15 @@ parse_amount(const char *p, uint64_t *amount_r)
 
 /* A mistake, with the limit as written unless it could hurt a terminal. */
 static int
-mistake(const char *text, const char *what, struct errmsg *msg_r)
+mistake(const char *text, const char *what, const char *more,
+    struct errmsg *msg_r)
 {
 	for (const char *p = text; *p != '\0'; p++) {
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p >= 0x7f)
-			return errmsg_set(msg_r, "%s", what);
+			return errmsg_set(msg_r, "%s%s", what, more);
 	}
-	return errmsg_set(msg_r, "%s, not %.*s", what, SHOWN_MAX,
-	    *text == '\0' ? "nothing" : text);
+	return errmsg_set(msg_r, "%s, not %.*s%s", what, SHOWN_MAX,
+	    *text == '\0' ? "nothing" : text, more);
 }
 
 int
@@ -170,17 +178,17 @@ limits_parse(const char *text, uint64_t *amount_r, uint32_t *window_r,
 	if (strcasecmp(p, "none") == 0)
 		return 0;
 	if (slash == NULL || !isdigit((unsigned char)*p))
-		return mistake(text, EXPECTED, msg_r);
+		return mistake(text, EXPECTED, UNITS LETTERS SEVERAL, msg_r);
 	p = parse_amount(p, amount_r);
 	if (p == NULL)
-		return mistake(text, "expected an amount below 1024G", msg_r);
+		return mistake(
+		    text, "expected an amount below 1024G", "", msg_r);
 	if (skip_space(p) != slash)
-		return mistake(text, EXPECTED, msg_r);
+		return mistake(text, EXPECTED, LETTERS SEVERAL, msg_r);
 	*window_r = parse_window(skip_space(slash + 1));
 	if (*window_r == 0)
 		return mistake(text,
-		    "expected a window of 1 second to 53 weeks, in seconds, "
-		    "minutes, hours, days or weeks", msg_r);
+		    "expected a window of 1 second to 53 weeks", UNITS, msg_r);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 #!/bin/sh
 # posternctl key generate makes a key that is safe where it lies, never over
-# another, and prints the record that belongs to it.
+# another, and prints the record that belongs to it; key check compares it with
+# what the DNS has.
 # SPDX-License-Identifier: BSD-2-Clause
 set -u
 dir=$(mktemp -d) || exit 1
@@ -109,6 +110,77 @@ assert dkim.verify(mail, dnsfunc=lambda n, timeout=5: record
                    if n == b"a.b._domainkey.example.org." else None)
 ' "$dir/signed" "$dir/keys/example.org/a.b.txt"
 
+# key check: each thing that can be wrong with what the DNS publishes is told
+# apart, with the record's name, the key's file, what was expected and found.
+checked=a.b._domainkey.example.org
+file=$dir/keys/example.org/a.b.private
+good="v=DKIM1; h=sha256; k=rsa; p=$(public "$file" rsa)"
+other=$(public "$dir/keys/example.org/$month-rsa.private" rsa)
+ed=$(public "$dir/keys/example.org/$month-ed25519.private" ed25519)
+{ cat "$dir/conf"; echo "TestDNSData file:$dir/zone"; } >"$dir/check.conf"
+# published STATUS CODE NAME RECORD...: the zone has these records.
+published() {
+	want=$1 exit=$2 what=$3
+	shift 3
+	: >"$dir/zone"
+	for record; do
+		echo "$checked TXT $record" >>"$dir/zone"
+	done
+	key check -x "$dir/check.conf" example.org
+	ok "key check, $what: exit code" test $code -eq "$exit"
+	ok "key check, $what: what and which record" \
+		grep -q "^$checked: $want: " "$dir/out"
+	[ "$exit" -eq 0 ] && return
+	ok "key check, $what: the file" grep -qxF "  key:      $file" "$dir/out"
+	ok "key check, $what: what was expected" \
+		grep -qxF "  expected: $good" "$dir/out"
+}
+published ok 0 'the right record' "$good"
+published missing 1 'no record'
+ok 'key check, no record: nothing was found' \
+	grep -qxF '  found:    nothing' "$dir/out"
+published mismatch 1 'another key' "v=DKIM1; k=rsa; p=$other"
+ok 'key check, another key: the one found' \
+	grep -qxF "  found:    v=DKIM1; k=rsa; p=$other" "$dir/out"
+published revoked 1 'revoked' 'v=DKIM1; k=rsa; p='
+published type 1 'another type' "v=DKIM1; k=ed25519; p=$ed"
+ok 'key check, another type: both' \
+	grep -q 'expected k=rsa, found k=ed25519' "$dir/out"
+published testing 1 'test mode' "v=DKIM1; t=y; k=rsa; p=${good##*p=}"
+published several 1 'two records' "$good" "v=DKIM1; k=rsa; p=$other"
+published syntax 1 'no base64' 'v=DKIM1; k=rsa; p=***'
+published syntax 1 'no tags' 'hello'
+published syntax 1 'a tag twice' "$good; k=rsa"
+published syntax 1 'not for SHA-256' "v=DKIM1; h=sha1; p=${good##*p=}"
+printf '%s TXT v=DKIM1; p=\302\233\n' "$checked" >"$dir/zone"
+key check -x "$dir/check.conf" example.org
+ok 'key check, no letters: they are shown as numbers' \
+	grep -qxF '  found:    v=DKIM1; p=\xc2\x9b' "$dir/out"
+key check -x "$dir/check.conf" example.org --json
+ok 'key check --json' test "$(field status),$(field selector),$(field file)" = \
+	"syntax,a.b,$file"
+{ cat "$dir/conf"; echo 'Nameservers 127.0.0.1@1'; echo 'DNSTimeout 2'; } \
+	>"$dir/dead.conf"
+key check -x "$dir/dead.conf" example.org
+ok 'key check, a dead resolver: exit code' test $code -eq 1
+ok 'key check, a dead resolver: that the DNS is to blame' \
+	grep -q "^$checked: dns: the DNS " "$dir/out"
+key check -x "$dir/check.conf" example.com
+ok 'key check, no key for the domain: exit code' test $code -eq 1
+ok 'key check, no key for the domain: which' \
+	grep -q 'example.com: the configuration has no key' "$dir/err"
+key check -x "$dir/check.conf" --selector x example.org
+ok 'key check, no such selector' test $code -eq 1
+printf 'Domain example.org\nSelector a.b\nKeyFile %s\n%s\n%s\n' "$file" \
+	'RequireSafeKeys no' "TestDNSData file:$dir/zone" >"$dir/single.conf"
+echo "$checked TXT $good" >"$dir/zone"
+key check -x "$dir/single.conf" Example.ORG.
+ok 'key check, with KeyFile' test $code -eq 0
+printf 'Frobnicate 1\nKeyTable file:%s/none\nSigningTable csl:a\n' "$dir" \
+	>"$dir/bad.conf"
+key check -x "$dir/bad.conf" example.org
+ok 'key check, a bad configuration' test $code -eq 78
+
 chmod 777 "$dir/keys"
 key generate --selector open example.org --directory "$dir/keys"
 ok 'an unsafe place is warned of' grep -q 'warning.*lets every user' "$dir/err"
@@ -143,7 +215,7 @@ key generate example.org --directory "$dir/none"
 ok 'no such directory: exit code' test $code -eq 73
 ok 'no such directory: which' grep -qF "$dir/none" "$dir/err"
 "$POSTERNCTL" key --help >"$dir/out"
-ok 'help' grep -q 'key generate' "$dir/out"
+ok 'help' grep -q 'key generate|check' "$dir/out"
 ok 'help, after other words' "$POSTERNCTL" key generate --help
 
 echo "1..$n"

@@ -6,6 +6,7 @@
 
 #include "lib/accesslist.h"
 #include "lib/conf/dataset.h"
+#include "lib/errlist.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,17 +22,21 @@ static struct accesslist *lists[2];
 static void
 build(void)
 {
+	struct errlist *mistakes;
 	struct dataset *set;
 
 	if (lists[0] != NULL)
 		return;
-	if (dataset_open_text(DATASET_FILE, "file", file, strlen(file), &set,
+	mistakes = errlist_new();
+	if (mistakes == NULL ||
+	    dataset_open_text(DATASET_FILE, "file", file, strlen(file), &set,
 		NULL) != 0 ||
-	    accesslist_new(set, NULL, &lists[0], NULL) != 0 ||
+	    accesslist_new(set, NULL, mistakes, &lists[0]) != 0 ||
 	    dataset_open_text(DATASET_REFILE, "patterns", patterns,
 		strlen(patterns), &set, NULL) != 0 ||
-	    accesslist_new(set, NULL, &lists[1], NULL) != 0)
+	    accesslist_new(set, NULL, mistakes, &lists[1]) != 0)
 		abort();
+	errlist_free(mistakes);
 }
 
 int

@@ -1,6 +1,7 @@
 /*
- * Any octets are a configuration or a mistake in words; what is accepted
- * prints in a form that is accepted again.
+ * Any octets are a configuration or mistakes in words, in the order of lines;
+ * what is accepted, or left when the mistakes are taken out, prints in a form
+ * that is accepted again.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "lib/conf/conf.h"
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #include "lib/err.h"
+#include "lib/errlist.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,6 +31,10 @@ static const struct conf_option rows[] = {
     {.keyword = "On-Default", .type = CONF_WORD, .words = words},
     {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI},
     {.keyword = "FixCRLF", .type = CONF_IGNORED, .summary = "unsafe"},
+    {.keyword = "SendReports",
+	.type = CONF_IGNORED,
+	.flags = CONF_OFF,
+	.summary = "none are sent"},
     {.keyword = "Quota", .type = CONF_SECTION, .rows = quota},
     {.type = CONF_END},
 };
@@ -47,24 +53,45 @@ print(const struct conf *c, size_t *len_r)
 	return text;
 }
 
+/* Each begins with a line that is not before the last one's. */
+static void
+check_order(const struct errlist *list)
+{
+	long line = 0;
+	const char *text;
+
+	for (size_t i = 0; (text = errlist_get(list, i)) != NULL; i++) {
+		long next = strtol(text + strlen("fuzz:"), NULL, 10);
+
+		if (strncmp(text, "fuzz:", 5) != 0 || next < line)
+			abort();
+		line = next;
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct errlist *list;
 	struct conf *c, *again;
 	struct errmsg msg = {""};
 	char *first, *second;
 	size_t len, len2;
+	int rc;
 
 	/* Include would read files that are not the input. */
 	if (memmem(data, size, "nclude", 6) != NULL ||
 	    memmem(data, size, "NCLUDE", 6) != NULL)
 		return 0;
-	if (conf_read_text(
-		(const char *)data, size, "fuzz", tables, &c, &msg) != 0) {
-		if (msg.text[0] == '\0')
-			abort();
-		return 0;
-	}
+	list = errlist_new();
+	if (list == NULL)
+		abort();
+	rc = conf_read_text_list(
+	    (const char *)data, size, "fuzz", tables, list, &c);
+	if ((rc == 0) != (errlist_count(list) == 0))
+		abort();
+	errlist_sort(list);
+	check_order(list);
 	first = print(c, &len);
 	if (conf_read_text(first, len, "print", tables, &again, &msg) != 0)
 		abort();
@@ -75,5 +102,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	free(second);
 	conf_free(c);
 	conf_free(again);
+	errlist_free(list);
 	return 0;
 }

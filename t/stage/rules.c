@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_stats.h"
 #include "milter/rules_conf.h"
@@ -519,8 +520,9 @@ static void
 bad_files_are_refused_with_line_and_cure(void **state)
 {
 	char path[64], conf_path[64], conf[128];
+	struct errlist *list = errlist_new();
 	struct snapshot *snap = NULL;
-	struct errmsg msg;
+	const char *first, *second;
 
 	(void)state;
 	write_file(path,
@@ -528,14 +530,19 @@ bad_files_are_refused_with_line_and_cure(void **state)
 	snprintf(conf, sizeof(conf), "\nRuleFile %s\n", path);
 	write_file(conf_path, conf);
 	assert_int_equal(
-	    snapshot_load(conf_path, true, NULL, &snap, &msg), ERR_CONFIG);
+	    snapshot_load_list(conf_path, true, NULL, list, &snap), ERR_CONFIG);
 	assert_null(snap);
-	assert_non_null(strstr(msg.text, conf_path));
-	assert_non_null(strstr(msg.text, ":2: RuleFile: "));
-	assert_non_null(strstr(msg.text, path));
-	assert_non_null(strstr(msg.text, ":2: error: scroe: "));
-	assert_non_null(strstr(msg.text, "is it score?"));
-	assert_non_null(strstr(msg.text, "and 1 more"));
+	assert_int_equal(errlist_count(list), 2);
+	first = errlist_get(list, 0);
+	second = errlist_get(list, 1);
+	assert_non_null(strstr(first, conf_path));
+	assert_non_null(strstr(first, ":2: RuleFile: "));
+	assert_non_null(strstr(first, path));
+	assert_non_null(strstr(first, ":2: error: scroe: "));
+	assert_non_null(strstr(first, "is it score?"));
+	assert_non_null(strstr(second, ":2: RuleFile: "));
+	assert_non_null(strstr(second, ":3: error: "));
+	errlist_free(list);
 	unlink(path);
 	unlink(conf_path);
 }

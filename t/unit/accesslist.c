@@ -11,6 +11,7 @@
 
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "t/support/test.h"
 
 static const char file[] =
@@ -94,13 +95,16 @@ static const struct {
 static struct accesslist *
 build(enum dataset_type type, const char *text, struct dataset **set_r)
 {
+	struct errlist *mistakes = errlist_new();
 	struct accesslist *list = NULL;
 	struct errmsg msg;
 
 	if (dataset_open_text(
-		type, "list", text, strlen(text), set_r, &msg) != 0 ||
-	    accesslist_new(*set_r, NULL, &list, &msg) != 0)
+		type, "list", text, strlen(text), set_r, &msg) != 0)
 		fail_msg("%s", msg.text);
+	if (accesslist_new(*set_r, NULL, mistakes, &list) != 0)
+		fail_msg("%s", errlist_get(mistakes, 0));
+	errlist_free(mistakes);
 	return list;
 }
 
@@ -194,6 +198,7 @@ static void
 finds_in_mdb(void **state)
 {
 	char path[] = "/tmp/postern-accesslist-XXXXXX", spec[64], lock[64];
+	struct errlist *mistakes = errlist_new();
 	struct accesslist *list;
 	struct dataset *set;
 	int fd = mkstemp(path);
@@ -206,7 +211,8 @@ finds_in_mdb(void **state)
 	snprintf(spec, sizeof(spec), "mdb:%s", path);
 	snprintf(lock, sizeof(lock), "%s-lock", path);
 	assert_int_equal(dataset_open(spec, &set, NULL), 0);
-	assert_int_equal(accesslist_new(set, NULL, &list, NULL), 0);
+	assert_int_equal(accesslist_new(set, NULL, mistakes, &list), 0);
+	errlist_free(mistakes);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
 		check(list, cases[i].kind, cases[i].what, cases[i].file);
 	accesslist_free(list);
@@ -262,16 +268,17 @@ says_mistakes(void **state)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
 		struct accesslist *list;
 		struct dataset *set;
-		struct errmsg msg;
+		struct errlist *mistakes = errlist_new();
 
 		assert_int_equal(
 		    dataset_open_text(DATASET_FILE, "list", wrong[i].text,
-			strlen(wrong[i].text), &set, &msg),
+			strlen(wrong[i].text), &set, NULL),
 		    0);
-		assert_int_equal(
-		    accesslist_new(set, no_bells, &list, &msg), ERR_CONFIG);
-		if (strstr(msg.text, wrong[i].words) == NULL)
-			fail_msg("%s", msg.text);
+		assert_int_equal(accesslist_new(set, no_bells, mistakes, &list),
+		    ERR_CONFIG);
+		if (strstr(errlist_get(mistakes, 0), wrong[i].words) == NULL)
+			fail_msg("%s", errlist_get(mistakes, 0));
+		errlist_free(mistakes);
 		dataset_free(set);
 	}
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "t/support/test.h"
 
 static int
@@ -48,6 +49,10 @@ static const struct conf_option more_rows[] = {
     {.keyword = "Password", .type = CONF_STR, .flags = CONF_SECRET},
     {.keyword = "Quota", .type = CONF_SECTION, .rows = quota_rows},
     {.keyword = "FixCRLF", .type = CONF_IGNORED, .summary = "unsafe"},
+    {.keyword = "SendReports",
+	.type = CONF_IGNORED,
+	.flags = CONF_OFF,
+	.summary = "none are sent"},
     {.keyword = "Socket", .type = CONF_STR, .check = check_socket},
     {.type = CONF_END},
 };
@@ -231,11 +236,11 @@ mistakes(void **state)
 	    {"no equal sign", "Quota a { Score 5 }",
 		"t.conf:1: Score: expected = and a value"},
 	    {"no value in a section", "Quota a { Score = }",
-		"t.conf:1: Quota: unexpected token '}'"},
+		"t.conf:1: Score: expected a value"},
 	    {"list for one value", "Quota a { Score = {1, 2} }",
-		"t.conf:1: Quota: unexpected token '{'"},
+		"t.conf:1: Score: expected one value, not 1, 2"},
 	    {"list without a word", "Quota a { Messages = {1,,2} }",
-		"t.conf:1: Quota: unexpected token ','"},
+		"t.conf:1: Messages: expected a value in the list"},
 	    {"out of range in a section", "Quota a {\n\nScore = 10 }",
 		"t.conf:3: Score: expected a number from 1 to 9, not "
 		"\"10\""},
@@ -272,6 +277,180 @@ mistakes(void **state)
 		    strcmp(msg.text, cases[i].message) != 0)
 			fail_msg("%s: got %s", cases[i].name, msg.text);
 	}
+}
+
+/* What is in the list, each in a line; the caller's. */
+static char *
+listed(struct errlist *list)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	const char *one;
+
+	errlist_sort(list);
+	for (size_t i = 0; (one = errlist_get(list, i)) != NULL; i++)
+		fprintf(out, "%s\n", one);
+	fclose(out);
+	return text;
+}
+
+/* One does not hide another, nor does it make one of what is right: whatever
+ * it stands in or before. */
+static void
+all_mistakes(void **state)
+{
+	static const struct {
+		const char *name, *text, *messages;
+	} cases[] = {
+	    {"lines", "Syslog maybe\nDomain\nFrob x\nUMask 999\nSyslog y\n",
+		"t.conf:1: Syslog: expected yes or no, not \"maybe\"\n"
+		"t.conf:2: Domain: expected a value\n"
+		"t.conf:3: Frob: unknown keyword\n"
+		"t.conf:4: UMask: expected a number from 0 to 511, not "
+		"\"999\"\n"},
+	    {"the same line twice", "Count x\nCount x\n",
+		"t.conf:1: Count: expected a number from 0 to 2147483647, not "
+		"\"x\"\n"
+		"t.conf:2: Count: expected a number from 0 to 2147483647, not "
+		"\"x\"\n"},
+	    {"names and values of a section",
+		"Quota a {\n Scor = 1\n Score = 0\n Frob = {x,\n y}\n"
+		" Score 5\n Note = {}\n}\nCount x\n",
+		"t.conf:2: Scor: unknown keyword; did you mean Score?\n"
+		"t.conf:3: Score: expected a number from 1 to 9, not \"0\"\n"
+		"t.conf:4: Frob: unknown keyword\n"
+		"t.conf:6: Score: expected = and a value\n"
+		"t.conf:7: Note: expected one value, not an empty list\n"
+		"t.conf:9: Count: expected a number from 0 to 2147483647, not "
+		"\"x\"\n"},
+	    {"a section in front of others",
+		"Quota {\n Score = 0\n}\nQuota b\nQuota c {\n Score = 11 }\n",
+		"t.conf:1: Quota: expected a title\n"
+		"t.conf:2: Score: expected a number from 1 to 9, not \"0\"\n"
+		"t.conf:5: Quota: expected { after the title\n"
+		"t.conf:6: Score: expected a number from 1 to 9, not "
+		"\"11\"\n"},
+	    {"a section as an assignment",
+		"Quota = a {\n Score = 0\n}\nFrob x\n",
+		"t.conf:1: Quota: expected a title, and no = before it\n"
+		"t.conf:2: Score: expected a number from 1 to 9, not \"0\"\n"
+		"t.conf:4: Frob: unknown keyword\n"},
+	    {"a section without its end",
+		"Quota a {\n Score = 1\nSyslog maybe\nQuota b { Score = 1 }\n",
+		"t.conf:1: Quota: the section is not closed by a }\n"
+		"t.conf:3: Syslog: expected yes or no, not \"maybe\"\n"},
+	    {"a section without its beginning",
+		"Quota a\n Score = 0\n}\nSyslog maybe\n",
+		"t.conf:2: Quota: expected { after the title\n"
+		"t.conf:2: Score: expected a number from 1 to 9, not \"0\"\n"
+		"t.conf:4: Syslog: expected yes or no, not \"maybe\"\n"},
+	    {"a section of an unknown kind",
+		"Frob a {\n Score = 0\n Messages = {1,\n2}\n}\nCount x\n",
+		"t.conf:1: Frob: unknown keyword\n"
+		"t.conf:6: Count: expected a number from 0 to 2147483647, not "
+		"\"x\"\n"},
+	    {"an unknown keyword with a brace", "Frob a{\nCount x\n",
+		"t.conf:1: Frob: unknown keyword\n"
+		"t.conf:2: Count: expected a number from 0 to 2147483647, not "
+		"\"x\"\n"},
+	    {"a list without its end",
+		"Quota a {\n Messages = {1, 2\n Score = 0\n}\n",
+		"t.conf:2: Messages: the list is not closed by a }\n"
+		"t.conf:3: Score: expected a number from 1 to 9, not "
+		"\"0\"\n"},
+	    {"a list without braces",
+		"Quota a {\n Messages = 1, 2\n Score = 0 }\n",
+		"t.conf:2: Messages: expected several values in braces, with "
+		"commas between them: Messages = {1, 2}\n"
+		"t.conf:3: Score: expected a number from 1 to 9, not "
+		"\"0\"\n"},
+	    {"a list without commas",
+		"Quota a {\n Messages = {1 2}\n Messages = 1 2\n}\n",
+		"t.conf:2: Messages: expected several values in braces, with "
+		"commas between them: Messages = {1, 2}\n"
+		"t.conf:3: Messages: expected several values in braces, with "
+		"commas between them: Messages = {1, 2}\n"},
+	    {"several for one",
+		"Quota a {\n Score = 1, 2\n Score += 3\n}\n",
+		"t.conf:2: Score: expected one value, not 1, 2\n"
+		"t.conf:3: Score: expected = and one value\n"},
+	    {"no value",
+		"Quota a {\n Score =\n Note = x\n Messages = \n}\n",
+		"t.conf:2: Score: expected a value\n"
+		"t.conf:4: Messages: expected a value\n"},
+	    {"quotes", "Quota a {\n Note = \"\"\n Note = \"x\n Score = 0\n}\n",
+		"t.conf:2: expected a value between the quotes\n"
+		"t.conf:3: a quote is not closed on this line\n"
+		"t.conf:4: Score: expected a number from 1 to 9, not "
+		"\"0\"\n"},
+	    {"no text", "Domain \1\nCount x\nSyslog y\rn\n",
+		"t.conf:1: a control character: this is no text file\n"
+		"t.conf:2: Count: expected a number from 0 to 2147483647, not "
+		"\"x\"\n"
+		"t.conf:3: a carriage return inside the line\n"},
+	    {"what stands inside of a section", "Score = 5\n",
+		"t.conf:1: Score: unknown keyword; it stands inside of Quota "
+		"TITLE { }\n"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct errlist *list = errlist_new();
+		struct conf *c;
+		char *got;
+
+		assert_int_equal(
+		    conf_read_text_list(cases[i].text, strlen(cases[i].text),
+			"t.conf", tables, list, &c),
+		    ERR_CONFIG);
+		got = listed(list);
+		if (strcmp(got, cases[i].messages) != 0)
+			fail_msg("%s: got\n%s", cases[i].name, got);
+		free(got);
+		conf_free(c);
+		errlist_free(list);
+	}
+}
+
+/* What is wrong is as if it were not written, what is right is there. */
+static void
+what_is_left(void **state)
+{
+	static const char text[] =
+	    "Syslog maybe\nUMask 999\nCount 5\nCount x\nDomain = x\n"
+	    "RuleFile 1\nRuleFile\nRuleFile 2\nOn-Default wrong\n"
+	    "Quota a {\n Messages = {1, \"\", 2}\n Score = 0\n}\n"
+	    "Quota b { Score = 4 }\n";
+	struct errlist *list = errlist_new();
+	const struct conf_section *s;
+	struct conf *c;
+
+	(void)state;
+	assert_int_equal(conf_read_text_list(text, strlen(text), "t.conf",
+			     tables, list, &c),
+	    ERR_CONFIG);
+	assert_false(conf_bool(c, "Syslog"));
+	assert_true(conf_faulty(c, "Syslog"));
+	assert_false(conf_given(c, "Syslog"));
+	assert_int_equal(conf_int(c, "Count"), 7);
+	assert_null(conf_str(c, "Domain"));
+	assert_false(conf_given(c, "Domain"));
+	assert_string_equal(conf_str(c, "On-Default"), "accept");
+	assert_string_equal(conf_multi(c, "RuleFile", 0), "1");
+	assert_string_equal(conf_multi(c, "RuleFile", 1), "2");
+	assert_null(conf_multi(c, "RuleFile", 2));
+	assert_true(conf_given(c, "RuleFile"));
+	s = conf_section(c, "Quota", 0);
+	assert_true(conf_section_faulty(s));
+	assert_string_equal(conf_section_list(s, "Messages", 1), "2");
+	assert_null(conf_section_list(s, "Messages", 2));
+	assert_null(conf_section_str(s, "Score"));
+	s = conf_section(c, "Quota", 1);
+	assert_false(conf_section_faulty(s));
+	assert_string_equal(conf_section_str(s, "Score"), "4");
+	conf_free(c);
+	errlist_free(list);
 }
 
 static void
@@ -313,6 +492,12 @@ warnings(void **state)
 		"t.conf:3: Domain: given before at t.conf:1; this one "
 		"counts"},
 	    {"ignored", "fixcrlf yes", "t.conf:1: FixCRLF: ignored: unsafe"},
+	    {"ignored, and no", "FixCRLF no",
+		"t.conf:1: FixCRLF: ignored: unsafe"},
+	    {"a switch that is off", "SendReports no\nSendReports False\n"
+		"SendReports 0\nSendReports N", NULL},
+	    {"a switch that is off, on", "SendReports yes",
+		"t.conf:1: SendReports: ignored: none are sent"},
 	    {"section twice", "Quota a {\n}\nQuota A { }",
 		"t.conf:3: Quota: \"A\" given before at t.conf:1; this "
 		"one counts"},
@@ -489,8 +674,10 @@ includes(void **state)
 static void
 include_depth(void **state)
 {
+	struct errlist *list;
 	struct errmsg msg;
 	struct conf *c;
+	char *text;
 
 	(void)state;
 	put("a", "Include b");
@@ -509,6 +696,29 @@ include_depth(void **state)
 	assert_int_equal(conf_read("loop", tables, &c, &msg), ERR_CONFIG);
 	assert_string_equal(
 	    msg.text, "loop:2: Include: nested more than 5 deep");
+	/* A file that is wrong or missing does not hide what follows it, and
+	 * the order is that in which one reads. */
+	put("a", "Count x\nInclude b\nInclude none\nUMask 999\nInclude c\n"
+		 "Frob x\n");
+	put("b", "Frob y\n\nSyslog maybe\nQuota q {");
+	put("c", "Frob z\n");
+	list = errlist_new();
+	assert_int_equal(conf_read_list("a", tables, list, &c), ERR_CONFIG);
+	text = listed(list);
+	assert_string_equal(text,
+	    "a:1: Count: expected a number from 0 to 2147483647, not \"x\"\n"
+	    "b:1: Frob: unknown keyword\n"
+	    "b:3: Syslog: expected yes or no, not \"maybe\"\n"
+	    "b:4: Quota: the section is not closed by a }\n"
+	    "a:3: Include: none: No such file or directory\n"
+	    "a:4: UMask: expected a number from 0 to 511, not \"999\"\n"
+	    "c:1: Frob: unknown keyword\n"
+	    "a:6: Frob: unknown keyword\n");
+	free(text);
+	conf_free(c);
+	errlist_free(list);
+	put("b", "Include c");
+	put("c", "Include d");
 	/* Wide rather than deep. */
 	put("d", "Include e\nInclude e\nInclude e\nInclude e\nInclude e\n"
 		 "Include e\nInclude e\nInclude e\n");
@@ -722,6 +932,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(values),
 	    cmocka_unit_test(mistakes),
+	    cmocka_unit_test(all_mistakes),
+	    cmocka_unit_test(what_is_left),
 	    cmocka_unit_test(no_text),
 	    cmocka_unit_test(warnings),
 	    cmocka_unit_test(answers),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "t/support/test.h"
 
 static char dir[] = "/tmp/postern-dataset-XXXXXX";
@@ -37,7 +38,7 @@ enter(void **state)
 static int
 leave(void **state)
 {
-	static const char *const names[] = {"set", "re", "open", "big",
+	static const char *const names[] = {"set", "re", "open", "lines", "big",
 	    "set-lock", "one.mdb", "one.mdb-lock", "env/data.mdb",
 	    "env/lock.mdb"};
 
@@ -321,6 +322,37 @@ bad_text(void **state)
 	free(line);
 }
 
+/* All lines that are wrong are told, and those that are right can be had. */
+static void
+all_bad_lines(void **state)
+{
+	static const char *const want[] = {
+	    "lines:2: a control character: this is no text file",
+	    "lines:4: a carriage return inside the line",
+	    "lines:6: the line is too long"};
+	struct errlist *list = errlist_new();
+	struct dataset *set = NULL;
+	char *text;
+
+	(void)state;
+	assert_true(asprintf(&text, "a 1\nb\1\n# c\nd\re\nf 2\n%070000d\ng\n",
+			0) > 0);
+	put("lines", text);
+	free(text);
+	assert_int_equal(
+	    dataset_open_list("file:lines", list, &set), ERR_CONFIG);
+	errlist_sort(list);
+	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++)
+		assert_string_equal(errlist_get(list, i), want[i]);
+	assert_int_equal(errlist_count(list), 3);
+	assert_int_equal(dataset_has(set, "a"), 1);
+	assert_int_equal(dataset_has(set, "f"), 1);
+	assert_int_equal(dataset_has(set, "g"), 1);
+	assert_int_equal(dataset_has(set, "b"), 0);
+	dataset_free(set);
+	errlist_free(list);
+}
+
 static void
 permissions(void **state)
 {
@@ -529,6 +561,7 @@ main(void)
 	    cmocka_unit_test(fields),
 	    cmocka_unit_test(kinds),
 	    cmocka_unit_test(bad_text),
+	    cmocka_unit_test(all_bad_lines),
 	    cmocka_unit_test(permissions),
 	    cmocka_unit_test(many),
 	    cmocka_unit_test(mdb_file),

@@ -49,6 +49,13 @@ static const struct {
     {"1.5/hour", "expected a limit"},
     {"1T/hour", "expected a limit"},
     {"1MB/hour", "expected a limit"},
+    {"500MB/day", "not 500MB/day; the letters behind an amount are K, M and G"},
+    {"500MB", "the letters behind an amount are K, M and G"},
+    {"500MB", "in braces, with commas between: {200/hour, 1000/day}"},
+    {"200 per hour", "not 200 per hour; the time is second, minute, hour, day"},
+    {"200 per hour", "in braces, with commas between: {200/hour, 1000/day}"},
+    {"200/fortnight", "not 200/fortnight; the time is second, minute, hour, "
+	"day or week (s, m, h, d, w)"},
     {"1/hour/2", "1 second to 53 weeks"},
     {"1/", "1 second to 53 weeks"},
     {"1/month", "1 second to 53 weeks"},
