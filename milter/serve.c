@@ -473,23 +473,31 @@ take_the_door(const struct serve_options *o, const struct snapshot *snap)
 	return EX_OK;
 }
 
+static int
+load_first(const struct serve_options *o, struct snapshot **snap_r)
+{
+	struct errmsg msg;
+	int rc;
+
+	take_early_stop(true);
+	rc = serve_load(o, SNAPSHOT_SERVES, NULL, snap_r, &msg);
+	take_early_stop(false);
+	if (rc != 0)
+		log_fatal("%s", msg.text);
+	return rc;
+}
+
 int
 serve(const struct serve_options *o)
 {
 	static struct server srv; /* a signal may come to the very end */
 	struct snapshot *snap;
-	struct errmsg msg;
 	const char *why;
 	int rc, left;
 
 	srv.o = o;
-	take_early_stop(true);
-	rc = serve_load(o, SNAPSHOT_SERVES, NULL, &snap, &msg);
-	take_early_stop(false);
-	if (rc != 0) {
-		log_fatal("%s", msg.text);
+	if (load_first(o, &snap) != 0)
 		return EX_CONFIG;
-	}
 	chain_adopt(snap);
 	callbacks_use(snap);
 	rc = take_the_door(o, snap);
