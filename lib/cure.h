@@ -46,7 +46,8 @@ void cure_move(struct buf *b, const char *path, enum cure_kind kind, uid_t uid,
 /* To have a directory that belongs to user and group. */
 void cure_directory(struct buf *b, const char *directory, const char *user,
     const char *group, mode_t mode);
-/* The mistake that everyone may write to a file (`name` in words). ERR_CONFIG. */
+/* The mistake that everyone may write to a file; `name` is for the message.
+ * ERR_CONFIG. */
 int cure_writable(const char *name, const char *path, const struct stat *st,
     struct errmsg *msg_r);
 /* To have for us alone a file that we write. */

@@ -496,6 +496,17 @@ take_the_door(const struct serve_options *o, const struct snapshot *snap)
 	return EX_OK;
 }
 
+static int
+load_first(const struct serve_options *o, struct snapshot **snap_r)
+{
+	int rc;
+
+	take_early_stop(true);
+	rc = serve_load(o, SNAPSHOT_SERVES, NULL, snap_r);
+	take_early_stop(false);
+	return rc;
+}
+
 int
 serve(const struct serve_options *o)
 {
@@ -505,10 +516,7 @@ serve(const struct serve_options *o)
 	int rc, left;
 
 	srv.o = o;
-	take_early_stop(true);
-	rc = serve_load(o, SNAPSHOT_SERVES, NULL, &snap);
-	take_early_stop(false);
-	if (rc != 0)
+	if (load_first(o, &snap) != 0)
 		return EX_CONFIG;
 	chain_adopt(snap);
 	callbacks_use(snap);

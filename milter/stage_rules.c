@@ -146,6 +146,18 @@ begin_stats(struct state *st, const struct conf *c)
 	return 0;
 }
 
+/* For `postern -n`: what the daemon would log. */
+static void
+try_stats(struct state *st, const struct conf *c)
+{
+	const char *path = rules_conf_stats(c);
+	struct errmsg why = {""};
+	int rc = path == NULL ? 0 : rules_stats_try(path, &why);
+
+	if (rc != 0)
+		log_stats(st, rc, errno, NULL, &why);
+}
+
 static int64_t
 tick(const struct snapshot *snap, void *state)
 {
@@ -288,6 +300,8 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 		return 0;
 	if (rules_want_body(st->rules))
 		rc = open_suffixes(c, &st->tlds, msg_r);
+	if (rc == 0 && snap->trial)
+		try_stats(st, c);
 	if (rc != 0 || snap->offline)
 		return rc;
 	warn(st->rules);

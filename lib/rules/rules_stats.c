@@ -512,6 +512,27 @@ add_entry(struct entry *e, const struct rules_info *i, uint64_t now)
 	add(&e->slot->timed, &e->given.timed, i->timed);
 }
 
+int
+rules_stats_try(const char *path, struct errmsg *msg_r)
+{
+	char new_path[RULES_STATS_PATH_MAX + 8];
+	struct stat st;
+	int fd;
+
+	if (lstat(path, &st) == 0) {
+		if (S_ISREG(st.st_mode) &&
+		    faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) != 0)
+			return mapfile_fail_call(msg_r, "open", path);
+		return mapfile_safe(path, &st, false, msg_r);
+	}
+	snprintf(new_path, sizeof(new_path), "%s.new", path);
+	fd = mapfile_try(new_path, msg_r);
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
 struct rules_stats *
 rules_stats_new(const char *path, const struct rules *rules)
 {

@@ -51,6 +51,10 @@ struct rules_stats_report {
 	char bad_path[4096]; /* RENEWED */
 };
 
+/* Could the daemon open or make the file at path?  Nothing stays of the
+ * attempt.  0, ERR_SYSTEM (errno) or ERR_CONFIG, and *msg_r. */
+int rules_stats_try(const char *path, struct errmsg *msg_r);
+
 /* Opens nothing yet.  rules is borrowed; path, which is not, has at most
  * RULES_STATS_PATH_MAX octets.  NULL: no memory. */
 struct rules_stats *rules_stats_new(

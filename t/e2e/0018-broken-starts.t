@@ -6,6 +6,7 @@
 import fcntl
 import os
 import pwd
+import re
 import resource
 import signal
 import socket
@@ -175,6 +176,27 @@ def check_table():
                 limits=lambda: resource.setrlimit(
                     resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)))
     case.check(78)
+
+
+def check_stats():
+    """Mail does not depend on it: -n says it, and passes."""
+    for kind in 'missing', 'closed':
+        case = Case('RuleStats', 'Mode v\nRuleFile @DIR@/rules\n'
+                    'RuleStats @DIR@/d/stats\n', '')
+        case.write('rules', 'header X Subject =~ /x/\n')
+        case.write('conf', case.text)
+        if kind == 'closed':
+            os.mkdir(os.path.join(case.dir, 'd'))
+        before = broken.tree(case.dir)
+        done = broken.run(['-n', '-x', case.conf], program=PROGRAM)
+        with Starting(case) as starting:
+            starting.starts()
+            said = starting.log_lines('RuleStats')
+        is_((done.returncode, broken.tree(case.dir) == before), (0, True),
+            'RuleStats, %s: passes' % kind)
+        is_([re.sub(r'^[^:]*: ', '', line) for line in said],
+            [broken.last_words(done)],
+            'RuleStats, %s: -n says what the log will' % kind)
 
 
 def check_full(private):
@@ -390,7 +412,7 @@ def check_pid():
 
 
 FULL = 6 * 6 + 3
-PLAN = 443
+PLAN = 447
 
 
 def main():
@@ -406,6 +428,7 @@ def main():
     plan(PLAN)
     check_kinds()
     check_table()
+    check_stats()
     check_full(private)
     check_others()
     check_limits()
