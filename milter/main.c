@@ -199,7 +199,8 @@ read_conf(struct plan *plan)
 		conf_end_list(conf);
 		plan->conf = conf;
 	} else if (conf == NULL ||
-	    (path != NULL && access_why(path, CURE_READ, &why) != 0)) {
+	    (rc == ERR_SYSTEM && path != NULL &&
+		access_why(path, CURE_READ, &why) != 0)) {
 		log_fatal("%s", why.text);
 	} else if (rc == ERR_SYSTEM ||
 	    conf_str(conf, "ChangeRootDirectory") != NULL) {

@@ -157,7 +157,6 @@ is_there_whatever_was_checked(void **state)
 	    {"AuthservID id.example\n", "id.example; none"},
 	    {"AuthservID b\xc3\xbc" "cher.example\n",
 		"xn--bcher-kva.example; none"},
-	    {"AuthservID Mail Host\n", "\"Mail Host\"; none"},
 	    {"AuthservIDWithJobID yes\n", "\"mx.example.org/4XyZ\"; none"},
 	};
 
