@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +26,13 @@ number(const char *word, unsigned long *n_r)
 static int
 find_user(const char *word, struct privileges *p, struct errmsg *msg_r)
 {
-	struct passwd *pw = getpwnam(word);
+	struct user user;
 	unsigned long id;
+	int rc = users_find(word, &user);
 
-	if (pw == NULL && number(word, &id))
-		pw = getpwuid((uid_t)id);
-	if (pw == NULL) {
+	if (rc != 0 && number(word, &id))
+		rc = users_find_uid((uid_t)id, &user);
+	if (rc != 0) {
 		errmsg_set(msg_r,
 		    "UserID: there is no user %s: create it with: "
 		    "useradd --system --user-group --shell /usr/sbin/nologin "
@@ -40,21 +40,20 @@ find_user(const char *word, struct privileges *p, struct errmsg *msg_r)
 		    word, word);
 		return EX_NOUSER;
 	}
-	snprintf(p->name, sizeof(p->name), "%s", pw->pw_name);
-	p->uid = pw->pw_uid;
-	p->gid = pw->pw_gid;
+	memcpy(p->name, user.name, sizeof(p->name));
+	p->uid = user.uid;
+	p->gid = user.gid;
 	return EX_OK;
 }
 
 static int
 find_group(const char *word, struct privileges *p, struct errmsg *msg_r)
 {
-	struct group *gr = getgrnam(word);
 	unsigned long id;
 
-	if (gr != NULL) {
-		p->gid = gr->gr_gid;
-	} else if (number(word, &id)) {
+	if (users_find_group(word, &p->gid) == 0)
+		return EX_OK;
+	if (number(word, &id)) {
 		p->gid = (gid_t)id;
 	} else {
 		errmsg_set(msg_r, "UserID: there is no group %s: create it "
