@@ -11,17 +11,18 @@
 #include "buf.h"
 #include "cure.h"
 #include "err.h"
+#include "users.h"
 
 /* `mode` is what we lack: R_OK on the file, X_OK on a directory above it. */
 static int
 explain(const char *part, const char *path, enum cure_kind kind, int mode,
     struct errmsg *msg_r)
 {
-	char owner[CURE_NAME_SIZE], group[CURE_NAME_SIZE], us[CURE_NAME_SIZE];
+	char owner[USERS_NAME_SIZE], group[USERS_NAME_SIZE], us[USERS_NAME_SIZE];
 	struct buf b = BUF_INIT;
 	struct stat st;
 
-	cure_user(geteuid(), us);
+	users_name(geteuid(), us);
 	if (stat(part, &st) != 0)
 		return errmsg_set(msg_r, "%s: not open to user %s", part, us);
 	if (mode == X_OK)
@@ -32,7 +33,7 @@ explain(const char *part, const char *path, enum cure_kind kind, int mode,
 	    "%s: user %s may not %s it (owner %s:%s, mode %04o); "
 	    CURE_WORDS "%s",
 	    part, us, mode == X_OK ? "enter" : "read",
-	    cure_user(st.st_uid, owner), cure_group(st.st_gid, group),
+	    users_name(st.st_uid, owner), users_group_name(st.st_gid, group),
 	    (unsigned)st.st_mode & 07777,
 	    buf_text(&b) == NULL ? err_text(ERR_NOMEM) : buf_text(&b));
 	buf_fini(&b);

@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -14,39 +13,12 @@
 
 #include "lib/buf.h"
 #include "lib/err.h"
+#include "lib/users.h"
 
 #define LOOKUP_SIZE 4096
 #define OUR_FILES "/etc/postern"     /* where what is moved goes */
 #define OUR_STATE "/var/lib/postern" /* and what we write */
 #define OUR_NAME "postern"
-
-const char *
-cure_user(uid_t uid, char out[CURE_NAME_SIZE])
-{
-	char room[LOOKUP_SIZE];
-	struct passwd pw, *found = NULL;
-
-	if (getpwuid_r(uid, &pw, room, sizeof(room), &found) == 0 &&
-	    found != NULL)
-		snprintf(out, CURE_NAME_SIZE, "%s", pw.pw_name);
-	else
-		snprintf(out, CURE_NAME_SIZE, "%lu", (unsigned long)uid);
-	return out;
-}
-
-const char *
-cure_group(gid_t gid, char out[CURE_NAME_SIZE])
-{
-	char room[LOOKUP_SIZE];
-	struct group gr, *found = NULL;
-
-	if (getgrgid_r(gid, &gr, room, sizeof(room), &found) == 0 &&
-	    found != NULL)
-		snprintf(out, CURE_NAME_SIZE, "%s", gr.gr_name);
-	else
-		snprintf(out, CURE_NAME_SIZE, "%lu", (unsigned long)gid);
-	return out;
-}
 
 void
 cure_path(struct buf *b, const char *path)
@@ -131,12 +103,12 @@ void
 cure_move(
     struct buf *b, const char *path, enum cure_kind kind, uid_t uid, gid_t gid)
 {
-	char user[CURE_NAME_SIZE], group[CURE_NAME_SIZE];
+	char user[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
 	const char *slash = strrchr(path, '/');
 
 	buf_printf(b, "install -D -o %s -g %s -m %s ",
-	    kind == CURE_SECRET ? cure_user(uid, user) : "root",
-	    cure_group(kind == CURE_SECRET ? 0 : gid, group),
+	    kind == CURE_SECRET ? users_name(uid, user) : "root",
+	    users_group_name(kind == CURE_SECRET ? 0 : gid, group),
 	    kind == CURE_SECRET ? "600" : "640");
 	cure_path(b, path);
 	buf_char(b, ' ');
@@ -148,10 +120,10 @@ static void
 put_group(struct buf *b, const struct stat *st, gid_t gid, const char *path,
     const char *mode)
 {
-	char group[CURE_NAME_SIZE];
+	char group[USERS_NAME_SIZE];
 
 	if (st->st_gid != gid) {
-		buf_printf(b, "chgrp %s ", cure_group(gid, group));
+		buf_printf(b, "chgrp %s ", users_group_name(gid, group));
 		cure_path(b, path);
 		buf_str(b, " && ");
 	}
@@ -163,7 +135,7 @@ void
 cure_file(
     struct buf *b, const char *path, enum cure_kind kind, uid_t uid, gid_t gid)
 {
-	char user[CURE_NAME_SIZE];
+	char user[USERS_NAME_SIZE];
 	struct stat st;
 
 	if (stat(path, &st) != 0 || cure_in_home(path, uid)) {
@@ -172,7 +144,7 @@ cure_file(
 		buf_str(b, "chmod u+r ");
 		cure_path(b, path);
 	} else if (kind == CURE_SECRET && st.st_uid == 0) {
-		buf_printf(b, "chown %s ", cure_user(uid, user));
+		buf_printf(b, "chown %s ", users_name(uid, user));
 		cure_path(b, path);
 	} else if (kind == CURE_READ &&
 		   (st.st_gid == gid || group_is_free(&st, S_IRWXG))) {
@@ -264,12 +236,12 @@ own_directory(const char *dir, uid_t uid, char own[PATH_MAX])
 void
 cure_own(struct buf *b, const char *path, uid_t uid, gid_t gid)
 {
-	char user[CURE_NAME_SIZE], group[CURE_NAME_SIZE];
+	char user[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
 	struct stat st;
 
 	if (lstat(path, &st) != 0 || st.st_uid != uid) {
-		buf_printf(b, "chown %s:%s ", cure_user(uid, user),
-		    cure_group(gid, group));
+		buf_printf(b, "chown %s:%s ", users_name(uid, user),
+		    users_group_name(gid, group));
 		cure_path(b, path);
 		buf_str(b, " && ");
 	}
@@ -280,7 +252,7 @@ cure_own(struct buf *b, const char *path, uid_t uid, gid_t gid)
 void
 cure_state(struct buf *b, const char *path, uid_t uid, gid_t gid)
 {
-	char user[CURE_NAME_SIZE], group[CURE_NAME_SIZE];
+	char user[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
 	char dir[PATH_MAX], own[PATH_MAX];
 	const char *place;
 	struct stat st;
@@ -292,8 +264,8 @@ cure_state(struct buf *b, const char *path, uid_t uid, gid_t gid)
 		cure_own(b, path, uid, gid);
 		return;
 	}
-	cure_user(uid, user);
-	cure_group(gid, group);
+	users_name(uid, user);
+	users_group_name(gid, group);
 	place = own_directory(dir, uid, own);
 	cure_directory(b, place, user, group, 0750);
 	if (place != dir)

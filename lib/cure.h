@@ -17,7 +17,6 @@ struct buf;
 struct errmsg;
 struct stat;
 
-#define CURE_NAME_SIZE 64
 /* In front of it: a message that has it needs no other. */
 #define CURE_WORDS "mend it with: "
 
@@ -27,9 +26,6 @@ enum cure_kind {
 	CURE_SECRET, /* a key: for us alone */
 };
 
-/* The name, or else the number, of a user or group; `out` is returned. */
-const char *cure_user(uid_t uid, char out[CURE_NAME_SIZE]);
-const char *cure_group(gid_t gid, char out[CURE_NAME_SIZE]);
 /* A path as a shell takes it, and a terminal too. */
 void cure_path(struct buf *b, const char *path);
 /* Does it lie in the home of somebody else than uid, or is it one? */

@@ -466,11 +466,11 @@ ask_held(struct unbound *u, struct dns_query *q, struct ub_ctx *ctx)
 {
 	bool cancels, last;
 
-	if (ctx == NULL)
-		finish_and_free(q, NULL, &answer_tempfail);
-	else
+	if (ctx != NULL)
 		ask(q, ctx);
 	pthread_mutex_lock(&u->lock);
+	if (ctx == NULL) /* never the last share: the pump's is left */
+		(void)finish(q, NULL, &answer_tempfail);
 	q->asked = ctx;
 	cancels = q->dropped && ctx != NULL && q->refs > 1;
 	pthread_mutex_unlock(&u->lock);

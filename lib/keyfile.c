@@ -2,9 +2,7 @@
 #include "keyfile.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +13,7 @@
 #include "cure.h"
 #include "err.h"
 #include "readfile.h"
-
-#define NAME_SIZE 64 /* of a user's or group's name in a message */
+#include "users.h"
 
 /* One component of the path. */
 struct node {
@@ -27,28 +24,6 @@ struct node {
 	struct errmsg *msg;
 };
 
-static void
-user_name(uid_t uid, char name[NAME_SIZE])
-{
-	const struct passwd *pw = getpwuid(uid);
-
-	if (pw == NULL)
-		snprintf(name, NAME_SIZE, "%ld", (long)uid);
-	else
-		snprintf(name, NAME_SIZE, "%s", pw->pw_name);
-}
-
-static void
-group_name(gid_t gid, char name[NAME_SIZE])
-{
-	const struct group *gr = getgrgid(gid);
-
-	if (gr == NULL)
-		snprintf(name, NAME_SIZE, "%ld", (long)gid);
-	else
-		snprintf(name, NAME_SIZE, "%s", gr->gr_name);
-}
-
 /*
  * Say what is wrong with the node: "PATH (owner U:G, mode M) lets WHOM ...; to
  * mend it: COMMAND PATH".  Without a command, or where it would change a
@@ -57,11 +32,11 @@ group_name(gid_t gid, char name[NAME_SIZE])
 static bool
 unsafe(const struct node *n, const char *what, const char *command)
 {
-	char owner[NAME_SIZE], group[NAME_SIZE];
+	char owner[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
 	struct buf b = BUF_INIT;
 
-	user_name(n->st.st_uid, owner);
-	group_name(n->st.st_gid, group);
+	users_name(n->st.st_uid, owner);
+	users_group_name(n->st.st_gid, group);
 	cure_path(&b, n->path);
 	buf_printf(&b, " (owner %s:%s, mode %04o) %s; to mend it: ", owner,
 	    group, (unsigned)(n->st.st_mode & 07777), what);
@@ -88,58 +63,16 @@ trusted(const struct node *n, uid_t uid)
 	return uid == 0 || uid == n->uid;
 }
 
-/* Another user whose first group this is. */
-static bool
-first_group_of(const struct node *n, char name[NAME_SIZE])
-{
-	const struct passwd *pw;
-	bool found = false;
-
-	setpwent();
-	while (!found && (pw = getpwent()) != NULL) {
-		found = pw->pw_gid == n->st.st_gid && !trusted(n, pw->pw_uid);
-		if (found)
-			snprintf(name, NAME_SIZE, "%s", pw->pw_name);
-	}
-	endpwent();
-	return found;
-}
-
-/* Somebody in the node's group who is neither root nor us; name_r says who.
- * A group that nobody knows could get members at any time. */
-static bool
-group_has_others(const struct node *n, char name_r[NAME_SIZE])
-{
-	char me[NAME_SIZE];
-	const struct group *gr;
-
-	if (first_group_of(n, name_r))
-		return true;
-	user_name(n->uid, me);
-	gr = getgrgid(n->st.st_gid);
-	if (gr == NULL) {
-		snprintf(name_r, NAME_SIZE, "whoever gets that group");
-		return true;
-	}
-	for (char **m = gr->gr_mem; *m != NULL; m++) {
-		if (strcmp(*m, me) != 0 && strcmp(*m, "root") != 0) {
-			snprintf(name_r, NAME_SIZE, "%s", *m);
-			return true;
-		}
-	}
-	return false;
-}
-
 static bool
 unsafe_owner(const struct node *n, const char *what)
 {
-	char owner[NAME_SIZE], me[NAME_SIZE];
-	char words[256];
+	char owner[USERS_NAME_SIZE], me[USERS_NAME_SIZE];
+	char words[USERS_NAME_SIZE * 2 + 128];
 	struct buf command = BUF_INIT;
 	bool directory = S_ISDIR(n->st.st_mode);
 
-	user_name(n->st.st_uid, owner);
-	user_name(n->uid, me);
+	users_name(n->st.st_uid, owner);
+	users_name(n->uid, me);
 	snprintf(words, sizeof(words),
 	    "belongs to %s, who may %s, but should belong to %s%s", owner, what,
 	    me, n->uid == 0 ? "" : " or root");
@@ -159,9 +92,9 @@ static bool
 unsafe_mode(const struct node *n, mode_t other, mode_t group, const char *what,
     const char *const commands[3])
 {
-	char words[256], name[NAME_SIZE] = "";
+	char words[USERS_NAME_SIZE * 2 + 128], name[USERS_NAME_SIZE] = "";
 	bool in_group = (n->st.st_mode & group) != 0 &&
-	    group_has_others(n, name);
+	    users_group_others(n->st.st_gid, n->uid, name);
 
 	if ((n->st.st_mode & other) != 0) {
 		snprintf(words, sizeof(words), "lets every user %s", what);

@@ -37,9 +37,6 @@ struct keyfile {
  * ERR_LIMIT (too large), ERR_SYSTEM (it can't be read) or ERR_CONFIG (a
  * directory, a device), with words in msg_r that begin with the path, and
  * nothing to free.
- *
- * The user and group databases are walked with getpwent and getgrgid: one
- * thread at a time.
  */
 int keyfile_read(
     const char *path, uid_t uid, struct keyfile *f_r, struct errmsg *msg_r);

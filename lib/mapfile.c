@@ -14,6 +14,7 @@
 #include "lib/buf.h"
 #include "lib/cure.h"
 #include "lib/err.h"
+#include "lib/users.h"
 
 int
 mapfile_fail(struct errmsg *msg, int code, const char *fmt, ...)
@@ -64,13 +65,13 @@ static int
 fail_cure(struct errmsg *msg, const char *path, const char *what,
     const struct stat *st)
 {
-	char owner[CURE_NAME_SIZE];
+	char owner[USERS_NAME_SIZE];
 	struct buf b = BUF_INIT;
 
 	cure_own(&b, path, geteuid(), getegid());
 	mapfile_fail(msg, ERR_CONFIG,
 	    "%s: mode %04o of user %s %s: " CURE_WORDS "%s", path,
-	    (unsigned)st->st_mode & 07777, cure_user(st->st_uid, owner), what,
+	    (unsigned)st->st_mode & 07777, users_name(st->st_uid, owner), what,
 	    buf_text(&b) == NULL ? "" : buf_text(&b));
 	buf_fini(&b);
 	return ERR_CONFIG;

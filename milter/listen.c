@@ -20,6 +20,7 @@
 #include "lib/buf.h"
 #include "lib/cure.h"
 #include "lib/err.h"
+#include "lib/users.h"
 #include "log.h"
 #include "privileges.h"
 #include "runfiles.h"
@@ -39,11 +40,12 @@ owner_of(const struct privileges *p)
 static void
 put_directory(struct buf *b, const char *dir, const struct privileges *p)
 {
-	char user[CURE_NAME_SIZE], group[CURE_NAME_SIZE];
-	bool mta = getgrnam(MTA_NAME) != NULL;
+	char user[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
+	gid_t gid;
+	bool mta = users_find_group(MTA_NAME, &gid) == 0;
 
-	cure_user(owner_of(p), user);
-	cure_group(p->change ? p->gid : getegid(), group);
+	users_name(owner_of(p), user);
+	users_group_name(p->change ? p->gid : getegid(), group);
 	cure_directory(b, dir, user, mta ? MTA_NAME : group, mta ? 0750 : 0755);
 }
 
@@ -61,14 +63,14 @@ parent_of(const char *path, char dir[PATH_MAX])
 
 /* With the rights of that user, by the modes alone. */
 static bool
-may_enter(const struct stat *st, const struct passwd *pw)
+may_enter(const struct stat *st, const struct user *user)
 {
 	gid_t groups[PRIVILEGES_GROUPS_MAX];
 	int n = PRIVILEGES_GROUPS_MAX;
 
-	if (st->st_uid == pw->pw_uid)
+	if (st->st_uid == user->uid)
 		return (st->st_mode & S_IXUSR) != 0;
-	if (getgrouplist(pw->pw_name, pw->pw_gid, groups, &n) < 0)
+	if (getgrouplist(user->name, user->gid, groups, &n) < 0)
 		n = PRIVILEGES_GROUPS_MAX;
 	for (int i = 0; i < n; i++) {
 		if (groups[i] == st->st_gid)
@@ -82,13 +84,13 @@ may_enter(const struct stat *st, const struct passwd *pw)
 static bool
 closed_to_mta(const char *path, char part_r[PATH_MAX], struct stat *st_r)
 {
-	const struct passwd *pw = getpwnam(MTA_NAME);
+	struct user mta;
 
-	if (pw == NULL || path[0] != '/')
+	if (users_find(MTA_NAME, &mta) != 0 || path[0] != '/')
 		return false;
 	for (const char *at = path; (at = strchr(at + 1, '/')) != NULL;) {
 		snprintf(part_r, PATH_MAX, "%.*s", (int)(at - path), path);
-		if (stat(part_r, st_r) == 0 && !may_enter(st_r, pw))
+		if (stat(part_r, st_r) == 0 && !may_enter(st_r, &mta))
 			return true;
 	}
 	return false;

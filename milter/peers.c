@@ -2,7 +2,6 @@
 #include "peers.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +10,12 @@
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
+#include "lib/users.h"
 #include "options.h"
 
 #define KEYWORD "SocketPeers"
 #define USER_NAME_SIZE 64
 #define REMEMBERED_MAX 64
-#define PASSWD_SIZE 16384
 
 struct peers {
 	bool everybody;
@@ -51,12 +50,10 @@ number(const char *word, uid_t *uid_r)
 static bool
 look_up(const char *name, uid_t *uid_r)
 {
-	char space[PASSWD_SIZE];
-	struct passwd pw, *found = NULL;
+	struct user user;
 
-	if (getpwnam_r(name, &pw, space, sizeof(space), &found) == 0 &&
-	    found != NULL) {
-		*uid_r = pw.pw_uid;
+	if (users_find(name, &user) == 0) {
+		*uid_r = user.uid;
 		return true;
 	}
 	for (size_t i = 0; i < remembered.n; i++) {

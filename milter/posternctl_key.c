@@ -78,32 +78,32 @@ find_owner(struct generate *g, const char *config)
 	return rc;
 }
 
-/* The directory of the domain's keys below --directory; made if need be. */
+/* The directory of the domain's keys below --directory; made if need be.  Less
+ * than 0: there is none, and why was said. */
 static int
-open_directory(struct generate *g, int *fd_r)
+open_directory(struct generate *g)
 {
 	int top = open(g->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd, made;
+	int fd = -1, made;
 
-	if (top < 0)
-		return say(EX_CANTCREAT, g->directory, strerror(errno));
-	made = mkdirat(top, g->domain, 0700);
-	if (made != 0 && errno != EEXIST) {
+	made = top < 0 ? -1 : mkdirat(top, g->domain, 0700);
+	if (top < 0 || (made != 0 && errno != EEXIST)) {
+		say(EX_CANTCREAT, g->directory, strerror(errno));
+	} else {
+		fd = openat(top, g->domain,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0)
+			say(EX_CANTCREAT, g->domain, strerror(errno));
+	}
+	if (top >= 0)
 		close(top);
-		return say(EX_CANTCREAT, g->directory, strerror(errno));
-	}
-	fd = openat(top, g->domain,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	close(top);
-	if (fd < 0)
-		return say(EX_CANTCREAT, g->domain, strerror(errno));
-	if (made == 0 && g->owner.change &&
+	if (fd >= 0 && made == 0 && g->owner.change &&
 	    fchown(fd, g->owner.uid, g->owner.gid) != 0) {
+		say(EX_CANTCREAT, g->domain, strerror(errno));
 		close(fd);
-		return say(EX_CANTCREAT, g->domain, strerror(errno));
+		fd = -1;
 	}
-	*fd_r = fd;
-	return EX_OK;
+	return fd;
 }
 
 static bool
@@ -174,10 +174,10 @@ write_files(struct generate *g)
 {
 	char name[DKIM_SIGN_DOMAIN_MAX + 16];
 	struct buf pem = BUF_INIT, zone = BUF_INIT;
-	int dir, rc = open_directory(g, &dir);
+	int dir = open_directory(g), rc;
 
-	if (rc != EX_OK)
-		return rc;
+	if (dir < 0)
+		return EX_CANTCREAT;
 	add_zone(g, &zone);
 	snprintf(name, sizeof(name), "%s.private", g->selector);
 	if (dkim_key_pem(g->key, &pem) != 0 || buf_text(&zone) == NULL)

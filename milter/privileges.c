@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,16 +33,18 @@ no_user(const char *word, struct errmsg *msg_r)
 	char name[80];
 	unsigned long id;
 	char uid[32] = "", group[80] = "--user-group";
+	struct user other;
+	gid_t gid;
 	struct buf b = BUF_INIT;
 
 	snprintf(name, sizeof(name), "%.64s", word);
 	if (number(word, &id)) {
 		snprintf(name, sizeof(name), "postern");
-		if (getpwnam(name) != NULL)
+		if (users_find(name, &other) == 0)
 			snprintf(name, sizeof(name), "postern-%lu", id);
 		snprintf(uid, sizeof(uid), " --uid %lu", id);
 	}
-	if (getgrnam(name) != NULL)
+	if (users_find_group(name, &gid) == 0)
 		snprintf(group, sizeof(group), "--gid %.64s", name);
 	cure_path(&b, name);
 	errmsg_set(msg_r,
@@ -57,28 +58,28 @@ no_user(const char *word, struct errmsg *msg_r)
 static int
 find_user(const char *word, struct privileges *p, struct errmsg *msg_r)
 {
-	struct passwd *pw = getpwnam(word);
+	struct user user;
 	unsigned long id;
+	int rc = users_find(word, &user);
 
-	if (pw == NULL && number(word, &id))
-		pw = getpwuid((uid_t)id);
-	if (pw == NULL)
+	if (rc != 0 && number(word, &id))
+		rc = users_find_uid((uid_t)id, &user);
+	if (rc != 0)
 		return no_user(word, msg_r);
-	snprintf(p->name, sizeof(p->name), "%s", pw->pw_name);
-	p->uid = pw->pw_uid;
-	p->gid = pw->pw_gid;
+	memcpy(p->name, user.name, sizeof(p->name));
+	p->uid = user.uid;
+	p->gid = user.gid;
 	return EX_OK;
 }
 
 static int
 find_group(const char *word, struct privileges *p, struct errmsg *msg_r)
 {
-	struct group *gr = getgrnam(word);
 	unsigned long id;
 
-	if (gr != NULL) {
-		p->gid = gr->gr_gid;
-	} else if (number(word, &id)) {
+	if (users_find_group(word, &p->gid) == 0)
+		return EX_OK;
+	if (number(word, &id)) {
 		p->gid = (gid_t)id;
 	} else {
 		errmsg_set(msg_r, "UserID: there is no group %s: create it "

@@ -8,13 +8,15 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "lib/users.h"
+
 struct errmsg;
 
 #define PRIVILEGES_GROUPS_MAX 256
 
 struct privileges {
 	bool change; /* false: we are that user, or none was asked for */
-	char name[64];
+	char name[USERS_NAME_SIZE];
 	uid_t uid;
 	gid_t gid;
 	gid_t groups[PRIVILEGES_GROUPS_MAX];

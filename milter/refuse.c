@@ -128,20 +128,24 @@ const struct conf_option options_refuse[] = {
 
 /* -- replies -- */
 
-/* The reply code in front of the words; 0: none. */
+/* The reply code in front of the words, and where these begin; 0: none. */
 static int
-leading_code(const char *value)
+leading_code(const char *value, const char **words_r)
 {
-	bool is = strspn(value, "0123456789") == 3 &&
-	    (value[3] == ' ' || value[3] == '\0');
+	const char *end = value + strspn(value, "0123456789");
 
-	return is ? atoi(value) : 0;
+	*words_r = value;
+	if (end - value != 3 || (*end != ' ' && *end != '\0'))
+		return 0;
+	*words_r = end + strspn(end, " ");
+	return atoi(value);
 }
 
 int
 refuse_check(const char *value, struct errmsg *msg_r)
 {
-	int code = leading_code(value);
+	const char *words;
+	int code = leading_code(value, &words);
 
 	if (code != 0 && (code < 450 || code > 459) &&
 	    (code < 550 || code > 559))
@@ -163,16 +167,15 @@ refuse_verdict(const char *value, const char *otherwise)
 {
 	struct errmsg ignored;
 	struct verdict v;
+	const char *words;
 	int code;
 
 	/* What an LMDB holds is seen here for the first time. */
 	if (refuse_check(value, &ignored) != 0)
 		value = "";
-	code = leading_code(value);
+	code = leading_code(value, &words);
 	v.action = code != 0 && code < 500 ? VERDICT_TEMPFAIL : VERDICT_REJECT;
-	if (code != 0)
-		value += 3 + strspn(value + 3, " ");
-	v = verdict_make(v.action, *value == '\0' ? otherwise : value);
+	v = verdict_make(v.action, *words == '\0' ? otherwise : words);
 	v.code = code;
 	return v;
 }

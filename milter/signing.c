@@ -2,7 +2,6 @@
 #include "signing.h"
 
 #include <pthread.h>
-#include <pwd.h>
 #include <search.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,6 +21,7 @@
 #include "lib/err.h"
 #include "lib/idna.h"
 #include "lib/keyfile.h"
+#include "lib/users.h"
 #include "log.h"
 #include "options.h"
 
@@ -672,14 +672,13 @@ static uid_t
 key_owner(const struct conf *c)
 {
 	const char *user = conf_str(c, "UserID");
-	char name[256];
-	struct passwd *pw;
+	char name[USERS_NAME_SIZE];
+	struct user owner;
 
 	if (geteuid() != 0 || user == NULL)
 		return geteuid();
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(user, ":"), user);
-	pw = getpwnam(name);
-	return pw == NULL ? geteuid() : pw->pw_uid;
+	return users_find(name, &owner) == 0 ? owner.uid : geteuid();
 }
 
 static bool

@@ -152,12 +152,14 @@ read_times(struct scan *s)
 
 		while (p < s->end && (is_digit(*p) || *p == '{' || *p == ','))
 			p++;
+		/* Whether it counts depends on PCRE's version. */
+		s->failed |= p < s->end && (*p == ' ' || *p == '\t');
 		if (p == s->end || *p++ != '}')
 			return TIMES_ONE; /* a brace as it stands */
 		times = least == 0 ? TIMES_NONE : TIMES_MORE;
 	} else if (*p == '{' && p + 1 < s->end &&
-	    (p[1] == ',' || p[1] == ' ')) {
-		s->failed = true; /* newer PCREs count with it */
+	    (p[1] == ',' || p[1] == ' ' || p[1] == '\t')) {
+		s->failed = true; /* as above */
 	}
 	if (times == TIMES_ONE)
 		return times;

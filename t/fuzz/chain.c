@@ -263,7 +263,8 @@ take_line(const char *fmt, va_list ap)
 	worn |= strstr(line, ": switched off for ") != NULL;
 }
 
-/* In place of the C library's. */
+/* In place of the C library's, which may be a macro. */
+#undef syslog
 void
 syslog(int level, const char *fmt, ...)
 {

@@ -91,6 +91,8 @@ read_property(struct arena *a, const char *p, struct authres_ref_result *r)
 	if (p == NULL || *p != '=')
 		return NULL;
 	p = take(a, p + 1, in_value, &value);
+	if (p == NULL)
+		return NULL;
 	if (strcmp(type, "smtp") == 0 && strcmp(property, "mailfrom") == 0)
 		r->mailfrom = value;
 	if (strcmp(type, "header") == 0 && strcmp(property, "from") == 0)

@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -272,6 +274,73 @@ says_what_cannot_be_read(void **state)
 	unlink(path);
 }
 
+/* -- several threads -- */
+
+static struct {
+	pthread_barrier_t start;
+	char file[PATH_MAX];
+	char who[64]; /* whom its group lets in */
+} shared;
+
+static void *
+read_often(void *arg)
+{
+	size_t *wrong = arg;
+
+	pthread_barrier_wait(&shared.start);
+	for (int i = 0; i < 2000; i++) {
+		struct errmsg msg = {""};
+		struct keyfile f;
+
+		if (keyfile_read(shared.file, 0, &f, &msg) != 0 || !f.unsafe ||
+		    strstr(msg.text, shared.who) == NULL)
+			++*wrong;
+		keyfile_free(&f);
+	}
+	return NULL;
+}
+
+/* The user whose walk takes longest. */
+static void
+threads_agree(void **state)
+{
+	pthread_t threads[8];
+	size_t wrong[COUNT(threads)] = {0};
+	const struct passwd *pw;
+	gid_t gid = 0;
+
+	(void)state;
+	need_base();
+	if (geteuid() != 0)
+		skip();
+	for (int i = 0; i < 2; i++) {
+		setpwent();
+		while ((pw = getpwent()) != NULL && shared.who[0] == '\0') {
+			if (i == 0 && pw->pw_uid != 0)
+				gid = pw->pw_gid;
+			if (i == 1 && pw->pw_uid != 0 && pw->pw_gid == gid)
+				snprintf(shared.who, sizeof(shared.who),
+				    "and so %.50s,", pw->pw_name);
+		}
+	}
+	endpwent();
+	snprintf(shared.file, sizeof(shared.file), "%s/key", base);
+	put(shared.file, "x", 1, 0600);
+	assert_int_equal(chown(shared.file, 0, gid), 0);
+	assert_int_equal(chmod(shared.file, 0640), 0);
+	pthread_barrier_init(&shared.start, NULL, COUNT(threads));
+	for (size_t i = 0; i < COUNT(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_often,
+				     &wrong[i]),
+		    0);
+	for (size_t i = 0; i < COUNT(threads); i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(wrong[i], 0);
+	}
+	pthread_barrier_destroy(&shared.start);
+	unlink(shared.file);
+}
+
 int
 main(void)
 {
@@ -280,6 +349,7 @@ main(void)
 	    cmocka_unit_test(owner_is_the_daemons),
 	    cmocka_unit_test(follows_links),
 	    cmocka_unit_test(says_what_cannot_be_read),
+	    cmocka_unit_test(threads_agree),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -130,12 +130,29 @@ what_may_match_is_tried(void **state)
 	arena_fini(&a);
 }
 
+/* What is a count for some versions of PCRE and text for others. */
+static void
+what_may_count_is_tried(void **state)
+{
+	static const char *const patterns[] = {"abcd{,2}efg", "abcd{0, 2}efg",
+	    "abcd{0 ,2}efg", "abcd{ 0,2}efg", "abcd{0,2 }efg", "abcd{0,\t2}efg",
+	    "abcd{\t0}efg", "abcd{0 }efg"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(*patterns); i++) {
+		if (!may(patterns[i], patterns[i], false) ||
+		    !may(patterns[i], "abcefg", false))
+			fail_msg("%s is not tried", patterns[i]);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_lacks_the_letters_is_not_tried),
 	    cmocka_unit_test(what_may_match_is_tried),
+	    cmocka_unit_test(what_may_count_is_tried),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
