@@ -62,7 +62,7 @@ FILES = {
     'block': '192.0.2.1 no\nuser@ no\n192.0.2.2 250 ok\n192.0.2.3 999 no\n',
     'opendmarc.conf': 'FailureReports false\nRejectFailure yes\n'
                       'DNSTimeout never\nAuthservID "mx"\nRejectString no\n',
-    'rules.cf': 'scroe A 3\nheader A To =~ /x/\nheader B To =~\n',
+    'rules.cf': 'scroe A 3\nheader A To =~ /x/\nheadre B To =~ /x/\n',
 }
 # What is said, in this order: the file and line, and what of its words.
 SAID = [

@@ -526,7 +526,7 @@ bad_files_are_refused_with_line_and_cure(void **state)
 
 	(void)state;
 	write_file(path,
-	    "header A To =~ /x/\nscroe A 3\nheader B To =~ /(/\nscroe B 3\n");
+	    "header A To =~ /x/\nscroe A 3\nheadre B To =~ /x/\n");
 	snprintf(conf, sizeof(conf), "\nRuleFile %s\n", path);
 	write_file(conf_path, conf);
 	assert_int_equal(
