@@ -411,7 +411,7 @@ def check_pid():
         ok(again.starts(), 'pid file: a running process that does not hold it')
 
 
-FULL = 6 * 6 + 3
+FULL = 6 * 6 + 2
 PLAN = 447
 
 
