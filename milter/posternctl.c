@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/cure.h"
 #include "lib/err.h"
 #include "lib/errlist.h"
 #include "lib/mapguard.h"
@@ -28,14 +29,21 @@ static const struct command *const commands[] = {
     NULL,
 };
 
+/* Keys and tables are for UserID alone: what opens them to the daemon would
+ * hand them to whoever runs this. */
 static void
 say_mistake(const char *text, void *arg)
 {
-	/* Keys and tables are for UserID alone. */
-	bool closed = geteuid() != 0 && strstr(text, strerror(EACCES)) != NULL;
+	const char *cure = strstr(text, CURE_WORDS);
+	bool closed = geteuid() != 0 &&
+	    (cure != NULL || strstr(text, strerror(EACCES)) != NULL);
+	size_t len = closed && cure != NULL ? (size_t)(cure - text)
+					    : strlen(text);
 
 	(void)arg;
-	fprintf(stderr, "%s%s\n", text,
+	while (closed && len > 0 && strchr("; ", text[len - 1]) != NULL)
+		len--;
+	fprintf(stderr, "%.*s%s\n", (int)len, text,
 	    closed ? "; run posternctl as root" : "");
 }
 

@@ -6,6 +6,7 @@
 import grp
 import os
 import pwd
+import re
 import shutil
 import signal
 import stat
@@ -157,6 +158,29 @@ def check_reload():
              'reload: what it may not read is said')
 
 
+def check_stranger():
+    """Who only looks is told no command that would give him a key."""
+    postern = start('Mode s\nDomain example.org\nSelector s\n'
+                    'KeyFile @DIR@/keys/k\nSocket local:@DIR@/s\n',
+                    start=False)
+    keys = os.path.join(postern.dir, 'keys')
+    os.mkdir(keys, 0o700)
+    write_file(os.path.join(keys, 'k'), 'x')
+    copy = os.path.join(new_dir('program'), 'posternctl')
+    shutil.copy(binary('POSTERNCTL'), copy)
+    os.chmod(postern.dir, 0o755)
+    os.chmod(postern.conf_file, 0o644)
+    done = subprocess.run(
+        ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups',
+         copy, 'check', '-x', postern.conf_file], input='From: a@b\n\n',
+        capture_output=True, text=True)
+    is_((done.returncode, re.findall('mend|chgrp|chown|install',
+                                     done.stderr)), (78, []),
+        'a stranger gets no command')
+    like(done.stderr, r'user nobody may not enter it .*; run posternctl as '
+         'root', 'but is told who may')
+
+
 def check_chroot():
     # The sanitizer's check for leaks needs /proc, which a chroot hides.
     postern = start(CONF, start=False, env={
@@ -178,11 +202,12 @@ def check_chroot():
 
 def main():
     need_root()
-    plan(46)
+    plan(48)
     check_ids()
     check_modes()
     check_files()
     check_reload()
+    check_stranger()
     check_chroot()
 
 
