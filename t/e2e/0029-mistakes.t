@@ -353,6 +353,34 @@ def check_ids():
             'AuthservID %a: what is said' % value)
 
 
+def check_lost_rules():
+    """What the start warns of in rule files, -n does, in the same words; and
+    where something else is refused neither does."""
+    directory = new_dir('lost')
+    put(directory, 'rules.cf', 'header GONE Subject =~ /(?<n>a/\n'
+        'body RUNS /a(?{1})b/\nmeta ODD NOPE && GONE\n')
+    text = GOOD + 'RuleStats none\nRuleFile @DIR@/rules.cf\n'
+    path = put(directory, 'conf', 'Socket local:@DIR@/s\n' + text)
+    done = run('POSTERN', '-n', '-x', path)
+    is_(done.returncode, 0, 'lost rules: -n passes')
+    check_said(said(done.stderr, directory), [
+        ('rules.cf:1', 'warning: GONE: .*never hits'),
+        ('rules.cf:2', 'warning: RUNS: .*never hits'),
+        ('rules', 'names in scores and metas that no rule has: 1')],
+               'lost rules: -n names them')
+    with Postern(text.replace('@DIR@', directory)) as postern:
+        is_([re.sub(r'^postern\[\d+\]: ', '', line) for line in
+             postern.log_lines('never hits|no rule has')],
+            [re.sub(r'^postern\[\d+\]: ', '', line)
+             for line in done.stderr.splitlines()],
+            'lost rules: the start says the same')
+    path = put(directory, 'conf', 'Socket local:@DIR@/s\nFrob x\n' + text)
+    for flag in '-n', '-f':
+        done = run('POSTERN', flag, '-x', path)
+        check_said(said(done.stderr, directory), [('conf:2', 'Frob: ')],
+                   'lost rules, %s: of what is refused the mistakes' % flag)
+
+
 def check_reload():
     with Postern('Mode v\nTestDNSData csl:x\n') as postern:
         postern.configure('Mode v\nTestDNSData csl:x\nFrob x\n'
@@ -368,11 +396,12 @@ def check_reload():
 
 def main():
     need_root()
-    plan(6 + 11 + 6 + 9 + 3 * len(ODD) + len(NOT_ODD) +
+    plan(6 + 11 + 6 + 5 + 9 + 3 * len(ODD) + len(NOT_ODD) +
          2 * len(WRONG_IDS + RIGHT_IDS) + 2)
     check_all()
     check_the_rest()
     check_files()
+    check_lost_rules()
     check_many()
     check_odd()
     check_ids()
