@@ -310,6 +310,17 @@ def check_many():
     is_(lines[100:], ['and 2901 more'], 'a long table: how many more')
 
 
+def check_many_rules():
+    directory = new_dir('manyrules')
+    put(directory, 'rules.cf', ''.join(
+        'headre R%d To =~ /x/\n' % i for i in range(3000)))
+    path = put(directory, 'conf', 'Socket local:@DIR@/s\nMode v\n'
+               'RuleFile @DIR@/rules.cf\n')
+    lines = said(run('POSTERN', '-n', '-x', path).stderr, directory)
+    is_((len(lines), lines[100:]), (101, ['and 2900 more']),
+        'a rule file: its mistakes are counted to the last')
+
+
 def check_odd():
     directory = new_dir('odd')
     mail = put(directory, 'mail', 'From: a@example.org\n\nx\n')
@@ -396,13 +407,14 @@ def check_reload():
 
 def main():
     need_root()
-    plan(6 + 11 + 6 + 5 + 9 + 3 * len(ODD) + len(NOT_ODD) +
+    plan(6 + 11 + 6 + 5 + 1 + 9 + 3 * len(ODD) + len(NOT_ODD) +
          2 * len(WRONG_IDS + RIGHT_IDS) + 2)
     check_all()
     check_the_rest()
     check_files()
     check_lost_rules()
     check_many()
+    check_many_rules()
     check_odd()
     check_ids()
     check_reload()
