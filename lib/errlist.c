@@ -208,6 +208,13 @@ errlist_append(
 	l->count += other->count - other->kept;
 }
 
+void
+errlist_more(struct errlist *l, size_t count)
+{
+	if (l != NULL)
+		l->count += count;
+}
+
 size_t
 errlist_count(const struct errlist *l)
 {

@@ -32,6 +32,8 @@ int errlist_add(struct errlist *l, const char *fmt, ...)
 /* Add all of another, each with `before` in front of it. */
 void errlist_append(
     struct errlist *l, const char *before, const struct errlist *other);
+/* So many more were found, of which there are no words. */
+void errlist_more(struct errlist *l, size_t count);
 /* What comes next is read from this line of that file on. */
 void errlist_read(struct errlist *l, const char *file, int line);
 

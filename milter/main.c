@@ -161,20 +161,62 @@ mistake(int status, const char *where, const struct errmsg *msg)
 	return status;
 }
 
+static const char *
+given_or(const char *arg, const struct conf *conf, const char *keyword)
+{
+	return arg != NULL ? arg : conf_str(conf, keyword);
+}
+
+/* Become who will read the files. */
+static bool
+become_reader(const struct plan *plan, const struct conf *conf)
+{
+	const char *config = plan->args->serve.config;
+	struct privileges user;
+	struct errmsg msg;
+
+	return privileges_find(given_or(plan->args->user, conf, "UserID"),
+		   &user, &msg) == EX_OK &&
+	    privileges_drop(&user, &msg) == EX_OK &&
+	    (config == NULL || access(config, R_OK) == 0);
+}
+
+/* In a child, as a change of user is for good.  False: nothing was said. */
+static bool
+say_as(const struct plan *plan, const struct conf *conf, bool reader)
+{
+	struct snapshot *snap;
+	pid_t pid;
+	int status;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		if (reader && !become_reader(plan, conf))
+			_exit(EX_NOPERM);
+		/* What hangs ends with whoever waits for it. */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)serve_load(&plan->args->serve,
+		    reader ? SNAPSHOT_TRIAL : SNAPSHOT_OFFLINE, NULL, &snap);
+		_exit(EX_OK);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid &&
+	    WIFEXITED(status) && WEXITSTATUS(status) == EX_OK;
+}
+
 /* Where the start ends early: what else is wrong, in the files that the
- * configuration names, so that all of it can be mended at once.  Paths in a
- * ChangeRootDirectory are others. */
+ * configuration names, so that all of it can be mended at once.  It is said as
+ * the user who will read them: root may read all, and cures are for that user.
+ * Without one, or if the configuration is closed to it, as who we are.  Paths
+ * in a ChangeRootDirectory are others. */
 static void
 say_mistakes(const struct plan *plan, const struct conf *conf)
 {
 	const char *dir = conf_str(conf, "BaseDirectory");
-	struct snapshot *snap;
 
 	if (conf_str(conf, "ChangeRootDirectory") == NULL &&
-	    (dir == NULL || chdir(dir) == 0) &&
-	    serve_load(&plan->args->serve, SNAPSHOT_OFFLINE, NULL, &snap) ==
-		0)
-		snapshot_unref(snap);
+	    (dir == NULL || chdir(dir) == 0) && !say_as(plan, conf, true))
+		(void)say_as(plan, conf, false);
 }
 
 static void
@@ -213,12 +255,6 @@ read_conf(struct plan *plan)
 		conf_free(conf);
 	errlist_free(list);
 	return rc == 0 ? EX_OK : EX_CONFIG;
-}
-
-static const char *
-given_or(const char *arg, const struct conf *conf, const char *keyword)
-{
-	return arg != NULL ? arg : conf_str(conf, keyword);
 }
 
 static int

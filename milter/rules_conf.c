@@ -10,6 +10,7 @@
 #include "lib/buf.h"
 #include "lib/conf/conf.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_stats.h"
 #include "chain.h"
@@ -59,6 +60,7 @@ refuse(const struct conf *c, const struct rules *rules)
 		}
 		buf_fini(&b);
 	}
+	errlist_more(conf_list(c), rules_errors_more(rules));
 	return ERR_CONFIG;
 }
 

@@ -96,9 +96,11 @@ load_stages(struct snapshot *snap, const struct snapshot *old, int rc)
 	for (size_t i = 0; stages[i] != NULL && rc != ERR_NOMEM; i++) {
 		struct errmsg msg = {""};
 
-		/* What is not to come into force creates nothing. */
-		if (rc != 0 || errlist_count(conf_list(snap->conf)) > 0)
-			snap->offline = true;
+		/* What is not to come into force creates nothing; what would
+		 * fail is a mistake all the same. */
+		if (!snap->offline &&
+		    (rc != 0 || errlist_count(conf_list(snap->conf)) > 0))
+			snap->offline = snap->trial = true;
 		snap->on[i] = true;
 		if (stages[i]->load == NULL)
 			continue;
@@ -115,6 +117,8 @@ load(struct snapshot *snap, const struct snapshot *old, int rc)
 	const struct conf *c = snap->conf;
 	struct errmsg msg = {""};
 
+	if (rc != 0 && !snap->offline)
+		snap->offline = snap->trial = true;
 	rc = conf_also(c, rc, options_decode(snap, &msg), &msg);
 	rc = conf_also(c, rc, peers_load(c, &snap->peers, &msg), &msg);
 	rc = conf_also(c, rc, refuse_load(snap, &msg), &msg);
@@ -132,7 +136,7 @@ snapshot_load_list(const char *path, enum snapshot_use use,
 	if (snap != NULL) {
 		atomic_init(&snap->refs, 1);
 		rc = snapshot_read_list(path, list, &snap->conf);
-		snap->offline = use != SNAPSHOT_SERVES || rc != 0;
+		snap->offline = use != SNAPSHOT_SERVES;
 		snap->trial = use == SNAPSHOT_TRIAL;
 	}
 	if (rc == 0 || rc == ERR_CONFIG)

@@ -35,7 +35,8 @@ struct snapshot {
 	void *state[STAGES_MAX]; /* what each stage's load made; NULL: none */
 	bool on[STAGES_MAX];     /* does the stage take part? */
 	bool offline; /* SNAPSHOT_OFFLINE or SNAPSHOT_TRIAL */
-	bool trial;   /* SNAPSHOT_TRIAL */
+	bool trial;   /* SNAPSHOT_TRIAL, and what a mistake keeps from serving
+	               */
 
 	/* Global keywords, decoded (options.c). */
 	bool signs, verifies;    /* Mode */

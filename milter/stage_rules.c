@@ -14,6 +14,7 @@
 #include "lib/conf/conf.h"
 #include "lib/dkim/dkim_verify.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "lib/pslist.h"
 #include "lib/rules/relays.h"
 #include "lib/rules/rules.h"
@@ -300,12 +301,15 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 		return 0;
 	if (rules_want_body(st->rules))
 		rc = open_suffixes(c, &st->tlds, msg_r);
-	if (rc == 0 && snap->trial)
-		try_stats(st, c);
-	if (rc != 0 || snap->offline)
+	/* What is refused has its mistakes told, and no warnings. */
+	if (rc != 0 || errlist_count(conf_list(c)) > 0 ||
+	    (snap->offline && !snap->trial))
 		return rc;
 	warn(st->rules);
-	return begin_stats(st, c);
+	if (!snap->trial)
+		return begin_stats(st, c);
+	try_stats(st, c);
+	return 0;
 }
 
 static int64_t

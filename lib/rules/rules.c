@@ -161,6 +161,7 @@ say(struct reader *rd, struct rules_mistake m, const char *fmt, va_list ap)
 	r->failed |= wrong && m.rule == NULL;
 	if (r->mistake_count >= RULES_MISTAKES_MAX * (wrong ? 2 : 1)) {
 		r->mistake_more++;
+		r->errors_more += wrong && m.rule == NULL;
 		return;
 	}
 	m.text = arena_vprintf(&r->arena, fmt, ap);
@@ -375,6 +376,12 @@ const struct rules_mistake *
 rules_mistake(const struct rules *r, size_t i)
 {
 	return i < r->mistake_count ? &r->mistakes[i] : NULL;
+}
+
+size_t
+rules_errors_more(const struct rules *r)
+{
+	return r->errors_more;
 }
 
 const char *

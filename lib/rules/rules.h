@@ -86,6 +86,8 @@ bool rules_want_body(const struct rules *r);
 /* Mistake i, in the order met; NULL: no more.  Of those that are not kept
  * their number is the last; an error is always among those kept. */
 const struct rules_mistake *rules_mistake(const struct rules *r, size_t i);
+/* How many more errors of a file there are than are kept. */
+size_t rules_errors_more(const struct rules *r);
 /* The word for it: notice, warning, error. */
 const char *rules_severity_word(enum rules_severity severity);
 

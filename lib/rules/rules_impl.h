@@ -167,6 +167,7 @@ struct rules {
 
 	struct rules_mistake *mistakes;
 	size_t mistake_count, mistake_room, mistake_more;
+	size_t errors_more; /* of mistake_more: those that refuse the file */
 	bool failed; /* an error among them costs more than its rule */
 };
 

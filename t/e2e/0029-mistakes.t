@@ -6,6 +6,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
@@ -52,6 +53,7 @@ MustBeSigned file:@DIR@/missing
 AuthservID my_server:25
 OpenDMARCConfig @DIR@/opendmarc.conf
 RuleFile @DIR@/rules.cf
+QuotaTable @DIR@/quota
 '''
 FILES = {
     'sub.conf': 'DNSTimeout soon\nMilterDebug 77\nQuota "x {\n}\n',
@@ -122,6 +124,8 @@ SAID = [
     ('signing:3', r'SigningTable: \*@c: expected the name of a key'),
 ]
 
+KEY = subprocess.run(['openssl', 'genrsa', '2048'], capture_output=True,
+                     text=True, check=True).stdout
 GOOD = 'Mode v\nTestDNSData csl:x\n'
 # Right, and odd: one warning each.
 ODD = [
@@ -239,6 +243,49 @@ def check_the_rest():
     check_said(lines[1:], want, 'and the tables all the same')
 
 
+def check_files():
+    """Beside mistakes in the file: what is closed to UserID, and where its
+    state can't stand, with cures for that user; the start says what -n does."""
+    top = '/srv/postern-%d' % os.getpid()
+    os.mkdir(top)
+    try:
+        os.chmod(top, 0o755)
+        put(top, 'owners', 'a@b.example bob\n')
+        os.chmod(os.path.join(top, 'owners'), 0o600)
+        for name, owner in ('key', 'root'), ('own', 'nobody'):
+            path = write_file(os.path.join(top, name), KEY, 0o600)
+            shutil.chown(path, owner)
+        put(top, 'keys', 'k a.example:s:@DIR@/key\no b.example:s:@DIR@/own\n')
+        text = ('Socket local:@DIR@/s\nUserID nobody\nSyslog no\n'
+                'QuotaRealms b.example\nSenderLogins file:@DIR@/owners\n'
+                'QuotaTable @DIR@/state/quota\n'
+                'Quota default { Messages = 5/day }\n'
+                'KeyTable file:@DIR@/keys\nSigningTable csl:*=k\n')
+        want = [
+            ('conf:5', 'SenderLogins: .*user nobody may not read it.*: chgrp '
+             r'nogroup \S+ && chmod g\+r'),
+            ('conf:6', 'QuotaTable: .*: install -d -o nobody -g nogroup '),
+            ('keys:1', 'KeyTable: k: .*nobody may not read it.*: chown nobody')]
+        for name, more, also in (
+                ('closed files', '', []),
+                ('and a mistake', 'Frob x\n', [('conf:10', 'Frob: ')])):
+            path = put(top, 'conf', text + more)
+            for flags in ['-n'], ['-f']:
+                done = run('POSTERN', *flags, '-x', path)
+                check_said(said(done.stderr, top), want[:2] + also + want[2:],
+                           '%s, %s: all' % (name, flags[0]))
+        text = text.replace('UserID nobody\n', '')
+        path = put(top, 'conf', text + 'Frob x\n')
+        done = run('POSTERN', '-n', '-u', 'nobody', '-x', path)
+        is_(len(said(done.stderr, top)), 4, 'and for the user of -u')
+        os.chmod(path, 0o600)
+        done = run('POSTERN', '-n', '-u', 'nobody', '-x', path)
+        like(done.stderr, 'Frob: unknown keyword',
+             'mistakes of a file that is closed to the user are said')
+    finally:
+        shutil.rmtree(top)
+
+
 def check_many():
     directory = new_dir('many')
     for count in 100, 101, 1500:
@@ -261,6 +308,17 @@ def check_many():
     is_(lines[0], 'conf:3: Count: unknown keyword', 'a long table: others')
     like(lines[99], 'conf:4: BlockList: block:99: a@: ', 'a long table')
     is_(lines[100:], ['and 2901 more'], 'a long table: how many more')
+
+
+def check_many_rules():
+    directory = new_dir('manyrules')
+    put(directory, 'rules.cf', ''.join(
+        'headre R%d To =~ /x/\n' % i for i in range(3000)))
+    path = put(directory, 'conf', 'Socket local:@DIR@/s\nMode v\n'
+               'RuleFile @DIR@/rules.cf\n')
+    lines = said(run('POSTERN', '-n', '-x', path).stderr, directory)
+    is_((len(lines), lines[100:]), (101, ['and 2900 more']),
+        'a rule file: its mistakes are counted to the last')
 
 
 def check_odd():
@@ -306,6 +364,34 @@ def check_ids():
             'AuthservID %a: what is said' % value)
 
 
+def check_lost_rules():
+    """What the start warns of in rule files, -n does, in the same words; and
+    where something else is refused neither does."""
+    directory = new_dir('lost')
+    put(directory, 'rules.cf', 'header GONE Subject =~ /(?<n>a/\n'
+        'body RUNS /a(?{1})b/\nmeta ODD NOPE && GONE\n')
+    text = GOOD + 'RuleStats none\nRuleFile @DIR@/rules.cf\n'
+    path = put(directory, 'conf', 'Socket local:@DIR@/s\n' + text)
+    done = run('POSTERN', '-n', '-x', path)
+    is_(done.returncode, 0, 'lost rules: -n passes')
+    check_said(said(done.stderr, directory), [
+        ('rules.cf:1', 'warning: GONE: .*never hits'),
+        ('rules.cf:2', 'warning: RUNS: .*never hits'),
+        ('rules', 'names in scores and metas that no rule has: 1')],
+               'lost rules: -n names them')
+    with Postern(text.replace('@DIR@', directory)) as postern:
+        is_([re.sub(r'^postern\[\d+\]: ', '', line) for line in
+             postern.log_lines('never hits|no rule has')],
+            [re.sub(r'^postern\[\d+\]: ', '', line)
+             for line in done.stderr.splitlines()],
+            'lost rules: the start says the same')
+    path = put(directory, 'conf', 'Socket local:@DIR@/s\nFrob x\n' + text)
+    for flag in '-n', '-f':
+        done = run('POSTERN', flag, '-x', path)
+        check_said(said(done.stderr, directory), [('conf:2', 'Frob: ')],
+                   'lost rules, %s: of what is refused the mistakes' % flag)
+
+
 def check_reload():
     with Postern('Mode v\nTestDNSData csl:x\n') as postern:
         postern.configure('Mode v\nTestDNSData csl:x\nFrob x\n'
@@ -320,11 +406,15 @@ def check_reload():
 
 
 def main():
-    plan(6 + 11 + 9 + 3 * len(ODD) + len(NOT_ODD) +
+    need_root()
+    plan(6 + 11 + 6 + 5 + 1 + 9 + 3 * len(ODD) + len(NOT_ODD) +
          2 * len(WRONG_IDS + RIGHT_IDS) + 2)
     check_all()
     check_the_rest()
+    check_files()
+    check_lost_rules()
     check_many()
+    check_many_rules()
     check_odd()
     check_ids()
     check_reload()
