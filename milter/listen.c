@@ -27,7 +27,15 @@
 #include "sockspec.h"
 
 #define MTA_NAME "postfix" /* its user and group */
-#define OUR_RUN "/run/postern" /* for a socket that stands in a wrong place */
+#define MTA_QUEUE "/var/spool/postfix" /* its daemons may be shut in there */
+#define OUR_RUN "/run/postern"
+
+/* For a socket that stands in a wrong place. */
+static const char *
+better_place(void)
+{
+	return access(MTA_QUEUE, F_OK) == 0 ? MTA_QUEUE "/postern" : OUR_RUN;
+}
 
 static uid_t
 owner_of(const struct privileges *p)
@@ -109,7 +117,7 @@ no_directory(const char *path, const char *dir, const char *why,
 	home |= closed_to_mta(path, own, &st) ||
 	    (!missing && faccessat(AT_FDCWD, dir, X_OK, AT_EACCESS) != 0);
 	snprintf(own, sizeof(own), "%.*s%s", PATH_MAX - 16,
-	    home ? OUR_RUN : dir, missing || home ? "" : "/postern");
+	    home ? better_place() : dir, missing || home ? "" : "/postern");
 	put_directory(&b, own, p);
 	errmsg_set(msg_r, "Socket: %s: %s: make %s with: %s%s", path, why,
 	    missing && !home ? "it" : "one of its own",
@@ -183,7 +191,7 @@ warn_closed(const char *path, const struct privileges *p)
 	/* Our own directory may change hands; what else stands above it not. */
 	last = strcmp(part, dir) == 0 && !cure_in_home(dir, owner_of(p)) &&
 	    st.st_uid != 0 && st.st_uid == owner_of(p);
-	put_directory(&b, last ? dir : OUR_RUN, p);
+	put_directory(&b, last ? dir : better_place(), p);
 	log_line(LOG_WARNING,
 	    "Socket: %s: user " MTA_NAME " can't enter %s (mode %04o), so "
 	    "Postfix will not connect: make %s with: %s%s",

@@ -333,6 +333,14 @@ def check_socket():
                 socket_line='Socket local:/root/x/s\n')
     case.mend(r'^install -d -o postern -g postfix -m 750 /run/postern$')
     is_(postfix_enters('/run/postern'), 0, 'and Postfix may enter it')
+    os.mkdir('/var/spool/postfix')
+    case = Case('nor where Postfix does not see it', '', place='/root',
+                socket_line='Socket local:/root/x/s\n')
+    case.mend(r'^install -d -o postern -g postfix -m 750 '
+              '/var/spool/postfix/postern$')
+    is_(postfix_enters('/var/spool/postfix/postern'), 0,
+        'and Postfix may enter it')
+    shutil.rmtree('/var/spool/postfix')
     case = Case('nor below a closed directory', '',
                 socket_line='Socket local:/srv/mail/d/x/s\n')
     case.directory('d', 0o700)
@@ -378,7 +386,8 @@ def check_descriptors():
 
 def set_up():
     """Directories and users of our own to break."""
-    for path in '/etc', '/var/lib', '/root', '/home', '/srv', '/run':
+    for path in ('/etc', '/var/lib', '/var/spool', '/root', '/home', '/srv',
+                 '/run'):
         if path == '/etc':
             broken.own_copy(path)
         else:
@@ -427,5 +436,5 @@ def main():
     broken.end_mounts()
 
 
-PLAN = 415
+PLAN = 424
 main()
