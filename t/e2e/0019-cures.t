@@ -179,7 +179,7 @@ class Daemon(proc.Server):
         return self.process.poll() is None
 
 
-ROOTS = ['/etc', '/etc/passwd', '/etc/postern/hosts', '/var/lib', '/run']
+ROOTS = ['/etc', '/etc/postern', '/etc/passwd', '/etc/postern/hosts', '/var/lib', '/run']
 LIMIT = {}
 
 
@@ -305,6 +305,12 @@ def check_state():
     case = Case("a closed state directory", text)
     case.directory('q', 0o700)
     case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
+    for place in '/etc', '/etc/postern', '/etc/postern/state':
+        case = Case('a table in ' + place,
+                    'QuotaTable %s/t\n' % place + QUOTA)
+        os.makedirs(place, exist_ok=True)
+        case.mend(r'^install -d -o postern -g postern -m 750 '
+                  r'/var/lib/postern$')
     case = Case('a table in a home', 'QuotaTable @AT@/t\n' + QUOTA,
                 place='/root')
     case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
@@ -427,5 +433,5 @@ def main():
     broken.end_mounts()
 
 
-PLAN = 415
+PLAN = 435
 main()
