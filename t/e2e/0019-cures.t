@@ -212,6 +212,10 @@ def check_reading():
     case = Case('table with a strange name', "InternalHosts file:@AT@/it's\n")
     case.put("it's", mode=0o600)
     case.mend(r"^chgrp postern '/srv/mail/it'\\''s' && ")
+    case = Case('table with blanks in its path',
+                'InternalHosts file:@AT@/a b/my hosts\n')
+    case.put('a b/my hosts', mode=0o600)
+    case.mend(r"^chgrp postern '/srv/mail/a b/my hosts' && ")
     case = Case('directory', 'InternalHosts @AT@/d/hosts\n')
     case.put('d/hosts')
     case.directory('d', 0o700)
@@ -433,5 +437,5 @@ def main():
     broken.end_mounts()
 
 
-PLAN = 435
+PLAN = 443
 main()
