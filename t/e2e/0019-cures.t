@@ -437,5 +437,5 @@ def main():
     broken.end_mounts()
 
 
-PLAN = 443
+PLAN = 447
 main()
