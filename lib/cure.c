@@ -221,7 +221,10 @@ own_directory(const char *dir, uid_t uid, char own[PATH_MAX])
 	bool ours = strcmp(slash == NULL ? dir : slash + 1, OUR_NAME) == 0;
 	struct stat st;
 
-	if (cure_in_home(dir, uid))
+	/* What stands in /etc root reads, and our keys are there: not a place
+	 * for us to write. */
+	if (cure_in_home(dir, uid) || strcmp(dir, "/etc") == 0 ||
+	    strncmp(dir, "/etc/", 5) == 0)
 		return OUR_STATE;
 	if (stat(dir, &st) != 0)
 		return errno == ENOENT ? dir : OUR_STATE;

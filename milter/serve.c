@@ -70,21 +70,26 @@ serve_log(const struct serve_options *o, const struct conf *conf,
 }
 
 /* If a file that the text names is closed to us: how to open it.  False: none
- * is, or the text says it already. */
+ * is, or the text says it already.  A path may have blanks in it. */
 static bool
 find_cure(const char *text, struct errmsg *cure_r)
 {
+	static const char *const ends[] = {":,;", ": ,;"};
 	char path[sizeof(cure_r->text)];
-	size_t len;
+	size_t len = 0;
 
 	if (strstr(text, CURE_WORDS) != NULL)
 		return false;
 	for (const char *at = strchr(text, '/'); at != NULL;
 	     at = strchr(at + len, '/')) {
-		len = strcspn(at, ": ,;");
-		snprintf(path, sizeof(path), "%.*s", (int)len, at);
-		if (access_why(path, CURE_READ, cure_r) != 0)
-			return true;
+		for (size_t i = 0; i < 2; i++) {
+			len = strcspn(at, ends[i]);
+			snprintf(path, sizeof(path), "%.*s", (int)len, at);
+			/* With blanks, only where a reason follows. */
+			if ((i == 1 || at[len] == ':') &&
+			    access_why(path, CURE_READ, cure_r) != 0)
+				return true;
+		}
 	}
 	return false;
 }

@@ -179,7 +179,7 @@ class Daemon(proc.Server):
         return self.process.poll() is None
 
 
-ROOTS = ['/etc', '/etc/passwd', '/etc/postern/hosts', '/var/lib', '/run']
+ROOTS = ['/etc', '/etc/postern', '/etc/passwd', '/etc/postern/hosts', '/var/lib', '/run']
 LIMIT = {}
 
 
@@ -212,6 +212,10 @@ def check_reading():
     case = Case('table with a strange name', "InternalHosts file:@AT@/it's\n")
     case.put("it's", mode=0o600)
     case.mend(r"^chgrp postern '/srv/mail/it'\\''s' && ")
+    case = Case('table with blanks in its path',
+                'InternalHosts file:@AT@/a b/my hosts\n')
+    case.put('a b/my hosts', mode=0o600)
+    case.mend(r"^chgrp postern '/srv/mail/a b/my hosts' && ")
     case = Case('directory', 'InternalHosts @AT@/d/hosts\n')
     case.put('d/hosts')
     case.directory('d', 0o700)
@@ -305,6 +309,12 @@ def check_state():
     case = Case("a closed state directory", text)
     case.directory('q', 0o700)
     case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
+    for place in '/etc', '/etc/postern', '/etc/postern/state':
+        case = Case('a table in ' + place,
+                    'QuotaTable %s/t\n' % place + QUOTA)
+        os.makedirs(place, exist_ok=True)
+        case.mend(r'^install -d -o postern -g postern -m 750 '
+                  r'/var/lib/postern$')
     case = Case('a table in a home', 'QuotaTable @AT@/t\n' + QUOTA,
                 place='/root')
     case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
@@ -436,5 +446,5 @@ def main():
     broken.end_mounts()
 
 
-PLAN = 424
+PLAN = 456
 main()
