@@ -321,9 +321,8 @@ judge_set(const struct names *n, const struct conf *c, const char *keyword,
 /* -- as the configuration has them -- */
 
 int
-names_init(struct names *n, const struct conf *c, struct errmsg *msg_r)
+names_realms(struct names *n, const struct conf *c, struct errmsg *msg_r)
 {
-	struct dataset *exempt = NULL;
 	int rc;
 
 	memset(n, 0, sizeof(*n));
@@ -333,6 +332,15 @@ names_init(struct names *n, const struct conf *c, struct errmsg *msg_r)
 		errmsg_set(msg_r, "%s", err_text(rc));
 	rc = conf_also(c, rc,
 	    options_set(c, "QuotaRealms", NULL, &n->realms, msg_r), msg_r);
+	return rc;
+}
+
+int
+names_init(struct names *n, const struct conf *c, struct errmsg *msg_r)
+{
+	struct dataset *exempt = NULL;
+	int rc = names_realms(n, c, msg_r);
+
 	rc = conf_also(c, rc,
 	    judge_set(n, c, "QuotaRealms", n->realms, judge_realm, msg_r),
 	    msg_r);

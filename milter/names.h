@@ -23,6 +23,9 @@ struct names {
 	struct dataset *realms; /* QuotaRealms; NULL: all exist */
 };
 
+/* QuotaRealm and QuotaRealms, for who wants to know no more.  0, or a negative
+ * ERR_ and *msg_r.  Call names_fini in either case. */
+int names_realms(struct names *n, const struct conf *c, struct errmsg *msg_r);
 /* Decode; the conf must outlive the result.  What can never match, in
  * QuotaRealms, as a title of Quota or in QuotaExempt, is a mistake; what
  * probably does not is said in the log.  0, or a negative ERR_ and *msg_r.  Call

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/conf/conf.h"
 #include "lib/cure.h"
 #include "lib/err.h"
 #include "lib/errlist.h"
@@ -29,52 +30,125 @@ static const struct command *const commands[] = {
     NULL,
 };
 
+bool
+posternctl_closed(const char *text)
+{
+	return geteuid() != 0 &&
+	    (strstr(text, CURE_WORDS) != NULL ||
+		strstr(text, strerror(EACCES)) != NULL);
+}
+
 /* Keys and tables are for UserID alone: what opens them to the daemon would
  * hand them to whoever runs this. */
-static void
-say_mistake(const char *text, void *arg)
+int
+posternctl_mistake(const char *text)
 {
 	const char *cure = strstr(text, CURE_WORDS);
-	bool closed = geteuid() != 0 &&
-	    (cure != NULL || strstr(text, strerror(EACCES)) != NULL);
+	bool closed = posternctl_closed(text);
 	size_t len = closed && cure != NULL ? (size_t)(cure - text)
 					    : strlen(text);
 
-	(void)arg;
-	while (closed && len > 0 && strchr("; ", text[len - 1]) != NULL)
+	while (closed && len > 0 && strchr(";: ", text[len - 1]) != NULL)
 		len--;
 	fprintf(stderr, "%.*s%s\n", (int)len, text,
 	    closed ? "; run posternctl as root" : "");
+	return closed ? EX_NOPERM : EX_CONFIG;
 }
 
-void
+static void
+count_wrong(const char *text, void *arg)
+{
+	size_t *wrong = arg;
+
+	*wrong += posternctl_mistake(text) != EX_NOPERM;
+}
+
+int
 posternctl_mistakes(struct errlist *list)
 {
+	size_t wrong = 0;
+
 	errlist_sort(list);
-	errlist_each(list, say_mistake, NULL);
+	errlist_each(list, count_wrong, &wrong);
+	return wrong == 0 && errlist_count(list) > 0 ? EX_NOPERM : EX_CONFIG;
 }
 
-struct snapshot *
-posternctl_load(const char *config)
+const char *
+posternctl_config(const char *config)
+{
+	if (config != NULL || access(POSTERN_CONF, F_OK) == 0 ||
+	    errno != ENOENT)
+		return config == NULL ? POSTERN_CONF : config;
+	return NULL;
+}
+
+static void
+mute(void)
+{
+	static const struct log_options o = {
+	    .mute = true, .name = "posternctl"};
+
+	log_open(&o);
+}
+
+int
+posternctl_conf(const char *config, struct conf **conf_r)
+{
+	struct errlist *list = errlist_new();
+	int rc = ERR_NOMEM;
+
+	mute();
+	*conf_r = NULL;
+	if (list != NULL)
+		rc = conf_read_list(
+		    posternctl_config(config), snapshot_tables(), list, conf_r);
+	if (*conf_r == NULL)
+		errlist_free(list);
+	return *conf_r == NULL ? ERR_NOMEM : rc;
+}
+
+int
+posternctl_conf_end(struct conf *conf, int rc)
+{
+	struct errlist *list = conf == NULL ? NULL : conf_list(conf);
+
+	if (list == NULL || rc == ERR_NOMEM) {
+		fprintf(stderr, "posternctl: %s\n", err_text(ERR_NOMEM));
+		rc = EX_OSERR;
+	} else if (errlist_count(list) > 0) {
+		rc = posternctl_mistakes(list);
+	} else if (rc != 0) {
+		fprintf(stderr, "posternctl: %s\n", err_text(rc));
+		rc = EX_SOFTWARE;
+	}
+	if (conf != NULL)
+		conf_end_list(conf);
+	errlist_free(list);
+	return rc;
+}
+
+int
+posternctl_load(const char *config, struct snapshot **snap_r)
 {
 	/* What is odd in the configuration `postern -n` says, and the daemon;
 	 * not each command again. */
-	static const struct log_options
-	    mute = {.mute = true, .name = "posternctl"},
-	    quiet = {.quiet = true, .name = "posternctl"};
+	static const struct log_options quiet = {
+	    .quiet = true, .name = "posternctl"};
 	struct errlist *list = errlist_new();
-	struct snapshot *snap = NULL;
+	int rc = EX_OK;
 
-	if (config == NULL && access(POSTERN_CONF, F_OK) == 0)
-		config = POSTERN_CONF;
-	log_open(&mute);
-	if (list == NULL)
-		fprintf(stderr, "%s\n", err_text(ERR_NOMEM));
-	else if (snapshot_load_list(config, SNAPSHOT_OFFLINE, NULL, list, &snap) != 0)
-		posternctl_mistakes(list);
+	mute();
+	*snap_r = NULL;
+	if (list == NULL) {
+		fprintf(stderr, "posternctl: %s\n", err_text(ERR_NOMEM));
+		rc = EX_OSERR;
+	} else if (snapshot_load_list(posternctl_config(config), SNAPSHOT_OFFLINE,
+		       NULL, list, snap_r) != 0) {
+		rc = posternctl_mistakes(list);
+	}
 	log_open(&quiet);
 	errlist_free(list);
-	return snap;
+	return rc;
 }
 
 json_t *

@@ -6,8 +6,10 @@
 #define MILTER_POSTERNCTL_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
+struct conf;
 struct errlist;
 struct snapshot;
 
@@ -26,11 +28,27 @@ extern const struct command command_key;
 extern const struct command command_quota;
 extern const struct command command_rules;
 
-/* The configuration, read off line; NULL after saying why.  config NULL: the
- * installed file if there is one, the defaults otherwise. */
-struct snapshot *posternctl_load(const char *config);
-/* Say them on standard error. */
-void posternctl_mistakes(struct errlist *list);
+/* The file that -x names, or the installed one if there is one (what may not
+ * be looked for is there); NULL: the defaults count. */
+const char *posternctl_config(const char *config);
+/*
+ * The configuration, with nothing opened that it names: 0 or a negative ERR_.
+ * What can be had of it is in *conf_r all the same (NULL: no memory), with a
+ * list that takes the mistakes of who looks at the values (conf_also).
+ */
+int posternctl_conf(const char *config, struct conf **conf_r);
+/* Say all mistakes that the list has, and end it.  rc is what the steps came
+ * to.  EX_OK when there is none. */
+int posternctl_conf_end(struct conf *conf, int rc);
+/* The configuration with all that it names, read off line.  EX_OK, or another
+ * exit code after saying why. */
+int posternctl_load(const char *config, struct snapshot **snap_r);
+/* Is the mistake that this user may not read something? */
+bool posternctl_closed(const char *text);
+/* Say it on standard error; EX_NOPERM if it is of that kind, or EX_CONFIG. */
+int posternctl_mistake(const char *text);
+/* Say them all; EX_NOPERM when all are of that kind. */
+int posternctl_mistakes(struct errlist *list);
 /* Messages through the chain as `check` does it, with nothing printed of them;
  * paths NULL-ended.  An exit code. */
 int posternctl_walk(struct snapshot *snap, char *const *paths);

@@ -584,15 +584,15 @@ static int
 run(int argc, char **argv, const char *config)
 {
 	struct check c = {.from = ""};
-	int opt;
+	int opt, rc;
 
 	while ((opt = getopt_long(argc, argv, "x:", long_options, NULL)) != -1) {
 		if (!take_option(&c, opt, &config))
 			return posternctl_usage(&command_check);
 	}
-	c.snap = posternctl_load(config);
-	if (c.snap == NULL)
-		return EX_CONFIG;
+	rc = posternctl_load(config, &c.snap);
+	if (rc != EX_OK)
+		return rc;
 	if (optind == argc)
 		check_stream(&c, "-", stdin);
 	for (int i = optind; i < argc; i++)

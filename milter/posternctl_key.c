@@ -20,12 +20,10 @@
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_sign.h"
 #include "lib/err.h"
-#include "lib/errlist.h"
 #include "lib/keyfile.h"
 #include "posternctl.h"
 #include "posternctl_key_check.h"
 #include "privileges.h"
-#include "snapshot.h"
 
 #define STRING_MAX 255 /* octets of a string in a TXT record (RFC 1035 3.3) */
 #define BITS_DEFAULT 2048
@@ -54,27 +52,20 @@ say(int code, const char *path, const char *why)
 static int
 find_owner(struct generate *g, const char *config)
 {
-	struct errlist *list;
-	struct conf *conf = NULL;
+	struct conf *conf;
 	struct errmsg msg;
-	int rc = EX_OSERR;
+	int rc;
 
-	if (config == NULL && access(POSTERN_CONF, R_OK) == 0)
-		config = POSTERN_CONF;
-	if (config == NULL || geteuid() != 0)
+	if (geteuid() != 0)
 		return EX_OK;
-	list = errlist_new();
-	if (list != NULL &&
-	    conf_read_list(config, snapshot_tables(), list, &conf) != 0) {
-		posternctl_mistakes(list);
-		rc = EX_CONFIG;
-	} else if (list != NULL) {
+	rc = posternctl_conf(config, &conf);
+	rc = posternctl_conf_end(conf, rc);
+	if (rc == EX_OK) {
 		rc = privileges_find(conf_str(conf, "UserID"), &g->owner, &msg);
 		if (rc != EX_OK)
 			fprintf(stderr, "%s\n", msg.text);
 	}
 	conf_free(conf);
-	errlist_free(list);
 	return rc;
 }
 
@@ -411,8 +402,6 @@ make(struct generate *g, const char *config)
 static int
 check_keys(const struct generate *g, const char *config)
 {
-	if (config == NULL && access(POSTERN_CONF, F_OK) == 0)
-		config = POSTERN_CONF;
 	return posternctl_key_check(config, g->domain,
 	    g->selector[0] == '\0' ? NULL : g->selector, g->json);
 }

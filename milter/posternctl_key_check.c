@@ -18,8 +18,6 @@
 #include "lib/dkim/dkim_tags.h"
 #include "lib/dns.h"
 #include "lib/err.h"
-#include "lib/errlist.h"
-#include "log.h"
 #include "posternctl.h"
 #include "resolver.h"
 #include "signing.h"
@@ -292,34 +290,19 @@ check_key(const struct signing_match *m, const char *file, void *arg)
 static int
 load(struct check *c, const char *config)
 {
-	static const struct log_options mute = {
-	    .mute = true, .name = "posternctl"};
-	struct errlist *list = errlist_new();
 	struct errmsg msg = {""};
-	struct conf *conf = NULL;
-	int rc = ERR_NOMEM;
+	struct conf *conf;
+	int rc = posternctl_conf(config, &conf);
 
-	log_open(&mute);
-	if (list != NULL)
-		rc = snapshot_read_list(config, list, &conf);
 	c->snap.conf = conf;
 	c->snap.verifies = c->snap.offline = true;
-	if (rc == 0)
+	if (rc != ERR_NOMEM)
 		rc = conf_also(
 		    conf, rc, signing_load(conf, &c->signing, &msg), &msg);
-	if (rc == 0)
+	if (rc != ERR_NOMEM)
 		rc = conf_also(
 		    conf, rc, resolver_load(&c->snap, NULL, &msg), &msg);
-	if (rc == 0 && errlist_count(list) > 0)
-		rc = ERR_CONFIG;
-	if (rc == ERR_NOMEM)
-		fprintf(stderr, "%s\n", err_text(rc));
-	else if (rc != 0)
-		posternctl_mistakes(list);
-	if (conf != NULL)
-		conf_end_list(conf);
-	errlist_free(list);
-	return rc == 0 ? EX_OK : EX_CONFIG;
+	return posternctl_conf_end(conf, rc);
 }
 
 int

@@ -15,6 +15,7 @@
 
 #include "lib/arena.h"
 #include "lib/buf.h"
+#include "lib/conf/conf.h"
 #include "lib/err.h"
 #include "lib/quota/account.h"
 #include "lib/quota/limits.h"
@@ -22,7 +23,6 @@
 #include "names.h"
 #include "posternctl.h"
 #include "quota_conf.h"
-#include "snapshot.h"
 
 #define FAILED 1 /* the exit code for what could not be done */
 
@@ -48,8 +48,9 @@ struct query {
 	bool json;
 	const char *account; /* in its one form; NULL: all */
 	struct arena arena;
-	struct quota_conf conf;
-	struct quota *table; /* NULL: there is none */
+	struct quota_conf limits; /* list and show: what accounts are held to */
+	const char *path;         /* of the table */
+	struct quota *table;
 	time_t now;
 };
 
@@ -197,7 +198,7 @@ row_of(struct query *q, const struct quota_entry *e, struct row *r)
 
 	r->account = arena_strdup(&q->arena, e->account);
 	r->locked = e->locked;
-	quota_conf_set(&q->conf, e->account, &set);
+	quota_conf_set(&q->limits, e->account, &set);
 	quota_peek_entry(q->table, e, &set, &r->state);
 	r->share = share_of(&r->state);
 }
@@ -218,7 +219,7 @@ list(struct query *q)
 	uint32_t cursor = 0;
 	int rc = EX_OK;
 
-	while (q->table != NULL && quota_next(q->table, &cursor, &e)) {
+	while (quota_next(q->table, &cursor, &e)) {
 		if (count == room) {
 			room = room == 0 ? 64 : room * 2;
 			more = realloc(rows, room * sizeof(*rows));
@@ -231,7 +232,7 @@ list(struct query *q)
 			break;
 		count++;
 	}
-	if (q->table != NULL && quota_next(q->table, &cursor, &e))
+	if (quota_next(q->table, &cursor, &e))
 		rc = no_memory();
 	if (count > 0)
 		qsort(rows, count, sizeof(*rows),
@@ -246,10 +247,8 @@ unknown(const struct query *q)
 {
 	char *name = escaped(q->account);
 
-	fprintf(stderr, "posternctl: %s: %s\n", name == NULL ? "?" : name,
-	    q->table == NULL ? "nothing was counted yet: there is no table"
-			     : "no such account in the table; see posternctl "
-			       "quota list");
+	fprintf(stderr, "posternctl: %s: no such account in the table; see "
+	    "posternctl quota list\n", name == NULL ? "?" : name);
 	free(name);
 	return FAILED;
 }
@@ -260,9 +259,7 @@ show(struct query *q)
 	struct quota_set set;
 	struct row r = {0};
 
-	if (q->table == NULL)
-		return unknown(q);
-	quota_conf_set(&q->conf, q->account, &set);
+	quota_conf_set(&q->limits, q->account, &set);
 	if (quota_peek(q->table, q->account, &set, &r.state) != 0 ||
 	    !r.state.known)
 		return unknown(q);
@@ -281,12 +278,11 @@ show(struct query *q)
 static void
 note_unseen(const struct query *q)
 {
+	const struct quota_set none = {0};
 	struct quota_state state;
-	struct quota_set set;
 	char *name;
 
-	quota_conf_set(&q->conf, q->account, &set);
-	if (quota_peek(q->table, q->account, &set, &state) != 0 || state.known)
+	if (quota_peek(q->table, q->account, &none, &state) != 0 || state.known)
 		return;
 	name = escaped(q->account);
 	fprintf(stderr,
@@ -301,17 +297,6 @@ change(struct query *q)
 {
 	int rc;
 
-	if (q->table == NULL && q->account == NULL)
-		return EX_OK; /* nothing is counted */
-	if (q->table == NULL && q->verb != VERB_LOCK)
-		return unknown(q);
-	if (q->table == NULL) {
-		fprintf(stderr,
-		    "posternctl: %s: there is no table yet: postern makes it "
-		    "when it starts\n",
-		    q->conf.path);
-		return FAILED;
-	}
 	if (q->verb == VERB_LOCK)
 		note_unseen(q);
 	if (q->verb != VERB_RESET)
@@ -323,7 +308,7 @@ change(struct query *q)
 	if (rc == ERR_NOTFOUND)
 		return unknown(q);
 	if (rc != 0) {
-		fprintf(stderr, "posternctl: %s: %s\n", q->conf.path,
+		fprintf(stderr, "posternctl: %s: %s\n", q->path,
 		    rc == ERR_SYSTEM ? strerror(errno) : err_text(rc));
 		return FAILED;
 	}
@@ -331,22 +316,27 @@ change(struct query *q)
 }
 
 /* The account was meant as a login's, whose mail is counted elsewhere: what was
- * counted under its name before can be looked at and changed all the same. */
+ * counted under its name before can be looked at and changed all the same, and
+ * so can all where this user may not read QuotaRealms. */
 static void
-note_realm(struct query *q, const struct names *n, const char *text)
+note_realm(struct query *q, const struct conf *c, const char *text)
 {
+	struct errmsg msg;
 	const char *realm;
+	struct names n;
 	char *name;
 
-	if (account_of_text(&q->arena, text, n->realm, &realm) == NULL ||
-	    names_realm_exists(n, realm) != 0)
-		return;
-	name = escaped(q->account);
-	fprintf(stderr,
-	    "posternctl: %s: its realm is not in QuotaRealms: mail of such "
-	    "logins is counted in " ACCOUNT_OTHER_REALMS "\n",
-	    name == NULL ? "?" : name);
-	free(name);
+	if (names_realms(&n, c, &msg) == 0 &&
+	    account_of_text(&q->arena, text, n.realm, &realm) != NULL &&
+	    names_realm_exists(&n, realm) == 0) {
+		name = escaped(q->account);
+		fprintf(stderr,
+		    "posternctl: %s: its realm is not in QuotaRealms: mail of "
+		    "such logins is counted in " ACCOUNT_OTHER_REALMS "\n",
+		    name == NULL ? "?" : name);
+		free(name);
+	}
+	names_fini(&n);
 }
 
 /* -- the command -- */
@@ -368,38 +358,51 @@ open_table(struct query *q)
 {
 	const struct quota_options opt = {.mode = verbs[q->verb].mode};
 	struct errmsg msg = {""};
-	int rc = quota_open(&q->table, q->conf.path, &opt, NULL, &msg);
+	int rc = quota_open(&q->table, q->path, &opt, NULL, &msg);
 
 	if (rc == 0)
 		return EX_OK;
 	q->table = NULL;
 	if (rc == ERR_NOTFOUND)
-		return EX_OK;
-	fprintf(stderr, "posternctl: %s\n", msg.text);
-	return rc == ERR_SYSTEM && errno == EACCES ? EX_NOPERM : FAILED;
+		fprintf(stderr, "posternctl: %s: there is no table yet, so "
+		    "nothing is counted: postern makes it when it starts and "
+		    "there is a Quota section\n", q->path);
+	else if (posternctl_mistake(msg.text) == EX_NOPERM)
+		return EX_NOPERM;
+	return FAILED;
+}
+
+/* Who only changes counts needs no limits, nor what they are made of. */
+static int
+load(struct query *q, const char *config, struct conf **conf_r)
+{
+	struct errmsg msg = {""};
+	int rc = posternctl_conf(config, conf_r);
+
+	if (rc != ERR_NOMEM)
+		q->path = conf_str(*conf_r, "QuotaTable");
+	if (rc != ERR_NOMEM && verbs[q->verb].mode == QUOTA_READ)
+		rc = conf_also(*conf_r, rc,
+		    quota_conf_init(&q->limits, *conf_r, &msg), &msg);
+	return posternctl_conf_end(*conf_r, rc);
 }
 
 static int
 answer(struct query *q, const char *config, const char *account)
 {
-	struct snapshot *snap = posternctl_load(config);
 	struct errmsg msg = {""};
-	int rc = EX_CONFIG;
+	struct conf *conf;
+	int rc = load(q, config, &conf);
 
-	if (snap == NULL)
-		return EX_CONFIG;
-	if (quota_conf_init(&q->conf, snap->conf, &msg) != 0) {
-		fprintf(stderr, "%s\n", msg.text);
-		goto done;
+	if (rc == EX_OK && account != NULL) {
+		q->account = quota_conf_account(conf, &q->arena, account);
+		if (q->account == NULL)
+			rc = no_memory();
+		else
+			note_realm(q, conf, account);
 	}
-	if (account != NULL) {
-		q->account = quota_conf_account(snap->conf, &q->arena, account);
-		rc = q->account == NULL ? no_memory() : EX_OK;
-		if (rc != EX_OK)
-			goto done;
-		note_realm(q, names_of(snap), account);
-	}
-	rc = open_table(q);
+	if (rc == EX_OK)
+		rc = open_table(q);
 	if (rc != EX_OK)
 		goto done;
 	if (q->verb == VERB_LIST)
@@ -408,7 +411,7 @@ answer(struct query *q, const char *config, const char *account)
 		rc = show(q);
 	else
 		rc = change(q);
-	if (rc == EX_OK && q->table != NULL &&
+	if (rc == EX_OK &&
 	    quota_check(q->table, NULL, &msg) == ERR_FORMAT) {
 		fprintf(stderr,
 		    "posternctl: %s: try again: postern makes a new one when "
@@ -418,8 +421,8 @@ answer(struct query *q, const char *config, const char *account)
 	}
 done:
 	quota_close(q->table);
-	quota_conf_fini(&q->conf);
-	snapshot_unref(snap);
+	quota_conf_fini(&q->limits);
+	conf_free(conf);
 	return rc;
 }
 

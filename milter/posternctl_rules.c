@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <unistd.h>
 
 #include "lib/buf.h"
+#include "lib/conf/conf.h"
 #include "lib/err.h"
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_stats.h"
@@ -45,30 +45,83 @@ print_mistake(const struct rules_mistake *m, bool json)
 	buf_fini(&b);
 }
 
-/* Of files, or of what the configuration names.  The configuration is read
- * without its stages, since these would stop at the first error. */
+/* What was found, and what that comes to; the rules are given away. */
+static int
+print_mistakes(struct rules *rules, bool json)
+{
+	const struct rules_mistake *m;
+	bool wrong = false, closed = true;
+
+	for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {
+		print_mistake(m, json);
+		if (m->severity != RULES_ERROR)
+			continue;
+		wrong = true;
+		closed &= m->line == 0 && posternctl_closed(m->text);
+	}
+	rules_free(rules);
+	if (!wrong)
+		return EX_OK;
+	return closed ? EX_NOPERM : EX_CONFIG;
+}
+
+static int
+no_memory(void)
+{
+	fprintf(stderr, "posternctl: %s\n", err_text(ERR_NOMEM));
+	return EX_OSERR;
+}
+
+static int
+no_rules(void)
+{
+	fprintf(stderr, "posternctl: RuleFile names no rules\n");
+	return EX_CONFIG;
+}
+
+/* What is wrong with the configuration is another matter here: what lists may
+ * find is not known then. */
+static int
+lint_files(char *const *paths, bool json, const char *config)
+{
+	struct rules *rules = NULL;
+	struct conf *conf = NULL;
+	struct errmsg msg;
+	int rc;
+
+	if (conf_read(posternctl_config(config), snapshot_tables(), &conf,
+		&msg) != 0)
+		conf = NULL;
+	rc = rules_conf_lint(conf, (const char *const *)paths, &rules);
+	conf_free(conf);
+	return rc == ERR_NOMEM ? no_memory() : print_mistakes(rules, json);
+}
+
+/* The files of the configuration, as far as this can be read. */
+static int
+lint_configured(bool json, const char *config)
+{
+	static const char *const none[] = {NULL};
+	struct rules *rules = NULL;
+	struct conf *conf;
+	int rc = posternctl_conf(config, &conf), found = EX_OK;
+
+	if (rc != ERR_NOMEM && rules_conf_lint(conf, none, &rules) == ERR_NOMEM)
+		rc = ERR_NOMEM;
+	rc = posternctl_conf_end(conf, rc);
+	conf_free(conf);
+	if (rules != NULL)
+		found = print_mistakes(rules, json);
+	else if (rc == EX_OK)
+		found = no_rules();
+	return rc == EX_OK ? found : rc;
+}
+
 static int
 lint(char *const *paths, bool json, const char *config)
 {
-	const struct rules_mistake *m;
-	struct rules *rules = NULL;
-	bool wrong = false;
-	int rc;
-
-	if (config == NULL && access(POSTERN_CONF, R_OK) == 0)
-		config = POSTERN_CONF;
-	rc = rules_conf_lint(config, (const char *const *)paths, &rules);
-	if (rules == NULL) {
-		if (rc == ERR_NOMEM)
-			fprintf(stderr, "posternctl: no memory\n");
-		return rc == ERR_NOMEM ? EX_OSERR : EX_CONFIG;
-	}
-	for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {
-		print_mistake(m, json);
-		wrong |= m->severity == RULES_ERROR;
-	}
-	rules_free(rules);
-	return wrong ? EX_CONFIG : EX_OK;
+	return paths[0] == NULL ? lint_configured(json, config)
+				: lint_files(paths, json, config);
 }
 
 /* -- list -- */
@@ -137,7 +190,7 @@ live(const struct conf *c, const struct rules *rules,
     struct rules_stats_count **list_r)
 {
 	const char *path = rules_conf_stats(c);
-	struct errmsg why;
+	struct errmsg why, say;
 	int rc;
 
 	*list_r = NULL;
@@ -150,7 +203,9 @@ live(const struct conf *c, const struct rules *rules,
 	if (rc == 0)
 		return EX_OK;
 	*list_r = NULL;
-	fprintf(stderr, "posternctl: RuleStats: %s\n", why.text);
+	errmsg_set(&say, "RuleStats: %s", why.text);
+	if (posternctl_mistake(say.text) == EX_NOPERM)
+		return EX_NOPERM;
 	return rc == ERR_NOTFOUND ? EX_OK : EX_NOINPUT;
 }
 
@@ -183,28 +238,14 @@ gather(const struct rules *rules, const struct rules_stats_count *counts,
 	return list;
 }
 
-static int
-list(char *const *paths, bool json, const char *config)
+static void
+print_rules(const struct rules *rules, const struct rules_stats_count *counts,
+    bool sorted, bool json)
 {
-	struct snapshot *snap = posternctl_load(config);
-	struct rules_stats_count *counts = NULL;
-	const struct rules *rules;
-	struct rules_info *all;
 	size_t count;
-	int rc;
+	struct rules_info *all = gather(rules, counts, &count);
 
-	if (snap == NULL)
-		return EX_CONFIG;
-	rules = rules_conf_of(snap);
-	if (rules == NULL) {
-		fprintf(stderr, "posternctl: RuleFile names no rules\n");
-		snapshot_unref(snap);
-		return EX_CONFIG;
-	}
-	rc = paths[0] != NULL ? posternctl_walk(snap, paths)
-			      : live(snap->conf, rules, &counts);
-	all = gather(rules, counts, &count);
-	if ((paths[0] != NULL || counts != NULL) && all != NULL)
+	if (sorted && all != NULL)
 		qsort(all, count, sizeof(*all), by_cost);
 	if (!json)
 		printf("%-32s %-7s %7s %8s %8s %8s %9s %6s  %s\n", "rule",
@@ -213,9 +254,58 @@ list(char *const *paths, bool json, const char *config)
 	for (size_t i = 0; all != NULL && i < count; i++)
 		print_rule(&all[i], json);
 	free(all);
+}
+
+/* The rules, and what the daemon counted. */
+static int
+list_live(bool json, const char *config)
+{
+	struct rules_stats_count *counts = NULL;
+	struct rules *rules = NULL;
+	struct errmsg msg = {""};
+	struct conf *conf;
+	int rc = posternctl_conf(config, &conf);
+
+	if (rc != ERR_NOMEM)
+		rc = conf_also(
+		    conf, rc, rules_conf_load(conf, &rules, &msg), &msg);
+	rc = posternctl_conf_end(conf, rc);
+	if (rc == EX_OK && rules == NULL)
+		rc = no_rules();
+	if (rc == EX_OK) {
+		rc = live(conf, rules, &counts);
+		print_rules(rules, counts, counts != NULL, json);
+	}
 	free(counts);
+	rules_free(rules);
+	conf_free(conf);
+	return rc;
+}
+
+/* The same of messages, which go through the whole chain. */
+static int
+list_tried(char *const *paths, bool json, const char *config)
+{
+	struct snapshot *snap;
+	int rc = posternctl_load(config, &snap);
+
+	if (rc != EX_OK)
+		return rc;
+	if (rules_conf_of(snap) == NULL) {
+		rc = no_rules();
+	} else {
+		rc = posternctl_walk(snap, paths);
+		print_rules(rules_conf_of(snap), NULL, true, json);
+	}
 	snapshot_unref(snap);
 	return rc;
+}
+
+static int
+list(char *const *paths, bool json, const char *config)
+{
+	return paths[0] == NULL ? list_live(json, config)
+				: list_tried(paths, json, config);
 }
 
 static int

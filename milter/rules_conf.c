@@ -2,7 +2,6 @@
 #include "rules_conf.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -170,34 +169,11 @@ rules_conf_load(
 }
 
 int
-rules_conf_lint(
-    const char *config, const char *const *paths, struct rules **rules_r)
+rules_conf_lint(const struct conf *c, const char *const *paths,
+    struct rules **rules_r)
 {
-	struct conf *conf = NULL;
-	struct errmsg msg;
-	int rc = config == NULL && paths[0] != NULL
-	    ? 0
-	    : conf_read(config, snapshot_tables(), &conf, &msg);
-
-	*rules_r = NULL;
-	if (paths[0] != NULL) {
-		if (rc != 0)
-			conf = NULL;
-		rc = load_files(conf, paths, rules_r);
-		conf_free(conf);
-		return rc;
-	}
-	if (rc != 0) {
-		fprintf(stderr, "%s\n", msg.text);
-		return rc;
-	}
-	rc = read_files(conf, rules_r);
-	if (*rules_r == NULL && rc == 0) {
-		fprintf(stderr, "RuleFile names no rules\n");
-		rc = ERR_CONFIG;
-	}
-	conf_free(conf);
-	return rc;
+	return paths[0] != NULL ? load_files(c, paths, rules_r)
+				: read_files(c, rules_r);
 }
 
 const char *

@@ -24,13 +24,11 @@ struct rules_limit {
  * negative ERR_ and the first error in *msg_r. */
 int rules_conf_load(
     const struct conf *c, struct rules **rules_r, struct errmsg *msg_r);
-/* The same without a configuration in force, so that every mistake can be told:
- * of these files (NULL-ended), or of those in RuleFile when there is none.  What
- * checks find is known by the configuration; NULL: none.  *rules_r NULL when the
- * configuration itself is wrong, which is said on standard error and matters
- * for RuleFile only; otherwise as rules_load. */
-int rules_conf_lint(
-    const char *config, const char *const *paths, struct rules **rules_r);
+/* The same of these files (NULL-ended), or of those of RuleFile when there is
+ * none, and with every mistake left to be asked for.  Otherwise as rules_load;
+ * *rules_r NULL and 0: RuleFile names none. */
+int rules_conf_lint(const struct conf *c, const char *const *paths,
+    struct rules **rules_r);
 /* Those in force; NULL: none. */
 const struct rules *rules_conf_of(const struct snapshot *snap);
 /* `file:line: severity: text`, safe to print. */

@@ -175,7 +175,7 @@ def check_stranger():
          copy, 'check', '-x', postern.conf_file], input='From: a@b\n\n',
         capture_output=True, text=True)
     is_((done.returncode, re.findall('mend|chgrp|chown|install',
-                                     done.stderr)), (78, []),
+                                     done.stderr)), (77, []),
         'a stranger gets no command')
     like(done.stderr, r'user nobody may not enter it .*; run posternctl as '
          'root', 'but is told who may')
