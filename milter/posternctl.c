@@ -1,10 +1,11 @@
 /*
- * posternctl(8): what a person does at the shell.
+ * posternctl(1): what a person does at the shell.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "posternctl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -221,6 +222,8 @@ asks_for_help(int argc, char **argv)
 static int
 dispatch(int argc, char **argv, const char *config)
 {
+	static char name[64];
+
 	for (size_t i = 0; commands[i] != NULL; i++) {
 		const struct command *c = commands[i];
 
@@ -231,12 +234,28 @@ dispatch(int argc, char **argv, const char *config)
 			    c->args, c->help);
 			return EX_OK;
 		}
+		/* What getopt complains in the name of. */
+		snprintf(name, sizeof(name), "posternctl %s", c->name);
+		argv[0] = name;
 		return c->run(argc, argv, config);
 	}
-	fprintf(stderr,
-	    "posternctl: %s: no such command; see posternctl --help\n",
-	    argv[0]);
+	fprintf(stderr, "posternctl: %s: no such %s; see posternctl --help\n",
+	    argv[0], argv[0][0] == '-' ? "option" : "command");
 	return EX_USAGE;
+}
+
+/* A table that is opened takes the place of a standard descriptor that is
+ * closed, and what is printed would go into it.  These can't be used in the
+ * wrong direction either. */
+static bool
+fill_descriptors(void)
+{
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fcntl(fd, F_GETFD) == -1 &&
+		    open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	}
+	return true;
 }
 
 int
@@ -245,17 +264,8 @@ main(int argc, char **argv)
 	const char *config = NULL;
 	int at = 1;
 
-	if (mapguard_install() != 0)
+	if (!fill_descriptors() || mapguard_install() != 0)
 		return EX_OSERR;
-	if (argc > at && strcmp(argv[at], "--help") == 0) {
-		print_commands(stdout);
-		return end(EX_OK);
-	}
-	if (argc > at && (strcmp(argv[at], "--version") == 0 ||
-			    strcmp(argv[at], "-V") == 0)) {
-		printf("posternctl %s\n", POSTERN_VERSION);
-		return end(EX_OK);
-	}
 	if (argc > at + 1 && strcmp(argv[at], "-x") == 0) {
 		config = argv[at + 1];
 		at += 2;
@@ -263,6 +273,14 @@ main(int argc, char **argv)
 	if (argc <= at) {
 		print_commands(stderr);
 		return EX_USAGE;
+	}
+	if (strcmp(argv[at], "--help") == 0) {
+		print_commands(stdout);
+		return end(EX_OK);
+	}
+	if (strcmp(argv[at], "--version") == 0 || strcmp(argv[at], "-V") == 0) {
+		printf("posternctl %s\n", POSTERN_VERSION);
+		return end(EX_OK);
 	}
 	return end(dispatch(argc - at, argv + at, config));
 }
