@@ -35,6 +35,7 @@ struct generate {
 	enum dkim_key_type type;
 	unsigned bits;
 	bool json;
+	bool named; /* --selector was given */
 	struct privileges owner; /* change: the files become theirs */
 	struct dkim_key *key;
 	struct buf record;  /* of the TXT record */
@@ -236,6 +237,40 @@ strings_json(const struct generate *g)
 	return list;
 }
 
+/* Whose it is, and who may do what with it, as it stands there. */
+static void
+print_owner(const char *path, const char *what)
+{
+	char user[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		printf("%s: mode %04o, owner %s:%s\n", what,
+		    (unsigned)st.st_mode & 07777, users_name(st.st_uid, user),
+		    users_group_name(st.st_gid, group));
+}
+
+static void
+print_file(const struct generate *g)
+{
+	const char *slash = strrchr(g->file, '/');
+	char directory[PATH_MAX];
+
+	printf("The private key, %s, %u bits:\n\n%s\n\n",
+	    dkim_key_word(g->key), dkim_key_bits(g->key), g->file);
+	print_owner(g->file, "The file");
+	snprintf(directory, sizeof(directory), "%.*s",
+	    (int)(slash - g->file), g->file);
+	print_owner(directory, "Its directory");
+	printf("The owner is %s.\n", g->owner.change
+		? "UserID of the configuration"
+		: "who made it, and must be UserID");
+	if (!g->named)
+		printf("The selector, %s, is made of this month and the type; "
+		    "--selector names another.\n", g->selector);
+	putchar('\n');
+}
+
 static void
 print_json(const struct generate *g, const char *zone, const char *key_line,
     const char *signing_line)
@@ -255,13 +290,16 @@ static void
 print_text(const struct generate *g, const char *zone, const char *key_line,
     const char *signing_line)
 {
-	printf("The private key, %s, %u bits:\n\n%s\n\n",
-	    dkim_key_word(g->key), dkim_key_bits(g->key), g->file);
+	print_file(g);
 	printf("For the zone file of %s:\n\n%s\n", g->domain, zone);
 	printf("The same as one string, for %s._domainkey.%s:\n\n%s\n\n",
 	    g->selector, g->domain, g->record.data);
-	printf("For KeyTable:\n\n%s\n\n", key_line);
-	printf("For SigningTable (refile:; without the *@ in other types):"
+	printf("Once it can be seen in the DNS, for postern.conf, where this is "
+	    "the only domain:\n\nDomain    %s\nSelector  %s\nKeyFile   %s\n\n",
+	    g->domain, g->selector, g->file);
+	printf("Instead, where there are several domains, for the file of "
+	    "KeyTable:\n\n%s\n\n", key_line);
+	printf("And for that of SigningTable (refile:; without the *@ in other types):"
 	       "\n\n%s\n", signing_line);
 }
 
@@ -355,6 +393,7 @@ take_option(struct generate *g, int opt, const char **config)
 		*config = optarg;
 		return true;
 	case 's':
+		g->named = true;
 		if (take_name(g->selector, sizeof(g->selector), optarg))
 			return true;
 		say(0, "--selector", "expected letters, digits, - and _, in "
@@ -403,7 +442,7 @@ static int
 check_keys(const struct generate *g, const char *config)
 {
 	return posternctl_key_check(config, g->domain,
-	    g->selector[0] == '\0' ? NULL : g->selector, g->json);
+	    g->named ? g->selector : NULL, g->json);
 }
 
 static int
@@ -429,7 +468,7 @@ run(int argc, char **argv, const char *config)
 	}
 	if (check)
 		return check_keys(&g, config);
-	if (g.selector[0] == '\0')
+	if (!g.named)
 		default_selector(&g);
 	rc = make(&g, config);
 	buf_fini(&g.record);

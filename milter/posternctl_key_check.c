@@ -201,19 +201,55 @@ judge_answer(
 
 /* -- saying -- */
 
+/* What mends each fault. */
+static const struct {
+	const char *fault, *cure;
+} cures[] = {
+    {"missing", "publish the expected record under this name; where a form of "
+     "the DNS's provider adds the domain by itself, its field for the name "
+     "takes what stands before the domain"},
+    {"several", "take all away but the expected one"},
+    {"syntax", "publish the expected record in its place, as it stands here"},
+    {"type", "publish the expected record in its place, or sign with the key "
+     "of the one that was found"},
+    {"mismatch", "publish the expected record in its place, or sign with the "
+     "key of the one that was found"},
+    {"revoked", "sign with another key, under another selector (posternctl key "
+     "generate); if it was not meant to be revoked, publish the expected "
+     "record"},
+    {"testing", "publish the expected record, which has no t=y"},
+    {"dns", "ask again; if that helps nothing, see Nameservers, and whether "
+     "the servers of the domain answer"},
+    {"name", "name a domain and a selector whose labels have 1 to 63 letters, "
+     "digits, - and _"},
+};
+
+/* NULL: there is none, for nothing is wrong, or no memory was left. */
+static const char *
+cure_of(const char *fault)
+{
+	for (size_t i = 0; i < sizeof(cures) / sizeof(*cures); i++) {
+		if (fault != NULL && strcmp(cures[i].fault, fault) == 0)
+			return cures[i].cure;
+	}
+	return NULL;
+}
+
 static void
 print(const struct check *c, const struct finding *f)
 {
 	const char *found = f->found.len > 0 ? f->found.data : NULL;
+	const char *cure = cure_of(f->fault);
 	json_t *j;
 
 	if (c->json) {
-		j = json_pack("{s:o,s:s,s:s,s:o,s:o,s:o,s:s,s:o}", "name",
+		j = json_pack("{s:o,s:s,s:s,s:o,s:o,s:o,s:o,s:s,s:o}", "name",
 		    posternctl_string(f->name.data), "domain", f->m->domain,
 		    "selector", f->m->selector, "file",
 		    posternctl_string(f->file), "status",
 		    posternctl_string(f->fault == NULL ? "ok" : f->fault),
-		    "text", posternctl_string(f->text.data), "expected",
+		    "text", posternctl_string(f->text.data), "cure",
+		    posternctl_string(cure), "expected",
 		    f->expected.data, "found", posternctl_string(found));
 		posternctl_print(j);
 		json_decref(j);
@@ -226,6 +262,8 @@ print(const struct check *c, const struct finding *f)
 	printf("  key:      %s\n  expected: %s\n",
 	    f->file == NULL ? "in KeyTable" : f->file, f->expected.data);
 	printf("  found:    %s\n", found == NULL ? "nothing" : found);
+	if (cure != NULL)
+		printf("  cure:     %s\n", cure);
 }
 
 /* -- asking -- */

@@ -55,6 +55,23 @@ ok 'rsa: the KeyTable line' grep -qxF \
 	"$dir/out"
 ok 'rsa: the SigningTable line' grep -qxF \
 	"*@example.org $month-rsa._domainkey.example.org" "$dir/out"
+ok 'rsa: who may read it is said' grep -qxF \
+	"The file: mode 0600, owner $(stat -c %U:%G "$pem")" "$dir/out"
+ok 'rsa: and who may enter the directory' grep -qxF \
+	"Its directory: mode 0700, owner $(stat -c %U:%G "$dir/keys/example.org")" \
+	"$dir/out"
+ok 'rsa: where the selector is from' grep -q \
+	"^The selector, $month-rsa, is made of this month and the type;" "$dir/out"
+# What is printed for postern.conf, as it stands.
+{
+	grep -E '^(Domain|Selector|KeyFile) ' "$dir/out"
+	echo 'RequireSafeKeys no'
+} >"$dir/pasted"
+printf 'From: a@example.org\n\nx\n' >"$dir/mail"
+"$POSTERNCTL" check -x "$dir/pasted" --auth a --output text "$dir/mail" \
+	>"$dir/signed" 2>"$dir/err"
+ok 'rsa: the lines for postern.conf sign' grep -q \
+	" dkim=example.org/$month-rsa/" "$dir/signed"
 ok 'rsa: zone text in strings of at most 255 octets' python3 -c '
 import re, sys
 zone = open(sys.argv[1]).read()
@@ -84,6 +101,8 @@ ok 'ed25519: its name in the DNS' \
 ok 'ed25519: bits' test "$(field bits)" = 256
 
 key generate --selector a.b --bits 1024 example.org --directory "$dir/keys"
+ok 'a selector that is given is not explained' sh -c \
+	"! grep -q '^The selector' '$dir/out'"
 ok 'another selector, other bits' sh -c "openssl pkey -noout -text \
 	-in '$dir/keys/example.org/a.b.private' | grep -q '(1024 bit'"
 
@@ -118,6 +137,7 @@ good="v=DKIM1; h=sha256; k=rsa; p=$(public "$file" rsa)"
 other=$(public "$dir/keys/example.org/$month-rsa.private" rsa)
 ed=$(public "$dir/keys/example.org/$month-ed25519.private" ed25519)
 { cat "$dir/conf"; echo "TestDNSData file:$dir/zone"; } >"$dir/check.conf"
+cure='publish the expected record'
 # published STATUS CODE NAME RECORD...: the zone has these records.
 published() {
 	want=$1 exit=$2 what=$3
@@ -134,6 +154,11 @@ published() {
 	ok "key check, $what: the file" grep -qxF "  key:      $file" "$dir/out"
 	ok "key check, $what: what was expected" \
 		grep -qxF "  expected: $good" "$dir/out"
+	ok "key check, $what: what to do" \
+		grep -q "^  cure:     .*$cure" "$dir/out"
+	sed -n "s/^  expected: /$checked TXT /p" "$dir/out" >"$dir/zone"
+	ok "key check, $what: that mends it" \
+		"$POSTERNCTL" key check -x "$dir/check.conf" example.org
 }
 published ok 0 'the right record' "$good"
 published missing 1 'no record'
@@ -147,7 +172,9 @@ published type 1 'another type' "v=DKIM1; k=ed25519; p=$ed"
 ok 'key check, another type: both' \
 	grep -q 'expected k=rsa, found k=ed25519' "$dir/out"
 published testing 1 'test mode' "v=DKIM1; t=y; k=rsa; p=${good##*p=}"
+cure='take all away but the expected one'
 published several 1 'two records' "$good" "v=DKIM1; k=rsa; p=$other"
+cure='publish the expected record'
 published syntax 1 'no base64' 'v=DKIM1; k=rsa; p=***'
 published syntax 1 'no tags' 'hello'
 published syntax 1 'a tag twice' "$good; k=rsa"
@@ -159,12 +186,16 @@ ok 'key check, no letters: they are shown as numbers' \
 key check -x "$dir/check.conf" example.org --json
 ok 'key check --json' test "$(field status),$(field selector),$(field file)" = \
 	"syntax,a.b,$file"
+ok 'key check --json: the cure' test "$(field cure)" = \
+	'publish the expected record in its place, as it stands here'
 { cat "$dir/conf"; echo 'Nameservers 127.0.0.1@1'; echo 'DNSTimeout 2'; } \
 	>"$dir/dead.conf"
 key check -x "$dir/dead.conf" example.org
 ok 'key check, a dead resolver: exit code' test $code -eq 1
 ok 'key check, a dead resolver: that the DNS is to blame' \
 	grep -q "^$checked: dns: the DNS " "$dir/out"
+ok 'key check, a dead resolver: what to do' \
+	grep -q '^  cure:     ask again; .*Nameservers' "$dir/out"
 key check -x "$dir/check.conf" example.com
 ok 'key check, no key for the domain: exit code' test $code -eq 1
 ok 'key check, no key for the domain: which' \
@@ -179,6 +210,7 @@ ok 'key check, with KeyFile' test $code -eq 0
 printf 'Frobnicate 1\nKeyTable file:%s/none\nSigningTable csl:a\n' "$dir" \
 	>"$dir/bad.conf"
 key check -x "$dir/bad.conf" example.org
+ok 'key check, a bad configuration: all of it' grep -q KeyTable "$dir/err"
 ok 'key check, a bad configuration' test $code -eq 78
 
 chmod 777 "$dir/keys"
@@ -189,6 +221,7 @@ chmod 755 "$dir/keys"
 if [ "$(id -u)" -eq 0 ]; then
 	echo 'UserID nobody' >"$dir/user"
 	key generate -x "$dir/user" example.net --directory "$dir/keys"
+	ok 'as root: that is said' grep -q '^The owner is UserID of' "$dir/out"
 	ok 'as root: the files are for UserID' test \
 		"$(stat -c %U "$dir"/keys/example.net "$dir"/keys/example.net/* |
 		sort -u)" = nobody
