@@ -122,7 +122,38 @@ says '"verdict":"accept"' --auth al --rcpt a@y.org --rcpt b@y.org
 printf 'Quota al {\n Recipients = {0/hour}\n}\n' >>"$dir/conf"
 says '"verdict":"tempfail","decided_by":"quota","reply":"450 4.7.1 ' \
 	--auth al --rcpt a@y.org --rcpt b@y.org
+says '  why It is refused for now by quota, because the account al would be '\
+'over its limit of 0 recipients in 1 hour, of which 0 are used.' \
+	--auth al --rcpt a@y.org --output text
+says '  rcpt a@y.org is refused for now by quota, because the account al ' \
+	--auth al --rcpt a@y.org --output text
+says '  reply 450 4.7.1 ' --auth al --rcpt a@y.org --output text
 ok 'makes no table' test ! -e "$dir/quota"
+# What is listed, what rules say and what becomes of the header, for people.
+printf '192.0.2.9 ask the postmaster\n' >"$dir/blocked"
+printf 'header PILLS Subject =~ /pills/\ndescribe PILLS Of pills\n' \
+	>"$dir/rules.cf"
+cat >"$dir/conf" <<-END
+	TestDNSData csl:x=y
+	AuthservID mx.x.org
+	BlockList file:$dir/blocked
+	RuleFile $dir/rules.cf
+	QuarantineScore 0.5
+END
+printf 'Authentication-Results: mx.x.org; spf=pass\nSubject: pills\n\nx\n' \
+	>"$dir/in"
+for words in ', reject by blocklist block=client/192.0.2.9 ' \
+	'  why It is refused by blocklist for the symbol USER_IN_BLOCKLIST, '\
+'because the client is in BlockList, by its entry 192.0.2.9.' \
+	'  reply 550 5.7.1 ask the postmaster' \
+	'  symbol USER_IN_BLOCKLIST 100.000' '  rule PILLS 1.000 Of pills'; do
+	says "$words" --client-ip 192.0.2.9 --output text
+done
+for words in '  why It is held by rules, because the score ' \
+	'  delete Authentication-Results 1' \
+	'  insert Authentication-Results: mx.x.org;'; do
+	says "$words" --client-ip 192.0.2.8 --output text
+done
 : >"$dir/in"
 printf 'Mode q\n' >"$dir/conf"
 check -x "$dir/conf"
