@@ -129,7 +129,7 @@ posternctl_conf_end(struct conf *conf, int rc)
 }
 
 int
-posternctl_load(const char *config, struct snapshot **snap_r)
+posternctl_load(const char *config, bool inbound, struct snapshot **snap_r)
 {
 	/* What is odd in the configuration `postern -n` says, and the daemon;
 	 * not each command again. */
@@ -143,8 +143,9 @@ posternctl_load(const char *config, struct snapshot **snap_r)
 	if (list == NULL) {
 		fprintf(stderr, "posternctl: %s\n", err_text(ERR_NOMEM));
 		rc = EX_OSERR;
-	} else if (snapshot_load_list(posternctl_config(config), SNAPSHOT_OFFLINE,
-		       NULL, list, snap_r) != 0) {
+	} else if (snapshot_load_list(posternctl_config(config),
+		       inbound ? SNAPSHOT_INBOUND : SNAPSHOT_OFFLINE, NULL,
+		       list, snap_r) != 0) {
 		rc = posternctl_mistakes(list);
 	}
 	log_open(&quiet);

@@ -40,9 +40,10 @@ int posternctl_conf(const char *config, struct conf **conf_r);
 /* Say all mistakes that the list has, and end it.  rc is what the steps came
  * to.  EX_OK when there is none. */
 int posternctl_conf_end(struct conf *conf, int rc);
-/* The configuration with all that it names, read off line.  EX_OK, or another
- * exit code after saying why. */
-int posternctl_load(const char *config, struct snapshot **snap_r);
+/* The configuration with all that it names, read off line; inbound: but for
+ * what mail that goes out needs.  EX_OK, or another exit code after saying
+ * why. */
+int posternctl_load(const char *config, bool inbound, struct snapshot **snap_r);
 /* Is the mistake that this user may not read something? */
 bool posternctl_closed(const char *text);
 /* Say it on standard error; EX_NOPERM if it is of that kind, or EX_CONFIG. */

@@ -590,7 +590,7 @@ run(int argc, char **argv, const char *config)
 		if (!take_option(&c, opt, &config))
 			return posternctl_usage(&command_check);
 	}
-	rc = posternctl_load(config, &c.snap);
+	rc = posternctl_load(config, false, &c.snap);
 	if (rc != EX_OK)
 		return rc;
 	if (optind == argc)

@@ -282,12 +282,12 @@ list_live(bool json, const char *config)
 	return rc;
 }
 
-/* The same of messages, which go through the whole chain. */
+/* The same of messages, which go through the chain as mail that comes in. */
 static int
 list_tried(char *const *paths, bool json, const char *config)
 {
 	struct snapshot *snap;
-	int rc = posternctl_load(config, &snap);
+	int rc = posternctl_load(config, true, &snap);
 
 	if (rc != EX_OK)
 		return rc;

@@ -14,6 +14,7 @@
 #include "options_opendkim.h"
 #include "peers.h"
 #include "resolver.h"
+#include "stages.h"
 
 #define OTHER_TABLES 3 /* global rows, DNS, OpenDKIM's unused ones */
 
@@ -89,6 +90,14 @@ snapshot_read(const char *path, struct conf **conf_r, struct errmsg *msg_r)
 	return first_of(list, rc, msg_r);
 }
 
+/* Does it do nothing with mail that comes in? */
+static bool
+is_outbound(const struct stage *stage)
+{
+	return stage == &stage_account || stage == &stage_login ||
+	    stage == &stage_quota || stage == &stage_sign;
+}
+
 /* Each stage; what one finds wrong does not keep others from looking. */
 static int
 load_stages(struct snapshot *snap, const struct snapshot *old, int rc)
@@ -101,6 +110,8 @@ load_stages(struct snapshot *snap, const struct snapshot *old, int rc)
 		if (!snap->offline &&
 		    (rc != 0 || errlist_count(conf_list(snap->conf)) > 0))
 			snap->offline = snap->trial = true;
+		if (snap->inbound && is_outbound(stages[i]))
+			continue;
 		snap->on[i] = true;
 		if (stages[i]->load == NULL)
 			continue;
@@ -137,6 +148,7 @@ snapshot_load_list(const char *path, enum snapshot_use use,
 		atomic_init(&snap->refs, 1);
 		rc = snapshot_read_list(path, list, &snap->conf);
 		snap->offline = use != SNAPSHOT_SERVES;
+		snap->inbound = use == SNAPSHOT_INBOUND;
 		snap->trial = use == SNAPSHOT_TRIAL;
 	}
 	if (rc == 0 || rc == ERR_CONFIG)

@@ -25,6 +25,8 @@ enum snapshot_use {
 	SNAPSHOT_SERVES,  /* the daemon's */
 	SNAPSHOT_OFFLINE, /* posternctl's: load hooks open nothing that only a
 			     daemon may, and create nothing */
+	SNAPSHOT_INBOUND, /* the same for mail that comes in only: no key and
+			     no quota is read */
 	SNAPSHOT_TRIAL,   /* the same for `postern -n`; and what would make the
 			     daemon's own fail is a mistake */
 };
@@ -34,7 +36,8 @@ struct snapshot {
 	struct conf *conf;
 	void *state[STAGES_MAX]; /* what each stage's load made; NULL: none */
 	bool on[STAGES_MAX];     /* does the stage take part? */
-	bool offline; /* SNAPSHOT_OFFLINE or SNAPSHOT_TRIAL */
+	bool offline; /* not SNAPSHOT_SERVES */
+	bool inbound; /* SNAPSHOT_INBOUND */
 	bool trial;   /* SNAPSHOT_TRIAL, and what a mistake keeps from serving
 	               */
 

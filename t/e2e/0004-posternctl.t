@@ -219,6 +219,13 @@ def check_rules(place):
         done = place.as_user('rules', *args)
         is_((done.returncode, 'closed' in done.stderr), (0, False),
             'rules %s: without a key' % words(args))
+    place.configure(CONF.replace('InternalHosts', '#') +
+                    'QuotaExempt file:@DIR@/closed/logins\n')
+    done = place.as_user('rules', 'list', '@DIR@/mail', '--json')
+    is_((done.returncode, done.stderr), (0, ''),
+        'rules list of messages: without a key, or a quota')
+    like(done.stdout, r'"name":"PILLS",.*"tried":1,', 'and they are tried')
+    place.configure(CONF)
     write_file(place.path('counts'), '', 0o600)
     done = place.as_user('rules', 'list')
     is_(done.returncode, NOPERM, 'counts that may not be read')
@@ -264,7 +271,7 @@ def check_closed(place):
 
 def main():
     need_root()
-    plan(116)
+    plan(118)
     place = Place()
     for step in (check_usage, check_descriptors, check_silence, check_table,
                  check_rules, check_closed):
