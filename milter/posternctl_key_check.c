@@ -4,11 +4,14 @@
  */
 #include "posternctl_key_check.h"
 
+#include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/arena.h"
 #include "lib/buf.h"
@@ -19,6 +22,7 @@
 #include "lib/dns.h"
 #include "lib/err.h"
 #include "posternctl.h"
+#include "privileges.h"
 #include "resolver.h"
 #include "signing.h"
 #include "snapshot.h"
@@ -324,6 +328,29 @@ check_key(const struct signing_match *m, const char *file, void *arg)
 	return rc;
 }
 
+/* Where root asks, keys are read as UserID, for that is who signs with them. */
+static int
+load_keys(struct check *c, const struct conf *conf, struct errmsg *msg_r)
+{
+	struct privileges user = {0};
+	struct errmsg why;
+	bool root = geteuid() == 0;
+	int rc;
+
+	if (root && privileges_find(conf_str(conf, "UserID"), &user, &why) ==
+	    EX_OK && user.change &&
+	    (setgroups((size_t)user.ngroups, user.groups) != 0 ||
+		setegid(user.gid) != 0 || seteuid(user.uid) != 0)) {
+		errmsg_set(msg_r, "UserID: can't become user %s: %s", user.name,
+		    strerror(errno));
+		return ERR_SYSTEM;
+	}
+	rc = signing_load(conf, &c->signing, msg_r);
+	if (root && seteuid(0) != 0)
+		abort();
+	return rc;
+}
+
 /* Keys and a resolver, and no more of the configuration. */
 static int
 load(struct check *c, const char *config)
@@ -335,8 +362,7 @@ load(struct check *c, const char *config)
 	c->snap.conf = conf;
 	c->snap.verifies = c->snap.offline = true;
 	if (rc != ERR_NOMEM)
-		rc = conf_also(
-		    conf, rc, signing_load(conf, &c->signing, &msg), &msg);
+		rc = conf_also(conf, rc, load_keys(c, conf, &msg), &msg);
 	if (rc != ERR_NOMEM)
 		rc = conf_also(
 		    conf, rc, resolver_load(&c->snap, NULL, &msg), &msg);

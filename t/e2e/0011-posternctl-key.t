@@ -225,6 +225,24 @@ if [ "$(id -u)" -eq 0 ]; then
 	ok 'as root: the files are for UserID' test \
 		"$(stat -c %U "$dir"/keys/example.net "$dir"/keys/example.net/* |
 		sort -u)" = nobody
+	# What UserID can't read is no key that signs, whoever looks.
+	chmod 755 "$dir"
+	key generate --selector mine example.net --directory "$dir/keys"
+	file=$dir/keys/example.net/mine.private
+	printf '%s\n' 'UserID nobody' 'Domain example.net' 'Selector mine' \
+		"KeyFile $file" "TestDNSData file:$dir/zone" \
+		'RequireSafeKeys no' >"$dir/mine.conf"
+	echo "mine._domainkey.example.net TXT $(tr -d '\n\t' \
+		<"${file%private}txt" | sed 's/^[^"]*"//; s/" *"//g; s/".*//')" \
+		>"$dir/zone"
+	key check -x "$dir/mine.conf" example.net
+	ok 'as root: a key that UserID may not read' test $code -eq 78
+	ok 'as root: which, why and the cure' grep -q \
+		"KeyFile: $file: user nobody may not read it .*; mend it with" \
+		"$dir/err"
+	chown nobody "$file"
+	key check -x "$dir/mine.conf" example.net
+	ok 'as root: one that it may read' test $code -eq 0
 	echo 'Nonsense 1' >"$dir/user"
 	key generate -x "$dir/user" example.com --directory "$dir/keys"
 	ok 'as root: a bad configuration' test $code -eq 78
