@@ -189,6 +189,13 @@ posternctl_usage(const struct command *c)
 	return EX_USAGE;
 }
 
+int
+posternctl_misused(const struct command *c, const char *what, const char *why)
+{
+	fprintf(stderr, "posternctl %s: %s: %s\n", c->name, what, why);
+	return posternctl_usage(c);
+}
+
 static void
 print_commands(FILE *out)
 {

@@ -55,6 +55,9 @@ int posternctl_mistakes(struct errlist *list);
 int posternctl_walk(struct snapshot *snap, char *const *paths);
 /* Say how the command is used; returns EX_USAGE. */
 int posternctl_usage(const struct command *c);
+/* Say first what is wrong with which word. */
+int posternctl_misused(
+    const struct command *c, const char *what, const char *why);
 
 /* A JSON string of text from outside: octets that are not UTF-8 become
  * U+FFFD.  NULL text: JSON null. */

@@ -555,7 +555,7 @@ take_option(struct check *c, int opt, const char **config)
 		return true;
 	case 'r':
 		if (c->rcpt_count == RCPTS_MAX)
-			return false;
+			return expected("--rcpt", "at most 1000 of them");
 		c->rcpts[c->rcpt_count++] = optarg;
 		return true;
 	case 'u':

@@ -457,10 +457,15 @@ run(int argc, char **argv, const char *config)
 		if (!take_option(&g, opt, &config))
 			return posternctl_usage(&command_key);
 	}
-	check = argc - optind == 2 && strcmp(argv[optind], "check") == 0;
-	if (argc - optind != 2 ||
-	    (!check && strcmp(argv[optind], "generate") != 0))
+	if (optind == argc)
 		return posternctl_usage(&command_key);
+	check = strcmp(argv[optind], "check") == 0;
+	if (!check && strcmp(argv[optind], "generate") != 0)
+		return posternctl_misused(
+		    &command_key, argv[optind], "expected generate or check");
+	if (argc - optind != 2)
+		return posternctl_misused(
+		    &command_key, argv[optind], "expected one domain");
 	if (!take_name(g.domain, sizeof(g.domain), argv[optind + 1])) {
 		say(0, argv[optind + 1], "expected a domain, an international "
 					 "one in its xn-- form");

@@ -432,14 +432,6 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* What is wrong, and then how it is right. */
-static int
-misused(const char *what, const char *why)
-{
-	fprintf(stderr, "posternctl: %s: %s\n", what, why);
-	return posternctl_usage(&command_quota);
-}
-
 static bool
 take_option(struct query *q, int opt, const char **config)
 {
@@ -477,14 +469,17 @@ run(int argc, char **argv, const char *config)
 	if (args < 0)
 		return posternctl_usage(&command_quota);
 	if (!find_verb(argv[optind], &q.verb))
-		return misused(argv[optind], "no such command of quota");
+		return posternctl_misused(
+		    &command_quota, argv[optind], "no such command of quota");
 	if (args < verbs[q.verb].args_min)
-		return misused(argv[optind], "expected an account");
+		return posternctl_misused(
+		    &command_quota, argv[optind], "expected an account");
 	if (args > verbs[q.verb].args_max)
-		return misused(argv[optind + verbs[q.verb].args_max + 1],
+		return posternctl_misused(&command_quota,
+		    argv[optind + verbs[q.verb].args_max + 1],
 		    "more than is expected here");
 	if (args > 0 && q.verb == VERB_LOCK && argv[optind + 1][0] == '@')
-		return misused(argv[optind + 1],
+		return posternctl_misused(&command_quota, argv[optind + 1],
 		    "expected an account; a domain can't be locked");
 	arena_init(&q.arena);
 	rc = answer(&q, config, args == 0 ? NULL : argv[optind + 1]);

@@ -327,6 +327,9 @@ run(int argc, char **argv, const char *config)
 		return lint(argv + optind + 1, json, config);
 	if (optind < argc && strcmp(argv[optind], "list") == 0)
 		return list(argv + optind + 1, json, config);
+	if (optind < argc)
+		return posternctl_misused(
+		    &command_rules, argv[optind], "expected lint or list");
 	return posternctl_usage(&command_rules);
 }
 

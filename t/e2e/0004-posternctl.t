@@ -141,7 +141,15 @@ def check_usage(place):
             (('-x', '/dev/null', '--version'), 0, 'posternctl '),
             ((), USAGE, 'usage: posternctl'),
             (('--nonsense',), USAGE, 'posternctl: --nonsense: no such option'),
-            (('nonsense',), USAGE, 'posternctl: nonsense: no such command')):
+            (('nonsense',), USAGE, 'posternctl: nonsense: no such command'),
+            (('key', 'nonsense'), USAGE,
+             'posternctl key: nonsense: expected generate or check\nusage: '),
+            (('key', 'check'), USAGE,
+             'posternctl key: check: expected one domain\nusage: '),
+            (('quota', 'nonsense'), USAGE,
+             'posternctl quota: nonsense: no such command of quota\nusage: '),
+            (('rules', 'nonsense'), USAGE,
+             'posternctl rules: nonsense: expected lint or list\nusage: ')):
         done = subprocess.run([place.program, *args], capture_output=True,
                               text=True, check=False)
         said, other = done.stdout, done.stderr
@@ -271,7 +279,7 @@ def check_closed(place):
 
 def main():
     need_root()
-    plan(118)
+    plan(122)
     place = Place()
     for step in (check_usage, check_descriptors, check_silence, check_table,
                  check_rules, check_closed):
