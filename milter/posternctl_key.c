@@ -49,6 +49,16 @@ say(int code, const char *path, const char *why)
 	return code;
 }
 
+/* The same of a call that failed. */
+static int
+say_failed(int code, const char *path)
+{
+	int failed = errno;
+
+	say(code, path, strerror(failed));
+	return failed == EACCES || failed == EPERM ? EX_NOPERM : code;
+}
+
 /* Whose the files are to be: UserID, if the configuration names one. */
 static int
 find_owner(struct generate *g, const char *config)
@@ -70,32 +80,34 @@ find_owner(struct generate *g, const char *config)
 	return rc;
 }
 
-/* The directory of the domain's keys below --directory; made if need be.  Less
- * than 0: there is none, and why was said. */
+/* The directory of the domain's keys below --directory; made if need be.
+ * EX_OK, or another exit code after saying why there is none. */
 static int
-open_directory(struct generate *g)
+open_directory(const struct generate *g, int *fd_r)
 {
 	int top = open(g->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int fd = -1, made;
+	int made, rc = EX_OK;
+	char path[PATH_MAX];
 
+	*fd_r = -1;
+	snprintf(path, sizeof(path), "%s/%s", g->directory, g->domain);
 	made = top < 0 ? -1 : mkdirat(top, g->domain, 0700);
 	if (top < 0 || (made != 0 && errno != EEXIST)) {
-		say(EX_CANTCREAT, g->directory, strerror(errno));
+		rc = say_failed(EX_CANTCREAT, g->directory);
 	} else {
-		fd = openat(top, g->domain,
+		*fd_r = openat(top, g->domain,
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (fd < 0)
-			say(EX_CANTCREAT, g->domain, strerror(errno));
+		if (*fd_r < 0)
+			rc = say_failed(EX_CANTCREAT, path);
 	}
 	if (top >= 0)
 		close(top);
-	if (fd >= 0 && made == 0 && g->owner.change &&
-	    fchown(fd, g->owner.uid, g->owner.gid) != 0) {
-		say(EX_CANTCREAT, g->domain, strerror(errno));
-		close(fd);
-		fd = -1;
+	if (rc == EX_OK && made == 0 && g->owner.change &&
+	    fchown(*fd_r, g->owner.uid, g->owner.gid) != 0) {
+		rc = say_failed(EX_CANTCREAT, path);
+		close(*fd_r);
 	}
-	return fd;
+	return rc;
 }
 
 static bool
@@ -121,20 +133,22 @@ create(const struct generate *g, int dir, const char *name, mode_t mode,
 {
 	int fd = openat(dir, name,
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	char path[PATH_MAX];
 	bool ok;
 
+	snprintf(path, sizeof(path), "%s/%s/%s", g->directory, g->domain, name);
 	if (fd < 0 && errno == EEXIST)
-		return say(EX_CANTCREAT, name,
+		return say(EX_CANTCREAT, path,
 		    "exists already, and is left alone; choose another "
 		    "selector with --selector");
 	if (fd < 0)
-		return say(EX_CANTCREAT, name, strerror(errno));
+		return say_failed(EX_CANTCREAT, path);
 	ok = write_all(fd, b->data, b->len) && fchmod(fd, mode) == 0 &&
 	    (!g->owner.change ||
 		fchown(fd, g->owner.uid, g->owner.gid) == 0) &&
 	    fsync(fd) == 0;
 	if (!ok) {
-		say(EX_IOERR, name, strerror(errno));
+		say(EX_IOERR, path, strerror(errno));
 		unlinkat(dir, name, 0);
 	}
 	close(fd);
@@ -166,10 +180,10 @@ write_files(struct generate *g)
 {
 	char name[DKIM_SIGN_DOMAIN_MAX + 16];
 	struct buf pem = BUF_INIT, zone = BUF_INIT;
-	int dir = open_directory(g), rc;
+	int dir, rc = open_directory(g, &dir);
 
-	if (dir < 0)
-		return EX_CANTCREAT;
+	if (rc != EX_OK)
+		return rc;
 	add_zone(g, &zone);
 	snprintf(name, sizeof(name), "%s.private", g->selector);
 	if (dkim_key_pem(g->key, &pem) != 0 || buf_text(&zone) == NULL)
@@ -199,7 +213,7 @@ find_file(struct generate *g)
 	int n = -1;
 
 	if (top == NULL)
-		return say(EX_CANTCREAT, g->directory, strerror(errno));
+		return say_failed(EX_CANTCREAT, g->directory);
 	n = snprintf(g->file, sizeof(g->file), "%s/%s/%s.private",
 	    strcmp(top, "/") == 0 ? "" : top, g->domain, g->selector);
 	free(top);

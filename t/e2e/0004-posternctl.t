@@ -266,6 +266,10 @@ def check_closed(place):
         is_(done.returncode, NOPERM, '%s: may not read the keys' % args[0])
         like(done.stderr, r'(?m)^.*KeyTable: .*closed.*; run posternctl as '
              'root$', '%s: says which' % args[0])
+    done = place.as_user('key', 'generate', 'example.org', '--directory',
+                         '@DIR@/closed')
+    is_((done.returncode, done.stderr), (NOPERM, 'posternctl: %s: Permission '
+        'denied\n' % place.path('closed')), 'generate: may not make a key')
     os.chmod(place.postern.conf_file, 0o600)
     for args in COMMANDS:
         if args[1] == 'generate':
@@ -279,7 +283,7 @@ def check_closed(place):
 
 def main():
     need_root()
-    plan(122)
+    plan(123)
     place = Place()
     for step in (check_usage, check_descriptors, check_silence, check_table,
                  check_rules, check_closed):

@@ -86,7 +86,9 @@ assert "".join(strings) in open(sys.argv[2]).read().splitlines(), strings
 sum=$(cksum <"$pem")
 key generate example.org --directory "$dir/keys"
 ok 'never over a key that is there: exit code' test $code -eq 73
-ok 'never over a key that is there: the cure' grep -q -e --selector "$dir/err"
+ok 'never over a key that is there: which, and the cure' grep -q \
+	"^posternctl: $dir/keys/example.org/$month-rsa.private: .* --selector" \
+	"$dir/err"
 ok 'never over a key that is there' test "$(cksum <"$pem")" = "$sum"
 
 key generate example.org --type ed25519 --directory "$dir/keys" --json
