@@ -159,6 +159,24 @@ def check_usage(place):
            'posternctl %s' % ' '.join(args), done)
 
 
+def check_pipe(place):
+    """Nobody reads; with and without the signal that says so."""
+    for args in COMMANDS:
+        if args[1] in SILENT or args[1] == 'generate':
+            continue
+        for restore in True, False:
+            read, write = os.pipe()
+            os.close(read)
+            done = subprocess.run(place.argv(*args), stdout=write,
+                                  stderr=subprocess.PIPE, text=True,
+                                  restore_signals=restore, check=False)
+            os.close(write)
+            ok(done.returncode != 0 and
+               (not restore or done.stderr == '') and
+               (restore or 'standard output: Broken pipe' in done.stderr),
+               '%s: nobody reads' % words(args), done)
+
+
 def check_descriptors(place):
     """What is said must not get into the table, whose descriptor would be
     that of standard error."""
@@ -283,10 +301,10 @@ def check_closed(place):
 
 def main():
     need_root()
-    plan(123)
+    plan(135)
     place = Place()
-    for step in (check_usage, check_descriptors, check_silence, check_table,
-                 check_rules, check_closed):
+    for step in (check_usage, check_pipe, check_descriptors, check_silence,
+                 check_table, check_rules, check_closed):
         step(place)
 
 
