@@ -353,6 +353,14 @@ find_verb(const char *word, enum verb *verb_r)
 	return false;
 }
 
+/* Is all asked for that there is?  Of an empty table that is nothing. */
+static bool
+of_all(const struct query *q)
+{
+	return q->account == NULL &&
+	    (q->verb == VERB_LIST || q->verb == VERB_RESET);
+}
+
 static int
 open_table(struct query *q)
 {
@@ -363,13 +371,13 @@ open_table(struct query *q)
 	if (rc == 0)
 		return EX_OK;
 	q->table = NULL;
-	if (rc == ERR_NOTFOUND)
-		fprintf(stderr, "posternctl: %s: there is no table yet, so "
-		    "nothing is counted: postern makes it when it starts and "
-		    "there is a Quota section\n", q->path);
-	else if (posternctl_mistake(msg.text) == EX_NOPERM)
-		return EX_NOPERM;
-	return FAILED;
+	if (rc != ERR_NOTFOUND)
+		return posternctl_mistake(msg.text) == EX_NOPERM ? EX_NOPERM
+								 : FAILED;
+	fprintf(stderr, "posternctl: %s: there is no table yet, so nothing is "
+	    "counted: postern makes it when it starts and there is a Quota "
+	    "section\n", q->path);
+	return of_all(q) ? EX_OK : FAILED;
 }
 
 /* Who only changes counts needs no limits, nor what they are made of. */
@@ -403,7 +411,7 @@ answer(struct query *q, const char *config, const char *account)
 	}
 	if (rc == EX_OK)
 		rc = open_table(q);
-	if (rc != EX_OK)
+	if (rc != EX_OK || q->table == NULL)
 		goto done;
 	if (q->verb == VERB_LIST)
 		rc = list(q);
