@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <confuse.h>
+#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <search.h>
@@ -115,12 +116,31 @@ judge(cfg_t *cfg, cfg_opt_t *opt, const struct conf_option *row, long *number_r)
 	return false;
 }
 
+/* In quotes of a kind that an editor may have made of others. */
+static bool
+is_quoted(const char *text)
+{
+	static const char *const quotes[][2] = {{"\"", "\""}, {"'", "'"},
+	    {"\u201c", "\u201d"}, {"\u2018", "\u2019"}, {"\u201e", "\u201c"}};
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < sizeof(quotes) / sizeof(*quotes); i++) {
+		size_t open = strlen(quotes[i][0]), end = strlen(quotes[i][1]);
+
+		if (len > open + end && strncmp(text, quotes[i][0], open) == 0 &&
+		    strcmp(text + len - end, quotes[i][1]) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Validate function of a keyword outside sections.  The only moment at which
  * both the value and its line are known. */
 static int
 on_value(cfg_t *cfg, cfg_opt_t *opt)
 {
 	struct conf_value *v = conf_find(parsing->conf, cfg_opt_name(opt));
+	const char *text = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
 	char *where;
 	int rc = 0;
 
@@ -128,7 +148,11 @@ on_value(cfg_t *cfg, cfg_opt_t *opt)
 		v->faulty = true;
 	if (asprintf(&where, "%s:%d", cfg->filename, cfg->line) < 0)
 		return parsing->err = ERR_NOMEM;
-	if (v->where != NULL && !(v->row->flags & CONF_MULTI))
+	if (!v->faulty && is_quoted(text))
+		rc = conf_warn(parsing->conf, "%s: %s: the quotes are part of "
+		    "the value %s: outside of sections a value stands without",
+		    where, v->row->keyword, text);
+	if (rc == 0 && v->where != NULL && !(v->row->flags & CONF_MULTI))
 		rc = conf_warn(parsing->conf,
 		    "%s: %s: given before at %s; this one counts", where,
 		    v->row->keyword, v->where);
@@ -297,7 +321,8 @@ struct nearest {
 	const char *word;
 	size_t len;
 	size_t best; /* a distance that is near enough to be worth saying */
-	const char *found;
+	bool any;          /* one at that distance was met */
+	const char *found; /* NULL: none, or more than one */
 };
 
 static void
@@ -309,8 +334,9 @@ consider(struct nearest *n, const char *keyword)
 		return;
 	d = distance(n->word, n->len, keyword, len);
 	if (d <= n->best) {
-		n->best = d - (d > 0);
-		n->found = keyword;
+		n->found = d == n->best && n->any ? NULL : keyword;
+		n->best = d;
+		n->any = true;
 	}
 }
 
@@ -337,7 +363,8 @@ static void
 unknown_keyword(struct source *s, int line, const char *word, size_t len,
     const struct conf_option *rows)
 {
-	struct nearest n = {word, len, len < 4 ? 1 : len / 3, NULL};
+	struct nearest n = {.word = word, .len = len,
+	    .best = len < 4 ? 1 : len < 6 ? 2 : len / 3};
 	const struct conf *c = s->r->conf;
 	const struct conf_option *section = NULL;
 	struct errmsg hint = {""};
@@ -353,7 +380,13 @@ unknown_keyword(struct source *s, int line, const char *word, size_t len,
 			consider(&n, c->values[i].row->keyword);
 	}
 	conf_lex_show(shown, sizeof(shown), word, len);
-	if (section != NULL)
+	if (word[0] == ';' || strncmp(word, "//", 2) == 0 ||
+	    strncmp(word, "--", 2) == 0)
+		errmsg_set(&hint, "; comments begin with #");
+	else if (word[0] == '{' || word[0] == '}')
+		errmsg_set(&hint, "; there is no section here that it could "
+		    "belong to");
+	else if (section != NULL)
 		errmsg_set(&hint, "; it stands inside of %s TITLE { }",
 		    section->keyword);
 	else if (n.found != NULL)
@@ -1001,6 +1034,30 @@ skip_unknown(struct source *s, struct conf_line *l)
 		s->lex = behind;
 }
 
+/* `Keyword: value` and `Keyword=value`, and what looks like a blank and is none:
+ * a keyword, and an octet that no keyword has behind it.  What is expected is
+ * said then. */
+static bool
+is_glued(struct source *s, const struct conf_line *l)
+{
+	const struct conf_value *v;
+	size_t n = 0;
+	char shown[64];
+
+	while (n < l->keyword_len &&
+	    (isalnum((unsigned char)l->keyword[n]) || l->keyword[n] == '-'))
+		n++;
+	v = n == l->keyword_len ? NULL : find_word(s->r->conf, l->keyword, n);
+	if (v == NULL)
+		return false;
+	conf_lex_show(shown, sizeof(shown), l->keyword, l->keyword_len);
+	errlist_add(s->r->list,
+	    "%s:%d: %s: expected a blank behind the keyword %s, and nothing "
+	    "else before the value", s->lex.name, l->line, shown,
+	    v->row->keyword);
+	return true;
+}
+
 static int
 read_line(struct source *s, struct conf_line *l)
 {
@@ -1009,7 +1066,9 @@ read_line(struct source *s, struct conf_line *l)
 	    include ? NULL : find_word(s->r->conf, l->keyword, l->keyword_len);
 
 	if (v == NULL && !include) {
-		unknown_keyword(s, l->line, l->keyword, l->keyword_len, NULL);
+		if (!is_glued(s, l))
+			unknown_keyword(
+			    s, l->line, l->keyword, l->keyword_len, NULL);
 		skip_unknown(s, l);
 		return 0;
 	}
