@@ -664,7 +664,7 @@ load_single(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	if (s->key_file == NULL)
 		return ERR_NOMEM;
 	rc = conf_also(
-	    c, 0, options_set(c, "Domain", NULL, &s->domains, msg_r), msg_r);
+	    c, 0, options_domains(c, "Domain", &s->domains, msg_r), msg_r);
 	return conf_also(c, rc, check_file(c, s, msg_r), msg_r);
 }
 /* Who may own keys besides root: the user the daemon runs as. */

@@ -125,7 +125,7 @@ load_sets(struct state *st, const struct conf *c, struct errmsg *msg_r)
 		rc = dataset_walk(names, add_name, st);
 	dataset_free(names);
 	return conf_also(c, rc,
-	    options_set(c, "TrustSignaturesFrom", NULL, &st->trusted, msg_r),
+	    options_domains(c, "TrustSignaturesFrom", &st->trusted, msg_r),
 	    msg_r);
 }
 

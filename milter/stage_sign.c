@@ -75,13 +75,25 @@ check_algorithm(const char *value, struct errmsg *msg_r)
 	return errmsg_set(msg_r, "expected rsa-sha256 or ed25519-sha256");
 }
 
+static int
+check_selector(const char *value, struct errmsg *msg_r)
+{
+	size_t len = strlen(value);
+
+	if (strcasestr(value, "._domainkey") == NULL && value[0] != '.' &&
+	    value[len - (len > 0)] != '.' && strpbrk(value, " \t\"',:;/@") == NULL)
+		return 0;
+	return errmsg_set(msg_r, "expected the selector alone, such as s1, "
+	    "without quotes or ._domainkey, not %s", value);
+}
+
 static const struct conf_option options[] = {
     {"Domain", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
 	"the domains signed for with KeyFile", dataset_check},
     {"KeyFile", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
 	"the private key for Domain", NULL},
     {"Selector", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the selector of KeyFile", NULL},
+	"the selector of KeyFile", check_selector},
     {"SubDomains", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
 	"sign for what is below Domain too", NULL},
     {"KeyTable", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
@@ -284,7 +296,7 @@ load_lists(const struct conf *c, struct state *st, struct errmsg *msg_r)
 		msg_r),
 	    msg_r);
 	rc = conf_also(c, rc,
-	    options_set(c, "ExemptDomains", NULL, &st->exempt, msg_r), msg_r);
+	    options_domains(c, "ExemptDomains", &st->exempt, msg_r), msg_r);
 	rc = conf_also(c, rc,
 	    options_set(c, "DontSignMailTo", NULL, &st->dont_sign, msg_r),
 	    msg_r);
