@@ -168,13 +168,28 @@ is_script(const char *name)
 	return n > 0 && name[n] == ':' && name[n + 1] != '\0';
 }
 
+/* Why what stands behind ACCOUNT_SENDER is probably nobody's; NULL: it may be
+ * somebody's. */
+static const char *
+sender_doubt(const char *address)
+{
+	if (strcmp(address, "<>") == 0 || strcmp(address, "*") == 0)
+		return NULL;
+	if (address[0] == '@')
+		return "expected @ and the domain alone: senders of a domain "
+		       "have its limits";
+	return strchr(address, '@') != NULL && strpbrk(address, "<>") == NULL
+	    ? NULL
+	    : "expected an address with its domain, without < and >, as in "
+	      "sender:bob@example.com, or sender:<>";
+}
+
 /* Why an account in its form is probably nobody's, without regard to realms;
  * NULL: it may be somebody's. */
 static const char *
 form_doubt(const char *account)
 {
 	const char *login = account_login(account);
-	size_t len = strlen(ACCOUNT_SENDER);
 
 	if (ascii_starts(account, strlen(account), ACCOUNT_SCRIPT)) {
 		account += strlen(ACCOUNT_SCRIPT);
@@ -183,19 +198,8 @@ form_doubt(const char *account)
 		    : "expected the number of the user before the script's "
 		      "name, as in script:33:form.php";
 	}
-	if (ascii_starts(account, strlen(account), ACCOUNT_SENDER)) {
-		if (strcmp(account, LIMITS_NULL_SENDER) == 0 ||
-		    strcmp(account + len, "*") == 0)
-			return NULL;
-		if (account[len] == '@')
-			return "expected @ and the domain alone: senders of a "
-			       "domain have its limits";
-		return strchr(account, '@') != NULL &&
-			strpbrk(account, "<>") == NULL
-		    ? NULL
-		    : "expected an address with its domain, without < and >, "
-		      "as in sender:bob@example.com, or sender:<>";
-	}
+	if (ascii_starts(account, strlen(account), ACCOUNT_SENDER))
+		return sender_doubt(account + strlen(ACCOUNT_SENDER));
 	if (strstr(login, "\u201c") != NULL || strstr(login, "\u201d") != NULL ||
 	    strstr(login, "\u201e") != NULL)
 		return "expected quotes of the kind \" or ', or none";

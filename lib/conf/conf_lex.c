@@ -30,8 +30,8 @@ octet_fault(const char *text, size_t len, size_t i)
 	return NULL;
 }
 
-/* Blanks that only look like one, or like nothing, as they come with a copy from
- * a page: they would be part of a word.  Comments may have them. */
+/* Blanks that only look like one, or like nothing, as they come with a copy
+ * from a page: they would be part of a word.  Comments may have them. */
 static const char *
 blank_fault(const char *text, size_t len)
 {

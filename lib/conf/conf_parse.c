@@ -321,7 +321,7 @@ struct nearest {
 	const char *word;
 	size_t len;
 	size_t best; /* a distance that is near enough to be worth saying */
-	bool any;          /* one at that distance was met */
+	bool any;    /* one at that distance was met */
 	const char *found; /* NULL: none, or more than one */
 };
 
@@ -380,8 +380,9 @@ unknown_keyword(struct source *s, int line, const char *word, size_t len,
 			consider(&n, c->values[i].row->keyword);
 	}
 	conf_lex_show(shown, sizeof(shown), word, len);
-	if (word[0] == ';' || strncmp(word, "//", 2) == 0 ||
-	    strncmp(word, "--", 2) == 0)
+	if (word[0] == ';' ||
+	    (len >= 2 && (memcmp(word, "//", 2) == 0 ||
+			     memcmp(word, "--", 2) == 0)))
 		errmsg_set(&hint, "; comments begin with #");
 	else if (word[0] == '{' || word[0] == '}')
 		errmsg_set(&hint, "; there is no section here that it could "
@@ -1034,9 +1035,8 @@ skip_unknown(struct source *s, struct conf_line *l)
 		s->lex = behind;
 }
 
-/* `Keyword: value` and `Keyword=value`, and what looks like a blank and is none:
- * a keyword, and an octet that no keyword has behind it.  What is expected is
- * said then. */
+/* `Keyword: value` and `Keyword=value`: a keyword, and an octet that none has
+ * behind it.  What is expected is said then. */
 static bool
 is_glued(struct source *s, const struct conf_line *l)
 {
