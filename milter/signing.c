@@ -502,6 +502,10 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	struct dataset_field f[3];
 	struct errmsg why = {"expected domain:selector:key"};
 
+	if (dataset_type(c->s->keys) == DATASET_CSL && e->value[0] == '\0')
+		return wrong(c, c->s->keys, e, "KeyTable",
+		    "expected name=domain:selector:key, or the /PATH of a file "
+		    "that has them");
 	if (dataset_fields(e->value, f, 3) != 3 || f[0].len == 0 ||
 	    f[1].len == 0 || f[2].len == 0)
 		return wrong(c, c->s->keys, e, "KeyTable", why.text);

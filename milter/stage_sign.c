@@ -271,6 +271,20 @@ unload(void *state)
 }
 
 static int
+warn_recipient(const struct dataset_entry *e, void *arg)
+{
+	const char *at = strrchr(e->key, '@');
+
+	if (at == NULL || at == e->key || at[1] == '\0' ||
+	    strchr(e->key, '*') != NULL)
+		log_line(LOG_WARNING, "%s: DontSignMailTo: %s: expected an "
+		    "address such as bob@example.com, or a pattern in a set "
+		    "refile:PATH; the entry matches nothing",
+		    conf_where(arg, "DontSignMailTo"), e->key);
+	return 0;
+}
+
+static int
 load_lists(const struct conf *c, struct state *st, struct errmsg *msg_r)
 {
 	static const char *const from[] = {"From", NULL};
@@ -300,6 +314,8 @@ load_lists(const struct conf *c, struct state *st, struct errmsg *msg_r)
 	rc = conf_also(c, rc,
 	    options_set(c, "DontSignMailTo", NULL, &st->dont_sign, msg_r),
 	    msg_r);
+	if (st->dont_sign != NULL && dataset_type(st->dont_sign) == DATASET_CSL)
+		(void)dataset_walk(st->dont_sign, warn_recipient, (void *)c);
 	return conf_also(c, rc,
 	    hosts_load(c, "ExternalIgnoreList", NULL, &st->ignore, msg_r),
 	    msg_r);

@@ -158,6 +158,8 @@ ODD = [
     (SIGN + 'Domain .example.com\n', r'conf:\d+: Domain: .*SubDomains yes'),
     (SIGN + 'Domain example.com\nExemptDomains a@example.com\n',
      r'conf:\d+: ExemptDomains: a@example\.com: expected a domain'),
+    (SIGN + 'Domain example.com\nDontSignMailTo @example.com\n',
+     r'conf:\d+: DontSignMailTo: @example\.com: expected an address such as'),
     ('DMARCIgnoreFrom *.example.com\n',
      r'conf:\d+: DMARCIgnoreFrom: \*\.example\.com: .*refile:PATH'),
     ('TrustSignaturesFrom example.com.\n',
@@ -287,12 +289,14 @@ def check_the_rest():
     ok(not os.path.exists(os.path.join(directory, 'quota')),
        'what is refused creates nothing')
     path = put(directory, 'conf', 'Socket local:@DIR@/s\n'
-               'KeyTable csl:k1=x,k2=example.com:s:/nope.key\n'
+               'KeyTable csl:k1=x,k2=example.com:s:/nope.key,tab\n'
                'SigningTable csl:a@b=k3,@c=k1\n')
     done = run('POSTERN', '-n', '-x', path)
     check_said(said(done.stderr, directory), [
         ('conf:2', 'KeyTable: k1: expected domain:selector:key'),
         ('conf:2', 'KeyTable: k2: /nope.key: No such file'),
+        ('conf:2', 'KeyTable: tab: expected name=domain:selector:key, or the '
+         '/PATH of a file'),
         ('conf:3', 'SigningTable: a@b: names a key')], 'tables in lists')
     path = put(directory, 'conf', 'Socket local:@DIR@/s\nSelector x\n')
     done = run('POSTERN', '-n', '-x', path)
@@ -411,15 +415,16 @@ def check_odd():
             'ForensicReportsOnNone', 'RecordAllMessages')))
     socket = 'Socket local:@DIR@/s\n'
     for text, words in ODD:
+        name = text.strip().replace('\n', '; ')
         path = put(directory, 'conf', GOOD + socket + text)
         done = run('POSTERN', '-n', '-x', path, cwd=directory)
-        is_(done.returncode, 0, '%s is no mistake' % text.strip())
+        is_(done.returncode, 0, '%s is no mistake' % name)
         lines = said(done.stderr, directory)
         ok(any(re.match(words, line) for line in lines),
-           '%s is named' % text.strip(), done.stderr)
+           '%s is named' % name, done.stderr)
         done = run('POSTERNCTL', 'check', '-x', path, mail, cwd=directory)
         is_((done.returncode, done.stderr), (0, ''),
-            '%s: posternctl is silent' % text.strip())
+            '%s: posternctl is silent' % name)
     for text in NOT_ODD:
         good = GOOD.replace('Mode v\n', '') if COUNT in text else GOOD
         path = put(directory, 'conf', good + socket + text)
@@ -495,12 +500,20 @@ def check_reload():
         is_([re.search(r'conf:\d+: (\w+): ', line)[1] for line in lines],
             ['Frob', 'Refuse', 'Refuse', 'UMask'],
             'a reload says all mistakes')
+    text = 'Mode v\nTestDNSData csl:x\nBlockList block\nUMask 22\n'
+    with Postern(text) as postern:
+        for count, when in (1, 'the start'), (2, 'a reload'):
+            lines = postern.wait_log('(BlockList: block: |UMask: 22 is dec)',
+                                     2 * count)
+            is_(len(lines), 2 * count, '%s says what is odd' % when)
+            if count == 1:
+                postern.reload()
 
 
 def main():
     need_root()
     plan(6 + 11 + 6 + 5 + 1 + 10 + 3 * len(ODD) + len(NOT_ODD) +
-         2 * len(WRONG_IDS + RIGHT_IDS) + 4 * len(WRONG) + 2)
+         2 * len(WRONG_IDS + RIGHT_IDS) + 4 * len(WRONG) + 4)
     check_all()
     check_the_rest()
     check_files()
