@@ -349,16 +349,19 @@ options_set(const struct conf *c, const char *keyword, const char *otherwise,
 	return rc;
 }
 
-struct domains {
+struct keys {
 	const struct conf *c;
 	const char *keyword;
 	const struct dataset *set;
+	/* What is expected in place of a key; NULL: it may be right. */
+	const char *(*fault)(const char *key, const char *keyword);
 };
 
-/* What is expected in place of what is no domain; NULL: it may be one. */
 static const char *
-domain_fault(const char *key, bool signs)
+domain_fault(const char *key, const char *keyword)
 {
+	bool signs = strcmp(keyword, "Domain") == 0;
+
 	if (strchr(key, '@') != NULL)
 		return "expected a domain such as example.com, without an @";
 	if (signs && strcmp(key, "*") == 0)
@@ -378,12 +381,21 @@ domain_fault(const char *key, bool signs)
 	    : NULL;
 }
 
-static int
-warn_domain(const struct dataset_entry *e, void *arg)
+static const char *
+field_fault(const char *key, const char *keyword)
 {
-	const struct domains *w = arg;
-	bool signs = strcmp(w->keyword, "Domain") == 0;
-	const char *fault = domain_fault(e->key, signs);
+	(void)keyword;
+	return strchr(key, ':') == NULL
+	    ? NULL
+	    : "expected names of fields without colons, with commas between "
+	      "them";
+}
+
+static int
+warn_key(const struct dataset_entry *e, void *arg)
+{
+	const struct keys *w = arg;
+	const char *fault = w->fault(e->key, w->keyword);
 	struct errmsg where = {""};
 
 	/* Of one with blanks more was said. */
@@ -397,16 +409,32 @@ warn_domain(const struct dataset_entry *e, void *arg)
 	return 0;
 }
 
+/* Patterns may be anything, and a data base may be large and changes. */
+static void
+warn_keys(struct keys *w)
+{
+	if (w->set != NULL && dataset_type(w->set) != DATASET_MDB &&
+	    dataset_type(w->set) != DATASET_REFILE)
+		(void)dataset_walk(w->set, warn_key, w);
+}
+
 int
 options_domains(const struct conf *c, const char *keyword,
     struct dataset **set_r, struct errmsg *msg_r)
 {
 	int rc = options_set(c, keyword, NULL, set_r, msg_r);
-	struct domains w = {c, keyword, *set_r};
 
-	if (*set_r != NULL && dataset_type(*set_r) != DATASET_MDB &&
-	    dataset_type(*set_r) != DATASET_REFILE)
-		(void)dataset_walk(*set_r, warn_domain, &w);
+	warn_keys(&(struct keys){c, keyword, *set_r, domain_fault});
+	return rc;
+}
+
+int
+options_fields(const struct conf *c, const char *keyword,
+    struct dataset **set_r, struct errmsg *msg_r)
+{
+	int rc = options_set(c, keyword, NULL, set_r, msg_r);
+
+	warn_keys(&(struct keys){c, keyword, *set_r, field_fault});
 	return rc;
 }
 

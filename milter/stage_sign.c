@@ -235,7 +235,7 @@ load_names(const struct conf *c, const char *keyword,
 	static const char *const none[] = {NULL};
 	struct names n = {.arena = a};
 	struct dataset *set = NULL;
-	int rc = options_set(c, keyword, NULL, &set, msg_r);
+	int rc = options_fields(c, keyword, &set, msg_r);
 
 	*list_r = otherwise;
 	if (own_r != NULL)

@@ -129,6 +129,8 @@ KEY = subprocess.run(['openssl', 'genrsa', '2048'], capture_output=True,
 GOOD = 'Mode v\nTestDNSData csl:x\n'
 NO_SAFE_KEYS = 'RequireSafeKeys no\n'
 SIGN = 'Mode sv\nSelector s\nKeyFile @DIR@/key\n' + NO_SAFE_KEYS
+TABLES = ('Mode sv\n' + NO_SAFE_KEYS +
+          'KeyTable file:@DIR@/%s\nSigningTable %s\n')
 COUNT = ('QuotaRealms x.example\nQuotaTable @DIR@/quota\n'
          'Quota default { Messages = 5/day }\n')
 # Right, and odd: one warning each.
@@ -160,6 +162,27 @@ ODD = [
      r'conf:\d+: ExemptDomains: a@example\.com: expected a domain'),
     (SIGN + 'Domain example.com\nDontSignMailTo @example.com\n',
      r'conf:\d+: DontSignMailTo: @example\.com: expected an address such as'),
+    # Tables that match nothing.
+    (TABLES % ('kt-turned', '*=k'), r'kt-turned:1: KeyTable: k: its signatures '
+     r'would have no key .* domain:selector:key, such as example\.com:s1:'),
+    (TABLES % ('kt-dns', '*=k'), r'kt-dns:1: KeyTable: k: its signatures'),
+    (TABLES % ('kt', 'file:@DIR@/st-at'),
+     r'st-at:2: SigningTable: @b\.example: .* expected the domain alone'),
+    (TABLES % ('kt', 'refile:@DIR@/st-at'),
+     r'st-at:1: SigningTable: a\.example: .* expected \*@ before the domain'),
+    (TABLES % ('kt', '<a@b.example>=k'),
+     r'conf:\d+: SigningTable: <a@b\.example>: .* without quotes, < and >'),
+    (TABLES % ('kt', '*=k') + 'SignHeaders From:Subject:To\n',
+     r'conf:\d+: SignHeaders: From:Subject:To: .* without colons'),
+    ('MustBeSigned Subject:\n', r'conf:\d+: MustBeSigned: Subject:: expected n'),
+    ('SenderLogins a.example=bob\n', r'conf:\d+: SenderLogins: a\.example: '
+     'expected an address, or a domain with an @ before it'),
+    ('SenderLogins *@a.example=bob\n',
+     r'conf:\d+: SenderLogins: \*@a\.example: .* refile:PATH'),
+    ('SenderLogins file:@DIR@/owners-colon\n', r'conf:\d+: SenderLogins: '
+     r'owners-colon:2: a@b\.example:: .* a colon behind it'),
+    ('SenderLogins @a.example=bob;ann\n',
+     r'conf:\d+: SenderLogins: @a\.example: expected commas'),
     ('DMARCIgnoreFrom *.example.com\n',
      r'conf:\d+: DMARCIgnoreFrom: \*\.example\.com: .*refile:PATH'),
     ('TrustSignaturesFrom example.com.\n',
@@ -193,6 +216,8 @@ ODD = [
 ]
 NOT_ODD = ['InternalHosts 192.0.2.7\n', COUNT + 'InternalHosts 127.0.0.1,::1\n',
            COUNT + 'InternalHosts 192.0.2.7\n',
+           'SenderLogins a@b.example=bob,@c.example=ann bob\n',
+           'SenderLogins refile:@DIR@/any-owner\nMustBeSigned From,To\n',
            'UMask 022\nPidFile @DIR@/pid\n',
            'BaseDirectory @DIR@\nPidFile pid\nBlockList refile:patterns\n',
            'SocketPeers *\nMTA MSA\nMacroList {a}=b|c\n',
@@ -290,7 +315,7 @@ def check_the_rest():
        'what is refused creates nothing')
     path = put(directory, 'conf', 'Socket local:@DIR@/s\n'
                'KeyTable csl:k1=x,k2=example.com:s:/nope.key,tab\n'
-               'SigningTable csl:a@b=k3,@c=k1\n')
+               'SigningTable csl:a@b=k3,c=k1\n')
     done = run('POSTERN', '-n', '-x', path)
     check_said(said(done.stderr, directory), [
         ('conf:2', 'KeyTable: k1: expected domain:selector:key'),
@@ -405,9 +430,15 @@ def check_many_rules():
 def check_odd():
     directory = new_dir('odd')
     mail = put(directory, 'mail', 'From: a@example.org\n\nx\n')
+    put(directory, 'any-owner', '*.example bob\n')
     put(directory, 'patterns', '*.example.com\n')
     put(directory, 'odd-domains', 'a.example\n@b.example\n')
     put(directory, 'rules.cf', '')
+    for name, value in (('kt', 'example.com:s1'), ('kt-turned', 's1:example.com'),
+                        ('kt-dns', 'example.com:s1._domainkey')):
+        put(directory, name, 'k %s:@DIR@/key\n' % value)
+    put(directory, 'st-at', 'a.example k\n@b.example k\n')
+    put(directory, 'owners-colon', '@c.example bob\na@b.example: bob\n')
     write_file(os.path.join(directory, 'key'), KEY, 0o600)
     put(directory, 'off.conf', ''.join(
         '%s false\n' % w for w in (
