@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,6 +15,7 @@
 #include "lib/err.h"
 #include "lib/errlist.h"
 #include "lib/idna.h"
+#include "lib/users.h"
 #include "log.h"
 #include "snapshot.h"
 #include "sockspec.h"
@@ -118,14 +120,31 @@ check_umask(const char *value, struct errmsg *msg_r)
 	    "with a 0 before it (007), not %s", value);
 }
 
+/* USER.GROUP, where a user of that whole name is not there. */
+static bool
+is_dotted(const char *value)
+{
+	const char *dot = strchr(value, '.');
+	char name[USERS_NAME_SIZE];
+	struct user user;
+
+	if (dot == NULL || strchr(value, ':') != NULL)
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)(dot - value), value);
+	return users_find(value, &user) == ERR_NOTFOUND &&
+	    users_find(name, &user) == 0;
+}
+
 static int
 check_user(const char *value, struct errmsg *msg_r)
 {
-	if (strpbrk(value, " \t\"',;") == NULL)
-		return 0;
-	return errmsg_set(msg_r,
-	    "expected USER or USER:GROUP, without blanks or quotes, not %s",
-	    value);
+	if (strpbrk(value, " \t\"',;") != NULL)
+		return errmsg_set(msg_r, "expected USER or USER:GROUP, without "
+		    "blanks or quotes, not %s", value);
+	if (is_dotted(value))
+		return errmsg_set(msg_r, "expected USER or USER:GROUP, with a "
+		    "colon, not %s", value);
+	return 0;
 }
 
 const struct conf_option options_global[] = {

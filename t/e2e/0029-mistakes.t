@@ -233,6 +233,7 @@ WRONG = [
      r'local:/var/spool/postfix/postern/postern\.sock$'),
     ('Socket "local:/run/s"', 'Socket: expected a path that begins with /'),
     ('UserID postern postfix', 'UserID: expected USER or USER:GROUP, without b'),
+    ('UserID nobody.nogroup', 'UserID: expected USER or USER:GROUP, with a colon'),
     ('UserID "postern"', 'UserID: expected USER or USER:GROUP'),
     ('UMask 770', r'UMask: expected a number from 0 to 0777, .*\(007\), not 770'),
     ('Selector "s1"', 'Selector: expected the selector alone'),
