@@ -126,8 +126,9 @@ add_defaults(struct peers *peers)
 
 /* Those of the defaults as whom an MTA connects; Sendmail as root, too. */
 static void
-warn_no_mta(const struct conf *conf, const struct peers *peers)
+warn_no_mta(const struct conf *conf, const struct peers *peers, bool list)
 {
+	const char *given = conf_str(conf, KEYWORD);
 	bool postfix = false;
 	uid_t uid;
 
@@ -142,8 +143,9 @@ warn_no_mta(const struct conf *conf, const struct peers *peers)
 		return;
 	log_line(LOG_WARNING, "%s: " KEYWORD ": an MTA of this machine can't "
 	    "connect: expected its user too (postfix; smmsp or smmta and root "
-	    "for Sendmail): " KEYWORD " %s, postfix",
-	    conf_where(conf, KEYWORD), conf_str(conf, KEYWORD));
+	    "for Sendmail): %s%s%s",
+	    conf_where(conf, KEYWORD), list ? KEYWORD " " : "postfix in ",
+	    given, list ? ", postfix" : "");
 }
 
 static int
@@ -161,6 +163,7 @@ peers_load(
 	struct peers *peers = calloc(1, sizeof(*peers));
 	struct walk w = {.conf = conf, .peers = peers, .msg_r = msg_r};
 	struct dataset *set = NULL;
+	bool list = false;
 	int rc;
 
 	if (peers == NULL)
@@ -169,6 +172,8 @@ peers_load(
 	if (rc == 0)
 		rc = set == NULL ? add_defaults(peers)
 				 : dataset_walk(set, add_entry, &w);
+	if (set != NULL)
+		list = dataset_type(set) == DATASET_CSL;
 	dataset_free(set);
 	if (rc != 0) {
 		peers_free(peers);
@@ -177,7 +182,7 @@ peers_load(
 	if (peers->n > 0)
 		qsort(peers->uids, peers->n, sizeof(*peers->uids), compare);
 	if (conf_given(conf, KEYWORD) && !w.wrong)
-		warn_no_mta(conf, peers);
+		warn_no_mta(conf, peers, list);
 	*peers_r = peers;
 	return 0;
 }

@@ -112,24 +112,29 @@ warn_macro(const struct dataset_entry *e, void *arg)
 
 /* Programs of this machine reach the MTA by either loopback address. */
 static void
-warn_loopback(const struct snapshot *snap, const struct peerlist *list)
+warn_loopback(const struct conf *c, const struct hosts *hosts)
 {
 	struct sockaddr_in v4 = {.sin_family = AF_INET,
 	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sockaddr_in6 v6 = {
 	    .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-	const struct conf *c = snap->conf;
-	bool given = conf_given(c, "InternalHosts");
+	const char *given = conf_str(c, "InternalHosts");
+	struct errmsg both;
 
-	if (!peerlist_match(list, NULL, (const struct sockaddr *)&v4) ||
-	    peerlist_match(list, NULL, (const struct sockaddr *)&v6))
+	if (!peerlist_match(
+		hosts->list, NULL, (const struct sockaddr *)&v4) ||
+	    peerlist_match(hosts->list, NULL, (const struct sockaddr *)&v6))
 		return;
+	if (dataset_type(hosts->set) == DATASET_CSL)
+		errmsg_set(&both, "InternalHosts %s, ::1",
+		    given != NULL ? given : INTERNAL_DEFAULT);
+	else
+		errmsg_set(&both, "::1 in %s", dataset_name(hosts->set));
 	log_line(LOG_WARNING, "%s: InternalHosts: %s 127.0.0.1 and not ::1: mail "
 	    "that programs of this machine send by ::1 without a login is "
-	    "inbound, unsigned and uncounted; expected both: InternalHosts "
-	    "%s, ::1",
-	    conf_where(c, "InternalHosts"), given ? "has" : "is",
-	    given ? conf_str(c, "InternalHosts") : INTERNAL_DEFAULT);
+	    "inbound, unsigned and uncounted; expected both: %s",
+	    conf_where(c, "InternalHosts"), given != NULL ? "has" : "is",
+	    both.text);
 }
 
 /* Is anything done with outbound mail alone? */
@@ -146,7 +151,7 @@ warn(const struct snapshot *snap, const void *state)
 	const struct state *st = state;
 
 	if (snap->signs && is_in_use(snap->conf))
-		warn_loopback(snap, st->internal.list);
+		warn_loopback(snap->conf, &st->internal);
 	if (st->mtas != NULL && dataset_type(st->mtas) == DATASET_CSL)
 		(void)dataset_walk(st->mtas, warn_mta, snap->conf);
 	if (st->macros != NULL)

@@ -194,6 +194,8 @@ ODD = [
     ('MacroList {a}|b\n', r'conf:\d+: MacroList: \{a\}\|b: expected macro='),
     ('SocketPeers nobody\n', r'conf:\d+: SocketPeers: an MTA of this machine '
      r'can.t connect: .*: SocketPeers nobody, postfix$'),
+    ('SocketPeers file:@DIR@/nobodies\n',
+     r'conf:\d+: SocketPeers: an MTA .*: postfix in file:nobodies$'),
     # Where a process begins differs.
     ('KeyFile ./key\nSelector s\nDomain example.com\n' + NO_SAFE_KEYS,
      r'conf:\d+: KeyFile: \./key begins in whatever .*BaseDirectory'),
@@ -211,6 +213,8 @@ ODD = [
     # Programs that send by ::1.
     (SIGN + 'Domain example.com\n', r'default: InternalHosts: is 127\.0\.0\.1 and not ::1: .*'
      r'uncounted; .*: InternalHosts 127\.0\.0\.1, ::1$'),
+    (COUNT + 'Mode sv\nInternalHosts @DIR@/loopback\n',
+     r'conf:\d+: InternalHosts: has 127.*; expected both: ::1 in loopback$'),
     (COUNT + 'Mode sv\nInternalHosts 127.0.0.0/8, 192.0.2.7\n',
      r'conf:\d+: InternalHosts: has 127.* 127\.0\.0\.0/8, 192\.0\.2\.7, ::1$'),
 ]
@@ -431,6 +435,8 @@ def check_many_rules():
 def check_odd():
     directory = new_dir('odd')
     mail = put(directory, 'mail', 'From: a@example.org\n\nx\n')
+    put(directory, 'nobodies', 'nobody\n')
+    put(directory, 'loopback', '127.0.0.1\n')
     put(directory, 'any-owner', '*.example bob\n')
     put(directory, 'patterns', '*.example.com\n')
     put(directory, 'odd-domains', 'a.example\n@b.example\n')
