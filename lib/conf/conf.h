@@ -44,7 +44,9 @@ enum conf_type {
 	                 rows, no sections or ignored keywords in them */
 	CONF_IGNORED, /* understood, not used; summary is the reason, which is
 	                 said once in a warning when the keyword is met */
-	CONF_END,     /* ends an array of rows */
+	CONF_END,     /* ends an array of rows; its own rows, if any, are those
+	                 of another program's file, which are unknown here, and
+	                 summary is what is said of them */
 };
 
 enum {

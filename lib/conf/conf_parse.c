@@ -54,6 +54,7 @@ struct met {
 
 struct reader {
 	struct conf *conf;
+	const struct conf_option *const *tables;
 	cfg_t *cfg;
 	struct errlist *list;
 	int err; /* of a callback, which can only tell libconfuse "no" */
@@ -358,6 +359,26 @@ section_of(const struct conf *c, const char *word, size_t len)
 	return NULL;
 }
 
+/* What is said of it if another program's file has it; NULL: none. */
+static const char *
+other_program(
+    const struct conf_option *const *tables, const char *word, size_t len)
+{
+	for (; *tables != NULL; tables++) {
+		const struct conf_option *end = *tables, *row;
+
+		while (end->type != CONF_END)
+			end++;
+		for (row = end->rows; row != NULL && row->type != CONF_END;
+		     row++) {
+			if (strlen(row->keyword) == len &&
+			    strncasecmp(row->keyword, word, len) == 0)
+				return end->summary;
+		}
+	}
+	return NULL;
+}
+
 /* `rows` are those of the section it stands in; NULL: in none. */
 static void
 unknown_keyword(struct source *s, int line, const char *word, size_t len,
@@ -367,6 +388,8 @@ unknown_keyword(struct source *s, int line, const char *word, size_t len,
 	    .best = len < 4 ? 1 : len < 6 ? 2 : len / 3};
 	const struct conf *c = s->r->conf;
 	const struct conf_option *section = NULL;
+	const char *other =
+	    rows == NULL ? other_program(s->r->tables, word, len) : NULL;
 	struct errmsg hint = {""};
 	char shown[64];
 
@@ -387,6 +410,8 @@ unknown_keyword(struct source *s, int line, const char *word, size_t len,
 	else if (word[0] == '{' || word[0] == '}')
 		errmsg_set(&hint, "; there is no section here that it could "
 		    "belong to");
+	else if (other != NULL)
+		errmsg_set(&hint, "; %s", other);
 	else if (section != NULL)
 		errmsg_set(&hint, "; it stands inside of %s TITLE { }",
 		    section->keyword);
@@ -1314,7 +1339,8 @@ read_any(const char *path, const char *text, size_t len, const char *name,
     const struct conf_option *const *tables, struct errlist *list,
     struct conf **conf_r)
 {
-	struct reader r = {.list = list, .conf = conf_new(tables)};
+	struct reader r = {
+	    .list = list, .conf = conf_new(tables), .tables = tables};
 	size_t before = errlist_count(list);
 	int rc = ERR_NOMEM, saved;
 

@@ -243,6 +243,8 @@ WRONG = [
     ('Selector "s1"', 'Selector: expected the selector alone'),
     ('Selector s1._domainkey', r'Selector: expected .* without quotes or \._dom'),
     ('Qouta bob { Messages = 5/day }', r'Qouta: .* did you mean Quota\?'),
+    ('RejectFailures true', 'RejectFailures: unknown keyword; opendmarc.conf has '
+     'it: name that file with OpenDMARCConfig'),
     ('Syslog: yes', 'Syslog:: expected a blank behind the keyword Syslog'),
     ('Syslog\u00a0yes', r'a blank that is none \(such as U\+00A0'),
 ]
