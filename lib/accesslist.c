@@ -47,6 +47,12 @@ kind_of(const char *key)
 
 /* -- building -- */
 
+static bool
+is_client(const char *key)
+{
+	return kind_of(key) == CLIENT;
+}
+
 /* What is expected in place of the key; NULL: it is right. */
 static const char *
 find_mistake(const char *key)
@@ -103,7 +109,8 @@ accesslist_new(const struct dataset *set,
 		if (dataset_type(set) != DATASET_MDB)
 			rc = dataset_walk(set, check_entry, list);
 		if (rc == 0)
-			rc = peerlist_new(set, &list->clients, &ignored);
+			rc = peerlist_new_of(
+			    set, is_client, &list->clients, &ignored);
 		list->mistakes = NULL;
 	}
 	if (rc == 0 && errlist_count(mistakes) > before)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "lib/conf/dataset.h"
@@ -26,6 +27,7 @@ struct net {
 
 struct peerlist {
 	const struct dataset *set;
+	bool (*is_peer)(const char *key); /* NULL: all are */
 	struct net *nets; /* by by_net, each prefix once */
 	size_t nnets;
 	size_t room;
@@ -120,7 +122,8 @@ parse_net(const char *s, struct net *net_r, const char **why_r)
 }
 
 static int
-warn(struct peerlist *list, const struct dataset_entry *e, const char *why)
+add_warning(struct peerlist *list, const struct dataset_entry *e,
+    const char *why, const char *then)
 {
 	const char *name = dataset_name(list->set);
 	char **grown =
@@ -132,15 +135,20 @@ warn(struct peerlist *list, const struct dataset_entry *e, const char *why)
 	list->warnings = grown;
 	if (e->line > 0)
 		n = asprintf(&list->warnings[list->nwarnings],
-		    "%s:%d: %s: %s; the entry matches nothing", name, e->line,
-		    e->key, why);
+		    "%s:%d: %s: %s%s", name, e->line, e->key, why, then);
 	else
-		n = asprintf(&list->warnings[list->nwarnings],
-		    "%s: %s; the entry matches nothing", e->key, why);
+		n = asprintf(&list->warnings[list->nwarnings], "%s: %s%s",
+		    e->key, why, then);
 	if (n < 0)
 		return ERR_NOMEM;
 	list->nwarnings++;
 	return 0;
+}
+
+static int
+warn(struct peerlist *list, const struct dataset_entry *e, const char *why)
+{
+	return add_warning(list, e, why, "; the entry matches nothing");
 }
 
 static int
@@ -181,6 +189,71 @@ warn_star(
 	return warn(list, e, why.text);
 }
 
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS "0123456789"
+
+/* Why it is the name of no host, and of no domain with its dot; NULL: it may
+ * be.  Names in UTF-8 are not judged. */
+static const char *
+name_fault(const char *text)
+{
+	size_t len = strlen(text), last;
+
+	if (strchr(text, '/') != NULL)
+		return "expected a name, address or network";
+	if (strchr(text, '@') != NULL)
+		return "expected a host or .domain, without an @";
+	if (strchr(text, ':') != NULL)
+		return "expected a name, address or network, without a port or "
+		       "anything else behind a colon";
+	for (size_t i = 0; i < len; i++) {
+		if ((unsigned char)text[i] < 0x80 &&
+		    strchr(LETTERS DIGITS "-_.", text[i]) == NULL)
+			return "expected a name, address or network, without "
+			       "quotes or other signs";
+	}
+	last = len - (len > 0 && text[len - 1] == '.');
+	while (last > 0 && text[last - 1] != '.')
+		last--;
+	/* No domain at the top is a number. */
+	if (strspn(text + last, DIGITS ".") == strlen(text + last))
+		return "expected a whole address such as 192.0.2.1, or a "
+		       "network such as 192.0.2.0/24";
+	if (text[len - 1] == '.' || strstr(text, "..") != NULL)
+		return "expected a name without a dot at its end, or two in a "
+		       "row";
+	return NULL;
+}
+
+/* A word in a list may be a file whose path was forgotten. */
+static bool
+looks_like_file(const struct dataset_entry *e, const char *text)
+{
+	return e->line == 0 && strchr(text, '.') == NULL &&
+	    strcasecmp(text, "localhost") != 0;
+}
+
+static int
+judge_name(
+    struct peerlist *list, const struct dataset_entry *e, const char *text)
+{
+	const char *fault;
+
+	/* Several that lack their commas: that is told of all lists. */
+	if (e->line == 0 && strpbrk(text, " \t") != NULL)
+		return 0;
+	if (strchr(text, '*') != NULL && strchr(text, '/') == NULL)
+		return warn_star(list, e, text);
+	fault = name_fault(text);
+	if (fault != NULL)
+		return warn(list, e, fault);
+	return looks_like_file(e, text)
+	    ? add_warning(list, e, "taken for the whole name of a host: "
+		  "expected /PATH if a file is meant, or a name with its "
+		  "domain", "")
+	    : 0;
+}
+
 static int
 add_entry(const struct dataset_entry *e, void *arg)
 {
@@ -190,6 +263,8 @@ add_entry(const struct dataset_entry *e, void *arg)
 	    .value = e->value};
 	const char *text = e->key + net.negated, *why;
 
+	if (list->is_peer != NULL && !list->is_peer(e->key))
+		return strchr(text, '*') == NULL ? 0 : warn_star(list, e, text);
 	switch (parse_net(text, &net, &why)) {
 	case 1:
 		return add_net(list, &net);
@@ -197,9 +272,7 @@ add_entry(const struct dataset_entry *e, void *arg)
 		return warn(list, e, why);
 	}
 	/* A name; it is found in the set itself. */
-	if (strchr(text, '/') != NULL)
-		return warn(list, e, "expected a name, address or network");
-	return strchr(text, '*') != NULL ? warn_star(list, e, text) : 0;
+	return judge_name(list, e, text);
 }
 
 /* Of a set that is asked by key: what no key can be. */
@@ -258,14 +331,15 @@ asks_by_key(const struct dataset *set)
 }
 
 int
-peerlist_new(
-    const struct dataset *set, struct peerlist **list_r, struct errmsg *msg_r)
+peerlist_new_of(const struct dataset *set, bool (*is_peer)(const char *key),
+    struct peerlist **list_r, struct errmsg *msg_r)
 {
 	struct peerlist *list = calloc(1, sizeof(*list));
 	int rc = ERR_NOMEM;
 
 	if (list != NULL) {
 		list->set = set;
+		list->is_peer = is_peer;
 		rc = 0;
 		if (!asks_by_key(set))
 			rc = dataset_walk(set, add_entry, list);
@@ -280,6 +354,13 @@ peerlist_new(
 	sort_nets(list);
 	*list_r = list;
 	return 0;
+}
+
+int
+peerlist_new(
+    const struct dataset *set, struct peerlist **list_r, struct errmsg *msg_r)
+{
+	return peerlist_new_of(set, NULL, list_r, msg_r);
 }
 
 void

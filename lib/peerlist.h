@@ -26,6 +26,11 @@ struct sockaddr;
  * peerlist_free), or ERR_NOMEM. */
 int peerlist_new(const struct dataset *set, struct peerlist **list_r,
     struct errmsg *msg_r);
+/* The same of a set in which other things stand too: is_peer says of a key, `!`
+ * and all, whether it is about a peer. */
+int peerlist_new_of(const struct dataset *set,
+    bool (*is_peer)(const char *key), struct peerlist **list_r,
+    struct errmsg *msg_r);
 void peerlist_free(struct peerlist *list);
 
 /* Is it in the list?  name: the client's, NULL or "" when it has none.
@@ -39,8 +44,9 @@ bool peerlist_match(const struct peerlist *list, const char *name,
 bool peerlist_find(const struct peerlist *list, const char *name,
     const struct sockaddr *addr, struct dataset_entry *entry_r);
 
-/* Entries that no peer can match (a network with bits behind its prefix), as
- * warning i in words; NULL: no more. */
+/* Entries that no peer can match (a network with bits behind its prefix), or
+ * that are hardly meant so (a word without a dot), as warning i in words; NULL:
+ * no more. */
 const char *peerlist_warning(const struct peerlist *list, size_t i);
 
 #endif

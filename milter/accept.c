@@ -16,6 +16,7 @@
 #include "lib/conf/conf.h"
 #include "lib/err.h"
 #include "lib/peercred.h"
+#include "lib/users.h"
 #include "log.h"
 #include "peers.h"
 #include "snapshot.h"
@@ -48,9 +49,13 @@ static struct {
 
 /* -- who -- */
 
+/* The name is looked up here, once for each user: it needs no lock. */
 static void
 say_stranger(uid_t uid)
 {
+	struct user user;
+	bool known;
+
 	for (size_t i = 0; i < door.n_strangers; i++) {
 		if (door.strangers[i] == uid)
 			return;
@@ -58,10 +63,11 @@ say_stranger(uid_t uid)
 	if (door.n_strangers == STRANGERS_MAX)
 		return;
 	door.strangers[door.n_strangers++] = uid;
+	known = users_find_uid(uid, &user) == 0;
 	log_line(LOG_WARNING,
-	    "a connection of user %lu was closed, and others of this user will "
-	    "be: SocketPeers does not name the user%s",
-	    (unsigned long)uid,
+	    "a connection of user %lu (%s) was closed, and others of this user "
+	    "will be: SocketPeers does not name the user%s",
+	    (unsigned long)uid, known ? user.name : "who has no name",
 	    door.n_strangers == STRANGERS_MAX
 		? "; it is one of so many that further ones are not told"
 		: "");

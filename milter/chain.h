@@ -83,6 +83,9 @@ struct stage {
 	int (*load)(const struct snapshot *snap, const struct snapshot *old,
 	    void **state_r, struct errmsg *msg_r);
 	void (*unload)(void *state);
+	/* All stages are loaded and nothing is wrong: say in the log what is
+	 * odd, if that would only add to mistakes.  May be NULL. */
+	void (*warn)(const struct snapshot *snap, const void *state);
 	/* The snapshot is about to come into force, and nothing can refuse it
 	 * any more: change what is shared with others here, not in load.  Called
 	 * by the daemon only, by one thread, before any session has it. */

@@ -157,6 +157,63 @@ looks_like_domain(const char *name)
 	return false;
 }
 
+/* Is it UID:NAME, as PHP writes the names of scripts? */
+static bool
+is_script(const char *name)
+{
+	size_t n = 0;
+
+	while (ascii_digit(name[n]))
+		n++;
+	return n > 0 && name[n] == ':' && name[n + 1] != '\0';
+}
+
+/* Why what stands behind ACCOUNT_SENDER is probably nobody's; NULL: it may be
+ * somebody's. */
+static const char *
+sender_doubt(const char *address)
+{
+	if (strcmp(address, "<>") == 0 || strcmp(address, "*") == 0)
+		return NULL;
+	if (address[0] == '@')
+		return "expected @ and the domain alone: senders of a domain "
+		       "have its limits";
+	return strchr(address, '@') != NULL && strpbrk(address, "<>") == NULL
+	    ? NULL
+	    : "expected an address with its domain, without < and >, as in "
+	      "sender:bob@example.com, or sender:<>";
+}
+
+/* Why an account in its form is probably nobody's, without regard to realms;
+ * NULL: it may be somebody's. */
+static const char *
+form_doubt(const char *account)
+{
+	const char *login = account_login(account);
+
+	if (ascii_starts(account, strlen(account), ACCOUNT_SCRIPT)) {
+		account += strlen(ACCOUNT_SCRIPT);
+		return strcmp(account, "*") == 0 || is_script(account)
+		    ? NULL
+		    : "expected the number of the user before the script's "
+		      "name, as in script:33:form.php";
+	}
+	if (ascii_starts(account, strlen(account), ACCOUNT_SENDER))
+		return sender_doubt(account + strlen(ACCOUNT_SENDER));
+	if (strstr(login, "\u201c") != NULL || strstr(login, "\u201d") != NULL ||
+	    strstr(login, "\u201e") != NULL)
+		return "expected quotes of the kind \" or ', or none";
+	if (strpbrk(login, "<>") != NULL)
+		return "expected a login without < and >; the null sender is "
+		       LIMITS_NULL_SENDER;
+	if (strchr(login, ',') != NULL)
+		return "taken for one account: expected a section for each";
+	if (ascii_starts(login, strlen(login), "realm:") &&
+	    strcmp(account, ACCOUNT_OTHER_REALMS) != 0)
+		return "expected @ and a domain for the logins of a realm";
+	return NULL;
+}
+
 /* Why what is written probably never matches; false: it may well. */
 static bool
 title_doubt(const struct names *n, struct arena *a, const char *title,
@@ -164,8 +221,13 @@ title_doubt(const struct names *n, struct arena *a, const char *title,
 {
 	const char *realm = "", *bare = account_of_text(a, title, NULL, NULL);
 
-	if (bare == NULL || *title == '@')
+	if (bare == NULL || *title == '@' ||
+	    ascii_starts(title, strlen(title), ACCOUNT_LOGIN))
 		return false;
+	if (form_doubt(bare) != NULL) {
+		errmsg_set(why, "%s", form_doubt(bare));
+		return true;
+	}
 	if (strchr(bare, '@') == NULL && account_is_login(bare) &&
 	    (looks_like_domain(bare) ||
 		(n->realm != NULL && strcmp(bare, n->realm) == 0) ||

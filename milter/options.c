@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "options.h"
 
+#include <ctype.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "lib/arena.h"
@@ -12,6 +15,7 @@
 #include "lib/err.h"
 #include "lib/errlist.h"
 #include "lib/idna.h"
+#include "lib/users.h"
 #include "log.h"
 #include "snapshot.h"
 #include "sockspec.h"
@@ -105,6 +109,44 @@ check_rate(const char *value, struct errmsg *msg_r)
 	    RATE_COUNT_MAX);
 }
 
+#define UMASK_MAX 0777
+
+static int
+check_umask(const char *value, struct errmsg *msg_r)
+{
+	if (strtol(value, NULL, 0) <= UMASK_MAX)
+		return 0;
+	return errmsg_set(msg_r, "expected a number from 0 to 0777, in octal "
+	    "with a 0 before it (007), not %s", value);
+}
+
+/* USER.GROUP, where a user of that whole name is not there. */
+static bool
+is_dotted(const char *value)
+{
+	const char *dot = strchr(value, '.');
+	char name[USERS_NAME_SIZE];
+	struct user user;
+
+	if (dot == NULL || strchr(value, ':') != NULL)
+		return false;
+	snprintf(name, sizeof(name), "%.*s", (int)(dot - value), value);
+	return users_find(value, &user) == ERR_NOTFOUND &&
+	    users_find(name, &user) == 0;
+}
+
+static int
+check_user(const char *value, struct errmsg *msg_r)
+{
+	if (strpbrk(value, " \t\"',;") != NULL)
+		return errmsg_set(msg_r, "expected USER or USER:GROUP, without "
+		    "blanks or quotes, not %s", value);
+	if (is_dotted(value))
+		return errmsg_set(msg_r, "expected USER or USER:GROUP, with a "
+		    "colon, not %s", value);
+	return 0;
+}
+
 const struct conf_option options_global[] = {
     {"Mode", CONF_STR, 0, "sv", 0, 0, NULL, NULL,
 	"s signs outbound mail, v verifies inbound mail", check_mode},
@@ -119,9 +161,9 @@ const struct conf_option options_global[] = {
     {"PidFile", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
 	"where to write the process id", NULL},
     {"UserID", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
-	"run as USER or USER:GROUP", NULL},
-    {"UMask", CONF_INT, CONF_START, NULL, 0, 0777, NULL, NULL,
-	"file mode mask, for the socket among others", NULL},
+	"run as USER or USER:GROUP", check_user},
+    {"UMask", CONF_INT, CONF_START, NULL, 0, 0, NULL, NULL,
+	"file mode mask, for the socket among others", check_umask},
     {"Background", CONF_BOOL, CONF_START, "yes", 0, 0, NULL, NULL,
 	"leave the terminal after starting", NULL},
     {"BaseDirectory", CONF_STR, CONF_START, NULL, 0, 0, NULL, NULL,
@@ -239,13 +281,13 @@ static int
 warn_blank(const struct dataset_entry *e, void *arg)
 {
 	const struct blanks *w = arg;
-	size_t n = strcspn(e->key, " \t");
+	size_t n = strcspn(e->key, " \t;");
 
-	if (e->key[n] != '\0')
+	if (strpbrk(e->key, " \t") != NULL)
 		log_line(LOG_WARNING, "%s: %s: \"%s\" is taken for one entry: "
 		    "expected commas between those of a list: %.*s, %s",
 		    conf_where(w->c, w->keyword), w->keyword, e->key, (int)n,
-		    e->key, e->key + n + strspn(e->key + n, " \t"));
+		    e->key, e->key + n + strspn(e->key + n, " \t;"));
 	return 0;
 }
 
@@ -259,8 +301,26 @@ warn_blanks(
 	(void)dataset_walk(set, warn_blank, &w);
 }
 
-int
-options_set(const struct conf *c, const char *keyword, const char *otherwise,
+/* Where the daemon is started from is another place each time. */
+static bool
+is_astray(const struct conf *c, const char *path)
+{
+	return path[0] != '/' && conf_str(c, "BaseDirectory") == NULL &&
+	    conf_str(c, "ChangeRootDirectory") == NULL;
+}
+
+static void
+warn_path(const struct conf *c, const char *keyword, const char *path)
+{
+	if (is_astray(c, path))
+		log_line(LOG_WARNING, "%s: %s: %s begins in whatever directory "
+		    "postern is started in: expected a path that begins with /, "
+		    "or BaseDirectory",
+		    conf_where(c, keyword), keyword, path);
+}
+
+static int
+open_set(const struct conf *c, const char *keyword, const char *otherwise,
     struct dataset **set_r, struct errmsg *msg_r)
 {
 	const char *spec = conf_str(c, keyword);
@@ -279,11 +339,142 @@ options_set(const struct conf *c, const char *keyword, const char *otherwise,
 		    err_text(rc));
 	else if (rc != 0)
 		options_mistakes(c, keyword, list, msg_r);
-	if (*set_r != NULL && dataset_type(*set_r) == DATASET_CSL)
-		warn_blanks(c, keyword, *set_r);
 	/* Entries that are right can be looked at all the same. */
 	if (rc != 0 && *set_r != NULL && conf_list(c) != NULL)
 		rc = 0;
 	errlist_free(list);
 	return rc;
+}
+
+int
+options_set_too(const struct conf *c, const char *keyword,
+    struct dataset **set_r, struct errmsg *msg_r)
+{
+	return open_set(c, keyword, NULL, set_r, msg_r);
+}
+
+int
+options_set(const struct conf *c, const char *keyword, const char *otherwise,
+    struct dataset **set_r, struct errmsg *msg_r)
+{
+	int rc = open_set(c, keyword, otherwise, set_r, msg_r);
+
+	if (*set_r == NULL)
+		return rc;
+	if (dataset_type(*set_r) == DATASET_CSL)
+		warn_blanks(c, keyword, *set_r);
+	else
+		warn_path(c, keyword, dataset_name(*set_r));
+	return rc;
+}
+
+struct keys {
+	const struct conf *c;
+	const char *keyword;
+	const struct dataset *set;
+	/* What is expected in place of a key; NULL: it may be right. */
+	const char *(*fault)(const char *key, const char *keyword);
+};
+
+static const char *
+domain_fault(const char *key, const char *keyword)
+{
+	bool signs = strcmp(keyword, "Domain") == 0;
+
+	if (strchr(key, '@') != NULL)
+		return "expected a domain such as example.com, without an @";
+	if (signs && strcmp(key, "*") == 0)
+		return NULL;
+	if (key[0] == '.' || strchr(key, '*') != NULL)
+		return signs ? "expected the domain alone, and SubDomains yes "
+			       "for those below it"
+			     : "expected a domain such as example.com, or a "
+			       "pattern in a set refile:PATH";
+	for (const char *c = key; *c != '\0'; c++) {
+		if ((unsigned char)*c < 0x80 && !isalnum((unsigned char)*c) &&
+		    strchr("-_.", *c) == NULL)
+			return "expected a domain such as example.com";
+	}
+	return key[0] != '\0' && key[strlen(key) - 1] == '.'
+	    ? "expected a domain without a dot at its end"
+	    : NULL;
+}
+
+static const char *
+field_fault(const char *key, const char *keyword)
+{
+	(void)keyword;
+	return strchr(key, ':') == NULL
+	    ? NULL
+	    : "expected names of fields without colons, with commas between "
+	      "them";
+}
+
+static int
+warn_key(const struct dataset_entry *e, void *arg)
+{
+	const struct keys *w = arg;
+	const char *fault = w->fault(e->key, w->keyword);
+	struct errmsg where = {""};
+
+	/* Of one with blanks more was said. */
+	if (fault == NULL || strpbrk(e->key, " \t") != NULL)
+		return 0;
+	if (e->line > 0)
+		errmsg_set(&where, "%s:%d: ", dataset_name(w->set), e->line);
+	log_line(LOG_WARNING, "%s: %s: %s%s: %s; the entry matches nothing",
+	    conf_where(w->c, w->keyword), w->keyword, where.text, e->key,
+	    fault);
+	return 0;
+}
+
+/* Patterns may be anything, and a data base may be large and changes. */
+static void
+warn_keys(struct keys *w)
+{
+	if (w->set != NULL && dataset_type(w->set) != DATASET_MDB &&
+	    dataset_type(w->set) != DATASET_REFILE)
+		(void)dataset_walk(w->set, warn_key, w);
+}
+
+int
+options_domains(const struct conf *c, const char *keyword,
+    struct dataset **set_r, struct errmsg *msg_r)
+{
+	int rc = options_set(c, keyword, NULL, set_r, msg_r);
+
+	warn_keys(&(struct keys){c, keyword, *set_r, domain_fault});
+	return rc;
+}
+
+int
+options_fields(const struct conf *c, const char *keyword,
+    struct dataset **set_r, struct errmsg *msg_r)
+{
+	int rc = options_set(c, keyword, NULL, set_r, msg_r);
+
+	warn_keys(&(struct keys){c, keyword, *set_r, field_fault});
+	return rc;
+}
+
+void
+options_warn(const struct conf *c)
+{
+	static const char *const paths[] = {"PidFile", "KeyFile", "QuotaTable",
+	    "RuleStats", "OpenDMARCConfig", "ResolverConfiguration",
+	    "TrustAnchorFile", "PublicSuffixList", "TestPublicKeys"};
+	const char *mask = conf_str(c, "UMask"), *path;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
+		path = conf_given(c, paths[i]) ? conf_str(c, paths[i]) : NULL;
+		if (path != NULL && strcasecmp(path, "none") != 0)
+			warn_path(c, paths[i], path);
+	}
+	for (size_t i = 0; (path = conf_multi(c, "RuleFile", i)) != NULL; i++)
+		warn_path(c, "RuleFile", path);
+	if (mask != NULL && mask[0] != '0' && conf_int(c, "UMask") > 7)
+		log_line(LOG_WARNING, "%s: UMask: %s is decimal, 0%lo in octal: "
+		    "expected a 0 before an octal number: 0%s",
+		    conf_where(c, "UMask"), mask,
+		    (unsigned long)conf_int(c, "UMask"), mask);
 }

@@ -39,5 +39,17 @@ void options_mistakes(const struct conf *c, const char *keyword,
  * where the keyword stands and what is wrong. */
 int options_set(const struct conf *c, const char *keyword,
     const char *otherwise, struct dataset **set_r, struct errmsg *msg_r);
+/* The same of a set whose keys are domains: the log says which can't be one. */
+int options_domains(const struct conf *c, const char *keyword,
+    struct dataset **set_r, struct errmsg *msg_r);
+/* The same of a set whose keys are names of header fields. */
+int options_fields(const struct conf *c, const char *keyword,
+    struct dataset **set_r, struct errmsg *msg_r);
+/* The same of a keyword that another reads too, who warns of what is odd. */
+int options_set_too(const struct conf *c, const char *keyword,
+    struct dataset **set_r, struct errmsg *msg_r);
+
+/* Where nothing is wrong: say in the log what is odd. */
+void options_warn(const struct conf *c);
 
 #endif

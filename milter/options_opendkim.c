@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "lib/conf/conf.h"
+#include "opendmarc.h"
 
 #define ROW(word, why)                                                         \
 	{                                                                      \
@@ -159,5 +160,7 @@ const struct conf_option options_opendkim[] = {
     ROW("VBR-TrustedCertifiers", VBR),
     OFF("VBR-TrustedCertifiersOnly", VBR),
     ROW("VBR-Type", VBR),
-    {.type = CONF_END},
+    {.type = CONF_END, .rows = options_opendmarc,
+	.summary = "opendmarc.conf has it: name that file with "
+		   "OpenDMARCConfig"},
 };

@@ -11,6 +11,7 @@
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
 #include "lib/users.h"
+#include "log.h"
 #include "options.h"
 
 #define KEYWORD "SocketPeers"
@@ -85,6 +86,7 @@ struct walk {
 	const struct conf *conf;
 	struct peers *peers;
 	struct errmsg *msg_r;
+	bool wrong; /* one of them is */
 };
 
 static int
@@ -102,6 +104,7 @@ add_entry(const struct dataset_entry *entry, void *arg)
 		    "%s: %s: there is no user %s; expected names or numbers of "
 		    "users of this machine, or *",
 		    conf_where(w->conf, KEYWORD), KEYWORD, entry->key);
+		w->wrong = true;
 		return conf_noted(w->conf, ERR_CONFIG, w->msg_r);
 	}
 	return add(w->peers, uid);
@@ -121,6 +124,30 @@ add_defaults(struct peers *peers)
 	return rc;
 }
 
+/* Those of the defaults as whom an MTA connects; Sendmail as root, too. */
+static void
+warn_no_mta(const struct conf *conf, const struct peers *peers, bool list)
+{
+	const char *given = conf_str(conf, KEYWORD);
+	bool postfix = false;
+	uid_t uid;
+
+	for (size_t i = 1; i < sizeof(defaults) / sizeof(*defaults); i++) {
+		if (!look_up(defaults[i], &uid))
+			continue;
+		if (peers_has(peers, uid))
+			return;
+		postfix = postfix || strcmp(defaults[i], "postfix") == 0;
+	}
+	if (!postfix && peers_has(peers, 0))
+		return;
+	log_line(LOG_WARNING, "%s: " KEYWORD ": an MTA of this machine can't "
+	    "connect: expected its user too (postfix; smmsp or smmta and root "
+	    "for Sendmail): %s%s%s",
+	    conf_where(conf, KEYWORD), list ? KEYWORD " " : "postfix in ",
+	    given, list ? ", postfix" : "");
+}
+
 static int
 compare(const void *a, const void *b)
 {
@@ -136,6 +163,7 @@ peers_load(
 	struct peers *peers = calloc(1, sizeof(*peers));
 	struct walk w = {.conf = conf, .peers = peers, .msg_r = msg_r};
 	struct dataset *set = NULL;
+	bool list = false;
 	int rc;
 
 	if (peers == NULL)
@@ -144,6 +172,8 @@ peers_load(
 	if (rc == 0)
 		rc = set == NULL ? add_defaults(peers)
 				 : dataset_walk(set, add_entry, &w);
+	if (set != NULL)
+		list = dataset_type(set) == DATASET_CSL;
 	dataset_free(set);
 	if (rc != 0) {
 		peers_free(peers);
@@ -151,6 +181,8 @@ peers_load(
 	}
 	if (peers->n > 0)
 		qsort(peers->uids, peers->n, sizeof(*peers->uids), compare);
+	if (conf_given(conf, KEYWORD) && !w.wrong)
+		warn_no_mta(conf, peers, list);
 	*peers_r = peers;
 	return 0;
 }
@@ -207,7 +239,7 @@ peers_remember(const struct conf *conf)
 	for (size_t i = 0; i < sizeof(defaults) / sizeof(*defaults); i++)
 		remember(defaults[i]);
 	/* What is wrong with it is said by who loads it. */
-	if (options_set(conf, KEYWORD, NULL, &set, &msg) == 0 && set != NULL)
+	if (options_set_too(conf, KEYWORD, &set, &msg) == 0 && set != NULL)
 		(void)dataset_walk(set, remember_entry, NULL);
 	dataset_free(set);
 }

@@ -469,7 +469,7 @@ struct checker {
 	struct signing *s;
 	const struct conf *conf;
 	struct errmsg *msg;
-	bool warned; /* of the first * without meaning */
+	bool warned; /* of the first in SigningTable that matches nothing */
 };
 
 /* With the place in the table, or where it has no lines that of the keyword. */
@@ -494,6 +494,25 @@ wrong(struct checker *c, const struct dataset *set,
 	    entry_error(c->conf, set, e, keyword, why, c->msg), c->msg);
 }
 
+/* Domain and selector may stand the other way about, or in DNS's form. */
+static void
+warn_key(struct checker *c, const struct dataset_entry *e,
+    const struct dataset_field f[3])
+{
+	struct errmsg msg;
+
+	if (memchr(f[0].text, '%', f[0].len) != NULL ||
+	    (memchr(f[0].text, '.', f[0].len) != NULL &&
+		memchr(f[0].text, '@', f[0].len) == NULL &&
+		memchr(f[0].text, '*', f[0].len) == NULL &&
+		memmem(f[1].text, f[1].len, "_domainkey", 10) == NULL))
+		return;
+	entry_error(c->conf, c->s->keys, e, "KeyTable", "its signatures would "
+	    "have no key in the DNS: expected domain:selector:key, such as "
+	    "example.com:s1:/PATH", &msg);
+	log_line(LOG_WARNING, "%s", msg.text);
+}
+
 static int
 check_key_entry(const struct dataset_entry *e, void *arg)
 {
@@ -502,9 +521,14 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	struct dataset_field f[3];
 	struct errmsg why = {"expected domain:selector:key"};
 
+	if (dataset_type(c->s->keys) == DATASET_CSL && e->value[0] == '\0')
+		return wrong(c, c->s->keys, e, "KeyTable",
+		    "expected name=domain:selector:key, or the /PATH of a file "
+		    "that has them");
 	if (dataset_fields(e->value, f, 3) != 3 || f[0].len == 0 ||
 	    f[1].len == 0 || f[2].len == 0)
 		return wrong(c, c->s->keys, e, "KeyTable", why.text);
+	warn_key(c, e, f);
 	if (strchr(f[2].text, '%') != NULL || c->s->cached >= PRELOAD_MAX)
 		return 0;
 	if (get_key(c->s, f[2].text, &key, &why) == 0)
@@ -512,20 +536,41 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	return wrong(c, c->s->keys, e, "KeyTable", why.text);
 }
 
-/* Other tables than refile: have user@* and * itself, no more. */
-static void
-warn_star(struct checker *c, const struct dataset_entry *e)
+/* Why no address matches the key, nor any form of one; NULL: one may. */
+static const char *
+signing_fault(const char *key, bool pattern)
 {
-	const char *star = strchr(e->key, '*');
+	const char *star = strchr(key, '*');
+
+	/* Other tables than refile: have user@* and * itself, no more. */
+	if (star != NULL && !pattern && star[1] != '\0')
+		return "a * here matches nothing: patterns take refile: before "
+		       "the path, and file: has the domain alone";
+	if (strpbrk(key, "<>\"") != NULL)
+		return "expected an address alone, without quotes, < and >";
+	if (pattern && star == NULL && strchr(key, '@') == NULL)
+		return "matches nothing, for a pattern has the whole address: "
+		       "expected *@ before the domain";
+	if (key[0] == '@')
+		return pattern ? "matches nothing, for a pattern has the whole "
+				 "address: expected a * before the @"
+			       : "matches nothing: expected the domain alone, "
+				 "without its @";
+	return NULL;
+}
+
+static void
+warn_signing(struct checker *c, const struct dataset_entry *e)
+{
+	const char *fault = signing_fault(
+	    e->key, dataset_type(c->s->table) == DATASET_REFILE);
 	struct errmsg msg;
 
-	if (star == NULL || c->warned || star[1] == '\0' ||
-	    dataset_type(c->s->table) == DATASET_REFILE)
+	if (fault == NULL || c->warned)
 		return;
 	c->warned = true;
-	entry_error(c->conf, c->s->table, e, "SigningTable",
-	    "a * here matches nothing: patterns take refile: before the path, "
-	    "and file: has the domain alone", &msg);
+	entry_error(
+	    c->conf, c->s->table, e, "SigningTable", fault, &msg);
 	log_line(LOG_WARNING, "%s", msg.text);
 }
 
@@ -537,7 +582,7 @@ check_signing_entry(const struct dataset_entry *e, void *arg)
 	struct dataset_field f[2];
 	char name[LOOKUP_SIZE];
 
-	warn_star(c, e);
+	warn_signing(c, e);
 	dataset_fields(e->value, f, 2);
 	if (f[0].len == 0 || f[0].len >= sizeof(name))
 		return wrong(c, c->s->table, e, "SigningTable",
@@ -664,7 +709,7 @@ load_single(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	if (s->key_file == NULL)
 		return ERR_NOMEM;
 	rc = conf_also(
-	    c, 0, options_set(c, "Domain", NULL, &s->domains, msg_r), msg_r);
+	    c, 0, options_domains(c, "Domain", &s->domains, msg_r), msg_r);
 	return conf_also(c, rc, check_file(c, s, msg_r), msg_r);
 }
 /* Who may own keys besides root: the user the daemon runs as. */

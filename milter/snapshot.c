@@ -137,6 +137,17 @@ load(struct snapshot *snap, const struct snapshot *old, int rc)
 	return load_stages(snap, old, rc);
 }
 
+static void
+warn(const struct snapshot *snap)
+{
+	options_warn(snap->conf);
+	refuse_warn(snap);
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		if (stages[i]->warn != NULL && snap->on[i])
+			stages[i]->warn(snap, snap->state[i]);
+	}
+}
+
 int
 snapshot_load_list(const char *path, enum snapshot_use use,
     const struct snapshot *old, struct errlist *list, struct snapshot **snap_r)
@@ -163,7 +174,7 @@ snapshot_load_list(const char *path, enum snapshot_use use,
 		return rc;
 	}
 	conf_end_list(snap->conf);
-	refuse_warn(snap);
+	warn(snap);
 	*snap_r = snap;
 	return 0;
 }

@@ -13,6 +13,21 @@
 
 #define FORMS "local:PATH, inet:PORT@HOST or inet6:PORT@HOST"
 
+/* What Postfix has in smtpd_milters, where a path begins at another place. */
+static int
+say_relative(const char *path, struct errmsg *msg_r)
+{
+	if (!isalnum((unsigned char)path[0]) ||
+	    strpbrk(path, "\"' \t:") != NULL)
+		return errmsg_set(msg_r,
+		    "expected a path that begins with /, not %s", path);
+	return errmsg_set(msg_r,
+	    "expected a path that begins with /, not %s; in Postfix's "
+	    "smtpd_milters such a path begins at its queue_directory: "
+	    "local:/var/spool/postfix/%s",
+	    path, path);
+}
+
 static int
 parse_local(const char *path, struct sockspec *spec, struct errmsg *msg_r)
 {
@@ -20,6 +35,8 @@ parse_local(const char *path, struct sockspec *spec, struct errmsg *msg_r)
 
 	if (len == 0)
 		return errmsg_set(msg_r, "expected a path after local:");
+	if (path[0] != '/' && strncmp(path, "./", 2) != 0)
+		return say_relative(path, msg_r);
 	if (len >= sizeof(spec->local.sun_path))
 		return errmsg_set(msg_r,
 		    "the path has %zu octets and a socket's name at most %zu: "
@@ -59,6 +76,9 @@ check_host(int family, const char *host, struct errmsg *msg_r)
 
 	if (len == 0)
 		return errmsg_set(msg_r, "expected a host after the @");
+	if (family == AF_INET && host[0] != '[' && strchr(host, ':') != NULL)
+		return errmsg_set(
+		    msg_r, "expected inet6: before an IPv6 address");
 	if (host[0] != '[')
 		return 0;
 	snprintf(literal, sizeof(literal), "%.*s", (int)(len - 2), host + 1);

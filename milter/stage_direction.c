@@ -6,6 +6,7 @@
  * comes in by an MTA name or a macro that was named (opendkim.conf(5): MTA,
  * MacroList).  All else is inbound.
  */
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/err.h"
+#include "lib/peerlist.h"
 #include "log.h"
 #include "options.h"
 #include "snapshot.h"
@@ -85,6 +87,75 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (rc == 0 && st->macros != NULL)
 		rc = dataset_walk(st->macros, ask_for, &st->macro_names);
 	return rc;
+}
+
+static int
+warn_mta(const struct dataset_entry *e, void *arg)
+{
+	if (strpbrk(e->key, "{}") != NULL)
+		log_line(LOG_WARNING, "%s: MTA: %s: expected the name of a "
+		    "service, as the MTA has it in {daemon_name}; the entry "
+		    "matches nothing",
+		    conf_where(arg, "MTA"), e->key);
+	return 0;
+}
+
+static int
+warn_macro(const struct dataset_entry *e, void *arg)
+{
+	if (strchr(e->key, '|') != NULL)
+		log_line(LOG_WARNING, "%s: MacroList: %s: expected "
+		    "macro=value|value; the entry matches nothing",
+		    conf_where(arg, "MacroList"), e->key);
+	return 0;
+}
+
+/* Programs of this machine reach the MTA by either loopback address. */
+static void
+warn_loopback(const struct conf *c, const struct hosts *hosts)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET,
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in6 v6 = {
+	    .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	const char *given = conf_str(c, "InternalHosts");
+	struct errmsg both;
+
+	if (!peerlist_match(
+		hosts->list, NULL, (const struct sockaddr *)&v4) ||
+	    peerlist_match(hosts->list, NULL, (const struct sockaddr *)&v6))
+		return;
+	if (dataset_type(hosts->set) == DATASET_CSL)
+		errmsg_set(&both, "InternalHosts %s, ::1",
+		    given != NULL ? given : INTERNAL_DEFAULT);
+	else
+		errmsg_set(&both, "::1 in %s", dataset_name(hosts->set));
+	log_line(LOG_WARNING, "%s: InternalHosts: %s 127.0.0.1 and not ::1: mail "
+	    "that programs of this machine send by ::1 without a login is "
+	    "inbound, unsigned and uncounted; expected both: %s",
+	    conf_where(c, "InternalHosts"), given != NULL ? "has" : "is",
+	    both.text);
+}
+
+/* Is anything done with outbound mail alone? */
+static bool
+is_in_use(const struct conf *c)
+{
+	return conf_given(c, "KeyTable") || conf_given(c, "KeyFile") ||
+	    conf_given(c, "Quota");
+}
+
+static void
+warn(const struct snapshot *snap, const void *state)
+{
+	const struct state *st = state;
+
+	if (snap->signs && is_in_use(snap->conf))
+		warn_loopback(snap->conf, &st->internal);
+	if (st->mtas != NULL && dataset_type(st->mtas) == DATASET_CSL)
+		(void)dataset_walk(st->mtas, warn_mta, snap->conf);
+	if (st->macros != NULL)
+		(void)dataset_walk(st->macros, warn_macro, snap->conf);
 }
 
 static const char *
@@ -214,6 +285,7 @@ const struct stage stage_direction = {
     .options = options,
     .load = load,
     .unload = unload,
+    .warn = warn,
     .macros = macros,
     .connect = connect_,
     .mail = mail,

@@ -119,13 +119,13 @@ load_sets(struct state *st, const struct conf *c, struct errmsg *msg_r)
 {
 	struct dataset *names = NULL;
 	int rc = conf_also(
-	    c, 0, options_set(c, "MustBeSigned", NULL, &names, msg_r), msg_r);
+	    c, 0, options_fields(c, "MustBeSigned", &names, msg_r), msg_r);
 
 	if (rc == 0 && names != NULL)
 		rc = dataset_walk(names, add_name, st);
 	dataset_free(names);
 	return conf_also(c, rc,
-	    options_set(c, "TrustSignaturesFrom", NULL, &st->trusted, msg_r),
+	    options_domains(c, "TrustSignaturesFrom", &st->trusted, msg_r),
 	    msg_r);
 }
 

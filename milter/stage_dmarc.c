@@ -148,14 +148,14 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	    hosts_load(c, "DMARCIgnoreHosts", NULL, &st->ignored_hosts, msg_r),
 	    msg_r);
 	rc = conf_also(c, rc,
-	    options_set(c, "DMARCIgnoreFrom", NULL, &st->ignored_from, msg_r),
+	    options_domains(c, "DMARCIgnoreFrom", &st->ignored_from, msg_r),
 	    msg_r);
 	rc = conf_also(c, rc,
 	    hosts_load(
 		c, "DMARCTrustedForwarders", NULL, &st->forwarders, msg_r),
 	    msg_r);
 	return conf_also(c, rc,
-	    options_set(c, "DMARCMailingLists", NULL, &st->lists, msg_r),
+	    options_domains(c, "DMARCMailingLists", &st->lists, msg_r),
 	    msg_r);
 }
 

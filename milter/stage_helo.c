@@ -64,7 +64,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 		return ERR_NOMEM;
 	*state_r = st;
 	rc = conf_also(
-	    c, 0, options_set(c, "Domain", NULL, &st->domains, msg_r), msg_r);
+	    c, 0, options_set_too(c, "Domain", &st->domains, msg_r), msg_r);
 	rc = conf_also(
 	    c, rc, options_set(c, "HELOOurs", NULL, &st->ours, msg_r), msg_r);
 	if (rc == 0 && st->ours != NULL)

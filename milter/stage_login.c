@@ -61,18 +61,62 @@ struct walk {
 	const struct conf *c;
 	const struct dataset *set;
 	struct errmsg *msg;
+	bool warned; /* of the first that matches nothing */
 };
+
+/* What is expected in place of what no address matches, or of its owners; NULL:
+ * it may be right. */
+static const char *
+owner_fault(const struct dataset_entry *e, bool pattern)
+{
+	const char *at = strrchr(e->key, '@');
+
+	if (strpbrk(e->key, "<>:;,\"") != NULL)
+		return "expected an address alone, without quotes, < and > or a "
+		       "colon behind it";
+	if (strchr(e->value, ';') != NULL)
+		return "expected commas between the logins";
+	if (strchr(e->key, '*') != NULL)
+		return pattern ? NULL
+			       : "a * stands for nothing here: expected "
+				 "@example.com for a domain, or a pattern in a "
+				 "set refile:PATH";
+	return at != NULL && at[1] != '\0'
+	    ? NULL
+	    : "expected an address, or a domain with an @ before it";
+}
+
+static void
+warn_owner(struct walk *w, const struct dataset_entry *e)
+{
+	const char *fault =
+	    owner_fault(e, dataset_type(w->set) == DATASET_REFILE);
+
+	if (fault == NULL || w->warned)
+		return;
+	w->warned = true;
+	if (e->line > 0)
+		log_line(LOG_WARNING, "%s: SenderLogins: %s:%d: %s: %s; the "
+		    "entry matches nothing", conf_where(w->c, "SenderLogins"),
+		    dataset_name(w->set), e->line, e->key, fault);
+	else
+		log_line(LOG_WARNING, "%s: SenderLogins: %s: %s; the entry "
+		    "matches nothing", conf_where(w->c, "SenderLogins"), e->key,
+		    fault);
+}
 
 /* An address that nobody owns is one of which nobody may make use: more likely
  * the login was forgotten. */
 static int
 check_owner(const struct dataset_entry *e, void *arg)
 {
-	const struct walk *w = arg;
+	struct walk *w = arg;
 	char place[600] = "";
 
-	if (e->value[strspn(e->value, ", \t")] != '\0')
+	if (e->value[strspn(e->value, ", \t")] != '\0') {
+		warn_owner(w, e);
 		return 0;
+	}
 	if (e->line > 0)
 		snprintf(place, sizeof(place), "%s:%d: ", dataset_name(w->set),
 		    e->line);
@@ -85,7 +129,7 @@ check_owner(const struct dataset_entry *e, void *arg)
 static int
 check_owners(const struct conf *c, const struct state *st, struct errmsg *msg_r)
 {
-	struct walk w = {c, st->owners, msg_r};
+	struct walk w = {.c = c, .set = st->owners, .msg = msg_r};
 
 	/* A data base may be large, and changes. */
 	return st->owners == NULL || dataset_type(st->owners) == DATASET_MDB

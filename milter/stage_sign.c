@@ -75,13 +75,25 @@ check_algorithm(const char *value, struct errmsg *msg_r)
 	return errmsg_set(msg_r, "expected rsa-sha256 or ed25519-sha256");
 }
 
+static int
+check_selector(const char *value, struct errmsg *msg_r)
+{
+	size_t len = strlen(value);
+
+	if (strcasestr(value, "._domainkey") == NULL && value[0] != '.' &&
+	    value[len - (len > 0)] != '.' && strpbrk(value, " \t\"',:;/@") == NULL)
+		return 0;
+	return errmsg_set(msg_r, "expected the selector alone, such as s1, "
+	    "without quotes or ._domainkey, not %s", value);
+}
+
 static const struct conf_option options[] = {
     {"Domain", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
 	"the domains signed for with KeyFile", dataset_check},
     {"KeyFile", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
 	"the private key for Domain", NULL},
     {"Selector", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the selector of KeyFile", NULL},
+	"the selector of KeyFile", check_selector},
     {"SubDomains", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
 	"sign for what is below Domain too", NULL},
     {"KeyTable", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
@@ -223,7 +235,7 @@ load_names(const struct conf *c, const char *keyword,
 	static const char *const none[] = {NULL};
 	struct names n = {.arena = a};
 	struct dataset *set = NULL;
-	int rc = options_set(c, keyword, NULL, &set, msg_r);
+	int rc = options_fields(c, keyword, &set, msg_r);
 
 	*list_r = otherwise;
 	if (own_r != NULL)
@@ -259,6 +271,20 @@ unload(void *state)
 }
 
 static int
+warn_recipient(const struct dataset_entry *e, void *arg)
+{
+	const char *at = strrchr(e->key, '@');
+
+	if (at == NULL || at == e->key || at[1] == '\0' ||
+	    strchr(e->key, '*') != NULL)
+		log_line(LOG_WARNING, "%s: DontSignMailTo: %s: expected an "
+		    "address such as bob@example.com, or a pattern in a set "
+		    "refile:PATH; the entry matches nothing",
+		    conf_where(arg, "DontSignMailTo"), e->key);
+	return 0;
+}
+
+static int
 load_lists(const struct conf *c, struct state *st, struct errmsg *msg_r)
 {
 	static const char *const from[] = {"From", NULL};
@@ -284,10 +310,12 @@ load_lists(const struct conf *c, struct state *st, struct errmsg *msg_r)
 		msg_r),
 	    msg_r);
 	rc = conf_also(c, rc,
-	    options_set(c, "ExemptDomains", NULL, &st->exempt, msg_r), msg_r);
+	    options_domains(c, "ExemptDomains", &st->exempt, msg_r), msg_r);
 	rc = conf_also(c, rc,
 	    options_set(c, "DontSignMailTo", NULL, &st->dont_sign, msg_r),
 	    msg_r);
+	if (st->dont_sign != NULL && dataset_type(st->dont_sign) == DATASET_CSL)
+		(void)dataset_walk(st->dont_sign, warn_recipient, (void *)c);
 	return conf_also(c, rc,
 	    hosts_load(c, "ExternalIgnoreList", NULL, &st->ignore, msg_r),
 	    msg_r);

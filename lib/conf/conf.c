@@ -439,7 +439,7 @@ conf_str(const struct conf *c, const char *keyword)
 	const struct conf_value *v = value_of(c, keyword);
 
 	assert(v->row->type == CONF_STR || v->row->type == CONF_SET ||
-	       v->row->type == CONF_WORD);
+	       v->row->type == CONF_WORD || v->row->type == CONF_INT);
 	if (v->row->type == CONF_WORD)
 		return v->number >= 0 ? v->row->words[v->number] : NULL;
 	return v->n > 0 ? v->text[v->n - 1] : NULL;

@@ -44,7 +44,9 @@ enum conf_type {
 	                 rows, no sections or ignored keywords in them */
 	CONF_IGNORED, /* understood, not used; summary is the reason, which is
 	                 said once in a warning when the keyword is met */
-	CONF_END,     /* ends an array of rows */
+	CONF_END,     /* ends an array of rows; its own rows, if any, are those
+	                 of another program's file, which are unknown here, and
+	                 summary is what is said of them */
 };
 
 enum {
@@ -121,7 +123,8 @@ int conf_noted(const struct conf *c, int step, struct errmsg *msg);
  * Strings live as long as the conf. */
 bool conf_bool(const struct conf *c, const char *keyword);
 long conf_int(const struct conf *c, const char *keyword);
-/* CONF_STR, CONF_SET and CONF_WORD (as the row spells it); NULL: unset. */
+/* CONF_STR, CONF_SET and CONF_WORD (as the row spells it), and CONF_INT as it
+ * was written; NULL: unset. */
 const char *conf_str(const struct conf *c, const char *keyword);
 /* The index in words[]; -1: unset. */
 int conf_word(const struct conf *c, const char *keyword);

@@ -30,6 +30,26 @@ octet_fault(const char *text, size_t len, size_t i)
 	return NULL;
 }
 
+/* Blanks that only look like one, or like nothing, as they come with a copy
+ * from a page: they would be part of a word.  Comments may have them. */
+static const char *
+blank_fault(const char *text, size_t len)
+{
+	static const char *const odd[] = {
+	    "\u00a0", "\u200b", "\u202f", "\u2007", "\ufeff"};
+	const char *end = memchr(text, '#', len);
+
+	if (end != NULL)
+		len = (size_t)(end - text);
+	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++) {
+		if (memmem(text, len, odd[i], strlen(odd[i])) != NULL)
+			return "a blank that is none (such as U+00A0, from a "
+			       "copied page): write the line again with "
+			       "ordinary blanks";
+	}
+	return NULL;
+}
+
 /* Blank out a line with something in it that no text has, and say so. */
 static void
 check_line(const char *name, int line, char *text, size_t len,
@@ -41,6 +61,8 @@ check_line(const char *name, int line, char *text, size_t len,
 		fault = octet_fault(text, len, i);
 	if (fault == NULL && len > CONF_LINE_MAX)
 		fault = "the line is too long";
+	if (fault == NULL)
+		fault = blank_fault(text, len);
 	if (fault == NULL)
 		return;
 	errlist_add(list, "%s:%d: %s", name, line, fault);
@@ -56,6 +78,9 @@ conf_lex_init(struct conf_lex *lex, const char *name, char *text, size_t len,
 	if (len > CONF_FILE_MAX)
 		return errlist_add(
 		    list, "%s: longer than %d octets", name, CONF_FILE_MAX);
+	/* Editors of other systems put a byte order mark before UTF-8. */
+	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
+		memset(text, ' ', 3);
 	for (int line = 1; s < end; line++, s = eol + 1) {
 		bool binary;
 
@@ -69,9 +94,6 @@ conf_lex_init(struct conf_lex *lex, const char *name, char *text, size_t len,
 			return ERR_CONFIG;
 	}
 	*lex = (struct conf_lex){name, text, len, 0, 1};
-	/* Editors of other systems put a byte order mark before UTF-8. */
-	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0)
-		lex->pos = 3;
 	return 0;
 }
 

@@ -17,6 +17,7 @@
 
 #include <assert.h>
 #include <confuse.h>
+#include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
 #include <search.h>
@@ -53,6 +54,7 @@ struct met {
 
 struct reader {
 	struct conf *conf;
+	const struct conf_option *const *tables;
 	cfg_t *cfg;
 	struct errlist *list;
 	int err; /* of a callback, which can only tell libconfuse "no" */
@@ -115,12 +117,31 @@ judge(cfg_t *cfg, cfg_opt_t *opt, const struct conf_option *row, long *number_r)
 	return false;
 }
 
+/* In quotes of a kind that an editor may have made of others. */
+static bool
+is_quoted(const char *text)
+{
+	static const char *const quotes[][2] = {{"\"", "\""}, {"'", "'"},
+	    {"\u201c", "\u201d"}, {"\u2018", "\u2019"}, {"\u201e", "\u201c"}};
+	size_t len = strlen(text);
+
+	for (size_t i = 0; i < sizeof(quotes) / sizeof(*quotes); i++) {
+		size_t open = strlen(quotes[i][0]), end = strlen(quotes[i][1]);
+
+		if (len > open + end && strncmp(text, quotes[i][0], open) == 0 &&
+		    strcmp(text + len - end, quotes[i][1]) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* Validate function of a keyword outside sections.  The only moment at which
  * both the value and its line are known. */
 static int
 on_value(cfg_t *cfg, cfg_opt_t *opt)
 {
 	struct conf_value *v = conf_find(parsing->conf, cfg_opt_name(opt));
+	const char *text = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
 	char *where;
 	int rc = 0;
 
@@ -128,7 +149,11 @@ on_value(cfg_t *cfg, cfg_opt_t *opt)
 		v->faulty = true;
 	if (asprintf(&where, "%s:%d", cfg->filename, cfg->line) < 0)
 		return parsing->err = ERR_NOMEM;
-	if (v->where != NULL && !(v->row->flags & CONF_MULTI))
+	if (!v->faulty && is_quoted(text))
+		rc = conf_warn(parsing->conf, "%s: %s: the quotes are part of "
+		    "the value %s: outside of sections a value stands without",
+		    where, v->row->keyword, text);
+	if (rc == 0 && v->where != NULL && !(v->row->flags & CONF_MULTI))
 		rc = conf_warn(parsing->conf,
 		    "%s: %s: given before at %s; this one counts", where,
 		    v->row->keyword, v->where);
@@ -297,7 +322,8 @@ struct nearest {
 	const char *word;
 	size_t len;
 	size_t best; /* a distance that is near enough to be worth saying */
-	const char *found;
+	bool any;    /* one at that distance was met */
+	const char *found; /* NULL: none, or more than one */
 };
 
 static void
@@ -309,8 +335,9 @@ consider(struct nearest *n, const char *keyword)
 		return;
 	d = distance(n->word, n->len, keyword, len);
 	if (d <= n->best) {
-		n->best = d - (d > 0);
-		n->found = keyword;
+		n->found = d == n->best && n->any ? NULL : keyword;
+		n->best = d;
+		n->any = true;
 	}
 }
 
@@ -332,14 +359,37 @@ section_of(const struct conf *c, const char *word, size_t len)
 	return NULL;
 }
 
+/* What is said of it if another program's file has it; NULL: none. */
+static const char *
+other_program(
+    const struct conf_option *const *tables, const char *word, size_t len)
+{
+	for (; *tables != NULL; tables++) {
+		const struct conf_option *end = *tables, *row;
+
+		while (end->type != CONF_END)
+			end++;
+		for (row = end->rows; row != NULL && row->type != CONF_END;
+		     row++) {
+			if (strlen(row->keyword) == len &&
+			    strncasecmp(row->keyword, word, len) == 0)
+				return end->summary;
+		}
+	}
+	return NULL;
+}
+
 /* `rows` are those of the section it stands in; NULL: in none. */
 static void
 unknown_keyword(struct source *s, int line, const char *word, size_t len,
     const struct conf_option *rows)
 {
-	struct nearest n = {word, len, len < 4 ? 1 : len / 3, NULL};
+	struct nearest n = {.word = word, .len = len,
+	    .best = len < 4 ? 1 : len < 6 ? 2 : len / 3};
 	const struct conf *c = s->r->conf;
 	const struct conf_option *section = NULL;
+	const char *other =
+	    rows == NULL ? other_program(s->r->tables, word, len) : NULL;
 	struct errmsg hint = {""};
 	char shown[64];
 
@@ -353,7 +403,16 @@ unknown_keyword(struct source *s, int line, const char *word, size_t len,
 			consider(&n, c->values[i].row->keyword);
 	}
 	conf_lex_show(shown, sizeof(shown), word, len);
-	if (section != NULL)
+	if (word[0] == ';' ||
+	    (len >= 2 && (memcmp(word, "//", 2) == 0 ||
+			     memcmp(word, "--", 2) == 0)))
+		errmsg_set(&hint, "; comments begin with #");
+	else if (word[0] == '{' || word[0] == '}')
+		errmsg_set(&hint, "; there is no section here that it could "
+		    "belong to");
+	else if (other != NULL)
+		errmsg_set(&hint, "; %s", other);
+	else if (section != NULL)
 		errmsg_set(&hint, "; it stands inside of %s TITLE { }",
 		    section->keyword);
 	else if (n.found != NULL)
@@ -1001,6 +1060,29 @@ skip_unknown(struct source *s, struct conf_line *l)
 		s->lex = behind;
 }
 
+/* `Keyword: value` and `Keyword=value`: a keyword, and an octet that none has
+ * behind it.  What is expected is said then. */
+static bool
+is_glued(struct source *s, const struct conf_line *l)
+{
+	const struct conf_value *v;
+	size_t n = 0;
+	char shown[64];
+
+	while (n < l->keyword_len &&
+	    (isalnum((unsigned char)l->keyword[n]) || l->keyword[n] == '-'))
+		n++;
+	v = n == l->keyword_len ? NULL : find_word(s->r->conf, l->keyword, n);
+	if (v == NULL)
+		return false;
+	conf_lex_show(shown, sizeof(shown), l->keyword, l->keyword_len);
+	errlist_add(s->r->list,
+	    "%s:%d: %s: expected a blank behind the keyword %s, and nothing "
+	    "else before the value", s->lex.name, l->line, shown,
+	    v->row->keyword);
+	return true;
+}
+
 static int
 read_line(struct source *s, struct conf_line *l)
 {
@@ -1009,7 +1091,9 @@ read_line(struct source *s, struct conf_line *l)
 	    include ? NULL : find_word(s->r->conf, l->keyword, l->keyword_len);
 
 	if (v == NULL && !include) {
-		unknown_keyword(s, l->line, l->keyword, l->keyword_len, NULL);
+		if (!is_glued(s, l))
+			unknown_keyword(
+			    s, l->line, l->keyword, l->keyword_len, NULL);
 		skip_unknown(s, l);
 		return 0;
 	}
@@ -1255,7 +1339,8 @@ read_any(const char *path, const char *text, size_t len, const char *name,
     const struct conf_option *const *tables, struct errlist *list,
     struct conf **conf_r)
 {
-	struct reader r = {.list = list, .conf = conf_new(tables)};
+	struct reader r = {
+	    .list = list, .conf = conf_new(tables), .tables = tables};
 	size_t before = errlist_count(list);
 	int rc = ERR_NOMEM, saved;
 

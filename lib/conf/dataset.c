@@ -243,6 +243,9 @@ load_lines(struct dataset *set, size_t len, struct errlist *list)
 	size_t room = 0;
 	int rc = 0;
 
+	/* Editors of other systems put a byte order mark before UTF-8. */
+	if (len >= 3 && memcmp(s, "\xef\xbb\xbf", 3) == 0)
+		s += 3;
 	for (int line = 1; s < end && rc == 0; line++, s = eol + 1) {
 		const char *fault;
 		char *key, *value;

@@ -27,8 +27,11 @@ NO_COMMANDS = [
 ]
 STRING = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 
-QUOTA = 'Quota default { Messages = 1/hour }\nQuotaRealms example.org\n'
-KEY = 'Mode s\nDomain x.example\nSelector s\nKeyFile @AT@/key\n'
+LOOPBACK = 'InternalHosts 127.0.0.1, ::1\n'
+QUOTA = ('Quota default { Messages = 1/hour }\nQuotaRealms example.org\n' +
+         LOOPBACK)
+KEY = ('Mode s\nDomain x.example\nSelector s\nKeyFile @AT@/key\n' +
+       LOOPBACK)
 TABLE = 'InternalHosts @AT@/hosts\n'
 tried = []      # messages whose command was run, and mended
 

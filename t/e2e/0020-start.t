@@ -137,7 +137,7 @@ def check_flags():
     like(done.stdout, r'^postern \d+\.\d+\.\d+\n$', '-V')
     directory = new_dir('flags')
     path = conf(directory, 'Mode v\nSocket local:%s/s\nUMask 007\n'
-                'SyslogName "x y"\nLogWhy yes\n' % directory)
+                'SyslogName x" y\nLogWhy yes\n' % directory)
     done = run(['-n', '-x', path])
     is_((done.returncode, done.stdout, done.stderr), (0, '', ''), '-n')
     first = run(['-T', '-x', path])

@@ -169,7 +169,8 @@ def check_strangers(name, postern):
             '%s: a stranger, %s' % (name, way.__name__))
     is_(attack(postern, lambda: and_wait(connected(postern.address)), 0, 1), 1,
         '%s: root' % name)
-    is_(len(postern.log_lines('of user %d .*SocketPeers' % STRANGER)), 1,
+    is_(len(postern.log_lines(r'of user %d \(%s\) .*SocketPeers' % (
+        STRANGER, pwd.getpwuid(STRANGER).pw_name))), 1,
         '%s: said once' % name)
 
 

@@ -127,6 +127,12 @@ SAID = [
 KEY = subprocess.run(['openssl', 'genrsa', '2048'], capture_output=True,
                      text=True, check=True).stdout
 GOOD = 'Mode v\nTestDNSData csl:x\n'
+NO_SAFE_KEYS = 'RequireSafeKeys no\n'
+SIGN = 'Mode sv\nSelector s\nKeyFile @DIR@/key\n' + NO_SAFE_KEYS
+TABLES = ('Mode sv\n' + NO_SAFE_KEYS +
+          'KeyTable file:@DIR@/%s\nSigningTable %s\n')
+COUNT = ('QuotaRealms x.example\nQuotaTable @DIR@/quota\n'
+         'Quota default { Messages = 5/day }\n')
 # Right, and odd: one warning each.
 ODD = [
     ('InternalHosts 127.0.0.1, *.example.com\n',
@@ -140,19 +146,116 @@ ODD = [
     ('MustBeSigned From  Subject\n',
      r'conf:\d+: MustBeSigned: "From  Subject" .*expected commas'),
     ('SendReports yes\n', r'conf:\d+: SendReports: ignored: '),
+    # Hosts that are none.
+    ('BlockList block\n', r'conf:\d+: BlockList: block: .*expected /PATH'),
+    ('PeerList 192.168.\n', r'conf:\d+: PeerList: 192\.168\.: .*whole addre'),
+    ('PeerList @example.com\n', r'conf:\d+: PeerList: @example\.com: .*an @'),
+    ('PeerList 127.0.0.1; ::1\n',
+     r'conf:\d+: PeerList: "127.*expected commas .*: 127\.0\.0\.1, ::1$'),
+    # Domains that are none.
+    (SIGN + 'Domain @example.com\n',
+     r'conf:\d+: Domain: @example\.com: expected .* without an @'),
+    (SIGN + 'Domain *.example.com\n',
+     r'conf:\d+: Domain: \*\.example\.com: .*SubDomains yes'),
+    (SIGN + 'Domain .example.com\n', r'conf:\d+: Domain: .*SubDomains yes'),
+    (SIGN + 'Domain example.com\nExemptDomains a@example.com\n',
+     r'conf:\d+: ExemptDomains: a@example\.com: expected a domain'),
+    (SIGN + 'Domain example.com\nDontSignMailTo @example.com\n',
+     r'conf:\d+: DontSignMailTo: @example\.com: expected an address such as'),
+    # Tables that match nothing.
+    (TABLES % ('kt-turned', '*=k'), r'kt-turned:1: KeyTable: k: its signatures '
+     r'would have no key .* domain:selector:key, such as example\.com:s1:'),
+    (TABLES % ('kt-dns', '*=k'), r'kt-dns:1: KeyTable: k: its signatures'),
+    (TABLES % ('kt', 'file:@DIR@/st-at'),
+     r'st-at:2: SigningTable: @b\.example: .* expected the domain alone'),
+    (TABLES % ('kt', 'refile:@DIR@/st-at'),
+     r'st-at:1: SigningTable: a\.example: .* expected \*@ before the domain'),
+    (TABLES % ('kt', '<a@b.example>=k'),
+     r'conf:\d+: SigningTable: <a@b\.example>: .* without quotes, < and >'),
+    (TABLES % ('kt', '*=k') + 'SignHeaders From:Subject:To\n',
+     r'conf:\d+: SignHeaders: From:Subject:To: .* without colons'),
+    ('MustBeSigned Subject:\n', r'conf:\d+: MustBeSigned: Subject:: expected n'),
+    ('SenderLogins a.example=bob\n', r'conf:\d+: SenderLogins: a\.example: '
+     'expected an address, or a domain with an @ before it'),
+    ('SenderLogins *@a.example=bob\n',
+     r'conf:\d+: SenderLogins: \*@a\.example: .* refile:PATH'),
+    ('SenderLogins file:@DIR@/owners-colon\n', r'conf:\d+: SenderLogins: '
+     r'owners-colon:2: a@b\.example:: .* a colon behind it'),
+    ('SenderLogins @a.example=bob;ann\n',
+     r'conf:\d+: SenderLogins: @a\.example: expected commas'),
+    ('DMARCIgnoreFrom *.example.com\n',
+     r'conf:\d+: DMARCIgnoreFrom: \*\.example\.com: .*refile:PATH'),
+    ('TrustSignaturesFrom example.com.\n',
+     r'conf:\d+: TrustSignaturesFrom: .* without a dot at its end'),
+    ('DMARCMailingLists file:@DIR@/odd-domains\n',
+     r'conf:\d+: DMARCMailingLists: odd-domains:2: @b\.example: expected'),
+    # What belongs to the MTA.
+    ('MTA {daemon_name}\n', r'conf:\d+: MTA: \{daemon_name\}: expected the n'),
+    ('MacroList {a}|b\n', r'conf:\d+: MacroList: \{a\}\|b: expected macro='),
+    ('SocketPeers nobody\n', r'conf:\d+: SocketPeers: an MTA of this machine '
+     r'can.t connect: .*: SocketPeers nobody, postfix$'),
+    ('SocketPeers file:@DIR@/nobodies\n',
+     r'conf:\d+: SocketPeers: an MTA .*: postfix in file:nobodies$'),
+    # Where a process begins differs.
+    ('KeyFile ./key\nSelector s\nDomain example.com\n' + NO_SAFE_KEYS,
+     r'conf:\d+: KeyFile: \./key begins in whatever .*BaseDirectory'),
+    ('PidFile pid\n', r'conf:\d+: PidFile: pid begins in whatever directory'),
+    ('RuleStats none\nRuleFile rules.cf\n',
+     r'conf:\d+: RuleFile: rules\.cf begins in whatever directory'),
+    ('BlockList file:patterns\n',
+     r'conf:\d+: BlockList: patterns begins in whatever directory'),
+    # Values.
+    ('UMask 22\n', r'conf:\d+: UMask: 22 is decimal, 026 in octal: .*: 022$'),
+    ('SyslogName "postern"\n',
+     r'conf:\d+: SyslogName: the quotes are part of the value "postern"'),
+    ('SyslogName \u201cpostern\u201d\n',
+     r'conf:\d+: SyslogName: the quotes are part of the value'),
+    # Programs that send by ::1.
+    (SIGN + 'Domain example.com\n', r'default: InternalHosts: is 127\.0\.0\.1 and not ::1: .*'
+     r'uncounted; .*: InternalHosts 127\.0\.0\.1, ::1$'),
+    (COUNT + 'Mode sv\nInternalHosts @DIR@/loopback\n',
+     r'conf:\d+: InternalHosts: has 127.*; expected both: ::1 in loopback$'),
+    (COUNT + 'Mode sv\nInternalHosts 127.0.0.0/8, 192.0.2.7\n',
+     r'conf:\d+: InternalHosts: has 127.* 127\.0\.0\.0/8, 192\.0\.2\.7, ::1$'),
 ]
-NOT_ODD = ['SendReports no\nFixCRLF false\nAllowSHA1Only 0\n',
+NOT_ODD = ['InternalHosts 192.0.2.7\n', COUNT + 'InternalHosts 127.0.0.1,::1\n',
+           COUNT + 'InternalHosts 192.0.2.7\n',
+           'SenderLogins a@b.example=bob,@c.example=ann bob\n',
+           'SenderLogins refile:@DIR@/any-owner\nMustBeSigned From,To\n',
+           'UMask 022\nPidFile @DIR@/pid\n',
+           'BaseDirectory @DIR@\nPidFile pid\nBlockList refile:patterns\n',
+           'SocketPeers *\nMTA MSA\nMacroList {a}=b|c\n',
+           'PeerList localhost, .example, mx.example.com, 2001:db8::/32\n',
+           'DMARCIgnoreFrom example.com, b\u00fccher.example\n',
+           'SendReports no\nFixCRLF false\nAllowSHA1Only 0\n',
            'InternalHosts .example.com, 127.0.0.1\n',
            'InternalHosts refile:@DIR@/patterns\n',
            'OpenDMARCConfig @DIR@/off.conf\n']
+WRONG = [
+    ('Socket unix:postern/postern.sock', r'Socket: expected a path that begins '
+     r'with /, not postern/postern\.sock; in Postfix.*queue_directory: '
+     r'local:/var/spool/postfix/postern/postern\.sock$'),
+    ('Socket "local:/run/s"', 'Socket: expected a path that begins with /'),
+    ('UserID postern postfix', 'UserID: expected USER or USER:GROUP, without b'),
+    ('UserID nobody.nogroup', 'UserID: expected USER or USER:GROUP, with a colon'),
+    ('UserID "postern"', 'UserID: expected USER or USER:GROUP'),
+    ('UMask 770', r'UMask: expected a number from 0 to 0777, .*\(007\), not 770'),
+    ('Selector "s1"', 'Selector: expected the selector alone'),
+    ('Selector s1._domainkey', r'Selector: expected .* without quotes or \._dom'),
+    ('Qouta bob { Messages = 5/day }', r'Qouta: .* did you mean Quota\?'),
+    ('RejectFailures true', 'RejectFailures: unknown keyword; opendmarc.conf has '
+     'it: name that file with OpenDMARCConfig'),
+    ('Syslog: yes', 'Syslog:: expected a blank behind the keyword Syslog'),
+    ('Syslog\u00a0yes', r'a blank that is none \(such as U\+00A0'),
+]
 WRONG_IDS = ['my_server:25', '"mx.example.org"', 'mx example org', 'mx;x',
              'mx/1', '(mx)', 'mx=1', 'a@b', 'mx..org', '.mx', 'b\xfc\xff.org']
 RIGHT_IDS = ['mx.example.org', 'HOSTNAME', 'localhost', 'my_server',
              'b\u00fccher.example', 'MX.example.org.']
 
 
-def run(program, *args, user=None):
-    return subprocess.run([binary(program)] + list(args),
+def run(program, *args, cwd=None):
+    return subprocess.run([binary(program)] + list(args), cwd=cwd,
                           stdin=subprocess.DEVNULL, capture_output=True,
                           text=True, timeout=PATIENCE, check=False)
 
@@ -218,12 +321,14 @@ def check_the_rest():
     ok(not os.path.exists(os.path.join(directory, 'quota')),
        'what is refused creates nothing')
     path = put(directory, 'conf', 'Socket local:@DIR@/s\n'
-               'KeyTable csl:k1=x,k2=example.com:s:/nope.key\n'
-               'SigningTable csl:a@b=k3,@c=k1\n')
+               'KeyTable csl:k1=x,k2=example.com:s:/nope.key,tab\n'
+               'SigningTable csl:a@b=k3,c=k1\n')
     done = run('POSTERN', '-n', '-x', path)
     check_said(said(done.stderr, directory), [
         ('conf:2', 'KeyTable: k1: expected domain:selector:key'),
         ('conf:2', 'KeyTable: k2: /nope.key: No such file'),
+        ('conf:2', 'KeyTable: tab: expected name=domain:selector:key, or the '
+         '/PATH of a file'),
         ('conf:3', 'SigningTable: a@b: names a key')], 'tables in lists')
     path = put(directory, 'conf', 'Socket local:@DIR@/s\nSelector x\n')
     done = run('POSTERN', '-n', '-x', path)
@@ -274,6 +379,14 @@ def check_files():
                 done = run('POSTERN', *flags, '-x', path)
                 check_said(said(done.stderr, top), want[:2] + also + want[2:],
                            '%s, %s: all' % (name, flags[0]))
+        os.mkdir(os.path.join(top, 'closed'), 0o700)
+        put(os.path.join(top, 'closed'), 'allow', '192.0.2.1\n')
+        path = put(top, 'conf2', 'Socket local:@DIR@/s\nUserID nobody\nMode v\n'
+                   'AllowList file:@DIR@/closed/allow\n')
+        check_said(said(run('POSTERN', '-n', '-x', path).stderr, top), [
+            ('conf2:4', 'AllowList: closed/allow: Permission denied; closed: '
+             r'user nobody may not enter it .*: chgrp nogroup closed && chmod')],
+                   'a list below a directory that is closed')
         text = text.replace('UserID nobody\n', '')
         path = put(top, 'conf', text + 'Frob x\n')
         done = run('POSTERN', '-n', '-u', 'nobody', '-x', path)
@@ -324,27 +437,40 @@ def check_many_rules():
 def check_odd():
     directory = new_dir('odd')
     mail = put(directory, 'mail', 'From: a@example.org\n\nx\n')
+    put(directory, 'nobodies', 'nobody\n')
+    put(directory, 'loopback', '127.0.0.1\n')
+    put(directory, 'any-owner', '*.example bob\n')
     put(directory, 'patterns', '*.example.com\n')
+    put(directory, 'odd-domains', 'a.example\n@b.example\n')
+    put(directory, 'rules.cf', '')
+    for name, value in (('kt', 'example.com:s1'), ('kt-turned', 's1:example.com'),
+                        ('kt-dns', 'example.com:s1._domainkey')):
+        put(directory, name, 'k %s:@DIR@/key\n' % value)
+    put(directory, 'st-at', 'a.example k\n@b.example k\n')
+    put(directory, 'owners-colon', '@c.example bob\na@b.example: bob\n')
+    write_file(os.path.join(directory, 'key'), KEY, 0o600)
     put(directory, 'off.conf', ''.join(
         '%s false\n' % w for w in (
             'FailureReports', 'FailureReportsOnNone', 'ForensicReports',
             'ForensicReportsOnNone', 'RecordAllMessages')))
     socket = 'Socket local:@DIR@/s\n'
     for text, words in ODD:
+        name = text.strip().replace('\n', '; ')
         path = put(directory, 'conf', GOOD + socket + text)
-        done = run('POSTERN', '-n', '-x', path)
-        is_(done.returncode, 0, '%s is no mistake' % text.strip())
+        done = run('POSTERN', '-n', '-x', path, cwd=directory)
+        is_(done.returncode, 0, '%s is no mistake' % name)
         lines = said(done.stderr, directory)
         ok(any(re.match(words, line) for line in lines),
-           '%s is named' % text.strip(), done.stderr)
-        done = run('POSTERNCTL', 'check', '-x', path, mail)
+           '%s is named' % name, done.stderr)
+        done = run('POSTERNCTL', 'check', '-x', path, mail, cwd=directory)
         is_((done.returncode, done.stderr), (0, ''),
-            '%s: posternctl is silent' % text.strip())
+            '%s: posternctl is silent' % name)
     for text in NOT_ODD:
-        path = put(directory, 'conf', GOOD + socket + text)
+        good = GOOD.replace('Mode v\n', '') if COUNT in text else GOOD
+        path = put(directory, 'conf', good + socket + text)
         done = run('POSTERN', '-n', '-x', path)
         is_((done.returncode, done.stderr), (0, ''),
-            'nothing to say of %s' % text.splitlines()[0])
+            'nothing to say of %s' % text.splitlines()[-1])
 
 
 def check_ids():
@@ -362,6 +488,17 @@ def check_ids():
         is_(done.returncode, CONFIG if wrong else 0, 'AuthservID %a' % value)
         is_(b'conf:3: AuthservID: expected a name' in done.stderr, wrong,
             'AuthservID %a: what is said' % value)
+
+
+def check_values():
+    directory = new_dir('values')
+    for text, words in WRONG:
+        path = put(directory, 'conf', 'Mode v\n' + text)
+        for flag in '-n', '-f':
+            done = run('POSTERN', flag, '-x', path)
+            is_(done.returncode, CONFIG, '%s, %s: refused' % (text, flag))
+            like('\n'.join(said(done.stderr, directory)), '(?m)^conf:2: ' + words,
+                 '%s, %s: what was expected' % (text, flag))
 
 
 def check_lost_rules():
@@ -403,12 +540,20 @@ def check_reload():
         is_([re.search(r'conf:\d+: (\w+): ', line)[1] for line in lines],
             ['Frob', 'Refuse', 'Refuse', 'UMask'],
             'a reload says all mistakes')
+    text = 'Mode v\nTestDNSData csl:x\nBlockList block\nUMask 22\n'
+    with Postern(text) as postern:
+        for count, when in (1, 'the start'), (2, 'a reload'):
+            lines = postern.wait_log('(BlockList: block: |UMask: 22 is dec)',
+                                     2 * count)
+            is_(len(lines), 2 * count, '%s says what is odd' % when)
+            if count == 1:
+                postern.reload()
 
 
 def main():
     need_root()
-    plan(6 + 11 + 6 + 5 + 1 + 9 + 3 * len(ODD) + len(NOT_ODD) +
-         2 * len(WRONG_IDS + RIGHT_IDS) + 2)
+    plan(6 + 11 + 6 + 5 + 1 + 10 + 3 * len(ODD) + len(NOT_ODD) +
+         2 * len(WRONG_IDS + RIGHT_IDS) + 4 * len(WRONG) + 4)
     check_all()
     check_the_rest()
     check_files()
@@ -417,6 +562,7 @@ def main():
     check_many_rules()
     check_odd()
     check_ids()
+    check_values()
     check_reload()
 
 

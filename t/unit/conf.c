@@ -185,6 +185,23 @@ mistakes(void **state)
 		"t.conf:1: Frobnicate: unknown keyword"},
 	    {"nearly known", "\nSyslgo yes",
 		"t.conf:2: Syslgo: unknown keyword; did you mean Syslog?"},
+	    {"five letters, two of them changed", "Qouta a",
+		"t.conf:1: Qouta: unknown keyword; did you mean Quota?"},
+	    {"two that are as near", "TwinC x",
+		"t.conf:1: TwinC: unknown keyword"},
+	    {"a colon", "Syslog: yes", "t.conf:1: Syslog:: expected a blank "
+		"behind the keyword Syslog, and nothing else before the value"},
+	    {"an equals sign", "Syslog=yes", "t.conf:1: Syslog=yes: expected a "
+		"blank behind the keyword Syslog, and nothing else before the "
+		"value"},
+	    {"a comment of another kind", "\n; Syslog",
+		"t.conf:2: ;: unknown keyword; comments begin with #"},
+	    {"a blank that is none", "Syslog\u00a0yes # \u00a0",
+		"t.conf:1: a blank that is none (such as U+00A0, from a copied "
+		"page): write the line again with ordinary blanks"},
+	    {"of no width", "Sys\u200blog yes",
+		"t.conf:1: a blank that is none (such as U+00A0, from a copied "
+		"page): write the line again with ordinary blanks"},
 	    {"unknown in a section", "Quota a {\nMesages = 1 }",
 		"t.conf:2: Mesages: unknown keyword; did you mean "
 		"Messages?"},
@@ -248,7 +265,8 @@ mistakes(void **state)
 		"t.conf:1: a quote is not closed on this line"},
 	    {"empty quotes", "Quota a { Note = \"\" }",
 		"t.conf:1: expected a value between the quotes"},
-	    {"closing brace alone", "}", "t.conf:1: }: unknown keyword"},
+	    {"closing brace alone", "}", "t.conf:1: }: unknown keyword; "
+		"there is no section here that it could belong to"},
 	    {"the first mistake is named", "Count x\nFrobnicate x",
 		"t.conf:1: Count: expected a number from 0 to 2147483647, "
 		"not \"x\""},

@@ -70,6 +70,8 @@ look_ups(void **state)
 	    {"blank lines", DATASET_FILE, "\n\n \t\na\n", "a", ""},
 	    {"CRLF", DATASET_FILE, "a x\r\nb\r\n", "a", "x"},
 	    {"CRLF, key alone", DATASET_FILE, "a x\r\nb\r\n", "b", ""},
+	    {"a byte order mark", DATASET_FILE, "\xef\xbb\xbf" "a x\n", "a",
+		"x"},
 	    {"without case", DATASET_FILE, "Example.COM x\n", "eXAMPLE.com",
 		"x"},
 	    {"the first counts", DATASET_FILE, "a 1\nA 2\n", "a", "1"},

@@ -294,6 +294,47 @@ warnings(void **state)
 	dataset_free(set);
 }
 
+static const struct {
+	const char *entry, *words; /* NULL: nothing is said */
+} names[] = {
+    {"mx.example.com", NULL}, {".example.com", NULL}, {"!mx_1.example", NULL},
+    {"localhost", NULL}, {".com", NULL}, {"b\u00fccher.example", NULL},
+    {"4u.example", NULL}, {"192-0-2-1.example", NULL},
+    {"block", "block: taken for the whole name of a host: expected /PATH"},
+    {"192.168.", "expected a whole address such as 192.0.2.1"},
+    {"300.1.1.1", "expected a whole address"},
+    {"192.0.2.1-192.0.2.9", "expected a whole address"},
+    {"@example.com", "without an @; the entry matches nothing"},
+    {"bob@example.com", "without an @"},
+    {"127.0.0.1:25", "without a port"},
+    {"$mynetworks", "without quotes or other signs"},
+    {"\"127.0.0.1\"", "without quotes"}, {"[192.0.2.1", "other signs"},
+    {"example.com.", "without a dot at its end"}, {"a..b", "two in a row"},
+    {"!", "expected a whole address"},
+};
+
+static void
+names_that_are_none(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		const char *entry = names[i].entry, *said;
+		struct dataset *set;
+		struct peerlist *list;
+
+		assert_int_equal(dataset_open_text(DATASET_CSL, "t", entry,
+				     strlen(entry), &set, NULL),
+		    0);
+		assert_int_equal(peerlist_new(set, &list, NULL), 0);
+		said = peerlist_warning(list, 0);
+		if ((said == NULL) != (names[i].words == NULL) ||
+		    (said != NULL && strstr(said, names[i].words) == NULL))
+			fail_msg("%s: said %s", entry, said);
+		peerlist_free(list);
+		dataset_free(set);
+	}
+}
+
 static void
 odd_peers(void **state)
 {
@@ -327,6 +368,7 @@ main(void)
 	    cmocka_unit_test(warnings),
 	    cmocka_unit_test(warnings_in_refile),
 	    cmocka_unit_test(odd_peers),
+	    cmocka_unit_test(names_that_are_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
