@@ -152,7 +152,8 @@ def check_flags():
         done = run([flag])
         ok(done.returncode == 0 and '-n  ' in done.stdout, flag)
     for text, status, said in (
-            ('PidFile %s/none/pid\n', CONFIG, r'PidFile: \S+/none/pid: No such'),
+            ('PidFile %s/none/pid\n', CANTCREAT,
+             r'conf:2: PidFile: \S+/none/pid: No such'),
             ('QuotaTable %s/none/q\nQuota default { Messages = 1/hour }\n', CONFIG,
              r'conf:2: QuotaTable: \S+/none/q: No such .*must be there'),
             ('QuotaTable %s\nQuota default { Messages = 1/hour }\n', CONFIG,

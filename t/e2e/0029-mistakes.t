@@ -13,6 +13,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 from rig import *
 
 CONFIG = 78
+NOUSER = 67
+CANTCREAT = 73
 
 MAIN = '''Socket inet:99999@localhost
 Frobnicate yes
@@ -130,16 +132,16 @@ GOOD = 'Mode v\nTestDNSData csl:x\n'
 # Right, and odd: one warning each.
 ODD = [
     ('InternalHosts 127.0.0.1, *.example.com\n',
-     r'conf:\d+: InternalHosts: \*\.example\.com: .*expected \.example\.com'),
-    ('PeerList *\n', r'conf:\d+: PeerList: \*: .*expected 0\.0\.0\.0/0'),
+     r'conf:\d+: warning: InternalHosts: \*\.example\.com: .*expected \.example\.com'),
+    ('PeerList *\n', r'conf:\d+: warning: PeerList: \*: .*expected 0\.0\.0\.0/0'),
     ('DMARCIgnoreHosts 192.0.2.*\n',
-     r'conf:\d+: DMARCIgnoreHosts: 192.*such as 192.0.2.0/24'),
+     r'conf:\d+: warning: DMARCIgnoreHosts: 192.*such as 192.0.2.0/24'),
     ('InternalHosts 127.0.0.1 10.0.0.0/8\n',
-     r'conf:\d+: InternalHosts: "127.0.0.1 10.0.0.0/8" is taken for one '
+     r'conf:\d+: warning: InternalHosts: "127.0.0.1 10.0.0.0/8" is taken for one '
      r'entry: expected commas .*: 127.0.0.1, 10.0.0.0/8'),
     ('MustBeSigned From  Subject\n',
-     r'conf:\d+: MustBeSigned: "From  Subject" .*expected commas'),
-    ('SendReports yes\n', r'conf:\d+: SendReports: ignored: '),
+     r'conf:\d+: warning: MustBeSigned: "From  Subject" .*expected commas'),
+    ('SendReports yes\n', r'conf:\d+: warning: SendReports: ignored: '),
 ]
 NOT_ODD = ['SendReports no\nFixCRLF false\nAllowSHA1Only 0\n',
            'InternalHosts .example.com, 127.0.0.1\n',
@@ -237,10 +239,10 @@ def check_the_rest():
                'tables below BaseDirectory, beside a mistake in the file')
     path = put(directory, 'conf', text + 'UserID no-such-user\n')
     done = run('POSTERN', '-n', '-x', path)
-    lines = said(done.stderr, directory)
-    ok(done.returncode != 0 and 'no user no-such-user' in lines[0],
-       'a user who is not there')
-    check_said(lines[1:], want, 'and the tables all the same')
+    is_(done.returncode, NOUSER, 'a user who is not there')
+    check_said(said(done.stderr, directory),
+               want + [('conf:5', 'UserID: there is no user no-such-user')],
+               'and the tables all the same')
 
 
 def check_files():
@@ -286,11 +288,196 @@ def check_files():
         shutil.rmtree(top)
 
 
+# All that is seen before a file is opened that the configuration names, and
+# what such files have.  Keys of what is said: the status of a start that it
+# stops first, the line, the words.
+START = '''Socket local:@DIR@/none/s
+UserID @USER@
+PidFile @DIR@/none/pid
+Syslog no
+QuotaTable @DIR@/gone/quota
+Quota default { Messages = 5/day }
+QuotaRealms file:@DIR@/realms
+KeyTable k1=x, k2=example.com:s:/nope.key
+SigningTable a@b=k3
+RuleFile @DIR@/second.cf
+RuleFile @DIR@/first.cf
+RuleFile @DIR@/rules.cf
+RuleFile @DIR@/third.cf
+ResolverConfiguration @DIR@/unbound.conf
+TrustAnchorFile @DIR@/anchors
+TestPublicKeys @DIR@/missing
+'''
+START_SAID = [
+    ('conf:1', r'Socket: \S*none/s: \S*none is not there: '),
+    ('conf:3', r'PidFile: \S*none/pid: No such file'),
+    ('conf:5', r'QuotaTable: \S*gone/quota: No such file'),
+    ('conf:7', 'QuotaRealms: .*realms:1: '),
+    ('conf:7', 'QuotaRealms: .*realms:3: '),
+    ('conf:8', 'KeyTable: k1: expected domain:selector:key'),
+    ('conf:8', 'KeyTable: k2: /nope.key: No such file'),
+    ('conf:9', 'SigningTable: a@b: names a key that KeyTable does not have'),
+    ('conf:10', r'RuleFile: \S*second.cf: error: No such file'),
+    ('conf:11', r'RuleFile: \S*first.cf: error: No such file'),
+    ('conf:12', r'RuleFile: \S*rules.cf:1: error: scroe'),
+    ('conf:12', r'RuleFile: \S*rules.cf:3: error: '),
+    ('conf:13', r'RuleFile: \S*third.cf: error: No such file'),
+    ('conf:14', r'ResolverConfiguration: \S*unbound.conf: '),
+    ('conf:15', r'TrustAnchorFile: \S*anchors: expected trust anchors: '),
+    ('conf:16', r'TestPublicKeys: \S*missing: No such file'),
+]
+
+
+def both_say(path, directory, status, want, name, args=()):
+    """What -n says the start says, with the same status."""
+    for flag in '-n', '-f':
+        done = run('POSTERN', flag, '-x', path, *args)
+        is_(done.returncode, status, '%s, %s: status' % (name, flag))
+        # libunbound has words of its own.
+        check_said([line for line in said(done.stderr, directory)
+                    if 'unbound.conf:1: error' not in line and
+                    not line.startswith('read ')], want,
+                   '%s, %s: all' % (name, flag))
+
+
+def fill_start(where):
+    for name, text in (('realms', FILES['realms']), ('anchors', 'x\n'),
+                       ('rules.cf', FILES['rules.cf']),
+                       ('unbound.conf', 'foo: {\n')):
+        write_file(os.path.join(where, name), text)
+
+
+def check_start():
+    """What ends a start early hides nothing, whichever it is; and the status
+    is that of the first."""
+    directory = new_dir('start')
+    fill_start(directory)
+
+    def conf(user, more='', text=START):
+        return put(directory, 'conf', text.replace('@USER@', user) + more)
+    both_say(conf('root'), directory, CANTCREAT, START_SAID, 'a start')
+    both_say(conf('root', 'Frob x\n'), directory, CONFIG,
+             START_SAID + [('conf:17', 'Frob: unknown keyword')],
+             'a start, and a mistake in the file')
+    both_say(conf('no-such:neither'), directory, NOUSER,
+             START_SAID[:1] +
+             [('conf:2', 'UserID: there is no user no-such: create it with: '
+               'useradd '),
+              ('conf:2', 'UserID: there is no group neither: create it with: '
+               'groupadd ')] + START_SAID[1:], 'a start, no user, no group')
+    both_say(conf('root:neither'), directory, NOUSER, START_SAID[:1] +
+             [('conf:2', 'UserID: there is no group neither: ')] +
+             START_SAID[1:], 'a start, no group')
+    both_say(conf('root'), directory, NOUSER,
+             START_SAID[2:] + [
+                 ('-u', 'UserID: there is no user no-such: '),
+                 ('-p', r'Socket: \S*none2/s: '),
+                 ('-P', r'PidFile: \S*none/pid2: No such file')],
+             'a start, by options', ['-p', 'local:%s/none2/s' % directory,
+                                     '-u', 'no-such', '-P',
+                                     '%s/none/pid2' % directory])
+    both_say(conf('root', 'BaseDirectory @DIR@/none\n'), directory, CONFIG,
+             START_SAID + [('conf:17', r'BaseDirectory: \S*none: No such')],
+             'a start, no directory')
+    both_say(conf('root', 'ChangeRootDirectory @DIR@/none\n'), directory,
+             CANTCREAT, START_SAID[:2] +
+             [('conf:17', r'ChangeRootDirectory: \S*none: No such')],
+             'a start, no new root')
+
+
+def check_chroot():
+    """Files below ChangeRootDirectory have theirs told, too."""
+    root = new_dir('root')
+    inside = os.path.join(root, root.lstrip('/'))
+    os.makedirs(inside)
+    fill_start(inside)
+    text = (START.replace('@USER@', 'root').replace('@DIR@', root) +
+            'ChangeRootDirectory %s\n' % root)
+    for more, status, also in (
+            ('', CANTCREAT, []),
+            ('Frob x\n', CONFIG, [('conf:18', 'Frob: unknown keyword')])):
+        for where in root, inside:
+            path = write_file(os.path.join(where, 'conf'), text + more)
+        both_say(os.path.join(root, 'conf'), root, status, START_SAID + also,
+                 'in a new root')
+
+
+def check_warnings():
+    """Warnings have one form and stand once, in the order of the file; of what
+    is refused they are not said."""
+    directory = new_dir('warnings')
+    put(directory, 'key', KEY)
+    os.chmod(os.path.join(directory, 'key'), 0o600)
+    os.mkdir(os.path.join(directory, 'empty'))
+    put(directory, 'rules.cf', ''.join(
+        'score GONE%d 1\n' % i for i in range(2500)) + ''.join(
+            'body BAD%d /(/\n' % i for i in range(30)))
+    text = (GOOD + 'RuleStats none\nRequireSafeKeys no\n'
+            'Domain a.example b.example\n'
+            'KeyFile @DIR@/key\nSelector s\nRuleFile @DIR@/empty\n'
+            'RuleFile @DIR@/rules.cf\nSendReports yes\nSelector s\n')
+    path = put(directory, 'conf', 'Socket local:@DIR@/s\n' + text)
+    done = run('POSTERN', '-n', '-x', path)
+    is_(done.returncode, 0, 'warnings: -n passes')
+    lines = [line for line in said(done.stderr, directory)
+             if 'lets every user replace' not in line]
+    check_said(lines, [
+        ('conf:6', 'warning: Domain: "a.example b.example" is taken for one '),
+        ('conf:9', 'warning: RuleFile: empty: there is no .*cf in this dir'),
+        ('conf:11', 'warning: SendReports: ignored'),
+        ('conf:12', 'warning: Selector: given before')] +
+        [('rules.cf:%d' % (2501 + i), 'warning: BAD%d: .*never hits' % i)
+         for i in range(20)] +
+        [('warning', 'rules: 10 more warnings'),
+         ('warning', 'rules: names in scores and metas that no rule has: '
+          '2500, see')], 'warnings: -n names each once, in order')
+    with Postern(text.replace('@DIR@', directory)) as postern:
+        # Where lines are is not the same in its configuration.
+        started = '\n'.join(postern.log_lines('warning: '))
+        is_([re.sub(r'\S*\bconf:\d+', 'conf', line) for line in
+             said(started, directory) if 'lets every' not in line],
+            [re.sub(r'\S*\bconf:\d+', 'conf', line) for line in lines],
+            'warnings: the start says the same')
+    path = put(directory, 'conf', 'Socket local:@DIR@/none/s\n' + text)
+    both_say(path, directory, CANTCREAT, START_SAID[:1],
+             'warnings: not of what is refused')
+
+
+def check_copy():
+    """A copy is looked at while the daemon of the original runs."""
+    with Postern(GOOD + 'PidFile @DIR@/pid\n'.replace(
+            '@DIR@', new_dir('copy'))) as postern:
+        with open(postern.conf_file, encoding='ascii') as f:
+            text = f.read()
+        directory = new_dir('copied')
+        path = put(directory, 'conf', text)
+        done = run('POSTERN', '-n', '-x', path)
+        is_(done.returncode, 0, 'a copy: -n passes')
+        lines = said(done.stderr, directory)
+        check_said(sorted(lines, key=lambda line: 'PidFile' in line), [
+            (r'conf:\d+', r'warning: Socket: \S+: process %d has it, a '
+             'postern with another conf' % postern.pid),
+            (r'conf:\d+', r'warning: PidFile: \S+: process %d has it, a '
+             'postern with another conf' % postern.pid)],
+                   'a copy: and says what runs')
+        done = run('POSTERN', '-n', '-x', postern.conf_file)
+        is_((done.returncode, done.stderr), (0, ''),
+            'the original: there is nothing to say')
+        done = run('POSTERN', '-f', '-x', path)
+        is_(done.returncode, 69, 'a copy: does not start')
+        check_said(sorted(said(done.stderr, directory),
+                          key=lambda line: 'PidFile' in line), [
+            (r'conf:\d+', r'Socket: \S+: process %d serves it' % postern.pid),
+            (r'conf:\d+', r'PidFile: \S+: process %d has it' % postern.pid)],
+                   'a copy: and says all that is in the way')
+        ok(postern.is_up(), 'a copy: the original serves on')
+
+
 def check_many():
     directory = new_dir('many')
     for count in 100, 101, 1500:
         path = put(directory, 'conf', ''.join(
-            'Frob%d x\n' % i for i in range(count)))
+            'Frob%d x\n' % i for i in range(count)) + 'Socket local:@DIR@/s\n')
         done = run('POSTERN', '-n', '-x', path)
         lines = said(done.stderr, directory)
         is_((lines[0], lines[99]), ('conf:1: Frob0: unknown keyword',
@@ -377,7 +564,7 @@ def check_lost_rules():
     check_said(said(done.stderr, directory), [
         ('rules.cf:1', 'warning: GONE: .*never hits'),
         ('rules.cf:2', 'warning: RUNS: .*never hits'),
-        ('rules', 'names in scores and metas that no rule has: 1')],
+        ('warning', 'rules: names in scores and metas that no rule has: 1')],
                'lost rules: -n names them')
     with Postern(text.replace('@DIR@', directory)) as postern:
         is_([re.sub(r'^postern\[\d+\]: ', '', line) for line in
@@ -408,10 +595,14 @@ def check_reload():
 def main():
     need_root()
     plan(6 + 11 + 6 + 5 + 1 + 9 + 3 * len(ODD) + len(NOT_ODD) +
-         2 * len(WRONG_IDS + RIGHT_IDS) + 2)
+         2 * len(WRONG_IDS + RIGHT_IDS) + 2 + 4 * 9 + 3 + 4 + 6)
     check_all()
     check_the_rest()
     check_files()
+    check_start()
+    check_chroot()
+    check_warnings()
+    check_copy()
     check_lost_rules()
     check_many()
     check_many_rules()
