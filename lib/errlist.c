@@ -206,8 +206,8 @@ keep(struct errlist *l, const char *text, uint64_t hash)
 	if (grown == NULL)
 		return;
 	l->items = grown;
-	grown[l->kept] =
-	    (struct item){.text = strdup(text), .hash = hash, .found = l->count};
+	grown[l->kept] = (struct item){
+	    .text = strdup(text), .hash = hash, .found = l->count};
 	l->kept += grown[l->kept].text != NULL;
 }
 

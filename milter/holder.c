@@ -90,8 +90,9 @@ holder_of(long pid, const char *config)
 	len = slurp(number, "cmdline", args, sizeof(args));
 	if (len == 0 || config == NULL || config[0] != '/')
 		return HOLDER_UNKNOWN;
-	return same_file(find_config(args, args + len), config) ? HOLDER_SAME
-								: HOLDER_POSTERN;
+	return same_file(find_config(args, args + len), config)
+		   ? HOLDER_SAME
+		   : HOLDER_POSTERN;
 }
 
 bool

@@ -10,9 +10,9 @@
 struct errmsg;
 
 enum holder {
-	HOLDER_SAME,    /* the daemon that serves this configuration */
+	HOLDER_SAME,	/* the daemon that serves this configuration */
 	HOLDER_POSTERN, /* that of another */
-	HOLDER_OTHER,   /* another process */
+	HOLDER_OTHER,	/* another process */
 	HOLDER_UNKNOWN, /* the system does not say, as to an ordinary user */
 };
 
@@ -22,7 +22,7 @@ enum holder holder_of(long pid, const char *config);
 
 /* What a socket or pid file is looked at for. */
 struct holder_for {
-	bool start; /* to have it */
+	bool start;	    /* to have it */
 	const char *config; /* otherwise only in advance, for this one */
 };
 

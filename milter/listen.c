@@ -282,7 +282,7 @@ check_bind(const struct sockspec *spec, const struct addrinfo *ai,
 		return EX_OK;
 	}
 	bind_error = errno;
-	if (errno == EADDRINUSE && 
+	if (errno == EADDRINUSE &&
 	    holder_passes(f, port_holder(ai), "Socket", spec->port, msg_r)) {
 		close(fd);
 		return EX_OK;
@@ -356,8 +356,8 @@ is_loopback(const struct addrinfo *ai)
 }
 
 void
-listen_warn(const struct sockspec *spec, const struct privileges *p,
-    const char *where)
+listen_warn(
+    const struct sockspec *spec, const struct privileges *p, const char *where)
 {
 	struct addrinfo *list;
 
@@ -367,8 +367,9 @@ listen_warn(const struct sockspec *spec, const struct privileges *p,
 		return;
 	if (!is_loopback(list))
 		log_line(LOG_WARNING,
-		    "%s: Socket: port %s%s%s: who reaches it from another machine "
-		    "or container can have mail signed and use up quotas, for "
+		    "%s: Socket: port %s%s%s: who reaches it from another "
+		    "machine or container can have mail signed and use up "
+		    "quotas, for "
 		    "SocketPeers tells users of this machine only: have a "
 		    "packet filter let the MTA in alone, or use a local socket",
 		    where, spec->port, spec->host[0] != '\0' ? " at " : "",

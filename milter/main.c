@@ -193,8 +193,7 @@ static int
 mistake(struct plan *plan, int status, const char *keyword,
     const struct errmsg *msg)
 {
-	errlist_add(
-	    plan->wrong, "%s: %s", place_of(plan, keyword), msg->text);
+	errlist_add(plan->wrong, "%s: %s", place_of(plan, keyword), msg->text);
 	return end_with(plan, status);
 }
 
@@ -261,19 +260,19 @@ plan_socket(struct plan *plan)
 static void
 plan_user(struct plan *plan)
 {
+	const char *spec = given_or(plan->args->user, plan->conf, "UserID");
 	struct errlist *list = errlist_new();
 	struct errmsg before;
-	int rc = list == NULL
-	    ? EX_OSERR
-	    : privileges_find_list(
-		  given_or(plan->args->user, plan->conf, "UserID"),
-		  &plan->user, list);
 
+	if (list == NULL) {
+		errlist_add(plan->wrong, "UserID: no memory");
+		(void)end_with(plan, EX_OSERR);
+		return;
+	}
+	(void)end_with(plan, privileges_find_list(spec, &plan->user, list));
 	errmsg_set(&before, "%s: ", place_of(plan, "UserID"));
-	if (list != NULL)
-		errlist_append(plan->wrong, before.text, list);
+	errlist_append(plan->wrong, before.text, list);
 	errlist_free(list);
-	(void)end_with(plan, rc);
 }
 
 static void
@@ -288,31 +287,46 @@ plan_directory(struct plan *plan)
 	(void)mistake(plan, EX_CONFIG, "BaseDirectory", &msg);
 }
 
+/* What a look at it came to; the message may be a warning, or empty. */
+static void
+looked_at(struct plan *plan, int status, const char *keyword,
+    const struct errmsg *msg)
+{
+	if (status != EX_OK)
+		(void)mistake(plan, status, keyword, msg);
+	else if (msg->text[0] != '\0')
+		errlist_add(plan->warnings, "%s: %s", place_of(plan, keyword),
+		    msg->text);
+}
+
 /* A check is made beside a daemon, which may be that of another configuration:
  * a copy is looked at before it takes the place of the one in force. */
 static void
 plan_files(struct plan *plan)
 {
-	const struct holder_for f = {.start = !plan->args->check,
-	    .config = plan->args->serve.config};
-	struct errmsg msg = {""};
-	int rc = EX_OK;
+	const struct holder_for f = {
+	    .start = !plan->args->check, .config = plan->args->serve.config};
+	struct errmsg socket = {""}, pid = {""};
 
 	if (plan->has_socket)
-		rc = listen_check(&plan->socket, &plan->user, &f, &msg);
-	if (rc != EX_OK)
-		(void)mistake(plan, rc, "Socket", &msg);
-	else if (msg.text[0] != '\0')
-		errlist_add(plan->warnings, "%s: %s",
-		    place_of(plan, "Socket"), msg.text);
-	msg.text[0] = '\0';
-	rc = plan->pid_file == NULL ? EX_OK
-				    : runfiles_check(plan->pid_file, &f, &msg);
-	if (rc != EX_OK)
-		(void)mistake(plan, rc, "PidFile", &msg);
-	else if (msg.text[0] != '\0')
-		errlist_add(plan->warnings, "%s: %s",
-		    place_of(plan, "PidFile"), msg.text);
+		looked_at(plan,
+		    listen_check(&plan->socket, &plan->user, &f, &socket),
+		    "Socket", &socket);
+	if (plan->pid_file != NULL)
+		looked_at(plan, runfiles_check(plan->pid_file, &f, &pid),
+		    "PidFile", &pid);
+}
+
+static void
+plan_descriptors(struct plan *plan)
+{
+	struct errmsg msg;
+	int rc = accept_descriptors(plan->conf, &msg);
+
+	if (rc == EX_OK)
+		return;
+	errlist_add(plan->wrong, "%s", msg.text);
+	(void)end_with(plan, rc);
 }
 
 /* All that can be seen before anything is made. */
@@ -336,6 +350,7 @@ make_plan(struct plan *plan)
 		(void)options_rate(rate, &plan->supervise.rate);
 	plan_directory(plan);
 	plan_files(plan);
+	plan_descriptors(plan);
 }
 
 /* -- the steps of starting -- */
@@ -352,8 +367,7 @@ step_chroot(struct plan *plan)
 	if (chroot(plan->chroot) != 0 || chdir("/") != 0) {
 		rc = errno == EPERM ? EX_NOPERM : EX_CONFIG;
 		errmsg_set(&msg, "ChangeRootDirectory: %s: %s%s", plan->chroot,
-		    strerror(errno),
-		    errno == EPERM ? ": only root can" : "");
+		    strerror(errno), errno == EPERM ? ": only root can" : "");
 	} else if (config == NULL || access(config, F_OK) == 0) {
 		return EX_OK;
 	} else {
@@ -413,8 +427,7 @@ static void
 warn(struct plan *plan)
 {
 	log_hold(plan->warnings);
-	listen_warn(
-	    &plan->socket, &plan->user, place_of(plan, "Socket"));
+	listen_warn(&plan->socket, &plan->user, place_of(plan, "Socket"));
 	log_hold(NULL);
 }
 
@@ -456,7 +469,7 @@ check_as_user(struct plan *plan)
 	if (plan->chroot != NULL)
 		errlist_append(plan->wrong, "", plan->misread);
 	else if (options.config != NULL &&
-	    readfile_check(options.config, &why) != 0) {
+		 readfile_check(options.config, &why) != 0) {
 		errlist_add(plan->misread, "%s", why.text);
 		options.conf = plan->conf;
 	}

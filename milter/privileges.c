@@ -83,8 +83,10 @@ find_group(const char *word, struct privileges *p, struct errlist *list)
 	if (number(word, &id)) {
 		p->gid = (gid_t)id;
 	} else {
-		errlist_add(list, "UserID: there is no group %s: create it "
-		    "with: groupadd --system %s", word, word);
+		errlist_add(list,
+		    "UserID: there is no group %s: create it "
+		    "with: groupadd --system %s",
+		    word, word);
 		return EX_NOUSER;
 	}
 	return EX_OK;
@@ -139,14 +141,12 @@ privileges_find_list(
 }
 
 int
-privileges_find(
-    const char *spec, struct privileges *p_r, struct errmsg *msg_r)
+privileges_find(const char *spec, struct privileges *p_r, struct errmsg *msg_r)
 {
 	struct errlist *list = errlist_new();
 	int rc = privileges_find_list(spec, p_r, list);
 
-	if (rc != EX_OK &&
-	    (list == NULL || errlist_first(list, msg_r) == 0))
+	if (rc != EX_OK && (list == NULL || errlist_first(list, msg_r) == 0))
 		errmsg_set(msg_r, "%s", err_text(ERR_NOMEM));
 	errlist_free(list);
 	return rc;

@@ -237,8 +237,8 @@ say_of_unbound(const struct conf *c, const struct plan *p, const char *why,
 			keyword = "Nameservers";
 	}
 	if (keyword != NULL)
-		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
-		    why);
+		errmsg_set(
+		    msg_r, "%s: %s: %s", conf_where(c, keyword), keyword, why);
 	else
 		errmsg_set(msg_r, "DNS: %s", why);
 }

@@ -149,8 +149,8 @@ say_warning(const char *text, void *arg)
 	bool has = strncmp(text + n, word, sizeof(word) - 1) == 0;
 
 	if (n == 0 || !w->refused)
-		log_line(LOG_WARNING, "%.*s%s%s", (int)n, text,
-		    has ? "" : word, text + n);
+		log_line(LOG_WARNING, "%.*s%s%s", (int)n, text, has ? "" : word,
+		    text + n);
 }
 
 static void
@@ -187,9 +187,11 @@ serve_load(const struct serve_options *o, enum snapshot_use use,
 		if (saying.done != NULL)
 			errlist_append(list, "", saying.done);
 		log_hold(warnings);
-		rc = given != NULL
-		    ? snapshot_load_conf(o->conf, use, old, snap_r)
-		    : snapshot_load_list(o->config, use, old, list, snap_r);
+		if (given != NULL)
+			rc = snapshot_load_conf(o->conf, use, old, snap_r);
+		else
+			rc = snapshot_load_list(
+			    o->config, use, old, list, snap_r);
 		log_hold(NULL);
 		if (rc == 0 && old == NULL && o->warnings != NULL)
 			errlist_append(warnings, "", o->warnings);
@@ -231,8 +233,7 @@ say_what_waits(const struct conf *old, const struct conf *new)
 		if ((row->flags & CONF_START) && !same(row, old, new))
 			log_line(LOG_WARNING,
 			    "%s: warning: %s: changed, but read at start only: "
-			    "restart "
-			    "to use it",
+			    "restart to use it",
 			    conf_where(new, row->keyword), row->keyword);
 	}
 }
@@ -534,9 +535,10 @@ serve_check_door(enum prove_result proved, const struct snapshot *snap,
 	    proved == PROVE_UNKNOWN || peers_everybody(snap->peers))
 		return EX_OK;
 	errmsg_set(msg_r,
-	    "SocketPeers: this libmilter takes connections without asking us, "
-	    "so that they can't be checked: use another, or guard a local "
-	    "socket by its mode and let everybody in with SocketPeers *");
+	    "%s: SocketPeers: this libmilter takes connections without asking "
+	    "us, so that they can't be checked: use another, or guard a local "
+	    "socket by its mode and let everybody in with SocketPeers *",
+	    conf_where(snap->conf, "SocketPeers"));
 	return EX_UNAVAILABLE;
 }
 

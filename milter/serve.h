@@ -46,8 +46,8 @@ void serve_log(const struct serve_options *o, const struct conf *conf,
 /* Load and log the warnings, as `file:line: warning: Keyword: ...`.  Every
  * mistake is said, with what to do if a file named in it is closed to us: where
  * there is an old snapshot, which stays in force, in the log; otherwise as
- * log_fatal does.  Of what is refused no warnings are logged, but for those that
- * have no place: they tell what has happened.  0, or a negative ERR_. */
+ * log_fatal does.  Of what is refused no warnings are logged, but for those
+ * that have no place: they tell what has happened.  0, or a negative ERR_. */
 int serve_load(const struct serve_options *o, enum snapshot_use use,
     const struct snapshot *old, struct snapshot **snap_r);
 

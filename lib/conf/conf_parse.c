@@ -119,8 +119,7 @@ judge(cfg_t *cfg, cfg_opt_t *opt, const struct conf_option *row, long *number_r)
 static int
 add_place(struct conf_value *v, const char *where)
 {
-	char **grown =
-	    reallocarray(v->places, v->nplaces + 1, sizeof(*grown));
+	char **grown = reallocarray(v->places, v->nplaces + 1, sizeof(*grown));
 
 	if (grown == NULL)
 		return ERR_NOMEM;

@@ -267,8 +267,8 @@ read_file(struct reader *rd, const char *path)
 	if (readfile_text(path, RULES_FILE_MAX, &text, &len, &why) != 0) {
 		say_of_file(rd, path, why.text);
 	} else if (len > RULES_FILE_MAX) {
-		errmsg_set(&why, "%s: larger than %d octets", path,
-		    RULES_FILE_MAX);
+		errmsg_set(
+		    &why, "%s: larger than %d octets", path, RULES_FILE_MAX);
 		say_of_file(rd, path, why.text);
 	} else {
 		rules_enter(rd, path);

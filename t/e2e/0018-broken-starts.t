@@ -285,7 +285,7 @@ def check_others():
          'raise', limits=lambda: resource.setrlimit(
              resource.RLIMIT_NOFILE, (30, 30))).check()
     Case('too few for MaxConnections', 'MaxConnections 5000\n',
-         r'1024 descriptors are too few for MaxConnections: it takes \d+',
+         r'conf:4: MaxConnections: 1024 descriptors are too few for MaxConnections: it takes \d+',
          limits=lambda: resource.setrlimit(
              resource.RLIMIT_NOFILE, (1024, 1024))).check()
     Case('BaseDirectory', 'BaseDirectory @DIR@/none\n',

@@ -284,6 +284,10 @@ def check_files():
         done = run('POSTERN', '-n', '-u', 'nobody', '-x', path)
         like(done.stderr, 'Frob: unknown keyword',
              'mistakes of a file that is closed to the user are said')
+        lines = said(done.stderr, top)
+        is_((len(lines), [n for n, line in enumerate(lines)
+                          if 'conf: user nobody may not read it' in line]),
+            (5, [4]), 'and that it is closed, once')
     finally:
         shutil.rmtree(top)
 
@@ -328,10 +332,14 @@ START_SAID = [
 ]
 
 
-def both_say(path, directory, status, want, name, args=()):
+def both_say(path, directory, status, want, name, args=(), descriptors=1024):
     """What -n says the start says, with the same status."""
     for flag in '-n', '-f':
-        done = run('POSTERN', flag, '-x', path, *args)
+        done = subprocess.run(
+            ['sh', '-c', 'ulimit -n %d; exec "$@"' % descriptors, 'sh',
+             binary('POSTERN'), flag, '-x', path] + list(args),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=PATIENCE, check=False)
         is_(done.returncode, status, '%s, %s: status' % (name, flag))
         # libunbound has words of its own.
         check_said([line for line in said(done.stderr, directory)
@@ -356,9 +364,19 @@ def check_start():
     def conf(user, more='', text=START):
         return put(directory, 'conf', text.replace('@USER@', user) + more)
     both_say(conf('root'), directory, CANTCREAT, START_SAID, 'a start')
+    both_say(conf('root'), directory, CANTCREAT,
+             START_SAID + [('30 descriptors are too few', 'it takes ')],
+             'a start, few descriptors', descriptors=30)
+    both_say(conf('root', 'MaxConnections 5000\n'), directory, CANTCREAT,
+             START_SAID + [('conf:17', 'MaxConnections: 1024 descriptors are')],
+             'a start, too few for MaxConnections')
     both_say(conf('root', 'Frob x\n'), directory, CONFIG,
              START_SAID + [('conf:17', 'Frob: unknown keyword')],
              'a start, and a mistake in the file')
+    done = run('POSTERN', '-T', '-x', conf('no-such', 'Frob x\n'))
+    check_said(said(done.stderr, directory),
+               [('conf:17', 'Frob: unknown keyword')],
+               'what is only printed is not looked into')
     both_say(conf('no-such:neither'), directory, NOUSER,
              START_SAID[:1] +
              [('conf:2', 'UserID: there is no user no-such: create it with: '
@@ -595,7 +613,7 @@ def check_reload():
 def main():
     need_root()
     plan(6 + 11 + 6 + 5 + 1 + 9 + 3 * len(ODD) + len(NOT_ODD) +
-         2 * len(WRONG_IDS + RIGHT_IDS) + 2 + 4 * 9 + 3 + 4 + 6)
+         2 * len(WRONG_IDS + RIGHT_IDS) + 2 + 4 * 11 + 3 + 4 + 6 + 2)
     check_all()
     check_the_rest()
     check_files()
