@@ -78,12 +78,6 @@ def busy_port():
     return listener
 
 
-def no_leak_check():
-    """The sanitizer's check for leaks needs /proc, which a chroot hides."""
-    return dict(os.environ, ASAN_OPTIONS=os.environ.get('ASAN_OPTIONS', '') +
-                ':detect_leaks=0')
-
-
 def run(args, user=None, program=None):
     return subprocess.run([program or binary('POSTERN')] + args, user=user,
                           stdin=subprocess.DEVNULL, capture_output=True,

@@ -339,7 +339,7 @@ def both_say(path, directory, status, want, name, args=(), descriptors=1024):
             ['sh', '-c', 'ulimit -n %d; exec "$@"' % descriptors, 'sh',
              binary('POSTERN'), flag, '-x', path] + list(args),
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=PATIENCE, check=False)
+            timeout=PATIENCE, env=no_leak_check(), check=False)
         is_(done.returncode, status, '%s, %s: status' % (name, flag))
         # libunbound has words of its own.
         check_said([line for line in said(done.stderr, directory)
