@@ -288,6 +288,16 @@ def check_files():
         is_((len(lines), [n for n, line in enumerate(lines)
                           if 'conf: user nobody may not read it' in line]),
             (5, [4]), 'and that it is closed, once')
+        # Root opens the socket: that the place is closed to the user is no
+        # part of what is wrong.
+        os.mkdir(os.path.join(top, 'closed'), 0o700)
+        put(top, 'closed/s', '')
+        path = put(top, 'conf', 'Socket local:@DIR@/closed/s\nUserID nobody\n'
+                   'Frob x\n')
+        check_said(said(run('POSTERN', '-n', '-x', path).stderr, top), [
+            ('conf:1', r'Socket: closed/s: is there and is no socket: remove it, '
+             'or name another path$'), ('conf:3', 'Frob: ')],
+                   'no cure is added to what has one')
     finally:
         shutil.rmtree(top)
 
@@ -411,13 +421,14 @@ def check_chroot():
     fill_start(inside)
     text = (START.replace('@USER@', 'root').replace('@DIR@', root) +
             'ChangeRootDirectory %s\n' % root)
-    for more, status, also in (
-            ('', CANTCREAT, []),
-            ('Frob x\n', CONFIG, [('conf:18', 'Frob: unknown keyword')])):
-        for where in root, inside:
-            path = write_file(os.path.join(where, 'conf'), text + more)
-        both_say(os.path.join(root, 'conf'), root, status, START_SAID + also,
-                 'in a new root')
+    frob = [('conf:18', 'Frob: unknown keyword')]
+    for more, more_inside, status, also in (
+            ('', '', CANTCREAT, []),
+            ('Frob x\n', 'Frob x\n', CONFIG, frob),
+            ('Frob x\n', '', CONFIG, frob)):
+        write_file(os.path.join(inside, 'conf'), text + more_inside)
+        path = write_file(os.path.join(root, 'conf'), text + more)
+        both_say(path, root, status, START_SAID + also, 'in a new root')
 
 
 def check_warnings():
@@ -622,7 +633,7 @@ def check_reload():
 def main():
     need_root()
     plan(6 + 11 + 6 + 5 + 1 + 9 + 3 * len(ODD) + len(NOT_ODD) +
-         2 * len(WRONG_IDS + RIGHT_IDS) + 2 + 4 * 11 + 4 + 4 + 6 + 2)
+         2 * len(WRONG_IDS + RIGHT_IDS) + 2 + 4 * 12 + 4 + 4 + 6 + 3)
     check_all()
     check_the_rest()
     check_files()
