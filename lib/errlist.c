@@ -19,6 +19,9 @@ struct item {
 	uint64_t hash;
 	size_t part; /* SIZE_MAX: none */
 	int line;
+	/* Likewise of a file that the text names behind its place. */
+	size_t inner;
+	int inner_line;
 	size_t found; /* its place among those found */
 };
 
@@ -124,6 +127,36 @@ find_place(const struct errlist *l, const char *text, int *line_r)
 	return found;
 }
 
+size_t
+errlist_place(const struct errlist *l, const char *text)
+{
+	int line;
+	size_t len = find_place(l, text, &line);
+
+	return len == 0 ? 0 : len + 1 + strcspn(text + len + 1, ":") + 2;
+}
+
+/* The file is known by all that stands before its line: it is a file as one
+ * keyword names it. */
+static void
+place_inner(struct errlist *l, struct item *item, size_t from)
+{
+	const char *text = item->text;
+	size_t len = find_place(l, text + from, &item->inner_line);
+
+	item->inner = 0;
+	if (from == 0 || len == 0) {
+		item->inner_line = 0;
+		return;
+	}
+	for (size_t i = l->nread; i < l->nparts; i++) {
+		if (is_of(&l->parts[i], text, from + len))
+			item->inner = i + 1;
+	}
+	if (item->inner == 0 && add_part(l, text, from + len, 0))
+		item->inner = l->nparts;
+}
+
 static void
 place(struct errlist *l, struct item *item)
 {
@@ -139,6 +172,7 @@ place(struct errlist *l, struct item *item)
 	if (len > 0 && item->part == SIZE_MAX &&
 	    add_part(l, item->text, len, 0))
 		item->part = l->nparts - 1;
+	place_inner(l, item, errlist_place(l, item->text));
 }
 
 /* FNV-1a: one comparison of numbers for each that is kept. */
@@ -172,8 +206,8 @@ keep(struct errlist *l, const char *text, uint64_t hash)
 	if (grown == NULL)
 		return;
 	l->items = grown;
-	grown[l->kept] =
-	    (struct item){strdup(text), hash, SIZE_MAX, 0, l->count};
+	grown[l->kept] = (struct item){
+	    .text = strdup(text), .hash = hash, .found = l->count};
 	l->kept += grown[l->kept].text != NULL;
 }
 
@@ -215,6 +249,19 @@ errlist_more(struct errlist *l, size_t count)
 		l->count += count;
 }
 
+bool
+errlist_has(const struct errlist *l, const char *text)
+{
+	return is_known(l, text, hash_text(text));
+}
+
+void
+errlist_order_as(struct errlist *l, const struct errlist *other)
+{
+	for (size_t i = 0; i < other->nread; i++)
+		errlist_read(l, other->parts[i].file, other->parts[i].line);
+}
+
 size_t
 errlist_count(const struct errlist *l)
 {
@@ -230,6 +277,10 @@ by_place(const void *a, const void *b)
 		return x->part < y->part ? -1 : 1;
 	if (x->line != y->line)
 		return x->line < y->line ? -1 : 1;
+	if (x->inner != y->inner)
+		return x->inner < y->inner ? -1 : 1;
+	if (x->inner_line != y->inner_line)
+		return x->inner_line < y->inner_line ? -1 : 1;
 	return x->found < y->found ? -1 : x->found > y->found;
 }
 

@@ -34,6 +34,11 @@ void errlist_append(
     struct errlist *l, const char *before, const struct errlist *other);
 /* So many more were found, of which there are no words. */
 void errlist_more(struct errlist *l, size_t count);
+bool errlist_has(const struct errlist *l, const char *text);
+/* The length of `file:line: ` in front of a text; 0: it has no place. */
+size_t errlist_place(const struct errlist *l, const char *text);
+/* Order by the files that were read for another list. */
+void errlist_order_as(struct errlist *l, const struct errlist *other);
 /* What comes next is read from this line of that file on. */
 void errlist_read(struct errlist *l, const char *file, int line);
 

@@ -255,9 +255,12 @@ find_limit(const struct conf *conf, long *max_r, struct errmsg *msg_r)
 	need += asked > 0 ? (unsigned long)asked : CONNECTIONS_MIN;
 	if (have < need) {
 		errmsg_set(msg_r,
-		    "%lu descriptors are too few%s: it takes %lu; raise the "
-		    "limit (ulimit -n, or LimitNOFILE= in the systemd unit)%s",
-		    have, asked > 0 ? " for MaxConnections" : "", need,
+		    "%s%s%lu descriptors are too few%s: it takes %lu; raise "
+		    "the limit (ulimit -n, or LimitNOFILE= in the systemd "
+		    "unit)%s",
+		    asked > 0 ? conf_where(conf, "MaxConnections") : "",
+		    asked > 0 ? ": MaxConnections: " : "", have,
+		    asked > 0 ? " for MaxConnections" : "", need,
 		    asked > 0 ? ", or lower MaxConnections" : "");
 		return EX_OSERR;
 	}
@@ -273,8 +276,8 @@ find_limit(const struct conf *conf, long *max_r, struct errmsg *msg_r)
 
 /* door.peercred, where it is needed. */
 static int
-start_peercred(
-    const struct sockspec *spec, bool everybody, struct errmsg *msg_r)
+start_peercred(const struct sockspec *spec, const struct conf *conf,
+    bool everybody, struct errmsg *msg_r)
 {
 	if (spec->family == AF_UNIX)
 		return EX_OK;
@@ -288,12 +291,12 @@ start_peercred(
 	if (everybody)
 		return EX_OK;
 	errmsg_set(msg_r,
-	    "SocketPeers: the system does not say which user has a TCP "
+	    "%s: SocketPeers: the system does not say which user has a TCP "
 	    "connection (sock_diag: %s): allow it (in a systemd unit: "
 	    "RestrictAddressFamilies= with AF_NETLINK; the kernel's module "
 	    "tcp_diag), use a local socket, or let everybody in with "
 	    "SocketPeers *",
-	    strerror(errno));
+	    conf_where(conf, "SocketPeers"), strerror(errno));
 	return EX_UNAVAILABLE;
 }
 
@@ -302,9 +305,18 @@ accept_check(const struct sockspec *spec, const struct snapshot *snap,
     struct errmsg *msg_r)
 {
 	long max;
-	int rc = start_peercred(spec, peers_everybody(snap->peers), msg_r);
+	int rc = start_peercred(
+	    spec, snap->conf, peers_everybody(snap->peers), msg_r);
 
 	return rc == EX_OK ? find_limit(snap->conf, &max, msg_r) : rc;
+}
+
+int
+accept_descriptors(const struct conf *conf, struct errmsg *msg_r)
+{
+	long max;
+
+	return find_limit(conf, &max, msg_r);
 }
 
 int
@@ -317,7 +329,7 @@ accept_start(
 	int rc;
 
 	snapshot_unref(snap);
-	rc = start_peercred(spec, everybody, msg_r);
+	rc = start_peercred(spec, conf, everybody, msg_r);
 	if (rc == EX_OK)
 		rc = find_limit(conf, &max, msg_r);
 	if (rc != EX_OK)

@@ -22,6 +22,9 @@ struct sockspec;
 int accept_check(const struct sockspec *spec, const struct snapshot *snap,
     struct errmsg *msg_r);
 
+/* Of that what can be told before the configuration is loaded. */
+int accept_descriptors(const struct conf *conf, struct errmsg *msg_r);
+
 /* Get ready, in the process that serves and with its rights; until then every
  * connection is turned away.  Tries whether users can be told on this kind of
  * socket.  EX_OK, or another of sysexits and *msg_r. */

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/err.h"
+
 #define ARGUMENTS_MAX 8192
 #define LISTENERS_MAX 16   /* of one port: addresses, and processes sharing it \
 			    */
@@ -88,8 +90,24 @@ holder_of(long pid, const char *config)
 	len = slurp(number, "cmdline", args, sizeof(args));
 	if (len == 0 || config == NULL || config[0] != '/')
 		return HOLDER_UNKNOWN;
-	return same_file(find_config(args, args + len), config) ? HOLDER_SAME
-								: HOLDER_OTHER;
+	return same_file(find_config(args, args + len), config)
+		   ? HOLDER_SAME
+		   : HOLDER_POSTERN;
+}
+
+bool
+holder_passes(const struct holder_for *f, long pid, const char *what,
+    const char *name, struct errmsg *warning_r)
+{
+	enum holder holder =
+	    f->start ? HOLDER_OTHER : holder_of(pid, f->config);
+
+	if (holder == HOLDER_POSTERN)
+		errmsg_set(warning_r,
+		    "%s: %s: process %ld has it, a postern with another "
+		    "configuration: stop that one before a start with this one",
+		    what, name, pid);
+	return holder != HOLDER_OTHER;
 }
 
 /* The inodes of the sockets that listen there. */

@@ -178,7 +178,7 @@ check_directory(
 }
 
 static void
-warn_closed(const char *path, const struct privileges *p)
+warn_closed(const char *path, const struct privileges *p, const char *where)
 {
 	char part[PATH_MAX], dir[PATH_MAX];
 	struct buf b = BUF_INIT;
@@ -193,9 +193,9 @@ warn_closed(const char *path, const struct privileges *p)
 	    st.st_uid != 0 && st.st_uid == owner_of(p);
 	put_directory(&b, last ? dir : better_place(), p);
 	log_line(LOG_WARNING,
-	    "Socket: %s: user " MTA_NAME " can't enter %s (mode %04o), so "
+	    "%s: Socket: %s: user " MTA_NAME " can't enter %s (mode %04o), so "
 	    "Postfix will not connect: make %s with: %s%s",
-	    path, part, (unsigned)st.st_mode & 07777,
+	    where, path, part, (unsigned)st.st_mode & 07777,
 	    last ? "it accessible" : "another",
 	    buf_text(&b) == NULL ? "" : buf_text(&b),
 	    last ? "" : ", and name the socket in there");
@@ -211,13 +211,6 @@ server_of(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0
 	    ? peer.pid
 	    : 0;
-}
-
-/* A check is made beside the daemon that it is for. */
-static bool
-is_mistake(const struct listen_for *f, long pid)
-{
-	return f->start || holder_of(pid, f->config) == HOLDER_OTHER;
 }
 
 static int
@@ -236,7 +229,7 @@ in_use(const char *path, long pid, struct errmsg *msg_r)
 
 /* What stands at the path: nothing, a socket that nobody serves, or trouble. */
 static int
-check_present(const struct sockspec *spec, const struct listen_for *f,
+check_present(const struct sockspec *spec, const struct holder_for *f,
     struct errmsg *msg_r)
 {
 	const char *path = spec->local.sun_path;
@@ -259,7 +252,7 @@ check_present(const struct sockspec *spec, const struct listen_for *f,
 	if ((connect(fd, (const struct sockaddr *)&spec->local,
 		 sizeof(spec->local)) == 0 ||
 		errno == EAGAIN || errno == EPROTOTYPE) &&
-	    is_mistake(f, server_of(fd)))
+	    !holder_passes(f, server_of(fd), "Socket", path, msg_r))
 		rc = in_use(path, server_of(fd), msg_r);
 	close(fd);
 	return rc;
@@ -276,7 +269,7 @@ port_holder(const struct addrinfo *ai)
 
 static int
 check_bind(const struct sockspec *spec, const struct addrinfo *ai,
-    const struct listen_for *f, struct errmsg *msg_r)
+    const struct holder_for *f, struct errmsg *msg_r)
 {
 	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 	const char *cure = "";
@@ -289,7 +282,8 @@ check_bind(const struct sockspec *spec, const struct addrinfo *ai,
 		return EX_OK;
 	}
 	bind_error = errno;
-	if (errno == EADDRINUSE && !is_mistake(f, port_holder(ai))) {
+	if (errno == EADDRINUSE &&
+	    holder_passes(f, port_holder(ai), "Socket", spec->port, msg_r)) {
 		close(fd);
 		return EX_OK;
 	}
@@ -330,7 +324,7 @@ resolve(const struct sockspec *spec, struct addrinfo **list_r)
 }
 
 static int
-check_inet(const struct sockspec *spec, const struct listen_for *f,
+check_inet(const struct sockspec *spec, const struct holder_for *f,
     struct errmsg *msg_r)
 {
 	struct addrinfo *list;
@@ -362,28 +356,30 @@ is_loopback(const struct addrinfo *ai)
 }
 
 void
-listen_warn(const struct sockspec *spec, const struct privileges *p)
+listen_warn(
+    const struct sockspec *spec, const struct privileges *p, const char *where)
 {
 	struct addrinfo *list;
 
 	if (spec->family == AF_UNIX)
-		warn_closed(spec->local.sun_path, p);
+		warn_closed(spec->local.sun_path, p, where);
 	if (spec->family == AF_UNIX || resolve(spec, &list) != 0)
 		return;
 	if (!is_loopback(list))
 		log_line(LOG_WARNING,
-		    "Socket: port %s%s%s: who reaches it from another machine "
-		    "or container can have mail signed and use up quotas, for "
+		    "%s: Socket: port %s%s%s: who reaches it from another "
+		    "machine or container can have mail signed and use up "
+		    "quotas, for "
 		    "SocketPeers tells users of this machine only: have a "
 		    "packet filter let the MTA in alone, or use a local socket",
-		    spec->port, spec->host[0] != '\0' ? " at " : "",
+		    where, spec->port, spec->host[0] != '\0' ? " at " : "",
 		    spec->host);
 	freeaddrinfo(list);
 }
 
 int
 listen_check(const struct sockspec *spec, const struct privileges *p,
-    const struct listen_for *f, struct errmsg *msg_r)
+    const struct holder_for *f, struct errmsg *msg_r)
 {
 	int rc;
 
@@ -399,7 +395,7 @@ int
 listen_open(const struct sockspec *spec, const struct privileges *p, int debug,
     struct errmsg *msg_r)
 {
-	const struct listen_for start = {.start = true};
+	const struct holder_for start = {.start = true};
 	int rc = listen_check(spec, p, &start, msg_r);
 	gid_t group = getegid();
 	char *text;

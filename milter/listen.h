@@ -5,28 +5,21 @@
 #ifndef MILTER_LISTEN_H
 #define MILTER_LISTEN_H
 
-#include <stdbool.h>
-
 struct errmsg;
+struct holder_for;
 struct privileges;
 struct sockspec;
 
-/* What a check is made for. */
-struct listen_for {
-	bool start; /* really about to: a socket in use is a mistake, whoever
-		       has it */
-	const char *config; /* otherwise not if the daemon of this one has it */
-};
-
 /*
- * Could we listen there?  EX_OK, or another of sysexits and *msg_r with cause
- * and cure.
+ * Could we listen there?  EX_OK, and in *msg_r perhaps a warning
+ * (holder_passes); or another of sysexits and *msg_r with cause and cure.
  */
 int listen_check(const struct sockspec *spec, const struct privileges *p,
-    const struct listen_for *f, struct errmsg *msg_r);
+    const struct holder_for *f, struct errmsg *msg_r);
 /* Log a warning if others than this machine's users can reach it, or Postfix
- * can't. */
-void listen_warn(const struct sockspec *spec, const struct privileges *p);
+ * can't; `where` is Socket's place. */
+void listen_warn(
+    const struct sockspec *spec, const struct privileges *p, const char *where);
 /* Listen.  A local socket belongs to the group that p names, so that UMask can
  * open it for that group. */
 int listen_open(const struct sockspec *spec, const struct privileges *p,

@@ -28,6 +28,7 @@
 #include "lib/err.h"
 #include "lib/errlist.h"
 #include "lib/mapguard.h"
+#include "lib/readfile.h"
 #include "listen.h"
 #include "log.h"
 #include "options.h"
@@ -54,9 +55,13 @@ struct plan {
 	struct sockspec socket;
 	struct privileges user;
 	const char *pid_file, *chroot; /* NULL: none */
-	bool background, restart;
+	bool has_socket, background, restart;
 	struct supervise_options supervise;
 	enum prove_result proved;
+
+	/* Mistakes of reading, and all others; warnings. */
+	struct errlist *misread, *wrong, *warnings;
+	int status; /* what the first mistake ends a start with; EX_OK: none */
 };
 
 static int
@@ -154,69 +159,42 @@ find_config(struct arguments *args)
 
 /* -- planning -- */
 
-static int
-mistake(int status, const char *where, const struct errmsg *msg)
-{
-	log_fatal("%s%s%s", where, where[0] != '\0' ? ": " : "", msg->text);
-	return status;
-}
-
 static const char *
 given_or(const char *arg, const struct conf *conf, const char *keyword)
 {
 	return arg != NULL ? arg : conf_str(conf, keyword);
 }
 
-/* Become who will read the files. */
-static bool
-become_reader(const struct plan *plan, const struct conf *conf)
+/* Where the value in force stands. */
+static const char *
+place_of(const struct plan *plan, const char *keyword)
 {
-	const char *config = plan->args->serve.config;
-	struct privileges user;
-	struct errmsg msg;
+	const struct arguments *args = plan->args;
 
-	return privileges_find(given_or(plan->args->user, conf, "UserID"),
-		   &user, &msg) == EX_OK &&
-	    privileges_drop(&user, &msg) == EX_OK &&
-	    (config == NULL || access(config, R_OK) == 0);
+	if (args->socket != NULL && strcmp(keyword, "Socket") == 0)
+		return "-p";
+	if (args->pid_file != NULL && strcmp(keyword, "PidFile") == 0)
+		return "-P";
+	if (args->user != NULL && strcmp(keyword, "UserID") == 0)
+		return "-u";
+	return conf_where(plan->conf, keyword);
 }
 
-/* In a child, as a change of user is for good.  False: nothing was said. */
-static bool
-say_as(const struct plan *plan, const struct conf *conf, bool reader)
+static int
+end_with(struct plan *plan, int status)
 {
-	struct snapshot *snap;
-	pid_t pid;
-	int status;
-
-	fflush(NULL);
-	pid = fork();
-	if (pid == 0) {
-		if (reader && !become_reader(plan, conf))
-			_exit(EX_NOPERM);
-		/* What hangs ends with whoever waits for it. */
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)serve_load(&plan->args->serve,
-		    reader ? SNAPSHOT_TRIAL : SNAPSHOT_OFFLINE, NULL, &snap);
-		_exit(EX_OK);
-	}
-	return pid > 0 && waitpid(pid, &status, 0) == pid &&
-	    WIFEXITED(status) && WEXITSTATUS(status) == EX_OK;
+	if (plan->status == EX_OK)
+		plan->status = status;
+	return status;
 }
 
-/* Where the start ends early: what else is wrong, in the files that the
- * configuration names, so that all of it can be mended at once.  It is said as
- * the user who will read them: root may read all, and cures are for that user.
- * Without one, or if the configuration is closed to it, as who we are.  Paths
- * in a ChangeRootDirectory are others. */
-static void
-say_mistakes(const struct plan *plan, const struct conf *conf)
+/* The message begins with the keyword. */
+static int
+mistake(struct plan *plan, int status, const char *keyword,
+    const struct errmsg *msg)
 {
-	const char *dir = conf_str(conf, "BaseDirectory");
-
-	if (conf_str(conf, "ChangeRootDirectory") == NULL &&
-	    (dir == NULL || chdir(dir) == 0) && !say_as(plan, conf, true))
-		(void)say_as(plan, conf, false);
+	errlist_add(plan->wrong, "%s: %s", place_of(plan, keyword), msg->text);
+	return end_with(plan, status);
 }
 
 static void
@@ -226,130 +204,193 @@ say_fatal(const char *text, void *arg)
 	log_fatal("%s", text);
 }
 
+static void
+say_all(struct errlist *list)
+{
+	errlist_sort(list);
+	errlist_each(list, say_fatal, NULL);
+}
+
+/* EX_OK also where it has mistakes, for more to be looked for. */
 static int
 read_conf(struct plan *plan)
 {
 	const char *path = plan->args->serve.config;
-	struct errlist *list = errlist_new();
 	struct errmsg why = {"no memory"};
-	struct conf *conf = NULL;
 	int rc = ERR_NOMEM;
 
-	if (list != NULL)
-		rc = snapshot_read_list(path, list, &conf);
-	if (rc == 0) {
-		conf_end_list(conf);
-		plan->conf = conf;
-	} else if (conf == NULL ||
-	    (rc == ERR_SYSTEM && path != NULL &&
-		access_why(path, CURE_READ, &why) != 0)) {
-		log_fatal("%s", why.text);
-	} else if (rc == ERR_SYSTEM ||
-	    conf_str(conf, "ChangeRootDirectory") != NULL) {
-		errlist_sort(list);
-		errlist_each(list, say_fatal, NULL);
-	} else {
-		say_mistakes(plan, conf);
-	}
+	if (plan->misread != NULL && plan->wrong != NULL &&
+	    plan->warnings != NULL)
+		rc = snapshot_read_list(path, plan->misread, &plan->conf);
 	if (rc != 0)
-		conf_free(conf);
-	errlist_free(list);
-	return rc == 0 ? EX_OK : EX_CONFIG;
+		(void)end_with(plan, EX_CONFIG);
+	if (plan->conf != NULL && rc != ERR_SYSTEM &&
+	    (path == NULL || readfile_check(path, &why) == 0))
+		return EX_OK;
+	if (plan->conf == NULL ||
+	    (path != NULL && access_why(path, CURE_READ, &why) != 0))
+		log_fatal("%s", why.text);
+	else
+		say_all(plan->misread);
+	return EX_CONFIG;
 }
 
-static int
+static void
 plan_socket(struct plan *plan)
 {
 	const char *text =
 	    given_or(plan->args->socket, plan->conf, "Socket");
-	struct errmsg msg;
+	struct errmsg msg, why;
 
 	if (text == NULL) {
-		log_fatal("Socket: say where to listen, with Socket in the "
-			  "configuration or -p: local:PATH or inet:PORT@HOST");
-		return EX_CONFIG;
+		if (!conf_faulty(plan->conf, "Socket"))
+			errlist_add(plan->wrong,
+			    "Socket: say where to listen, with Socket in the "
+			    "configuration or -p: local:PATH or "
+			    "inet:PORT@HOST");
+		(void)end_with(plan, EX_CONFIG);
+	} else if (sockspec_parse(text, &plan->socket, &why) != 0) {
+		errmsg_set(&msg, "Socket: %s: %s", text, why.text);
+		(void)mistake(plan, EX_CONFIG, "Socket", &msg);
+	} else {
+		plan->has_socket = true;
 	}
-	if (sockspec_parse(text, &plan->socket, &msg) != 0)
-		return mistake(EX_CONFIG, text, &msg);
-	return EX_OK;
 }
 
-static int
-make_plan(const struct arguments *args, struct plan *plan)
+static void
+plan_user(struct plan *plan)
 {
+	const char *spec = given_or(plan->args->user, plan->conf, "UserID");
+	struct errlist *list = errlist_new();
+	struct errmsg before;
+
+	if (list == NULL) {
+		errlist_add(plan->wrong, "UserID: no memory");
+		(void)end_with(plan, EX_OSERR);
+		return;
+	}
+	(void)end_with(plan, privileges_find_list(spec, &plan->user, list));
+	errmsg_set(&before, "%s: ", place_of(plan, "UserID"));
+	errlist_append(plan->wrong, before.text, list);
+	errlist_free(list);
+}
+
+static void
+plan_directory(struct plan *plan)
+{
+	const char *dir = conf_str(plan->conf, "BaseDirectory");
+	struct errmsg msg;
+
+	if (dir == NULL || chdir(dir) == 0)
+		return;
+	errmsg_set(&msg, "BaseDirectory: %s: %s", dir, strerror(errno));
+	(void)mistake(plan, EX_CONFIG, "BaseDirectory", &msg);
+}
+
+/* What a look at it came to; the message may be a warning, or empty. */
+static void
+looked_at(struct plan *plan, int status, const char *keyword,
+    const struct errmsg *msg)
+{
+	if (status != EX_OK)
+		(void)mistake(plan, status, keyword, msg);
+	else if (msg->text[0] != '\0')
+		errlist_add(plan->warnings, "%s: %s", place_of(plan, keyword),
+		    msg->text);
+}
+
+/* A check is made beside a daemon, which may be that of another configuration:
+ * a copy is looked at before it takes the place of the one in force. */
+static void
+plan_files(struct plan *plan)
+{
+	const struct holder_for f = {
+	    .start = !plan->args->check, .config = plan->args->serve.config};
+	struct errmsg socket = {""}, pid = {""};
+
+	if (plan->has_socket)
+		looked_at(plan,
+		    listen_check(&plan->socket, &plan->user, &f, &socket),
+		    "Socket", &socket);
+	if (plan->pid_file != NULL)
+		looked_at(plan, runfiles_check(plan->pid_file, &f, &pid),
+		    "PidFile", &pid);
+}
+
+static void
+plan_descriptors(struct plan *plan)
+{
+	struct errmsg msg;
+	int rc = accept_descriptors(plan->conf, &msg);
+
+	if (rc == EX_OK)
+		return;
+	errlist_add(plan->wrong, "%s", msg.text);
+	(void)end_with(plan, rc);
+}
+
+/* All that can be seen before anything is made. */
+static void
+make_plan(struct plan *plan)
+{
+	const struct arguments *args = plan->args;
 	const struct conf *conf = plan->conf;
 	const char *rate = conf_str(conf, "AutoRestartRate");
-	struct errmsg msg;
-	int rc = plan_socket(plan), user;
 
-	user = privileges_find(
-	    given_or(args->user, conf, "UserID"), &plan->user, &msg);
-	if (user != EX_OK)
-		(void)mistake(user, "", &msg);
-	if (rc != EX_OK || user != EX_OK) {
-		say_mistakes(plan, conf);
-		return rc != EX_OK ? rc : user;
-	}
-	if (conf_str(conf, "ChangeRootDirectory") != NULL)
-		peers_remember(conf);
+	plan_socket(plan);
+	plan_user(plan);
 	plan->pid_file = given_or(args->pid_file, conf, "PidFile");
 	plan->chroot = conf_str(conf, "ChangeRootDirectory");
+	if (plan->chroot != NULL)
+		peers_remember(conf);
 	plan->background = !args->foreground && conf_bool(conf, "Background");
 	plan->restart = args->restart || conf_bool(conf, "AutoRestart");
 	plan->supervise.count = conf_int(conf, "AutoRestartCount");
 	if (rate != NULL)
 		(void)options_rate(rate, &plan->supervise.rate);
-	return EX_OK;
+	plan_directory(plan);
+	plan_files(plan);
+	plan_descriptors(plan);
 }
 
 /* -- the steps of starting -- */
 
 static int
-step_directory(const struct plan *plan)
+step_chroot(struct plan *plan)
 {
-	const char *dir = conf_str(plan->conf, "BaseDirectory");
+	const char *config = plan->args->serve.config;
+	struct errmsg msg;
+	int rc = EX_CONFIG;
 
-	if (dir == NULL || chdir(dir) == 0)
-		return EX_OK;
-	log_fatal("BaseDirectory: %s: %s", dir, strerror(errno));
-	return EX_CONFIG;
-}
-
-static int
-step_chroot(const struct plan *plan)
-{
 	if (plan->chroot == NULL)
 		return EX_OK;
 	if (chroot(plan->chroot) != 0 || chdir("/") != 0) {
-		log_fatal("ChangeRootDirectory: %s: %s%s", plan->chroot,
-		    strerror(errno),
-		    errno == EPERM ? ": only root can" : "");
-		return errno == EPERM ? EX_NOPERM : EX_CONFIG;
-	}
-	if (plan->args->serve.config == NULL ||
-	    access(plan->args->serve.config, F_OK) == 0)
+		rc = errno == EPERM ? EX_NOPERM : EX_CONFIG;
+		errmsg_set(&msg, "ChangeRootDirectory: %s: %s%s", plan->chroot,
+		    strerror(errno), errno == EPERM ? ": only root can" : "");
+	} else if (config == NULL || access(config, F_OK) == 0) {
 		return EX_OK;
-	log_fatal("ChangeRootDirectory: %s: %s is not to be found in there, "
-		  "where a reload has to read it: put it, and the files that "
-		  "it names, below that directory",
-	    plan->chroot, plan->args->serve.config);
-	return EX_CONFIG;
+	} else {
+		errmsg_set(&msg,
+		    "ChangeRootDirectory: %s: %s is not to be found in there, "
+		    "where a reload has to read it: put it, and the files that "
+		    "it names, below that directory",
+		    plan->chroot, config);
+	}
+	return mistake(plan, rc, "ChangeRootDirectory", &msg);
 }
 
 static int
-step_user(const struct plan *plan)
+step_user(struct plan *plan)
 {
 	struct errmsg msg;
-	int rc = step_chroot(plan);
+	int rc = privileges_drop(&plan->user, &msg);
 
-	if (rc != EX_OK)
-		return rc;
-	rc = privileges_drop(&plan->user, &msg);
-	return rc == EX_OK ? EX_OK : mistake(rc, "", &msg);
+	return rc == EX_OK ? EX_OK : mistake(plan, rc, "UserID", &msg);
 }
 
 static int
-step_files(const struct plan *plan)
+step_files(struct plan *plan)
 {
 	long debug = conf_int(plan->conf, "MilterDebug");
 	struct errmsg msg;
@@ -358,9 +399,11 @@ step_files(const struct plan *plan)
 	if (conf_given(plan->conf, "UMask"))
 		umask((mode_t)conf_int(plan->conf, "UMask"));
 	rc = listen_open(&plan->socket, &plan->user, (int)debug, &msg);
-	if (rc == EX_OK && plan->pid_file != NULL)
+	if (rc != EX_OK)
+		return mistake(plan, rc, "Socket", &msg);
+	if (plan->pid_file != NULL)
 		rc = runfiles_pid(plan->pid_file, &msg);
-	return rc == EX_OK ? EX_OK : mistake(rc, "", &msg);
+	return rc == EX_OK ? EX_OK : mistake(plan, rc, "PidFile", &msg);
 }
 
 static void
@@ -380,63 +423,89 @@ set_limits(const struct plan *plan)
 	}
 }
 
+static void
+warn(struct plan *plan)
+{
+	log_hold(plan->warnings);
+	listen_warn(&plan->socket, &plan->user, place_of(plan, "Socket"));
+	log_hold(NULL);
+}
+
 /* -- checking -- */
 
-/* In a child, as a change of user is for good. */
+/* For a configuration that all can be said of but what only serving shows. */
 static int
-check_as_user(const struct plan *plan)
+check_door(const struct plan *plan, struct snapshot *snap)
 {
-	struct snapshot *snap;
 	struct errmsg msg;
-	int rc = step_user(plan);
+	int rc = accept_check(&plan->socket, snap, &msg);
 
+	if (rc == EX_OK)
+		rc = serve_check_door(plan->proved, snap, &msg);
 	if (rc != EX_OK)
-		return rc;
+		log_fatal("%s", msg.text);
+	return rc;
+}
+
+/* In a child, as a change of user is for good.  The files are read by who will
+ * read them: root may read all, and cures are for that user.  Without one, as
+ * who we are. */
+static int
+check_as_user(struct plan *plan)
+{
+	struct serve_options options = plan->args->serve;
+	struct snapshot *snap;
+	struct errmsg why;
+	int rc = step_chroot(plan);
+
+	if (rc == EX_OK)
+		(void)step_user(plan);
 	/* What hangs ends with whoever waits for it; a change of user has
 	 * cleared this. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGXFSZ, SIG_IGN);
-	if (serve_load(&plan->args->serve, SNAPSHOT_TRIAL, NULL, &snap) != 0)
-		return EX_CONFIG;
-	rc = accept_check(&plan->socket, snap, &msg);
-	if (rc == EX_OK)
-		rc = serve_check_door(plan->proved, snap, &msg);
+	/* What is wrong in the file is found anew, unless it is another one, or
+	 * closed; then what it names is all the same looked at. */
+	if (plan->chroot != NULL)
+		errlist_append(plan->wrong, "", plan->misread);
+	else if (options.config != NULL &&
+		 readfile_check(options.config, &why) != 0) {
+		errlist_add(plan->misread, "%s", why.text);
+		options.conf = plan->conf;
+	}
+	if (rc != EX_OK) {
+		say_all(plan->wrong);
+		return plan->status;
+	}
+	options.wrong = plan->wrong;
+	options.warnings = plan->warnings;
+	if (serve_load(&options, SNAPSHOT_TRIAL, NULL, &snap) != 0) {
+		(void)end_with(plan, EX_CONFIG);
+		return plan->status;
+	}
+	rc = check_door(plan, snap);
 	snapshot_unref(snap);
-	return rc == EX_OK ? EX_OK : mistake(rc, "", &msg);
+	return rc;
 }
 
-/* The daemon that this is the check for may run, and have both. */
-static int
-check_files(const struct plan *plan, struct errmsg *msg_r)
-{
-	const char *config = plan->args->serve.config;
-	const struct listen_for f = {.config = config};
-	long holder = 0;
-	int rc = listen_check(&plan->socket, &plan->user, &f, msg_r);
-
-	if (rc != EX_OK || plan->pid_file == NULL)
-		return rc;
-	rc = runfiles_check(plan->pid_file, &holder, msg_r);
-	return rc == EX_UNAVAILABLE &&
-		holder_of(holder, config) != HOLDER_OTHER
-	    ? EX_OK
-	    : rc;
-}
-
+/* Say what is wrong, all of it; where it is a start that has failed, in its log
+ * too. */
 static int
 check(struct plan *plan)
 {
-	struct errmsg msg;
-	int rc = step_directory(plan), status;
+	struct log_options log;
+	int status;
 	pid_t pid;
 
-	if (rc != EX_OK)
-		return rc;
 	set_limits(plan);
-	if (check_files(plan, &msg) != EX_OK)
-		return mistake(EX_CONFIG, "", &msg);
-	listen_warn(&plan->socket, &plan->user);
-	plan->proved = prove_calls(&plan->user);
+	if (!plan->args->check) {
+		serve_log(&plan->args->serve, plan->conf, &log);
+		log_open(&log);
+	}
+	if (plan->status == EX_OK) {
+		warn(plan);
+		plan->proved = prove_calls(&plan->user);
+	}
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0)
@@ -456,10 +525,11 @@ set_log(const struct plan *plan)
 	serve_log(&plan->args->serve, plan->conf, &log);
 	log_open(&log);
 	if (!log.syslog && plan->background)
-		fprintf(stderr, "postern: nothing will be logged: Syslog is "
-				"off, and so is -l\n");
+		errlist_add(plan->warnings,
+		    "nothing will be logged: Syslog is off, and so is -l");
 	if (geteuid() == 0 && !plan->user.change)
-		log_line(LOG_WARNING, "runs as root: name a user with UserID");
+		errlist_add(
+		    plan->warnings, "runs as root: name a user with UserID");
 }
 
 static int
@@ -470,6 +540,7 @@ serve_it(void *arg)
 
 	options.socket = &plan->socket;
 	options.proved = plan->proved;
+	options.warnings = plan->warnings;
 	/* A change of user forbids dumps; asked for after it. */
 	if (conf_bool(plan->conf, "EnableCoredumps"))
 		prctl(PR_SET_DUMPABLE, 1);
@@ -492,13 +563,11 @@ block_signals(void)
 static int
 run(struct plan *plan)
 {
-	int rc = step_directory(plan);
+	int rc;
 
-	if (rc != EX_OK)
-		return rc;
 	set_limits(plan);
 	set_log(plan);
-	listen_warn(&plan->socket, &plan->user);
+	warn(plan);
 	if (plan->background && ready_background() != EX_OK) {
 		log_fatal("can't go into the background: %s", strerror(errno));
 		return EX_OSERR;
@@ -507,8 +576,12 @@ run(struct plan *plan)
 	plan->proved = prove_calls(&plan->user);
 	rc = step_files(plan);
 	if (rc == EX_OK)
-		rc = step_user(plan);
+		rc = step_chroot(plan);
 	if (rc == EX_OK)
+		rc = step_user(plan);
+	if (rc != EX_OK)
+		say_all(plan->wrong);
+	else
 		rc = plan->restart
 		    ? supervise(&plan->supervise, serve_it, plan)
 		    : serve_it(plan);
@@ -530,6 +603,33 @@ open_standard_files(void)
 		close(fd);
 }
 
+static int
+print(const struct plan *plan)
+{
+	if (plan->status == EX_OK)
+		conf_print(plan->conf, stdout);
+	else
+		say_all(plan->misread);
+	return plan->status;
+}
+
+static int
+do_it(struct plan *plan)
+{
+	const struct arguments *args = plan->args;
+	int rc = read_conf(plan);
+
+	if (rc != EX_OK)
+		return rc;
+	if (args->print && !args->check)
+		return print(plan);
+	make_plan(plan);
+	if (plan->status == EX_OK)
+		conf_end_list(plan->conf);
+	rc = args->check || plan->status != EX_OK ? check(plan) : run(plan);
+	return rc == EX_OK && args->print ? print(plan) : rc;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -544,16 +644,14 @@ main(int argc, char **argv)
 	if (rc != EX_OK)
 		return rc < 0 ? EX_OK : rc;
 	find_config(&args);
-	rc = read_conf(&plan);
-	if (rc == EX_OK && (args.check || !args.print))
-		rc = make_plan(&args, &plan);
-	if (rc == EX_OK && args.check)
-		rc = check(&plan);
-	if (rc == EX_OK && args.print)
-		conf_print(plan.conf, stdout);
-	if (rc == EX_OK && !args.check && !args.print)
-		rc = run(&plan);
+	plan.misread = errlist_new();
+	plan.wrong = errlist_new();
+	plan.warnings = errlist_new();
+	rc = do_it(&plan);
 	conf_free(plan.conf);
+	errlist_free(plan.misread);
+	errlist_free(plan.wrong);
+	errlist_free(plan.warnings);
 	if (fflush(stdout) != 0 && rc == EX_OK)
 		rc = EX_IOERR;
 	return rc;

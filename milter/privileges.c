@@ -12,6 +12,7 @@
 #include "lib/buf.h"
 #include "lib/cure.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 
 /* A number that is an id; names may begin with digits. */
 static bool
@@ -28,7 +29,7 @@ number(const char *word, unsigned long *n_r)
 /* useradd takes no number for a name, nor the name of a group that is there
  * for that of a new one. */
 static int
-no_user(const char *word, struct errmsg *msg_r)
+no_user(const char *word, struct errlist *list)
 {
 	char name[80];
 	unsigned long id;
@@ -47,7 +48,7 @@ no_user(const char *word, struct errmsg *msg_r)
 	if (users_find_group(name, &gid) == 0)
 		snprintf(group, sizeof(group), "--gid %.64s", name);
 	cure_path(&b, name);
-	errmsg_set(msg_r,
+	errlist_add(list,
 	    "UserID: there is no user %s: create it with: useradd --system%s "
 	    "%s --shell /usr/sbin/nologin %s",
 	    word, uid, group, buf_text(&b) == NULL ? "" : buf_text(&b));
@@ -56,7 +57,7 @@ no_user(const char *word, struct errmsg *msg_r)
 }
 
 static int
-find_user(const char *word, struct privileges *p, struct errmsg *msg_r)
+find_user(const char *word, struct privileges *p, struct errlist *list)
 {
 	struct user user;
 	unsigned long id;
@@ -65,7 +66,7 @@ find_user(const char *word, struct privileges *p, struct errmsg *msg_r)
 	if (rc != 0 && number(word, &id))
 		rc = users_find_uid((uid_t)id, &user);
 	if (rc != 0)
-		return no_user(word, msg_r);
+		return no_user(word, list);
 	memcpy(p->name, user.name, sizeof(p->name));
 	p->uid = user.uid;
 	p->gid = user.gid;
@@ -73,7 +74,7 @@ find_user(const char *word, struct privileges *p, struct errmsg *msg_r)
 }
 
 static int
-find_group(const char *word, struct privileges *p, struct errmsg *msg_r)
+find_group(const char *word, struct privileges *p, struct errlist *list)
 {
 	unsigned long id;
 
@@ -82,8 +83,10 @@ find_group(const char *word, struct privileges *p, struct errmsg *msg_r)
 	if (number(word, &id)) {
 		p->gid = (gid_t)id;
 	} else {
-		errmsg_set(msg_r, "UserID: there is no group %s: create it "
-		    "with: groupadd --system %s", word, word);
+		errlist_add(list,
+		    "UserID: there is no group %s: create it "
+		    "with: groupadd --system %s",
+		    word, word);
 		return EX_NOUSER;
 	}
 	return EX_OK;
@@ -91,7 +94,7 @@ find_group(const char *word, struct privileges *p, struct errmsg *msg_r)
 
 /* Changing takes root; being that user already is as good. */
 static int
-judge_change(struct privileges *p, struct errmsg *msg_r)
+judge_change(struct privileges *p, struct errlist *list)
 {
 	if (geteuid() == 0) {
 		p->change = p->uid != 0;
@@ -99,7 +102,7 @@ judge_change(struct privileges *p, struct errmsg *msg_r)
 	}
 	if (geteuid() == p->uid)
 		return EX_OK;
-	errmsg_set(msg_r,
+	errlist_add(list,
 	    "UserID: only root can become user %s: start postern as root (in a "
 	    "systemd unit: ExecStart=!...), or as %s",
 	    p->name, p->name);
@@ -107,13 +110,13 @@ judge_change(struct privileges *p, struct errmsg *msg_r)
 }
 
 int
-privileges_find(
-    const char *spec, struct privileges *p_r, struct errmsg *msg_r)
+privileges_find_list(
+    const char *spec, struct privileges *p_r, struct errlist *list)
 {
 	char user[sizeof(p_r->name)];
 	const char *group;
 	size_t len;
-	int rc;
+	int rc, also;
 
 	memset(p_r, 0, sizeof(*p_r));
 	if (spec == NULL)
@@ -122,19 +125,31 @@ privileges_find(
 	group = spec[len] == ':' ? spec + len + 1 : NULL;
 	if (len == 0 || len >= sizeof(user) ||
 	    (group != NULL && group[0] == '\0')) {
-		errmsg_set(msg_r, "UserID: expected USER or USER:GROUP");
+		errlist_add(list, "UserID: expected USER or USER:GROUP");
 		return EX_CONFIG;
 	}
 	snprintf(user, sizeof(user), "%.*s", (int)len, spec);
-	rc = find_user(user, p_r, msg_r);
-	if (rc == EX_OK && group != NULL)
-		rc = find_group(group, p_r, msg_r);
+	rc = find_user(user, p_r, list);
+	also = group == NULL ? EX_OK : find_group(group, p_r, list);
 	if (rc != EX_OK)
 		return rc;
 	p_r->ngroups = PRIVILEGES_GROUPS_MAX;
 	if (getgrouplist(p_r->name, p_r->gid, p_r->groups, &p_r->ngroups) < 0)
 		p_r->ngroups = PRIVILEGES_GROUPS_MAX; /* the first so many */
-	return judge_change(p_r, msg_r);
+	rc = judge_change(p_r, list);
+	return also != EX_OK ? also : rc;
+}
+
+int
+privileges_find(const char *spec, struct privileges *p_r, struct errmsg *msg_r)
+{
+	struct errlist *list = errlist_new();
+	int rc = privileges_find_list(spec, p_r, list);
+
+	if (rc != EX_OK && (list == NULL || errlist_first(list, msg_r) == 0))
+		errmsg_set(msg_r, "%s", err_text(ERR_NOMEM));
+	errlist_free(list);
+	return rc;
 }
 
 static bool

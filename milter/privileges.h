@@ -10,6 +10,7 @@
 
 #include "lib/users.h"
 
+struct errlist;
 struct errmsg;
 
 #define PRIVILEGES_GROUPS_MAX 256
@@ -26,8 +27,12 @@ struct privileges {
 /*
  * Look up USER or USER:GROUP (names or numbers; NULL: stay who we are) and all
  * that is needed to become it later, also inside a chroot.  EX_OK, or another
- * of sysexits and *msg_r.
+ * of sysexits and the mistakes in the list; a user who is there is in *p_r all
+ * the same, without a group that is not.
  */
+int privileges_find_list(
+    const char *spec, struct privileges *p_r, struct errlist *list);
+/* The same with the first mistake only. */
 int privileges_find(
     const char *spec, struct privileges *p_r, struct errmsg *msg_r);
 /* Become it, and make sure that there is no way back. */

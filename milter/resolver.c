@@ -15,6 +15,7 @@
 #include "lib/dns_dataset.h"
 #include "lib/dns_unbound.h"
 #include "lib/err.h"
+#include "lib/errlist.h"
 #include "lib/readfile.h"
 #include "log.h"
 #include "options.h"
@@ -92,14 +93,18 @@ check_files(const struct conf *c, struct errmsg *msg_r)
 	    "ResolverConfiguration", "TrustAnchorFile"};
 	struct errmsg why;
 
+	int rc = 0;
+
 	for (size_t i = 0; i < sizeof(keywords) / sizeof(*keywords); i++) {
 		const char *path = conf_str(c, keywords[i]);
 
-		if (path != NULL && readfile_check(path, &why) != 0)
-			return errmsg_set(msg_r, "%s: %s: %s",
-			    conf_where(c, keywords[i]), keywords[i], why.text);
+		if (path == NULL || readfile_check(path, &why) == 0)
+			continue;
+		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keywords[i]),
+		    keywords[i], why.text);
+		rc = conf_also(c, rc, ERR_CONFIG, msg_r);
 	}
-	return 0;
+	return rc;
 }
 
 static int
@@ -175,33 +180,74 @@ resolver_unref(struct resolver *r)
 		resolver_free(r);
 }
 
+/* TestPublicKeys, a file without `file:`. */
+static int
+read_keys(const struct conf *c, struct dataset **set_r, struct errmsg *msg_r)
+{
+	struct errlist *list = errlist_new();
+	struct buf spec = BUF_INIT;
+	int rc = ERR_NOMEM;
+
+	buf_printf(&spec, "file:%s", conf_str(c, "TestPublicKeys"));
+	if (list != NULL && buf_text(&spec) != NULL)
+		rc = dataset_open_list(buf_text(&spec), list, set_r);
+	if (rc != 0 && rc != ERR_NOMEM)
+		options_mistakes(c, "TestPublicKeys", list, msg_r);
+	errlist_free(list);
+	buf_fini(&spec);
+	return rc;
+}
+
 /* Instead of the DNS, or of a part of it. */
 static int
 open_tests(const struct conf *c, struct resolver *r, struct errmsg *msg_r)
 {
-	const char *path = conf_str(c, "TestPublicKeys");
-	struct buf spec = BUF_INIT;
-	struct errmsg why;
 	int rc = options_set(c, "TestDNSData", NULL, &r->data, msg_r);
 
-	if (rc == 0 && path != NULL) {
-		buf_printf(&spec, "file:%s", path);
-		rc = dataset_open(buf_text(&spec), &r->keys, &why);
-		buf_fini(&spec);
-		if (rc != 0)
-			errmsg_set(msg_r, "%s: TestPublicKeys: %s",
-			    conf_where(c, "TestPublicKeys"), why.text);
-	}
+	rc = conf_also(c, 0, rc, msg_r);
+	if (conf_str(c, "TestPublicKeys") != NULL &&
+	    (rc == 0 || conf_list(c) != NULL))
+		rc = conf_also(c, rc, read_keys(c, &r->keys, msg_r), msg_r);
 	if (rc != 0 || (r->data == NULL && r->keys == NULL))
 		return rc;
 	return dns_dataset_open(r->keys, r->data, &r->unbound, &r->tests);
 }
 
+static bool
+begins_with(const char *text, const char *path)
+{
+	size_t len = path == NULL ? 0 : strlen(path);
+
+	return len > 0 && strncmp(text, path, len) == 0 && text[len] == ':';
+}
+
+/* libunbound's complaint, as a mistake of the keyword that it is about. */
+static void
+say_of_unbound(const struct conf *c, const struct plan *p, const char *why,
+    struct errmsg *msg_r)
+{
+	const char *keyword = NULL;
+
+	if (begins_with(why, p->config_file))
+		keyword = "ResolverConfiguration";
+	else if (begins_with(why, p->anchor_file))
+		keyword = "TrustAnchorFile";
+	for (size_t i = 0; keyword == NULL && i < p->count; i++) {
+		if (begins_with(why, p->servers[i]))
+			keyword = "Nameservers";
+	}
+	if (keyword != NULL)
+		errmsg_set(
+		    msg_r, "%s: %s: %s", conf_where(c, keyword), keyword, why);
+	else
+		errmsg_set(msg_r, "DNS: %s", why);
+}
+
 /* Validation is probed at once, so that a daemon says early what is wrong with
  * it; all else waits for the first look-up. */
 static int
-open_unbound(const struct plan *p, bool offline, struct resolver *r,
-    struct errmsg *msg_r)
+open_unbound(const struct conf *c, const struct plan *p, bool offline,
+    struct resolver *r, struct errmsg *msg_r)
 {
 	struct dns_unbound_conf conf = {
 	    .servers =
@@ -210,11 +256,22 @@ open_unbound(const struct plan *p, bool offline, struct resolver *r,
 	    .anchor_file = p->anchor_file,
 	    .say = on_word,
 	};
+	struct plan other;
 	struct errmsg why;
 	int rc = dns_unbound_open(&conf, &r->unbound, &why);
 
 	if (rc != 0) {
-		errmsg_set(msg_r, "DNS: %s", why.text);
+		say_of_unbound(c, p, why.text, msg_r);
+		/* Nor has it looked at the other file then. */
+		if (rc == ERR_CONFIG && conf_list(c) != NULL &&
+		    begins_with(why.text, p->config_file) &&
+		    p->anchor_file != NULL) {
+			other = *p;
+			other.config_file = NULL;
+			rc = conf_also(c, 0, rc, msg_r);
+			rc = conf_also(c, rc,
+			    open_unbound(c, &other, true, r, msg_r), msg_r);
+		}
 		return rc;
 	}
 	if (!offline && p->anchor_file != NULL &&
@@ -238,9 +295,9 @@ make(const struct conf *c, const struct plan *p, bool offline,
 	}
 	atomic_init(&r->refs, 1);
 	describe(p, &r->made_of);
-	rc = open_unbound(p, offline, r, msg_r);
-	if (rc == 0)
-		rc = open_tests(c, r, msg_r);
+	rc = conf_also(c, 0, open_unbound(c, p, offline, r, msg_r), msg_r);
+	if (rc == 0 || conf_list(c) != NULL)
+		rc = conf_also(c, rc, open_tests(c, r, msg_r), msg_r);
 	if (rc != 0) {
 		resolver_free(r);
 		return rc;
@@ -287,9 +344,9 @@ resolver_load(
 	snap->dns_timeout_ms = (timeout == 0 ? TIMEOUT_NONE : timeout) * 1000;
 	if (!snap->verifies)
 		return 0;
-	rc = check_files(c, msg_r);
-	if (rc == 0)
-		rc = read_servers(c, &p, msg_r);
+	rc = conf_also(c, 0, check_files(c, msg_r), msg_r);
+	if (rc == 0 || conf_list(c) != NULL)
+		rc = conf_also(c, rc, read_servers(c, &p, msg_r), msg_r);
 	if (rc == 0)
 		snap->resolver = keep_old(old, c, &p);
 	if (rc == 0 && snap->resolver == NULL)

@@ -54,7 +54,7 @@ refuse(const struct conf *c, const struct rules *rules)
 		if (m->severity == RULES_ERROR && m->rule == NULL) {
 			rules_conf_say(&b, m);
 			conf_mistake(c, "%s: RuleFile: %s",
-			    conf_where(c, "RuleFile"),
+			    conf_multi_where(c, "RuleFile", m->source),
 			    buf_text(&b) == NULL ? "no memory" : buf_text(&b));
 		}
 		buf_fini(&b);

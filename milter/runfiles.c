@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "holder.h"
 #include "lib/err.h"
 
 struct runfile {
@@ -198,19 +199,34 @@ has_room(int dir)
 	return room;
 }
 
-int
-runfiles_check(const char *path, long *pid_r, struct errmsg *msg_r)
+/* As look, but for what may be passed over. */
+static int
+look_for(const struct holder_for *f, const struct runfile *file,
+    const char *path, long *pid_r, struct errmsg *msg_r)
 {
-	struct runfile f;
+	int rc = look(file, pid_r), error = errno;
+
+	if (rc != 0 && error == EBUSY &&
+	    holder_passes(f, *pid_r, "PidFile", path, msg_r))
+		return 0;
+	errno = error;
+	return rc;
+}
+
+int
+runfiles_check(
+    const char *path, const struct holder_for *f, struct errmsg *msg_r)
+{
+	struct runfile file;
+	long pid = 0;
 	int rc = EX_OK;
 
-	*pid_r = 0;
-	if (locate(&f, path) < 0)
+	if (locate(&file, path) < 0)
 		return pid_mistake(path, 0, msg_r);
-	if (faccessat(f.dir, ".", W_OK | X_OK, AT_EACCESS) != 0 ||
-	    look(&f, pid_r) != 0 || !has_room(f.dir))
-		rc = pid_mistake(path, *pid_r, msg_r);
-	close(f.dir);
+	if (faccessat(file.dir, ".", W_OK | X_OK, AT_EACCESS) != 0 ||
+	    look_for(f, &file, path, &pid, msg_r) != 0 || !has_room(file.dir))
+		rc = pid_mistake(path, pid, msg_r);
+	close(file.dir);
 	return rc;
 }
 

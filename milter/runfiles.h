@@ -6,10 +6,12 @@
 #define MILTER_RUNFILES_H
 
 struct errmsg;
+struct holder_for;
 
-/* Could the pid file be written?  EX_OK, or as runfiles_pid.  *pid_r: who has
- * it; 0: nobody. */
-int runfiles_check(const char *path, long *pid_r, struct errmsg *msg_r);
+/* Could the pid file be written?  EX_OK, and in *msg_r perhaps a warning
+ * (holder_passes); or as runfiles_pid. */
+int runfiles_check(
+    const char *path, const struct holder_for *f, struct errmsg *msg_r);
 /* Write our process id, and hold the file until all processes that we fork have
  * ended, too.  EX_OK, or EX_CANTCREAT, or EX_UNAVAILABLE (a running process
  * holds it), and *msg_r. */

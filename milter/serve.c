@@ -97,6 +97,8 @@ find_cure(const char *text, struct errmsg *cure_r)
 struct saying {
 	int level;          /* in the log; 0: as log_fatal */
 	const char *before; /* what stands before the first of them */
+	const struct errlist *list; /* that they stand in; or NULL */
+	const struct errlist *done; /* those that need no cure; or NULL */
 };
 
 static void
@@ -104,7 +106,12 @@ say_one(const char *text, void *arg)
 {
 	struct saying *saying = arg;
 	struct errmsg cure = {""};
-	const char *between = find_cure(text, &cure) ? "; " : "";
+	bool done = saying->done != NULL && errlist_has(saying->done, text);
+	/* What is said of a place in a file was read in there. */
+	size_t from =
+	    saying->list == NULL ? 0 : errlist_place(saying->list, text);
+	const char *between =
+	    !done && find_cure(text + from, &cure) ? "; " : "";
 
 	if (saying->level == 0)
 		log_fatal("%s%s%s", text, between, cure.text);
@@ -114,31 +121,92 @@ say_one(const char *text, void *arg)
 	saying->before = "";
 }
 
+struct warning {
+	const struct errlist *list;
+	bool refused; /* the configuration that they are about */
+};
+
+/* The length of the place in front: in a file, on the command line, or in the
+ * defaults. */
+static size_t
+place_in(const struct errlist *list, const char *text)
+{
+	static const char standard[] = "default: ";
+
+	if (text[0] == '-' && text[1] != '\0' && text[2] == ':')
+		return strlen("-p: ");
+	if (strncmp(text, standard, sizeof(standard) - 1) == 0)
+		return sizeof(standard) - 1;
+	return errlist_place(list, text);
+}
+
+static void
+say_warning(const char *text, void *arg)
+{
+	static const char word[] = "warning: ";
+	const struct warning *w = arg;
+	size_t n = place_in(w->list, text);
+	bool has = strncmp(text + n, word, sizeof(word) - 1) == 0;
+
+	if (n == 0 || !w->refused)
+		log_line(LOG_WARNING, "%.*s%s%s", (int)n, text, has ? "" : word,
+		    text + n);
+}
+
+static void
+say_warnings(struct errlist *list, const struct snapshot *snap)
+{
+	struct warning w = {.list = list, .refused = snap == NULL};
+	const char *text;
+
+	for (size_t i = 0;
+	     snap != NULL && (text = conf_warning(snap->conf, i)) != NULL; i++)
+		errlist_add(list, "%s", text);
+	errlist_sort(list);
+	errlist_each(list, say_warning, &w);
+}
+
 int
 serve_load(const struct serve_options *o, enum snapshot_use use,
     const struct snapshot *old, struct snapshot **snap_r)
 {
-	struct errlist *list = errlist_new();
-	struct saying saying = {0, ""};
-	const char *warning;
+	struct errlist *given = o->conf == NULL ? NULL : conf_list(o->conf);
+	struct errlist *list = given != NULL ? given : errlist_new();
+	struct errlist *warnings = errlist_new();
+	struct saying saying = {.before = "", .list = list};
 	int rc = ERR_NOMEM;
 
 	if (old != NULL)
-		saying = (struct saying){LOG_ERR, "reload refused, the "
-		    "configuration in force stays: "};
-	if (list != NULL)
-		rc = snapshot_load_list(o->config, use, old, list, snap_r);
-	if (list == NULL)
+		saying = (struct saying){.level = LOG_ERR,
+		    .before = "reload refused, the configuration in force "
+			      "stays: ",
+		    .list = list};
+	else if (o->wrong != NULL)
+		saying.done = o->wrong;
+	if (list != NULL && warnings != NULL) {
+		if (saying.done != NULL)
+			errlist_append(list, "", saying.done);
+		log_hold(warnings);
+		if (given != NULL)
+			rc = snapshot_load_conf(o->conf, use, old, snap_r);
+		else
+			rc = snapshot_load_list(
+			    o->config, use, old, list, snap_r);
+		log_hold(NULL);
+		if (rc == 0 && old == NULL && o->warnings != NULL)
+			errlist_append(warnings, "", o->warnings);
+		errlist_order_as(warnings, list);
+	}
+	if (list == NULL || warnings == NULL)
 		say_one(err_text(rc), &saying);
 	else if (rc != 0)
 		errlist_each(list, say_one, &saying);
-	errlist_free(list);
-	if (rc != 0)
-		return rc;
-	for (size_t i = 0;
-	     (warning = conf_warning((*snap_r)->conf, i)) != NULL; i++)
-		log_line(LOG_WARNING, "%s", warning);
-	return 0;
+	if (warnings != NULL)
+		say_warnings(warnings, rc == 0 ? *snap_r : NULL);
+	if (given == NULL)
+		errlist_free(list);
+	errlist_free(warnings);
+	return rc;
 }
 
 /* -- reload -- */
@@ -164,8 +232,8 @@ say_what_waits(const struct conf *old, const struct conf *new)
 	     row->type != CONF_END; row++) {
 		if ((row->flags & CONF_START) && !same(row, old, new))
 			log_line(LOG_WARNING,
-			    "%s: %s: changed, but read at start only: restart "
-			    "to use it",
+			    "%s: warning: %s: changed, but read at start only: "
+			    "restart to use it",
 			    conf_where(new, row->keyword), row->keyword);
 	}
 }
@@ -467,9 +535,10 @@ serve_check_door(enum prove_result proved, const struct snapshot *snap,
 	    proved == PROVE_UNKNOWN || peers_everybody(snap->peers))
 		return EX_OK;
 	errmsg_set(msg_r,
-	    "SocketPeers: this libmilter takes connections without asking us, "
-	    "so that they can't be checked: use another, or guard a local "
-	    "socket by its mode and let everybody in with SocketPeers *");
+	    "%s: SocketPeers: this libmilter takes connections without asking "
+	    "us, so that they can't be checked: use another, or guard a local "
+	    "socket by its mode and let everybody in with SocketPeers *",
+	    conf_where(snap->conf, "SocketPeers"));
 	return EX_UNAVAILABLE;
 }
 

@@ -11,6 +11,7 @@
 #include "snapshot.h"
 
 struct conf;
+struct errlist;
 struct errmsg;
 struct log_options;
 struct sockspec;
@@ -20,6 +21,11 @@ struct serve_options {
 	bool syslog;        /* -l: whatever the file says */
 	const struct sockspec *socket; /* where callbacks_open listens */
 	enum prove_result proved;
+	/* Found before the first load, and told with what that finds: mistakes
+	 * (NULL: none), warnings. */
+	const struct errlist *wrong, *warnings;
+	/* Has been read, with the list that it has; NULL: read the file. */
+	struct conf *conf;
 };
 
 /*
@@ -37,9 +43,11 @@ int serve_check_door(enum prove_result proved, const struct snapshot *snap,
 /* How to log, by the configuration and the flags. */
 void serve_log(const struct serve_options *o, const struct conf *conf,
     struct log_options *log_r);
-/* Load and log the warnings.  Every mistake is said, with what to do if a file
- * named in it is closed to us: where there is an old snapshot, which stays in
- * force, in the log; otherwise as log_fatal does.  0, or a negative ERR_. */
+/* Load and log the warnings, as `file:line: warning: Keyword: ...`.  Every
+ * mistake is said, with what to do if a file named in it is closed to us: where
+ * there is an old snapshot, which stays in force, in the log; otherwise as
+ * log_fatal does.  Of what is refused no warnings are logged, but for those
+ * that have no place: they tell what has happened.  0, or a negative ERR_. */
 int serve_load(const struct serve_options *o, enum snapshot_use use,
     const struct snapshot *old, struct snapshot **snap_r);
 

@@ -42,6 +42,8 @@ struct signing {
 	bool subdomains, multiple, safe;
 	unsigned min_bits;
 	uid_t uid;             /* who may own key files */
+	const char *place;     /* `file:line: Keyword: ` of the key that is
+				  loaded; NULL: serves already */
 	pthread_mutex_t lock;  /* of the cache */
 	void *cache;           /* a tree of struct cached */
 	size_t cached;
@@ -89,7 +91,8 @@ read_key(const struct signing *s, const char *path, struct dkim_key **key_r,
 		return ERR_CONFIG;
 	}
 	if (f.unsafe)
-		log_line(LOG_WARNING, "%s", msg_r->text);
+		log_line(LOG_WARNING, "%s%s", s->place == NULL ? "" : s->place,
+		    msg_r->text);
 	rc = dkim_key_decode(f.data, f.len, s->min_bits, key_r, &why);
 	keyfile_free(&f);
 	if (rc != 0)
@@ -519,7 +522,8 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	struct checker *c = arg;
 	const struct dkim_key *key;
 	struct dataset_field f[3];
-	struct errmsg why = {"expected domain:selector:key"};
+	struct errmsg why = {"expected domain:selector:key"}, place;
+	int rc;
 
 	if (dataset_type(c->s->keys) == DATASET_CSL && e->value[0] == '\0')
 		return wrong(c, c->s->keys, e, "KeyTable",
@@ -531,7 +535,11 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	warn_key(c, e, f);
 	if (strchr(f[2].text, '%') != NULL || c->s->cached >= PRELOAD_MAX)
 		return 0;
-	if (get_key(c->s, f[2].text, &key, &why) == 0)
+	entry_error(c->conf, c->s->keys, e, "KeyTable", "", &place);
+	c->s->place = place.text;
+	rc = get_key(c->s, f[2].text, &key, &why);
+	c->s->place = NULL;
+	if (rc == 0)
 		return 0;
 	return wrong(c, c->s->keys, e, "KeyTable", why.text);
 }
@@ -617,8 +625,9 @@ load_tables(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 		    "expected SigningTable too, which says who is signed for",
 		    conf_where(c, "KeyTable")), msg_r);
 	if (conf_given(c, "Domain") || conf_given(c, "Selector"))
-		log_line(LOG_WARNING, "%s: Domain and Selector are not used: "
-		    "KeyTable names them", conf_where(c, "KeyTable"));
+		log_line(LOG_WARNING,
+		    "%s: KeyTable: Domain and Selector are not used: KeyTable "
+		    "names them", conf_where(c, "KeyTable"));
 	rc = conf_also(
 	    c, rc, options_set(c, "KeyTable", NULL, &s->keys, msg_r), msg_r);
 	rc = conf_also(c, rc,
@@ -657,10 +666,13 @@ check_file(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 {
 	const char *algorithm = conf_str(c, "SignatureAlgorithm");
 	const struct dkim_key *key;
-	struct errmsg why;
+	struct errmsg why, place;
 	int rc;
 
+	errmsg_set(&place, "%s: KeyFile: ", conf_where(c, "KeyFile"));
+	s->place = place.text;
 	rc = get_key(s, s->key_file, &key, &why);
+	s->place = NULL;
 	if (rc != 0)
 		errmsg_set(msg_r, "%s: KeyFile: %s", conf_where(c, "KeyFile"),
 		    why.text);

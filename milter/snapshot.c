@@ -148,16 +148,19 @@ warn(const struct snapshot *snap)
 	}
 }
 
-int
-snapshot_load_list(const char *path, enum snapshot_use use,
+/* `read` is what reading came to. */
+static int
+load_read(struct conf *conf, int read, enum snapshot_use use,
     const struct snapshot *old, struct errlist *list, struct snapshot **snap_r)
 {
 	struct snapshot *snap = calloc(1, sizeof(*snap));
-	int rc = ERR_NOMEM;
+	int rc = snap == NULL ? ERR_NOMEM : read;
 
-	if (snap != NULL) {
+	if (snap == NULL) {
+		conf_free(conf);
+	} else {
 		atomic_init(&snap->refs, 1);
-		rc = snapshot_read_list(path, list, &snap->conf);
+		snap->conf = conf;
 		snap->offline = use != SNAPSHOT_SERVES;
 		snap->inbound = use == SNAPSHOT_INBOUND;
 		snap->trial = use == SNAPSHOT_TRIAL;
@@ -177,6 +180,26 @@ snapshot_load_list(const char *path, enum snapshot_use use,
 	warn(snap);
 	*snap_r = snap;
 	return 0;
+}
+
+int
+snapshot_load_list(const char *path, enum snapshot_use use,
+    const struct snapshot *old, struct errlist *list, struct snapshot **snap_r)
+{
+	struct conf *conf = NULL;
+	int rc = snapshot_read_list(path, list, &conf);
+
+	return load_read(conf, rc, use, old, list, snap_r);
+}
+
+int
+snapshot_load_conf(struct conf *conf, enum snapshot_use use,
+    const struct snapshot *old, struct snapshot **snap_r)
+{
+	struct errlist *list = conf_list(conf);
+	int rc = errlist_count(list) > 0 ? ERR_CONFIG : 0;
+
+	return load_read(conf, rc, use, old, list, snap_r);
 }
 
 int

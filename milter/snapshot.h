@@ -72,6 +72,10 @@ int snapshot_load(const char *path, enum snapshot_use use,
  * list takes in the order of files. */
 int snapshot_load_list(const char *path, enum snapshot_use use,
     const struct snapshot *old, struct errlist *list, struct snapshot **snap_r);
+/* The same of what was read, with the list that conf_list names; the conf is
+ * the snapshot's, or freed. */
+int snapshot_load_conf(struct conf *conf, enum snapshot_use use,
+    const struct snapshot *old, struct snapshot **snap_r);
 struct snapshot *snapshot_ref(struct snapshot *snap);
 void snapshot_unref(struct snapshot *snap);
 

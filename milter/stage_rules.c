@@ -211,15 +211,21 @@ rules_conf_of(const struct snapshot *snap)
 	return NULL;
 }
 
-/* In the files that are in force nothing is worse than a warning. */
+/* In the files that are in force nothing is worse than a warning.  What is odd
+ * about a file as a whole is so about the keyword that names it. */
 static void
-warn_of(const struct rules_mistake *m)
+warn_of(const struct conf *c, const struct rules_mistake *m)
 {
 	struct rules_mistake said = *m;
 	struct buf b = BUF_INIT;
 
 	said.severity = RULES_WARNING;
-	rules_conf_say(&b, &said);
+	if (m->line > 0)
+		rules_conf_say(&b, &said);
+	else
+		buf_printf(&b, "%s: RuleFile: %s: %s",
+		    conf_multi_where(c, "RuleFile", m->source), m->file,
+		    m->text);
 	if (buf_text(&b) != NULL)
 		log_line(LOG_WARNING, "%s", buf_text(&b));
 	buf_fini(&b);
@@ -228,26 +234,28 @@ warn_of(const struct rules_mistake *m)
 /* What is odd about the files, once when they are read: first the rules that
  * are lost, then the rest.  Names that no rule has are counted only. */
 static void
-warn(const struct rules *rules)
+warn(const struct conf *c, const struct rules *rules)
 {
 	const struct rules_mistake *m;
-	size_t count = 0, dangling = 0;
+	size_t all = rules_warnings(rules, false), count = 0;
+	size_t dangling = rules_warnings(rules, true);
 
 	for (int lost = 1; lost >= 0; lost--) {
 		for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {
-			if (m->severity == RULES_NOTICE ||
+			if (m->severity == RULES_NOTICE || m->dangling ||
 			    (m->rule != NULL) != lost)
 				continue;
-			if (m->dangling)
-				dangling++;
-			else if (count++ < WARNINGS_MAX)
-				warn_of(m);
+			/* Few, and about the configuration. */
+			if (m->line > 0 && count++ >= WARNINGS_MAX)
+				continue;
+			warn_of(c, m);
+			all--;
 		}
 	}
-	if (count > WARNINGS_MAX)
+	if (all > 0)
 		log_line(LOG_WARNING,
 		    "rules: %zu more warnings, see `posternctl rules lint`",
-		    count - WARNINGS_MAX);
+		    all);
 	if (dangling > 0)
 		log_line(LOG_WARNING,
 		    "rules: names in scores and metas that no rule has: %zu, "
@@ -305,7 +313,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (rc != 0 || errlist_count(conf_list(c)) > 0 ||
 	    (snap->offline && !snap->trial))
 		return rc;
-	warn(st->rules);
+	warn(c, st->rules);
 	if (!snap->trial)
 		return begin_stats(st, c);
 	try_stats(st, c);

@@ -213,6 +213,9 @@ conf_values_free(struct conf_value *values, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		value_clear(&values[i]);
 		free(values[i].where);
+		for (size_t j = 0; j < values[i].nplaces; j++)
+			free(values[i].places[j]);
+		free(values[i].places);
 	}
 	free(values);
 }
@@ -483,6 +486,14 @@ conf_where(const struct conf *c, const char *keyword)
 	const struct conf_value *v = value_of(c, keyword);
 
 	return v->where != NULL ? v->where : "default";
+}
+
+const char *
+conf_multi_where(const struct conf *c, const char *keyword, size_t i)
+{
+	const struct conf_value *v = value_of(c, keyword);
+
+	return i < v->nplaces ? v->places[i] : conf_where(c, keyword);
 }
 
 const struct conf_section *

@@ -137,6 +137,9 @@ bool conf_given(const struct conf *c, const char *keyword);
 bool conf_faulty(const struct conf *c, const char *keyword);
 /* Where it was written, `file:line`, or "default". For messages. */
 const char *conf_where(const struct conf *c, const char *keyword);
+/* Where value i of a CONF_MULTI keyword was. */
+const char *conf_multi_where(
+    const struct conf *c, const char *keyword, size_t i);
 
 /* Section i of that keyword, in the order of the file; NULL: no more. */
 const struct conf_section *conf_section(

@@ -17,6 +17,8 @@ struct conf_value {
 	char **text; /* n values, in the order in which they were written */
 	size_t n;
 	char *where; /* `file:line`; NULL: not written, text is the default */
+	char **places; /* of CONF_MULTI: the where of each value written */
+	size_t nplaces;
 	bool faulty; /* what was written is wrong, and not in text */
 	long number; /* of CONF_BOOL, CONF_INT; of CONF_WORD the index or -1 */
 };

@@ -135,6 +135,19 @@ is_quoted(const char *text)
 	return false;
 }
 
+/* `where` is copied. */
+static int
+add_place(struct conf_value *v, const char *where)
+{
+	char **grown = reallocarray(v->places, v->nplaces + 1, sizeof(*grown));
+
+	if (grown == NULL)
+		return ERR_NOMEM;
+	v->places = grown;
+	grown[v->nplaces] = strdup(where);
+	return grown[v->nplaces++] == NULL ? ERR_NOMEM : 0;
+}
+
 /* Validate function of a keyword outside sections.  The only moment at which
  * both the value and its line are known. */
 static int
@@ -153,7 +166,9 @@ on_value(cfg_t *cfg, cfg_opt_t *opt)
 		rc = conf_warn(parsing->conf, "%s: %s: the quotes are part of "
 		    "the value %s: outside of sections a value stands without",
 		    where, v->row->keyword, text);
-	if (rc == 0 && v->where != NULL && !(v->row->flags & CONF_MULTI))
+	if (rc == 0 && (v->row->flags & CONF_MULTI))
+		rc = add_place(v, where);
+	else if (rc == 0 && v->where != NULL)
 		rc = conf_warn(parsing->conf,
 		    "%s: %s: given before at %s; this one counts", where,
 		    v->row->keyword, v->where);
@@ -1166,6 +1181,19 @@ read_file(
 
 /* -- from libconfuse to struct conf -- */
 
+/* The value that comes next is the i-th of those written. */
+static void
+keep_place(struct conf_value *v, size_t i)
+{
+	char *place;
+
+	if (i >= v->nplaces)
+		return;
+	place = v->places[v->n];
+	v->places[v->n] = v->places[i];
+	v->places[i] = place;
+}
+
 /* What is wrong is left out; v->faulty: it was. */
 static int
 collect_value(struct reader *r, cfg_t *cfg, struct conf_value *v)
@@ -1183,6 +1211,7 @@ collect_value(struct reader *r, cfg_t *cfg, struct conf_value *v)
 			v->faulty = true;
 			continue;
 		}
+		keep_place(v, i);
 		rc = conf_value_add(v, text, strlen(text));
 		if (rc != 0)
 			return rc;

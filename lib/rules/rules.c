@@ -151,6 +151,30 @@ add(struct reader *rd, const struct rules_mistake *mistake)
 	}
 }
 
+static size_t
+source_of(const struct reader *rd, const char *file)
+{
+	const struct source *s = rd->sources;
+
+	while (s != NULL && s->file != file && strcmp(s->file, file) != 0)
+		s = s->next;
+	return s == NULL ? rd->source : s->index;
+}
+
+void
+rules_enter(struct reader *rd, const char *path)
+{
+	struct source *s = arena_alloc(&rd->rules->arena, sizeof(*s));
+
+	rd->file = rules_keep(rd, path, strlen(path));
+	if (s == NULL || rd->file == NULL) {
+		rd->rc = ERR_NOMEM;
+		return;
+	}
+	*s = (struct source){rd->file, rd->source, rd->sources};
+	rd->sources = s;
+}
+
 /* What is less than an error leaves room for errors. */
 static void
 say(struct reader *rd, struct rules_mistake m, const char *fmt, va_list ap)
@@ -159,12 +183,14 @@ say(struct reader *rd, struct rules_mistake m, const char *fmt, va_list ap)
 	bool wrong = m.severity == RULES_ERROR;
 
 	r->failed |= wrong && m.rule == NULL;
+	r->warnings[m.dangling] += m.severity != RULES_NOTICE;
 	if (r->mistake_count >= RULES_MISTAKES_MAX * (wrong ? 2 : 1)) {
 		r->mistake_more++;
 		r->errors_more += wrong && m.rule == NULL;
 		return;
 	}
 	m.text = arena_vprintf(&r->arena, fmt, ap);
+	m.source = m.file == NULL ? rd->source : source_of(rd, m.file);
 	add(rd, &m);
 }
 
@@ -310,8 +336,10 @@ load(const char *const *paths, const char *text, size_t len,
 	}
 	r->score_set = setup->score_set;
 	r->settings.required_score = 5; /* SpamAssassin's */
-	for (size_t i = 0; paths != NULL && paths[i] != NULL; i++)
+	for (size_t i = 0; paths != NULL && paths[i] != NULL; i++) {
+		rd.source = i;
 		rules_read_path(&rd, paths[i]);
+	}
 	if (paths == NULL)
 		rules_read_text(&rd, text, len);
 	if (rd.rc == 0)
@@ -376,6 +404,12 @@ const struct rules_mistake *
 rules_mistake(const struct rules *r, size_t i)
 {
 	return i < r->mistake_count ? &r->mistakes[i] : NULL;
+}
+
+size_t
+rules_warnings(const struct rules *r, bool dangling)
+{
+	return r->warnings[dangling];
 }
 
 size_t

@@ -56,6 +56,7 @@ struct rules_mistake {
 	bool dangling;    /* a name that no rule has: files that are written for
 			     more plugins have many */
 	const char *text;
+	size_t source; /* of the paths that were given, which led to the file */
 };
 
 struct rules_setup {
@@ -86,6 +87,9 @@ bool rules_want_body(const struct rules *r);
 /* Mistake i, in the order met; NULL: no more.  Of those that are not kept
  * their number is the last; an error is always among those kept. */
 const struct rules_mistake *rules_mistake(const struct rules *r, size_t i);
+/* How many warnings and errors there are, kept or not: of names that no rule
+ * has, or else of all other kinds. */
+size_t rules_warnings(const struct rules *r, bool dangling);
 /* How many more errors of a file there are than are kept. */
 size_t rules_errors_more(const struct rules *r);
 /* The word for it: notice, warning, error. */

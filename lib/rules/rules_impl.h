@@ -167,6 +167,7 @@ struct rules {
 
 	struct rules_mistake *mistakes;
 	size_t mistake_count, mistake_room, mistake_more;
+	size_t warnings[2]; /* by `dangling`, kept or not */
 	size_t errors_more; /* of mistake_more: those that refuse the file */
 	bool failed; /* an error among them costs more than its rule */
 };
@@ -177,6 +178,13 @@ struct pair {
 	struct pair *next;
 };
 
+/* Which of the paths led to a file. */
+struct source {
+	const char *file;
+	size_t index;
+	struct source *next;
+};
+
 /* While files are read. */
 struct reader {
 	struct rules *rules;
@@ -184,6 +192,8 @@ struct reader {
 	const char *file;
 	unsigned line;
 	unsigned depth, files;
+	size_t source; /* of the paths, which one is read */
+	struct source *sources;
 	bool memory; /* the text is not a file: nothing can be included */
 	int rc;      /* ERR_NOMEM sticks */
 
@@ -201,6 +211,8 @@ const struct rule *rules_find(const struct rules *r, const char *name);
 double rules_score(const struct rules *r, const struct rule *rule);
 bool rules_runs(const struct rules *r, const struct rule *rule);
 
+/* What is read from here on stands in that file. */
+void rules_enter(struct reader *rd, const char *path);
 /* Say something about the line at hand, or about a given one. */
 void rules_say(struct reader *rd, enum rules_severity severity,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));

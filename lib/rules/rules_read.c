@@ -236,6 +236,19 @@ rules_read_text(struct reader *rd, const char *text, size_t len)
 	}
 }
 
+/* The text begins with the path, which stands in front already where nothing
+ * includes the file. */
+static void
+say_of_file(struct reader *rd, const char *path, const char *text)
+{
+	size_t len = strlen(path);
+
+	if (strcmp(rd->file, path) == 0 && strncmp(text, path, len) == 0 &&
+	    strncmp(text + len, ": ", 2) == 0)
+		text += len + 2;
+	rules_say(rd, RULES_ERROR, "%s", text);
+}
+
 static void
 read_file(struct reader *rd, const char *path)
 {
@@ -252,12 +265,15 @@ read_file(struct reader *rd, const char *path)
 		return;
 	}
 	if (readfile_text(path, RULES_FILE_MAX, &text, &len, &why) != 0) {
-		rules_say(rd, RULES_ERROR, "%s", why.text);
+		say_of_file(rd, path, why.text);
 	} else if (len > RULES_FILE_MAX) {
-		rules_say(rd, RULES_ERROR, "%s: larger than %d octets", path,
-		    RULES_FILE_MAX);
-	} else if ((rd->file = rules_keep(rd, path, strlen(path))) != NULL) {
-		rules_read_text(rd, text, len);
+		errmsg_set(
+		    &why, "%s: larger than %d octets", path, RULES_FILE_MAX);
+		say_of_file(rd, path, why.text);
+	} else {
+		rules_enter(rd, path);
+		if (rd->file != NULL)
+			rules_read_text(rd, text, len);
 	}
 	rd->file = file;
 	rd->line = line;
@@ -311,7 +327,7 @@ rules_read_path(struct reader *rd, const char *path)
 {
 	struct stat st;
 
-	rd->file = rules_keep(rd, path, strlen(path));
+	rules_enter(rd, path);
 	rd->line = 0;
 	if (rd->file == NULL)
 		return;

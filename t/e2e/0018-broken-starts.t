@@ -89,6 +89,8 @@ class Case:
             '%s: the same words' % self.name)
         if status is not None:
             is_(done['-f'].returncode, status, '%s: status' % self.name)
+        is_(done['-n'].returncode, done['-f'].returncode,
+            '%s: the same status' % self.name)
 
 
 def make(path, kind):
@@ -244,13 +246,13 @@ def check_full(private):
 
 
 def check_others():
-    Case('no such user', '', r'there is no user no-such-user: create it with: '
+    Case('no such user', '', r'conf:1: UserID: there is no user no-such-user: create it with: '
          'useradd', user='no-such-user').check(67)
-    Case('no such group', '', r'there is no group no-such: create it with: '
+    Case('no such group', '', r'conf:1: UserID: there is no group no-such: create it with: '
          'groupadd', user='nobody:no-such').check(67)
-    Case('no user given by -u', '', r'there is no user no-such-user',
+    Case('no user given by -u', '', r'-u: UserID: there is no user no-such-user',
          args=['-u', 'no-such-user']).check(67)
-    Case('socket, no directory', '', r'Socket: \S+: \S+/none is not there',
+    Case('socket, no directory', '', r'conf:2: Socket: \S+: \S+/none is not there',
          socket_line='Socket local:@DIR@/none/s\n').check()
     Case('socket, a file', '', r'is there and is no socket',
          socket_line='Socket local:@DIR@/conf\n').check()
@@ -275,7 +277,7 @@ def check_others():
     Case('foreign address', '', r'no address of this machine',
          socket_line='Socket inet:8891@192.0.2.1\n').check()
     Case('pid file, no directory', 'PidFile @DIR@/none/pid\n',
-         r'PidFile: \S+/none/pid: No such').check()
+         r'conf:4: PidFile: \S+/none/pid: No such').check()
     case = Case('pid file, a pipe', 'PidFile @PATH@\n', r'no.* a plain file')
     make(case.path, 'named pipe')
     case.check()
@@ -283,13 +285,13 @@ def check_others():
          'raise', limits=lambda: resource.setrlimit(
              resource.RLIMIT_NOFILE, (30, 30))).check()
     Case('too few for MaxConnections', 'MaxConnections 5000\n',
-         r'1024 descriptors are too few for MaxConnections: it takes \d+',
+         r'conf:4: MaxConnections: 1024 descriptors are too few for MaxConnections: it takes \d+',
          limits=lambda: resource.setrlimit(
              resource.RLIMIT_NOFILE, (1024, 1024))).check()
     Case('BaseDirectory', 'BaseDirectory @DIR@/none\n',
-         r'BaseDirectory: \S+/none: No such').check()
+         r'conf:4: BaseDirectory: \S+/none: No such').check()
     Case('chroot', 'ChangeRootDirectory @DIR@/none\n',
-         r'ChangeRootDirectory: \S+/none: No such').check()
+         r'conf:4: ChangeRootDirectory: \S+/none: No such').check()
     Case('unknown SocketPeers', 'SocketPeers no-such-user\n',
          r'conf:\d+: SocketPeers: there is no user no-').check()
     case = Case('a configuration for root alone', '', r'nobody may not read')
@@ -389,9 +391,10 @@ def check_pid():
                 'pid file: no socket stays')
             done = broken.run(['-n', '-x', other], program=PROGRAM)
             is_((done.returncode, broken.last_words(done)),
-                (78, 'PidFile: %s: process %d has it, and runs: stop that one '
-                 'first, or give this one a PidFile of its own' %
-                 (pid, first.pid)), 'pid file: -n says so')
+                (0, '%s:4: warning: PidFile: %s: process %d has it, a postern '
+                 'with another configuration: stop that one before a start '
+                 'with this one' % (other, pid, first.pid)),
+                'pid file: -n says so')
             done = broken.run(['-n', '-x', case.conf], program=PROGRAM)
             is_(done.returncode, 0, "pid file: -n of the first's own is fine")
             first.signal(signal.SIGKILL)
@@ -412,7 +415,7 @@ def check_pid():
 
 
 FULL = 6 * 6 + 2
-PLAN = 447
+PLAN = 513
 
 
 def main():

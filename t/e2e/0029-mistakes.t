@@ -13,6 +13,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 from rig import *
 
 CONFIG = 78
+NOUSER = 67
+CANTCREAT = 73
 
 MAIN = '''Socket inet:99999@localhost
 Frobnicate yes
@@ -136,87 +138,87 @@ COUNT = ('QuotaRealms x.example\nQuotaTable @DIR@/quota\n'
 # Right, and odd: one warning each.
 ODD = [
     ('InternalHosts 127.0.0.1, *.example.com\n',
-     r'conf:\d+: InternalHosts: \*\.example\.com: .*expected \.example\.com'),
-    ('PeerList *\n', r'conf:\d+: PeerList: \*: .*expected 0\.0\.0\.0/0'),
+     r'conf:\d+: warning: InternalHosts: \*\.example\.com: .*expected \.example\.com'),
+    ('PeerList *\n', r'conf:\d+: warning: PeerList: \*: .*expected 0\.0\.0\.0/0'),
     ('DMARCIgnoreHosts 192.0.2.*\n',
-     r'conf:\d+: DMARCIgnoreHosts: 192.*such as 192.0.2.0/24'),
+     r'conf:\d+: warning: DMARCIgnoreHosts: 192.*such as 192.0.2.0/24'),
     ('InternalHosts 127.0.0.1 10.0.0.0/8\n',
-     r'conf:\d+: InternalHosts: "127.0.0.1 10.0.0.0/8" is taken for one '
+     r'conf:\d+: warning: InternalHosts: "127.0.0.1 10.0.0.0/8" is taken for one '
      r'entry: expected commas .*: 127.0.0.1, 10.0.0.0/8'),
     ('MustBeSigned From  Subject\n',
-     r'conf:\d+: MustBeSigned: "From  Subject" .*expected commas'),
-    ('SendReports yes\n', r'conf:\d+: SendReports: ignored: '),
+     r'conf:\d+: warning: MustBeSigned: "From  Subject" .*expected commas'),
+    ('SendReports yes\n', r'conf:\d+: warning: SendReports: ignored: '),
     # Hosts that are none.
-    ('BlockList block\n', r'conf:\d+: BlockList: block: .*expected /PATH'),
-    ('PeerList 192.168.\n', r'conf:\d+: PeerList: 192\.168\.: .*whole addre'),
-    ('PeerList @example.com\n', r'conf:\d+: PeerList: @example\.com: .*an @'),
+    ('BlockList block\n', r'conf:\d+: warning: BlockList: block: .*expected /PATH'),
+    ('PeerList 192.168.\n', r'conf:\d+: warning: PeerList: 192\.168\.: .*whole addre'),
+    ('PeerList @example.com\n', r'conf:\d+: warning: PeerList: @example\.com: .*an @'),
     ('PeerList 127.0.0.1; ::1\n',
-     r'conf:\d+: PeerList: "127.*expected commas .*: 127\.0\.0\.1, ::1$'),
+     r'conf:\d+: warning: PeerList: "127.*expected commas .*: 127\.0\.0\.1, ::1$'),
     # Domains that are none.
     (SIGN + 'Domain @example.com\n',
-     r'conf:\d+: Domain: @example\.com: expected .* without an @'),
+     r'conf:\d+: warning: Domain: @example\.com: expected .* without an @'),
     (SIGN + 'Domain *.example.com\n',
-     r'conf:\d+: Domain: \*\.example\.com: .*SubDomains yes'),
-    (SIGN + 'Domain .example.com\n', r'conf:\d+: Domain: .*SubDomains yes'),
+     r'conf:\d+: warning: Domain: \*\.example\.com: .*SubDomains yes'),
+    (SIGN + 'Domain .example.com\n', r'conf:\d+: warning: Domain: .*SubDomains yes'),
     (SIGN + 'Domain example.com\nExemptDomains a@example.com\n',
-     r'conf:\d+: ExemptDomains: a@example\.com: expected a domain'),
+     r'conf:\d+: warning: ExemptDomains: a@example\.com: expected a domain'),
     (SIGN + 'Domain example.com\nDontSignMailTo @example.com\n',
-     r'conf:\d+: DontSignMailTo: @example\.com: expected an address such as'),
+     r'conf:\d+: warning: DontSignMailTo: @example\.com: expected an address such as'),
     # Tables that match nothing.
-    (TABLES % ('kt-turned', '*=k'), r'kt-turned:1: KeyTable: k: its signatures '
+    (TABLES % ('kt-turned', '*=k'), r'kt-turned:1: warning: KeyTable: k: its signatures '
      r'would have no key .* domain:selector:key, such as example\.com:s1:'),
-    (TABLES % ('kt-dns', '*=k'), r'kt-dns:1: KeyTable: k: its signatures'),
+    (TABLES % ('kt-dns', '*=k'), r'kt-dns:1: warning: KeyTable: k: its signatures'),
     (TABLES % ('kt', 'file:@DIR@/st-at'),
-     r'st-at:2: SigningTable: @b\.example: .* expected the domain alone'),
+     r'st-at:2: warning: SigningTable: @b\.example: .* expected the domain alone'),
     (TABLES % ('kt', 'refile:@DIR@/st-at'),
-     r'st-at:1: SigningTable: a\.example: .* expected \*@ before the domain'),
+     r'st-at:1: warning: SigningTable: a\.example: .* expected \*@ before the domain'),
     (TABLES % ('kt', '<a@b.example>=k'),
-     r'conf:\d+: SigningTable: <a@b\.example>: .* without quotes, < and >'),
+     r'conf:\d+: warning: SigningTable: <a@b\.example>: .* without quotes, < and >'),
     (TABLES % ('kt', '*=k') + 'SignHeaders From:Subject:To\n',
-     r'conf:\d+: SignHeaders: From:Subject:To: .* without colons'),
-    ('MustBeSigned Subject:\n', r'conf:\d+: MustBeSigned: Subject:: expected n'),
-    ('SenderLogins a.example=bob\n', r'conf:\d+: SenderLogins: a\.example: '
+     r'conf:\d+: warning: SignHeaders: From:Subject:To: .* without colons'),
+    ('MustBeSigned Subject:\n', r'conf:\d+: warning: MustBeSigned: Subject:: expected n'),
+    ('SenderLogins a.example=bob\n', r'conf:\d+: warning: SenderLogins: a\.example: '
      'expected an address, or a domain with an @ before it'),
     ('SenderLogins *@a.example=bob\n',
-     r'conf:\d+: SenderLogins: \*@a\.example: .* refile:PATH'),
-    ('SenderLogins file:@DIR@/owners-colon\n', r'conf:\d+: SenderLogins: '
+     r'conf:\d+: warning: SenderLogins: \*@a\.example: .* refile:PATH'),
+    ('SenderLogins file:@DIR@/owners-colon\n', r'conf:\d+: warning: SenderLogins: '
      r'owners-colon:2: a@b\.example:: .* a colon behind it'),
     ('SenderLogins @a.example=bob;ann\n',
-     r'conf:\d+: SenderLogins: @a\.example: expected commas'),
+     r'conf:\d+: warning: SenderLogins: @a\.example: expected commas'),
     ('DMARCIgnoreFrom *.example.com\n',
-     r'conf:\d+: DMARCIgnoreFrom: \*\.example\.com: .*refile:PATH'),
+     r'conf:\d+: warning: DMARCIgnoreFrom: \*\.example\.com: .*refile:PATH'),
     ('TrustSignaturesFrom example.com.\n',
-     r'conf:\d+: TrustSignaturesFrom: .* without a dot at its end'),
+     r'conf:\d+: warning: TrustSignaturesFrom: .* without a dot at its end'),
     ('DMARCMailingLists file:@DIR@/odd-domains\n',
-     r'conf:\d+: DMARCMailingLists: odd-domains:2: @b\.example: expected'),
+     r'conf:\d+: warning: DMARCMailingLists: odd-domains:2: @b\.example: expected'),
     # What belongs to the MTA.
-    ('MTA {daemon_name}\n', r'conf:\d+: MTA: \{daemon_name\}: expected the n'),
-    ('MacroList {a}|b\n', r'conf:\d+: MacroList: \{a\}\|b: expected macro='),
-    ('SocketPeers nobody\n', r'conf:\d+: SocketPeers: an MTA of this machine '
+    ('MTA {daemon_name}\n', r'conf:\d+: warning: MTA: \{daemon_name\}: expected the n'),
+    ('MacroList {a}|b\n', r'conf:\d+: warning: MacroList: \{a\}\|b: expected macro='),
+    ('SocketPeers nobody\n', r'conf:\d+: warning: SocketPeers: an MTA of this machine '
      r'can.t connect: .*: SocketPeers nobody, postfix$'),
     ('SocketPeers file:@DIR@/nobodies\n',
-     r'conf:\d+: SocketPeers: an MTA .*: postfix in file:nobodies$'),
+     r'conf:\d+: warning: SocketPeers: an MTA .*: postfix in file:nobodies$'),
     # Where a process begins differs.
     ('KeyFile ./key\nSelector s\nDomain example.com\n' + NO_SAFE_KEYS,
-     r'conf:\d+: KeyFile: \./key begins in whatever .*BaseDirectory'),
-    ('PidFile pid\n', r'conf:\d+: PidFile: pid begins in whatever directory'),
+     r'conf:\d+: warning: KeyFile: \./key begins in whatever .*BaseDirectory'),
+    ('PidFile pid\n', r'conf:\d+: warning: PidFile: pid begins in whatever directory'),
     ('RuleStats none\nRuleFile rules.cf\n',
-     r'conf:\d+: RuleFile: rules\.cf begins in whatever directory'),
+     r'conf:\d+: warning: RuleFile: rules\.cf begins in whatever directory'),
     ('BlockList file:patterns\n',
-     r'conf:\d+: BlockList: patterns begins in whatever directory'),
+     r'conf:\d+: warning: BlockList: patterns begins in whatever directory'),
     # Values.
-    ('UMask 22\n', r'conf:\d+: UMask: 22 is decimal, 026 in octal: .*: 022$'),
+    ('UMask 22\n', r'conf:\d+: warning: UMask: 22 is decimal, 026 in octal: .*: 022$'),
     ('SyslogName "postern"\n',
-     r'conf:\d+: SyslogName: the quotes are part of the value "postern"'),
+     r'conf:\d+: warning: SyslogName: the quotes are part of the value "postern"'),
     ('SyslogName \u201cpostern\u201d\n',
-     r'conf:\d+: SyslogName: the quotes are part of the value'),
+     r'conf:\d+: warning: SyslogName: the quotes are part of the value'),
     # Programs that send by ::1.
-    (SIGN + 'Domain example.com\n', r'default: InternalHosts: is 127\.0\.0\.1 and not ::1: .*'
+    (SIGN + 'Domain example.com\n', r'default: warning: InternalHosts: is 127\.0\.0\.1 and not ::1: .*'
      r'uncounted; .*: InternalHosts 127\.0\.0\.1, ::1$'),
     (COUNT + 'Mode sv\nInternalHosts @DIR@/loopback\n',
-     r'conf:\d+: InternalHosts: has 127.*; expected both: ::1 in loopback$'),
+     r'conf:\d+: warning: InternalHosts: has 127.*; expected both: ::1 in loopback$'),
     (COUNT + 'Mode sv\nInternalHosts 127.0.0.0/8, 192.0.2.7\n',
-     r'conf:\d+: InternalHosts: has 127.* 127\.0\.0\.0/8, 192\.0\.2\.7, ::1$'),
+     r'conf:\d+: warning: InternalHosts: has 127.* 127\.0\.0\.0/8, 192\.0\.2\.7, ::1$'),
 ]
 NOT_ODD = ['InternalHosts 192.0.2.7\n', COUNT + 'InternalHosts 127.0.0.1,::1\n',
            COUNT + 'InternalHosts 192.0.2.7\n',
@@ -342,10 +344,10 @@ def check_the_rest():
                'tables below BaseDirectory, beside a mistake in the file')
     path = put(directory, 'conf', text + 'UserID no-such-user\n')
     done = run('POSTERN', '-n', '-x', path)
-    lines = said(done.stderr, directory)
-    ok(done.returncode != 0 and 'no user no-such-user' in lines[0],
-       'a user who is not there')
-    check_said(lines[1:], want, 'and the tables all the same')
+    is_(done.returncode, NOUSER, 'a user who is not there')
+    check_said(said(done.stderr, directory),
+               want + [('conf:5', 'UserID: there is no user no-such-user')],
+               'and the tables all the same')
 
 
 def check_files():
@@ -395,15 +397,238 @@ def check_files():
         done = run('POSTERN', '-n', '-u', 'nobody', '-x', path)
         like(done.stderr, 'Frob: unknown keyword',
              'mistakes of a file that is closed to the user are said')
+        lines = said(done.stderr, top)
+        is_((len(lines), [n for n, line in enumerate(lines)
+                          if 'conf: user nobody may not read it' in line]),
+            (5, [4]), 'and that it is closed, once')
+        # Root opens the socket: that the place is closed to the user is no
+        # part of what is wrong.
+        put(top, 'closed/s', '')
+        path = put(top, 'conf', 'Socket local:@DIR@/closed/s\nUserID nobody\n'
+                   'Frob x\n')
+        check_said(said(run('POSTERN', '-n', '-x', path).stderr, top), [
+            ('conf:1', r'Socket: closed/s: is there and is no socket: remove it, '
+             'or name another path$'), ('conf:3', 'Frob: ')],
+                   'no cure is added to what has one')
     finally:
         shutil.rmtree(top)
+
+
+# All that is seen before a file is opened that the configuration names, and
+# what such files have.  Keys of what is said: the status of a start that it
+# stops first, the line, the words.
+START = '''Socket local:@DIR@/none/s
+UserID @USER@
+PidFile @DIR@/none/pid
+Syslog no
+QuotaTable @DIR@/gone/quota
+Quota default { Messages = 5/day }
+QuotaRealms file:@DIR@/realms
+KeyTable k1=x, k2=example.com:s:/nope.key
+SigningTable a@b=k3
+RuleFile @DIR@/second.cf
+RuleFile @DIR@/first.cf
+RuleFile @DIR@/rules.cf
+RuleFile @DIR@/third.cf
+ResolverConfiguration @DIR@/unbound.conf
+TrustAnchorFile @DIR@/anchors
+TestPublicKeys @DIR@/missing
+'''
+START_SAID = [
+    ('conf:1', r'Socket: \S*none/s: \S*none is not there: '),
+    ('conf:3', r'PidFile: \S*none/pid: No such file'),
+    ('conf:5', r'QuotaTable: \S*gone/quota: No such file'),
+    ('conf:7', 'QuotaRealms: .*realms:1: '),
+    ('conf:7', 'QuotaRealms: .*realms:3: '),
+    ('conf:8', 'KeyTable: k1: expected domain:selector:key'),
+    ('conf:8', 'KeyTable: k2: /nope.key: No such file'),
+    ('conf:9', 'SigningTable: a@b: names a key that KeyTable does not have'),
+    ('conf:10', r'RuleFile: \S*second.cf: error: No such file'),
+    ('conf:11', r'RuleFile: \S*first.cf: error: No such file'),
+    ('conf:12', r'RuleFile: \S*rules.cf:1: error: scroe'),
+    ('conf:12', r'RuleFile: \S*rules.cf:3: error: '),
+    ('conf:13', r'RuleFile: \S*third.cf: error: No such file'),
+    ('conf:14', r'ResolverConfiguration: \S*unbound.conf: '),
+    ('conf:15', r'TrustAnchorFile: \S*anchors: expected trust anchors: '),
+    ('conf:16', r'TestPublicKeys: \S*missing: No such file'),
+]
+
+
+def both_say(path, directory, status, want, name, args=(), descriptors=1024):
+    """What -n says the start says, with the same status."""
+    for flag in '-n', '-f':
+        done = subprocess.run(
+            ['sh', '-c', 'ulimit -n %d; exec "$@"' % descriptors, 'sh',
+             binary('POSTERN'), flag, '-x', path] + list(args),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=PATIENCE, env=no_leak_check(), check=False)
+        is_(done.returncode, status, '%s, %s: status' % (name, flag))
+        # libunbound has words of its own.
+        check_said([line for line in said(done.stderr, directory)
+                    if 'unbound.conf:1: error' not in line and
+                    not line.startswith('read ')], want,
+                   '%s, %s: all' % (name, flag))
+
+
+def fill_start(where):
+    for name, text in (('realms', FILES['realms']), ('anchors', 'x\n'),
+                       ('rules.cf', FILES['rules.cf']),
+                       ('unbound.conf', 'foo: {\n')):
+        write_file(os.path.join(where, name), text)
+
+
+def check_start():
+    """What ends a start early hides nothing, whichever it is; and the status
+    is that of the first."""
+    directory = new_dir('start')
+    fill_start(directory)
+
+    def conf(user, more='', text=START):
+        return put(directory, 'conf', text.replace('@USER@', user) + more)
+    both_say(conf('root'), directory, CANTCREAT, START_SAID, 'a start')
+    both_say(conf('root'), directory, CANTCREAT,
+             START_SAID + [('30 descriptors are too few', 'it takes ')],
+             'a start, few descriptors', descriptors=30)
+    both_say(conf('root', 'MaxConnections 5000\n'), directory, CANTCREAT,
+             START_SAID + [('conf:17', 'MaxConnections: 1024 descriptors are')],
+             'a start, too few for MaxConnections')
+    both_say(conf('root', 'Frob x\n'), directory, CONFIG,
+             START_SAID + [('conf:17', 'Frob: unknown keyword')],
+             'a start, and a mistake in the file')
+    done = run('POSTERN', '-T', '-x', conf('no-such', 'Frob x\n'))
+    check_said(said(done.stderr, directory),
+               [('conf:17', 'Frob: unknown keyword')],
+               'what is only printed is not looked into')
+    both_say(conf('no-such:neither'), directory, NOUSER,
+             START_SAID[:1] +
+             [('conf:2', 'UserID: there is no user no-such: create it with: '
+               'useradd '),
+              ('conf:2', 'UserID: there is no group neither: create it with: '
+               'groupadd ')] + START_SAID[1:], 'a start, no user, no group')
+    both_say(conf('root:neither'), directory, NOUSER, START_SAID[:1] +
+             [('conf:2', 'UserID: there is no group neither: ')] +
+             START_SAID[1:], 'a start, no group')
+    both_say(conf('root'), directory, NOUSER,
+             START_SAID[2:] + [
+                 ('-u', 'UserID: there is no user no-such: '),
+                 ('-p', r'Socket: \S*none2/s: '),
+                 ('-P', r'PidFile: \S*none/pid2: No such file')],
+             'a start, by options', ['-p', 'local:%s/none2/s' % directory,
+                                     '-u', 'no-such', '-P',
+                                     '%s/none/pid2' % directory])
+    both_say(conf('root', 'BaseDirectory @DIR@/none\n'), directory, CONFIG,
+             START_SAID + [('conf:17', r'BaseDirectory: \S*none: No such')],
+             'a start, no directory')
+    both_say(conf('root', 'ChangeRootDirectory @DIR@/none\n'), directory,
+             CANTCREAT, START_SAID[:2] +
+             [('conf:17', r'ChangeRootDirectory: \S*none: No such')],
+             'a start, no new root')
+
+
+def check_chroot():
+    """Files below ChangeRootDirectory have theirs told, too."""
+    root = new_dir('root')
+    inside = os.path.join(root, root.lstrip('/'))
+    os.makedirs(inside)
+    fill_start(inside)
+    text = (START.replace('@USER@', 'root').replace('@DIR@', root) +
+            'ChangeRootDirectory %s\n' % root)
+    frob = [('conf:18', 'Frob: unknown keyword')]
+    for more, more_inside, status, also in (
+            ('', '', CANTCREAT, []),
+            ('Frob x\n', 'Frob x\n', CONFIG, frob),
+            ('Frob x\n', '', CONFIG, frob)):
+        write_file(os.path.join(inside, 'conf'), text + more_inside)
+        path = write_file(os.path.join(root, 'conf'), text + more)
+        both_say(path, root, status, START_SAID + also, 'in a new root')
+
+
+def check_warnings():
+    """Warnings have one form and stand once, in the order of the file; of what
+    is refused they are not said."""
+    directory = new_dir('warnings')
+    put(directory, 'key', KEY)
+    os.chmod(os.path.join(directory, 'key'), 0o644)
+    os.mkdir(os.path.join(directory, 'empty'))
+    put(directory, 'rules.cf', ''.join(
+        'score GONE%d 1\n' % i for i in range(2500)) + ''.join(
+            'body BAD%d /(/\n' % i for i in range(30)))
+    text = ('Mode sv\nTestDNSData csl:x\nRuleStats none\n'
+            'RequireSafeKeys no\n'
+            'Domain a.example b.example\n'
+            'KeyFile @DIR@/key\nSelector s\nRuleFile @DIR@/empty\n'
+            'RuleFile @DIR@/rules.cf\nSendReports yes\nSelector s\n'
+            'InternalHosts 127.0.0.1, ::1\n')
+    path = put(directory, 'conf', 'Socket local:@DIR@/s\n' + text)
+    done = run('POSTERN', '-n', '-x', path)
+    is_(done.returncode, 0, 'warnings: -n passes')
+    lines = said(done.stderr, directory)
+    check_said(lines, [
+        ('conf:6', 'warning: Domain: "a.example b.example" is taken for one '),
+        ('conf:7', 'warning: KeyFile: .*lets every user'),
+        ('conf:9', 'warning: RuleFile: empty: there is no .*cf in this dir'),
+        ('conf:11', 'warning: SendReports: ignored'),
+        ('conf:12', 'warning: Selector: given before')] +
+        [('rules.cf:%d' % (2501 + i), 'warning: BAD%d: .*never hits' % i)
+         for i in range(20)] +
+        [('warning', 'rules: 10 more warnings'),
+         ('warning', 'rules: names in scores and metas that no rule has: '
+          '2500, see')], 'warnings: -n names each once, in order')
+    with Postern(text.replace('@DIR@', directory)) as postern:
+        # Where lines are is not the same in its configuration.
+        started = '\n'.join(postern.log_lines('warning: '))
+        is_([re.sub(r'\S*\bconf:\d+', 'conf', line) for line in
+             said(started, directory)],
+            [re.sub(r'\S*\bconf:\d+', 'conf', line) for line in lines],
+            'warnings: the start says the same')
+    put(directory, 'keys', 'k a.example:s:@DIR@/key\n')
+    path = put(directory, 'conf', 'Socket local:@DIR@/s\nSelector s\n'
+               'RequireSafeKeys no\nKeyTable file:@DIR@/keys\n'
+               'SigningTable csl:*=k\nInternalHosts 127.0.0.1, ::1\n')
+    check_said(said(run('POSTERN', '-n', '-x', path).stderr, directory), [
+        ('conf:4', 'warning: KeyTable: Domain and Selector are not used'),
+        ('keys:1', 'warning: KeyTable: k: .*lets every user')],
+               'warnings: of keys in a table')
+    path = put(directory, 'conf', 'Socket local:@DIR@/none/s\n' + text)
+    both_say(path, directory, CANTCREAT, START_SAID[:1],
+             'warnings: not of what is refused')
+
+
+def check_copy():
+    """A copy is looked at while the daemon of the original runs."""
+    with Postern(GOOD + 'PidFile @DIR@/pid\n'.replace(
+            '@DIR@', new_dir('copy'))) as postern:
+        with open(postern.conf_file, encoding='ascii') as f:
+            text = f.read()
+        directory = new_dir('copied')
+        path = put(directory, 'conf', text)
+        done = run('POSTERN', '-n', '-x', path)
+        is_(done.returncode, 0, 'a copy: -n passes')
+        lines = said(done.stderr, directory)
+        check_said(sorted(lines, key=lambda line: 'PidFile' in line), [
+            (r'conf:\d+', r'warning: Socket: \S+: process %d has it, a '
+             'postern with another conf' % postern.pid),
+            (r'conf:\d+', r'warning: PidFile: \S+: process %d has it, a '
+             'postern with another conf' % postern.pid)],
+                   'a copy: and says what runs')
+        done = run('POSTERN', '-n', '-x', postern.conf_file)
+        is_((done.returncode, done.stderr), (0, ''),
+            'the original: there is nothing to say')
+        done = run('POSTERN', '-f', '-x', path)
+        is_(done.returncode, 69, 'a copy: does not start')
+        check_said(sorted(said(done.stderr, directory),
+                          key=lambda line: 'PidFile' in line), [
+            (r'conf:\d+', r'Socket: \S+: process %d serves it' % postern.pid),
+            (r'conf:\d+', r'PidFile: \S+: process %d has it' % postern.pid)],
+                   'a copy: and says all that is in the way')
+        ok(postern.is_up(), 'a copy: the original serves on')
 
 
 def check_many():
     directory = new_dir('many')
     for count in 100, 101, 1500:
         path = put(directory, 'conf', ''.join(
-            'Frob%d x\n' % i for i in range(count)))
+            'Frob%d x\n' % i for i in range(count)) + 'Socket local:@DIR@/s\n')
         done = run('POSTERN', '-n', '-x', path)
         lines = said(done.stderr, directory)
         is_((lines[0], lines[99]), ('conf:1: Frob0: unknown keyword',
@@ -514,7 +739,7 @@ def check_lost_rules():
     check_said(said(done.stderr, directory), [
         ('rules.cf:1', 'warning: GONE: .*never hits'),
         ('rules.cf:2', 'warning: RUNS: .*never hits'),
-        ('rules', 'names in scores and metas that no rule has: 1')],
+        ('warning', 'rules: names in scores and metas that no rule has: 1')],
                'lost rules: -n names them')
     with Postern(text.replace('@DIR@', directory)) as postern:
         is_([re.sub(r'^postern\[\d+\]: ', '', line) for line in
@@ -553,10 +778,15 @@ def check_reload():
 def main():
     need_root()
     plan(6 + 11 + 6 + 5 + 1 + 10 + 3 * len(ODD) + len(NOT_ODD) +
-         2 * len(WRONG_IDS + RIGHT_IDS) + 4 * len(WRONG) + 4)
+         2 * len(WRONG_IDS + RIGHT_IDS) + 2 + 4 * 12 + 4 + 4 + 6 + 3 +
+         4 * len(WRONG) + 2)
     check_all()
     check_the_rest()
     check_files()
+    check_start()
+    check_chroot()
+    check_warnings()
+    check_copy()
     check_lost_rules()
     check_many()
     check_many_rules()

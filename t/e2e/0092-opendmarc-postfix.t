@@ -275,7 +275,7 @@ def held(site, name):
 
 def changed(site):
     site.configure(CHANGED)
-    like(site.postern.log(), r'opendmarc.conf:\d+: HistoryFile: ignored: '
+    like(site.postern.log(), r'opendmarc.conf:\d+: warning: HistoryFile: ignored: '
          'postern keeps no history', 'what is of no use is named')
     sent = site.send('From: a@strict.example\n')
     like(str(sent), '550 5.7.26 no mail from strict.example, thank you',
@@ -311,7 +311,7 @@ def changed(site):
 
 def both_say(site):
     site.configure(CHANGED, 'DMARCPolicy tag\n')
-    like(site.postern.log(), r'postern.conf:\d+: DMARCPolicy: also given at '
+    like(site.postern.log(), r'postern.conf:\d+: warning: DMARCPolicy: also given at '
          r'\S+opendmarc.conf:\d+; this one counts',
          'both say something: the log names both places')
     sent = site.send('From: a@strict.example\n')

@@ -44,6 +44,10 @@ mistakes(void **state)
 	    {"ResolverConfiguration /nowhere/conf\n", "/nowhere/conf"},
 	    {"\nTestPublicKeys /nowhere/keys\n", ":2: TestPublicKeys: "},
 	    {"\nTestDNSData file:/nowhere/data\n", ":2: TestDNSData: "},
+	    /* What is in the files, though libunbound reads them. */
+	    {"\nResolverConfiguration /etc/passwd\n",
+		":2: ResolverConfiguration: "},
+	    {"\nTrustAnchorFile /etc/passwd\n", ":2: TrustAnchorFile: "},
 	};
 
 	(void)state;

@@ -28,6 +28,6 @@ from proc import PATIENCE, RigError, Server, free_port, has_ipv6, need_root, \
 from dnsd import Dnsd
 from mail import Client, Mail, Reply, Sent, Sink
 from miltertalk import Talk
-from postern import Milter, OpenDKIM, Postern, binary
+from postern import Milter, OpenDKIM, Postern, binary, no_leak_check
 from postfix import Postfix
 from sendmail import Sendmail

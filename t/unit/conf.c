@@ -458,6 +458,8 @@ what_is_left(void **state)
 	assert_string_equal(conf_multi(c, "RuleFile", 0), "1");
 	assert_string_equal(conf_multi(c, "RuleFile", 1), "2");
 	assert_null(conf_multi(c, "RuleFile", 2));
+	assert_string_equal(conf_multi_where(c, "RuleFile", 0), "t.conf:6");
+	assert_string_equal(conf_multi_where(c, "RuleFile", 1), "t.conf:8");
 	assert_true(conf_given(c, "RuleFile"));
 	s = conf_section(c, "Quota", 0);
 	assert_true(conf_section_faulty(s));
@@ -669,6 +671,9 @@ includes(void **state)
 	assert_string_equal(conf_multi(c, "RuleFile", 0), "1");
 	assert_string_equal(conf_multi(c, "RuleFile", 1), "2");
 	assert_string_equal(conf_multi(c, "RuleFile", 2), "3");
+	assert_string_equal(conf_multi_where(c, "RuleFile", 0), "a:2");
+	assert_string_equal(conf_multi_where(c, "RuleFile", 1), "b:2");
+	assert_string_equal(conf_multi_where(c, "RuleFile", 2), "a:4");
 	assert_string_equal(conf_str(c, "Domain"), "y");
 	assert_string_equal(conf_where(c, "Domain"), "b:3");
 	assert_string_equal(conf_where(c, "Count"), "a:6");

@@ -43,6 +43,57 @@ is_in_order(void **state)
 	errlist_free(l);
 }
 
+/* Of a file that a keyword names: by its lines, where it was met first. */
+static void
+is_in_order_inside(void **state)
+{
+	static const char *const want[] = {"conf:2: T: none",
+	    "conf:2: T: t:1: x", "conf:2: T: t:2: x", "conf:2: T: s:9: x",
+	    "conf:2: U: t:1: x", "conf:3: T: t:1: x"};
+	struct errlist *l = errlist_new();
+
+	(void)state;
+	errlist_read(l, "conf", 0);
+	errlist_add(l, "conf:3: T: t:1: x");
+	errlist_add(l, "conf:2: T: t:2: x");
+	errlist_add(l, "conf:2: T: s:9: x");
+	errlist_add(l, "conf:2: T: t:1: x");
+	errlist_add(l, "conf:2: T: none");
+	errlist_add(l, "conf:2: U: t:1: x");
+	/* Again changes nothing. */
+	for (int n = 0; n < 2; n++) {
+		errlist_sort(l);
+		for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++)
+			assert_string_equal(errlist_get(l, i), want[i]);
+	}
+	errlist_free(l);
+}
+
+static void
+knows_places(void **state)
+{
+	struct errlist *l = errlist_new(), *other = errlist_new();
+
+	(void)state;
+	errlist_read(l, "z", 0);
+	errlist_read(l, "/a:1: b", 0);
+	assert_int_equal(errlist_place(l, "z:12: X: a:3: y"), strlen("z:12: "));
+	assert_int_equal(
+	    errlist_place(l, "/a:1: b:5: X"), strlen("/a:1: b:5: "));
+	assert_int_equal(errlist_place(l, "Socket: 5: x"), 0);
+	assert_int_equal(errlist_place(l, "default: X: y"), 0);
+	/* The files of another list, in the order in which it read them. */
+	errlist_order_as(other, l);
+	errlist_add(other, "/a:1: b:5: X");
+	errlist_add(other, "z:1: X");
+	errlist_sort(other);
+	assert_string_equal(errlist_get(other, 0), "z:1: X");
+	assert_true(errlist_has(other, "/a:1: b:5: X"));
+	assert_false(errlist_has(other, "/a:1: b:5: Y"));
+	errlist_free(l);
+	errlist_free(other);
+}
+
 static void
 has_each_once(void **state)
 {
@@ -127,6 +178,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(is_in_order),
+	    cmocka_unit_test(is_in_order_inside),
+	    cmocka_unit_test(knows_places),
 	    cmocka_unit_test(has_each_once),
 	    cmocka_unit_test(tells_a_hundred),
 	    cmocka_unit_test(cuts_off),

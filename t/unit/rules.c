@@ -684,6 +684,27 @@ an_error_is_always_told(void **state)
 	m = rules_mistake(rules, n - 1);
 	assert_int_equal(m->severity, RULES_NOTICE);
 	assert_non_null(strstr(m->text, "9 more"));
+	assert_int_equal(rules_warnings(rules, false), RULES_MISTAKES_MAX + 10);
+	assert_int_equal(rules_warnings(rules, true), 0);
+	rules_free(rules);
+	buf_fini(&b);
+}
+
+/* Those that are not kept as well. */
+static void
+names_without_a_rule_are_counted(void **state)
+{
+	struct buf b = BUF_INIT;
+	struct rules *rules;
+
+	(void)state;
+	for (int i = 0; i < 2 * RULES_MISTAKES_MAX + 9; i++)
+		buf_printf(&b, "score GONE%d 1\n", i);
+	buf_str(&b, "tflags A frob\n");
+	assert_int_equal(load(b.data, 0, &rules), 0);
+	assert_int_equal(
+	    rules_warnings(rules, true), 2 * RULES_MISTAKES_MAX + 9);
+	assert_int_equal(rules_warnings(rules, false), 1);
 	rules_free(rules);
 	buf_fini(&b);
 }
@@ -1163,6 +1184,7 @@ main(void)
 	    cmocka_unit_test(dmarc_is_asked_for_what_was_found),
 	    cmocka_unit_test(names_that_no_rule_has_are_named),
 	    cmocka_unit_test(an_error_is_always_told),
+	    cmocka_unit_test(names_without_a_rule_are_counted),
 	    cmocka_unit_test(mails_of_many_kinds),
 	    cmocka_unit_test(limits_are_told),
 	    cmocka_unit_test(a_chain_of_metas_has_an_end),
