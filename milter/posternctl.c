@@ -34,7 +34,7 @@ static const struct command *const commands[] = {
 static void
 say_mistake(const char *text, void *arg)
 {
-	const char *cure = strstr(text, CURE_WORDS);
+	const char *cure = cure_find(text);
 	bool closed = geteuid() != 0 &&
 	    (cure != NULL || strstr(text, strerror(EACCES)) != NULL);
 	size_t len = closed && cure != NULL ? (size_t)(cure - text)

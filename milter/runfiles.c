@@ -12,7 +12,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lib/buf.h"
+#include "lib/cure.h"
 #include "lib/err.h"
+#include "lib/users.h"
 
 struct runfile {
 	bool ours;
@@ -165,20 +168,41 @@ create(struct runfile *f, long *pid_r)
 	return -1;
 }
 
+/* Its directory, for who makes the file. */
+static int
+no_directory(const char *path, const char *dir, struct errmsg *msg_r)
+{
+	char user[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
+	struct buf b = BUF_INIT;
+
+	cure_directory(&b, dir, users_name(geteuid(), user),
+	    users_group_name(getegid(), group), 0755);
+	errmsg_set(msg_r, "PidFile: %s: %s; " CURE_WORDS "%s", path,
+	    strerror(ENOENT), buf_text(&b) == NULL ? "" : buf_text(&b));
+	buf_fini(&b);
+	return EX_CANTCREAT;
+}
+
 static int
 pid_mistake(const char *path, long pid, struct errmsg *msg_r)
 {
-	if (errno == EBUSY) {
+	int error = errno;
+	char dir[PATH_MAX];
+
+	if (error == EBUSY) {
 		errmsg_set(msg_r,
 		    "PidFile: %s: process %ld has it, and runs: stop that one "
 		    "first, or give this one a PidFile of its own",
 		    path, pid);
 		return EX_UNAVAILABLE;
 	}
+	cure_parent(path, dir);
+	if (error == ENOENT && cure_may_take(dir, geteuid()))
+		return no_directory(path, dir, msg_r);
 	errmsg_set(msg_r,
 	    "PidFile: %s: %s; name a file in a directory that is there "
 	    "and that may be written to",
-	    path, errno == EEXIST ? "is not a plain file" : strerror(errno));
+	    path, error == EEXIST ? "is not a plain file" : strerror(error));
 	return EX_CANTCREAT;
 }
 

@@ -72,22 +72,26 @@ serve_log(const struct serve_options *o, const struct conf *conf,
 /* If a file that the text names is closed to us: how to open it.  False: none
  * is, or the text says it already.  A path may have blanks in it. */
 static bool
-find_cure(const char *text, struct errmsg *cure_r)
+find_cure(const char *text, const char *config, struct errmsg *cure_r)
 {
 	static const char *const ends[] = {":,;", ": ,;"};
 	char path[sizeof(cure_r->text)];
+	enum cure_kind kind;
 	size_t len = 0;
 
-	if (strstr(text, CURE_WORDS) != NULL)
+	if (cure_find(text) != NULL)
 		return false;
 	for (const char *at = strchr(text, '/'); at != NULL;
 	     at = strchr(at + len, '/')) {
 		for (size_t i = 0; i < 2; i++) {
 			len = strcspn(at, ends[i]);
 			snprintf(path, sizeof(path), "%.*s", (int)len, at);
+			kind = config != NULL && strcmp(path, config) == 0
+			    ? CURE_CONF
+			    : CURE_READ;
 			/* With blanks, only where a reason follows. */
 			if ((i == 1 || at[len] == ':') &&
-			    access_why(path, CURE_READ, cure_r) != 0)
+			    access_why(path, kind, cure_r) != 0)
 				return true;
 		}
 	}
@@ -97,6 +101,7 @@ find_cure(const char *text, struct errmsg *cure_r)
 struct saying {
 	int level;          /* in the log; 0: as log_fatal */
 	const char *before; /* what stands before the first of them */
+	const char *config; /* the file that was read */
 };
 
 static void
@@ -104,7 +109,7 @@ say_one(const char *text, void *arg)
 {
 	struct saying *saying = arg;
 	struct errmsg cure = {""};
-	const char *between = find_cure(text, &cure) ? "; " : "";
+	const char *between = find_cure(text, saying->config, &cure) ? "; " : "";
 
 	if (saying->level == 0)
 		log_fatal("%s%s%s", text, between, cure.text);
@@ -119,13 +124,13 @@ serve_load(const struct serve_options *o, enum snapshot_use use,
     const struct snapshot *old, struct snapshot **snap_r)
 {
 	struct errlist *list = errlist_new();
-	struct saying saying = {0, ""};
+	struct saying saying = {0, "", o->config};
 	const char *warning;
 	int rc = ERR_NOMEM;
 
 	if (old != NULL)
 		saying = (struct saying){LOG_ERR, "reload refused, the "
-		    "configuration in force stays: "};
+		    "configuration in force stays: ", o->config};
 	if (list != NULL)
 		rc = snapshot_load_list(o->config, use, old, list, snap_r);
 	if (list == NULL)

@@ -262,8 +262,8 @@ def check_files():
                 'Quota default { Messages = 5/day }\n'
                 'KeyTable file:@DIR@/keys\nSigningTable csl:*=k\n')
         want = [
-            ('conf:5', 'SenderLogins: .*user nobody may not read it.*: chgrp '
-             r'nogroup \S+ && chmod g\+r'),
+            ('conf:5', 'SenderLogins: .*user nobody may not read it.*; is that '
+             r'the right file\? .*, group nogroup and mode 640$'),
             ('conf:6', 'QuotaTable: .*: install -d -o nobody -g nogroup '),
             ('keys:1', 'KeyTable: k: .*nobody may not read it.*: chown nobody')]
         for name, more, also in (
