@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,7 +21,19 @@
 #define OUR_FILES "/etc/postern"     /* where what is moved goes */
 #define OUR_STATE "/var/lib/postern" /* and what we write */
 #define OUR_NAME "postern"
+#define COMMAND_MAX 400 /* octets */
+#define TOO_LONG "# the path is too long for a command: give it a shorter one"
 #define ASKING "is that the right file? "
+
+/* A message is cut where it is too long, and a command must not be. */
+void
+cure_fit(struct buf *b, size_t from)
+{
+	if (b->len < from || b->len - from <= COMMAND_MAX)
+		return;
+	b->len = from;
+	buf_str(b, TOO_LONG);
+}
 
 void
 cure_path(struct buf *b, const char *path)
@@ -104,6 +117,19 @@ cure_is_ours(const char *path)
 	return is_below(path, OUR_FILES) || is_below(path, OUR_STATE);
 }
 
+/* There the system's own files stand, and none of ours. */
+static bool
+is_systems(const char *path)
+{
+	static const char *const tops[] = {"/bin", "/boot", "/dev", "/lib",
+	    "/lib64", "/proc", "/sbin", "/sys", "/usr"};
+	bool in = false;
+
+	for (size_t i = 0; i < sizeof(tops) / sizeof(*tops); i++)
+		in = in || is_below(path, tops[i]);
+	return in && !is_below(path, "/usr/local");
+}
+
 static bool
 is_empty(const char *dir)
 {
@@ -146,8 +172,10 @@ is_steady(const char *path, uid_t uid, bool *there_r)
 		    (st.st_uid != 0 && st.st_uid != uid) ||
 		    faccessat(AT_FDCWD, part, X_OK, AT_EACCESS) != 0)
 			return false;
-		/* In /tmp what is there stays, and anybody may be the first. */
-		shared = (st.st_mode & S_IWOTH) != 0;
+		/* In /tmp what is there stays, and anybody may be the first;
+		 * in /var/mail, the group. */
+		shared = (st.st_mode & S_IWOTH) != 0 ||
+			 ((st.st_mode & S_IWGRP) != 0 && st.st_gid != 0);
 		if (shared && (st.st_mode & S_ISVTX) == 0)
 			return false;
 	}
@@ -159,7 +187,9 @@ cure_may_take(const char *dir, uid_t uid)
 	struct stat st;
 	bool there;
 
-	if (cure_in_home(dir, uid) || !is_steady(dir, uid, &there))
+	/* What stands in /etc root reads, and our keys are there. */
+	if (cure_in_home(dir, uid) || is_below(dir, "/etc") ||
+	    is_systems(dir) || !is_steady(dir, uid, &there))
 		return false;
 	return !there || (lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
 			     ((uid != 0 && st.st_uid == uid) || is_empty(dir)));
@@ -247,9 +277,12 @@ mend_by_moving(struct buf *b, const struct cure_reader *r)
 const char *
 cure_find(const char *text)
 {
-	const char *cure = strstr(text, CURE_WORDS);
+	static const char *const words[] = {CURE_WORDS, ASKING, TOO_LONG};
+	const char *cure = NULL;
 
-	return cure != NULL ? cure : strstr(text, ASKING);
+	for (size_t i = 0; cure == NULL && i < 3; i++)
+		cure = strstr(text, words[i]);
+	return cure;
 }
 
 static void
@@ -277,11 +310,12 @@ mend_secret(struct buf *b, const char *path, const struct stat *st,
     const struct cure_reader *r)
 {
 	const char *slash = strrchr(path, '/');
-	bool in_etc = is_below(path, "/etc") && slash == path + 4;
+	bool theirs =
+	    is_systems(path) || (is_below(path, "/etc") && slash == path + 4);
 
 	if (st->st_uid != 0 || cure_in_home(path, r->uid)) {
 		mend_by_moving(b, r);
-	} else if (in_etc ||
+	} else if (theirs ||
 		   (!cure_is_ours(path) && !group_is_free(st, r->gid))) {
 		ask(b, r);
 	} else {
@@ -296,6 +330,7 @@ void
 cure_file(struct buf *b, const char *path, const struct cure_reader *r)
 {
 	bool ours = cure_is_ours(path) || r->kind == CURE_CONF;
+	size_t from = b->len;
 	struct stat st;
 
 	if (stat(path, &st) != 0) {
@@ -315,12 +350,26 @@ cure_file(struct buf *b, const char *path, const struct cure_reader *r)
 	} else {
 		mend_by_moving(b, r);
 	}
+	cure_fit(b, from);
+}
+
+/* Of a home's files the hidden ones are secret, as a rule, and those of a
+ * directory that root has closed. */
+static bool
+is_private(
+    const char *directory, const struct stat *st, const struct cure_reader *r)
+{
+	if (strstr(r->path, "/.") != NULL)
+		return r->kind != CURE_CONF;
+	return r->kind == CURE_READ && st->st_uid == 0 &&
+	       !cure_in_home(directory, r->uid);
 }
 
 void
 cure_enter(struct buf *b, const char *directory, const struct cure_reader *r)
 {
 	bool ours = cure_is_ours(directory);
+	size_t from = b->len;
 	struct stat st;
 
 	if (stat(directory, &st) != 0) {
@@ -332,41 +381,44 @@ cure_enter(struct buf *b, const char *directory, const struct cure_reader *r)
 		put_group(b, &st, r->gid, directory,
 		    st.st_gid != r->gid && (st.st_mode & S_IWGRP) != 0 ? "g=rx"
 								       : "g+x");
-	} else if (r->kind == CURE_READ && !ours &&
-		   /* Of a home's files the hidden ones are secret, as a rule.
-		    */
-		   (strstr(r->path, "/.") != NULL ||
-		       (st.st_uid == 0 && !cure_in_home(directory, r->uid)))) {
+	} else if (!ours && is_private(directory, &st, r)) {
 		ask(b, r);
 	} else {
 		mend_by_moving(b, r);
 	}
+	cure_fit(b, from);
 }
 
 void
 cure_directory(struct buf *b, const char *directory, const char *user,
     const char *group, mode_t mode)
 {
+	size_t from = b->len;
+
 	buf_str(b, "install -d -o ");
 	cure_path(b, user);
 	buf_str(b, " -g ");
 	cure_path(b, group);
 	buf_printf(b, " -m %o ", (unsigned)mode);
 	cure_path(b, directory);
+	cure_fit(b, from);
 }
 
 int
 cure_writable(const char *name, const char *path, const struct stat *st,
     struct errmsg *msg_r)
 {
+	char *real = realpath(path, NULL); /* a shell stands elsewhere */
 	struct buf b = BUF_INIT;
 
-	cure_path(&b, path);
-	errmsg_set(msg_r,
-	    "%s: writable by everyone (mode %04o); run: chmod o-w %s", name,
+	buf_str(&b, "chmod o-w ");
+	cure_path(&b, real == NULL ? path : real);
+	cure_fit(&b, 0);
+	errmsg_set(msg_r, "%s: writable by everyone (mode %04o); run: %s", name,
 	    (unsigned)st->st_mode & 07777,
 	    buf_text(&b) == NULL ? "" : buf_text(&b));
 	buf_fini(&b);
+	free(real);
 	return ERR_CONFIG;
 }
 
@@ -391,14 +443,13 @@ own_directory(const char *dir, uid_t uid, char own[PATH_MAX])
 	bool named = strcmp(slash == NULL ? dir : slash + 1, OUR_NAME) == 0;
 	struct stat st;
 
-	/* What stands in /etc root reads, and our keys are there: not a place
-	 * for us to write. */
-	if (strcmp(dir, OUR_STATE) == 0 || is_below(dir, "/etc"))
+	if (strcmp(dir, OUR_STATE) == 0)
 		return OUR_STATE;
 	if ((named || lstat(dir, &st) != 0 || st.st_uid == uid) &&
 	    cure_may_take(dir, uid))
 		return dir;
-	snprintf(own, PATH_MAX, "%.*s/" OUR_NAME, PATH_MAX - 16, dir);
+	snprintf(own, PATH_MAX, "%.*s/" OUR_NAME, PATH_MAX - 16,
+	    strcmp(dir, "/") == 0 ? "" : dir);
 	return !named && cure_may_take(own, uid) ? own : OUR_STATE;
 }
 
@@ -429,32 +480,39 @@ may_own(const char *path, const char *dir, const struct stat *st, uid_t uid)
 		       (above.st_mode & S_IWOTH) == 0));
 }
 
+static void
+put_chown(struct buf *b, const char *path, uid_t uid, gid_t gid)
+{
+	buf_str(b, "chown ");
+	put_user(b, uid, gid, ":");
+	buf_char(b, ' ');
+	cure_path(b, path);
+	buf_str(b, " && ");
+}
+
 void
 cure_state(struct buf *b, const char *path, uid_t uid, gid_t gid)
 {
 	char dir[PATH_MAX], own[PATH_MAX];
+	size_t from = b->len;
 	const char *place;
 	struct stat st;
 
 	cure_parent(path, dir);
 	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0 &&
 	    lstat(path, &st) == 0 && may_own(path, dir, &st, uid)) {
-		if (uid != 0 && st.st_uid != uid) {
-			buf_str(b, "chown ");
-			put_user(b, uid, gid, ":");
-			buf_char(b, ' ');
-			cure_path(b, path);
-			buf_str(b, " && ");
-		}
+		if (uid != 0 && st.st_uid != uid)
+			put_chown(b, path, uid, gid);
 		buf_str(b, "chmod 600 ");
 		cure_path(b, path);
-		return;
+	} else {
+		place = own_directory(dir, uid, own);
+		buf_str(b, "install -d -o ");
+		put_user(b, uid, gid, " -g ");
+		buf_str(b, " -m 750 ");
+		cure_path(b, place);
+		if (strcmp(place, dir) != 0)
+			buf_str(b, ", and name a file in there");
 	}
-	place = own_directory(dir, uid, own);
-	buf_str(b, "install -d -o ");
-	put_user(b, uid, gid, " -g ");
-	buf_str(b, " -m 750 ");
-	cure_path(b, place);
-	if (strcmp(place, dir) != 0)
-		buf_str(b, ", and name a file in there");
+	cure_fit(b, from);
 }

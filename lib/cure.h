@@ -41,6 +41,9 @@ struct cure_reader {
 
 /* A path, or a name, as a shell takes it, and a terminal too. */
 void cure_path(struct buf *b, const char *path);
+/* Instead of what stands behind `from`, if a message has no room for it: that
+ * there is a command, and none that is cut. */
+void cure_fit(struct buf *b, size_t from);
 /* Does it lie in the home of somebody else than uid, or is it one? */
 bool cure_in_home(const char *path, uid_t uid);
 /* Does it stand where files are for us alone, and nobody else has a secret? */

@@ -34,12 +34,14 @@ unsafe(const struct node *n, const char *what, const char *command)
 {
 	char owner[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
 	struct buf b = BUF_INIT;
+	size_t from;
 
 	users_name(n->st.st_uid, owner);
 	users_group_name(n->st.st_gid, group);
 	cure_path(&b, n->path);
 	buf_printf(&b, " (owner %s:%s, mode %04o) %s; to mend it: ", owner,
 	    group, (unsigned)(n->st.st_mode & 07777), what);
+	from = b.len;
 	if (command == NULL ||
 	    (S_ISDIR(n->st.st_mode) && cure_in_home(n->path, n->uid))) {
 		buf_str(&b, "move the key out of ");
@@ -51,6 +53,7 @@ unsafe(const struct node *n, const char *what, const char *command)
 		buf_printf(&b, "%s ", command);
 		cure_path(&b, n->path);
 	}
+	cure_fit(&b, from);
 	errmsg_set(n->msg, "%s",
 	    buf_text(&b) == NULL ? err_text(ERR_NOMEM) : buf_text(&b));
 	buf_fini(&b);

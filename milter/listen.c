@@ -135,7 +135,7 @@ no_directory(const char *path, const char *dir, const char *why,
 
 	snprintf(own, sizeof(own), "%.*s%s", PATH_MAX - 16, dir,
 	    missing ? "" : "/postern");
-	elsewhere = !cure_may_take(own, owner_of(p)) ||
+	elsewhere = cure_is_ours(own) || !cure_may_take(own, owner_of(p)) ||
 	    closed_to_mta(path, closed, &st);
 	put_directory(&b, elsewhere ? better_place(dir, p) : own, p);
 	errmsg_set(msg_r, "Socket: %s: %s: make %s with: %s%s", path, why,

@@ -348,6 +348,12 @@ step_user(const struct plan *plan)
 	return rc == EX_OK ? EX_OK : mistake(rc, "", &msg);
 }
 
+static uid_t
+runs_as(const struct plan *plan)
+{
+	return plan->user.change ? plan->user.uid : geteuid();
+}
+
 static int
 step_files(const struct plan *plan)
 {
@@ -359,7 +365,7 @@ step_files(const struct plan *plan)
 		umask((mode_t)conf_int(plan->conf, "UMask"));
 	rc = listen_open(&plan->socket, &plan->user, (int)debug, &msg);
 	if (rc == EX_OK && plan->pid_file != NULL)
-		rc = runfiles_pid(plan->pid_file, &msg);
+		rc = runfiles_pid(plan->pid_file, runs_as(plan), &msg);
 	return rc == EX_OK ? EX_OK : mistake(rc, "", &msg);
 }
 
@@ -416,7 +422,7 @@ check_files(const struct plan *plan, struct errmsg *msg_r)
 
 	if (rc != EX_OK || plan->pid_file == NULL)
 		return rc;
-	rc = runfiles_check(plan->pid_file, &holder, msg_r);
+	rc = runfiles_check(plan->pid_file, runs_as(plan), &holder, msg_r);
 	return rc == EX_UNAVAILABLE &&
 		holder_of(holder, config) != HOLDER_OTHER
 	    ? EX_OK

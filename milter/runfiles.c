@@ -15,7 +15,6 @@
 #include "lib/buf.h"
 #include "lib/cure.h"
 #include "lib/err.h"
-#include "lib/users.h"
 
 struct runfile {
 	bool ours;
@@ -168,26 +167,12 @@ create(struct runfile *f, long *pid_r)
 	return -1;
 }
 
-/* Its directory, for who makes the file. */
 static int
-no_directory(const char *path, const char *dir, struct errmsg *msg_r)
-{
-	char user[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
-	struct buf b = BUF_INIT;
-
-	cure_directory(&b, dir, users_name(geteuid(), user),
-	    users_group_name(getegid(), group), 0755);
-	errmsg_set(msg_r, "PidFile: %s: %s; " CURE_WORDS "%s", path,
-	    strerror(ENOENT), buf_text(&b) == NULL ? "" : buf_text(&b));
-	buf_fini(&b);
-	return EX_CANTCREAT;
-}
-
-static int
-pid_mistake(const char *path, long pid, struct errmsg *msg_r)
+pid_mistake(const char *path, uid_t uid, long pid, struct errmsg *msg_r)
 {
 	int error = errno;
-	char dir[PATH_MAX];
+	bool closed = error == ENOENT || error == EACCES || error == EPERM;
+	struct buf cure = BUF_INIT;
 
 	if (error == EBUSY) {
 		errmsg_set(msg_r,
@@ -196,13 +181,15 @@ pid_mistake(const char *path, long pid, struct errmsg *msg_r)
 		    path, pid);
 		return EX_UNAVAILABLE;
 	}
-	cure_parent(path, dir);
-	if (error == ENOENT && cure_may_take(dir, geteuid()))
-		return no_directory(path, dir, msg_r);
-	errmsg_set(msg_r,
-	    "PidFile: %s: %s; name a file in a directory that is there "
-	    "and that may be written to",
-	    path, error == EEXIST ? "is not a plain file" : strerror(error));
+	if (closed)
+		cure_state(&cure, path, uid, getegid());
+	errmsg_set(msg_r, "PidFile: %s: %s; %s%s", path,
+	    error == EEXIST ? "is not a plain file" : strerror(error),
+	    closed ? CURE_WORDS
+		   : "name a file in a directory that is there and that may be "
+		     "written to",
+	    buf_text(&cure) == NULL ? "" : buf_text(&cure));
+	buf_fini(&cure);
 	return EX_CANTCREAT;
 }
 
@@ -223,30 +210,30 @@ has_room(int dir)
 }
 
 int
-runfiles_check(const char *path, long *pid_r, struct errmsg *msg_r)
+runfiles_check(const char *path, uid_t uid, long *pid_r, struct errmsg *msg_r)
 {
 	struct runfile f;
 	int rc = EX_OK;
 
 	*pid_r = 0;
 	if (locate(&f, path) < 0)
-		return pid_mistake(path, 0, msg_r);
+		return pid_mistake(path, uid, 0, msg_r);
 	if (faccessat(f.dir, ".", W_OK | X_OK, AT_EACCESS) != 0 ||
 	    look(&f, pid_r) != 0 || !has_room(f.dir))
-		rc = pid_mistake(path, *pid_r, msg_r);
+		rc = pid_mistake(path, uid, *pid_r, msg_r);
 	close(f.dir);
 	return rc;
 }
 
 int
-runfiles_pid(const char *path, struct errmsg *msg_r)
+runfiles_pid(const char *path, uid_t uid, struct errmsg *msg_r)
 {
 	long pid = 0;
 
 	if (locate(&pid_file, path) < 0 || create(&pid_file, &pid) < 0)
-		return pid_mistake(path, pid, msg_r);
+		return pid_mistake(path, uid, pid, msg_r);
 	if (dprintf(pid_file.fd, "%ld\n", (long)getpid()) < 0) {
-		int rc = pid_mistake(path, pid, msg_r);
+		int rc = pid_mistake(path, uid, pid, msg_r);
 
 		unlinkat(pid_file.dir, pid_file.name, 0);
 		return rc;

@@ -128,8 +128,8 @@ class Case:
             self.text = re.sub(r'(?m)^Socket .*$', 'Socket local:%s/s' % path,
                                self.text)
         elif words.startswith('name a file in there'):
-            self.text = re.sub(r'(?m)^QuotaTable .*$',
-                               'QuotaTable %s/quota' % path, self.text)
+            self.text = re.sub(r'(?m)^(QuotaTable|PidFile) .*$',
+                               r'\1 %s/it' % path, self.text)
         else:
             raise RigError('what is meant by %r?' % words)
         if self.conf == '/etc/test.conf':
@@ -347,10 +347,25 @@ def check_asking():
     case = Case('a hidden file', 'InternalHosts /root/.ssh/hosts\n')
     case.put('/root/.ssh/hosts')
     case.asks('/root/.ssh/hosts', ' mode 640$')
+    case = Case('a key of another program', KEY.replace('@AT@', '/root/.ssh'))
+    case.put('/root/.ssh/key', KEY_TEXT, 0o600)
+    case.asks('/root/.ssh/key', 'mode 600$', 'postern', 'root', 0o600)
     case = Case('what is no key', KEY.replace('@AT@/key', '/etc/shadow'))
     case.put('/etc/shadow', KEY_TEXT, 0o640, group='shadow')
     case.asks('/etc/shadow', 'owner postern, group root and mode 600$',
               'postern', 'root', 0o600)
+
+
+def check_room():
+    """No command is cut, as another would come of it."""
+    deep = '/etc/postern' + 3 * ('/' + 100 * 'd')
+    case = Case('a table at the end of a long path',
+                'InternalHosts %s/hosts\n' % deep)
+    case.put(deep + '/hosts', mode=0o600)
+    case.says('mode 0600\\); # the path is too long .*$')
+    case = Case('a key at the end of a long path', KEY.replace('@AT@', deep))
+    case.put(deep + '/key', KEY_TEXT, 0o644)
+    case.says('/key .*to mend it: # the path is too long .*$')
 
 
 def check_keys():
@@ -421,6 +436,11 @@ def check_state():
     case = Case("root's /root/postern", 'QuotaTable /root/postern/t\n' + QUOTA)
     case.directory('/root/postern')
     case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
+    for top in '/dev', '/proc', '/proc/none', '/usr', '/usr/none', '/srv/mail':
+        case = Case('a table in ' + top, 'QuotaTable %s/t\n' % top + QUOTA)
+        case.directory('', 0o2775, group='mail')
+        case.mend(r'^install -d -o postern -g postern -m 750 '
+                  r'/var/lib/postern$')
     case = Case('a directory that anybody may make', 'QuotaTable /srv/tmp/q/t\n'
                 + QUOTA)
     case.directory('/srv/tmp', 0o1777)
@@ -504,6 +524,10 @@ def check_socket():
                 starter='postern', socket_line='Socket local:/srv/mail/s\n')
     case.put('postern/theirs')
     case.mend(r'^install -d -o postern -g postfix -m 750 /run/postern$')
+    for place in '/var/lib/postern', '/etc/postern/run', '/proc/none':
+        case = Case('a socket in ' + place, '',
+                    socket_line='Socket local:%s/s\n' % place)
+        case.mend(r'^install -d -o postern -g postfix -m 750 /run/postern$')
     case = Case('our state, which is closed to Postfix', '',
                 socket_line='Socket local:/var/lib/postern/s\n')
     case.directory('/var/lib/postern', 0o700, 'postern', 'postern')
@@ -544,12 +568,17 @@ def check_sendmail():
 
 
 def check_pid_file():
-    for user, starter, want in (('postern', None, 'root -g root'),
-                                (None, 'postern', r'postern -g \S+')):
-        case = Case('no directory for the PidFile, for %s' % starter,
-                    'PidFile /run/postern/postern.pid\n', user=user,
-                    starter=starter)
-        case.mend(r'^install -d -o %s -m 755 /run/postern$' % want)
+    made = r'^install -d -o postern -g postern -m 750 %s$'
+    for user, starter in ('postern', None), (None, 'postern'):
+        for name, place in (('/run/postern/postern.pid', '/run/postern'),
+                            ('/var/lib/postern/pid', '/var/lib/postern'),
+                            ('/proc/none/pid', '/var/lib/postern')):
+            case = Case('PidFile %s for %s' % (name, starter),
+                        'PidFile %s\n' % name, user=user, starter=starter)
+            case.mend(made % place)
+    case = Case('PidFile in a directory of root', 'PidFile /run/x.pid\n',
+                user=None, starter='postern')
+    case.mend(made % '/run/postern')
 
 
 def check_public_half():
@@ -656,6 +685,7 @@ def main():
     plan(PLAN)
     check_reading()
     check_asking()
+    check_room()
     check_keys()
     check_state()
     check_socket()
@@ -671,5 +701,5 @@ def main():
     broken.end_mounts()
 
 
-PLAN = 784
+PLAN = 909
 main()
