@@ -628,6 +628,25 @@ def check_users():
         Case('no user %s' % name, '', user=name).mend(want)
 
 
+def check_names():
+    """What a shell would take for more than a name."""
+    case = Case('a strange group', '', user='postern:$(id);a')
+    like('\n'.join(case.said('-n')),
+         r"groupadd --system '\$\(id\);a'$", 'a strange group is quoted')
+    case = Case('two keys of one name', 'KeyTable /srv/mail/table\n'
+                'SigningTable csl:*=a\n')
+    for place in 'a', 'b':
+        case.put('/home/bob/%s/key' % place, KEY_TEXT, 0o644)
+    case.put('table', 'a a.example:s:/home/bob/a/key\n'
+             'b b.example:s:/home/bob/b/key\n')
+    lines = case.said('-n')
+    for line in lines:
+        command, _ = case.command(line)
+        subprocess.run(['sh', '-ec', command or 'false'], check=True)
+    is_(len(lines), 2, 'two keys of one name are both said')
+    is_(len(os.listdir('/etc/postern')), 2, 'and neither is written over')
+
+
 def check_descriptors():
     LIMIT['now'] = 30
     case = Case('few descriptors', '', limits=lambda: __import__(
@@ -694,6 +713,7 @@ def main():
     check_public_half()
     check_nobody()
     check_users()
+    check_names()
     check_descriptors()
     untried = [s for s in sorted(strings())
                if not any(re.search(as_regex(s), m) for m in tried)]
@@ -701,5 +721,5 @@ def main():
     broken.end_mounts()
 
 
-PLAN = 909
+PLAN = 912
 main()
