@@ -114,7 +114,8 @@ is_below(const char *path, const char *top)
 bool
 cure_is_ours(const char *path)
 {
-	return is_below(path, OUR_FILES) || is_below(path, OUR_STATE);
+	return is_below(path, OUR_FILES) || is_below(path, OUR_STATE) ||
+	       strcmp(path, OUR_FILES ".conf") == 0;
 }
 
 /* There the system's own files stand, and none of ours. */
@@ -181,18 +182,47 @@ is_steady(const char *path, uid_t uid, bool *there_r)
 	}
 }
 
+/* Without links and dots, as far as it is there.  False: it can't be told. */
+static bool
+lead(const char *path, char real_r[PATH_MAX])
+{
+	char there[PATH_MAX], *real, *slash;
+	size_t len = strlen(path);
+
+	if (path[0] != '/' || len >= sizeof(there))
+		return false;
+	strcpy(there, path);
+	while ((real = realpath(there, NULL)) == NULL) {
+		slash = strrchr(there, '/');
+		if (errno != ENOENT || strcmp(slash, "/..") == 0)
+			return false;
+		slash[slash == there] = '\0';
+	}
+	path += strlen(there);
+	len = (size_t)snprintf(real_r, PATH_MAX, "%s%s%s",
+	    strcmp(real, "/") == 0 ? "" : real,
+	    path[0] == '\0' || path[0] == '/' ? "" : "/", path);
+	free(real);
+	if (len == 0)
+		strcpy(real_r, "/");
+	return len < PATH_MAX;
+}
+
 bool
 cure_may_take(const char *dir, uid_t uid)
 {
+	char real[PATH_MAX];
 	struct stat st;
 	bool there;
 
 	/* What stands in /etc root reads, and our keys are there. */
-	if (cure_in_home(dir, uid) || is_below(dir, "/etc") ||
-	    is_systems(dir) || !is_steady(dir, uid, &there))
+	if (!lead(dir, real) || cure_in_home(real, uid) ||
+	    is_below(real, "/etc") || is_systems(real) ||
+	    !is_steady(dir, uid, &there) || !is_steady(real, uid, &there))
 		return false;
-	return !there || (lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
-			     ((uid != 0 && st.st_uid == uid) || is_empty(dir)));
+	return !there ||
+	       (lstat(real, &st) == 0 && S_ISDIR(st.st_mode) &&
+		   ((uid != 0 && st.st_uid == uid) || is_empty(real)));
 }
 
 /* After its whole path: of two files that are told to move neither is written
@@ -497,16 +527,20 @@ cure_state(struct buf *b, const char *path, uid_t uid, gid_t gid)
 	size_t from = b->len;
 	const char *place;
 	struct stat st;
+	bool there = lstat(path, &st) == 0;
 
 	cure_parent(path, dir);
-	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0 &&
-	    lstat(path, &st) == 0 && may_own(path, dir, &st, uid)) {
+	if (there && faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) == 0 &&
+	    may_own(path, dir, &st, uid)) {
 		if (uid != 0 && st.st_uid != uid)
 			put_chown(b, path, uid, gid);
 		buf_str(b, "chmod 600 ");
 		cure_path(b, path);
 	} else {
-		place = own_directory(dir, uid, own);
+		/* Another's file would be in the way there. */
+		place = there && st.st_uid != uid
+			    ? OUR_STATE
+			    : own_directory(dir, uid, own);
 		buf_str(b, "install -d -o ");
 		put_user(b, uid, gid, " -g ");
 		buf_str(b, " -m 750 ");

@@ -242,7 +242,7 @@ read_conf(struct plan *plan)
 		plan->conf = conf;
 	} else if (conf == NULL ||
 	    (rc == ERR_SYSTEM && path != NULL &&
-		access_why(path, CURE_CONF, &why) != 0)) {
+		access_why(path, CURE_READ, &why) != 0)) {
 		log_fatal("%s", why.text);
 	} else if (rc == ERR_SYSTEM ||
 	    conf_str(conf, "ChangeRootDirectory") != NULL) {
