@@ -34,24 +34,48 @@ unsafe(const struct node *n, const char *what, const char *command)
 {
 	char owner[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
 	struct buf b = BUF_INIT;
+	size_t from;
 
 	users_name(n->st.st_uid, owner);
 	users_group_name(n->st.st_gid, group);
 	cure_path(&b, n->path);
 	buf_printf(&b, " (owner %s:%s, mode %04o) %s; to mend it: ", owner,
 	    group, (unsigned)(n->st.st_mode & 07777), what);
+	from = b.len;
 	if (command == NULL ||
 	    (S_ISDIR(n->st.st_mode) && cure_in_home(n->path, n->uid))) {
 		buf_str(&b, "move the key out of ");
 		cure_path(&b, n->path);
 		buf_str(&b, ": ");
-		cure_move(&b, n->file, CURE_SECRET, n->uid, 0);
+		cure_move(&b, &(struct cure_reader){n->file, n->path,
+				  CURE_SECRET, n->uid, 0});
 	} else {
 		buf_printf(&b, "%s ", command);
 		cure_path(&b, n->path);
 	}
+	cure_fit(&b, from);
 	errmsg_set(n->msg, "%s",
 	    buf_text(&b) == NULL ? err_text(ERR_NOMEM) : buf_text(&b));
+	buf_fini(&b);
+	return false;
+}
+
+/* The command, behind one that gives us what we read by another's right. */
+static bool
+unsafe_file(const struct node *n, const char *what, const char *command)
+{
+	char me[USERS_NAME_SIZE];
+	struct buf b = BUF_INIT;
+
+	if (n->st.st_uid != n->uid) {
+		buf_str(&b, "chown ");
+		cure_path(&b, users_name(n->uid, me));
+		buf_char(&b, ' ');
+		cure_path(&b, n->path);
+		buf_str(&b, " && ");
+	}
+	buf_str(&b, command);
+	unsafe(n, what, buf_text(&b));
 	buf_fini(&b);
 	return false;
 }
@@ -68,42 +92,35 @@ unsafe_owner(const struct node *n, const char *what)
 {
 	char owner[USERS_NAME_SIZE], me[USERS_NAME_SIZE];
 	char words[USERS_NAME_SIZE * 2 + 128];
-	struct buf command = BUF_INIT;
-	bool directory = S_ISDIR(n->st.st_mode);
-
 	users_name(n->st.st_uid, owner);
 	users_name(n->uid, me);
 	snprintf(words, sizeof(words),
 	    "belongs to %s, who may %s, but should belong to %s%s", owner, what,
 	    me, n->uid == 0 ? "" : " or root");
-	buf_printf(&command, "chown %s", me);
-	if ((n->st.st_mode & 077) != 0) {
-		buf_char(&command, ' ');
-		cure_path(&command, n->path);
-		buf_str(&command, " && chmod go=");
-	}
 	/* A directory may hold more than our key. */
-	unsafe(n, words, directory ? NULL : buf_text(&command));
-	buf_fini(&command);
-	return false;
+	if (S_ISDIR(n->st.st_mode))
+		return unsafe(n, words, NULL);
+	return unsafe_file(n, words, "chmod go=");
 }
 
 static bool
 unsafe_mode(const struct node *n, mode_t other, mode_t group, const char *what,
     const char *const commands[3])
 {
+	bool (*say)(const struct node *, const char *, const char *) =
+	    S_ISDIR(n->st.st_mode) ? unsafe : unsafe_file;
 	char words[USERS_NAME_SIZE * 2 + 128], name[USERS_NAME_SIZE] = "";
 	bool in_group = (n->st.st_mode & group) != 0 &&
 	    users_group_others(n->st.st_gid, n->uid, name);
 
 	if ((n->st.st_mode & other) != 0) {
 		snprintf(words, sizeof(words), "lets every user %s", what);
-		return unsafe(n, words, commands[in_group ? 2 : 0]);
+		return say(n, words, commands[in_group ? 2 : 0]);
 	}
 	if (in_group) {
 		snprintf(words, sizeof(words),
 		    "lets its group, and so %s, %s", name, what);
-		return unsafe(n, words, commands[1]);
+		return say(n, words, commands[1]);
 	}
 	return true;
 }
@@ -123,10 +140,11 @@ file_safe(const struct node *n)
 static bool
 directory_safe(const struct node *n)
 {
-	/* A sticky directory is everybody's by intent. */
-	bool sticky = (n->st.st_mode & S_ISVTX) != 0;
+	/* A sticky directory is everybody's by intent, and one that hands on
+	 * its group, as /var/mail, is that group's. */
+	bool sticky = (n->st.st_mode & (S_ISVTX | S_ISGID)) != 0;
 	const char *const commands[] = {
-	    sticky ? NULL : "chmod o-w", "chmod g-w",
+	    sticky ? NULL : "chmod o-w", sticky ? NULL : "chmod g-w",
 	    sticky ? NULL : "chmod go-w"};
 
 	if ((n->st.st_mode & S_IWUSR) != 0 && !trusted(n, n->st.st_uid))

@@ -68,7 +68,7 @@ fail_cure(struct errmsg *msg, const char *path, const char *what,
 	char owner[USERS_NAME_SIZE];
 	struct buf b = BUF_INIT;
 
-	cure_own(&b, path, geteuid(), getegid());
+	cure_state(&b, path, geteuid(), getegid());
 	mapfile_fail(msg, ERR_CONFIG,
 	    "%s: mode %04o of user %s %s: " CURE_WORDS "%s", path,
 	    (unsigned)st->st_mode & 07777, users_name(st->st_uid, owner), what,

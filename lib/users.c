@@ -93,6 +93,28 @@ users_find_uid(uid_t uid, struct user *user_r)
 	return find_user(NULL, uid, user_r);
 }
 
+bool
+users_number(const char *word, unsigned long *id_r)
+{
+	char *end;
+
+	errno = 0;
+	*id_r = strtoul(word, &end, 10);
+	return word[0] >= '0' && word[0] <= '9' && *end == '\0' &&
+	    errno == 0 && *id_r < 0xffffffffUL;
+}
+
+int
+users_find_word(const char *word, struct user *user_r)
+{
+	unsigned long id;
+	int rc = users_find(word, user_r);
+
+	if (rc != 0 && users_number(word, &id))
+		rc = users_find_uid((uid_t)id, user_r);
+	return rc;
+}
+
 /* *group_r is in the room, which is the caller's to free. */
 static int
 find_group(

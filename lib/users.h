@@ -23,6 +23,10 @@ struct user {
  * ERR_SYSTEM: the data base can't be asked. */
 int users_find(const char *name, struct user *user_r);
 int users_find_uid(uid_t uid, struct user *user_r);
+/* A word of a configuration: the name, or else the number. */
+int users_find_word(const char *word, struct user *user_r);
+/* Is it a number that is an id?  Names may begin with digits. */
+bool users_number(const char *word, unsigned long *id_r);
 /* The group of that name; as above. */
 int users_find_group(const char *name, gid_t *gid_r);
 

@@ -29,13 +29,8 @@
 #define MTA_NAME "postfix" /* its user and group */
 #define MTA_QUEUE "/var/spool/postfix" /* its daemons may be shut in there */
 #define OUR_RUN "/run/postern"
-
-/* For a socket that stands in a wrong place. */
-static const char *
-better_place(void)
-{
-	return access(MTA_QUEUE, F_OK) == 0 ? MTA_QUEUE "/postern" : OUR_RUN;
-}
+#define SENDMAIL_NAME "smmsp"
+#define SENDMAIL_RUN "/var/spool/postern"
 
 static uid_t
 owner_of(const struct privileges *p)
@@ -43,30 +38,54 @@ owner_of(const struct privileges *p)
 	return p->change ? p->uid : geteuid();
 }
 
-/* Who it should belong to: UserID, and the MTA's group, as far as there are
- * such.  Postfix must enter it, and nobody else need. */
+static gid_t
+group_of(const struct privileges *p)
+{
+	return p->change ? p->gid : getegid();
+}
+
+/* Which MTA it is for: where both are, the one whose place or group it has. */
+static bool
+for_postfix(const char *dir, const struct privileges *p)
+{
+	struct user sendmail;
+	gid_t gid;
+
+	if (users_find_group(MTA_NAME, &gid) != 0 ||
+	    strcmp(dir, SENDMAIL_RUN) == 0)
+		return false;
+	return users_find(SENDMAIL_NAME, &sendmail) != 0 ||
+	    group_of(p) == gid ||
+	    strncmp(dir, MTA_QUEUE "/", strlen(MTA_QUEUE "/")) == 0;
+}
+
+/* For a socket that stands in a wrong place. */
+static const char *
+better_place(const char *dir, const struct privileges *p)
+{
+	struct user sendmail;
+
+	if (users_find(SENDMAIL_NAME, &sendmail) == 0 && !for_postfix(dir, p))
+		return SENDMAIL_RUN;
+	return access(MTA_QUEUE, F_OK) == 0 ? MTA_QUEUE "/postern" : OUR_RUN;
+}
+
+/* Who it should belong to: for Postfix UserID and Postfix's group, as it must
+ * enter it and nobody else need; for others root, who makes the socket, as
+ * Sendmail trusts no other. */
 static void
 put_directory(struct buf *b, const char *dir, const struct privileges *p)
 {
 	char user[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
-	gid_t gid;
-	bool mta = users_find_group(MTA_NAME, &gid) == 0;
 
 	users_name(owner_of(p), user);
-	users_group_name(p->change ? p->gid : getegid(), group);
-	cure_directory(b, dir, user, mta ? MTA_NAME : group, mta ? 0750 : 0755);
-}
-
-static void
-parent_of(const char *path, char dir[PATH_MAX])
-{
-	const char *slash = strrchr(path, '/');
-
-	if (slash == NULL)
-		snprintf(dir, PATH_MAX, ".");
+	users_group_name(group_of(p), group);
+	if (for_postfix(dir, p))
+		cure_directory(b, dir, user, MTA_NAME, 0750);
+	else if (geteuid() == 0)
+		cure_directory(b, dir, "root", "root", 0755);
 	else
-		snprintf(dir, PATH_MAX, "%.*s",
-		    slash == path ? 1 : (int)(slash - path), path);
+		cure_directory(b, dir, user, group, 0755);
 }
 
 /* With the rights of that user, by the modes alone. */
@@ -109,20 +128,20 @@ static int
 no_directory(const char *path, const char *dir, const char *why,
     const struct privileges *p, struct errmsg *msg_r)
 {
-	bool missing = errno == ENOENT, home = cure_in_home(dir, owner_of(p));
-	char own[PATH_MAX];
+	bool missing = errno == ENOENT, elsewhere;
+	char own[PATH_MAX], closed[PATH_MAX];
 	struct buf b = BUF_INIT;
 	struct stat st;
 
-	home |= closed_to_mta(path, own, &st) ||
-	    (!missing && faccessat(AT_FDCWD, dir, X_OK, AT_EACCESS) != 0);
-	snprintf(own, sizeof(own), "%.*s%s", PATH_MAX - 16,
-	    home ? better_place() : dir, missing || home ? "" : "/postern");
-	put_directory(&b, own, p);
+	snprintf(own, sizeof(own), "%.*s%s", PATH_MAX - 16, dir,
+	    missing ? "" : "/postern");
+	elsewhere = cure_is_ours(own) || !cure_may_take(own, owner_of(p)) ||
+	    closed_to_mta(path, closed, &st);
+	put_directory(&b, elsewhere ? better_place(dir, p) : own, p);
 	errmsg_set(msg_r, "Socket: %s: %s: make %s with: %s%s", path, why,
-	    missing && !home ? "it" : "one of its own",
+	    missing && !elsewhere ? "it" : "one of its own",
 	    buf_text(&b) == NULL ? "" : buf_text(&b),
-	    missing && !home ? "" : ", and name the socket in there");
+	    missing && !elsewhere ? "" : ", and name the socket in there");
 	buf_fini(&b);
 	return EX_CANTCREAT;
 }
@@ -147,7 +166,7 @@ check_directory(
 	struct stat st;
 	int error = 0;
 
-	parent_of(path, dir);
+	cure_parent(path, dir);
 	if (stat(dir, &st) != 0)
 		error = errno;
 	else if (!S_ISDIR(st.st_mode))
@@ -187,11 +206,12 @@ warn_closed(const char *path, const struct privileges *p, const char *where)
 
 	if (!closed_to_mta(path, part, &st))
 		return;
-	parent_of(path, dir);
-	/* Our own directory may change hands; what else stands above it not. */
+	cure_parent(path, dir);
+	/* Our own directory may change hands, if it is not for our state; what
+	 * else stands above it not. */
 	last = strcmp(part, dir) == 0 && !cure_in_home(dir, owner_of(p)) &&
-	    st.st_uid != 0 && st.st_uid == owner_of(p);
-	put_directory(&b, last ? dir : better_place(), p);
+	    !cure_is_ours(dir) && st.st_uid != 0 && st.st_uid == owner_of(p);
+	put_directory(&b, last ? dir : better_place(dir, p), p);
 	log_line(LOG_WARNING,
 	    "%s: Socket: %s: user " MTA_NAME " can't enter %s (mode %04o), so "
 	    "Postfix will not connect: make %s with: %s%s",

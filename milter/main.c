@@ -299,6 +299,12 @@ looked_at(struct plan *plan, int status, const char *keyword,
 		    msg->text);
 }
 
+static uid_t
+runs_as(const struct plan *plan)
+{
+	return plan->user.change ? plan->user.uid : geteuid();
+}
+
 /* A check is made beside a daemon, which may be that of another configuration:
  * a copy is looked at before it takes the place of the one in force. */
 static void
@@ -313,7 +319,8 @@ plan_files(struct plan *plan)
 		    listen_check(&plan->socket, &plan->user, &f, &socket),
 		    "Socket", &socket);
 	if (plan->pid_file != NULL)
-		looked_at(plan, runfiles_check(plan->pid_file, &f, &pid),
+		looked_at(plan, runfiles_check(plan->pid_file,
+				  runs_as(plan), &f, &pid),
 		    "PidFile", &pid);
 }
 
@@ -402,7 +409,7 @@ step_files(struct plan *plan)
 	if (rc != EX_OK)
 		return mistake(plan, rc, "Socket", &msg);
 	if (plan->pid_file != NULL)
-		rc = runfiles_pid(plan->pid_file, &msg);
+		rc = runfiles_pid(plan->pid_file, runs_as(plan), &msg);
 	return rc == EX_OK ? EX_OK : mistake(plan, rc, "PidFile", &msg);
 }
 

@@ -35,7 +35,7 @@ bool
 posternctl_closed(const char *text)
 {
 	return geteuid() != 0 &&
-	    (strstr(text, CURE_WORDS) != NULL ||
+	    (cure_find(text) != NULL ||
 		strstr(text, strerror(EACCES)) != NULL);
 }
 
@@ -44,7 +44,7 @@ posternctl_closed(const char *text)
 int
 posternctl_mistake(const char *text)
 {
-	const char *cure = strstr(text, CURE_WORDS);
+	const char *cure = cure_find(text);
 	bool closed = posternctl_closed(text);
 	size_t len = closed && cure != NULL ? (size_t)(cure - text)
 					    : strlen(text);

@@ -378,6 +378,10 @@ posternctl_key_check(const char *config, const char *domain,
 	struct errmsg msg = {""};
 	int rc = load(&c, config);
 
+	if (rc == EX_OK && c.signing != NULL && !signing_judged(c.signing))
+		fprintf(stderr, "posternctl: UserID: there is no user %s, so "
+		    "who may read the keys is not judged\n",
+		    conf_str(c.snap.conf, "UserID"));
 	if (rc == EX_OK && c.signing != NULL &&
 	    signing_keys(c.signing, domain, check_key, &c, &msg) != 0) {
 		fprintf(stderr, "posternctl: %s\n",

@@ -14,18 +14,6 @@
 #include "lib/err.h"
 #include "lib/errlist.h"
 
-/* A number that is an id; names may begin with digits. */
-static bool
-number(const char *word, unsigned long *n_r)
-{
-	char *end;
-
-	errno = 0;
-	*n_r = strtoul(word, &end, 10);
-	return word[0] >= '0' && word[0] <= '9' && *end == '\0' &&
-	    errno == 0 && *n_r < 0xffffffffUL;
-}
-
 /* useradd takes no number for a name, nor the name of a group that is there
  * for that of a new one. */
 static int
@@ -39,7 +27,7 @@ no_user(const char *word, struct errlist *list)
 	struct buf b = BUF_INIT;
 
 	snprintf(name, sizeof(name), "%.64s", word);
-	if (number(word, &id)) {
+	if (users_number(word, &id)) {
 		snprintf(name, sizeof(name), "postern");
 		if (users_find(name, &other) == 0)
 			snprintf(name, sizeof(name), "postern-%lu", id);
@@ -60,12 +48,8 @@ static int
 find_user(const char *word, struct privileges *p, struct errlist *list)
 {
 	struct user user;
-	unsigned long id;
-	int rc = users_find(word, &user);
 
-	if (rc != 0 && number(word, &id))
-		rc = users_find_uid((uid_t)id, &user);
-	if (rc != 0)
+	if (users_find_word(word, &user) != 0)
 		return no_user(word, list);
 	memcpy(p->name, user.name, sizeof(p->name));
 	p->uid = user.uid;
@@ -77,16 +61,18 @@ static int
 find_group(const char *word, struct privileges *p, struct errlist *list)
 {
 	unsigned long id;
+	struct buf b = BUF_INIT;
 
 	if (users_find_group(word, &p->gid) == 0)
 		return EX_OK;
-	if (number(word, &id)) {
+	if (users_number(word, &id)) {
 		p->gid = (gid_t)id;
 	} else {
-		errlist_add(list,
-		    "UserID: there is no group %s: create it "
-		    "with: groupadd --system %s",
-		    word, word);
+		cure_path(&b, word);
+		errlist_add(list, "UserID: there is no group %s: create it "
+		    "with: groupadd --system %s", word,
+		    buf_text(&b) == NULL ? "" : buf_text(&b));
+		buf_fini(&b);
 		return EX_NOUSER;
 	}
 	return EX_OK;

@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "holder.h"
+#include "lib/buf.h"
+#include "lib/cure.h"
 #include "lib/err.h"
 
 struct runfile {
@@ -167,19 +169,28 @@ create(struct runfile *f, long *pid_r)
 }
 
 static int
-pid_mistake(const char *path, long pid, struct errmsg *msg_r)
+pid_mistake(const char *path, uid_t uid, long pid, struct errmsg *msg_r)
 {
-	if (errno == EBUSY) {
+	int error = errno;
+	bool closed = error == ENOENT || error == EACCES || error == EPERM;
+	struct buf cure = BUF_INIT;
+
+	if (error == EBUSY) {
 		errmsg_set(msg_r,
 		    "PidFile: %s: process %ld has it, and runs: stop that one "
 		    "first, or give this one a PidFile of its own",
 		    path, pid);
 		return EX_UNAVAILABLE;
 	}
-	errmsg_set(msg_r,
-	    "PidFile: %s: %s; name a file in a directory that is there "
-	    "and that may be written to",
-	    path, errno == EEXIST ? "is not a plain file" : strerror(errno));
+	if (closed)
+		cure_state(&cure, path, uid, getegid());
+	errmsg_set(msg_r, "PidFile: %s: %s; %s%s", path,
+	    error == EEXIST ? "is not a plain file" : strerror(error),
+	    closed ? CURE_WORDS
+		   : "name a file in a directory that is there and that may be "
+		     "written to",
+	    buf_text(&cure) == NULL ? "" : buf_text(&cure));
+	buf_fini(&cure);
 	return EX_CANTCREAT;
 }
 
@@ -214,31 +225,31 @@ look_for(const struct holder_for *f, const struct runfile *file,
 }
 
 int
-runfiles_check(
-    const char *path, const struct holder_for *f, struct errmsg *msg_r)
+runfiles_check(const char *path, uid_t uid, const struct holder_for *f,
+    struct errmsg *msg_r)
 {
 	struct runfile file;
 	long pid = 0;
 	int rc = EX_OK;
 
 	if (locate(&file, path) < 0)
-		return pid_mistake(path, 0, msg_r);
+		return pid_mistake(path, uid, 0, msg_r);
 	if (faccessat(file.dir, ".", W_OK | X_OK, AT_EACCESS) != 0 ||
 	    look_for(f, &file, path, &pid, msg_r) != 0 || !has_room(file.dir))
-		rc = pid_mistake(path, pid, msg_r);
+		rc = pid_mistake(path, uid, pid, msg_r);
 	close(file.dir);
 	return rc;
 }
 
 int
-runfiles_pid(const char *path, struct errmsg *msg_r)
+runfiles_pid(const char *path, uid_t uid, struct errmsg *msg_r)
 {
 	long pid = 0;
 
 	if (locate(&pid_file, path) < 0 || create(&pid_file, &pid) < 0)
-		return pid_mistake(path, pid, msg_r);
+		return pid_mistake(path, uid, pid, msg_r);
 	if (dprintf(pid_file.fd, "%ld\n", (long)getpid()) < 0) {
-		int rc = pid_mistake(path, pid, msg_r);
+		int rc = pid_mistake(path, uid, pid, msg_r);
 
 		unlinkat(pid_file.dir, pid_file.name, 0);
 		return rc;

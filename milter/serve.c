@@ -72,22 +72,26 @@ serve_log(const struct serve_options *o, const struct conf *conf,
 /* If a file that the text names is closed to us: how to open it.  False: none
  * is, or the text says it already.  A path may have blanks in it. */
 static bool
-find_cure(const char *text, struct errmsg *cure_r)
+find_cure(const char *text, const char *config, struct errmsg *cure_r)
 {
 	static const char *const ends[] = {":,;", ": ,;"};
 	char path[sizeof(cure_r->text)];
+	enum cure_kind kind;
 	size_t len = 0;
 
-	if (strstr(text, CURE_WORDS) != NULL)
+	if (cure_find(text) != NULL)
 		return false;
 	for (const char *at = strchr(text, '/'); at != NULL;
 	     at = strchr(at + len, '/')) {
 		for (size_t i = 0; i < 2; i++) {
 			len = strcspn(at, ends[i]);
 			snprintf(path, sizeof(path), "%.*s", (int)len, at);
+			kind = config != NULL && strcmp(path, config) == 0
+			    ? CURE_CONF
+			    : CURE_READ;
 			/* With blanks, only where a reason follows. */
 			if ((i == 1 || at[len] == ':') &&
-			    access_why(path, CURE_READ, cure_r) != 0)
+			    access_why(path, kind, cure_r) != 0)
 				return true;
 		}
 	}
@@ -99,6 +103,7 @@ struct saying {
 	const char *before; /* what stands before the first of them */
 	const struct errlist *list; /* that they stand in; or NULL */
 	const struct errlist *done; /* those that need no cure; or NULL */
+	const char *config; /* the file that was read */
 };
 
 static void
@@ -111,7 +116,7 @@ say_one(const char *text, void *arg)
 	size_t from =
 	    saying->list == NULL ? 0 : errlist_place(saying->list, text);
 	const char *between =
-	    !done && find_cure(text + from, &cure) ? "; " : "";
+	    !done && find_cure(text + from, saying->config, &cure) ? "; " : "";
 
 	if (saying->level == 0)
 		log_fatal("%s%s%s", text, between, cure.text);
@@ -173,14 +178,16 @@ serve_load(const struct serve_options *o, enum snapshot_use use,
 	struct errlist *given = o->conf == NULL ? NULL : conf_list(o->conf);
 	struct errlist *list = given != NULL ? given : errlist_new();
 	struct errlist *warnings = errlist_new();
-	struct saying saying = {.before = "", .list = list};
+	struct saying saying = {.before = "", .list = list,
+	    .config = o->config};
 	int rc = ERR_NOMEM;
 
 	if (old != NULL)
 		saying = (struct saying){.level = LOG_ERR,
 		    .before = "reload refused, the configuration in force "
 			      "stays: ",
-		    .list = list};
+		    .list = list,
+		    .config = o->config};
 	else if (o->wrong != NULL)
 		saying.done = o->wrong;
 	if (list != NULL && warnings != NULL) {

@@ -44,6 +44,7 @@ struct signing {
 	uid_t uid;             /* who may own key files */
 	const char *place;     /* `file:line: Keyword: ` of the key that is
 				  loaded; NULL: serves already */
+	bool nobody;           /* there is no such user: nothing is judged */
 	pthread_mutex_t lock;  /* of the cache */
 	void *cache;           /* a tree of struct cached */
 	size_t cached;
@@ -80,23 +81,27 @@ read_key(const struct signing *s, const char *path, struct dkim_key **key_r,
 {
 	struct errmsg why;
 	struct keyfile f;
+	bool unsafe;
 	int rc = keyfile_read(path, s->uid, &f, msg_r);
 
 	if (rc == ERR_SYSTEM && access_why(path, CURE_SECRET, &why) != 0)
 		*msg_r = why;
 	if (rc != 0)
 		return rc;
-	if (f.unsafe && s->safe) {
-		keyfile_free(&f);
-		return ERR_CONFIG;
-	}
-	if (f.unsafe)
-		log_line(LOG_WARNING, "%s%s", s->place == NULL ? "" : s->place,
-		    msg_r->text);
+	unsafe = f.unsafe && !s->nobody;
 	rc = dkim_key_decode(f.data, f.len, s->min_bits, key_r, &why);
 	keyfile_free(&f);
-	if (rc != 0)
+	/* First: what is no key need not be shut to others. */
+	if (rc != 0) {
 		errmsg_set(msg_r, "%s: %s", path, why.text);
+	} else if (unsafe && s->safe) {
+		dkim_key_free(*key_r);
+		*key_r = NULL;
+		rc = ERR_CONFIG;
+	} else if (unsafe) {
+		log_line(LOG_WARNING, "%s%s", s->place == NULL ? "" : s->place,
+		    msg_r->text);
+	}
 	return rc;
 }
 
@@ -724,18 +729,28 @@ load_single(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	    c, 0, options_domains(c, "Domain", &s->domains, msg_r), msg_r);
 	return conf_also(c, rc, check_file(c, s, msg_r), msg_r);
 }
+
 /* Who may own keys besides root: the user the daemon runs as. */
-static uid_t
-key_owner(const struct conf *c)
+static void
+find_owner(const struct conf *c, struct signing *s)
 {
 	const char *user = conf_str(c, "UserID");
 	char name[USERS_NAME_SIZE];
 	struct user owner;
 
-	if (geteuid() != 0 || user == NULL)
-		return geteuid();
+	s->uid = geteuid();
+	if (s->uid != 0 || user == NULL)
+		return;
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(user, ":"), user);
-	return users_find(name, &owner) == 0 ? owner.uid : geteuid();
+	s->nobody = users_find_word(name, &owner) != 0;
+	if (!s->nobody)
+		s->uid = owner.uid;
+}
+
+bool
+signing_judged(const struct signing *s)
+{
+	return !s->nobody;
 }
 
 static bool
@@ -769,7 +784,7 @@ signing_load(
 	s->multiple = conf_bool(c, "MultipleSignatures");
 	s->safe = conf_bool(c, "RequireSafeKeys");
 	s->min_bits = (unsigned)conf_int(c, "MinimumKeyBits");
-	s->uid = key_owner(c);
+	find_owner(c, s);
 	rc = conf_given(c, "KeyTable") ? load_tables(c, s, msg_r)
 				       : load_single(c, s, msg_r);
 	if (rc != 0)

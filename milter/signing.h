@@ -12,6 +12,7 @@
 #ifndef MILTER_SIGNING_H
 #define MILTER_SIGNING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct addr;
@@ -57,5 +58,9 @@ int signing_find(struct signing *s, struct arena *a, const struct addr *from,
 int signing_keys(struct signing *s, const char *domain,
     int (*each)(const struct signing_match *m, const char *file, void *arg),
     void *arg, struct errmsg *msg_r);
+
+/* Whether others can read the keys: false where UserID, for whom that would be
+ * judged, is not there. */
+bool signing_judged(const struct signing *s);
 
 #endif

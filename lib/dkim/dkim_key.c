@@ -27,10 +27,10 @@ struct dkim_key {
 	EVP_PKEY_CTX *sign; /* RSA: ready to sign; copied for each use */
 };
 
-/* What a PEM file holds, by its first line, when it is not what we want. */
+/* What a file holds, by some words of it, when it is not what we want. */
 static const struct {
 	const char *label, *words;
-} wrong_pem[] = {
+} wrong_text[] = {
     {"-----BEGIN ENCRYPTED PRIVATE KEY-----",
 	"the key is encrypted; decrypt it with `openssl pkey -in FILE`"},
     {"Proc-Type: 4,ENCRYPTED",
@@ -42,6 +42,9 @@ static const struct {
 	"this is a public key; the private key is wanted here"},
     {"-----BEGIN RSA PUBLIC KEY-----",
 	"this is a public key; the private key is wanted here"},
+    {"v=DKIM1",
+	"this is the record for the DNS, which has the public key; the private "
+	"key is wanted here"},
     {"-----BEGIN CERTIFICATE-----",
 	"this is a certificate; the private key is wanted here"},
 };
@@ -152,9 +155,9 @@ decode_base64(const char *text, size_t len)
 static int
 explain(const char *text, size_t len, struct errmsg *msg_r)
 {
-	for (size_t i = 0; i < sizeof(wrong_pem) / sizeof(*wrong_pem); i++) {
-		if (contains(text, len, wrong_pem[i].label))
-			return errmsg_set(msg_r, "%s", wrong_pem[i].words);
+	for (size_t i = 0; i < sizeof(wrong_text) / sizeof(*wrong_text); i++) {
+		if (contains(text, len, wrong_text[i].label))
+			return errmsg_set(msg_r, "%s", wrong_text[i].words);
 	}
 	if (contains(text, len, "-----BEGIN "))
 		return errmsg_set(msg_r,

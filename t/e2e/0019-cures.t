@@ -60,6 +60,18 @@ def as_regex(string):
                      for part in parts)
 
 
+def empty(top):
+    """All in it, and what is not a mount itself."""
+    if os.path.isdir(top):
+        for entry in os.scandir(top):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
+                os.unlink(entry.path)
+        if not os.path.ismount(top):
+            os.rmdir(top)
+
+
 class Case:
     """Something broken below a place, for postern or who is said."""
 
@@ -69,8 +81,9 @@ class Case:
         self.name, self.user, self.starter = name, user, starter
         self.limits = limits
         self.at = place
-        for top in '/srv', '/etc/postern', '/var/lib/postern', '/run/postern':
-            shutil.rmtree(top, ignore_errors=True)
+        for top in ('/etc/postern', '/var/lib/postern', '/run/postern',
+                    '/root', '/srv', '/opt'):
+            empty(top)
         os.makedirs(place, exist_ok=True)
         self.conf = '/etc/test.conf'
         self.text = ('UserID %s\n' % user if user else '') + socket_line + \
@@ -118,8 +131,8 @@ class Case:
             self.text = re.sub(r'(?m)^Socket .*$', 'Socket local:%s/s' % path,
                                self.text)
         elif words.startswith('name a file in there'):
-            self.text = re.sub(r'(?m)^QuotaTable .*$',
-                               'QuotaTable %s/quota' % path, self.text)
+            self.text = re.sub(r'(?m)^(QuotaTable|PidFile) .*$',
+                               r'\1 %s/it' % path, self.text)
         else:
             raise RigError('what is meant by %r?' % words)
         if self.conf == '/etc/test.conf':
@@ -139,8 +152,8 @@ class Case:
         message = message.splitlines()[-1] if message else ''
         command, words = self.command(message)
         like(command or message, want, '%s: the command' % self.name)
-        if command is None:
-            command = 'false'
+        if command is None or not re.search(want, command):
+            command = 'false'   # the mounts here do not keep all from harm
         # A person copies it into a shell.
         ran = subprocess.run(['sh', '-ec', command], capture_output=True,
                              text=True)
@@ -154,6 +167,34 @@ class Case:
         is_([os.stat(p).st_uid for p in rooted], [0] * len(rooted),
             "%s: root's stays root's" % self.name)
         tried.append(message)
+
+    def said(self, flag):
+        write_file(self.conf, self.text)
+        return self.run(flag).stderr.splitlines()
+
+    def says(self, want):
+        """And has no command for it."""
+        for flag in '-n', '-f':
+            lines = self.said(flag)
+            like(lines[-1] if lines else '', want,
+                 '%s, %s: is said' % (self.name, flag))
+            is_([line for line in lines if COMMANDS.search(line)], [],
+                '%s, %s: no command' % (self.name, flag))
+
+    def asks(self, path, want, owner='root', group='postern', mode=0o640):
+        self.says(r'user postern may not .*\(owner .*\); is that the right '
+                  r'file\? .* below /etc/postern, with .*' + want)
+        # What the words say, if it is.
+        copy = '/etc/postern/copy'
+        os.makedirs('/etc/postern', exist_ok=True)
+        shutil.copy(path, copy)
+        shutil.chown(copy, owner, group)
+        os.chmod(copy, mode)
+        self.text = self.text.replace(path, copy)
+        write_file(self.conf, self.text)
+        done = self.run('-n')
+        is_((done.returncode, path in done.stderr), (0, False),
+            '%s: and with a copy, -n is fine' % self.name)
 
     def starts(self):
         with Daemon(self) as daemon:
@@ -191,72 +232,155 @@ def home_modes():
             for p in ('/root', '/home', '/home/bob', '/var/lib/mysql')]
 
 
+OURS = '/etc/postern'
+
+
 def check_reading():
     case = Case('configuration', '')
     case.mend(r'^chgrp postern /etc/test.conf && chmod g.r /etc/test.conf$',
               mode=0o600)
     case = Case('configuration that its group may write', '')
     case.mend(r'^chgrp postern \S+ && chmod g=r \S+$', mode=0o660)
-    case = Case('table', TABLE)
+    case = Case('table', TABLE, place=OURS)
     case.put('hosts', mode=0o600)
-    case.mend(r'^chgrp postern /srv/mail/hosts && chmod g.r /srv/mail/hosts$')
-    case = Case('table of the group', TABLE)
+    case.mend(r'^chgrp postern /etc/postern/hosts && '
+              r'chmod g.r /etc/postern/hosts$')
+    case = Case('table of the group', TABLE, place=OURS)
     case.put('hosts', mode=0o600, group='postern')
-    case.mend(r'^chmod g.r /srv/mail/hosts$')
-    case = Case('table of another group', TABLE)
+    case.mend(r'^chmod g.r /etc/postern/hosts$')
+    case = Case('table of another group', TABLE, place=OURS)
     path = case.put('hosts', mode=0o640, group='mysql')
     before = os.stat(path)
-    case.mend(r'^install -D -o root -g postern -m 640 /srv/mail/hosts '
-              r'/etc/postern/hosts$')
+    case.mend(r'^install -D -o root -g postern -m 640 /etc/postern/hosts '
+              r'/etc/postern/etc-postern-hosts$')
     is_(os.stat(path)[:6], before[:6], 'and that group keeps its right')
+    case = Case("another's table", 'InternalHosts @AT@/theirs\n', place=OURS)
+    case.put('theirs', mode=0o600, owner='mysql', group='postern')
+    case.mend(r'^install -D -o root -g postern -m 640 /etc/postern/theirs ')
     case = Case('own table', TABLE)
     case.put('hosts', mode=0o000, owner='postern')
     case.mend(r'^chmod u.r /srv/mail/hosts$')
-    case = Case('table with a strange name', "InternalHosts file:@AT@/it's\n")
-    case.put("it's", mode=0o600)
-    case.mend(r"^chgrp postern '/srv/mail/it'\\''s' && ")
-    case = Case('table with blanks in its path',
-                'InternalHosts file:@AT@/a b/my hosts\n')
-    case.put('a b/my hosts', mode=0o600)
-    case.mend(r"^chgrp postern '/srv/mail/a b/my hosts' && ")
-    case = Case('directory', 'InternalHosts @AT@/d/hosts\n')
+    for name in "it's", 'my hosts', '$(id)', '-R', '`id`':
+        case = Case('table of name ' + name,
+                    'InternalHosts file:@AT@/d d/%s\n' % name, place=OURS)
+        case.put('d d/' + name, mode=0o600)
+        case.mend(re.escape('chgrp postern %s && chmod g+r ' %
+                            shlex.quote('/etc/postern/d d/' + name)
+                            .replace('\'"\'"\'', "'\\''")))
+    case = Case('directory', 'InternalHosts @AT@/d/hosts\n', place=OURS)
     case.put('d/hosts')
     case.directory('d', 0o700)
-    case.mend(r'^chgrp postern /srv/mail/d && chmod g.x /srv/mail/d$')
+    case.mend(r'^chgrp postern /etc/postern/d && chmod g.x /etc/postern/d$')
     case = Case('directory that its group may write',
-                'InternalHosts @AT@/d/hosts\n')
+                'InternalHosts @AT@/d/hosts\n', place=OURS)
     case.put('d/hosts')
     case.directory('d', 0o770)
-    case.mend(r'^chgrp postern /srv/mail/d && chmod g=rx /srv/mail/d$')
+    case.mend(r'^chgrp postern \S+ && chmod g=rx /etc/postern/d$')
+    case = Case("another's directory in it", 'InternalHosts @AT@/d/hosts\n',
+                place=OURS)
+    case.put('d/hosts')
+    case.directory('d', 0o700, 'mysql')
+    case.mend(r'^install -D -o root -g postern -m 640 ')
+    case = Case('a link to it', 'InternalHosts /srv/link/hosts\n', place=OURS)
+    case.put('d/hosts')
+    case.directory('d', 0o700)
+    os.symlink('../etc/./postern/d', '/srv/link')
+    case.mend(r'^chgrp postern /etc/postern/d && chmod g.x /etc/postern/d$')
     case = Case('own directory', 'InternalHosts @AT@/d/hosts\n')
     case.put('d/hosts')
     case.directory('d', 0o000, 'postern')
     case.mend(r'^chmod u.x /srv/mail/d$')
-    case = Case("another's directory", 'InternalHosts @AT@/d/hosts\n')
-    case.put('d/hosts')
-    case.directory('d', 0o750, 'mysql', 'mysql')
-    case.mend(r'^install -D -o root -g postern -m 640 /srv/mail/d/hosts ')
+    for owner, group, mode in (('mysql', 'mysql', 0o750),
+                               ('mysql', 'root', 0o700),
+                               ('mysql', 'postern', 0o700)):
+        case = Case("another's directory, %s %o" % (group, mode),
+                    'InternalHosts @AT@/d/hosts\n')
+        case.put('d/hosts')
+        case.directory('d', mode, owner, group)
+        case.mend(r'^install -D -o root -g postern -m 640 /srv/mail/d/hosts '
+                  r'/etc/postern/srv-mail-d-hosts$')
+        is_(oct(os.stat('/srv/mail/d').st_mode & 0o7777), oct(mode),
+            'which stays shut')
     for home in '/root', '/home/bob', '/var/lib/mysql':
         case = Case('a table in %s' % home, TABLE, place=home)
         case.put('hosts')
         case.mend(r'^install -D -o root -g postern -m 640 %s/hosts '
-                  r'/etc/postern/hosts$' % home)
+                  r'/etc/postern/%s-hosts$' % (home, home[1:].replace('/', '-')))
     case = Case('a second of that name', TABLE, place='/root')
     case.put('hosts')
     os.makedirs('/etc/postern')
-    write_file('/etc/postern/hosts', 'mine\n')
-    case.mend(r' /root/hosts /etc/postern/2-hosts$')
-    is_(open('/etc/postern/hosts').read(), 'mine\n', 'the first one stays')
-    case = Case('a closed table in an open home', TABLE, place='/home/open')
-    case.put('hosts', mode=0o600)
-    case.mend(r'^install -D -o root ')
+    write_file('/etc/postern/root-hosts', 'mine\n')
+    case.mend(r' /root/hosts /etc/postern/2-root-hosts$')
+    is_(open('/etc/postern/root-hosts').read(), 'mine\n',
+        'the first one stays')
+    case = Case('a link into a home', 'InternalHosts /srv/mail/link\n',
+                place='/root')
+    case.put('hosts')
+    os.makedirs('/srv/mail')
+    os.symlink('/root/hosts', '/srv/mail/link')
+    case.mend(r'^install -D -o root -g postern -m 640 /srv/mail/link '
+              r'/etc/postern/srv-mail-link$')
+    case = Case('the configuration, for who starts it', '', user=None,
+                starter='postern')
+    case.conf = '/etc/postern.conf'
+    write_file(case.conf, case.text, 0o600)
+    like(case.run('-n').stderr, 'mend it with: .*chmod g.r /etc/postern.conf$',
+         'the configuration for who starts it is ours')
+    os.unlink(case.conf)
     case = Case('the configuration in a home', '')
     case.conf = '/root/test.conf'
     case.mend(r'^install -D -o root -g postern -m 640 /root/test.conf '
-              r'/etc/postern/test.conf$')
+              r'/etc/postern/root-test.conf$')
     case = Case('a table that everyone may write', TABLE)
     case.put('hosts', mode=0o666)
     case.mend(r'^chmod o-w /srv/mail/hosts$')
+
+
+def check_asking():
+    """What may be somebody's secret is asked about: no command has it opened,
+    or copied."""
+    for name, path, owner, group, mode in (
+            ('passwords', '/etc/shadow', 'root', 'shadow', 0o640),
+            ('the like', '/etc/sudoers', 'root', 'root', 0o440),
+            ('by another way', '/etc/postern/../sudoers', 'root', 'root',
+             0o440),
+            ("root's file", '/srv/mail/hosts', 'root', 'root', 0o600),
+            ("another's file", '/srv/mail/hosts', 'mysql', 'root', 0o600),
+            ('a file in a home', '/home/open/hosts', 'open', 'open', 0o600)):
+        for keyword in 'InternalHosts', 'RuleFile', 'OpenDMARCConfig':
+            case = Case('%s as %s' % (name, keyword),
+                        '%s %s\n' % (keyword, path))
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            case.put(os.path.normpath(path), '', mode, owner, group)
+            case.asks(path, 'owner root, group postern and mode 640$')
+    for name, top in (("root's directory", '/srv/mail/d'),
+                      ('of certificates', '/etc/ssl/private')):
+        case = Case(name, 'InternalHosts %s/hosts\n' % top)
+        case.put(top + '/hosts')
+        case.directory(top, 0o710)
+        case.asks(top + '/hosts', 'owner root, group postern and mode 640$')
+    case = Case('a hidden file', 'InternalHosts /root/.ssh/hosts\n')
+    case.put('/root/.ssh/hosts')
+    case.asks('/root/.ssh/hosts', ' mode 640$')
+    case = Case('a key of another program', KEY.replace('@AT@', '/root/.ssh'))
+    case.put('/root/.ssh/key', KEY_TEXT, 0o600)
+    case.asks('/root/.ssh/key', 'mode 600$', 'postern', 'root', 0o600)
+    case = Case('what is no key', KEY.replace('@AT@/key', '/etc/shadow'))
+    case.put('/etc/shadow', KEY_TEXT, 0o640, group='shadow')
+    case.asks('/etc/shadow', 'owner postern, group root and mode 600$',
+              'postern', 'root', 0o600)
+
+
+def check_room():
+    """No command is cut, as another would come of it."""
+    deep = '/etc/postern' + 3 * ('/' + 100 * 'd')
+    case = Case('a table at the end of a long path',
+                'InternalHosts %s/hosts\n' % deep)
+    case.put(deep + '/hosts', mode=0o600)
+    case.says('mode 0600\\); # the path is too long .*$')
+    case = Case('a key at the end of a long path', KEY.replace('@AT@', deep))
+    case.put(deep + '/key', KEY_TEXT, 0o644)
+    case.says('/key .*to mend it: # the path is too long .*$')
 
 
 def check_keys():
@@ -266,7 +390,10 @@ def check_keys():
     case = Case("another's key", KEY)
     case.key(mode=0o600, owner='mysql')
     case.mend(r'^install -D -o postern -g root -m 600 /srv/mail/key '
-              r'/etc/postern/key$')
+              r'/etc/postern/srv-mail-key$')
+    case = Case("root's key, which all read", KEY)
+    case.key(mode=0o644)
+    case.mend(r'^chown postern /srv/mail/key && chmod o= /srv/mail/key$')
     for home in '/root', '/home/bob':
         case = Case('a key in %s' % home, KEY, place=home)
         case.key(mode=0o600)
@@ -282,6 +409,12 @@ def check_keys():
         case = Case('a key of mode %o' % mode, KEY)
         case.key(mode=mode, owner='postern', group=group)
         case.mend('^chmod %s /srv/mail/key$' % want)
+    case = Case("a key in a group's directory", KEY)
+    case.key(mode=0o600, owner='postern')
+    case.directory('', 0o2775, group='mail')
+    case.mend(r'^install -D -o postern -g root -m 600 /srv/mail/key ')
+    is_(oct(os.stat('/srv/mail').st_mode & 0o7777), '0o2775',
+        'which the group keeps')
     for mode, group, want in ((0o757, 'root', 'o-w'), (0o775, 'mail', 'g-w'),
                               (0o777, 'mail', 'go-w')):
         case = Case('a key in a directory of mode %o' % mode, KEY)
@@ -309,6 +442,55 @@ def check_state():
                 'QuotaTable @AT@/postern/t\n' + QUOTA)
     case.directory('postern')
     case.mend(r'^install -d -o postern -g postern -m 750 /srv/mail/postern$')
+    for name in '/srv/postern', '/opt/postern':
+        case = Case('a directory %s with files of others' % name,
+                    'QuotaTable %s/t\n' % name + QUOTA)
+        case.put(name + '/theirs')
+        case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
+        is_(os.stat(name).st_uid, 0, 'which stays as it is')
+    case = Case("root's /root/postern", 'QuotaTable /root/postern/t\n' + QUOTA)
+    case.directory('/root/postern')
+    case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
+    for top in '/dev', '/proc', '/proc/none', '/usr', '/usr/none', '/srv/mail':
+        case = Case('a table in ' + top, 'QuotaTable %s/t\n' % top + QUOTA)
+        case.directory('', 0o2775, group='mail')
+        case.mend(r'^install -d -o postern -g postern -m 750 '
+                  r'/var/lib/postern$')
+    case = Case('a directory that anybody may make', 'QuotaTable /srv/tmp/q/t\n'
+                + QUOTA)
+    case.directory('/srv/tmp', 0o1777)
+    case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
+    for owner, group, mode in (('root', 'postern', 0o775),
+                               ('postern', 'postern', 0o1777)):
+        case = Case("another's file in a directory of mode %o" % mode,
+                    'QuotaTable /srv/q/t\n' + QUOTA)
+        case.put('/srv/q/t', '', 0o600, 'mysql')
+        case.directory('/srv/q', mode, owner, group)
+        case.mend(r'^install -d -o postern -g postern -m 750 '
+                  r'/var/lib/postern$')
+        is_(pwd.getpwuid(os.stat('/srv/q/t').st_uid).pw_name, 'mysql',
+            'which stays whose it is')
+    for name in '/srv/../etc/none', '/srv/link/none', '/srv/no/../../etc/none':
+        case = Case('by another way into /etc: ' + name,
+                    'QuotaTable %s/t\n' % name + QUOTA)
+        os.symlink('/etc', '/srv/link')
+        case.mend(r'^install -d -o postern -g postern -m 750 '
+                  r'/var/lib/postern$')
+    case = Case('by another way', 'QuotaTable /srv/link/q/t\n' + QUOTA)
+    case.directory('/srv/mail/state')
+    os.symlink('/srv/mail/state', '/srv/link')
+    case.mend(r'^install -d -o postern -g postern -m 750 /srv/link/q$')
+    case = Case("a group of Postfix's", 'QuotaTable /var/lib/postern/t\n' +
+                QUOTA, user='postern:postfix')
+    case.directory('/var/lib/postern')
+    case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
+    case = Case("another's file where all may put theirs",
+                'QuotaTable /srv/tmp/t\n' + QUOTA)
+    case.put('/srv/tmp/t', '', 0o600, 'mysql')
+    case.directory('/srv/tmp', 0o1777)
+    case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
+    is_(pwd.getpwuid(os.stat('/srv/tmp/t').st_uid).pw_name, 'mysql',
+        'which stays whose it is')
     case = Case("a closed state directory", text)
     case.directory('q', 0o700)
     case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
@@ -373,6 +555,105 @@ def check_socket():
     is_(postfix_enters('/srv/mail/run'), 0, 'and Postfix may enter it')
 
 
+    case = Case('a directory postern that holds more', '', user=None,
+                starter='postern', socket_line='Socket local:/srv/mail/s\n')
+    case.put('postern/theirs')
+    case.mend(r'^install -d -o postern -g postfix -m 750 /run/postern$')
+    for place in '/var/lib/postern', '/etc/postern/run', '/proc/none':
+        case = Case('a socket in ' + place, '',
+                    socket_line='Socket local:%s/s\n' % place)
+        case.mend(r'^install -d -o postern -g postfix -m 750 /run/postern$')
+    case = Case('our state, which is closed to Postfix', '',
+                socket_line='Socket local:/var/lib/postern/s\n')
+    case.directory('/var/lib/postern', 0o700, 'postern', 'postern')
+    case.mend(r'^install -d -o postern -g postfix -m 750 /run/postern$',
+              warns=True)
+    is_(oct(os.stat('/var/lib/postern').st_mode & 0o777), '0o700',
+        'which stays closed')
+
+
+def check_sendmail():
+    """Sendmail enters no directory that somebody else than root may write."""
+    def sendmail_trusts(path):
+        while path != '/':
+            st = os.stat(path)
+            if (st.st_uid, st.st_mode & 0o022) != (0, 0):
+                return False
+            path = os.path.dirname(path)
+        return True
+    place = '/var/spool/postern'
+    line = 'Socket local:%s/s\n' % place
+    for name, user in ('both', 'smmsp'), ('both, by its place', None):
+        if user:
+            subprocess.run(['useradd', '--system', '--user-group', user],
+                           check=True)
+        case = Case(name, '', socket_line=line)
+        case.mend(r'^install -d -o root -g root -m 755 %s$' % place)
+        ok(sendmail_trusts(place), '%s: Sendmail trusts it' % name)
+        shutil.rmtree(place)
+        if user:
+            case = Case('a better place for Sendmail', '', place='/root',
+                        socket_line='Socket local:/root/x/s\n')
+            case.mend(r'^install -d -o root -g root -m 755 %s$' % place)
+            shutil.rmtree(place)
+            case = Case('for Postfix, by its group', '', user='postern:postfix',
+                        socket_line='Socket local:/srv/mail/run/s\n')
+            case.mend(r'^install -d -o postern -g postfix -m 750 ')
+            subprocess.run(['userdel', user], check=True)
+
+
+def check_pid_file():
+    made = r'^install -d -o postern -g postern -m 750 %s$'
+    for user, starter in ('postern', None), (None, 'postern'):
+        for name, place in (('/run/postern/postern.pid', '/run/postern'),
+                            ('/var/lib/postern/pid', '/var/lib/postern'),
+                            ('/proc/none/pid', '/var/lib/postern')):
+            case = Case('PidFile %s for %s' % (name, starter),
+                        'PidFile %s\n' % name, user=user, starter=starter)
+            case.mend(made % place)
+    case = Case('PidFile in a directory of root', 'PidFile /run/x.pid\n',
+                user=None, starter='postern')
+    case.mend(made % '/run/postern')
+
+
+def check_public_half():
+    """That it is the wrong file is said, not that it is open to others."""
+    public = subprocess.run(['openssl', 'pkey', '-pubout'], input=KEY_TEXT,
+                            check=True, capture_output=True, text=True).stdout
+    record = 's._domainkey IN TXT ( "v=DKIM1; k=ed25519; " "p=%s" )\n' % \
+        ''.join(public.splitlines()[1:-1])
+    for name, text, want in (('a public key', public, 'public key; .*private'),
+                             ('a record', record, 'DNS.*public key; .*private'),
+                             ('something else', 'x\n', 'not a private key')):
+        case = Case(name, KEY)
+        case.put('key', text)
+        case.says(r'KeyFile: /srv/mail/key: .*' + want)
+        case.put('key', KEY_TEXT, 0o600, 'postern')
+        is_(case.run('-n').returncode, 0, name + ': the private one will do')
+
+
+def check_nobody():
+    """Where UserID is not there, it is not root who is to have the keys."""
+    case = Case('no user, and its key', KEY, user='643')
+    case.put('key', KEY_TEXT, 0o600)
+    os.chown('/srv/mail/key', 643, 643)
+    lines = case.said('-n')
+    ok(any('there is no user 643: create it' in line for line in lines) and
+       not any('should belong' in line for line in lines),
+       'no user: the key is not judged', '\n'.join(lines))
+    write_file(case.conf, case.text + 'Nameservers 127.0.0.1@1\n'
+               'DNSTimeout 1\n')
+    done = subprocess.run([binary('POSTERNCTL'), 'key', 'check', '-x',
+                           case.conf, 'x.example'], capture_output=True,
+                          text=True)
+    is_(done.stderr, 'posternctl: UserID: there is no user 643, so who may '
+        'read the keys is not judged\n', 'no user: posternctl says just that')
+    case.put('key', KEY_TEXT, 0o604)
+    case.text = case.text.replace('UserID 643', 'UserID %d' %
+                                  pwd.getpwnam('postern').pw_uid)
+    case.mend(r'^chown postern /srv/mail/key && chmod o= /srv/mail/key$')
+
+
 def check_users():
     for name, want in (('new', r'^useradd --system --user-group --shell \S+ '
                         'new$'),
@@ -380,6 +661,26 @@ def check_users():
                        ('643', r'^useradd --system --uid 643 .*postern-643$'),
                        ('postern:new2', r'^groupadd --system new2$')):
         Case('no user %s' % name, '', user=name).mend(want)
+
+
+def check_names():
+    """What a shell would take for more than a name."""
+    case = Case('a strange group', '', user='postern:$(id)&a')
+    like('\n'.join(case.said('-n')),
+         r"groupadd --system '\$\(id\)&a'$", 'a strange group is quoted')
+    case = Case('two keys of one name', 'KeyTable /srv/mail/table\n'
+                'SigningTable csl:*=a\n')
+    for place in 'a', 'b':
+        case.put('/home/bob/%s/key' % place, KEY_TEXT, 0o644)
+    case.put('table', 'a a.example:s:/home/bob/a/key\n'
+             'b b.example:s:/home/bob/b/key\n')
+    lines = case.said('-n')
+    for line in lines:
+        command, _ = case.command(line)
+        if command and command.startswith('install -D -o postern -g root '):
+            subprocess.run(['sh', '-ec', command], check=True)
+    is_(len(lines), 2, 'two keys of one name are both said')
+    is_(len(os.listdir('/etc/postern')), 2, 'and neither is written over')
 
 
 def check_descriptors():
@@ -400,7 +701,7 @@ def check_descriptors():
 def set_up():
     """Directories and users of our own to break."""
     for path in ('/etc', '/var/lib', '/var/spool', '/root', '/home', '/srv',
-                 '/run'):
+                 '/run', '/opt'):
         if path == '/etc':
             broken.own_copy(path)
         else:
@@ -438,10 +739,17 @@ def main():
     set_up()
     plan(PLAN)
     check_reading()
+    check_asking()
+    check_room()
     check_keys()
     check_state()
     check_socket()
+    check_sendmail()
+    check_pid_file()
+    check_public_half()
+    check_nobody()
     check_users()
+    check_names()
     check_descriptors()
     untried = [s for s in sorted(strings())
                if not any(re.search(as_regex(s), m) for m in tried)]
@@ -449,5 +757,5 @@ def main():
     broken.end_mounts()
 
 
-PLAN = 456
+PLAN = 971
 main()

@@ -47,7 +47,8 @@ MISTAKES = [
     ('BaseDirectory', 'Socket local:@DIR@/s\nBaseDirectory @DIR@/none\n', [],
      CONFIG, r'BaseDirectory: \S+/none: No such'),
     ('PidFile', 'Socket local:@DIR@/s\nPidFile @DIR@/none/pid\n', [],
-     CANTCREAT, r'PidFile: \S+/none/pid: No such'),
+     CANTCREAT, r'PidFile: \S+/none/pid: No such.*; mend it with: install -d -o '
+     r'root -g \S+ -m 750 \S+/none$'),
     ('PidFile, a pipe', 'Socket local:@DIR@/s\nPidFile @PIPE@\n', [],
      CANTCREAT, r'PidFile: \S+/pipe: is not a plain file'),
     ('-u', 'Socket local:@DIR@/s\n', ['-u', 'no-such-user'], NOUSER,

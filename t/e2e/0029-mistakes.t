@@ -369,8 +369,8 @@ def check_files():
                 'Quota default { Messages = 5/day }\n'
                 'KeyTable file:@DIR@/keys\nSigningTable csl:*=k\n')
         want = [
-            ('conf:5', 'SenderLogins: .*user nobody may not read it.*: chgrp '
-             r'nogroup \S+ && chmod g\+r'),
+            ('conf:5', 'SenderLogins: .*user nobody may not read it.*; is that '
+             r'the right file\? .*, group nogroup and mode 640$'),
             ('conf:6', 'QuotaTable: .*: install -d -o nobody -g nogroup '),
             ('keys:1', 'KeyTable: k: .*nobody may not read it.*: chown nobody')]
         for name, more, also in (
@@ -387,7 +387,7 @@ def check_files():
                    'AllowList file:@DIR@/closed/allow\n')
         check_said(said(run('POSTERN', '-n', '-x', path).stderr, top), [
             ('conf2:4', 'AllowList: closed/allow: Permission denied; closed: '
-             r'user nobody may not enter it .*: chgrp nogroup closed && chmod')],
+             r'user nobody may not enter it .*; is that the right file\?')],
                    'a list below a directory that is closed')
         text = text.replace('UserID nobody\n', '')
         path = put(top, 'conf', text + 'Frob x\n')

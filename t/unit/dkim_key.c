@@ -128,6 +128,8 @@ says_what_is_wrong(void **state)
 	    {"-----BEGIN PRIVATE KEY-----\n", 0, "damaged"},
 	    {"-----BEGIN PUBLIC KEY-----\n" KEY_RSA_PUBLIC
 	     "\n-----END PUBLIC KEY-----\n", 0, "this is a public key"},
+	    {"s._domainkey IN TXT ( \"v=DKIM1; p=" KEY_RSA_PUBLIC "\" )", 0,
+		"this is the record for the DNS"},
 	    {"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
 		0, "this is a certificate"},
 	    {"-----BEGIN OPENSSH PRIVATE KEY-----\n", 0, "OpenSSH"},

@@ -119,6 +119,8 @@ static const struct node nodes[] = {
 	"lets every user replace", "chmod o-w "},
     {"directory for all, sticky", 01777, 0600, -1, 0, -1, -1,
 	"lets every user replace", "move the key out of "},
+    {"directory that is a group's", 02775, 0600, -1, NOBODY, -1, -1,
+	", replace what is in it", "move the key out of "},
     {"directory for a group", 0775, 0600, -1, NOBODY, -1, -1,
 	", replace what is in it", "chmod g-w "},
     {"directory of another user", 0755, 0600, NOBODY, -1, -1, -1,

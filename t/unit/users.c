@@ -180,6 +180,11 @@ finds(void **state)
 	assert_int_equal(users_find("bob", &user), ERR_NOTFOUND);
 	assert_int_equal(users_find_uid(7, &user), ERR_NOTFOUND);
 	assert_int_equal(users_find_group("nokeys", &gid), ERR_NOTFOUND);
+	assert_int_equal(users_find_word("alice", &user), 0);
+	assert_int_equal(users_find_word("1001", &user), 0);
+	assert_string_equal(user.name, "carol");
+	assert_int_equal(users_find_word("7", &user), ERR_NOTFOUND);
+	assert_int_equal(users_find_word("100x", &user), ERR_NOTFOUND);
 }
 
 /* What libc can't say at once, and what it can't say at all. */
