@@ -4,8 +4,8 @@
 #include "lib/conf/dataset.h"
 
 #include <lmdb.h>
-#include <pthread.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
