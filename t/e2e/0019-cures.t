@@ -365,6 +365,9 @@ def check_asking():
     case = Case('a key of another program', KEY.replace('@AT@', '/root/.ssh'))
     case.put('/root/.ssh/key', KEY_TEXT, 0o600)
     case.asks('/root/.ssh/key', 'mode 600$', 'postern', 'root', 0o600)
+    case = Case("a file of /etc's own", KEY.replace('@AT@', '/etc'))
+    case.put('/etc/key', KEY_TEXT, 0o600)
+    case.asks('/etc/key', 'mode 600$', 'postern', 'root', 0o600)
     case = Case('what is no key', KEY.replace('@AT@/key', '/etc/shadow'))
     case.put('/etc/shadow', KEY_TEXT, 0o640, group='shadow')
     case.asks('/etc/shadow', 'owner postern, group root and mode 600$',
@@ -757,5 +760,5 @@ def main():
     broken.end_mounts()
 
 
-PLAN = 971
+PLAN = 976
 main()
