@@ -262,7 +262,7 @@ def check_rules(place):
         done = place.as_user('rules', *args)
         is_(done.returncode, NOPERM, 'rules %s: rules that may not be read' %
             words(args))
-        like(done.stdout + done.stderr, 'rules.cf: Permission denied',
+        like(done.stdout + done.stderr, 'rules.cf: error: Permission denied',
              'and why')
     os.chmod(place.path('rules.cf'), 0o644)
     write_file(place.path('rules.cf'), 'blah\n')
