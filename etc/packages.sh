@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Debian package names that postern needs, in one place, and how they are
-# installed. Sourced by t/run, t/support/unpack and etc/quickstart (POSIX sh).
+# installed. Sourced by t/run, t/support/rig/unpack and etc/quickstart (POSIX sh).
 
 # To build the daemon and its unit tests.
 PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config libmilter-dev

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/err.h"
-#include "lib/idna.h"
+#include "lib/base/err.h"
+#include "lib/dns/idna.h"
 #include "log.h"
 #include "snapshot.h"
 #include "summary.h"

@@ -177,7 +177,7 @@ struct verdict chain_helo(struct session *s, const char *helo);
 struct verdict chain_mail(
     struct session *s, const char *sender, const char *const *params);
 struct verdict chain_rcpt(struct session *s, const char *addr);
-/* One field: see lib/hdr.h for the form.  value NULL: there was no memory for
+/* One field: see lib/mail/hdr.h for the form.  value NULL: there was no memory for
  * it.  Never answers. */
 void chain_header(struct session *s, const char *name, size_t name_len,
     const char *value, size_t value_len);

@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "lib/arena.h"
-#include "lib/err.h"
-#include "lib/hdr.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
+#include "lib/mail/hdr.h"
 
 int
 edit_want(struct edit_list *l, struct arena *a, enum edit_op op,

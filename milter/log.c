@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "chain.h"
-#include "lib/errlist.h"
+#include "lib/base/errlist.h"
 #include "session.h"
 
 #define LINE_SIZE (LOG_TEXT_MAX + 128) /* queue id and stage, too */

@@ -9,16 +9,16 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "lib/arena.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
+#include "lib/base/users.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
-#include "lib/err.h"
-#include "lib/errlist.h"
-#include "lib/idna.h"
-#include "lib/users.h"
+#include "lib/dns/idna.h"
 #include "log.h"
+#include "milter/daemon/sockspec.h"
 #include "snapshot.h"
-#include "sockspec.h"
 
 static int
 check_facility(const char *value, struct errmsg *msg_r)

@@ -9,10 +9,10 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "lib/buf.h"
-#include "lib/cure.h"
-#include "lib/err.h"
-#include "lib/errlist.h"
+#include "lib/base/buf.h"
+#include "lib/base/cure.h"
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
 
 /* useradd takes no number for a name, nor the name of a group that is there
  * for that of a new one. */

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-#include "lib/users.h"
+#include "lib/base/users.h"
 
 struct errlist;
 struct errmsg;

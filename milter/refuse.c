@@ -7,8 +7,8 @@
 #include <strings.h>
 
 #include "chain.h"
+#include "lib/base/err.h"
 #include "lib/conf/dataset.h"
-#include "lib/err.h"
 #include "log.h"
 #include "options.h"
 #include "snapshot.h"

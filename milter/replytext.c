@@ -4,9 +4,9 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "lib/arena.h"
-#include "lib/buf.h"
-#include "lib/err.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 
 /* The placeholder at p, and its length; NULL: there is none. */
 static const struct replytext_word *

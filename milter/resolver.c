@@ -9,14 +9,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
+#include "lib/base/readfile.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
-#include "lib/dns_dataset.h"
-#include "lib/dns_unbound.h"
-#include "lib/err.h"
-#include "lib/errlist.h"
-#include "lib/readfile.h"
+#include "lib/dns/dns_dataset.h"
+#include "lib/dns/dns_unbound.h"
 #include "log.h"
 #include "options.h"
 #include "snapshot.h"

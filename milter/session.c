@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "chain.h"
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "snapshot.h"
 
 #define NOTE_MAX 1000  /* octets of a note's value, as written */

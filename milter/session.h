@@ -16,10 +16,10 @@
 #include <time.h>
 
 #include "edit.h"
-#include "lib/arena.h"
-#include "lib/author.h"
-#include "lib/buf.h"
-#include "lib/hdr.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/mail/author.h"
+#include "lib/mail/hdr.h"
 #include "refuse.h"
 #include "verdict.h"
 

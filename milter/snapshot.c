@@ -5,14 +5,14 @@
 #include <stdlib.h>
 
 #include "chain.h"
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
-#include "lib/err.h"
-#include "lib/errlist.h"
-#include "opendmarc.h"
+#include "milter/daemon/peers.h"
+#include "milter/stage/opendmarc.h"
 #include "options.h"
 #include "options_opendkim.h"
-#include "peers.h"
 #include "resolver.h"
 #include "stages.h"
 

@@ -6,7 +6,7 @@
 #include <time.h>
 
 #include "chain.h"
-#include "lib/addrtext.h"
+#include "lib/mail/addrtext.h"
 #include "log.h"
 #include "snapshot.h"
 

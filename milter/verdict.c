@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <strings.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 
 const struct verdict verdict_none = {.action = VERDICT_NONE};
 

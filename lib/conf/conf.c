@@ -15,8 +15,8 @@
 
 #include "conf_impl.h"
 #include "conf_lex.h"
-#include "lib/err.h"
-#include "lib/errlist.h"
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
 
 #define NO "FfNn0" /* first letters of the ways to say it */
 

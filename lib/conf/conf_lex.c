@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "lib/err.h"
-#include "lib/errlist.h"
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
 
 static bool
 is_blank(char c)

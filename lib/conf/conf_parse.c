@@ -29,9 +29,9 @@
 
 #include "conf_impl.h"
 #include "conf_lex.h"
-#include "lib/err.h"
-#include "lib/errlist.h"
-#include "lib/readfile.h"
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
+#include "lib/base/readfile.h"
 
 #define INCLUDES_MAX 256 /* files in one configuration */
 #define NEAR_MAX 24 /* letters in a keyword that is compared for likeness */

@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 #include "dataset_mdb.h"
-#include "lib/cure.h"
-#include "lib/err.h"
-#include "lib/errlist.h"
-#include "lib/readfile.h"
+#include "lib/base/cure.h"
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
+#include "lib/base/readfile.h"
 
 struct item {
 	char *key; /* into dataset.text */

@@ -21,8 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/cure.h"
-#include "lib/err.h"
+#include "lib/base/cure.h"
+#include "lib/base/err.h"
 
 /* An LMDB that is open, once in the process. */
 struct shared {

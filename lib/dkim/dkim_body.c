@@ -8,7 +8,7 @@
 
 #include <openssl/evp.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 #define BLOCK 64     /* octets looked at together */
 #define GATHER 4096  /* short pieces are hashed together */

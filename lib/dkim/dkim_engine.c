@@ -9,7 +9,7 @@
 #include <opendkim/dkim.h>
 #include <openssl/evp.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 #include "lib/dkim/dkim_key.h"
 
 struct dkim_engine {

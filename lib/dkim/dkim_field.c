@@ -5,12 +5,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/arena.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
 #include "lib/dkim/dkim_sign_impl.h"
 #include "lib/dkim/dkim_tags.h"
-#include "lib/err.h"
-#include "lib/idna.h"
-#include "lib/hdr.h"
+#include "lib/dns/idna.h"
+#include "lib/mail/hdr.h"
 
 #define FIELD_OCTETS 32768 /* of the field; the engine stumbles over 64 K */
 #define NAMES_OCTETS 4000 /* of an h= as it stands; the engine reads no more */

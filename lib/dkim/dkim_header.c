@@ -7,12 +7,12 @@
 
 #include <openssl/evp.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/dkim/dkim_engine.h"
 #include "lib/dkim/dkim_field.h"
 #include "lib/dkim/dkim_sign_impl.h"
-#include "lib/err.h"
-#include "lib/hdr.h"
+#include "lib/mail/hdr.h"
 
 /* Section 5.4.2: the field that the name at i stands for, the last one of that
  * name which no name before it took; NULL: none is left. */

@@ -14,8 +14,8 @@
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
-#include "lib/buf.h"
-#include "lib/err.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 
 #define SEED_SIZE 32 /* of an Ed25519 key (RFC 8032 section 5.1.5) */
 

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "lib/base/siphash.h"
 #include "lib/dkim/dkim_record.h"
-#include "lib/siphash.h"
 
 struct entry {
 	char *text; /* NULL: empty */

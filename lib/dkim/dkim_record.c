@@ -12,9 +12,9 @@
 #include <openssl/param_build.h>
 #include <openssl/rsa.h>
 
-#include "lib/arena.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
 #include "lib/dkim/dkim_tags.h"
-#include "lib/err.h"
 
 #define ED25519_SIZE 32  /* RFC 8032 section 5.1.5 */
 #define EXPONENT_MAX 8   /* octets; what a signer chooses is 65537 or 3 */

@@ -13,12 +13,12 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/arena.h"
-#include "lib/buf.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/dkim/dkim_engine.h"
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_sign_impl.h"
-#include "lib/err.h"
 
 #define SIGNATURE "DKIM-Signature"
 #define CANONS 2

@@ -10,7 +10,7 @@
 
 #include "lib/dkim/dkim_body.h"
 #include "lib/dkim/dkim_sign.h"
-#include "lib/hdr.h"
+#include "lib/mail/hdr.h"
 
 struct buf;
 

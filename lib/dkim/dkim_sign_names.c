@@ -7,8 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/arena.h"
-#include "lib/err.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
 
 #define NAME_LEN_MAX 256 /* octets of a name that is signed */
 

@@ -8,10 +8,10 @@
 
 #include <openssl/evp.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_sign_impl.h"
-#include "lib/err.h"
 
 #define WIDTH 77       /* columns of a line */
 #define FIRST_COLUMN 16 /* behind "DKIM-Signature: " */

@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "lib/arena.h"
-#include "lib/err.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
 
 static bool
 is_space(char c)

@@ -10,19 +10,19 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/addr.h"
-#include "lib/arena.h"
-#include "lib/buf.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/dkim/dkim_engine.h"
 #include "lib/dkim/dkim_field.h"
 #include "lib/dkim/dkim_header.h"
 #include "lib/dkim/dkim_keyring.h"
 #include "lib/dkim/dkim_record.h"
 #include "lib/dkim/dkim_sign_impl.h"
-#include "lib/dns.h"
-#include "lib/err.h"
-#include "lib/hdr.h"
-#include "lib/idna.h"
+#include "lib/dns/dns.h"
+#include "lib/dns/idna.h"
+#include "lib/mail/addr.h"
+#include "lib/mail/hdr.h"
 
 #define BLOCK 64 /* octets looked at together */
 #define SIGS DKIM_VERIFY_SIGNATURES_MAX

@@ -4,10 +4,10 @@
 #include <string.h>
 
 #include "dmarc_walk.h"
-#include "lib/arena.h"
-#include "lib/err.h"
-#include "lib/idna.h"
-#include "lib/pslist.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
+#include "lib/dns/idna.h"
+#include "lib/dns/pslist.h"
 
 struct dmarc {
 	struct dmarc_walk walk;

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/arena.h"
-#include "lib/err.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
 
 /* A piece of the record, white space around it taken off. */
 struct text {

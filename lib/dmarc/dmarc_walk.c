@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "dmarc_record.h"
-#include "lib/arena.h"
-#include "lib/dns.h"
-#include "lib/err.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
+#include "lib/dns/dns.h"
 
 #define PREFIX "_dmarc."
 #define DNS_NAME_MAX 253

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/arena.h"
+#include "lib/base/arena.h"
 #include "lib/text/ascii.h"
 
 #define DIGEST_SIZE 32

@@ -7,7 +7,7 @@
 
 #include <sys/stat.h>
 
-#include "lib/mapfile.h"
+#include "lib/base/mapfile.h"
 #include "table.h"
 
 struct errmsg;

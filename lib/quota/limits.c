@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 #define SHOWN_MAX 60     /* octets of a limit in a message */
 #define FIRST_ROOM 16    /* places in a new hash; a power of two */

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "table.h"
 
 #define CONTENTION_TRIES 8

@@ -21,8 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/err.h"
-#include "lib/siphash.h"
+#include "lib/base/err.h"
+#include "lib/base/siphash.h"
 
 /* --- clocks ------------------------------------------------------------ */
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "table.h"
 
 /* The map as it is now, followed to where the table was moved. */

@@ -16,9 +16,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/err.h"
-#include "lib/mapguard.h"
-#include "lib/siphash.h"
+#include "lib/base/err.h"
+#include "lib/base/mapguard.h"
+#include "lib/base/siphash.h"
 
 static_assert(sizeof(struct table) == 4096, "the header is a page");
 static_assert(offsetof(struct table, moved) == 128, "... from here on shared");

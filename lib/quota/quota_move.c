@@ -15,8 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/err.h"
-#include "lib/mapguard.h"
+#include "lib/base/err.h"
+#include "lib/base/mapguard.h"
 
 #define SETTLE_NSEC 2000000 /* for attempts under way when a table moves */
 #ifdef QUOTA_MOVE_FINE /* for tests, of small tables */

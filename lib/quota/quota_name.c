@@ -6,8 +6,8 @@
 
 #include <string.h>
 
-#include "lib/err.h"
-#include "lib/siphash.h"
+#include "lib/base/err.h"
+#include "lib/base/siphash.h"
 
 /* Under the lock. */
 static int

@@ -9,8 +9,8 @@
 
 #include <string.h>
 
-#include "lib/err.h"
-#include "lib/siphash.h"
+#include "lib/base/err.h"
+#include "lib/base/siphash.h"
 
 #define TICKS_AHEAD 4 /* of another processor's clock, at the very most */
 /* How long a full table is called full unseen: of the time, searches in vain

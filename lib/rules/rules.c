@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "lib/rules/rules_address.h"
 #include "lib/rules/rules_impl.h"
 #include "lib/rules/rules_read.h"

@@ -149,7 +149,7 @@ struct rules_input {
 	bool timed; /* measure each rule */
 	int64_t deadline_ns; /* 0: none; later rules do not run */
 
-	/* What the MTA will write above the header (lib/rules/relays.h); NULL:
+	/* What the MTA will write above the header (lib/mail/relays.h); NULL:
 	 * the first Received field tells of the client. */
 	const struct relay_here *here;
 	/* NULL: body, rawbody, full and uri rules don't hit. */

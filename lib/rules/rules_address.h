@@ -3,7 +3,7 @@
  * them (Mail::SpamAssassin::Util, parse_header_addresses).
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * lib/addr.h reads such fields as a person would.  Rules were written for what
+ * lib/mail/addr.h reads such fields as a person would.  Rules were written for what
  * SpamAssassin makes of them, down to its mistakes; hence this reader.
  */
 #ifndef LIB_RULES_RULES_ADDRESS_H

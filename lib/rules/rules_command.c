@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "lib/rules/rules_impl.h"
 #include "lib/text/ascii.h"
 

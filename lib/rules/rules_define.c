@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "lib/rules/rules_eval.h"
 #include "lib/rules/rules_replace.h"
 #include "lib/text/ascii.h"

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/utf8.h"
 #include "lib/rules/rules_freemail.h"
 #include "lib/text/ascii.h"
-#include "lib/utf8.h"
 
 #define SORTED_MIN 7   /* recipients from which on their order says something */
 #define SIMILAR_MIN 5

@@ -6,8 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/idna.h"
-#include "lib/pslist.h"
+#include "lib/dns/idna.h"
+#include "lib/dns/pslist.h"
 #include "lib/rules/rules_eval.h"
 #include "lib/text/ascii.h"
 

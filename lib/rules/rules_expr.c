@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/arena.h"
+#include "lib/base/arena.h"
 
 enum step_op {
 	STEP_NUMBER,

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "lib/rules/rules_eval.h"
 #include "lib/rules/rules_freemail_text.h"
 #include "lib/text/ascii.h"

@@ -7,10 +7,10 @@
 
 #include <stdatomic.h>
 
-#include "lib/arena.h"
-#include "lib/rules/netlist.h"
-#include "lib/rules/relay_formats.h"
-#include "lib/rules/relays.h"
+#include "lib/base/arena.h"
+#include "lib/list/netlist.h"
+#include "lib/mail/relay_formats.h"
+#include "lib/mail/relays.h"
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_freemail.h"
 #include "lib/rules/rules_list.h"

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/arena.h"
-#include "lib/err.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
 
 static int
 add(struct address_item **list, struct arena *a, const char *glob,

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "lib/rules/rules_expr.h"
 #include "lib/rules/rules_impl.h"
 

@@ -4,8 +4,8 @@
  */
 #include <string.h>
 
-#include "lib/buf.h"
-#include "lib/err.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/rules/rules_impl.h"
 #include "lib/text/ascii.h"
 #include "lib/text/encoded_word.h"

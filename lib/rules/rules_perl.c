@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 #include "lib/text/ascii.h"
 
 struct scan {

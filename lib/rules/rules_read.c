@@ -9,8 +9,8 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include "lib/err.h"
-#include "lib/readfile.h"
+#include "lib/base/err.h"
+#include "lib/base/readfile.h"
 #include "lib/rules/rules_impl.h"
 
 #define IF_DEPTH_MAX 50

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "lib/buf.h"
-#include "lib/err.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/rules/rules_impl.h"
 
 #define PASSES_MAX 6 /* tags in what tags stand for */

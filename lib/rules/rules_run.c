@@ -3,7 +3,7 @@
  */
 #include <string.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "lib/rules/rules_impl.h"
 #include "lib/text/mime.h"
 

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/buf.h"
-#include "lib/err.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/rules/rules_address.h"
 #include "lib/rules/rules_impl.h"
 #include "lib/text/ascii.h"

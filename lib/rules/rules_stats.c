@@ -13,12 +13,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/buf.h"
-#include "lib/err.h"
-#include "lib/mapfile.h"
-#include "lib/mapguard.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/mapfile.h"
+#include "lib/base/mapguard.h"
+#include "lib/base/siphash.h"
 #include "lib/rules/rules_impl.h"
-#include "lib/siphash.h"
 
 #define MAGIC "postern rules\n\0"
 #define VERSION 1

@@ -21,7 +21,7 @@
  *
  * A slot that has its key is never given to another rule.  When there is no
  * room the file is built anew, larger or without what was long not seen, and
- * takes the other one's name (lib/mapfile.h).  The file is 0600 and allocated
+ * takes the other one's name (lib/base/mapfile.h).  The file is 0600 and allocated
  * in full, so that a full disk is found when it is opened.
  */
 #ifndef LIB_RULES_RULES_STATS_H

@@ -4,10 +4,10 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "lib/arena.h"
-#include "lib/buf.h"
-#include "lib/err.h"
-#include "lib/hdr.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/mail/hdr.h"
 #include "lib/rules/rules_impl.h"
 #include "lib/text/ascii.h"
 #include "lib/text/encoded_word.h"

@@ -5,8 +5,8 @@
 #include <netinet/in.h>
 #include <string.h>
 
-#include "lib/err.h"
-#include "lib/idna.h"
+#include "lib/base/err.h"
+#include "lib/dns/idna.h"
 #include "lib/spf/spf_impl.h"
 
 static const char *const outcomes[] = {

@@ -70,7 +70,7 @@ struct spf; /* a check under way */
  * memory.  Never waits. */
 struct spf *spf_start(const struct dns *dns, struct arena *arena,
     const struct spf_request *request);
-/* Decide, with look-ups until deadline_ms (see lib/dns.h) at the latest.
+/* Decide, with look-ups until deadline_ms (see lib/dns/dns.h) at the latest.
  * *helo_r is *mfrom_r where the sender is null.  0, or ERR_NOMEM. */
 int spf_finish(struct spf *spf, int64_t deadline_ms,
     const struct spf_result **mfrom_r, const struct spf_result **helo_r);

@@ -28,7 +28,7 @@
 
 #include <spf2/spf.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 #include "lib/spf/spf_impl.h"
 
 /* 11 terms a record, of 11 records, and the names of as many mx. */

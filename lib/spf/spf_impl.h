@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "lib/arena.h"
-#include "lib/dns.h"
+#include "lib/base/arena.h"
+#include "lib/dns/dns.h"
 #include "lib/spf/spf.h"
 #include "lib/spf/spf_macro.h"
 #include "lib/spf/spf_record.h"

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/buf.h"
-#include "lib/err.h"
-#include "lib/idna.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/dns/idna.h"
 #include "lib/spf/spf_impl.h"
 
 bool

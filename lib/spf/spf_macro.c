@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/buf.h"
-#include "lib/err.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 
 #define DELIMITERS ".-+,/_="
 #define PARTS_MAX 256 /* of a value, between delimiters */

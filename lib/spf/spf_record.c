@@ -7,9 +7,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/arena.h"
-#include "lib/buf.h"
-#include "lib/err.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 
 #define VERSION "v=spf1"
 #define BAD_MAX 60 /* octets of a wrong term worth showing */

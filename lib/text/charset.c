@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 #include "ascii.h"
-#include "lib/buf.h"
-#include "lib/utf8.h"
+#include "lib/base/buf.h"
+#include "lib/base/utf8.h"
 
 #define FFFD "\xef\xbf\xbd"
 

@@ -8,7 +8,7 @@
 
 #include "ascii.h"
 #include "charset.h"
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 #include "transfer.h"
 
 /* =?charset?encoding?text?= */

@@ -5,7 +5,7 @@
 
 #include "ascii.h"
 #include "charset.h"
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 
 #define NAME_MAX_LEN 8
 

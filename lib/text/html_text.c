@@ -5,7 +5,7 @@
 #include "html_entity.h"
 #include "html_style.h"
 #include "html_token.h"
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 #include "uri_resolve.h"
 
 /* A no-break space that was encoded as UTF-8 twice. */

@@ -7,10 +7,10 @@
 #include "ascii.h"
 #include "content_type.h"
 #include "encoded_word.h"
-#include "lib/arena.h"
-#include "lib/buf.h"
-#include "lib/err.h"
-#include "lib/hdr.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/mail/hdr.h"
 #include "transfer.h"
 
 struct line {

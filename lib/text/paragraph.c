@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "ascii.h"
-#include "lib/arena.h"
-#include "lib/buf.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "mime.h"
 
 enum { NEAR = 1024 }; /* so far on an end is looked for */

@@ -7,8 +7,8 @@
 
 #include "ascii.h"
 #include "html_text.h"
-#include "lib/buf.h"
-#include "lib/utf8.h"
+#include "lib/base/buf.h"
+#include "lib/base/utf8.h"
 #include "uri_name.h"
 #include "uri_set.h"
 

@@ -2,7 +2,7 @@
 #include "uri_find.h"
 
 #include "ascii.h"
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 #include "uri_clean.h"
 #include "uri_name.h"
 #include "uri_set.h"

@@ -7,9 +7,9 @@
 
 #include "ascii.h"
 #include "charset.h"
-#include "lib/buf.h"
-#include "lib/pslist.h"
-#include "lib/utf8.h"
+#include "lib/base/buf.h"
+#include "lib/base/utf8.h"
+#include "lib/dns/pslist.h"
 
 bool
 uri_name_is_tld(const struct pslist *tlds, const char *label, size_t len)

@@ -2,7 +2,7 @@
 #include "uri_resolve.h"
 
 #include "ascii.h"
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 
 struct piece {
 	const char *s; /* NULL: there is none */

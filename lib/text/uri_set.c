@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "lib/arena.h"
-#include "lib/siphash.h"
+#include "lib/base/arena.h"
+#include "lib/base/siphash.h"
 
 /* The key is this process's addresses: enough that a mail which was written
  * elsewhere can't aim at the slots. */

@@ -6,10 +6,10 @@
 
 #include <stddef.h>
 
-#include "lib/arena.h"
-#include "lib/buf.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/dkim/dkim_canon.h"
-#include "lib/hdr.h"
+#include "lib/mail/hdr.h"
 
 struct dkim_key;
 

@@ -6,9 +6,9 @@
 
 #include <libmilter/mfdef.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "t/bench/bench_mail.h"
-#include "t/support/mta.h"
+#include "t/support/drivers/mta.h"
 
 #define WAIT_MS 60000
 

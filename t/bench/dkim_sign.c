@@ -15,12 +15,12 @@
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
 
-#include "lib/arena.h"
-#include "lib/buf.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_sign.h"
-#include "lib/err.h"
-#include "lib/hdr.h"
+#include "lib/mail/hdr.h"
 #include "t/bench/bench_mail.h"
 #include "t/bench/turns.h"
 

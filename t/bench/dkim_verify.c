@@ -15,14 +15,14 @@
 
 #include <openssl/evp.h>
 
-#include "lib/arena.h"
-#include "lib/buf.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_record.h"
 #include "lib/dkim/dkim_verify.h"
-#include "lib/dns.h"
-#include "lib/err.h"
-#include "lib/hdr.h"
+#include "lib/dns/dns.h"
+#include "lib/mail/hdr.h"
 #include "t/bench/bench_mail.h"
 #include "t/bench/turns.h"
 

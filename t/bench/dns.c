@@ -3,7 +3,7 @@
  *
  *     bench_dns SERVER [SECONDS]
  *
- * SERVER (127.0.0.1@PORT) is t/support/dnsd.py with a zone in which
+ * SERVER (127.0.0.1@PORT) is t/support/rig/dnsd.py with a zone in which
  * `kept.example` has an address, as every name below `fresh.example` may have,
  * and no name below `hang.example` gets an answer.
  *
@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "lib/dns_unbound.h"
-#include "lib/err.h"
+#include "lib/base/err.h"
+#include "lib/dns/dns_unbound.h"
 
 #define ROUNDS 1000000
 #define HANGING 200

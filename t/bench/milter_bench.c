@@ -32,8 +32,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/err.h"
 #include "lib/dkim/dkim_key.h"
-#include "lib/err.h"
 #include "t/bench/bench_mail.h"
 #include "t/bench/bench_talk.h"
 

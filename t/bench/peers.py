@@ -127,7 +127,7 @@ class Dns(proc.Server):
             os.path.join(self.dir, 'resolv.conf'),
             'nameserver %s\n' % self.address)
         self.start([sys.executable,
-                    os.path.join(proc.SOURCE, 't/support/dnsd.py'),
+                    os.path.join(proc.SOURCE, 't/support/rig/dnsd.py'),
                     '--host', self.address, '--port', '53',
                     '--delay', str(delay_ms), '--log', self.queries_file,
                     zone_file], up=lambda: self.log_lines(r'^53$'))

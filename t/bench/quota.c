@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 #define HOT_ROUNDS 5000000
 #define COLD_ROUNDS 3000000

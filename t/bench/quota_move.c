@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 
 struct shared {
 	atomic_bool ready, stop;

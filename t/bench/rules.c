@@ -16,10 +16,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/arena.h"
-#include "lib/buf.h"
-#include "lib/hdr.h"
-#include "lib/message.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/mail/hdr.h"
+#include "lib/mail/message.h"
 #include "lib/rules/rules.h"
 
 #define ROUNDS_MAX 101

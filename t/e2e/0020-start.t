@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 from rig import *
 
 USAGE, NOUSER, UNAVAILABLE, CANTCREAT, NOPERM, CONFIG = 64, 67, 69, 73, 77, 78

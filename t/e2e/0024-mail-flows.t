@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 from rig import *
 
 SENDERS, EACH = 4, 100

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 from rig import *
 import proc
 

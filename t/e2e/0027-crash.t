@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 from rig import *
 from milter import Conversation, Gone
 import proc

@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 from rig import PATIENCE, Postern, Postfix, RigError, Sink, diag, is_, like, \
     need_root, new_dir, ok, plan, wait_until
 import quota

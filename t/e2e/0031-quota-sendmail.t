@@ -6,6 +6,7 @@
 import os
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 from rig import Postern, Sendmail, Sink, is_, like, need_root, plan
 import quota
 from quota import MESSAGE, conf, used

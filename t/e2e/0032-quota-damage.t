@@ -10,6 +10,7 @@ import struct
 import sys
 import threading
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 from rig import PATIENCE, Postern, Postfix, RigError, Sink, diag, is_, like, \
     need_root, ok, plan, wait_until
 import quota

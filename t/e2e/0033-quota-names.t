@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 from rig import Postern, Postfix, Sink, binary, is_, like, need_root, ok, plan
 import quota
 from quota import conf, listed, refusal, send, used

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 from rig import *
 from proc import SOURCE
 

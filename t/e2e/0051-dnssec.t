@@ -11,6 +11,7 @@ import struct
 import sys
 import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 import dnsd
 from nacl.signing import SigningKey
 from rig import Dnsd, Postern, is_, ok, plan

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 # The SPF suites through the program: posternctl check asks a name server that
-# has the zone of each scenario. t/support/spfsuite.py tells where the suites
+# has the zone of each scenario. t/support/data/spfsuite.py tells where the suites
 # are; without them there is nothing to do.
 
 import json
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 import spfsuite
 from dnsd import Dnsd
 from tap import diag, is_, plan, skip_all

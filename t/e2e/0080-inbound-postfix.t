@@ -8,6 +8,7 @@ import os
 import re
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 import inbound
 from rig import Postfix, is_, like, ok, write_file
 

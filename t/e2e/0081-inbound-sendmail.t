@@ -7,6 +7,7 @@
 import os
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 import inbound
 from rig import Client, Sendmail, diag, has_ipv6, ok
 

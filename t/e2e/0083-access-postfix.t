@@ -9,6 +9,7 @@ import json
 import os
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 from rig import Client, Dnsd, Postern, Postfix, Sink, is_, like, need_root, \
     ok, plan
 

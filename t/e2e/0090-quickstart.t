@@ -9,12 +9,13 @@ import subprocess
 import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, '../support'))
+import modules  # noqa: F401
 from rig import is_, like, need_root, ok, plan
 
 need_root()
 plan(10)
 
-done = subprocess.run([os.path.join(HERE, '../support/demo.py')],
+done = subprocess.run([os.path.join(HERE, '../support/demo/demo.py')],
                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                       stderr=subprocess.STDOUT, text=True, timeout=300)
 is_(done.returncode, 0, 'exit status')

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 from rig import PATIENCE, Client, Dnsd, Postern, Postfix, Sink, is_, like, \
     need_root, ok, plan, wait_until, write_file
 from verify import Key

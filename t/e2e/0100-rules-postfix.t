@@ -11,6 +11,7 @@ import os
 import re
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
+import modules  # noqa: F401
 from rig import Client, Postern, Postfix, Sink, is_, like, need_root, ok, plan
 import proc
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/accesslist.h"
+#include "lib/base/errlist.h"
 #include "lib/conf/dataset.h"
-#include "lib/errlist.h"
+#include "lib/list/accesslist.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

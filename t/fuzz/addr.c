@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/addr.h"
-#include "lib/arena.h"
+#include "lib/base/arena.h"
+#include "lib/mail/addr.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/addrtext.h"
-#include "lib/arena.h"
-#include "lib/buf.h"
-#include "lib/idna.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/dns/idna.h"
+#include "lib/mail/addrtext.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/arena.h"
-#include "lib/author.h"
-#include "lib/hdr.h"
-#include "lib/idna.h"
+#include "lib/base/arena.h"
+#include "lib/dns/idna.h"
+#include "lib/mail/author.h"
+#include "lib/mail/hdr.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include "lib/arena.h"
-#include "lib/authres.h"
-#include "lib/buf.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/mail/authres.h"
 
 #define OURS "mx.example.org"
 

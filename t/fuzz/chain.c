@@ -41,18 +41,18 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "lib/arena.h"
-#include "lib/buf.h"
-#include "lib/dns.h"
-#include "lib/err.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/dns/dns.h"
 #include "lib/quota/quota.h"
 #include "milter/log.h"
-#include "t/support/author_ref.h"
-#include "t/support/dkim_keys.h"
-#include "t/support/dns_file.h"
-#include "t/support/logline.h"
-#include "t/support/outgoing.h"
-#include "t/support/walk.h"
+#include "t/support/data/dkim_keys.h"
+#include "t/support/drivers/author_ref.h"
+#include "t/support/drivers/dns_file.h"
+#include "t/support/drivers/logline.h"
+#include "t/support/drivers/outgoing.h"
+#include "t/support/drivers/walk.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/err.h"
-#include "lib/errlist.h"
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

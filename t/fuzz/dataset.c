@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "lib/err.h"
-#include "lib/peerlist.h"
+#include "lib/base/err.h"
+#include "lib/list/peerlist.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

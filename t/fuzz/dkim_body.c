@@ -9,9 +9,9 @@
 
 #include <openssl/evp.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 #include "lib/dkim/dkim_body.h"
-#include "t/support/dkim_check.h"
+#include "t/support/drivers/dkim_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,13 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/arena.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_sign.h"
-#include "lib/err.h"
-#include "lib/hdr.h"
-#include "t/support/dkim_check.h"
-#include "t/support/dkim_keys.h"
+#include "lib/mail/hdr.h"
+#include "t/support/data/dkim_keys.h"
+#include "t/support/drivers/dkim_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/arena.h"
-#include "lib/buf.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
 #include "lib/dkim/dkim_verify.h"
-#include "lib/dns.h"
-#include "lib/hdr.h"
-#include "lib/message.h"
+#include "lib/dns/dns.h"
+#include "lib/mail/hdr.h"
+#include "lib/mail/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/dns_wire.h"
+#include "lib/dns/dns_wire.h"
 
 #define RECORDS_MAX 64
 

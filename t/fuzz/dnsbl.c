@@ -2,13 +2,13 @@
  * Any octets are a code or not, a domain to ask about or not, an answer; what
  * comes of them keeps its promises.  SPDX-License-Identifier: BSD-2-Clause
  */
-#include "lib/dnsbl.h"
+#include "lib/dns/dnsbl.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/dns.h"
+#include "lib/dns/dns.h"
 
 #define RECORDS_MAX 64
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/helo.h"
+#include "lib/dns/helo.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

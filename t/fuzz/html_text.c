@@ -2,7 +2,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 #include "lib/text/html_text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/arena.h"
-#include "lib/idna.h"
+#include "lib/base/arena.h"
+#include "lib/dns/idna.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

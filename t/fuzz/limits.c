@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "lib/quota/limits.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

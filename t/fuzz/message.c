@@ -2,11 +2,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "lib/arena.h"
-#include "lib/buf.h"
-#include "lib/hdr.h"
-#include "lib/message.h"
-#include "lib/utf8.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/utf8.h"
+#include "lib/mail/hdr.h"
+#include "lib/mail/message.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

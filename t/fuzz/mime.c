@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/arena.h"
-#include "lib/hdr.h"
-#include "lib/message.h"
+#include "lib/base/arena.h"
+#include "lib/mail/hdr.h"
+#include "lib/mail/message.h"
 #include "lib/text/mime.h"
 #include "lib/text/mime_tree.h"
 

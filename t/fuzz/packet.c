@@ -1,7 +1,7 @@
 /* What packet_check lets through can be taken apart as libmilter does it, by
  * code that trusts it.  The first octet is the command.
  * SPDX-License-Identifier: BSD-2-Clause */
-#include "milter/packet.h"
+#include "milter/daemon/packet.h"
 
 #include <stdint.h>
 #include <stdlib.h>

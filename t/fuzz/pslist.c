@@ -11,10 +11,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lib/arena.h"
-#include "lib/err.h"
-#include "lib/idna.h"
-#include "lib/pslist.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
+#include "lib/dns/idna.h"
+#include "lib/dns/pslist.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -13,10 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
+#include "lib/base/siphash.h"
 #include "lib/quota/quota.h"
 #include "lib/quota/table.h"
-#include "lib/siphash.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/arena.h"
-#include "lib/err.h"
-#include "lib/hdr.h"
-#include "lib/rules/netlist.h"
-#include "lib/rules/relay_formats.h"
-#include "lib/rules/relays.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
+#include "lib/list/netlist.h"
+#include "lib/mail/hdr.h"
+#include "lib/mail/relay_formats.h"
+#include "lib/mail/relays.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/arena.h"
-#include "lib/err.h"
-#include "lib/hdr.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
+#include "lib/mail/hdr.h"
 #include "lib/rules/rules.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/arena.h"
+#include "lib/base/arena.h"
 #include "lib/rules/rules_literal.h"
 #include "lib/rules/rules_pattern.h"
 

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_stats.h"
 

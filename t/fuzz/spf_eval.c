@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/arena.h"
-#include "lib/dns.h"
+#include "lib/base/arena.h"
+#include "lib/dns/dns.h"
 #include "lib/spf/spf.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -2,9 +2,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "lib/arena.h"
-#include "lib/err.h"
-#include "lib/pslist.h"
+#include "lib/base/arena.h"
+#include "lib/base/err.h"
+#include "lib/dns/pslist.h"
 #include "lib/text/uri_clean.h"
 #include "lib/text/uri_find.h"
 #include "lib/text/uri_set.h"

@@ -3,7 +3,7 @@
 # usage: t/oracle/spamassassin.pl RULES MAIL ...
 #
 # What the installed SpamAssassin finds by that rules file alone, without a
-# network: a line a mail, in the form of t/support/rules_cli.c.
+# network: a line a mail, in the form of t/support/drivers/rules_cli.c.
 
 use strict;
 use warnings;

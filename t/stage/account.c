@@ -1,8 +1,8 @@
 /* Whose quota a message is charged to. SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 #define PLAIN "From: a@example.org\r\n\r\n"
 #define PHP "X-PHP-Originating-Script: 33:Mail.php\r\n" PLAIN

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 static const struct {
 	const char *name, *header;

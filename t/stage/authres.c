@@ -1,16 +1,16 @@
 /* One Authentication-Results on top, and none in our name below it.
  * SPDX-License-Identifier: BSD-2-Clause */
-#include "lib/authres.h"
+#include "lib/mail/authres.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/dkim/dkim_verify.h"
 #include "lib/dmarc/dmarc.h"
-#include "lib/iprev.h"
+#include "lib/dns/iprev.h"
 #include "lib/spf/spf.h"
-#include "t/support/inbound.h"
-#include "t/support/test.h"
+#include "t/support/drivers/inbound.h"
+#include "t/support/drivers/test.h"
 
 #define AR "Authentication-Results: "
 #define OURS AR "mx.example.org; spf=pass\n"

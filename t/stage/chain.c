@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/buf.h"
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "lib/base/buf.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 static struct session *
 begin(const char *conf)

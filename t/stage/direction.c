@@ -1,8 +1,8 @@
 /* Which way a message goes. SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 static const struct {
 	const char *name, *conf, *client;

@@ -4,15 +4,15 @@
  */
 #include <string.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_sign.h"
 #include "lib/dkim/dkim_verify.h"
-#include "lib/err.h"
-#include "t/support/dkim_keys.h"
-#include "t/support/dns_file.h"
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "t/support/data/dkim_keys.h"
+#include "t/support/drivers/dns_file.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 #define NOW 1700000000

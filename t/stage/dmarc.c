@@ -6,9 +6,9 @@
 
 #include "lib/dkim/dkim_verify.h"
 #include "lib/spf/spf.h"
-#include "t/support/dns_file.h"
-#include "t/support/inbound.h"
-#include "t/support/test.h"
+#include "t/support/drivers/dns_file.h"
+#include "t/support/drivers/inbound.h"
+#include "t/support/drivers/test.h"
 
 static const char zone[] =
     "_dmarc.own.example TXT v=DMARC1; p=reject\n"

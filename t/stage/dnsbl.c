@@ -1,17 +1,17 @@
 /* DNS lists, through the chain.  SPDX-License-Identifier: BSD-2-Clause */
-#include "lib/dnsbl.h"
+#include "lib/dns/dnsbl.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "milter/chain.h"
 #include "milter/snapshot.h"
-#include "t/support/dns_file.h"
-#include "t/support/inbound.h"
-#include "t/support/test.h"
+#include "t/support/drivers/dns_file.h"
+#include "t/support/drivers/inbound.h"
+#include "t/support/drivers/test.h"
 
 #define MESSAGE "From: A <a@From.example>\n\nHello.\n"
 #define CONF                                                                   \

@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#include "lib/arena.h"
-#include "lib/buf.h"
-#include "lib/hdr.h"
-#include "t/support/test.h"
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/mail/hdr.h"
+#include "t/support/drivers/test.h"
 
 static void
 want(struct edit_list *l, struct arena *a, enum edit_op op, unsigned index,

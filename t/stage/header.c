@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "t/support/inbound.h"
-#include "t/support/test.h"
+#include "t/support/drivers/inbound.h"
+#include "t/support/drivers/test.h"
 
 #define REQUIRED "RequiredHeaders yes\n"
 #define GOOD "From: a@x.example\nDate: Mon, 1 Jan 2024 00:00:00 +0000\n"

@@ -1,12 +1,12 @@
 /* HELO, through the chain.  SPDX-License-Identifier: BSD-2-Clause */
-#include "lib/helo.h"
+#include "lib/dns/helo.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "t/support/dns_file.h"
-#include "t/support/inbound.h"
-#include "t/support/test.h"
+#include "t/support/drivers/dns_file.h"
+#include "t/support/drivers/inbound.h"
+#include "t/support/drivers/test.h"
 
 #define MESSAGE "From: a@example.com\n\nHello.\n"
 

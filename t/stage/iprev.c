@@ -1,5 +1,5 @@
 /* IPRev, through the chain.  SPDX-License-Identifier: BSD-2-Clause */
-#include "lib/iprev.h"
+#include "lib/dns/iprev.h"
 
 #include <string.h>
 #include <time.h>
@@ -7,9 +7,9 @@
 
 #include "milter/chain.h"
 #include "milter/snapshot.h"
-#include "t/support/dns_file.h"
-#include "t/support/inbound.h"
-#include "t/support/test.h"
+#include "t/support/drivers/dns_file.h"
+#include "t/support/drivers/inbound.h"
+#include "t/support/drivers/test.h"
 
 #define MESSAGE "From: a@example.com\n\nHello.\n"
 

@@ -4,10 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/err.h"
-#include "t/support/dns_file.h"
-#include "t/support/inbound.h"
-#include "t/support/test.h"
+#include "lib/base/err.h"
+#include "t/support/drivers/dns_file.h"
+#include "t/support/drivers/inbound.h"
+#include "t/support/drivers/test.h"
 
 static const char zone[] =
     "good.example TXT v=spf1 ip4:192.0.2.1 -all\n"

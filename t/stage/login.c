@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 #define SET "QuotaRealm realm.org\nSenderLogins a@x.org=bob,info@x.org=al,@y.org=bob," \
 	"@xn--bcher-kva.org=bob\n"

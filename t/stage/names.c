@@ -10,10 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "lib/quota/quota.h"
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 #define LIMIT "Quota default {\n Messages = 3/h\n}\n"
 #define PLAIN "From: a@example.org\r\n\r\nHello.\r\n"

@@ -13,12 +13,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/arena.h"
-#include "lib/dns.h"
+#include "lib/base/arena.h"
+#include "lib/dns/dns.h"
 #include "lib/quota/quota.h"
-#include "t/support/dkim_keys.h"
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "t/support/data/dkim_keys.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 #define CONF                                                                   \
 	"Mode s\nKeyTable csl:k=x.org:s:" KEY_ED25519 "\n"                     \

@@ -2,7 +2,7 @@
  * OpenDMARCConfig: what an opendmarc.conf comes to.
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "milter/opendmarc.h"
+#include "milter/stage/opendmarc.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/err.h"
+#include "lib/base/err.h"
 #include "milter/snapshot.h"
-#include "t/support/test.h"
+#include "t/support/drivers/test.h"
 
 static char home[] = "/tmp/postern-test-XXXXXX";
 

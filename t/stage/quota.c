@@ -4,11 +4,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/err.h"
 #include "lib/conf/conf.h"
-#include "lib/err.h"
 #include "lib/quota/quota.h"
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 #define PLAIN "From: a@example.org\r\n\r\nHello.\r\n"
 #define PHP "X-PHP-Originating-Script: 33:Mail.php\r\n" PLAIN

@@ -8,11 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/err.h"
-#include "lib/message.h"
-#include "t/support/dns_file.h"
-#include "t/support/inbound.h"
-#include "t/support/test.h"
+#include "lib/base/err.h"
+#include "lib/mail/message.h"
+#include "t/support/drivers/dns_file.h"
+#include "t/support/drivers/inbound.h"
+#include "t/support/drivers/test.h"
 
 static const char zone[] = "bad.example TXT v=spf1 -all\n"
 			   "_dmarc.bad.example TXT v=DMARC1; p=reject\n"

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/dns.h"
-#include "lib/err.h"
+#include "lib/base/err.h"
+#include "lib/dns/dns.h"
 #include "milter/snapshot.h"
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 static int
 load(const char *conf, const struct snapshot *old, struct snapshot **snap_r,

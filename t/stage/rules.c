@@ -6,14 +6,14 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "lib/err.h"
-#include "lib/errlist.h"
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_stats.h"
-#include "milter/rules_conf.h"
-#include "t/support/inbound.h"
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "milter/stage/rules_conf.h"
+#include "t/support/drivers/inbound.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 #define MAIL \
 	"From: a@example.com\r\nSubject: cheap  pills\r\n" \

@@ -8,12 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/conf/conf.h"
 #include "lib/dkim/dkim_key.h"
-#include "lib/err.h"
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 /* Keys and tables stand in a directory of root's or ours that nobody else may
  * write; @ in a configuration below is its name. */

@@ -1,8 +1,8 @@
 /* SoftwareHeader. SPDX-License-Identifier: BSD-2-Clause */
 #include <string.h>
 
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 static struct session *
 run(struct snapshot *snap)

@@ -2,9 +2,9 @@
 #include <string.h>
 
 #include "lib/spf/spf.h"
-#include "t/support/dns_file.h"
-#include "t/support/inbound.h"
-#include "t/support/test.h"
+#include "t/support/drivers/dns_file.h"
+#include "t/support/drivers/inbound.h"
+#include "t/support/drivers/test.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 

@@ -9,12 +9,12 @@
 #include <syslog.h>
 #include <unistd.h>
 
-#include "lib/buf.h"
+#include "lib/base/buf.h"
 #include "lib/dkim/dkim_key.h"
 #include "milter/log.h"
-#include "t/support/logline.h"
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "t/support/drivers/logline.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 static char dir[] = "/tmp/postern-summary-XXXXXX";
 static struct buf logged; /* lines, each with its LF */

@@ -10,9 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "t/support/dkim_keys.h"
-#include "t/support/test.h"
-#include "t/support/walk.h"
+#include "t/support/data/dkim_keys.h"
+#include "t/support/drivers/test.h"
+#include "t/support/drivers/walk.h"
 
 #define SET "./unreadable.mdb"
 #define SIGNS "Mode s\nKeyTable csl:k=x.org:s:" KEY_ED25519 "\n"

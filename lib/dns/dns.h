@@ -1,0 +1,98 @@
+/*
+ * What a check asks of the DNS: look-ups that are started as soon as their
+ * names are known, and collected later under one deadline.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * This is an interface: a struct of functions and a context.  Who makes one
+ * fills it: a resolver in production, a file in tests.  All functions may be
+ * called from any thread.
+ */
+#ifndef LIB_DNS_DNS_H
+#define LIB_DNS_DNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* RFC 1035 section 3.2.2, RFC 3596 */
+enum dns_type {
+	DNS_A = 1,
+	DNS_CNAME = 5,
+	DNS_PTR = 12,
+	DNS_MX = 15,
+	DNS_TXT = 16,
+	DNS_AAAA = 28,
+};
+
+/* What came of a look-up; an outcome, never an ERR_ code. */
+enum dns_status {
+	DNS_OK,       /* at least one record */
+	DNS_NODATA,   /* the name exists, not with this type */
+	DNS_NXDOMAIN, /* no such name, and nothing below it (RFC 8020) */
+	DNS_TEMPFAIL, /* SERVFAIL, no answer, or bogus */
+	DNS_TIMEOUT,  /* the caller's deadline passed first */
+	DNS_BADNAME,  /* not a name that can be asked for */
+};
+
+struct dns_record {
+	const unsigned char *data; /* A, AAAA: the address, network order;
+	    TXT: the strings of one record joined; PTR, CNAME: the name;
+	    MX: two octets of preference, then the name.  Names are in
+	    presentation form without the final dot, odd octets as \DDD. */
+	size_t len;
+};
+
+struct dns_answer {
+	enum dns_status status;
+	bool secure; /* validated by DNSSEC */
+	uint32_t ttl;
+	size_t count;
+	const struct dns_record *records;
+};
+
+struct dns_query; /* one look-up under way */
+
+struct dns {
+	void *ctx;
+	/* Begin to ask; NULL: no memory.  Never waits. */
+	struct dns_query *(*start)(
+	    void *ctx, const char *name, enum dns_type type);
+	/* Wait for the answer, until deadline (CLOCK_MONOTONIC, in
+	 * milliseconds) at the latest.  The answer lives as long as the query;
+	 * a second call returns the same.  Never NULL. */
+	const struct dns_answer *(*collect)(
+	    void *ctx, struct dns_query *q, int64_t deadline_ms);
+	/* The query is not wanted any more, whether answered or not. */
+	void (*drop)(void *ctx, struct dns_query *q);
+	/* Is the answer there, so that collect would not wait?  NULL: it always
+	 * is. */
+	bool (*ready)(void *ctx, struct dns_query *q);
+};
+
+/* Convenience: the same through the struct. */
+static inline struct dns_query *
+dns_start(const struct dns *d, const char *name, enum dns_type type)
+{
+	return d->start(d->ctx, name, type);
+}
+
+static inline const struct dns_answer *
+dns_collect(const struct dns *d, struct dns_query *q, int64_t deadline_ms)
+{
+	return d->collect(d->ctx, q, deadline_ms);
+}
+
+static inline bool
+dns_ready(const struct dns *d, struct dns_query *q)
+{
+	return d->ready == NULL || d->ready(d->ctx, q);
+}
+
+static inline void
+dns_drop(const struct dns *d, struct dns_query *q)
+{
+	if (q != NULL)
+		d->drop(d->ctx, q);
+}
+
+#endif

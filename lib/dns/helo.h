@@ -1,0 +1,63 @@
+/*
+ * What a client says in HELO: its form, and whether it is the client's.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * RFC 5321 sections 2.3.5 and 4.1.4 want a name with an address, or else an
+ * address literal (section 4.1.3).  Text in, no trust: any octets may come.
+ */
+#ifndef LIB_DNS_HELO_H
+#define LIB_DNS_HELO_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct arena;
+struct dns;
+struct helo;
+struct sockaddr;
+
+enum helo_form {
+	HELO_NAME,    /* of a host, with a dot in it */
+	HELO_WORD,    /* the same without a dot */
+	HELO_LITERAL, /* [192.0.2.1] or [IPv6:2001:db8::1] */
+	HELO_ADDRESS, /* an address without its brackets */
+	HELO_INVALID, /* none of these; a literal that is not well-formed */
+};
+
+enum helo_status {
+	HELO_PASS,      /* its address is the client's */
+	HELO_FAIL,      /* it has others */
+	HELO_NONE,      /* it has none, or can't have */
+	HELO_TEMPERROR, /* the DNS did not tell */
+};
+
+struct helo_result {
+	enum helo_form form;
+	enum helo_status status;
+	bool bracketed;   /* it begins with [, as a literal does */
+	const char *name; /* in lower case, as A-labels, without final dot; NULL
+	    unless it is a name or word */
+	unsigned char address[16]; /* of a literal or address; IPv4 mapped */
+};
+
+/*
+ * Take it apart, and begin to ask for the addresses of a name; nothing is asked
+ * of what has none to be had.  client: AF_INET or AF_INET6, a mapped address is
+ * the IPv4 one.  d NULL: form only.  NULL: no memory.
+ */
+struct helo *helo_new(
+    const struct dns *d, const char *helo, const struct sockaddr *client);
+/* Wait for the answers until the deadline (CLOCK_MONOTONIC, milliseconds).  The
+ * result lives as long as h; a second call returns the same. */
+const struct helo_result *helo_collect(struct helo *h, int64_t deadline_ms);
+void helo_free(struct helo *h); /* NULL is fine */
+
+/* The address in 16 octets, IPv4 as mapped; false: it is neither. */
+bool helo_sockaddr(const struct sockaddr *sa, unsigned char address_r[16]);
+/* An address as text, IPv4 or IPv6, the same way. */
+bool helo_address(const char *text, unsigned char address_r[16]);
+
+const char *helo_form_word(enum helo_form form);       /* `name` ... */
+const char *helo_status_word(enum helo_status status); /* `pass` ... */
+
+#endif

@@ -1,0 +1,516 @@
+/*
+ * posternctl key: make a key for DKIM, and say what to do with it.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "key_check.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/keyfile.h"
+#include "lib/conf/conf.h"
+#include "lib/dkim/dkim_key.h"
+#include "lib/dkim/dkim_sign.h"
+#include "milter/privileges.h"
+#include "posternctl.h"
+
+#define STRING_MAX 255 /* octets of a string in a TXT record (RFC 1035 3.3) */
+#define BITS_DEFAULT 2048
+
+struct generate {
+	char domain[DKIM_SIGN_DOMAIN_MAX + 1];
+	char selector[DKIM_SIGN_DOMAIN_MAX + 1];
+	const char *directory;
+	enum dkim_key_type type;
+	unsigned bits;
+	bool json;
+	bool named; /* --selector was given */
+	struct privileges owner; /* change: the files become theirs */
+	struct dkim_key *key;
+	struct buf record;  /* of the TXT record */
+	char file[PATH_MAX]; /* of the private key */
+};
+
+static int
+say(int code, const char *path, const char *why)
+{
+	fprintf(stderr, "posternctl: %s: %s\n", path, why);
+	return code;
+}
+
+/* The same of a call that failed. */
+static int
+say_failed(int code, const char *path)
+{
+	int failed = errno;
+
+	say(code, path, strerror(failed));
+	return failed == EACCES || failed == EPERM ? EX_NOPERM : code;
+}
+
+/* Whose the files are to be: UserID, if the configuration names one. */
+static int
+find_owner(struct generate *g, const char *config)
+{
+	struct conf *conf;
+	struct errmsg msg;
+	int rc;
+
+	if (geteuid() != 0)
+		return EX_OK;
+	rc = posternctl_conf(config, &conf);
+	rc = posternctl_conf_end(conf, rc);
+	if (rc == EX_OK) {
+		rc = privileges_find(conf_str(conf, "UserID"), &g->owner, &msg);
+		if (rc != EX_OK)
+			fprintf(stderr, "%s\n", msg.text);
+	}
+	conf_free(conf);
+	return rc;
+}
+
+/* The directory of the domain's keys below --directory; made if need be.
+ * EX_OK, or another exit code after saying why there is none. */
+static int
+open_directory(const struct generate *g, int *fd_r)
+{
+	int top = open(g->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int made, rc = EX_OK;
+	char path[PATH_MAX];
+
+	*fd_r = -1;
+	snprintf(path, sizeof(path), "%s/%s", g->directory, g->domain);
+	made = top < 0 ? -1 : mkdirat(top, g->domain, 0700);
+	if (top < 0 || (made != 0 && errno != EEXIST)) {
+		rc = say_failed(EX_CANTCREAT, g->directory);
+	} else {
+		*fd_r = openat(top, g->domain,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (*fd_r < 0)
+			rc = say_failed(EX_CANTCREAT, path);
+	}
+	if (top >= 0)
+		close(top);
+	if (rc == EX_OK && made == 0 && g->owner.change &&
+	    fchown(*fd_r, g->owner.uid, g->owner.gid) != 0) {
+		rc = say_failed(EX_CANTCREAT, path);
+		close(*fd_r);
+	}
+	return rc;
+}
+
+static bool
+write_all(int fd, const char *text, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, text, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		text += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+/* Make a file that was not there, whole or not at all. */
+static int
+create(const struct generate *g, int dir, const char *name, mode_t mode,
+    const struct buf *b)
+{
+	int fd = openat(dir, name,
+	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	char path[PATH_MAX];
+	bool ok;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", g->directory, g->domain, name);
+	if (fd < 0 && errno == EEXIST)
+		return say(EX_CANTCREAT, path,
+		    "exists already, and is left alone; choose another "
+		    "selector with --selector");
+	if (fd < 0)
+		return say_failed(EX_CANTCREAT, path);
+	ok = write_all(fd, b->data, b->len) && fchmod(fd, mode) == 0 &&
+	    (!g->owner.change ||
+		fchown(fd, g->owner.uid, g->owner.gid) == 0) &&
+	    fsync(fd) == 0;
+	if (!ok) {
+		say(EX_IOERR, path, strerror(errno));
+		unlinkat(dir, name, 0);
+	}
+	close(fd);
+	return ok ? EX_OK : EX_IOERR;
+}
+
+/* The record as a zone file has it: in strings of at most 255 octets. */
+static void
+add_zone(const struct generate *g, struct buf *b)
+{
+	const char *p = g->record.data;
+	size_t left = g->record.len;
+
+	buf_printf(b, "%s._domainkey.%s. IN TXT (", g->selector, g->domain);
+	while (left > 0) {
+		size_t n = left < STRING_MAX ? left : STRING_MAX;
+
+		buf_printf(b, " \"%.*s\"", (int)n, p);
+		p += n;
+		left -= n;
+		if (left > 0)
+			buf_str(b, "\n\t");
+	}
+	buf_str(b, " )\n");
+}
+
+static int
+write_files(struct generate *g)
+{
+	char name[DKIM_SIGN_DOMAIN_MAX + 16];
+	struct buf pem = BUF_INIT, zone = BUF_INIT;
+	int dir, rc = open_directory(g, &dir);
+
+	if (rc != EX_OK)
+		return rc;
+	add_zone(g, &zone);
+	snprintf(name, sizeof(name), "%s.private", g->selector);
+	if (dkim_key_pem(g->key, &pem) != 0 || buf_text(&zone) == NULL)
+		rc = say(EX_SOFTWARE, name, "the key can't be written");
+	else
+		rc = create(g, dir, name, 0600, &pem);
+	if (rc == EX_OK) {
+		snprintf(name, sizeof(name), "%s.txt", g->selector);
+		rc = create(g, dir, name, 0644, &zone);
+		snprintf(name, sizeof(name), "%s.private", g->selector);
+		if (rc != EX_OK)
+			unlinkat(dir, name, 0);
+	}
+	if (rc == EX_OK)
+		fsync(dir);
+	close(dir);
+	dkim_key_wipe(&pem);
+	buf_fini(&zone);
+	return rc;
+}
+
+/* The name of the private key's file, from the root. */
+static int
+find_file(struct generate *g)
+{
+	char *top = realpath(g->directory, NULL);
+	int n = -1;
+
+	if (top == NULL)
+		return say_failed(EX_CANTCREAT, g->directory);
+	n = snprintf(g->file, sizeof(g->file), "%s/%s/%s.private",
+	    strcmp(top, "/") == 0 ? "" : top, g->domain, g->selector);
+	free(top);
+	if (n < 0 || (size_t)n >= sizeof(g->file))
+		return say(EX_CANTCREAT, g->directory, strerror(ENAMETOOLONG));
+	return EX_OK;
+}
+
+/* The daemon would refuse an unsafe place (RequireSafeKeys): say so now. */
+static void
+warn_unsafe(const struct generate *g)
+{
+	struct keyfile f;
+	struct errmsg msg;
+	uid_t uid = g->owner.change ? g->owner.uid : geteuid();
+
+	if (keyfile_read(g->file, uid, &f, &msg) != 0)
+		return;
+	if (f.unsafe)
+		fprintf(stderr, "posternctl: warning: %s\n", msg.text);
+	keyfile_free(&f);
+}
+
+static json_t *
+strings_json(const struct generate *g)
+{
+	json_t *list = json_array();
+
+	for (size_t at = 0; at < g->record.len; at += STRING_MAX) {
+		size_t n = g->record.len - at;
+
+		json_array_append_new(list, json_stringn(g->record.data + at,
+		    n < STRING_MAX ? n : STRING_MAX));
+	}
+	return list;
+}
+
+/* Whose it is, and who may do what with it, as it stands there. */
+static void
+print_owner(const char *path, const char *what)
+{
+	char user[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
+	struct stat st;
+
+	if (stat(path, &st) == 0)
+		printf("%s: mode %04o, owner %s:%s\n", what,
+		    (unsigned)st.st_mode & 07777, users_name(st.st_uid, user),
+		    users_group_name(st.st_gid, group));
+}
+
+static void
+print_file(const struct generate *g)
+{
+	const char *slash = strrchr(g->file, '/');
+	char directory[PATH_MAX];
+
+	printf("The private key, %s, %u bits:\n\n%s\n\n",
+	    dkim_key_word(g->key), dkim_key_bits(g->key), g->file);
+	print_owner(g->file, "The file");
+	snprintf(directory, sizeof(directory), "%.*s",
+	    (int)(slash - g->file), g->file);
+	print_owner(directory, "Its directory");
+	printf("The owner is %s.\n", g->owner.change
+		? "UserID of the configuration"
+		: "who made it, and must be UserID");
+	if (!g->named)
+		printf("The selector, %s, is made of this month and the type; "
+		    "--selector names another.\n", g->selector);
+	putchar('\n');
+}
+
+static void
+print_json(const struct generate *g, const char *zone, const char *key_line,
+    const char *signing_line)
+{
+	json_t *j = json_pack("{s:s,s:s,s:s,s:i,s:o,s:s++,s:s,s:o,s:s,s:s,s:s}",
+	    "domain", g->domain, "selector", g->selector, "type",
+	    dkim_key_word(g->key), "bits", (int)dkim_key_bits(g->key), "file",
+	    posternctl_string(g->file), "name", g->selector, "._domainkey.",
+	    g->domain, "record", g->record.data, "strings", strings_json(g),
+	    "zone", zone, "keytable", key_line, "signingtable", signing_line);
+
+	posternctl_print(j);
+	json_decref(j);
+}
+
+static void
+print_text(const struct generate *g, const char *zone, const char *key_line,
+    const char *signing_line)
+{
+	print_file(g);
+	printf("For the zone file of %s:\n\n%s\n", g->domain, zone);
+	printf("The same as one string, for %s._domainkey.%s:\n\n%s\n\n",
+	    g->selector, g->domain, g->record.data);
+	printf("Once it can be seen in the DNS, for postern.conf, where this is "
+	    "the only domain:\n\nDomain    %s\nSelector  %s\nKeyFile   %s\n\n",
+	    g->domain, g->selector, g->file);
+	printf("Instead, where there are several domains, for the file of "
+	    "KeyTable:\n\n%s\n\n", key_line);
+	printf("And for that of SigningTable (refile:; without the *@ in other types):"
+	       "\n\n%s\n", signing_line);
+}
+
+static int
+report(const struct generate *g)
+{
+	struct buf zone = BUF_INIT, key = BUF_INIT, signing = BUF_INIT;
+	int rc = EX_OK;
+
+	add_zone(g, &zone);
+	buf_printf(&key, "%s._domainkey.%s %s:%s:%s", g->selector, g->domain,
+	    g->domain, g->selector, g->file);
+	buf_printf(&signing, "*@%s %s._domainkey.%s", g->domain, g->selector,
+	    g->domain);
+	if (zone.failed || key.failed || signing.failed)
+		rc = EX_OSERR;
+	else if (g->json)
+		print_json(g, zone.data, key.data, signing.data);
+	else
+		print_text(g, zone.data, key.data, signing.data);
+	buf_fini(&zone);
+	buf_fini(&key);
+	buf_fini(&signing);
+	return rc;
+}
+
+/* The name in lower case; false: it is none. */
+static bool
+take_name(char *to, size_t size, const char *name)
+{
+	size_t len = strlen(name);
+
+	if (len > 0 && name[len - 1] == '.')
+		len--;
+	if (len >= size)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		to[i] = (char)tolower((unsigned char)name[i]);
+	to[len] = '\0';
+	return dkim_sign_domain_ok(to);
+}
+
+/* By month and algorithm, so that two keys can stand side by side. */
+static void
+default_selector(struct generate *g)
+{
+	time_t t = time(NULL);
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	snprintf(g->selector, sizeof(g->selector), "%04d%02d-%s",
+	    tm.tm_year + 1900, tm.tm_mon + 1,
+	    g->type == DKIM_KEY_RSA ? "rsa" : "ed25519");
+}
+
+static bool
+take_bits(struct generate *g, const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	g->bits = (unsigned)n;
+	return isdigit((unsigned char)*text) && *end == '\0' &&
+	    n >= DKIM_KEY_BITS_MIN && n <= DKIM_KEY_BITS_MAX;
+}
+
+static bool
+take_type(struct generate *g, const char *word)
+{
+	if (strcmp(word, "rsa") != 0 && strcmp(word, "ed25519") != 0)
+		return false;
+	g->type = *word == 'r' ? DKIM_KEY_RSA : DKIM_KEY_ED25519;
+	return true;
+}
+
+static const struct option long_options[] = {
+    {"selector", required_argument, NULL, 's'},
+    {"type", required_argument, NULL, 't'},
+    {"bits", required_argument, NULL, 'b'},
+    {"directory", required_argument, NULL, 'd'},
+    {"json", no_argument, NULL, 'j'},
+    {NULL, 0, NULL, 0},
+};
+
+/* One option; false: it is not used like this. */
+static bool
+take_option(struct generate *g, int opt, const char **config)
+{
+	switch (opt) {
+	case 'x':
+		*config = optarg;
+		return true;
+	case 's':
+		g->named = true;
+		if (take_name(g->selector, sizeof(g->selector), optarg))
+			return true;
+		say(0, "--selector", "expected letters, digits, - and _, in "
+				     "labels");
+		return false;
+	case 't':
+		if (take_type(g, optarg))
+			return true;
+		say(0, "--type", "expected rsa or ed25519");
+		return false;
+	case 'b':
+		if (take_bits(g, optarg))
+			return true;
+		say(0, "--bits", "expected a number from 1024 to 16384");
+		return false;
+	case 'd':
+		g->directory = optarg;
+		return true;
+	case 'j':
+		return g->json = true;
+	default:
+		return false;
+	}
+}
+
+static int
+make(struct generate *g, const char *config)
+{
+	int rc = find_owner(g, config);
+
+	if (rc == EX_OK)
+		rc = find_file(g);
+	if (rc != EX_OK)
+		return rc;
+	if (dkim_key_generate(g->type, g->bits, &g->key) != 0 ||
+	    dkim_key_record(g->key, &g->record) != 0)
+		return say(EX_SOFTWARE, g->domain, "no key could be made");
+	rc = write_files(g);
+	if (rc != EX_OK)
+		return rc;
+	warn_unsafe(g);
+	return report(g);
+}
+
+static int
+check_keys(const struct generate *g, const char *config)
+{
+	return posternctl_key_check(config, g->domain,
+	    g->named ? g->selector : NULL, g->json);
+}
+
+static int
+run(int argc, char **argv, const char *config)
+{
+	struct generate g = {.directory = ".", .bits = BITS_DEFAULT};
+	bool check;
+	int opt, rc;
+
+	while ((opt = getopt_long(argc, argv, "x:", long_options, NULL)) !=
+	    -1) {
+		if (!take_option(&g, opt, &config))
+			return posternctl_usage(&command_key);
+	}
+	if (optind == argc)
+		return posternctl_usage(&command_key);
+	check = strcmp(argv[optind], "check") == 0;
+	if (!check && strcmp(argv[optind], "generate") != 0)
+		return posternctl_misused(
+		    &command_key, argv[optind], "expected generate or check");
+	if (argc - optind != 2)
+		return posternctl_misused(
+		    &command_key, argv[optind], "expected one domain");
+	if (!take_name(g.domain, sizeof(g.domain), argv[optind + 1])) {
+		say(0, argv[optind + 1], "expected a domain, an international "
+					 "one in its xn-- form");
+		return EX_USAGE;
+	}
+	if (check)
+		return check_keys(&g, config);
+	if (!g.named)
+		default_selector(&g);
+	rc = make(&g, config);
+	buf_fini(&g.record);
+	dkim_key_free(g.key);
+	return rc;
+}
+
+const struct command command_key = {
+    .name = "key",
+    .args = "generate|check [options] DOMAIN",
+    .summary = "make a key for DKIM; is the one in use published?",
+    .run = run,
+    .help = "  generate DOMAIN    make one, and say what to do with it\n"
+	    "  check DOMAIN       compare the keys of the configuration with "
+	    "the DNS\n"
+	    "  -x FILE            the configuration: as root, the files become "
+	    "UserID's\n"
+	    "  --selector S       default: this month and the type, as in "
+	    "202601-rsa;\n"
+	    "                     check: all\n"
+	    "  --type rsa|ed25519 default: rsa\n"
+	    "  --bits N           of an RSA key; default: 2048\n"
+	    "  --directory DIR    where DOMAIN/S.private and DOMAIN/S.txt go; "
+	    "default: here\n"
+	    "  --json\n",
+};

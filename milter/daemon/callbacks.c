@@ -1,0 +1,645 @@
+/*
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Each xxfi_ function translates its arguments, walks the chain, and translates
+ * the verdict.  What to negotiate is computed from the stages that are on.
+ */
+#include "callbacks.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <libmilter/mfapi.h>
+
+#include "lib/base/err.h"
+#include "milter/chain.h"
+#include "milter/log.h"
+#include "milter/snapshot.h"
+
+#define REPLY_MAX 980 /* octets and a NUL; libmilter refuses more */
+#define BACKLOG 1024  /* the kernel's net.core.somaxconn may lower it */
+
+/* Seconds without a word from the MTA.  Sendmail waits an hour for its client
+ * (Timeout.datablock, Timeout.command), so a little more than that. */
+#define QUIET_MAX 3900
+
+/* What libmilter's private pointer holds: one connection. */
+struct connection {
+	struct session *s;
+	unsigned long quiet; /* SMFIP_NR_ flags that were agreed */
+	bool leading_space;  /* SMFIP_HDR_LEADSPC was agreed */
+	bool under_way;      /* a message is; see `door` */
+	atomic_bool busy;    /* in one of our callbacks */
+	struct connection *next, **prev;
+};
+
+/* The configuration that new sessions begin with.  libmilter hands a callback
+ * nothing of ours, so this has to be reachable from here. */
+static struct {
+	pthread_mutex_t lock;
+	struct snapshot *snap;
+} current = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/*
+ * How the filter stops.  libmilter's own way (smfi_stop) frees contexts that
+ * its workers may be using and takes up to five seconds, so it is not used:
+ * when the door is shut every callback waits in enter() for the end of the
+ * process, and whoever shut it may close the sessions that nobody is in.
+ */
+static struct {
+	atomic_bool closing; /* no new sessions */
+	atomic_bool shut;    /* no callbacks */
+	atomic_int messages; /* under way */
+	pthread_mutex_t lock; /* for the list */
+	struct connection *first;
+} door = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void
+wait_for_the_end(void)
+{
+	for (;;)
+		pause();
+}
+
+/* Every callback begins here ... */
+static struct connection *
+enter(SMFICTX *ctx)
+{
+	struct connection *c = smfi_getpriv(ctx);
+
+	if (c == NULL)
+		return NULL;
+	/* First say busy, then look: callbacks_shut does it the other way
+	 * about, so one of the two sees the other. */
+	atomic_store(&c->busy, true);
+	if (atomic_load(&door.shut)) {
+		atomic_store(&c->busy, false);
+		wait_for_the_end();
+	}
+	return c;
+}
+
+/* Keep door.messages in step. */
+static void
+count(struct connection *c)
+{
+	bool under_way = c->s->msg != NULL;
+
+	if (under_way != c->under_way)
+		atomic_fetch_add(&door.messages, under_way ? 1 : -1);
+	c->under_way = under_way;
+}
+
+/* ... and ends here. */
+static sfsistat
+leave(struct connection *c, sfsistat st)
+{
+	if (c != NULL) {
+		count(c);
+		atomic_store(&c->busy, false);
+	}
+	return st;
+}
+
+static void
+list_add(struct connection *c)
+{
+	pthread_mutex_lock(&door.lock);
+	c->next = door.first;
+	c->prev = &door.first;
+	if (c->next != NULL)
+		c->next->prev = &c->next;
+	door.first = c;
+	pthread_mutex_unlock(&door.lock);
+}
+
+static void
+list_remove(struct connection *c)
+{
+	pthread_mutex_lock(&door.lock);
+	*c->prev = c->next;
+	if (c->next != NULL)
+		c->next->prev = c->prev;
+	pthread_mutex_unlock(&door.lock);
+}
+
+void
+callbacks_use(struct snapshot *snap)
+{
+	struct snapshot *old;
+
+	pthread_mutex_lock(&current.lock);
+	old = current.snap;
+	current.snap = snap;
+	pthread_mutex_unlock(&current.lock);
+	snapshot_unref(old);
+}
+
+struct snapshot *
+callbacks_current(void)
+{
+	struct snapshot *snap;
+
+	pthread_mutex_lock(&current.lock);
+	snap = current.snap == NULL ? NULL : snapshot_ref(current.snap);
+	pthread_mutex_unlock(&current.lock);
+	return snap;
+}
+
+static const char *
+get_macro(void *ctx, const char *name)
+{
+	return smfi_getsymval(ctx, (char *)(uintptr_t)name);
+}
+
+/* A new connection, busy; NULL: no memory, or we are about to stop. */
+static struct connection *
+connection_new(SMFICTX *ctx)
+{
+	struct connection *c;
+	struct snapshot *snap;
+
+	if (atomic_load(&door.closing))
+		return NULL;
+	c = calloc(1, sizeof(*c));
+	snap = callbacks_current();
+	if (c != NULL && snap != NULL)
+		c->s = chain_open(snap, get_macro, ctx);
+	snapshot_unref(snap);
+	if (c == NULL || c->s == NULL ||
+	    smfi_setpriv(ctx, c) != MI_SUCCESS) {
+		if (c != NULL)
+			chain_close(c->s);
+		free(c);
+		return NULL;
+	}
+	list_add(c);
+	return enter(ctx);
+}
+
+/* For a command of mail: an MTA may send one without having negotiated, and
+ * then libmilter has it carried out.  NULL: as connection_new. */
+static struct connection *
+enter_command(SMFICTX *ctx)
+{
+	struct connection *c = enter(ctx);
+
+	return c != NULL ? c : connection_new(ctx);
+}
+
+/* As smfi_setreply takes words: `%` doubled. */
+static char *
+double_percents(const char *text, char out[REPLY_MAX])
+{
+	size_t n = 0;
+
+	for (; *text != '\0' && n + 2 < REPLY_MAX; text++) {
+		if (*text == '%')
+			out[n++] = '%';
+		out[n++] = *text;
+	}
+	out[n] = '\0';
+	return out;
+}
+
+static void
+set_reply(SMFICTX *ctx, const struct verdict *v)
+{
+	char code_text[16], text[VERDICT_TEXT_SIZE], words[REPLY_MAX];
+	const char *xcode;
+	int code;
+
+	if (!verdict_reply(v, &code, &xcode, text))
+		return;
+	snprintf(code_text, sizeof(code_text), "%d", code);
+	if (smfi_setreply(ctx, code_text, (char *)(uintptr_t)xcode,
+		double_percents(text, words)) != MI_SUCCESS)
+		log_line(LOG_WARNING, "libmilter refused the reply %d %s", code,
+		    xcode);
+}
+
+static sfsistat
+status_of(const struct verdict *v)
+{
+	switch (v->action) {
+	case VERDICT_NONE:
+	case VERDICT_QUARANTINE:
+		return SMFIS_CONTINUE;
+	case VERDICT_ACCEPT:
+		return SMFIS_ACCEPT;
+	case VERDICT_REJECT:
+		return SMFIS_REJECT;
+	case VERDICT_DISCARD:
+		return SMFIS_DISCARD;
+	case VERDICT_TEMPFAIL:
+	case VERDICT_ERROR:
+		break;
+	}
+	return SMFIS_TEMPFAIL;
+}
+
+/*
+ * The same before MAIL, where no message can be dropped, and where at connect
+ * smfi_setreply is not allowed: the MTA would refuse the client in words of its
+ * own.  The chain keeps the verdict, and it is said at the next step where it
+ * can be.
+ */
+static sfsistat
+status_before_mail(const struct verdict *v, bool words)
+{
+	if (v->action == VERDICT_DISCARD ||
+	    (!words && v->action != VERDICT_ACCEPT))
+		return SMFIS_CONTINUE;
+	return status_of(v);
+}
+
+/*
+ * Tell the MTA, unless it was agreed that it does not wait for this callback
+ * (then the chain keeps the verdict for the next one).  What ends a message
+ * here ends it for libmilter too: no abort follows.
+ */
+static sfsistat
+tell(SMFICTX *ctx, struct connection *c, unsigned long quiet, struct verdict v)
+{
+	sfsistat st = status_of(&v);
+
+	if (c->quiet & quiet)
+		return SMFIS_NOREPLY;
+	if (st == SMFIS_CONTINUE)
+		return st;
+	set_reply(ctx, &v);
+	chain_end(c->s, &v);
+	return st;
+}
+
+static sfsistat
+on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *addr)
+{
+	struct connection *c = enter_command(ctx);
+	struct verdict v;
+
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	v = chain_connect(c->s, name, (const struct sockaddr *)addr);
+	if (c->quiet & SMFIP_NR_CONN)
+		return leave(c, SMFIS_NOREPLY);
+	return leave(c, status_before_mail(&v, false));
+}
+
+static sfsistat
+on_helo(SMFICTX *ctx, char *helo)
+{
+	struct connection *c = enter_command(ctx);
+	struct verdict v;
+
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	v = chain_helo(c->s, helo);
+	if (status_before_mail(&v, true) == SMFIS_CONTINUE)
+		v = verdict_none;
+	return leave(c, tell(ctx, c, SMFIP_NR_HELO, v));
+}
+
+static sfsistat
+on_mail(SMFICTX *ctx, char **argv)
+{
+	struct connection *c = enter_command(ctx);
+
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	return leave(c,
+	    tell(ctx, c, SMFIP_NR_MAIL,
+		chain_mail(c->s, argv[0], (const char *const *)argv + 1)));
+}
+
+static sfsistat
+on_rcpt(SMFICTX *ctx, char **argv)
+{
+	struct connection *c = enter_command(ctx);
+	struct verdict v;
+
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	v = chain_rcpt(c->s, argv[0]);
+	if (c->quiet & SMFIP_NR_RCPT)
+		return leave(c, SMFIS_NOREPLY);
+	if (v.action == VERDICT_DISCARD)
+		return leave(c, tell(ctx, c, 0, v));
+	if (!verdict_refuses(&v))
+		return leave(c, SMFIS_CONTINUE);
+	set_reply(ctx, &v);
+	return leave(c, status_of(&v));
+}
+
+static sfsistat
+on_header(SMFICTX *ctx, char *name, char *value)
+{
+	struct connection *c = enter_command(ctx);
+	char *spaced = NULL;
+
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	if (!c->leading_space) {
+		/* The MTA swallowed the space that nearly always stands here. */
+		if (asprintf(&spaced, " %s", value) < 0)
+			spaced = NULL;
+		value = spaced;
+	}
+	chain_header(c->s, name, strlen(name), value,
+	    value == NULL ? 0 : strlen(value));
+	free(spaced);
+	return leave(
+	    c, c->quiet & SMFIP_NR_HDR ? SMFIS_NOREPLY : SMFIS_CONTINUE);
+}
+
+static sfsistat
+on_eoh(SMFICTX *ctx)
+{
+	struct connection *c = enter_command(ctx);
+
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	return leave(c, tell(ctx, c, SMFIP_NR_EOH, chain_eoh(c->s)));
+}
+
+static sfsistat
+on_body(SMFICTX *ctx, unsigned char *data, size_t len)
+{
+	struct connection *c = enter_command(ctx);
+
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	chain_body(c->s, data, len); /* kept for the end of the message */
+	return leave(
+	    c, c->quiet & SMFIP_NR_BODY ? SMFIS_NOREPLY : SMFIS_CONTINUE);
+}
+
+static int
+apply_edit(SMFICTX *ctx, const struct connection *c, const struct edit *e)
+{
+	char *name = (char *)(uintptr_t)e->name, *value = NULL;
+	int rc;
+
+	if (e->value != NULL &&
+	    asprintf(&value, "%s%s", c->leading_space ? " " : "", e->value) < 0)
+		return MI_FAILURE;
+	switch (e->op) {
+	case EDIT_INSERT:
+		rc = smfi_insheader(ctx, 0, name, value);
+		break;
+	case EDIT_ADD:
+		rc = smfi_addheader(ctx, name, value);
+		break;
+	case EDIT_CHANGE:
+	case EDIT_DELETE:
+		rc = smfi_chgheader(ctx, name, (int)e->index, value);
+		break;
+	default:
+		rc = MI_FAILURE;
+	}
+	free(value);
+	return rc;
+}
+
+/* Carry out what the stages asked for. */
+static struct verdict
+act(SMFICTX *ctx, struct connection *c, struct verdict v)
+{
+	char reason[VERDICT_TEXT_SIZE];
+
+	for (const struct edit *e = c->s->msg->edits.first; e != NULL;
+	     e = e->next) {
+		if (apply_edit(ctx, c, e) != MI_SUCCESS) {
+			log_about(c->s, LOG_ERR,
+			    "the MTA does not take the edit: %s %s",
+			    edit_word(e->op), e->name);
+			return verdict_make(VERDICT_TEMPFAIL, NULL);
+		}
+	}
+	if (v.action == VERDICT_QUARANTINE &&
+	    smfi_quarantine(ctx,
+		verdict_text(v.text == NULL ? "held" : v.text, reason)) !=
+		MI_SUCCESS) {
+		log_about(c->s, LOG_ERR, "the MTA does not take a quarantine");
+		return verdict_make(VERDICT_TEMPFAIL, NULL);
+	}
+	return v;
+}
+
+static sfsistat
+on_eom(SMFICTX *ctx)
+{
+	struct connection *c = enter_command(ctx);
+	struct verdict v;
+	sfsistat st;
+
+	if (c == NULL)
+		return SMFIS_TEMPFAIL;
+	v = chain_eom(c->s);
+	if (c->s->msg == NULL)
+		return leave(c, SMFIS_TEMPFAIL);
+	if (!verdict_decides(&v))
+		v = act(ctx, c, v);
+	set_reply(ctx, &v);
+	chain_end(c->s, &v);
+	st = status_of(&v);
+	/* The same to an MTA, and what OpenDKIM's users have always seen. */
+	return leave(c, st == SMFIS_CONTINUE ? SMFIS_ACCEPT : st);
+}
+
+static sfsistat
+on_abort(SMFICTX *ctx)
+{
+	struct connection *c = enter(ctx);
+
+	if (c != NULL)
+		chain_end(c->s, NULL);
+	return leave(c, SMFIS_CONTINUE);
+}
+
+/* May come without anything before it. */
+static sfsistat
+on_close(SMFICTX *ctx)
+{
+	struct connection *c = enter(ctx);
+
+	if (c != NULL) {
+		smfi_setpriv(ctx, NULL);
+		chain_end(c->s, NULL);
+		count(c);
+		list_remove(c); /* busy to its end, so nobody else closes it */
+		chain_close(c->s);
+		free(c);
+	}
+	return SMFIS_CONTINUE;
+}
+
+static unsigned long
+wanted_actions(const struct snapshot *snap)
+{
+	unsigned edits = chain_edits(snap);
+	unsigned long want = 0;
+
+	if (edits & (EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_ADD)))
+		want |= SMFIF_ADDHDRS;
+	if (edits & (EDIT_BIT(EDIT_CHANGE) | EDIT_BIT(EDIT_DELETE)))
+		want |= SMFIF_CHGHDRS;
+	if (chain_holds(snap))
+		want |= SMFIF_QUARANTINE;
+	return want;
+}
+
+/* Steps that the MTA may leave out, and those it need not wait for.  Size and
+ * recipients are logged and counted, so envelope and body always come. */
+static unsigned long
+wanted_steps(const struct snapshot *snap)
+{
+	unsigned answers = chain_answers(snap);
+	unsigned long want = SMFIP_NODATA | SMFIP_NOUNKNOWN | SMFIP_NR_HDR |
+	    SMFIP_NR_BODY;
+
+	if (!(answers & HOOK_BIT(HOOK_CONNECT)))
+		want |= SMFIP_NR_CONN;
+	if (!(answers & HOOK_BIT(HOOK_HELO)))
+		want |= SMFIP_NR_HELO;
+	if (!(answers & HOOK_BIT(HOOK_MAIL)))
+		want |= SMFIP_NR_MAIL;
+	if (!(answers & HOOK_BIT(HOOK_RCPT)))
+		want |= SMFIP_NR_RCPT;
+	if (!(answers & HOOK_BIT(HOOK_EOH)))
+		want |= SMFIP_NR_EOH;
+	if (chain_needs(snap) & NEED_EXACT_HEADERS)
+		want |= SMFIP_HDR_LEADSPC;
+	return want;
+}
+
+/* The macros the stages read, by the step at which they must be there. */
+static void
+ask_macros(SMFICTX *ctx, const struct snapshot *snap)
+{
+	static const struct {
+		int step;
+		const char *names;
+		bool more; /* and those that the configuration names */
+	} lists[] = {
+	    {SMFIM_CONNECT, "j {daemon_name} {client_addr} {client_name}", true},
+	    {SMFIM_ENVFROM, "i {auth_type} {auth_authen} {daemon_name}", true},
+	    {SMFIM_ENVRCPT, "i", false},
+	    {SMFIM_EOH, "i", false},
+	    {SMFIM_EOM, "i", false},
+	};
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++) {
+		struct buf names = BUF_INIT;
+		int rc;
+
+		buf_str(&names, lists[i].names);
+		if (lists[i].more)
+			chain_macros(snap, &names);
+		rc = smfi_setsymlist(ctx, lists[i].step,
+		    (char *)(uintptr_t)buf_text(&names));
+		buf_fini(&names);
+		if (rc != MI_SUCCESS)
+			return; /* the MTA's own list has to do */
+	}
+}
+
+static sfsistat
+on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
+    unsigned long f2, unsigned long f3, unsigned long *pf0,
+    unsigned long *pf1, unsigned long *pf2, unsigned long *pf3)
+{
+	struct connection *c = connection_new(ctx);
+	unsigned long want;
+
+	(void)f2, (void)f3;
+	*pf2 = *pf3 = 0;
+	if (c == NULL)
+		return SMFIS_REJECT;
+	want = wanted_actions(c->s->snap);
+	if (want & ~f0)
+		log_line(LOG_WARNING,
+		    "the MTA does not offer every action that is configured "
+		    "(0x%lx of 0x%lx)",
+		    want & f0, want);
+	*pf0 = (want & f0) | (f0 & SMFIF_SETSYMLIST);
+	*pf1 = wanted_steps(c->s->snap) & f1;
+	c->quiet = *pf1;
+	c->leading_space = (*pf1 & SMFIP_HDR_LEADSPC) != 0;
+	if (f0 & SMFIF_SETSYMLIST)
+		ask_macros(ctx, c->s->snap);
+	return SMFIS_CONTINUE;
+}
+
+static struct smfiDesc
+describe(void)
+{
+	return (struct smfiDesc){
+	    .xxfi_name = (char *)(uintptr_t) "postern",
+	    .xxfi_version = SMFI_VERSION,
+	    .xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE |
+		SMFIF_SETSYMLIST,
+	    .xxfi_connect = on_connect,
+	    .xxfi_helo = on_helo,
+	    .xxfi_envfrom = on_mail,
+	    .xxfi_envrcpt = on_rcpt,
+	    .xxfi_header = on_header,
+	    .xxfi_eoh = on_eoh,
+	    .xxfi_body = on_body,
+	    .xxfi_eom = on_eom,
+	    .xxfi_abort = on_abort,
+	    .xxfi_close = on_close,
+	    .xxfi_negotiate = on_negotiate,
+	};
+}
+
+int
+callbacks_open(const char *socket, int debug)
+{
+	smfi_setdbg(debug);
+	smfi_settimeout(QUIET_MAX);
+	smfi_setbacklog(BACKLOG);
+	if (smfi_setconn((char *)(uintptr_t)socket) != MI_SUCCESS ||
+	    smfi_register(describe()) != MI_SUCCESS ||
+	    smfi_opensocket(1) != MI_SUCCESS)
+		return ERR_SYSTEM;
+	return 0;
+}
+
+int
+callbacks_run(void)
+{
+	return smfi_main() == MI_SUCCESS ? 0 : ERR_SYSTEM;
+}
+
+int
+callbacks_closing(void)
+{
+	atomic_store(&door.closing, true);
+	return atomic_load(&door.messages);
+}
+
+int
+callbacks_shut(void)
+{
+	int busy = 0;
+
+	atomic_store(&door.closing, true);
+	atomic_store(&door.shut, true);
+	pthread_mutex_lock(&door.lock);
+	for (struct connection *c = door.first; c != NULL; c = c->next) {
+		if (atomic_load(&c->busy)) {
+			busy++;
+		} else if (c->s != NULL) {
+			chain_close(c->s);
+			c->s = NULL;
+		}
+	}
+	pthread_mutex_unlock(&door.lock);
+	return busy;
+}

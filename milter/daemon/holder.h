@@ -1,0 +1,38 @@
+/*
+ * Who has the socket or pid file that we want?  For `postern -n`, which is run
+ * while the daemon runs as well.  SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef MILTER_DAEMON_HOLDER_H
+#define MILTER_DAEMON_HOLDER_H
+
+#include <stdbool.h>
+
+struct errmsg;
+
+enum holder {
+	HOLDER_SAME,	/* the daemon that serves this configuration */
+	HOLDER_POSTERN, /* that of another */
+	HOLDER_OTHER,	/* another process */
+	HOLDER_UNKNOWN, /* the system does not say, as to an ordinary user */
+};
+
+/* Is the process (0: none is known) a postern with that configuration (NULL:
+ * none)? */
+enum holder holder_of(long pid, const char *config);
+
+/* What a socket or pid file is looked at for. */
+struct holder_for {
+	bool start;	    /* to have it */
+	const char *config; /* otherwise only in advance, for this one */
+};
+
+/* What that process has, `what` of that name, is in the way of a start.  Of a
+ * check in advance it is not if the process is a postern, which may be stopped
+ * before the start; and *warning_r tells of that of another configuration. */
+bool holder_passes(const struct holder_for *f, long pid, const char *what,
+    const char *name, struct errmsg *warning_r);
+/* The process that listens on the TCP port (in host order); 0: none that we may
+ * see. */
+long holder_find(unsigned port);
+
+#endif

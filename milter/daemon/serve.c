@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "serve.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "accept.h"
+#include "callbacks.h"
+#include "lib/base/access.h"
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
+#include "lib/conf/conf.h"
+#include "milter/chain.h"
+#include "milter/log.h"
+#include "milter/options.h"
+#include "milter/snapshot.h"
+#include "peers.h"
+#include "ready.h"
+#include "runfiles.h"
+
+/* Milliseconds, at a stop: for messages under way to come to their end, for
+ * callbacks to return. */
+#define DRAIN_MAX 2000
+#define SHUT_MAX 1000
+#define STEP 5
+/* Milliseconds: what a stage wants to be called for may come sooner than it
+ * said, when mail has shown something. */
+#define TICK_MAX 60000
+
+/* Of libmilter's threads.  No callback needs a tenth of it, and with the
+ * system's 8 MiB only five stacks would be kept for the next thread. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STACK_SIZE (2048 << 10)
+#else
+#define STACK_SIZE (512 << 10)
+#endif
+
+struct server {
+	const struct serve_options *o;
+	pthread_t listener, worker;
+	sem_t go; /* the listener may start */
+	int listener_rc;
+	atomic_bool listener_ended;
+
+	sem_t stop;           /* posted by a signal, or the listener's end */
+	atomic_int signal;    /* that said so */
+
+	/* What the worker is to do; set before the post. */
+	sem_t work;
+	atomic_bool reload, reset, quit;
+};
+
+static struct server *serving; /* for on_signal */
+
+void
+serve_log(const struct serve_options *o, const struct conf *conf,
+    struct log_options *log_r)
+{
+	options_log(conf, log_r);
+	log_r->syslog |= o->syslog;
+}
+
+/* If a file that the text names is closed to us: how to open it.  False: none
+ * is, or the text says it already.  A path may have blanks in it. */
+static bool
+find_cure(const char *text, const char *config, struct errmsg *cure_r)
+{
+	static const char *const ends[] = {":,;", ": ,;"};
+	char path[sizeof(cure_r->text)];
+	enum cure_kind kind;
+	size_t len = 0;
+
+	if (cure_find(text) != NULL)
+		return false;
+	for (const char *at = strchr(text, '/'); at != NULL;
+	     at = strchr(at + len, '/')) {
+		for (size_t i = 0; i < 2; i++) {
+			len = strcspn(at, ends[i]);
+			snprintf(path, sizeof(path), "%.*s", (int)len, at);
+			kind = config != NULL && strcmp(path, config) == 0
+			    ? CURE_CONF
+			    : CURE_READ;
+			/* With blanks, only where a reason follows. */
+			if ((i == 1 || at[len] == ':') &&
+			    access_why(path, kind, cure_r) != 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+struct saying {
+	int level;          /* in the log; 0: as log_fatal */
+	const char *before; /* what stands before the first of them */
+	const struct errlist *list; /* that they stand in; or NULL */
+	const struct errlist *done; /* those that need no cure; or NULL */
+	const char *config; /* the file that was read */
+};
+
+static void
+say_one(const char *text, void *arg)
+{
+	struct saying *saying = arg;
+	struct errmsg cure = {""};
+	bool done = saying->done != NULL && errlist_has(saying->done, text);
+	/* What is said of a place in a file was read in there. */
+	size_t from =
+	    saying->list == NULL ? 0 : errlist_place(saying->list, text);
+	const char *between =
+	    !done && find_cure(text + from, saying->config, &cure) ? "; " : "";
+
+	if (saying->level == 0)
+		log_fatal("%s%s%s", text, between, cure.text);
+	else
+		log_line(saying->level, "%s%s%s%s", saying->before, text,
+		    between, cure.text);
+	saying->before = "";
+}
+
+struct warning {
+	const struct errlist *list;
+	bool refused; /* the configuration that they are about */
+};
+
+/* The length of the place in front: in a file, on the command line, or in the
+ * defaults. */
+static size_t
+place_in(const struct errlist *list, const char *text)
+{
+	static const char standard[] = "default: ";
+
+	if (text[0] == '-' && text[1] != '\0' && text[2] == ':')
+		return strlen("-p: ");
+	if (strncmp(text, standard, sizeof(standard) - 1) == 0)
+		return sizeof(standard) - 1;
+	return errlist_place(list, text);
+}
+
+static void
+say_warning(const char *text, void *arg)
+{
+	static const char word[] = "warning: ";
+	const struct warning *w = arg;
+	size_t n = place_in(w->list, text);
+	bool has = strncmp(text + n, word, sizeof(word) - 1) == 0;
+
+	if (n == 0 || !w->refused)
+		log_line(LOG_WARNING, "%.*s%s%s", (int)n, text, has ? "" : word,
+		    text + n);
+}
+
+static void
+say_warnings(struct errlist *list, const struct snapshot *snap)
+{
+	struct warning w = {.list = list, .refused = snap == NULL};
+	const char *text;
+
+	for (size_t i = 0;
+	     snap != NULL && (text = conf_warning(snap->conf, i)) != NULL; i++)
+		errlist_add(list, "%s", text);
+	errlist_sort(list);
+	errlist_each(list, say_warning, &w);
+}
+
+int
+serve_load(const struct serve_options *o, enum snapshot_use use,
+    const struct snapshot *old, struct snapshot **snap_r)
+{
+	struct errlist *given = o->conf == NULL ? NULL : conf_list(o->conf);
+	struct errlist *list = given != NULL ? given : errlist_new();
+	struct errlist *warnings = errlist_new();
+	struct saying saying = {.before = "", .list = list,
+	    .config = o->config};
+	int rc = ERR_NOMEM;
+
+	if (old != NULL)
+		saying = (struct saying){.level = LOG_ERR,
+		    .before = "reload refused, the configuration in force "
+			      "stays: ",
+		    .list = list,
+		    .config = o->config};
+	else if (o->wrong != NULL)
+		saying.done = o->wrong;
+	if (list != NULL && warnings != NULL) {
+		if (saying.done != NULL)
+			errlist_append(list, "", saying.done);
+		log_hold(warnings);
+		if (given != NULL)
+			rc = snapshot_load_conf(o->conf, use, old, snap_r);
+		else
+			rc = snapshot_load_list(
+			    o->config, use, old, list, snap_r);
+		log_hold(NULL);
+		if (rc == 0 && old == NULL && o->warnings != NULL)
+			errlist_append(warnings, "", o->warnings);
+		errlist_order_as(warnings, list);
+	}
+	if (list == NULL || warnings == NULL)
+		say_one(err_text(rc), &saying);
+	else if (rc != 0)
+		errlist_each(list, say_one, &saying);
+	if (warnings != NULL)
+		say_warnings(warnings, rc == 0 ? *snap_r : NULL);
+	if (given == NULL)
+		errlist_free(list);
+	errlist_free(warnings);
+	return rc;
+}
+
+/* -- reload -- */
+
+static bool
+same(const struct conf_option *row, const struct conf *a, const struct conf *b)
+{
+	const char *sa, *sb;
+
+	if (row->type == CONF_BOOL)
+		return conf_bool(a, row->keyword) == conf_bool(b, row->keyword);
+	if (row->type == CONF_INT)
+		return conf_int(a, row->keyword) == conf_int(b, row->keyword);
+	sa = conf_str(a, row->keyword);
+	sb = conf_str(b, row->keyword);
+	return sa == sb || (sa != NULL && sb != NULL && strcmp(sa, sb) == 0);
+}
+
+static void
+say_what_waits(const struct conf *old, const struct conf *new)
+{
+	for (const struct conf_option *row = options_global;
+	     row->type != CONF_END; row++) {
+		if ((row->flags & CONF_START) && !same(row, old, new))
+			log_line(LOG_WARNING,
+			    "%s: warning: %s: changed, but read at start only: "
+			    "restart to use it",
+			    conf_where(new, row->keyword), row->keyword);
+	}
+}
+
+static void
+reload(const struct server *srv)
+{
+	struct snapshot *old = callbacks_current(), *snap;
+	struct log_options log;
+
+	if (serve_load(srv->o, SNAPSHOT_SERVES, old, &snap) == 0) {
+		say_what_waits(old->conf, snap->conf);
+		serve_log(srv->o, snap->conf, &log);
+		log_open(&log);
+		chain_adopt(snap);
+		callbacks_use(snap);
+		log_line(LOG_INFO, "reloaded");
+	}
+	snapshot_unref(old);
+}
+
+static void
+reset(void)
+{
+	struct snapshot *snap = callbacks_current();
+
+	chain_reset(snap);
+	snapshot_unref(snap);
+	log_line(LOG_INFO, "quotas reset");
+}
+
+/* Until there is work.  Meanwhile the stages may do what is theirs. */
+static void
+wait_for_work(struct server *srv)
+{
+	for (;;) {
+		struct snapshot *snap = callbacks_current();
+		int64_t ms = snap == NULL ? -1 : chain_tick(snap);
+		struct timespec end;
+
+		snapshot_unref(snap);
+		if (ms < 0) {
+			while (sem_wait(&srv->work) != 0)
+				;
+			return;
+		}
+		if (ms > TICK_MAX)
+			ms = TICK_MAX;
+		clock_gettime(CLOCK_MONOTONIC, &end);
+		end.tv_sec += ms / 1000;
+		end.tv_nsec += ms % 1000 * 1000000;
+		if (end.tv_nsec >= 1000000000L) {
+			end.tv_nsec -= 1000000000L;
+			end.tv_sec++;
+		}
+		if (sem_clockwait(&srv->work, CLOCK_MONOTONIC, &end) == 0)
+			return;
+	}
+}
+
+/* However many ask for a reload while one runs, one more follows. */
+static void *
+work(void *arg)
+{
+	struct server *srv = arg;
+
+	for (;;) {
+		wait_for_work(srv);
+		if (atomic_load(&srv->quit))
+			return NULL;
+		if (atomic_exchange(&srv->reload, false))
+			reload(srv);
+		if (atomic_exchange(&srv->reset, false))
+			reset();
+		/* A TERM close behind that signal may have gone to libmilter's
+		 * thread: have the listener look, sooner than it would. */
+		pthread_kill(srv->listener, SIGURG);
+	}
+}
+
+/* In a signal handler too. */
+static void
+ask(struct server *srv, atomic_bool *what)
+{
+	if (!atomic_exchange(what, true))
+		sem_post(&srv->work);
+}
+
+/* -- signals -- */
+
+static void
+on_nudge(int sig)
+{
+	(void)sig; /* it has ended a poll */
+}
+
+static void
+on_signal(int sig)
+{
+	int saved = errno;
+
+	if (sig == SIGUSR1) {
+		ask(serving, &serving->reload);
+	} else if (sig == SIGUSR2) {
+		ask(serving, &serving->reset);
+	} else {
+		atomic_store(&serving->signal, sig);
+		sem_post(&serving->stop);
+	}
+	errno = saved;
+}
+
+/*
+ * A thread of libmilter's waits for HUP, TERM and INT as well, and takes five
+ * seconds to stop.  But a signal to the process goes to the main thread first,
+ * if it is open there and no other is on its way to it; so they are, there only,
+ * and before libmilter starts.
+ */
+static void
+take_signals(struct server *srv)
+{
+	static const int numbers[] = {
+	    SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT};
+	struct sigaction action = {
+	    .sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct sigaction nudge = {.sa_handler = on_nudge};
+	sigset_t set;
+
+	serving = srv;
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		sigaction(numbers[i], &action, NULL);
+		sigaddset(&set, numbers[i]);
+	}
+	sigaction(SIGURG, &nudge, NULL);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* While the configuration is read, which a file system or a name server may
+ * make last: nobody has been served, so the end is at once.  Only what is safe
+ * in a signal handler. */
+static void
+on_early_stop(int sig)
+{
+	(void)sig;
+	runfiles_remove();
+	_exit(EX_OK);
+}
+
+/* TERM and INT, which a start must not be deaf to.  HUP and USR1 wait: who
+ * sends these wants us to be there. */
+static void
+take_early_stop(bool take)
+{
+	struct sigaction action = {.sa_handler = on_early_stop};
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (take) {
+		sigaction(SIGTERM, &action, NULL);
+		sigaction(SIGINT, &action, NULL);
+	}
+	pthread_sigmask(take ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
+}
+
+/* -- start and stop -- */
+
+static void *
+listen_and_serve(void *arg)
+{
+	struct server *srv = arg;
+	sigset_t set;
+
+	while (sem_wait(&srv->go) != 0)
+		;
+	sigemptyset(&set);
+	sigaddset(&set, SIGURG);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	srv->listener_rc = callbacks_run();
+	atomic_store(&srv->listener_ended, true);
+	sem_post(&srv->stop);
+	return NULL;
+}
+
+/* With all signals blocked, as new threads have it from this one. */
+static int
+start_threads(struct server *srv)
+{
+	pthread_attr_t attr;
+	int rc;
+
+	if (sem_init(&srv->go, 0, 0) != 0 || sem_init(&srv->stop, 0, 0) != 0 ||
+	    sem_init(&srv->work, 0, 0) != 0 || pthread_attr_init(&attr) != 0)
+		return EX_OSERR;
+	/* The worker decodes keys and compiles patterns: the usual stack. */
+	rc = pthread_create(&srv->worker, NULL, work, srv);
+	if (rc == 0)
+		rc = pthread_attr_setstacksize(&attr, STACK_SIZE);
+	if (rc == 0)
+		rc = pthread_setattr_default_np(&attr);
+	if (rc == 0)
+		rc = pthread_create(
+		    &srv->listener, NULL, listen_and_serve, srv);
+	pthread_attr_destroy(&attr);
+	if (rc != 0)
+		log_fatal("can't start a thread: %s", strerror(rc));
+	return rc == 0 ? EX_OK : EX_OSERR;
+}
+
+/* Wait a step; true: another signal asks for haste. */
+static bool
+wait_a_step(struct server *srv)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end); /* the clock that it goes by */
+	end.tv_nsec += STEP * 1000000L;
+	if (end.tv_nsec >= 1000000000L) {
+		end.tv_nsec -= 1000000000L;
+		end.tv_sec++;
+	}
+	return sem_timedwait(&srv->stop, &end) == 0;
+}
+
+/* Let what is under way come to its end, but not for long. */
+static void
+drain(struct server *srv)
+{
+	for (int ms = 0; ms < DRAIN_MAX; ms += STEP) {
+		if (callbacks_closing() == 0 ||
+		    atomic_load(&srv->listener_ended) || wait_a_step(srv))
+			return;
+	}
+}
+
+/* Shut the door and tidy up; false: not all is at its end.  *left_r: so many
+ * callbacks do not return. */
+static bool
+shut(struct server *srv, int *left_r)
+{
+	struct timespec end;
+	int left = callbacks_shut();
+
+	for (int ms = 0; left > 0 && ms < SHUT_MAX; ms += STEP) {
+		(void)wait_a_step(srv);
+		left = callbacks_shut();
+	}
+	*left_r = left;
+	atomic_store(&srv->quit, true);
+	sem_post(&srv->work);
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += SHUT_MAX / 1000;
+	if (pthread_timedjoin_np(srv->worker, NULL, &end) != 0)
+		return false;
+	callbacks_use(NULL);
+	return left == 0;
+}
+
+/* A thread that is still at work ends with the process. */
+static void
+say_what_is_lost(int left)
+{
+	if (left == 0)
+		log_line(LOG_WARNING,
+		    "stopped during a reload, which was not finished: no mail "
+		    "is concerned");
+	else
+		log_line(LOG_WARNING,
+		    "stopped while %d connection%s waited for an answer of "
+		    "ours, for a name server or a disk: their messages are not "
+		    "judged, and the MTA goes by its milter_default_action; "
+		    "what they had reserved of quotas stays counted until its "
+		    "window has passed",
+		    left, left == 1 ? "" : "s");
+}
+
+/* What said so; NULL: nobody, libmilter failed. */
+static const char *
+why_stopped(const struct server *srv)
+{
+	switch (atomic_load(&srv->signal)) {
+	case SIGTERM:
+		return "SIGTERM";
+	case SIGINT:
+		return "SIGINT";
+	case SIGHUP:
+		return "SIGHUP";
+	}
+	return srv->listener_rc == 0 ? "a signal" : NULL;
+}
+
+int
+serve_check_door(enum prove_result proved, const struct snapshot *snap,
+    struct errmsg *msg_r)
+{
+	if (proved == PROVE_BOTH || proved == PROVE_ACCEPT ||
+	    proved == PROVE_UNKNOWN || peers_everybody(snap->peers))
+		return EX_OK;
+	errmsg_set(msg_r,
+	    "%s: SocketPeers: this libmilter takes connections without asking "
+	    "us, so that they can't be checked: use another, or guard a local "
+	    "socket by its mode and let everybody in with SocketPeers *",
+	    conf_where(snap->conf, "SocketPeers"));
+	return EX_UNAVAILABLE;
+}
+
+/* Before the first connection: is what keeps them in check in its place? */
+static int
+take_the_door(const struct serve_options *o, const struct snapshot *snap)
+{
+	bool reads = o->proved == PROVE_BOTH || o->proved == PROVE_READER;
+	struct errmsg msg;
+	int rc = accept_start(o->socket, snap->conf, &msg);
+
+	if (rc == EX_OK)
+		rc = serve_check_door(o->proved, snap, &msg);
+	if (rc != EX_OK) {
+		log_fatal("%s", msg.text);
+		return rc;
+	}
+	if (o->proved == PROVE_UNKNOWN) {
+		log_line(LOG_WARNING,
+		    "it could not be tried whether libmilter lets us check "
+		    "connections and packets");
+		return EX_OK;
+	}
+	if (!reads)
+		log_line(LOG_WARNING,
+		    "this libmilter reads packets without asking us: one that "
+		    "is malformed may end the process, which AutoRestart or "
+		    "the service manager has to start again");
+	return EX_OK;
+}
+
+static int
+load_first(const struct serve_options *o, struct snapshot **snap_r)
+{
+	int rc;
+
+	take_early_stop(true);
+	rc = serve_load(o, SNAPSHOT_SERVES, NULL, snap_r);
+	take_early_stop(false);
+	return rc;
+}
+
+int
+serve(const struct serve_options *o)
+{
+	static struct server srv; /* a signal may come to the very end */
+	struct snapshot *snap;
+	const char *why;
+	int rc, left;
+
+	srv.o = o;
+	if (load_first(o, &snap) != 0)
+		return EX_CONFIG;
+	chain_adopt(snap);
+	callbacks_use(snap);
+	rc = take_the_door(o, snap);
+	if (rc == EX_OK)
+		rc = start_threads(&srv);
+	if (rc != EX_OK)
+		return rc;
+	take_signals(&srv);
+	sem_post(&srv.go);
+	log_line(LOG_INFO, "postern %s serves", POSTERN_VERSION);
+	ready_say(EX_OK);
+	while (sem_wait(&srv.stop) != 0)
+		;
+	why = why_stopped(&srv);
+	if (why == NULL) {
+		log_fatal("libmilter gave up; it told the system's log why");
+		rc = EX_UNAVAILABLE;
+	}
+	drain(&srv);
+	/* A thread that is still at work must not see exit's clean-up. */
+	if (!shut(&srv, &left)) {
+		say_what_is_lost(left);
+		runfiles_remove();
+		_exit(rc);
+	}
+	if (why != NULL)
+		log_line(LOG_INFO, "stopped by %s", why);
+	return rc;
+}

@@ -1,0 +1,239 @@
+/*
+ * AllowList: clients, names in HELO, senders and recipients to let in.  Writes
+ * m->allowed, which lifts what checks refuse for.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Anyone can write a sender and say a HELO.  So these speak for a message only
+ * where it is known that they are true, which is seen at its end: this stage
+ * stands behind those that find it out.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/err.h"
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "lib/dkim/dkim_verify.h"
+#include "lib/dmarc/dmarc.h"
+#include "lib/dns/helo.h"
+#include "lib/mail/addr.h"
+#include "lib/spf/spf.h"
+#include "lists.h"
+#include "milter/chain.h"
+#include "milter/snapshot.h"
+#include "milter/stages.h"
+
+static const struct conf_option options[] = {
+    {"AllowList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"clients, HELO names, senders and recipients that checks do not refuse",
+	dataset_check},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+/* What is in the list, of one message. */
+struct found {
+	bool helo, sender;
+};
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	(void)old;
+	return lists_load(snap->conf, "AllowList", NULL, state_r, msg_r);
+}
+
+static struct verdict
+unreadable(int rc)
+{
+	return verdict_error(VERDICT_E_INTERNAL,
+	    rc == ERR_NOMEM ? "no memory" : "AllowList can't be read");
+}
+
+/* 1 or 0 of what accesslist found, without the entry. */
+static int
+is_in(int rc, struct dataset_entry *e)
+{
+	if (rc > 0)
+		dataset_entry_fini(e);
+	return rc;
+}
+
+static struct verdict
+connect_(struct session *s)
+{
+	struct dataset_entry e;
+	int rc = is_in(lists_client(session_state(s), s, &e), &e);
+
+	if (rc > 0) {
+		s->allowed = "client";
+		session_why(s, "the client is in AllowList");
+	}
+	return rc < 0 ? unreadable(rc) : verdict_none;
+}
+
+static struct verdict
+mail(struct message *m)
+{
+	const struct lists *l = message_state(m);
+	struct dataset_entry e;
+	struct found *f;
+	int helo = 0, sender;
+
+	if (m->direction != DIRECTION_INBOUND)
+		return verdict_none;
+	f = arena_alloc(&m->arena, sizeof(*f));
+	if (f == NULL)
+		return unreadable(ERR_NOMEM);
+	*message_slot(m) = f;
+	m->allowed = m->session->allowed;
+	if (m->session->helo != NULL)
+		helo = is_in(
+		    accesslist_helo(l->list, m->session->helo, &e), &e);
+	sender = is_in(accesslist_sender(l->list, m->sender, &e), &e);
+	if (helo < 0 || sender < 0)
+		return unreadable(helo < 0 ? helo : sender);
+	f->helo = helo > 0;
+	f->sender = sender > 0;
+	m->may_be_allowed = f->helo || f->sender;
+	return verdict_none;
+}
+
+static struct verdict
+rcpt(struct message *m, struct rcpt *r)
+{
+	const struct lists *l = message_state(m);
+	struct dataset_entry e;
+	int rc;
+
+	if (m->direction != DIRECTION_INBOUND)
+		return verdict_none;
+	rc = is_in(accesslist_rcpt(l->list, r->addr, &e), &e);
+	r->spared = r->spared || rc > 0;
+	if (rc > 0)
+		session_why(m->session, "the recipient %s is in AllowList",
+		    session_quote(m->session, r->addr));
+	return rc < 0 ? unreadable(rc) : verdict_none;
+}
+
+/* -- is it true? -- */
+
+/* A pass that anyone has is worth nothing. */
+static bool
+spf_passes(const struct message *m, const struct spf_result *r)
+{
+	long limit = conf_int(m->session->snap->conf, "SPFBroadLimit");
+
+	return r != NULL && r->result == SPF_PASS && !r->plus_all &&
+	    (limit == 0 || r->addresses <= (uint64_t)limit);
+}
+
+/* Is the name the domain, or below it? */
+static bool
+is_within(const char *name, const char *domain)
+{
+	size_t n = strlen(name), d = strlen(domain);
+
+	return n >= d && strcasecmp(name + n - d, domain) == 0 &&
+	    (n == d || (name[n - d - 1] == '.' && strchr(domain, '.')));
+}
+
+static bool
+is_signed_by(const struct message *m, const char *domain)
+{
+	for (size_t i = 0; m->dkim != NULL && i < m->dkim->count; i++) {
+		const struct dkim_verdict *v = &m->dkim->list[i];
+
+		if (v->status == DKIM_STATUS_PASS && v->domain != NULL &&
+		    is_within(domain, v->domain))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_true_helo(const struct message *m)
+{
+	return (m->helo != NULL && m->helo->result->status == HELO_PASS) ||
+	    spf_passes(m, m->spf_helo);
+}
+
+static bool
+is_true_sender(struct message *m)
+{
+	struct addr a;
+
+	return (m->spf != NULL && m->spf->scope == SPF_MFROM &&
+		   spf_passes(m, m->spf)) ||
+	    (addr_split(&m->arena, m->sender, &a) == 0 &&
+		is_signed_by(m, a.domain));
+}
+
+/* With two From fields, or one that can't be read, there is no telling whom a
+ * reader sees. */
+static bool
+is_true_author(const struct message *m, const char *domain)
+{
+	if (m->author.fields != 1 || m->author.state == AUTHOR_UNREADABLE)
+		return false;
+	if (m->dmarc != NULL && m->dmarc->result == DMARC_PASS &&
+	    (m->dmarc->dkim_aligned || spf_passes(m, m->spf)))
+		return true;
+	return is_signed_by(m, domain);
+}
+
+/* Is the author in the list, and is it true? */
+static int
+author(struct message *m)
+{
+	struct dataset_entry e;
+	const char *domain;
+	int rc = is_in(
+	    lists_author(message_state(m), m, &e, &domain), &e);
+
+	return rc <= 0 ? rc : is_true_author(m, domain);
+}
+
+static struct verdict
+eom(struct message *m)
+{
+	const struct found *f = *message_slot(m);
+	int rc;
+
+	if (f == NULL)
+		return verdict_none;
+	m->may_be_allowed = false;
+	if (m->allowed == NULL && f->helo && is_true_helo(m))
+		m->allowed = "helo";
+	if (m->allowed == NULL && f->sender && is_true_sender(m))
+		m->allowed = "sender";
+	if (m->allowed == NULL) {
+		rc = author(m);
+		if (rc < 0)
+			return unreadable(rc);
+		m->allowed = rc > 0 ? "from" : NULL;
+	}
+	if (m->allowed == NULL)
+		return verdict_none;
+	message_note(m, "allow", "%s", m->allowed);
+	session_why(m->session, "the %s is in AllowList, and is what it says, "
+	    "so that no check refuses it", m->allowed);
+	return message_symbol(m, "USER_IN_WELCOMELIST", -100) == 0
+	    ? verdict_none
+	    : unreadable(ERR_NOMEM);
+}
+
+static const char *const symbol_names[] = {
+    "USER_IN_WELCOMELIST", NULL};
+
+const struct stage stage_allowlist = {
+    .name = "allowlist",
+    .symbols = symbol_names,
+    .options = options,
+    .load = load,
+    .unload = lists_unload,
+    .connect = connect_,
+    .mail = mail,
+    .rcpt = rcpt,
+    .eom = eom,
+};

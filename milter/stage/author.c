@@ -1,0 +1,22 @@
+/*
+ * Who wrote the message: the fact m->author.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * From is read here, once; whoever asks for the author, be it to sign, to
+ * judge or to look it up, asks this fact, so that all see the same one.
+ */
+#include "milter/chain.h"
+#include "milter/stages.h"
+
+static struct verdict
+eoh(struct message *m)
+{
+	return author_read(&m->arena, &m->headers, &m->author) == 0
+	    ? verdict_none
+	    : verdict_error(VERDICT_E_INTERNAL, "no memory");
+}
+
+const struct stage stage_author = {
+    .name = "author",
+    .eoh = eoh,
+};

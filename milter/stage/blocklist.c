@@ -1,0 +1,198 @@
+/*
+ * BlockList: clients, names in HELO, senders and recipients to keep out.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A recipient is refused at RCPT, whatever RefuseAt says, since nobody else of
+ * the message is concerned.
+ */
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "lists.h"
+#include "milter/chain.h"
+#include "milter/log.h"
+#include "milter/refuse.h"
+#include "milter/snapshot.h"
+#include "milter/stages.h"
+
+#define SHOWN_MAX 256 /* octets of an entry in the log */
+#define RCPTS_NOTED 4
+#define SYMBOL "USER_IN_BLOCKLIST"
+
+static const struct conf_option options[] = {
+    {"BlockList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"clients, HELO names, senders and recipients to refuse, each with its "
+	"reply",
+	dataset_check},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+/* Of recipients, in the summary line. */
+struct noted {
+	unsigned count;
+	const char *last; /* entry */
+};
+
+/* Whom an entry is about, and what it says if it has no words. */
+enum about { CLIENT, HELO, SENDER, AUTHOR, RCPT };
+
+static const struct {
+	const char *word, *who, *text;
+} abouts[] = {
+    [CLIENT] = {"client", "client", "Mail from your server is refused here"},
+    [HELO] = {"helo", "name in HELO", "Mail from your server is refused here"},
+    [SENDER] = {"sender", "envelope sender", "Sender address refused"},
+    [AUTHOR] = {"from", "author", "Sender address refused"},
+    [RCPT] = {"rcpt", "recipient", "Recipient address refused"},
+};
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	(void)old;
+	return lists_load(snap->conf, "BlockList", refuse_check, state_r, msg_r);
+}
+
+static struct verdict
+unreadable(int rc)
+{
+	return verdict_error(VERDICT_E_INTERNAL,
+	    rc == ERR_NOMEM ? "no memory" : "BlockList can't be read");
+}
+
+/* The refusal that an entry asks for, with words of the arena's. */
+static struct verdict
+refusal(struct arena *a, enum about about, struct dataset_entry *e)
+{
+	const char *value = arena_strdup(a, e->value), *why;
+	struct buf key = BUF_INIT;
+	struct verdict v;
+
+	buf_quote(&key, e->key, strlen(e->key), SHOWN_MAX);
+	dataset_entry_fini(e);
+	why = key.failed ? NULL
+			 : arena_printf(a, "the %s is in BlockList, by its entry %s",
+			       abouts[about].who, buf_text(&key));
+	buf_fini(&key);
+	if (value == NULL || why == NULL)
+		return unreadable(ERR_NOMEM);
+	v = refuse_verdict(value, abouts[about].text);
+	v.why = why;
+	v.symbol = about == RCPT ? NULL : SYMBOL;
+	return v;
+}
+
+static struct verdict
+client(struct session *s)
+{
+	struct dataset_entry e;
+	int rc = lists_client(session_state(s), s, &e);
+
+	if (rc <= 0)
+		return rc == 0 ? verdict_none : unreadable(rc);
+	session_note(s, "block", "client/%.*s", SHOWN_MAX, e.key);
+	return refusal(&s->arena, CLIENT, &e);
+}
+
+/* Somebody of the message is in the list. */
+static struct verdict
+block(struct message *m, enum about about, struct dataset_entry *e)
+{
+	message_note(m, "block", "%s/%.*s", abouts[about].word, SHOWN_MAX,
+	    e->key);
+	if (message_symbol(m, SYMBOL, 100) != 0) {
+		dataset_entry_fini(e);
+		return unreadable(ERR_NOMEM);
+	}
+	return refusal(&m->arena, about, e);
+}
+
+static struct verdict
+judge(struct message *m)
+{
+	const struct lists *l = message_state(m);
+	const struct session *s = m->session;
+	enum about about = CLIENT;
+	struct dataset_entry e;
+	int rc = lists_client(l, s, &e);
+
+	if (rc == 0 && s->helo != NULL) {
+		about = HELO;
+		rc = accesslist_helo(l->list, s->helo, &e);
+	}
+	if (rc == 0) {
+		about = SENDER;
+		rc = accesslist_sender(l->list, m->sender, &e);
+	}
+	if (rc <= 0)
+		return rc == 0 ? verdict_none : unreadable(rc);
+	return block(m, about, &e);
+}
+
+/* Of many recipients in the list a few entries are noted. */
+static void
+note_rcpt(struct message *m, const char *key)
+{
+	struct noted *n = *message_slot(m);
+
+	if (n == NULL)
+		*message_slot(m) = n = arena_alloc(&m->arena, sizeof(*n));
+	if (n == NULL || n->count >= RCPTS_NOTED ||
+	    (n->last != NULL && strcmp(n->last, key) == 0))
+		return;
+	n->count++;
+	n->last = arena_strdup(&m->arena, key);
+	message_note(m, "block", "rcpt/%.*s", SHOWN_MAX, key);
+}
+
+static struct verdict
+rcpt(struct message *m, struct rcpt *r)
+{
+	const struct lists *l = message_state(m);
+	struct dataset_entry e;
+	int rc;
+
+	if (m->direction != DIRECTION_INBOUND || m->allowed != NULL)
+		return verdict_none;
+	rc = accesslist_rcpt(l->list, r->addr, &e);
+	if (rc <= 0)
+		return rc == 0 ? verdict_none : unreadable(rc);
+	note_rcpt(m, e.key);
+	return refusal(&m->arena, RCPT, &e);
+}
+
+/* Who wrote it is known from the header only. */
+static struct verdict
+eom(struct message *m)
+{
+	struct dataset_entry e;
+	const char *domain;
+	int rc;
+
+	if (m->direction != DIRECTION_INBOUND)
+		return verdict_none;
+	rc = lists_author(message_state(m), m, &e, &domain);
+	if (rc <= 0)
+		return rc == 0 ? verdict_none : unreadable(rc);
+	return block(m, AUTHOR, &e);
+}
+
+static const char *const symbol_names[] = {
+    SYMBOL, NULL};
+
+const struct stage stage_blocklist = {
+    .name = "blocklist",
+    .symbols = symbol_names,
+    .check = true,
+    .answers = HOOK_BIT(HOOK_RCPT),
+    .options = options,
+    .load = load,
+    .unload = lists_unload,
+    .client = client,
+    .judge = judge,
+    .rcpt = rcpt,
+    .eom = eom,
+};

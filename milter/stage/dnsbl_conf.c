@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "dnsbl_conf.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/dns/idna.h"
+#include "milter/replytext.h"
+
+#define ZONE_MAX 180 /* octets, so that an IPv6 address fits before it */
+#define SYMBOL_MAX 100
+#define SCORE_MAX 1000.0
+#define SHARE_MAX_DEFAULT 98
+#define ASK_DEFAULT "ip"
+/* 127.0.0.1 is no listing anywhere that follows RFC 5782. */
+#define CODES_DEFAULT "127.0.0.2-127.0.0.255"
+
+/* SpamAssassin's names, where it has them. */
+static const struct {
+	const char *word, *prefix;
+} asks[] = {
+    [DNSBL_ASK_IP] = {"ip", "RCVD_IN_"},
+    [DNSBL_ASK_HELO] = {"helo", "HELO_IN_"},
+    [DNSBL_ASK_MAILFROM] = {"mailfrom", "DNS_FROM_"},
+    [DNSBL_ASK_FROM] = {"from", "FROM_IN_"},
+    [DNSBL_ASK_RDNS] = {"rdns", "RDNS_IN_"},
+};
+
+static const char *const actions[] = {
+    "score", "quarantine", "tempfail", "reject", "discard", NULL};
+
+/* -- values, one at a time -- */
+
+static enum dnsbl_ask
+ask_from_word(const char *word)
+{
+	enum dnsbl_ask a = DNSBL_ASK_IP;
+
+	while (a < DNSBL_ASK_COUNT && strcasecmp(word, asks[a].word) != 0)
+		a++;
+	return a;
+}
+
+static int
+check_ask(const char *value, struct errmsg *msg_r)
+{
+	return ask_from_word(value) != DNSBL_ASK_COUNT
+		   ? 0
+		   : errmsg_set(
+			 msg_r, "expected ip, helo, mailfrom, from or rdns");
+}
+
+static int
+check_codes(const char *value, struct errmsg *msg_r)
+{
+	struct dnsbl_range range;
+
+	return dnsbl_range_parse(value, &range, msg_r);
+}
+
+static int
+check_domain(const char *value, struct errmsg *msg_r)
+{
+	struct arena a;
+	const char *name;
+	int rc = 0;
+
+	arena_init(&a);
+	name = idna_ascii(&a, value);
+	if (name == NULL || strlen(name) > ZONE_MAX)
+		rc = errmsg_set(
+		    msg_r, "expected a domain of at most %d octets", ZONE_MAX);
+	arena_fini(&a);
+	return rc;
+}
+
+static int
+check_score(const char *value, struct errmsg *msg_r)
+{
+	char *end;
+	double score = strtod(value, &end);
+
+	if (end == value || *end != '\0' || !isfinite(score) ||
+	    fabs(score) > SCORE_MAX)
+		return errmsg_set(msg_r,
+		    "expected a number from -%.0f to %.0f, such as 4.0",
+		    SCORE_MAX, SCORE_MAX);
+	return 0;
+}
+
+static int
+check_symbol(const char *value, struct errmsg *msg_r)
+{
+	size_t len = strlen(value);
+
+	if (len == 0 || len > SYMBOL_MAX || isdigit((unsigned char)*value) ||
+	    strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+			  "0123456789_") != len)
+		return errmsg_set(msg_r,
+		    "expected a name of letters, digits and underscores");
+	return 0;
+}
+
+static int
+check_reply(const char *value, struct errmsg *msg_r)
+{
+	static const struct replytext_word words[] = {
+	    {"about", NULL}, {"zone", NULL}, {"code", NULL}, {NULL, NULL}};
+
+	return replytext_check(value, words, msg_r);
+}
+
+static const struct conf_option section_rows[] = {
+    {"Zone", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the list's domain, where it is not the title", check_domain},
+    {"Ask", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
+	"what it lists: ip, or domains: helo, mailfrom, from, rdns", check_ask},
+    {"Codes", CONF_LIST, 0, NULL, 0, 0, NULL, NULL, "the answers that count",
+	check_codes},
+    {"Score", CONF_STR, 0, "1.0", 0, 0, NULL, NULL,
+	"what a listing adds to the message's score", check_score},
+    {"Symbol", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the name of a listing, where it is not made of the title",
+	check_symbol},
+    {"Action", CONF_WORD, 0, "score", 0, 0, actions, NULL,
+	"what is done to a message beside scoring it", NULL},
+    {"Reply", CONF_STR, 0, "%about% is listed by %zone%", 0, 0, NULL, NULL,
+	"the words of a refusal", check_reply},
+    {"Test", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the domain that a list of domains has for tests", check_domain},
+    {"MaxShare", CONF_INT, 0, NULL, 1, 100, NULL, NULL,
+	"per cent; a list that has more of all is broken; 100: never", NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+const struct conf_option dnsbl_conf_options[] = {
+    {"DNSBL", CONF_SECTION, 0, NULL, 0, 0, NULL, section_rows,
+	"a DNS list, and what a listing counts for", NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+/* -- a section -- */
+
+static int
+read_codes(struct dnsbl_conf *d, struct dnsbl_section *s,
+    const struct conf_section *cs)
+{
+	size_t n = 0;
+
+	while (conf_section_list(cs, "Codes", n) != NULL)
+		n++;
+	s->codes = arena_alloc(&d->arena, (n + 1) * sizeof(*s->codes));
+	if (s->codes == NULL)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < n; i++)
+		(void)dnsbl_range_parse(
+		    conf_section_list(cs, "Codes", i), &s->codes[i], NULL);
+	if (n == 0)
+		(void)dnsbl_range_parse(CODES_DEFAULT, &s->codes[n++], NULL);
+	s->code_count = n;
+	return 0;
+}
+
+const char *
+dnsbl_conf_prefix(enum dnsbl_ask ask)
+{
+	return asks[ask].prefix;
+}
+
+/* Of two words that may come from different places one symbol. */
+static const char *
+make_symbol(struct arena *a, const char *prefix, const char *title)
+{
+	char *symbol = arena_printf(a, "%s%s", prefix, title);
+
+	for (char *p = symbol; p != NULL && *p != '\0'; p++)
+		*p = isascii((unsigned char)*p) && isalnum((unsigned char)*p)
+			 ? (char)toupper((unsigned char)*p)
+			 : '_';
+	return symbol;
+}
+
+static int
+read_asks(struct dnsbl_conf *d, struct dnsbl_section *s,
+    const struct conf_section *cs)
+{
+	const char *word, *symbol = conf_section_str(cs, "Symbol");
+
+	for (size_t i = 0; (word = conf_section_list(cs, "Ask", i)) != NULL;
+	     i++)
+		s->asks |= DNSBL_ASK_BIT(ask_from_word(word));
+	if (s->asks == 0)
+		s->asks = DNSBL_ASK_BIT(ask_from_word(ASK_DEFAULT));
+	for (size_t i = 0; i < DNSBL_ASK_COUNT; i++) {
+		s->symbols[i] = symbol != NULL ? symbol
+					       : make_symbol(&d->arena,
+						     asks[i].prefix, s->title);
+		if (s->symbols[i] == NULL)
+			return ERR_NOMEM;
+	}
+	return 0;
+}
+
+static int
+read_zone(struct dnsbl_conf *d, struct dnsbl_section *s,
+    const struct conf_section *cs, struct errmsg *msg_r)
+{
+	const char *zone = conf_section_str(cs, "Zone");
+	struct errmsg why;
+
+	if (zone == NULL && !conf_section_faulty(cs) &&
+	    (check_domain(s->title, &why) != 0 ||
+		strchr(s->title, '.') == NULL))
+		return errmsg_set(msg_r,
+		    "%s: DNSBL: %s: expected the list's domain as title, or "
+		    "Zone = DOMAIN",
+		    conf_section_where(cs), s->title);
+	s->zone = idna_ascii(&d->arena, zone == NULL ? s->title : zone);
+	return s->zone == NULL ? ERR_NOMEM : 0;
+}
+
+static struct dnsbl_list *
+find_list(struct dnsbl_conf *d, enum dnsbl_kind kind, const char *zone,
+    const char *test)
+{
+	for (size_t i = 0; i < d->list_count; i++) {
+		struct dnsbl_list *l = &d->lists[i];
+
+		if (l->kind == kind && strcmp(l->zone, zone) == 0 &&
+		    (l->test == NULL
+			    ? test == NULL
+			    : test != NULL && strcasecmp(l->test, test) == 0))
+			return l;
+	}
+	return NULL;
+}
+
+static void
+add_list(struct dnsbl_conf *d, struct dnsbl_section *s, enum dnsbl_kind kind,
+    unsigned asks_, const char *test, long share_max)
+{
+	struct dnsbl_list *l = find_list(d, kind, s->zone, test);
+
+	if (asks_ == 0)
+		return;
+	if (l == NULL) {
+		l = &d->lists[d->list_count++];
+		*l = (struct dnsbl_list){
+		    .kind = kind, .zone = s->zone, .test = test};
+	}
+	l->asks |= asks_;
+	if (share_max != 0 && (l->share_max == 0 || share_max < l->share_max))
+		l->share_max = share_max;
+	s->lists[kind] = l;
+}
+
+static int
+read_section(struct dnsbl_conf *d, struct dnsbl_section *s,
+    const struct conf_section *cs, struct errmsg *msg_r)
+{
+	const char *test = conf_section_str(cs, "Test");
+	unsigned ip = DNSBL_ASK_BIT(DNSBL_ASK_IP);
+	const char *share = conf_section_str(cs, "MaxShare");
+	long share_max = share == NULL ? 0 : strtol(share, NULL, 0);
+	int rc;
+
+	s->title = conf_section_title(cs);
+	s->score = strtod(conf_section_str(cs, "Score"), NULL);
+	s->action = verdict_from_word(conf_section_str(cs, "Action"));
+	s->reply = conf_section_str(cs, "Reply");
+	rc = read_zone(d, s, cs, msg_r);
+	if (rc == 0)
+		rc = read_codes(d, s, cs);
+	if (rc == 0)
+		rc = read_asks(d, s, cs);
+	if (rc == 0 && test != NULL) {
+		if ((s->asks & ~ip) == 0)
+			return errmsg_set(msg_r,
+			    "%s: DNSBL: Test: expected only where Ask names "
+			    "helo, mailfrom, from or rdns: the test entry of "
+			    "addresses is always 127.0.0.2",
+			    conf_section_where(cs));
+		test = idna_ascii(&d->arena, test);
+		rc = test == NULL ? ERR_NOMEM : 0;
+	}
+	if (rc != 0)
+		return rc;
+	add_list(d, s, DNSBL_IP4, s->asks & ip, NULL, share_max);
+	add_list(d, s, DNSBL_IP6, s->asks & ip, NULL, share_max);
+	add_list(d, s, DNSBL_DOMAIN, s->asks & ~ip, test, share_max);
+	return 0;
+}
+
+int
+dnsbl_conf_init(
+    struct dnsbl_conf *d, const struct conf *c, struct errmsg *msg_r)
+{
+	const struct conf_section *cs;
+	size_t n = 0;
+	int rc = 0;
+
+	memset(d, 0, sizeof(*d));
+	arena_init(&d->arena);
+	while (conf_section(c, "DNSBL", n) != NULL)
+		n++;
+	d->sections = arena_alloc(&d->arena, (n + 1) * sizeof(*d->sections));
+	d->lists =
+	    arena_alloc(&d->arena, (n + 1) * DNSBL_KINDS * sizeof(*d->lists));
+	if (d->sections == NULL || d->lists == NULL)
+		rc = ERR_NOMEM;
+	for (; rc != ERR_NOMEM && d->count < n; d->count++) {
+		cs = conf_section(c, "DNSBL", d->count);
+		rc = conf_also(c, rc,
+		    read_section(d, &d->sections[d->count], cs, msg_r), msg_r);
+	}
+	for (size_t i = 0; i < d->list_count; i++) {
+		if (d->lists[i].share_max == 0)
+			d->lists[i].share_max = SHARE_MAX_DEFAULT;
+	}
+	if (rc != 0 && rc != ERR_CONFIG)
+		errmsg_set(msg_r, "%s", err_text(rc));
+	return rc;
+}
+
+void
+dnsbl_conf_fini(struct dnsbl_conf *d)
+{
+	arena_fini(&d->arena);
+}
+
+bool
+dnsbl_conf_counts(const struct dnsbl_section *s, uint32_t code)
+{
+	for (size_t i = 0; i < s->code_count; i++) {
+		if (dnsbl_range_has(&s->codes[i], code))
+			return true;
+	}
+	return false;
+}
+
+const char *
+dnsbl_conf_reply(const struct dnsbl_section *s, struct arena *a,
+    const char *about, uint32_t code)
+{
+	char text[DNSBL_CODE_SIZE];
+	const struct replytext_word words[] = {{"about", about},
+	    {"zone", s->zone}, {"code", dnsbl_code_text(code, text)},
+	    {NULL, NULL}};
+
+	return replytext_fill(a, s->reply, words);
+}

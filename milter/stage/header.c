@@ -1,0 +1,157 @@
+/*
+ * The form of an inbound header: fields that are there too often or not at all
+ * (RFC 5322 section 3.6), and a From that leaves open whose mail it is.  Its
+ * symbols, and RequiredHeaders and MultipleFrom, which refuse.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/conf/conf.h"
+#include "lib/mail/hdr.h"
+#include "milter/chain.h"
+#include "milter/snapshot.h"
+#include "milter/stages.h"
+
+#define XCODE_FORM "5.6.0" /* the content is not as it should be (RFC 3463) */
+
+static const struct conf_option options[] = {
+    {"RequiredHeaders", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"refuse inbound mail whose header fields are not as often there as "
+	"RFC 5322 has it, or whose From names no domain",
+	NULL},
+    {"MultipleFrom", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
+	"what to do with inbound mail with more than one From field, or with "
+	"several domains in it",
+	NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	(void)old, (void)msg_r;
+	if (snap->verifies)
+		*state_r = snap->conf;
+	return 0;
+}
+
+static void
+unload(void *state)
+{
+	(void)state;
+}
+
+/* The names are SpamAssassin's, where it has one. */
+static int
+symbols(struct message *m)
+{
+	const struct author *who = &m->author;
+	const char *repeated = hdr_repeated(&m->headers);
+	int rc = 0;
+
+	if (who->fields == 0)
+		rc = message_symbol(m, "MISSING_FROM", 1.0);
+	if (rc == 0 && who->fields > 1)
+		rc = message_symbol(m, "MULTIPLE_FROM", 2.0);
+	if (rc == 0 && (who->state == AUTHOR_UNREADABLE || who->names))
+		rc = message_symbol(m, "FROM_INVALID", 2.0);
+	if (rc == 0 && repeated != NULL && strcmp(repeated, "From") != 0)
+		rc = message_symbol(m, "DUP_SUSP_HDR", 1.0);
+	return rc;
+}
+
+static struct verdict
+eoh(struct message *m)
+{
+	if (m->direction == DIRECTION_INBOUND && symbols(m) != 0)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	return verdict_none;
+}
+
+static struct verdict
+refuse(struct message *m, enum verdict_action action, const char *keyword,
+    const char *text)
+{
+	struct verdict v = verdict_make(action, text);
+
+	v.why = arena_printf(&m->arena, "of %s: %s", keyword, text);
+	if (action == VERDICT_REJECT)
+		v.xcode = XCODE_FORM;
+	return v;
+}
+
+/* Are there authors of more than one domain?  One whose domain can't be told is
+ * of another. */
+static bool
+has_domains(const struct author *who)
+{
+	return who->domains_read > 1 ||
+	    (who->count > 1 && who->state == AUTHOR_UNREADABLE);
+}
+
+/* What the form lacks, in words; NULL: nothing. */
+static const char *
+form_fault(struct message *m)
+{
+	const char *name = hdr_repeated(&m->headers);
+
+	if (name != NULL)
+		return arena_printf(
+		    &m->arena, "There is more than one %s field", name);
+	name = hdr_missing(&m->headers);
+	if (name != NULL)
+		return arena_printf(&m->arena, "There is no %s field", name);
+	return m->author.domains_read > 0 ? NULL
+					  : "From names nobody's domain";
+}
+
+static struct verdict
+eom(struct message *m)
+{
+	const struct conf *c = m->session->snap->conf;
+	enum verdict_action many =
+	    verdict_from_word(conf_str(c, "MultipleFrom"));
+	const struct author *who = &m->author;
+	const char *fault;
+	struct verdict v;
+
+	if (m->direction != DIRECTION_INBOUND)
+		return verdict_none;
+	if (conf_bool(c, "RequiredHeaders")) {
+		fault = form_fault(m);
+		if (fault != NULL)
+			return refuse(
+			    m, VERDICT_REJECT, "RequiredHeaders", fault);
+	}
+	/* To accept is to go on. */
+	if (many == VERDICT_ACCEPT)
+		return verdict_none;
+	if (who->fields > 1) {
+		v = refuse(m, many, "MultipleFrom",
+		    "There is more than one From field");
+		v.symbol = "MULTIPLE_FROM";
+		return v;
+	}
+	if (has_domains(who))
+		return refuse(m, many, "MultipleFrom",
+		    "From names more than one domain");
+	return verdict_none;
+}
+
+static const char *const symbol_names[] = {
+    "MISSING_FROM", "MULTIPLE_FROM", "FROM_INVALID", "DUP_SUSP_HDR", NULL};
+
+const struct stage stage_header = {
+    .name = "header",
+    .symbols = symbol_names,
+    .check = true,
+    .xcode = XCODE_FORM,
+    .holds = true,
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .eoh = eoh,
+    .eom = eom,
+};

@@ -1,0 +1,32 @@
+/*
+ * A keyword that lists hosts, such as InternalHosts (opendkim.conf(5),
+ * PeerList).  SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef MILTER_STAGE_HOSTS_H
+#define MILTER_STAGE_HOSTS_H
+
+#include <stdbool.h>
+
+struct conf;
+struct dataset;
+struct errmsg;
+struct peerlist;
+struct session;
+
+/* {0} is nobody. */
+struct hosts {
+	struct dataset *set;
+	struct peerlist *list;
+};
+
+/* What the keyword lists, or `otherwise` when it is not given (NULL: nobody).
+ * Entries that match nothing are said in the log.  0, or a negative ERR_ and
+ * *msg_r; hosts_fini is due in any case. */
+int hosts_load(const struct conf *c, const char *keyword,
+    const char *otherwise, struct hosts *h, struct errmsg *msg_r);
+void hosts_fini(struct hosts *h);
+
+/* Is the session's client among them, by its verified name or its address? */
+bool hosts_match(const struct hosts *h, const struct session *s);
+
+#endif

@@ -1,0 +1,135 @@
+/*
+ * IPRev: has the client's address a name that has the address (RFC 8601)?
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Two stages.  `iprev` asks, from connect on, and at the end of a message
+ * begins the second round before others wait for their own look-ups; `rdns`
+ * stands after them and takes the result, so that all wait at the same time.
+ * What was asked belongs to the session; later messages get the same result.
+ */
+#include <stdlib.h>
+
+#include "lib/conf/conf.h"
+#include "lib/dns/dns.h"
+#include "lib/dns/iprev.h"
+#include "milter/chain.h"
+#include "milter/snapshot.h"
+#include "milter/stages.h"
+
+static const struct conf_option options[] = {
+    {"IPRev", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
+	"look up the client's name, and whether it has that address", NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	(void)old, (void)msg_r;
+	if (snap->verifies && snap->dns != NULL &&
+	    conf_bool(snap->conf, "IPRev"))
+		*state_r = snap->conf; /* only to be on */
+	return 0;
+}
+
+static void
+unload(void *state)
+{
+	(void)state;
+}
+
+static struct verdict
+connect_(struct session *s)
+{
+	const struct sockaddr *client = (const struct sockaddr *)&s->client;
+
+	if (s->snap->dns != NULL && iprev_is_public(client))
+		s->iprev = iprev_new(s->snap->dns, client);
+	return verdict_none;
+}
+
+static struct verdict
+helo(struct session *s)
+{
+	if (s->iprev != NULL)
+		iprev_poll(s->iprev);
+	return verdict_none;
+}
+
+static struct verdict
+poll_(struct message *m)
+{
+	return helo(m->session);
+}
+
+static struct verdict
+eom(struct message *m)
+{
+	if (m->session->iprev != NULL && m->direction == DIRECTION_INBOUND)
+		iprev_advance(m->session->iprev, m->deadline_ms);
+	return verdict_none;
+}
+
+static void
+close_(struct session *s)
+{
+	iprev_free(s->iprev);
+	s->iprev = NULL;
+}
+
+const struct stage stage_iprev = {
+    .name = "iprev",
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .connect = connect_,
+    .helo = helo,
+    .mail = poll_,
+    .eoh = poll_,
+    .eom = eom,
+    .close = close_,
+};
+
+/* A failure is a result as others are: On-DNSError has no part in it. */
+static struct verdict
+rdns_judge(struct message *m)
+{
+	/* RDNS_NONE is SpamAssassin's, with the lowest of its four scores: many
+	 * small servers have no name. */
+	static const struct {
+		const char *symbol;
+		double score;
+	} symbols[] = {
+	    [IPREV_PASS] = {"RDNS_PASS", 0},
+	    [IPREV_FAIL] = {"RDNS_FAIL", 0},
+	    [IPREV_TEMPERROR] = {"RDNS_TEMPERROR", 0},
+	    [IPREV_PERMERROR] = {"RDNS_NONE", 0.793},
+	};
+	const struct iprev_result *r;
+
+	if (m->session->iprev == NULL || m->direction != DIRECTION_INBOUND)
+		return verdict_none;
+	r = iprev_collect(m->session->iprev, m->deadline_ms);
+	m->iprev = r;
+	message_note(m, "iprev", "%s", iprev_word(r->status));
+	session_why(m->session, "%s: the name of the client's address is %s",
+	    iprev_word(r->status), session_quote(m->session, r->name));
+	if (message_symbol(m, symbols[r->status].symbol,
+		symbols[r->status].score) != 0)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	return verdict_none;
+}
+
+static const char *const symbol_names[] = {
+    "RDNS_PASS", "RDNS_FAIL", "RDNS_TEMPERROR", "RDNS_NONE", NULL};
+
+const struct stage stage_rdns = {
+    .name = "rdns",
+    .symbols = symbol_names,
+    .check = true,
+    .xcode = "5.7.25", /* RFC 7372 section 3.3 */
+    .load = load,
+    .unload = unload,
+    .judge = rdns_judge,
+};

@@ -1,0 +1,377 @@
+/*
+ * SenderLogins: whose addresses a login may write into From.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * The data set has the form of Postfix' smtpd_sender_login_maps: an address, or
+ * @domain, and the logins that own it, in any form of their names.  A login
+ * that is itself the address owns it.  A login whose realm does not exist
+ * (QuotaRealms) owns nothing, SenderLogins or not.  What a login does not own is never signed; SenderLoginsAction says
+ * whether it is refused too.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/err.h"
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "lib/dns/idna.h"
+#include "lib/mail/addrtext.h"
+#include "lib/quota/account.h"
+#include "milter/chain.h"
+#include "milter/log.h"
+#include "milter/options.h"
+#include "milter/snapshot.h"
+#include "milter/stages.h"
+#include "names.h"
+
+#define ADDRESS_SIZE 600 /* octets of an address as a key */
+
+static const char *const actions[] = {"off", "log", "refuse", NULL};
+enum action { ACTION_OFF, ACTION_LOG, ACTION_REFUSE };
+
+static const struct conf_option options[] = {
+    {"SenderLogins", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"which logins own an address or @domain", dataset_check},
+    {"SenderLoginsAction", CONF_WORD, 0, "refuse", 0, 0, actions, NULL,
+	"what to do with a From that is not the login's: log leaves it "
+	"unsigned",
+	NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+struct state {
+	struct dataset *owners; /* NULL: nobody is asked but for the realm */
+	struct dataset *fields; /* SenderHeaders: who may be signed for */
+	enum action action;
+};
+
+static void
+unload(void *state)
+{
+	struct state *st = state;
+
+	dataset_free(st->owners);
+	dataset_free(st->fields);
+	free(st);
+}
+
+struct walk {
+	const struct conf *c;
+	const struct dataset *set;
+	struct errmsg *msg;
+	bool warned; /* of the first that matches nothing */
+};
+
+/* What is expected in place of what no address matches, or of its owners; NULL:
+ * it may be right. */
+static const char *
+owner_fault(const struct dataset_entry *e, bool pattern)
+{
+	const char *at = strrchr(e->key, '@');
+
+	if (strpbrk(e->key, "<>:;,\"") != NULL)
+		return "expected an address alone, without quotes, < and > or a "
+		       "colon behind it";
+	if (strchr(e->value, ';') != NULL)
+		return "expected commas between the logins";
+	if (strchr(e->key, '*') != NULL)
+		return pattern ? NULL
+			       : "a * stands for nothing here: expected "
+				 "@example.com for a domain, or a pattern in a "
+				 "set refile:PATH";
+	return at != NULL && at[1] != '\0'
+	    ? NULL
+	    : "expected an address, or a domain with an @ before it";
+}
+
+static void
+warn_owner(struct walk *w, const struct dataset_entry *e)
+{
+	const char *fault =
+	    owner_fault(e, dataset_type(w->set) == DATASET_REFILE);
+
+	if (fault == NULL || w->warned)
+		return;
+	w->warned = true;
+	if (e->line > 0)
+		log_line(LOG_WARNING, "%s: SenderLogins: %s:%d: %s: %s; the "
+		    "entry matches nothing", conf_where(w->c, "SenderLogins"),
+		    dataset_name(w->set), e->line, e->key, fault);
+	else
+		log_line(LOG_WARNING, "%s: SenderLogins: %s: %s; the entry "
+		    "matches nothing", conf_where(w->c, "SenderLogins"), e->key,
+		    fault);
+}
+
+/* An address that nobody owns is one of which nobody may make use: more likely
+ * the login was forgotten. */
+static int
+check_owner(const struct dataset_entry *e, void *arg)
+{
+	struct walk *w = arg;
+	char place[600] = "";
+
+	if (e->value[strspn(e->value, ", \t")] != '\0') {
+		warn_owner(w, e);
+		return 0;
+	}
+	if (e->line > 0)
+		snprintf(place, sizeof(place), "%s:%d: ", dataset_name(w->set),
+		    e->line);
+	errmsg_set(w->msg, "%s: SenderLogins: %s%s: expected the logins that "
+	    "own it behind the address: %s bob, alice",
+	    conf_where(w->c, "SenderLogins"), place, e->key, e->key);
+	return conf_noted(w->c, ERR_CONFIG, w->msg);
+}
+
+static int
+check_owners(const struct conf *c, const struct state *st, struct errmsg *msg_r)
+{
+	struct walk w = {.c = c, .set = st->owners, .msg = msg_r};
+
+	/* A data base may be large, and changes. */
+	return st->owners == NULL || dataset_type(st->owners) == DATASET_MDB
+	    ? 0
+	    : dataset_walk(st->owners, check_owner, &w);
+}
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	const struct conf *c = snap->conf;
+	int action = conf_word(c, "SenderLoginsAction");
+	struct state *st;
+	int rc;
+
+	(void)old;
+	if (!conf_given(c, "SenderLogins")) {
+		/* No error: `postern -T` prints it, as it prints all defaults. */
+		if (conf_given(c, "SenderLoginsAction"))
+			log_line(LOG_WARNING, "%s: SenderLoginsAction: expected "
+			    "SenderLogins too, which says who owns what",
+			    conf_where(c, "SenderLoginsAction"));
+		if (!conf_given(c, "QuotaRealms"))
+			return 0;
+	}
+	if (action == ACTION_OFF)
+		return 0;
+	st = calloc(1, sizeof(*st));
+	if (st == NULL)
+		return ERR_NOMEM;
+	*state_r = st;
+	st->action = (enum action)action;
+	rc = conf_also(c, 0,
+	    options_set(c, "SenderLogins", NULL, &st->owners, msg_r), msg_r);
+	rc = conf_also(c, rc,
+	    options_set(c, "SenderHeaders", NULL, &st->fields, msg_r), msg_r);
+	return rc != 0 ? rc : check_owners(c, st, msg_r);
+}
+
+/* Is the account among the logins of a value, which commas or spaces separate?
+ * 1 or 0, or ERR_NOMEM. */
+static int
+named(struct message *m, const char *logins)
+{
+	const struct names *n = names_of(m->session->snap);
+	static const char separators[] = ", \t";
+
+	for (;;) {
+		const char *login, *account;
+		size_t len;
+
+		logins += strspn(logins, separators);
+		len = strcspn(logins, separators);
+		if (len == 0)
+			return 0;
+		login = arena_memdup(&m->arena, logins, len);
+		account = login == NULL
+		    ? NULL
+		    : account_of_text(&m->arena, login, n->realm, NULL);
+		if (account == NULL)
+			return ERR_NOMEM;
+		if (strcmp(account, m->account) == 0)
+			return 1;
+		logins += len;
+	}
+}
+
+/* Answers to the questions below: 1 or 0, or an ERR_ when it can't be told. */
+
+static int
+key_names(const struct state *st, struct message *m, const char *key)
+{
+	struct dataset_entry e;
+	int rc = dataset_get(st->owners, key, &e);
+
+	if (rc != 0)
+		return rc == ERR_NOTFOUND ? 0 : rc;
+	rc = named(m, e.value);
+	dataset_entry_fini(&e);
+	return rc;
+}
+
+/* One without a name owns nothing, and neither does one whose realm does not
+ * exist. */
+static int
+owns_as(const struct state *st, struct message *m, const char *local,
+    const char *domain)
+{
+	char key[ADDRESS_SIZE];
+	int n = snprintf(key, sizeof(key), "%s@%s", local, domain), rc;
+
+	if (m->login == NULL || m->account == NULL ||
+	    strcmp(m->account, ACCOUNT_OTHER_REALMS) == 0)
+		return 0;
+	/* What is longer than any address is nobody's. */
+	if (n < 0 || (size_t)n >= sizeof(key))
+		return 0;
+	if (strcasecmp(key, account_login(m->account)) == 0)
+		return 1;
+	rc = key_names(st, m, key);
+	return rc != 0 ? rc : key_names(st, m, strrchr(key, '@'));
+}
+
+/* A domain of U-labels is the login's by its A-labels, too. */
+static int
+owns(const struct state *st, struct message *m, const struct addr *a)
+{
+	const char *alabels = idna_alabels(&m->arena, a->domain);
+	int rc = owns_as(st, m, a->local, a->domain);
+
+	return rc != 0 || alabels == NULL || alabels == a->domain
+	    ? rc
+	    : owns_as(st, m, a->local, alabels);
+}
+
+/* Does the field, which is no From, name an author: is it one of SenderHeaders?
+ */
+static int
+names_author(const struct state *st, struct arena *a, const struct hdr *h)
+{
+	const char *name;
+
+	if (st->fields == NULL || hdr_is(h, "From"))
+		return 0;
+	name = arena_memdup(a, h->name, hdr_name_len(h));
+	return name == NULL ? ERR_NOMEM : dataset_has(st->fields, name);
+}
+
+/* Does the login own all of these addresses?  What can't be read is nobody's,
+ * nor is a name alone, which an MTA may make an address of. */
+static int
+owns_all(const struct state *st, struct message *m, const struct author *who,
+    const char **whose_r)
+{
+	int rc = 1;
+
+	*whose_r = "an unreadable From";
+	if (who->state == AUTHOR_UNREADABLE || who->names)
+		return 0;
+	for (size_t i = 0; i < who->count && rc > 0; i++) {
+		*whose_r = arena_printf(&m->arena, "%s@%s",
+		    who->list[i].local, who->list[i].domain);
+		rc = *whose_r == NULL ? ERR_NOMEM
+				      : owns(st, m, &who->list[i]);
+	}
+	return rc;
+}
+
+/* Does it own those of a field of SenderHeaders? */
+static int
+owns_field(const struct state *st, struct message *m, const struct hdr *h,
+    const char **whose_r)
+{
+	struct author who;
+	int rc = names_author(st, &m->arena, h);
+
+	if (rc <= 0)
+		return rc == 0 ? 1 : rc;
+	rc = author_read_field(&m->arena, h, &who);
+	return rc != 0 ? rc : owns_all(st, m, &who, whose_r);
+}
+
+/* Does the login own every author? */
+static int
+owns_authors(const struct state *st, struct message *m, const char **whose_r)
+{
+	struct addr sender;
+	int rc = owns_all(st, m, &m->author, whose_r);
+
+	for (const struct hdr *h = m->headers.first; h != NULL && rc > 0;
+	     h = h->next)
+		rc = owns_field(st, m, h, whose_r);
+	if (rc <= 0 || m->author.fields > 0 || m->sender[0] == '\0')
+		return rc;
+	/* The MTA makes a From of the sender, be it behind the milter. */
+	*whose_r = m->sender;
+	rc = addr_split(&m->arena, m->sender, &sender);
+	return rc != 0 ? rc : owns(st, m, &sender);
+}
+
+/* Without SenderLogins only a login of a realm that does not exist. */
+static bool
+is_asked(const struct state *st, const struct message *m)
+{
+	if (strcmp(m->why, "login") != 0)
+		return false;
+	return st->owners != NULL || (m->login != NULL && m->account != NULL &&
+	    strcmp(m->account, ACCOUNT_OTHER_REALMS) == 0);
+}
+
+static struct verdict
+eoh(struct message *m)
+{
+	const struct state *st = message_state(m);
+	const char *whose = "";
+	struct buf b = BUF_INIT;
+	struct verdict v;
+	int rc = is_asked(st, m) ? owns_authors(st, m, &whose) : 1;
+
+	if (rc > 0) {
+		if (is_asked(st, m))
+			session_why(m->session,
+			    "the login owns every author that it names");
+		return verdict_none;
+	}
+	m->from_denied = true;
+	if (rc == 0 && message_symbol(m, "FROM_NOT_OWNED", 0) != 0)
+		rc = ERR_NOMEM;
+	if (rc < 0)
+		return verdict_error(VERDICT_E_INTERNAL,
+		    rc == ERR_NOMEM ? "no memory"
+				    : "SenderLogins can't be read");
+	if (m->login == NULL)
+		buf_str(&b, "a login without a name");
+	else
+		addrtext_escape(&b, m->login, 256);
+	buf_str(&b, " may not use ");
+	addrtext_escape(&b, whose, 256);
+	log_about(m->session, LOG_WARNING, "%s",
+	    b.failed ? "no memory" : buf_text(&b));
+	buf_fini(&b);
+	if (st->action == ACTION_LOG || st->owners == NULL)
+		return verdict_none;
+	v = verdict_make(VERDICT_REJECT,
+	    "The From address does not belong to your account");
+	v.symbol = "FROM_NOT_OWNED";
+	v.why = arena_printf(&m->arena,
+	    "SenderLogins does not give %s to the account %s",
+	    session_quote(m->session, whose),
+	    session_quote(m->session, m->account));
+	return v;
+}
+
+static const char *const symbol_names[] = {
+    "FROM_NOT_OWNED", NULL};
+
+const struct stage stage_login = {
+    .name = "login",
+    .symbols = symbol_names,
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .eoh = eoh,
+};

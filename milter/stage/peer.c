@@ -1,0 +1,63 @@
+/*
+ * PeerList: clients whose mail is accepted without a look.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * A stage of its own, so that the MTA waits for an answer at connect only where
+ * there is such a list.
+ */
+#include <stdlib.h>
+
+#include "hosts.h"
+#include "lib/base/err.h"
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "milter/chain.h"
+#include "milter/snapshot.h"
+#include "milter/stages.h"
+
+static const struct conf_option options[] = {
+    {"PeerList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"hosts whose mail is accepted without a look", dataset_check},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+static void
+unload(void *state)
+{
+	hosts_fini(state);
+	free(state);
+}
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	struct hosts *peers;
+
+	(void)old;
+	if (!conf_given(snap->conf, "PeerList"))
+		return 0;
+	peers = calloc(1, sizeof(*peers));
+	if (peers == NULL)
+		return ERR_NOMEM;
+	*state_r = peers;
+	return hosts_load(snap->conf, "PeerList", NULL, peers, msg_r);
+}
+
+static struct verdict
+connect_(struct session *s)
+{
+	struct verdict v = verdict_make(VERDICT_ACCEPT, NULL);
+
+	v.why = "PeerList names the client";
+	return hosts_match(session_state(s), s) ? v : verdict_none;
+}
+
+const struct stage stage_peer = {
+    .name = "peer",
+    .answers = HOOK_BIT(HOOK_CONNECT),
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .connect = connect_,
+};

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "quota_conf.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "lib/quota/account.h"
+#include "lib/quota/limits.h"
+#include "milter/options.h"
+#include "milter/replytext.h"
+#include "names.h"
+
+static const char *const full_words[] = {"accept", "tempfail", NULL};
+
+static int
+check_limit(const char *value, struct errmsg *msg_r)
+{
+	uint64_t amount;
+	uint32_t window;
+
+	return limits_parse(value, &amount, &window, msg_r);
+}
+
+/* 450, another code of an SMTP refusal, hold or discard. */
+static int
+check_action(const char *value, struct errmsg *msg_r)
+{
+	if (strcasecmp(value, "hold") == 0 || strcasecmp(value, "discard") == 0)
+		return 0;
+	if (strlen(value) == 3 && (value[0] == '4' || value[0] == '5') &&
+	    isdigit((unsigned char)value[1]) &&
+	    isdigit((unsigned char)value[2]))
+		return 0;
+	return errmsg_set(msg_r,
+	    "expected hold, discard, or a reply code such as 450 or 550");
+}
+
+static int
+check_reply(const char *value, struct errmsg *msg_r)
+{
+	static const struct replytext_word words[] = {{"account", NULL},
+	    {"limit", NULL}, {"kind", NULL}, {"used", NULL}, {"window", NULL},
+	    {"retry", NULL}, {"minutes", NULL}, {NULL, NULL}};
+
+	return replytext_check(value, words, msg_r);
+}
+
+static const struct conf_option section_rows[] = {
+    {"Messages", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
+	"how many messages in which time", check_limit},
+    {"Recipients", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
+	"how many recipients in which time", check_limit},
+    {"Bytes", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
+	"how many octets of mail in which time", check_limit},
+    {"Action", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"what is done to mail over a limit, as in QuotaAction", check_action},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+const struct conf_option quota_conf_options[] = {
+    {"Quota", CONF_SECTION, 0, NULL, 0, 0, NULL, section_rows,
+	"the limits of an account, @domain, or default", NULL},
+    {"QuotaTable", CONF_STR, 0, POSTERN_STATE_DIR "/quota", 0, 0, NULL, NULL,
+	"the file in which counts are kept", NULL},
+    {"QuotaAccounts", CONF_INT, 0, "10000", 1, QUOTA_ACCOUNTS_MAX, NULL, NULL,
+	"how many accounts the table has room for", NULL},
+    {"QuotaExempt", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"accounts and @domains without any limit", dataset_check},
+    {"QuotaAction", CONF_STR, 0, "450", 0, 0, NULL, NULL,
+	"what is done to mail over a limit: a reply code, hold or discard",
+	check_action},
+    {"QuotaFull", CONF_WORD, 0, "tempfail", 0, 0, full_words, NULL,
+	"what is done to mail of a new account when the table is full", NULL},
+    {"QuotaReply", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the words of a refusal", check_reply},
+    {"QuotaLockedReply", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the words of a refusal when the account is locked", check_reply},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+const char *
+quota_conf_account(const struct conf *c, struct arena *a, const char *name)
+{
+	const char *realm;
+
+	if (names_realm_of(c, a, &realm) != 0)
+		return NULL;
+	return account_of_text(a, name, realm, NULL);
+}
+
+void
+quota_conf_set(const struct quota_conf *q, const char *account,
+    struct quota_set *set_r)
+{
+	memset(set_r, 0, sizeof(*set_r));
+	if (!names_set_has(q->exempt, account))
+		limits_of(q->limits, account, set_r);
+}
+
+void
+quota_conf_pool_set(const struct quota_conf *q, const char *account,
+    struct quota_set *set_r)
+{
+	memset(set_r, 0, sizeof(*set_r));
+	if (!names_set_has(q->exempt, limits_pool(account)))
+		limits_of_pool(q->limits, account, set_r);
+}
+
+/* hold and discard as numbers, beside the codes of a reply. */
+enum { ACTION_HOLD = 1, ACTION_DISCARD = 2 };
+
+static int
+action_number(const char *word)
+{
+	if (strcasecmp(word, "hold") == 0)
+		return ACTION_HOLD;
+	return strcasecmp(word, "discard") == 0 ? ACTION_DISCARD : atoi(word);
+}
+
+static struct quota_action
+action_of(int number)
+{
+	switch (number) {
+	case ACTION_HOLD:
+		return (struct quota_action){.action = VERDICT_QUARANTINE};
+	case ACTION_DISCARD:
+		return (struct quota_action){.action = VERDICT_DISCARD};
+	default:
+		return (struct quota_action){.code = number,
+		    .action = number < 500 ? VERDICT_TEMPFAIL : VERDICT_REJECT};
+	}
+}
+
+struct quota_action
+quota_conf_action(const struct quota_conf *q, const char *account, bool local)
+{
+	bool held = limits_pool(account) != NULL &&
+	    (local || strcmp(account, LIMITS_NULL_SENDER) == 0);
+	int number = limits_action(q->limits, account, held);
+
+	if (number != 0)
+		return action_of(number);
+	return held ? action_of(ACTION_HOLD) : q->action;
+}
+
+static int
+read_section_action(struct quota_conf *q, const struct conf_section *s,
+    const char *title, struct errmsg *msg_r)
+{
+	const char *word = conf_section_str(s, "Action");
+	struct errmsg why = {""};
+	int rc;
+
+	if (word == NULL)
+		return 0;
+	if (strcmp(title, LIMITS_NULL_SENDER) == 0 &&
+	    action_number(word) > ACTION_DISCARD)
+		return errmsg_set(msg_r, "%s: Quota: Action: expected hold or "
+		    "discard: mail of the null sender is never refused",
+		    conf_section_where(s));
+	rc = limits_set_action(q->limits, title, action_number(word), &why);
+	if (rc == ERR_CONFIG)
+		errmsg_set(msg_r, "%s: Quota: %s", conf_section_where(s),
+		    why.text);
+	return rc;
+}
+
+/* Those of one kind; a mistake in one does not keep others from being read. */
+static int
+read_limits(struct quota_conf *q, const struct conf *c,
+    const struct conf_section *s, const char *title, int kind,
+    struct errmsg *msg_r)
+{
+	const char *keyword = section_rows[kind].keyword, *value;
+	struct errmsg why = {""};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 &&
+	     (value = conf_section_list(s, keyword, i)) != NULL; i++) {
+		rc = limits_add(q->limits, title, (enum quota_kind)kind, value,
+		    &why);
+		if (rc == ERR_CONFIG)
+			errmsg_set(msg_r, "%s: Quota: %s: %s",
+			    conf_section_where(s), keyword, why.text);
+		rc = conf_noted(c, rc, msg_r);
+	}
+	return rc;
+}
+
+static int
+read_section(struct quota_conf *q, const struct conf *c,
+    const struct conf_section *s, struct errmsg *msg_r)
+{
+	const char *title;
+	struct arena a;
+	int rc = 0;
+
+	arena_init(&a);
+	title = names_title(&a, conf_section_title(s), q->realm);
+	if (title == NULL)
+		rc = ERR_NOMEM;
+	else if (limits_has(q->limits, title))
+		rc = errmsg_set(msg_r, "%s: Quota: expected one section for %s",
+		    conf_section_where(s), title);
+	for (int k = 0; k < QUOTA_KINDS && rc == 0; k++)
+		rc = read_limits(q, c, s, title, k, msg_r);
+	if (rc == 0)
+		rc = read_section_action(q, s, title, msg_r);
+	arena_fini(&a);
+	if (rc != 0 && rc != ERR_CONFIG)
+		errmsg_set(msg_r, "%s", err_text(rc));
+	return rc;
+}
+
+static int
+count_limits(struct quota_conf *q, struct errmsg *msg_r)
+{
+	const char *title;
+
+	q->most = limits_most(q->limits, &title);
+	if (q->most <= QUOTA_LIMITS_MAX)
+		return 0;
+	return errmsg_set(msg_r,
+	    "Quota %s: expected at most %d limits, with those of its domain "
+	    "and the default", title, QUOTA_LIMITS_MAX);
+}
+
+int
+quota_conf_init(
+    struct quota_conf *q, const struct conf *c, struct errmsg *msg_r)
+{
+	const struct conf_section *s;
+	int rc = 0;
+
+	memset(q, 0, sizeof(*q));
+	arena_init(&q->arena);
+	q->path = conf_str(c, "QuotaTable");
+	q->accounts = conf_int(c, "QuotaAccounts");
+	q->full_accepts = strcmp(conf_str(c, "QuotaFull"), "accept") == 0;
+	q->reply = conf_str(c, "QuotaReply");
+	q->locked_reply = conf_str(c, "QuotaLockedReply");
+	q->action = action_of(action_number(conf_str(c, "QuotaAction")));
+	q->limits = limits_new();
+	if (q->limits == NULL || names_realm_of(c, &q->arena, &q->realm) != 0)
+		return errmsg_set(msg_r, "no memory"), ERR_NOMEM;
+	for (size_t i = 0;
+	     rc != ERR_NOMEM && (s = conf_section(c, "Quota", i)) != NULL; i++)
+		rc = conf_also(c, rc, read_section(q, c, s, msg_r), msg_r);
+	rc = conf_also(c, rc, count_limits(q, msg_r), msg_r);
+	rc = conf_also(c, rc,
+	    options_set(c, "QuotaExempt", NULL, &q->exempt_set, msg_r), msg_r);
+	if (rc == 0 && q->exempt_set != NULL) {
+		rc = names_set_new(q->exempt_set, q->realm, &q->exempt);
+		if (rc != 0)
+			errmsg_set(msg_r, "%s", err_text(rc));
+	}
+	return rc;
+}
+
+void
+quota_conf_fini(struct quota_conf *q)
+{
+	limits_free(q->limits);
+	names_set_free(q->exempt);
+	dataset_free(q->exempt_set);
+	arena_fini(&q->arena);
+}

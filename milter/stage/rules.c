@@ -1,0 +1,666 @@
+/*
+ * Rules: what a message scores by the admin's rule files and by what the checks
+ * before have found, and what comes of the sum.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
+#include "lib/conf/conf.h"
+#include "lib/dkim/dkim_verify.h"
+#include "lib/dns/pslist.h"
+#include "lib/mail/relays.h"
+#include "lib/rules/rules.h"
+#include "lib/rules/rules_stats.h"
+#include "lib/text/mime.h"
+#include "milter/chain.h"
+#include "milter/log.h"
+#include "milter/snapshot.h"
+#include "milter/stages.h"
+#include "rules_conf.h"
+#include "spam_fields.h"
+
+#define NS INT64_C(1000000000)
+#define WARNINGS_MAX 20 /* that are logged at a start or reload */
+#define MATCH_MAX 80    /* octets shown of what a rule matched */
+#define STATS_MS 1000   /* between two times that counts are put down */
+#define TIMED_EVERY 64  /* of so many messages the rules of one are timed:
+			 * two looks at the clock for each rule of each message
+			 * would cost more than most rules do */
+
+#define LIMIT(keyword, summary) \
+	{keyword, CONF_STR, 0, NULL, 0, 0, NULL, NULL, summary, \
+	    rules_conf_check}
+
+static const struct conf_option options[] = {
+    {"RuleFile", CONF_STR, CONF_MULTI, NULL, 0, 0, NULL, NULL,
+	"rules in SpamAssassin's language: a file, or the *.cf of a directory",
+	NULL},
+    {"ScoreSet", CONF_INT, 0, "0", 0, 3, NULL, NULL,
+	"which of four scores counts: 0 without DNS lists, 1 with", NULL},
+    {"RuleTimeout", CONF_INT, 0, "5", 1, 300, NULL, NULL,
+	"seconds that all rules may take for one message", NULL},
+    {"RuleStats", CONF_STR, 0, POSTERN_STATE_DIR "/rules", 0, 0, NULL, NULL,
+	"where it is counted how often each rule hits: a file, or none",
+	rules_conf_check_stats},
+    LIMIT("TagScore", "inbound mail with that score is marked as spam"),
+    LIMIT("QuarantineScore", "inbound mail with that score is held"),
+    LIMIT("RejectScore", "inbound mail with that score is refused"),
+    LIMIT("DiscardScore", "inbound mail with that score is dropped"),
+    LIMIT("TempfailScore", "inbound mail with that score is refused for now"),
+    LIMIT("OutboundTagScore", "outbound mail with that score is marked"),
+    LIMIT("OutboundQuarantineScore", "outbound mail with that score is held"),
+    LIMIT("OutboundRejectScore", "outbound mail with that score is refused"),
+    LIMIT("OutboundDiscardScore", "outbound mail with that score is dropped"),
+    LIMIT("OutboundTempfailScore",
+	"outbound mail with that score is refused for now"),
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+/* The actions; tag is apart, since it goes with any other. */
+static const struct {
+	const char *word;
+	enum verdict_action action;
+} actions[] = {
+    {"Reject", VERDICT_REJECT},
+    {"Tempfail", VERDICT_TEMPFAIL},
+    {"Discard", VERDICT_DISCARD},
+    {"Quarantine", VERDICT_QUARANTINE},
+};
+
+#define QUARANTINE 3 /* of these */
+#define ACTIONS (sizeof(actions) / sizeof(*actions))
+
+struct limits {
+	struct rules_limit tag, action[ACTIONS];
+	bool any;
+};
+
+struct state {
+	struct rules *rules; /* NULL: only the facts count */
+	struct limits limits[2]; /* by direction */
+	int64_t time_ns;
+	struct pslist *tlds;     /* NULL: no rule looks at the body */
+	struct rules_stats *stats; /* NULL: off line, or not wanted */
+	const char *stats_path;    /* the configuration's */
+	bool uncounted; /* the file can't be had, and the log knows */
+	atomic_uint messages; /* that went through the rules */
+};
+
+/* -- what each rule did, in a file -- */
+
+static void
+log_stats(struct state *st, int rc, int error,
+    const struct rules_stats_report *r, const struct errmsg *why)
+{
+	const char *cure = rc == ERR_SYSTEM &&
+		(error == ENOENT || error == EACCES || error == EROFS)
+	    ? ": its directory must be there, and belong to the user that "
+	      "postern runs as (UserID)"
+	    : "";
+
+	if (rc != 0 && !st->uncounted)
+		log_line(LOG_WARNING,
+		    "rules: RuleStats: %s%s; until then posternctl rules list "
+		    "does not show what hits",
+		    why->text, cure);
+	else if (rc == 0 && r->event == RULES_STATS_RENEWED)
+		log_line(LOG_WARNING, "rules: RuleStats: %s: %s; it is kept as "
+		    "%s", st->stats_path, r->why, r->bad_path);
+	else if (rc == 0 && r->event == RULES_STATS_CREATED)
+		log_line(LOG_INFO, "rules: RuleStats: %s: a new file",
+		    st->stats_path);
+	st->uncounted = rc != 0;
+}
+
+/* Put down what was counted since the last time.  Nothing that mail depends
+ * on: who can't, says so once and goes on. */
+static void
+put_down(struct state *st)
+{
+	struct rules_stats_report report;
+	struct errmsg why = {""};
+	int rc;
+
+	if (st->stats == NULL)
+		return;
+	rc = rules_stats_flush(st->stats, time(NULL), &report, &why);
+	log_stats(st, rc, errno, &report, &why);
+}
+
+static int
+begin_stats(struct state *st, const struct conf *c)
+{
+	st->stats_path = rules_conf_stats(c);
+	if (st->stats_path == NULL)
+		return 0;
+	st->stats = rules_stats_new(st->stats_path, st->rules);
+	if (st->stats == NULL)
+		return ERR_NOMEM;
+	put_down(st);
+	return 0;
+}
+
+/* For `postern -n`: what the daemon would log. */
+static void
+try_stats(struct state *st, const struct conf *c)
+{
+	const char *path = rules_conf_stats(c);
+	struct errmsg why = {""};
+	int rc = path == NULL ? 0 : rules_stats_try(path, &why);
+
+	if (rc != 0)
+		log_stats(st, rc, errno, NULL, &why);
+}
+
+static int64_t
+tick(const struct snapshot *snap, void *state)
+{
+	struct state *st = state;
+
+	(void)snap;
+	put_down(st);
+	return st->stats == NULL ? INT64_MAX : STATS_MS;
+}
+
+/* -- loading -- */
+
+static void
+unload(void *state)
+{
+	struct state *st = state;
+
+	put_down(st);
+	rules_stats_free(st->stats);
+	rules_free(st->rules);
+	pslist_free(st->tlds);
+	free(st);
+}
+
+static void
+load_limits(const struct conf *c, const char *prefix, struct limits *l)
+{
+	char keyword[64];
+
+	snprintf(keyword, sizeof(keyword), "%sTagScore", prefix);
+	rules_conf_limit(c, keyword, &l->tag);
+	l->any = conf_given(c, keyword);
+	for (size_t i = 0; i < ACTIONS; i++) {
+		snprintf(keyword, sizeof(keyword), "%s%sScore", prefix,
+		    actions[i].word);
+		rules_conf_limit(c, keyword, &l->action[i]);
+		l->any |= conf_given(c, keyword);
+	}
+}
+
+const struct rules *
+rules_conf_of(const struct snapshot *snap)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		const struct state *st = snap->state[i];
+
+		if (stages[i] == &stage_rules)
+			return st == NULL ? NULL : st->rules;
+	}
+	return NULL;
+}
+
+/* In the files that are in force nothing is worse than a warning.  What is odd
+ * about a file as a whole is so about the keyword that names it. */
+static void
+warn_of(const struct conf *c, const struct rules_mistake *m)
+{
+	struct rules_mistake said = *m;
+	struct buf b = BUF_INIT;
+
+	said.severity = RULES_WARNING;
+	if (m->line > 0)
+		rules_conf_say(&b, &said);
+	else
+		buf_printf(&b, "%s: RuleFile: %s: %s",
+		    conf_multi_where(c, "RuleFile", m->source), m->file,
+		    m->text);
+	if (buf_text(&b) != NULL)
+		log_line(LOG_WARNING, "%s", buf_text(&b));
+	buf_fini(&b);
+}
+
+/* What is odd about the files, once when they are read: first the rules that
+ * are lost, then the rest.  Names that no rule has are counted only. */
+static void
+warn(const struct conf *c, const struct rules *rules)
+{
+	const struct rules_mistake *m;
+	size_t all = rules_warnings(rules, false), count = 0;
+	size_t dangling = rules_warnings(rules, true);
+
+	for (int lost = 1; lost >= 0; lost--) {
+		for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {
+			if (m->severity == RULES_NOTICE || m->dangling ||
+			    (m->rule != NULL) != lost)
+				continue;
+			/* Few, and about the configuration. */
+			if (m->line > 0 && count++ >= WARNINGS_MAX)
+				continue;
+			warn_of(c, m);
+			all--;
+		}
+	}
+	if (all > 0)
+		log_line(LOG_WARNING,
+		    "rules: %zu more warnings, see `posternctl rules lint`",
+		    all);
+	if (dangling > 0)
+		log_line(LOG_WARNING,
+		    "rules: names in scores and metas that no rule has: %zu, "
+		    "see `posternctl rules lint`",
+		    dangling);
+}
+
+static int
+open_suffixes(
+    const struct conf *c, struct pslist **list_r, struct errmsg *msg_r)
+{
+	struct errmsg why;
+	int rc =
+	    pslist_open(conf_str(c, "PublicSuffixList"), list_r, &why);
+
+	if (rc != 0 && rc != ERR_NOMEM)
+		errmsg_set(msg_r, "%s: PublicSuffixList: %s",
+		    conf_where(c, "PublicSuffixList"), why.text);
+	return rc;
+}
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	const struct conf *c = snap->conf;
+	struct state *st = calloc(1, sizeof(*st));
+	int rc;
+
+	(void)old;
+	if (st == NULL)
+		return ERR_NOMEM;
+	*state_r = st;
+	load_limits(c, "", &st->limits[DIRECTION_INBOUND]);
+	load_limits(c, "Outbound", &st->limits[DIRECTION_OUTBOUND]);
+	st->time_ns = conf_int(c, "RuleTimeout") * NS;
+	rc = rules_conf_load(c, &st->rules, msg_r);
+	if (rc != 0)
+		return rc;
+	if (st->rules == NULL && !st->limits[0].any && !st->limits[1].any) {
+		unload(st);
+		*state_r = NULL;
+		return 0;
+	}
+	if (!conf_given(c, "TagScore"))
+		st->limits[DIRECTION_INBOUND].tag = (struct rules_limit){true,
+		    st->rules == NULL
+			? 5
+			: rules_settings(st->rules)->required_score};
+	if (st->rules == NULL)
+		return 0;
+	if (rules_want_body(st->rules))
+		rc = open_suffixes(c, &st->tlds, msg_r);
+	/* What is refused has its mistakes told, and no warnings. */
+	if (rc != 0 || errlist_count(conf_list(c)) > 0 ||
+	    (snap->offline && !snap->trial))
+		return rc;
+	warn(c, st->rules);
+	if (!snap->trial)
+		return begin_stats(st, c);
+	try_stats(st, c);
+	return 0;
+}
+
+static int64_t
+clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NS + now.tv_nsec;
+}
+
+/* -- what the rules are told -- */
+
+static const char *const *
+fact_names(struct message *m)
+{
+	const char **names;
+	size_t n = 0;
+
+	for (const struct symbol *s = m->symbols; s != NULL; s = s->next)
+		n++;
+	names = arena_alloc(&m->arena, (n + 1) * sizeof(*names));
+	n = 0;
+	for (const struct symbol *s = m->symbols; names != NULL && s != NULL;
+	     s = s->next)
+		names[n++] = s->name;
+	return names;
+}
+
+static const char *const *
+dkim_domains(struct message *m)
+{
+	size_t count = m->dkim == NULL ? 0 : m->dkim->count, n = 0;
+	const char **list =
+	    arena_alloc(&m->arena, (count + 1) * sizeof(*list));
+
+	for (size_t i = 0; list != NULL && i < count; i++) {
+		const struct dkim_verdict *v = &m->dkim->list[i];
+
+		if (v->status == DKIM_STATUS_PASS && v->domain != NULL)
+			list[n++] = v->domain;
+	}
+	return list;
+}
+
+static const char *const *
+recipients(struct message *m)
+{
+	const char **list = arena_alloc(
+	    &m->arena, (m->rcpt_count + 1) * sizeof(*list));
+	size_t n = 0;
+
+	for (const struct rcpt *r = m->rcpts; list != NULL && r != NULL;
+	     r = r->next) {
+		if (!r->refused)
+			list[n++] = r->addr;
+	}
+	return list;
+}
+
+/* The Received field that the MTA will put on top; NULL: the client is not
+ * known, so the message's own fields are all there is. */
+static const struct relay_here *
+here(struct message *m)
+{
+	const struct session *s = m->session;
+	struct relay_here *h = arena_alloc(&m->arena, sizeof(*h));
+
+	if (h == NULL || s->client_ip[0] == '\0')
+		return NULL;
+	*h = (struct relay_here){.ip = s->client_ip,
+	    .rdns = s->client_name,
+	    .helo = s->helo,
+	    .by = s->host,
+	    .envfrom = m->sender,
+	    .id = m->queue_id,
+	    .auth = m->login == NULL ? "" : "ESMTPA"};
+	return h;
+}
+
+static bool
+tell(struct state *st, struct message *m, struct rules_input *in)
+{
+	const struct session *s = m->session;
+	unsigned nth = atomic_fetch_add_explicit(
+	    &st->messages, 1, memory_order_relaxed);
+	const struct buf *body = *message_slot(m);
+
+	*in = (struct rules_input){.arena = &m->arena,
+	    .headers = &m->headers,
+	    .here = here(m),
+	    .body = body != NULL       ? buf_text(body)
+		    : st->tlds != NULL ? ""
+				       : NULL,
+	    .body_len = body == NULL ? 0 : body->len,
+	    .tlds = st->tlds,
+	    .sender = m->sender,
+	    .helo = s->helo,
+	    .client_ip = s->client_ip[0] == '\0' ? NULL : s->client_ip,
+	    .client_name = s->client_name,
+	    .login = m->login,
+	    .recipients = recipients(m),
+	    .body_total = m->body_bytes,
+	    .facts = fact_names(m),
+	    .dkim_domains = dkim_domains(m),
+	    .now = message_time(m),
+	    .clock = clock_ns,
+	    /* All that posternctl rules list is given. */
+	    .timed = s->snap->offline || nth % TIMED_EVERY == 0,
+	    .deadline_ns = clock_ns() + st->time_ns};
+	return in->recipients != NULL && in->facts != NULL &&
+	    in->dkim_domains != NULL;
+}
+
+/* -- what came of it -- */
+
+/* Score lines of the files weigh facts anew. */
+static void
+rescore(const struct rules *rules, struct message *m)
+{
+	for (struct symbol *s = m->symbols; s != NULL; s = s->next)
+		rules_rescore(rules, s->name, &s->score);
+}
+
+/* Of a fact and a rule of one name the rule's score counts. */
+static int
+keep_hits(struct message *m, const struct rules_result *r)
+{
+	for (const struct rules_hit *h = r->hits; h != NULL; h = h->next) {
+		struct symbol *s = m->symbols;
+
+		if (h->sub)
+			continue;
+		while (s != NULL && strcmp(s->name, h->name) != 0)
+			s = s->next;
+		if (s == NULL) {
+			if (message_symbol(m, h->name, h->score) != 0)
+				return ERR_NOMEM;
+			s = m->last_symbol;
+		}
+		s->score = h->score;
+		s->times = h->times;
+	}
+	return 0;
+}
+
+static void
+complain(const struct message *m, const struct rules_result *r)
+{
+	for (size_t i = 0; r->limited != NULL && r->limited[i] != NULL; i++)
+		log_about(m->session, LOG_WARNING,
+		    "rule %s ran into its match limit", r->limited[i]);
+	if (r->late)
+		log_about(m->session, LOG_WARNING,
+		    "not all rules were run within RuleTimeout");
+}
+
+static int
+score(struct state *st, struct message *m)
+{
+	struct rules_result *r = arena_alloc(&m->arena, sizeof(*r));
+	struct rules_input in;
+
+	if (r == NULL || !tell(st, m, &in) ||
+	    rules_run(st->rules, &in, r) != 0)
+		return ERR_NOMEM;
+	m->rules = r;
+	complain(m, r);
+	rescore(st->rules, m);
+	return keep_hits(m, r);
+}
+
+static bool
+reached(const struct rules_limit *l, double sum)
+{
+	return l->on && sum >= l->score;
+}
+
+static int
+mark(const struct state *st, struct message *m, double sum, bool held)
+{
+	const struct limits *l = &st->limits[m->direction];
+	bool inbound = m->direction == DIRECTION_INBOUND;
+	struct spam_mark mark = {.spam = reached(&l->tag, sum),
+	    .score = sum,
+	    .required = l->tag.on ? l->tag.score : 5};
+	/* Outbound mail is left as it is; but who looks at what is held is to
+	 * see why, and where it is marked there is to be one mark. */
+	bool tagged = mark.spam, marked = inbound || mark.spam || held;
+	unsigned removed = 0;
+	int rc = 0;
+
+	if (!inbound && held && !l->tag.on) {
+		mark.spam = true;
+		mark.required = l->action[QUARANTINE].score;
+	}
+	if (st->rules != NULL)
+		mark.tag = rules_settings(st->rules)->subject_tag;
+	if (marked)
+		rc = spam_fields_remove(m, &removed);
+	if (removed > 0)
+		message_note(m, "spam_removed", "%u", removed);
+	if (rc == 0 && marked)
+		rc = spam_fields_add(m, &mark);
+	if (rc == 0 && tagged && mark.tag != NULL)
+		rc = spam_fields_subject(m, &mark);
+	return rc;
+}
+
+static void
+explain(struct message *m, double sum)
+{
+	struct session *s = m->session;
+
+	if (!s->explains)
+		return;
+	for (const struct rules_hit *h = m->rules == NULL ? NULL
+							  : m->rules->hits;
+	     h != NULL; h = h->next) {
+		const char *text = h->matched.data == NULL
+		    ? NULL
+		    : arena_memdup(&m->arena, h->matched.data,
+			  h->matched.len < MATCH_MAX ? h->matched.len
+						     : MATCH_MAX);
+
+		session_why(s, "rule %s hits: %.3g%s%s", h->name, h->score,
+		    text == NULL ? "" : ", by ",
+		    text == NULL ? "" : session_quote(s, text));
+	}
+	session_why(s, "the sum of all scores is %.1f", sum);
+}
+
+/* Of those that the sum reaches, the one that asks for most decides. */
+static struct verdict
+decide(const struct state *st, struct message *m, double sum)
+{
+	const struct limits *l = &st->limits[m->direction];
+	const struct rules_limit *best = NULL;
+	enum verdict_action action = VERDICT_NONE;
+	struct verdict v;
+	const char *text;
+
+	for (size_t i = 0; i < ACTIONS; i++) {
+		if (reached(&l->action[i], sum) &&
+		    (best == NULL || l->action[i].score > best->score)) {
+			best = &l->action[i];
+			action = actions[i].action;
+		}
+	}
+	if (best == NULL)
+		return verdict_none;
+	text = arena_printf(&m->arena,
+	    action == VERDICT_QUARANTINE
+		? "score %.1f of %.1f"
+		: "The message looks like spam (score %.1f of %.1f)",
+	    sum, best->score);
+	v = verdict_make(action, text);
+	v.why = arena_printf(&m->arena,
+	    "the score %.1f reaches %s%sScore, which is %.1f", sum,
+	    m->direction == DIRECTION_OUTBOUND ? "Outbound" : "",
+	    actions[best - l->action].word, best->score);
+	return v;
+}
+
+/* Rules see the beginning of what is long. */
+static struct verdict
+body(struct message *m, const unsigned char *data, size_t len)
+{
+	const struct state *st = message_state(m);
+	struct buf *b = *message_slot(m);
+
+	if (st->tlds == NULL)
+		return verdict_none;
+	if (b == NULL) {
+		*message_slot(m) = b = arena_alloc(&m->arena, sizeof(*b));
+		if (b == NULL)
+			return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	}
+	if (len > MIME_BODY_DEFAULT - b->len)
+		len = MIME_BODY_DEFAULT - b->len;
+	buf_add(b, data, len);
+	return b->failed ? verdict_error(VERDICT_E_INTERNAL, "no memory")
+			 : verdict_none;
+}
+
+static void
+finish(struct message *m, const struct verdict *outcome)
+{
+	struct buf *b = *message_slot(m);
+
+	(void)outcome;
+	if (b != NULL)
+		buf_fini(b);
+}
+
+static struct verdict
+eom(struct message *m)
+{
+	struct state *st = (struct state *)(uintptr_t)message_state(m);
+	struct verdict v;
+	double sum;
+
+	if (st->rules != NULL && score(st, m) != 0)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	sum = message_score(m);
+	message_note(m, "score", "%.1f", sum);
+	m->scored = true;
+	explain(m, sum);
+	v = decide(st, m, sum);
+	if (mark(st, m, sum, v.action == VERDICT_QUARANTINE) != 0)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	return v;
+}
+
+/* What never weighs by itself is no symbol: `__` rules, those that are off. */
+static bool
+defines(const void *state, const char *symbol)
+{
+	const struct state *st = state;
+	struct rules_info info;
+
+	for (size_t i = 0; st->rules != NULL && rules_info(st->rules, i, &info);
+	     i++) {
+		if (info.runs && strncmp(symbol, "__", 2) != 0 &&
+		    strcmp(info.name, symbol) == 0)
+			return true;
+	}
+	return false;
+}
+
+const struct stage stage_rules = {
+    .name = "rules",
+    .defines = defines,
+    .check = true,
+    .needs = NEED_EXACT_HEADERS,
+    .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_CHANGE) |
+	EDIT_BIT(EDIT_DELETE),
+    .holds = true,
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .body = body,
+    .eom = eom,
+    .finish = finish,
+    .tick = tick,
+};

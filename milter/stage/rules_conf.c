@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "rules_conf.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "dnsbl_conf.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
+#include "lib/conf/conf.h"
+#include "lib/rules/rules.h"
+#include "lib/rules/rules_stats.h"
+#include "milter/chain.h"
+#include "milter/snapshot.h"
+
+#define SCORE_LIMIT 1e6
+#define SHOWN_MAX 800 /* octets of a mistake in a line */
+
+/* As buf_escape, but words keep the spaces between them. */
+static void
+say_words(struct buf *b, const char *text)
+{
+	for (size_t n = 0; *text != '\0' && n < SHOWN_MAX; n++, text++) {
+		if (*text == ' ' || *text == '=' || *text == '"' ||
+		    *text == '\\')
+			buf_char(b, *text);
+		else
+			buf_escape(b, text, 1, 1);
+	}
+}
+
+void
+rules_conf_say(struct buf *b, const struct rules_mistake *m)
+{
+	say_words(b, m->file);
+	if (m->line > 0)
+		buf_printf(b, ":%u", m->line);
+	buf_printf(b, ": %s: ", rules_severity_word(m->severity));
+	say_words(b, m->text);
+}
+
+/* All errors are mistakes of the keyword. */
+static int
+refuse(const struct conf *c, const struct rules *rules)
+{
+	const struct rules_mistake *m;
+
+	for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {
+		struct buf b = BUF_INIT;
+
+		if (m->severity == RULES_ERROR && m->rule == NULL) {
+			rules_conf_say(&b, m);
+			conf_mistake(c, "%s: RuleFile: %s",
+			    conf_multi_where(c, "RuleFile", m->source),
+			    buf_text(&b) == NULL ? "no memory" : buf_text(&b));
+		}
+		buf_fini(&b);
+	}
+	errlist_more(conf_list(c), rules_errors_more(rules));
+	return ERR_CONFIG;
+}
+
+/* Names as they come in; counted only while there is no list. */
+struct names {
+	const char **list;
+	size_t count;
+};
+
+static void
+add_name(struct names *n, const char *name)
+{
+	if (n->list != NULL)
+		n->list[n->count] = name;
+	n->count++;
+}
+
+/* What the stages and the lists of these sections may find.  Where there is no
+ * section, rules are written for those to come. */
+static int
+fact_names(struct dnsbl_conf *d, struct names *n)
+{
+	n->count = 0;
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		const char *const *name = stages[i]->symbols;
+
+		while (name != NULL && *name != NULL)
+			add_name(n, *name++);
+	}
+	for (size_t i = 0; i < DNSBL_ASK_COUNT; i++) {
+		const char *any = arena_printf(
+		    &d->arena, "%s*", dnsbl_conf_prefix((enum dnsbl_ask)i));
+
+		if (any == NULL)
+			return ERR_NOMEM;
+		if (d->count == 0)
+			add_name(n, any);
+		for (size_t j = 0; j < d->count; j++) {
+			if (d->sections[j].asks & DNSBL_ASK_BIT(i))
+				add_name(n, d->sections[j].symbols[i]);
+		}
+	}
+	return 0;
+}
+
+/* By what the configuration, if there is one, says of scores and lists. */
+static int
+load_files(
+    const struct conf *c, const char *const *paths, struct rules **rules_r)
+{
+	struct rules_setup setup = {
+	    .score_set = c == NULL ? 0 : (int)conf_int(c, "ScoreSet")};
+	struct dnsbl_conf lists = {0};
+	struct names facts = {0};
+	struct errmsg msg;
+	int rc;
+
+	/* Mistakes in the sections are told by whoever asks the lists. */
+	if (c == NULL)
+		arena_init(&lists.arena);
+	else if (dnsbl_conf_init(&lists, c, &msg) != 0)
+		lists.count = 0;
+	rc = fact_names(&lists, &facts);
+	facts.list = calloc(facts.count + 1, sizeof(*facts.list));
+	if (facts.list == NULL)
+		rc = ERR_NOMEM;
+	if (rc == 0)
+		rc = fact_names(&lists, &facts);
+	setup.facts = facts.list;
+	if (rc == 0)
+		rc = rules_load(paths, &setup, rules_r);
+	free(facts.list);
+	dnsbl_conf_fini(&lists);
+	return rc;
+}
+
+static int
+read_files(const struct conf *c, struct rules **rules_r)
+{
+	const char **paths;
+	size_t n = 0;
+	int rc;
+
+	*rules_r = NULL;
+	while (conf_multi(c, "RuleFile", n) != NULL)
+		n++;
+	if (n == 0)
+		return 0;
+	paths = calloc(n + 1, sizeof(*paths));
+	if (paths == NULL)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < n; i++)
+		paths[i] = conf_multi(c, "RuleFile", i);
+	rc = load_files(c, paths, rules_r);
+	free(paths);
+	return rc;
+}
+
+int
+rules_conf_load(
+    const struct conf *c, struct rules **rules_r, struct errmsg *msg_r)
+{
+	int rc = read_files(c, rules_r);
+
+	(void)msg_r;
+	return rc == ERR_CONFIG ? refuse(c, *rules_r) : rc;
+}
+
+int
+rules_conf_lint(const struct conf *c, const char *const *paths,
+    struct rules **rules_r)
+{
+	return paths[0] != NULL ? load_files(c, paths, rules_r)
+				: read_files(c, rules_r);
+}
+
+const char *
+rules_conf_stats(const struct conf *c)
+{
+	const char *path = conf_str(c, "RuleStats");
+
+	return path == NULL || strcasecmp(path, "none") == 0 ? NULL : path;
+}
+
+int
+rules_conf_check_stats(const char *value, struct errmsg *msg_r)
+{
+	return value[0] != '\0' && strlen(value) <= RULES_STATS_PATH_MAX
+	    ? 0
+	    : errmsg_set(msg_r, "expected a path of at most %d octets, or none",
+		  RULES_STATS_PATH_MAX);
+}
+
+static bool
+parse(const char *value, struct rules_limit *limit_r)
+{
+	char *end;
+
+	limit_r->on = strcasecmp(value, "none") != 0;
+	limit_r->score = limit_r->on ? strtod(value, &end) : 0;
+	return !limit_r->on ||
+	    (end != value && *end == '\0' && isfinite(limit_r->score) &&
+		fabs(limit_r->score) <= SCORE_LIMIT);
+}
+
+int
+rules_conf_check(const char *value, struct errmsg *msg_r)
+{
+	struct rules_limit limit;
+
+	return parse(value, &limit)
+	    ? 0
+	    : errmsg_set(msg_r, "expected a number, or none");
+}
+
+void
+rules_conf_limit(
+    const struct conf *c, const char *keyword, struct rules_limit *limit_r)
+{
+	const char *value = conf_str(c, keyword);
+
+	*limit_r = (struct rules_limit){0};
+	if (value != NULL)
+		parse(value, limit_r);
+}

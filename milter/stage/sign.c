@@ -1,0 +1,698 @@
+/*
+ * Sign outbound mail with DKIM (RFC 6376, RFC 8463).
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * What is not ours to sign goes unsigned; it is counted all the same.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "hosts.h"
+#include "lib/base/err.h"
+#include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
+#include "lib/dkim/dkim_key.h"
+#include "lib/dkim/dkim_sign.h"
+#include "lib/dns/idna.h"
+#include "milter/chain.h"
+#include "milter/log.h"
+#include "milter/options.h"
+#include "milter/snapshot.h"
+#include "milter/stages.h"
+#include "signing.h"
+
+#define FIELD "DKIM-Signature"
+
+static int
+parse_canon(const char *word, size_t len, enum dkim_canon *canon_r)
+{
+	if (len == 6 && strncasecmp(word, "simple", 6) == 0)
+		*canon_r = DKIM_SIMPLE;
+	else if (len == 7 && strncasecmp(word, "relaxed", 7) == 0)
+		*canon_r = DKIM_RELAXED;
+	else
+		return ERR_SYNTAX;
+	return 0;
+}
+
+/* `header/body`, or `header` alone, with which the body's is simple. */
+static int
+parse_canons(const char *value, enum dkim_canon *header_r,
+    enum dkim_canon *body_r)
+{
+	size_t n = strcspn(value, "/");
+
+	*body_r = DKIM_SIMPLE;
+	if (parse_canon(value, n, header_r) != 0)
+		return ERR_SYNTAX;
+	return value[n] == '\0'
+	    ? 0
+	    : parse_canon(value + n + 1, strlen(value + n + 1), body_r);
+}
+
+static int
+check_canons(const char *value, struct errmsg *msg_r)
+{
+	enum dkim_canon header, body;
+
+	if (parse_canons(value, &header, &body) == 0)
+		return 0;
+	return errmsg_set(msg_r, "expected simple or relaxed, or two of them "
+	    "with a slash between: header/body");
+}
+
+static int
+check_algorithm(const char *value, struct errmsg *msg_r)
+{
+	if (strcasecmp(value, "rsa-sha1") == 0)
+		return errmsg_set(msg_r, "expected rsa-sha256 or "
+		    "ed25519-sha256: nobody accepts rsa-sha1 any more "
+		    "(RFC 8301)");
+	if (strcasecmp(value, "rsa-sha256") == 0 ||
+	    strcasecmp(value, "ed25519-sha256") == 0)
+		return 0;
+	return errmsg_set(msg_r, "expected rsa-sha256 or ed25519-sha256");
+}
+
+static int
+check_selector(const char *value, struct errmsg *msg_r)
+{
+	size_t len = strlen(value);
+
+	if (strcasestr(value, "._domainkey") == NULL && value[0] != '.' &&
+	    value[len - (len > 0)] != '.' && strpbrk(value, " \t\"',:;/@") == NULL)
+		return 0;
+	return errmsg_set(msg_r, "expected the selector alone, such as s1, "
+	    "without quotes or ._domainkey, not %s", value);
+}
+
+static const struct conf_option options[] = {
+    {"Domain", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"the domains signed for with KeyFile", dataset_check},
+    {"KeyFile", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the private key for Domain", NULL},
+    {"Selector", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"the selector of KeyFile", check_selector},
+    {"SubDomains", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"sign for what is below Domain too", NULL},
+    {"KeyTable", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"keys by name: domain:selector:file", dataset_check},
+    {"SigningTable", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"which key signs for which author address", dataset_check},
+    {"MultipleSignatures", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"sign with every key that SigningTable names, not just the first",
+	NULL},
+    {"SignatureAlgorithm", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
+	"what KeyFile's key must be for; it is read from the key",
+	check_algorithm},
+    {"MinimumKeyBits", CONF_INT, 0, "1024", 0, 16384, NULL, NULL,
+	"refuse shorter RSA keys", NULL},
+    {"RequireSafeKeys", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
+	"refuse key files that others can read or replace", NULL},
+    {"Canonicalization", CONF_STR, 0, "relaxed/relaxed", 0, 0, NULL, NULL,
+	"simple or relaxed, for header/body", check_canons},
+    {"SignHeaders", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"the fields to sign; *,+x,-y changes the default", dataset_check},
+    {"OmitHeaders", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"fields never to sign; *,+x,-y changes the default", dataset_check},
+    {"OversignHeaders", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"fields none of which may be added later", dataset_check},
+    {"SenderHeaders", CONF_SET, 0, "From", 0, 0, NULL, NULL,
+	"the first of these fields present names the author", dataset_check},
+    {"SignatureTTL", CONF_INT, 0, "0", 0, 0, NULL, NULL,
+	"seconds until a signature expires; 0: never", NULL},
+    {"Diagnostics", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"put copies of the signed fields into the signature (z=)", NULL},
+    {"RemoveOldSignatures", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"take signatures off that mail of ours already bears", NULL},
+    {"ExemptDomains", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"author domains to leave alone", dataset_check},
+    {"DontSignMailTo", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"recipients mail to whom is not signed", dataset_check},
+    {"ExternalIgnoreList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
+	"outside hosts that may use our domains without a log line",
+	dataset_check},
+    {"SyslogSuccess", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"log a line for every signature made", NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+/* Fields whose addition would change what a reader sees. */
+static const char *const oversign_default[] = {"From", "To", "Cc", "Subject",
+    "Date", "Reply-To", "Message-ID", "MIME-Version", "Content-Type", NULL};
+
+/* Of these, what Sendmail adds behind the milter when it is missing. */
+static const char *const oversign_late[] = {"Date", "Message-ID", NULL};
+
+struct state {
+	struct signing *signing;
+	struct dkim_engine *engine;
+	struct dkim_fields fields;
+	const char *const *sender_fields;
+	enum dkim_canon header, body;
+	time_t ttl;
+	bool copies, remove_old, log_success;
+	struct dataset *exempt, *dont_sign;
+	struct hosts ignore; /* ExternalIgnoreList */
+	struct arena arena; /* of the lists above */
+};
+
+/* -- lists of field names -- */
+
+struct names {
+	struct arena *arena;
+	const char **list; /* NULL-ended, in the arena */
+	size_t count, room;
+	bool delta; /* `*` stood in it: what follows changes the default */
+};
+
+static int
+names_add(struct names *n, const char *name)
+{
+	if (n->count + 1 >= n->room) {
+		size_t room = n->room == 0 ? 16 : 2 * n->room;
+		const char **list =
+		    arena_alloc(n->arena, room * sizeof(*list));
+
+		if (list == NULL)
+			return ERR_NOMEM;
+		if (n->count > 0)
+			memcpy(list, n->list, n->count * sizeof(*list));
+		n->list = list;
+		n->room = room;
+	}
+	n->list[n->count] = arena_strdup(n->arena, name);
+	if (n->list[n->count] == NULL)
+		return ERR_NOMEM;
+	n->count++;
+	return 0;
+}
+
+static void
+names_remove(struct names *n, const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n->count; i++) {
+		if (strcasecmp(n->list[i], name) != 0)
+			n->list[kept++] = n->list[i];
+	}
+	n->count = kept;
+	if (n->list != NULL)
+		n->list[kept] = NULL;
+}
+
+static int
+find_star(const struct dataset_entry *e, void *arg)
+{
+	((struct names *)arg)->delta |= strcmp(e->key, "*") == 0;
+	return 0;
+}
+
+static int
+take_name(const struct dataset_entry *e, void *arg)
+{
+	struct names *n = arg;
+
+	/* `.` stands for no field, so that a list can be empty. */
+	if (strcmp(e->key, "*") == 0 || strcmp(e->key, ".") == 0)
+		return 0;
+	if (e->key[0] == '-') {
+		names_remove(n, e->key + 1);
+		return 0;
+	}
+	return names_add(n, e->key[0] == '+' ? e->key + 1 : e->key);
+}
+
+/* The list that a keyword makes of a default; the default when not given.
+ * *own_r (may be NULL): the list owes nothing to the default. */
+static int
+load_names(const struct conf *c, const char *keyword,
+    const char *const *otherwise, struct arena *a, const char *const **list_r,
+    bool *own_r, struct errmsg *msg_r)
+{
+	static const char *const none[] = {NULL};
+	struct names n = {.arena = a};
+	struct dataset *set = NULL;
+	int rc = options_fields(c, keyword, &set, msg_r);
+
+	*list_r = otherwise;
+	if (own_r != NULL)
+		*own_r = false;
+	if (rc != 0 || set == NULL)
+		return rc;
+	dataset_walk(set, find_star, &n);
+	if (own_r != NULL)
+		*own_r = !n.delta;
+	for (size_t i = 0; n.delta && rc == 0 && otherwise[i] != NULL; i++)
+		rc = names_add(&n, otherwise[i]);
+	if (rc == 0)
+		rc = dataset_walk(set, take_name, &n);
+	*list_r = n.list == NULL ? none : n.list;
+	dataset_free(set);
+	return rc;
+}
+
+/* -- loading -- */
+
+static void
+unload(void *state)
+{
+	struct state *st = state;
+
+	signing_free(st->signing);
+	dkim_engine_free(st->engine);
+	dataset_free(st->exempt);
+	dataset_free(st->dont_sign);
+	hosts_fini(&st->ignore);
+	arena_fini(&st->arena);
+	free(st);
+}
+
+static int
+warn_recipient(const struct dataset_entry *e, void *arg)
+{
+	const char *at = strrchr(e->key, '@');
+
+	if (at == NULL || at == e->key || at[1] == '\0' ||
+	    strchr(e->key, '*') != NULL)
+		log_line(LOG_WARNING, "%s: DontSignMailTo: %s: expected an "
+		    "address such as bob@example.com, or a pattern in a set "
+		    "refile:PATH; the entry matches nothing",
+		    conf_where(arg, "DontSignMailTo"), e->key);
+	return 0;
+}
+
+static int
+load_lists(const struct conf *c, struct state *st, struct errmsg *msg_r)
+{
+	static const char *const from[] = {"From", NULL};
+	bool own;
+	struct arena *a = &st->arena;
+	int rc = conf_also(c, 0,
+	    load_names(c, "SignHeaders", dkim_fields_default, a,
+		&st->fields.sign, NULL, msg_r),
+	    msg_r);
+
+	rc = conf_also(c, rc,
+	    load_names(c, "OmitHeaders", dkim_fields_never, a,
+		&st->fields.omit, NULL, msg_r),
+	    msg_r);
+	rc = conf_also(c, rc,
+	    load_names(c, "OversignHeaders", oversign_default, a,
+		&st->fields.oversign, &own, msg_r),
+	    msg_r);
+	if (!own)
+		st->fields.late = oversign_late;
+	rc = conf_also(c, rc,
+	    load_names(c, "SenderHeaders", from, a, &st->sender_fields, NULL,
+		msg_r),
+	    msg_r);
+	rc = conf_also(c, rc,
+	    options_domains(c, "ExemptDomains", &st->exempt, msg_r), msg_r);
+	rc = conf_also(c, rc,
+	    options_set(c, "DontSignMailTo", NULL, &st->dont_sign, msg_r),
+	    msg_r);
+	if (st->dont_sign != NULL && dataset_type(st->dont_sign) == DATASET_CSL)
+		(void)dataset_walk(st->dont_sign, warn_recipient, (void *)c);
+	return conf_also(c, rc,
+	    hosts_load(c, "ExternalIgnoreList", NULL, &st->ignore, msg_r),
+	    msg_r);
+}
+
+/* What else is wrong, where the keys are. */
+static int
+check_lists(const struct conf *c, int rc, struct errmsg *msg_r)
+{
+	struct state *st = calloc(1, sizeof(*st));
+
+	if (st == NULL)
+		return ERR_NOMEM;
+	rc = conf_also(c, rc, load_lists(c, st, msg_r), msg_r);
+	unload(st);
+	return rc;
+}
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	const struct conf *c = snap->conf;
+	struct signing *signing = NULL;
+	struct state *st;
+	int rc;
+
+	(void)old;
+	if (!snap->signs)
+		return 0;
+	/* Lists are looked at whether or not there is a key. */
+	rc = conf_also(c, 0, signing_load(c, &signing, msg_r), msg_r);
+	if (rc != 0 && rc != ERR_NOMEM)
+		return check_lists(c, rc, msg_r);
+	if (rc == 0 && signing == NULL && conf_given(c, "Mode"))
+		log_line(LOG_INFO, "%s: Mode: s asks for signatures, but "
+		    "no key is named: mail goes unsigned",
+		    conf_where(c, "Mode"));
+	if (rc != 0 || signing == NULL)
+		return rc;
+	st = calloc(1, sizeof(*st));
+	if (st == NULL) {
+		signing_free(signing);
+		return ERR_NOMEM;
+	}
+	*state_r = st;
+	st->signing = signing;
+	st->engine = dkim_engine_new();
+	st->ttl = conf_int(c, "SignatureTTL");
+	st->copies = conf_bool(c, "Diagnostics");
+	st->remove_old = conf_bool(c, "RemoveOldSignatures");
+	st->log_success = conf_bool(c, "SyslogSuccess");
+	parse_canons(conf_str(c, "Canonicalization"), &st->header, &st->body);
+	return st->engine == NULL ? ERR_NOMEM : load_lists(c, st, msg_r);
+}
+
+/* -- a message -- */
+
+/* What a message is signed with, from the end of its header on. */
+struct job {
+	struct dkim_sign *sign;
+	struct signing_match matches[SIGNING_MATCHES_MAX];
+	size_t count;
+};
+
+/* Answers to the questions below: 1 or 0, or an ERR_ when it can't be told. */
+
+static int
+refuse_author(struct message *m, const char *name, size_t len,
+    const struct author *who, const char **why_r)
+{
+	*why_r = arena_printf(
+	    &m->arena, "unreadable %.*s: %s", (int)len, name, who->why);
+	return *why_r == NULL ? ERR_NOMEM : 0;
+}
+
+/* The first author that the first of SenderHeaders names that is there; 0:
+ * there is none, or *why_r says why not.  Whose From can't be read may show
+ * somebody else to its reader, so that nobody signs for it. */
+static int
+find_author(const struct state *st, struct message *m, struct addr *author_r,
+    const char **why_r)
+{
+	const struct author *who = &m->author;
+	const struct hdr *h = NULL;
+	struct author sender;
+
+	*why_r = NULL;
+	if (who->state == AUTHOR_UNREADABLE)
+		return refuse_author(m, "From", 4, who, why_r);
+	for (size_t i = 0; h == NULL && st->sender_fields[i] != NULL; i++)
+		h = hdr_find(&m->headers, st->sender_fields[i]);
+	if (h == NULL)
+		return 0;
+	if (!hdr_is(h, "From")) {
+		if (author_read_field(&m->arena, h, &sender) != 0)
+			return ERR_NOMEM;
+		who = &sender;
+	}
+	if (who->state == AUTHOR_UNREADABLE)
+		return refuse_author(m, h->name, hdr_name_len(h), who, why_r);
+	*author_r = who->list[0];
+	return 1;
+}
+
+static int
+goes_to_unsigned(const struct state *st, const struct message *m)
+{
+	int rc = 0;
+
+	if (st->dont_sign == NULL)
+		return 0;
+	for (const struct rcpt *r = m->rcpts; r != NULL && rc == 0; r = r->next)
+		rc = r->refused ? 0 : dataset_has(st->dont_sign, r->addr);
+	return rc;
+}
+
+/* Somebody outside uses a domain of ours: said, as OpenDKIM does, because it
+ * is a client that should log in, or a forger. */
+static void
+report_external(
+    const struct state *st, const struct message *m, const struct addr *author)
+{
+	const struct session *s = m->session;
+	struct buf b = BUF_INIT;
+
+	if (hosts_match(&st->ignore, s))
+		return;
+	buf_escape(&b, author->domain, strlen(author->domain), 256);
+	log_about(s, LOG_INFO, "external host %s tried to send mail as %s",
+	    s->client_ip, buf_text(&b));
+	buf_fini(&b);
+}
+
+/* Is this mail not to be signed?  Then *why_r says why. */
+static int
+is_left_alone(const struct state *st, struct message *m,
+    const struct addr *author, const char **why_r)
+{
+	const char *alabels = idna_alabels(&m->arena, author->domain);
+	int rc;
+
+	*why_r = "SenderLogins";
+	if (m->from_denied)
+		return 1;
+	*why_r = "ExemptDomains";
+	rc = dataset_has(st->exempt, author->domain);
+	if (rc == 0 && alabels != NULL && alabels != author->domain)
+		rc = dataset_has(st->exempt, alabels);
+	if (rc != 0)
+		return rc;
+	*why_r = "DontSignMailTo";
+	return goes_to_unsigned(st, m);
+}
+
+/* Why it leaves without a signature; the first that is said counts. */
+static void
+leave_unsigned(struct message *m, const char *why)
+{
+	if (m->direction != DIRECTION_OUTBOUND || m->unsigned_why != NULL)
+		return;
+	m->unsigned_why = why == NULL ? "no memory" : why;
+	session_why(m->session, "not signed: %s",
+	    session_quote(m->session, m->unsigned_why));
+}
+
+/* On-InternalError may let it go nevertheless. */
+static struct verdict
+broken(struct message *m, int rc, const char *cause)
+{
+	cause = rc == ERR_NOMEM ? "no memory" : arena_strdup(&m->arena, cause);
+	leave_unsigned(m, cause);
+	return verdict_error(VERDICT_E_INTERNAL, cause);
+}
+
+/* The keys for an author; none: it is not ours to sign. */
+static struct verdict
+find_keys(const struct state *st, struct message *m,
+    const struct addr *author, struct job *job)
+{
+	struct errmsg why = {"SigningTable or Domain can't be read"};
+	int rc = signing_find(st->signing, &m->arena, author, job->matches,
+	    &job->count, &why);
+	const char *reason;
+
+	if (m->direction == DIRECTION_INBOUND) {
+		if (rc == 0 && job->count > 0)
+			report_external(st, m, author);
+		job->count = 0;
+		return verdict_none;
+	}
+	if (rc != 0)
+		return broken(m, rc, why.text);
+	if (job->count == 0) {
+		leave_unsigned(m, arena_printf(&m->arena, "no key for %s",
+				      author->domain));
+		return verdict_none;
+	}
+	rc = is_left_alone(st, m, author, &reason);
+	if (rc < 0)
+		return broken(m, rc, "ExemptDomains or DontSignMailTo can't "
+				     "be read");
+	if (rc > 0) {
+		leave_unsigned(m, reason);
+		job->count = 0;
+	}
+	return verdict_none;
+}
+
+static struct verdict
+eoh(struct message *m)
+{
+	const struct state *st = message_state(m);
+	struct verdict v;
+	struct addr author;
+	const char *why;
+	struct job *job;
+	int rc = find_author(st, m, &author, &why);
+
+	if (rc == 0) {
+		leave_unsigned(m, why != NULL ? why : "no author");
+		return verdict_none;
+	}
+	job = arena_alloc(&m->arena, sizeof(*job));
+	if (rc < 0 || job == NULL)
+		return broken(m, ERR_NOMEM, NULL);
+	v = find_keys(st, m, &author, job);
+	if (v.action != VERDICT_NONE || job->count == 0)
+		return v;
+	job->sign = dkim_sign_new(st->engine, DKIM_CANON_BIT(st->body));
+	if (job->sign == NULL)
+		return broken(m, ERR_NOMEM, NULL);
+	*message_slot(m) = job;
+	return verdict_none;
+}
+
+static struct verdict
+body(struct message *m, const unsigned char *data, size_t len)
+{
+	struct job *job = *message_slot(m);
+
+	if (job != NULL)
+		dkim_sign_body(job->sign, data, len);
+	return verdict_none;
+}
+
+static int
+remove_old(struct message *m)
+{
+	for (const struct hdr *h = m->headers.first; h != NULL; h = h->next) {
+		if (hdr_is(h, FIELD) &&
+		    edit_want(&m->edits, &m->arena, EDIT_DELETE, h->index,
+			FIELD, NULL) != 0)
+			return ERR_NOMEM;
+	}
+	return 0;
+}
+
+/* The domain may be as the sender wrote it: a key's may be `%`. */
+static void
+log_unsigned(const struct message *m, const struct signing_match *match,
+    const char *reason)
+{
+	struct buf b = BUF_INIT;
+
+	buf_escape(&b, match->domain, strlen(match->domain), 256);
+	log_about(m->session, LOG_WARNING, "%s/%s: not signed: %s",
+	    b.failed ? "?" : buf_text(&b), match->selector, reason);
+	buf_fini(&b);
+}
+
+/* One signature was made, or not. */
+static int
+take_result(const struct state *st, struct message *m,
+    const struct signing_match *match, const struct dkim_result *r,
+    struct buf *note)
+{
+	if (r->error != 0) {
+		log_unsigned(m, match, r->reason);
+		leave_unsigned(m, r->reason);
+		return r->error == ERR_NOMEM || r->error == ERR_CRYPTO
+		    ? r->error
+		    : 0;
+	}
+	buf_printf(note, "%s%s/%s/%s", note->len > 0 ? "," : "",
+	    match->domain, match->selector, dkim_key_algorithm(match->key));
+	if (st->log_success)
+		log_about(m->session, LOG_INFO,
+		    FIELD " field added (s=%s, d=%s)", match->selector,
+		    match->domain);
+	return edit_want(
+	    &m->edits, &m->arena, EDIT_INSERT, 0, FIELD, r->value);
+}
+
+static int
+sign(const struct state *st, struct message *m, struct job *job)
+{
+	struct dkim_request requests[SIGNING_MATCHES_MAX];
+	struct dkim_result results[SIGNING_MATCHES_MAX];
+	const char *const *names;
+	struct hdr_list leaving;
+	struct buf note = BUF_INIT;
+	int rc;
+
+	rc = edit_result(&m->headers, &m->edits, &m->arena, &leaving);
+	if (rc == 0)
+		rc = dkim_sign_names(&m->arena, &leaving, &st->fields, &names);
+	if (rc != 0) {
+		leave_unsigned(m,
+		    rc == ERR_NOMEM ? "no memory" : "no From that can be signed");
+		log_about(m->session, LOG_WARNING, "not signed: %s",
+		    m->unsigned_why);
+		return rc == ERR_NOMEM ? rc : 0;
+	}
+	for (size_t i = 0; i < job->count; i++) {
+		const struct signing_match *match = &job->matches[i];
+
+		requests[i] = (struct dkim_request){.domain = match->domain,
+		    .selector = match->selector,
+		    .identity = match->identity,
+		    .key = match->key,
+		    .header = st->header,
+		    .body = st->body,
+		    .names = names,
+		    .at = message_time(m),
+		    .ttl = st->ttl,
+		    .copies = st->copies};
+	}
+	dkim_sign_finish(job->sign, &m->arena, &leaving, requests, job->count,
+	    results);
+	for (size_t i = 0; rc == 0 && i < job->count; i++)
+		rc = take_result(st, m, &job->matches[i], &results[i], &note);
+	if (note.len > 0 && buf_text(&note) != NULL)
+		message_note(m, "dkim", "%s", buf_text(&note));
+	m->is_signed = rc == 0 && note.len > 0;
+	if (m->is_signed)
+		session_why(m->session, "signed with %s",
+		    session_quote(m->session, buf_text(&note)));
+	buf_fini(&note);
+	return rc;
+}
+
+static struct verdict
+eom(struct message *m)
+{
+	const struct state *st = message_state(m);
+	struct job *job = *message_slot(m);
+	int rc = 0;
+
+	if (job == NULL)
+		return verdict_none;
+	if (st->remove_old)
+		rc = remove_old(m);
+	if (rc == 0)
+		rc = sign(st, m, job);
+	return rc == 0 ? verdict_none : broken(m, rc, err_text(rc));
+}
+
+static void
+finish(struct message *m, const struct verdict *outcome)
+{
+	struct job *job = *message_slot(m);
+
+	(void)outcome;
+	if (job != NULL)
+		dkim_sign_free(job->sign);
+}
+
+const struct stage stage_sign = {
+    .name = "sign",
+    .needs = NEED_EXACT_HEADERS,
+    .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_DELETE),
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .eoh = eoh,
+    .body = body,
+    .eom = eom,
+    .finish = finish,
+};

@@ -1,0 +1,54 @@
+/*
+ * SoftwareHeader: say in the message that postern saw it, as OpenDKIM does.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "lib/conf/conf.h"
+#include "milter/chain.h"
+#include "milter/snapshot.h"
+#include "milter/stages.h"
+
+#define FIELD "DKIM-Filter"
+
+static const struct conf_option options[] = {
+    {"SoftwareHeader", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
+	"add a " FIELD " field that names this filter", NULL},
+    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+static int
+load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
+    struct errmsg *msg_r)
+{
+	(void)old, (void)msg_r;
+	if (conf_bool(snap->conf, "SoftwareHeader"))
+		*state_r = snap->conf; /* only to be on */
+	return 0;
+}
+
+static void
+unload(void *state)
+{
+	(void)state;
+}
+
+static struct verdict
+eom(struct message *m)
+{
+	char *value = arena_printf(&m->arena, "Postern v%s %s %s",
+	    POSTERN_VERSION, m->session->reporter,
+	    m->queue_id == NULL ? "unknown" : m->queue_id);
+
+	if (value == NULL ||
+	    edit_want(&m->edits, &m->arena, EDIT_INSERT, 0, FIELD, value) != 0)
+		return verdict_error(VERDICT_E_INTERNAL, "no memory");
+	return verdict_none;
+}
+
+const struct stage stage_software = {
+    .name = "software",
+    .edits = EDIT_BIT(EDIT_INSERT),
+    .options = options,
+    .load = load,
+    .unload = unload,
+    .eom = eom,
+};

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "walk.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/err.h"
+#include "lib/dns/dns.h"
+#include "lib/mail/message.h"
+
+static const char *
+macro(void *ctx, const char *name)
+{
+	const struct walk *w = ctx;
+
+	for (size_t i = 0; i < WALK_MAX && w->macros[i].name != NULL; i++) {
+		if (strcmp(w->macros[i].name, name) == 0)
+			return w->macros[i].value;
+	}
+	return NULL;
+}
+
+/* A DNS in which there is nothing: a test that wants another sets it. */
+static const struct dns_answer nothing = {.status = DNS_NXDOMAIN};
+
+static struct dns_query *
+ask_nobody(void *ctx, const char *name, enum dns_type type)
+{
+	(void)ctx, (void)name, (void)type;
+	return (struct dns_query *)(uintptr_t)&nothing;
+}
+
+static const struct dns_answer *
+hear_nothing(void *ctx, struct dns_query *q, int64_t deadline_ms)
+{
+	(void)ctx, (void)q, (void)deadline_ms;
+	return &nothing;
+}
+
+static void
+let_go(void *ctx, struct dns_query *q)
+{
+	(void)ctx, (void)q;
+}
+
+static const struct dns nobody = {
+    .start = ask_nobody, .collect = hear_nothing, .drop = let_go};
+
+struct snapshot *
+walk_load(const char *conf)
+{
+	struct snapshot *snap = walk_load_dns(conf);
+
+	/* No test may depend on the network that this machine is in. */
+	if (snap->dns != NULL)
+		snap->dns = &nobody;
+	return snap;
+}
+
+struct snapshot *
+walk_load_dns(const char *conf)
+{
+	char path[] = "/tmp/postern-test-XXXXXX";
+	int fd = mkstemp(path);
+	struct snapshot *snap;
+	struct errmsg msg;
+	int rc;
+
+	if (fd < 0 || write(fd, conf, strlen(conf)) != (ssize_t)strlen(conf))
+		abort();
+	close(fd);
+	rc = snapshot_load(path, false, NULL, &snap, &msg);
+	unlink(path);
+	if (rc != 0) {
+		fprintf(stderr, "%s\n", msg.text);
+		abort();
+	}
+	return snap;
+}
+
+static void
+on_field(void *ctx, const char *name, size_t name_len, const char *value,
+    size_t value_len)
+{
+	chain_header(ctx, name, name_len, value, value_len);
+}
+
+const struct sockaddr *
+walk_address(const char *ip, struct sockaddr_storage *ss)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ss;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ss;
+
+	memset(ss, 0, sizeof(*ss));
+	if (ip == NULL)
+		return NULL;
+	if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1)
+		ss->ss_family = AF_INET;
+	else if (inet_pton(AF_INET6, ip, &v6->sin6_addr) == 1)
+		ss->ss_family = AF_INET6;
+	return (const struct sockaddr *)ss;
+}
+
+struct session *
+walk_envelope(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
+    struct verdict *rcpt_v_r)
+{
+	struct session *s =
+	    chain_open(snap, macro, (void *)(uintptr_t)w);
+	struct sockaddr_storage ss;
+
+	if (s == NULL)
+		abort();
+	s->readonly = w->readonly;
+	s->at = w->at;
+	chain_connect(s, w->client_name, walk_address(w->client_ip, &ss));
+	if (w->helo != NULL)
+		chain_helo(s, w->helo);
+	*v_r = chain_mail(s, w->from == NULL ? "" : w->from, w->params);
+	for (size_t i = 0; i < WALK_MAX && w->rcpts[i] != NULL; i++) {
+		struct verdict v = chain_rcpt(s, w->rcpts[i]);
+
+		if (rcpt_v_r != NULL)
+			rcpt_v_r[i] = v;
+	}
+	return s;
+}
+
+const struct symbol *
+walk_found(const struct message *m)
+{
+	const struct symbol *y = m->symbols;
+
+	while (y != NULL && strcmp(y->name, "OUTBOUND") == 0)
+		y = y->next;
+	return y;
+}
+
+void
+walk_check_symbols(const struct session *s)
+{
+	for (const struct symbol *y = s->msg == NULL ? NULL : s->msg->symbols;
+	     y != NULL; y = y->next) {
+		if (!chain_defines(s->snap, y->name)) {
+			fprintf(stderr, "%s: no stage has that symbol\n",
+			    y->name);
+			abort();
+		}
+	}
+}
+
+struct session *
+walk_run(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
+    struct verdict *rcpt_v_r)
+{
+	struct session *s = walk_envelope(snap, w, v_r, rcpt_v_r);
+	size_t len = w->message_len != 0 ? w->message_len : strlen(w->message);
+	size_t body = message_split(w->message, len, on_field, s);
+	struct buf b = BUF_INIT;
+
+	chain_eoh(s);
+	message_crlf(&b, w->message + body, len - body);
+	for (size_t at = 0; at < b.len;) {
+		size_t n = b.len - at;
+
+		if (w->chunk != 0 && n > w->chunk)
+			n = w->chunk;
+		chain_body(s, (const unsigned char *)b.data + at, n);
+		at += n;
+	}
+	buf_fini(&b);
+	*v_r = chain_eom(s);
+	walk_check_symbols(s);
+	return s;
+}

@@ -1,0 +1,172 @@
+/* Names and addresses of clients.  SPDX-License-Identifier: BSD-2-Clause */
+#include "lib/dns/iprev.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "t/support/drivers/dns_file.h"
+#include "t/support/drivers/test.h"
+
+#define R6                                                                     \
+	"1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2."     \
+	"ip6.arpa"
+
+static const char zone[] =
+    "1.2.0.192.in-addr.arpa PTR mx.example.com\n"
+    "mx.example.com A 192.0.2.1\n"
+    R6 " PTR mx6.example.com\n"
+    "mx6.example.com AAAA 2001:db8::1\n"
+    "mx6.example.com A 192.0.2.6\n"
+    /* the second name is the one that is right */
+    "2.2.0.192.in-addr.arpa PTR two.example.com\n"
+    "2.2.0.192.in-addr.arpa PTR one.example.com\n"
+    "one.example.com A 192.0.2.99\n"
+    "two.example.com A 192.0.2.2\n"
+    /* its name is another's */
+    "3.2.0.192.in-addr.arpa PTR mx.example.com\n"
+    /* its name does not exist */
+    "4.2.0.192.in-addr.arpa PTR gone.example.com\n"
+    "5.2.0.192.in-addr.arpa PTR !servfail\n"
+    "6.2.0.192.in-addr.arpa PTR !timeout\n"
+    /* the name can't be looked up */
+    "7.2.0.192.in-addr.arpa PTR late.example.com\n"
+    "late.example.com A !timeout\n"
+    /* one name can't, the other is right */
+    "8.2.0.192.in-addr.arpa PTR eight.example.com\n"
+    "8.2.0.192.in-addr.arpa PTR late.example.com\n"
+    "eight.example.com A 192.0.2.8\n"
+    "9.2.0.192.in-addr.arpa TXT no name\n"
+    /* the right name is the eleventh (the last line comes first) */
+    "10.2.0.192.in-addr.arpa PTR ten.example.com\n"
+    "10.2.0.192.in-addr.arpa PTR n9\n"
+    "10.2.0.192.in-addr.arpa PTR n8\n"
+    "10.2.0.192.in-addr.arpa PTR n7\n"
+    "10.2.0.192.in-addr.arpa PTR n6\n"
+    "10.2.0.192.in-addr.arpa PTR n5\n"
+    "10.2.0.192.in-addr.arpa PTR n4\n"
+    "10.2.0.192.in-addr.arpa PTR n3\n"
+    "10.2.0.192.in-addr.arpa PTR n2\n"
+    "10.2.0.192.in-addr.arpa PTR n1\n"
+    "10.2.0.192.in-addr.arpa PTR n0\n"
+    "ten.example.com A 192.0.2.10\n"
+    /* ten are still looked at */
+    "11.2.0.192.in-addr.arpa PTR eleven.example.com\n"
+    "11.2.0.192.in-addr.arpa PTR n8\n"
+    "11.2.0.192.in-addr.arpa PTR n7\n"
+    "11.2.0.192.in-addr.arpa PTR n6\n"
+    "11.2.0.192.in-addr.arpa PTR n5\n"
+    "11.2.0.192.in-addr.arpa PTR n4\n"
+    "11.2.0.192.in-addr.arpa PTR n3\n"
+    "11.2.0.192.in-addr.arpa PTR n2\n"
+    "11.2.0.192.in-addr.arpa PTR n1\n"
+    "11.2.0.192.in-addr.arpa PTR n0\n"
+    "eleven.example.com A 192.0.2.11\n";
+
+static void
+address(const char *ip, struct sockaddr_storage *ss)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)ss;
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ss;
+
+	memset(ss, 0, sizeof(*ss));
+	if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1) {
+		ss->ss_family = AF_INET;
+	} else {
+		assert_int_equal(inet_pton(AF_INET6, ip, &v6->sin6_addr), 1);
+		ss->ss_family = AF_INET6;
+	}
+}
+
+static void
+results(void **state)
+{
+	static const struct {
+		const char *ip;
+		const char *word, *name;
+	} cases[] = {
+	    {"192.0.2.1", "pass", "mx.example.com"},
+	    {"2001:db8::1", "pass", "mx6.example.com"},
+	    {"192.0.2.2", "pass", "two.example.com"},
+	    {"192.0.2.3", "fail", "mx.example.com"},
+	    {"192.0.2.4", "fail", "gone.example.com"},
+	    {"192.0.2.5", "temperror", NULL},
+	    {"192.0.2.6", "temperror", NULL},
+	    {"192.0.2.7", "temperror", "late.example.com"},
+	    {"192.0.2.8", "pass", "eight.example.com"},
+	    {"192.0.2.9", "permerror", NULL},
+	    {"192.0.2.10", "fail", "n0"},
+	    {"192.0.2.11", "pass", "eleven.example.com"},
+	    {"192.0.2.200", "permerror", NULL},
+	    {"2001:db8::2", "permerror", NULL},
+	};
+	struct dns d;
+
+	(void)state;
+	assert_int_equal(dns_file_open(zone, &d), 0);
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(*cases); i++) {
+		size_t n = i / 2;
+		struct sockaddr_storage ss;
+		const struct iprev_result *r;
+		struct iprev *p;
+
+		address(cases[n].ip, &ss);
+		p = iprev_new(&d, (struct sockaddr *)&ss);
+		assert_non_null(p);
+		if (i % 2 == 1) {
+			iprev_poll(p);
+			iprev_advance(p, 0);
+		}
+		r = iprev_collect(p, 0);
+		if (strcmp(iprev_word(r->status), cases[n].word) != 0)
+			fail_msg("%s: %s", cases[n].ip, iprev_word(r->status));
+		if (cases[n].name == NULL)
+			assert_null(r->name);
+		else
+			assert_string_equal(r->name, cases[n].name);
+		assert_ptr_equal(iprev_collect(p, 0), r);
+		iprev_free(p);
+	}
+	iprev_free(NULL);
+	dns_file_close(&d);
+}
+
+static void
+public(void **state)
+{
+	static const struct {
+		const char *ip;
+		bool is;
+	} cases[] = {{"192.0.2.1", true}, {"8.8.8.8", true},
+	    {"0.0.0.0", false}, {"10.1.2.3", false}, {"11.0.0.1", true},
+	    {"100.63.255.255", true}, {"100.64.0.1", false},
+	    {"100.128.0.0", true}, {"127.0.0.1", false},
+	    {"169.254.1.1", false}, {"172.15.0.1", true},
+	    {"172.16.0.1", false}, {"172.31.255.255", false},
+	    {"172.32.0.0", true}, {"192.168.0.1", false},
+	    {"192.169.0.0", true}, {"224.0.0.1", false},
+	    {"2001:db8::1", true}, {"::", false}, {"::1", false},
+	    {"fe80::1", false}, {"fc00::1", false}, {"fdff::1", false},
+	    {"fe00::1", true}, {"ff02::1", false}};
+	struct sockaddr_storage ss;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		address(cases[i].ip, &ss);
+		if (iprev_is_public((struct sockaddr *)&ss) != cases[i].is)
+			fail_msg("%s", cases[i].ip);
+	}
+	memset(&ss, 0, sizeof(ss));
+	assert_false(iprev_is_public((struct sockaddr *)&ss));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(results),
+	    cmocka_unit_test(public),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
