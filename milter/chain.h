@@ -94,16 +94,18 @@ struct stage {
 	 * They are there at connect and MAIL. */
 	const char *(*macros)(const void *state);
 
-	/* Asked in order, up to the first verdict that decides. */
-	struct verdict (*connect)(struct session *s);
-	struct verdict (*helo)(struct session *s);
-	struct verdict (*mail)(struct message *m);
-	struct verdict (*rcpt)(struct message *m, struct rcpt *r); /* decides on
-	    that recipient only */
-	struct verdict (*eoh)(struct message *m); /* all headers are there */
+	/* Asked in order, up to the first verdict that decides.  Every hook of
+	 * a session or message is told whose it is: struct ctx in session.h. */
+	struct verdict (*connect)(const struct ctx *ctx);
+	struct verdict (*helo)(const struct ctx *ctx);
+	struct verdict (*mail)(const struct ctx *ctx);
+	struct verdict (*rcpt)(
+	    const struct ctx *ctx, struct rcpt *r); /* decides on that
+	    recipient only */
+	struct verdict (*eoh)(const struct ctx *ctx); /* the header is whole */
 	struct verdict (*body)(
-	    struct message *m, const unsigned char *data, size_t len);
-	struct verdict (*eom)(struct message *m);
+	    const struct ctx *ctx, const unsigned char *data, size_t len);
+	struct verdict (*eom)(const struct ctx *ctx);
 
 	/*
 	 * A check is a stage that judges inbound mail.  What it refuses is not
@@ -136,13 +138,13 @@ struct stage {
 	 * session_deadline().  There is no message to write symbols into, so
 	 * judge is asked again for each.
 	 */
-	struct verdict (*client)(struct session *s);
-	struct verdict (*judge)(struct message *m);
+	struct verdict (*client)(const struct ctx *ctx);
+	struct verdict (*judge)(const struct ctx *ctx);
 
 	/* Told to everyone, in order; a message that got as far as MAIL gets
 	 * exactly one.  outcome NULL: aborted, or the connection broke. */
-	void (*finish)(struct message *m, const struct verdict *outcome);
-	void (*close)(struct session *s);
+	void (*finish)(const struct ctx *ctx, const struct verdict *outcome);
+	void (*close)(const struct ctx *ctx);
 
 	/* The admin asked (SIGUSR2) to begin all counts anew. */
 	void (*reset)(void *state);

@@ -410,12 +410,13 @@ apply_edit(SMFICTX *ctx, const struct connection *c, const struct edit *e)
 static struct verdict
 act(SMFICTX *ctx, struct connection *c, struct verdict v)
 {
+	const struct ctx about = session_ctx(c->s);
 	char reason[VERDICT_TEXT_SIZE];
 
 	for (const struct edit *e = c->s->msg->edits.first; e != NULL;
 	     e = e->next) {
 		if (apply_edit(ctx, c, e) != MI_SUCCESS) {
-			log_about(c->s, LOG_ERR,
+			log_about(&about, LOG_ERR,
 			    "the MTA does not take the edit: %s %s",
 			    edit_word(e->op), e->name);
 			return verdict_make(VERDICT_TEMPFAIL, NULL);
@@ -425,7 +426,8 @@ act(SMFICTX *ctx, struct connection *c, struct verdict v)
 	    smfi_quarantine(ctx,
 		verdict_text(v.text == NULL ? "held" : v.text, reason)) !=
 		MI_SUCCESS) {
-		log_about(c->s, LOG_ERR, "the MTA does not take a quarantine");
+		log_about(
+		    &about, LOG_ERR, "the MTA does not take a quarantine");
 		return verdict_make(VERDICT_TEMPFAIL, NULL);
 	}
 	return v;

@@ -260,9 +260,10 @@ say_iprev(struct authres *ar, struct message *m)
 }
 
 static struct verdict
-eom(struct message *m)
+eom(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	struct buf b = BUF_INIT;
 	struct authres ar;
 	const char *value;
@@ -270,7 +271,7 @@ eom(struct message *m)
 
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
-	authres_begin(&ar, &b, m->session->reporter,
+	authres_begin(&ar, &b, ctx->s->reporter,
 	    st->with_job ? m->queue_id : NULL, message_is_utf8(m));
 	say_spf(&ar, m, m->spf);
 	if (m->spf_helo != m->spf && m->spf_helo->domain[0] != '\0')

@@ -86,10 +86,11 @@ refusal(struct arena *a, enum about about, struct dataset_entry *e)
 }
 
 static struct verdict
-client(struct session *s)
+client(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
 	struct dataset_entry e;
-	int rc = lists_client(session_state(s), s, &e);
+	int rc = lists_client(ctx->state, s, &e);
 
 	if (rc <= 0)
 		return rc == 0 ? verdict_none : unreadable(rc);
@@ -111,10 +112,11 @@ block(struct message *m, enum about about, struct dataset_entry *e)
 }
 
 static struct verdict
-judge(struct message *m)
+judge(const struct ctx *ctx)
 {
-	const struct lists *l = message_state(m);
-	const struct session *s = m->session;
+	struct message *m = ctx->m;
+	const struct lists *l = ctx->state;
+	const struct session *s = ctx->s;
 	enum about about = CLIENT;
 	struct dataset_entry e;
 	int rc = lists_client(l, s, &e);
@@ -134,12 +136,13 @@ judge(struct message *m)
 
 /* Of many recipients in the list a few entries are noted. */
 static void
-note_rcpt(struct message *m, const char *key)
+note_rcpt(const struct ctx *ctx, const char *key)
 {
-	struct noted *n = *message_slot(m);
+	struct message *m = ctx->m;
+	struct noted *n = *message_slot(ctx);
 
 	if (n == NULL)
-		*message_slot(m) = n = arena_alloc(&m->arena, sizeof(*n));
+		*message_slot(ctx) = n = arena_alloc(&m->arena, sizeof(*n));
 	if (n == NULL || n->count >= RCPTS_NOTED ||
 	    (n->last != NULL && strcmp(n->last, key) == 0))
 		return;
@@ -149,9 +152,10 @@ note_rcpt(struct message *m, const char *key)
 }
 
 static struct verdict
-rcpt(struct message *m, struct rcpt *r)
+rcpt(const struct ctx *ctx, struct rcpt *r)
 {
-	const struct lists *l = message_state(m);
+	struct message *m = ctx->m;
+	const struct lists *l = ctx->state;
 	struct dataset_entry e;
 	int rc;
 
@@ -160,21 +164,22 @@ rcpt(struct message *m, struct rcpt *r)
 	rc = accesslist_rcpt(l->list, r->addr, &e);
 	if (rc <= 0)
 		return rc == 0 ? verdict_none : unreadable(rc);
-	note_rcpt(m, e.key);
+	note_rcpt(ctx, e.key);
 	return refusal(&m->arena, RCPT, &e);
 }
 
 /* Who wrote it is known from the header only. */
 static struct verdict
-eom(struct message *m)
+eom(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
 	struct dataset_entry e;
 	const char *domain;
 	int rc;
 
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
-	rc = lists_author(message_state(m), m, &e, &domain);
+	rc = lists_author(ctx->state, m, &e, &domain);
 	if (rc <= 0)
 		return rc == 0 ? verdict_none : unreadable(rc);
 	return block(m, AUTHOR, &e);

@@ -218,41 +218,45 @@ find_why(const struct state *st, struct session *s, const char **why_r)
 
 /* What is known of the client before it has had a chance to log in. */
 static struct verdict
-connect_(struct session *s)
+connect_(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
 	const char *why;
 
-	s->internal =
-	    find_why(session_state(s), s, &why) == 0 && why != NULL;
+	s->internal = find_why(ctx->state, s, &why) == 0 && why != NULL;
 	return verdict_none;
 }
 
 static void
-explain(const struct message *m)
+explain(const struct ctx *ctx)
 {
-	struct session *s = m->session;
+	const struct message *m = ctx->m;
+	struct session *s = ctx->s;
 	const char *client = s->client_ip[0] == '\0' ? "-" : s->client_ip;
 
 	if (!s->explains)
 		return;
 	if (m->why == NULL)
-		session_why(s, "inbound: client %s did not log in, and neither "
-		    "InternalHosts, MTA nor MacroList names it", client);
+		session_why(ctx,
+		    "inbound: client %s did not log in, and neither "
+		    "InternalHosts, MTA nor MacroList names it",
+		    client);
 	else if (strcmp(m->why, "login") == 0)
-		session_why(s, "outbound: client %s logged in as %s", client,
-		    session_quote(s, m->login));
+		session_why(ctx, "outbound: client %s logged in as %s", client,
+		    session_quote(ctx, m->login));
 	else if (strcmp(m->why, "MTA") == 0)
-		session_why(s, "outbound: MTA names the service %s",
-		    session_quote(s, session_macro(s, "{daemon_name}")));
+		session_why(ctx, "outbound: MTA names the service %s",
+		    session_quote(ctx, session_macro(s, "{daemon_name}")));
 	else
-		session_why(s, "outbound: client %s is told by %s", client,
-		    m->why);
+		session_why(
+		    ctx, "outbound: client %s is told by %s", client, m->why);
 }
 
 static struct verdict
-mail(struct message *m)
+mail(const struct ctx *ctx)
 {
-	struct session *s = m->session;
+	struct message *m = ctx->m;
+	struct session *s = ctx->s;
 	const char *type = session_macro(s, "{auth_type}");
 	const char *login = session_macro(s, "{auth_authen}");
 
@@ -263,12 +267,12 @@ mail(struct message *m)
 	}
 	if (m->login != NULL || (type != NULL && type[0] != '\0'))
 		m->why = "login";
-	else if (find_why(message_state(m), s, &m->why) != 0)
+	else if (find_why(ctx->state, s, &m->why) != 0)
 		return verdict_error(
 		    VERDICT_E_INTERNAL, "MTA or MacroList can't be read");
 	m->direction =
 	    m->why == NULL ? DIRECTION_INBOUND : DIRECTION_OUTBOUND;
-	explain(m);
+	explain(ctx);
 	if (m->why == NULL)
 		m->why = "default";
 	else if (message_symbol(m, "OUTBOUND", 0) != 0)

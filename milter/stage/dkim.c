@@ -158,9 +158,10 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static struct verdict
-eoh(struct message *m)
+eoh(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	const struct dkim_policy policy = {.min_bits = st->min_bits,
 	    .signatures = st->signatures,
 	    .drift = st->drift,
@@ -171,24 +172,24 @@ eoh(struct message *m)
 	    .strict = st->strict};
 	struct job *job;
 
-	if (m->direction != DIRECTION_INBOUND || m->session->snap->dns == NULL)
+	if (m->direction != DIRECTION_INBOUND || ctx->s->snap->dns == NULL)
 		return verdict_none;
 	job = arena_alloc(&m->arena, sizeof(*job));
 	if (job == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	*message_slot(m) = job;
+	*message_slot(ctx) = job;
 	job->deadline_ms = message_deadline(m);
-	job->verify = dkim_verify_new(st->verifier, &policy,
-	    m->session->snap->dns, &m->arena, &m->headers);
+	job->verify = dkim_verify_new(
+	    st->verifier, &policy, ctx->s->snap->dns, &m->arena, &m->headers);
 	return job->verify == NULL
 	    ? verdict_error(VERDICT_E_INTERNAL, "no memory")
 	    : verdict_none;
 }
 
 static struct verdict
-body(struct message *m, const unsigned char *data, size_t len)
+body(const struct ctx *ctx, const unsigned char *data, size_t len)
 {
-	struct job *job = *message_slot(m);
+	struct job *job = *message_slot(ctx);
 
 	if (job != NULL)
 		dkim_verify_body(job->verify, data, len);
@@ -338,19 +339,20 @@ note(struct message *m)
 }
 
 static void
-explain(struct message *m)
+explain(const struct ctx *ctx)
 {
-	struct session *s = m->session;
+	struct message *m = ctx->m;
+	struct session *s = ctx->s;
 
 	if (s->explains && m->dkim->count == 0)
-		session_why(s, "the message has no signature");
+		session_why(ctx, "the message has no signature");
 	for (size_t i = 0; s->explains && i < m->dkim->count; i++) {
 		const struct dkim_verdict *v = &m->dkim->list[i];
 
-		session_why(s, "signature %zu, of %s with the key %s: %s%s%s",
-		    i + 1, session_quote(s, v->domain),
-		    session_quote(s, v->selector), dkim_status_word(v->status),
-		    v->reason == NULL ? "" : ": ",
+		session_why(ctx, "signature %zu, of %s with the key %s: %s%s%s",
+		    i + 1, session_quote(ctx, v->domain),
+		    session_quote(ctx, v->selector),
+		    dkim_status_word(v->status), v->reason == NULL ? "" : ": ",
 		    v->reason == NULL ? "" : v->reason);
 	}
 }
@@ -424,10 +426,11 @@ decide(const struct state *st, const struct dkim_verdicts *v,
 }
 
 static struct verdict
-eom(struct message *m)
+eom(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
 	struct dkim_verdicts *v;
-	struct job *job = *message_slot(m);
+	struct job *job = *message_slot(ctx);
 	enum dkim_status best;
 
 	if (job == NULL)
@@ -435,21 +438,21 @@ eom(struct message *m)
 	v = arena_alloc(&m->arena, sizeof(*v));
 	if (v == NULL ||
 	    dkim_verify_finish(job->verify, job->deadline_ms, v) != 0 ||
-	    weigh(message_state(m), m, v) != 0)
+	    weigh(ctx->state, m, v) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	m->dkim = v;
 	best = dkim_verdicts_best(v);
 	note(m);
-	explain(m);
+	explain(ctx);
 	if (symbols(m, best) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	return decide(message_state(m), v, best);
+	return decide(ctx->state, v, best);
 }
 
 static void
-finish(struct message *m, const struct verdict *outcome)
+finish(const struct ctx *ctx, const struct verdict *outcome)
 {
-	struct job *job = *message_slot(m);
+	struct job *job = *message_slot(ctx);
 
 	(void)outcome;
 	if (job != NULL)

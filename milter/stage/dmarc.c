@@ -250,18 +250,19 @@ ask(const struct state *st, struct message *m, struct job *job)
 }
 
 static struct verdict
-eoh(struct message *m)
+eoh(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	struct job *job;
 
-	if (m->direction != DIRECTION_INBOUND || m->session->snap->dns == NULL)
+	if (m->direction != DIRECTION_INBOUND || ctx->s->snap->dns == NULL)
 		return verdict_none;
 	job = arena_alloc(&m->arena, sizeof(*job));
 	if (job == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	*job = (struct job){0};
-	*message_slot(m) = job;
+	*message_slot(ctx) = job;
 	if (is_ignored(st, m))
 		return verdict_none;
 	if (ask(st, m, job) != 0)
@@ -409,21 +410,24 @@ note(struct message *m, const struct dmarc_result *r)
 }
 
 static void
-explain(struct message *m, const struct dmarc_result *r)
+explain(const struct ctx *ctx, const struct dmarc_result *r)
 {
-	struct session *s = m->session;
+	struct session *s = ctx->s;
 	const char *override = dmarc_override_word(r->override);
 
 	if (!s->explains)
 		return;
 	if (r->policy_domain == NULL)
-		session_why(s, "%s for %s: no policy applies",
-		    dmarc_outcome_word(r->result), session_quote(s, r->domain));
+		session_why(ctx, "%s for %s: no policy applies",
+		    dmarc_outcome_word(r->result),
+		    session_quote(ctx, r->domain));
 	else
-		session_why(s, "%s for %s: the policy of %s is %s, SPF is %s, "
-		    "DKIM is %s%s%s", dmarc_outcome_word(r->result),
-		    session_quote(s, r->domain),
-		    session_quote(s, r->policy_domain),
+		session_why(ctx,
+		    "%s for %s: the policy of %s is %s, SPF is %s, "
+		    "DKIM is %s%s%s",
+		    dmarc_outcome_word(r->result),
+		    session_quote(ctx, r->domain),
+		    session_quote(ctx, r->policy_domain),
 		    dmarc_policy_word(r->policy),
 		    r->spf_aligned ? "aligned" : "not aligned",
 		    r->dkim_aligned ? "aligned" : "not aligned",
@@ -462,10 +466,11 @@ act(const struct state *st, struct message *m, const struct dmarc_result *r,
 }
 
 static struct verdict
-eom(struct message *m)
+eom(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
-	struct job *job = *message_slot(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
+	struct job *job = *message_slot(ctx);
 	struct dmarc_identifier dkim[SIGNATURES_MAX];
 	struct dmarc_evidence e = {.dkim = dkim};
 	struct dmarc_result *r;
@@ -490,7 +495,7 @@ eom(struct message *m)
 	done = enforce(st, r, why);
 	m->dmarc = r;
 	note(m, r);
-	explain(m, r);
+	explain(ctx, r);
 	if (symbol(m, r) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	if (r->result == DMARC_TEMPERROR && st->policy != POLICY_TAG &&
@@ -509,9 +514,9 @@ eom(struct message *m)
 }
 
 static void
-finish(struct message *m, const struct verdict *outcome)
+finish(const struct ctx *ctx, const struct verdict *outcome)
 {
-	struct job *job = *message_slot(m);
+	struct job *job = *message_slot(ctx);
 
 	(void)outcome;
 	if (job != NULL)

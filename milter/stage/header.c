@@ -63,8 +63,10 @@ symbols(struct message *m)
 }
 
 static struct verdict
-eoh(struct message *m)
+eoh(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
+
 	if (m->direction == DIRECTION_INBOUND && symbols(m) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	return verdict_none;
@@ -108,9 +110,10 @@ form_fault(struct message *m)
 }
 
 static struct verdict
-eom(struct message *m)
+eom(const struct ctx *ctx)
 {
-	const struct conf *c = m->session->snap->conf;
+	struct message *m = ctx->m;
+	const struct conf *c = ctx->s->snap->conf;
 	enum verdict_action many =
 	    verdict_from_word(conf_str(c, "MultipleFrom"));
 	const struct author *who = &m->author;

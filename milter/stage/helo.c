@@ -88,8 +88,9 @@ macros(const void *state)
 }
 
 static struct verdict
-helo(struct session *s)
+helo(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
 	const struct sockaddr *client = (const struct sockaddr *)&s->client;
 
 	/* It may be said anew. */
@@ -193,9 +194,10 @@ find(const struct helo_result *r)
 }
 
 static struct verdict
-judge(struct message *m)
+judge(const struct ctx *ctx)
 {
-	struct session *s = m->session;
+	struct message *m = ctx->m;
+	struct session *s = ctx->s;
 	struct finding found;
 	struct helo_fact *fact;
 	struct helo_result *copy;
@@ -212,13 +214,13 @@ judge(struct message *m)
 	    (copy->name = arena_strdup(&m->arena, copy->name)) == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	fact->result = copy;
-	fact->ours = is_ours(message_state(m), s, copy);
+	fact->ours = is_ours(ctx->state, s, copy);
 	m->helo = fact;
 	found = find(copy);
 	message_note(m, "helo", "%s/%s%s", helo_form_word(copy->form),
 	    helo_status_word(copy->status), fact->ours ? "/ours" : "");
-	session_why(s, "the client says %s: a %s, %s%s",
-	    session_quote(s, s->helo), helo_form_word(copy->form),
+	session_why(ctx, "the client says %s: a %s, %s%s",
+	    session_quote(ctx, s->helo), helo_form_word(copy->form),
 	    helo_status_word(copy->status),
 	    fact->ours ? ", and it is a name of ours" : "");
 	if (message_symbol(m, found.name, found.score) != 0 ||
@@ -228,8 +230,10 @@ judge(struct message *m)
 }
 
 static void
-close_(struct session *s)
+close_(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
+
 	helo_free(s->helo_check);
 	s->helo_check = NULL;
 }

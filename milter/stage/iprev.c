@@ -40,8 +40,9 @@ unload(void *state)
 }
 
 static struct verdict
-connect_(struct session *s)
+connect_(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
 	const struct sockaddr *client = (const struct sockaddr *)&s->client;
 
 	if (s->snap->dns != NULL && iprev_is_public(client))
@@ -49,31 +50,30 @@ connect_(struct session *s)
 	return verdict_none;
 }
 
+/* What was answered so far may lead to the next question. */
 static struct verdict
-helo(struct session *s)
+go_on(const struct ctx *ctx)
 {
-	if (s->iprev != NULL)
-		iprev_poll(s->iprev);
+	if (ctx->s->iprev != NULL)
+		iprev_poll(ctx->s->iprev);
 	return verdict_none;
 }
 
 static struct verdict
-poll_(struct message *m)
+eom(const struct ctx *ctx)
 {
-	return helo(m->session);
-}
+	struct message *m = ctx->m;
 
-static struct verdict
-eom(struct message *m)
-{
-	if (m->session->iprev != NULL && m->direction == DIRECTION_INBOUND)
-		iprev_advance(m->session->iprev, m->deadline_ms);
+	if (ctx->s->iprev != NULL && m->direction == DIRECTION_INBOUND)
+		iprev_advance(ctx->s->iprev, m->deadline_ms);
 	return verdict_none;
 }
 
 static void
-close_(struct session *s)
+close_(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
+
 	iprev_free(s->iprev);
 	s->iprev = NULL;
 }
@@ -84,17 +84,19 @@ const struct stage stage_iprev = {
     .load = load,
     .unload = unload,
     .connect = connect_,
-    .helo = helo,
-    .mail = poll_,
-    .eoh = poll_,
+    .helo = go_on,
+    .mail = go_on,
+    .eoh = go_on,
     .eom = eom,
     .close = close_,
 };
 
 /* A failure is a result as others are: On-DNSError has no part in it. */
 static struct verdict
-rdns_judge(struct message *m)
+rdns_judge(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
+
 	/* RDNS_NONE is SpamAssassin's, with the lowest of its four scores: many
 	 * small servers have no name. */
 	static const struct {
@@ -108,13 +110,13 @@ rdns_judge(struct message *m)
 	};
 	const struct iprev_result *r;
 
-	if (m->session->iprev == NULL || m->direction != DIRECTION_INBOUND)
+	if (ctx->s->iprev == NULL || m->direction != DIRECTION_INBOUND)
 		return verdict_none;
-	r = iprev_collect(m->session->iprev, m->deadline_ms);
+	r = iprev_collect(ctx->s->iprev, m->deadline_ms);
 	m->iprev = r;
 	message_note(m, "iprev", "%s", iprev_word(r->status));
-	session_why(m->session, "%s: the name of the client's address is %s",
-	    iprev_word(r->status), session_quote(m->session, r->name));
+	session_why(ctx, "%s: the name of the client's address is %s",
+	    iprev_word(r->status), session_quote(ctx, r->name));
 	if (message_symbol(m, symbols[r->status].symbol,
 		symbols[r->status].score) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");

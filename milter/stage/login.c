@@ -322,9 +322,10 @@ is_asked(const struct state *st, const struct message *m)
 }
 
 static struct verdict
-eoh(struct message *m)
+eoh(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	const char *whose = "";
 	struct buf b = BUF_INIT;
 	struct verdict v;
@@ -332,8 +333,8 @@ eoh(struct message *m)
 
 	if (rc > 0) {
 		if (is_asked(st, m))
-			session_why(m->session,
-			    "the login owns every author that it names");
+			session_why(
+			    ctx, "the login owns every author that it names");
 		return verdict_none;
 	}
 	m->from_denied = true;
@@ -349,8 +350,8 @@ eoh(struct message *m)
 		addrtext_escape(&b, m->login, 256);
 	buf_str(&b, " may not use ");
 	addrtext_escape(&b, whose, 256);
-	log_about(m->session, LOG_WARNING, "%s",
-	    b.failed ? "no memory" : buf_text(&b));
+	log_about(
+	    ctx, LOG_WARNING, "%s", b.failed ? "no memory" : buf_text(&b));
 	buf_fini(&b);
 	if (st->action == ACTION_LOG || st->owners == NULL)
 		return verdict_none;
@@ -359,8 +360,7 @@ eoh(struct message *m)
 	v.symbol = "FROM_NOT_OWNED";
 	v.why = arena_printf(&m->arena,
 	    "SenderLogins does not give %s to the account %s",
-	    session_quote(m->session, whose),
-	    session_quote(m->session, m->account));
+	    session_quote(ctx, whose), session_quote(ctx, m->account));
 	return v;
 }
 

@@ -45,12 +45,13 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static struct verdict
-connect_(struct session *s)
+connect_(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
 	struct verdict v = verdict_make(VERDICT_ACCEPT, NULL);
 
 	v.why = "PeerList names the client";
-	return hosts_match(session_state(s), s) ? v : verdict_none;
+	return hosts_match(ctx->state, s) ? v : verdict_none;
 }
 
 const struct stage stage_peer = {

@@ -399,12 +399,14 @@ here(struct message *m)
 }
 
 static bool
-tell(struct state *st, struct message *m, struct rules_input *in)
+tell(const struct ctx *ctx, struct rules_input *in)
 {
-	const struct session *s = m->session;
+	struct state *st = ctx->state;
+	struct message *m = ctx->m;
+	const struct session *s = ctx->s;
 	unsigned nth = atomic_fetch_add_explicit(
 	    &st->messages, 1, memory_order_relaxed);
-	const struct buf *body = *message_slot(m);
+	const struct buf *body = *message_slot(ctx);
 
 	*in = (struct rules_input){.arena = &m->arena,
 	    .headers = &m->headers,
@@ -465,27 +467,28 @@ keep_hits(struct message *m, const struct rules_result *r)
 }
 
 static void
-complain(const struct message *m, const struct rules_result *r)
+complain(const struct ctx *ctx, const struct rules_result *r)
 {
 	for (size_t i = 0; r->limited != NULL && r->limited[i] != NULL; i++)
-		log_about(m->session, LOG_WARNING,
-		    "rule %s ran into its match limit", r->limited[i]);
+		log_about(ctx, LOG_WARNING, "rule %s ran into its match limit",
+		    r->limited[i]);
 	if (r->late)
-		log_about(m->session, LOG_WARNING,
+		log_about(ctx, LOG_WARNING,
 		    "not all rules were run within RuleTimeout");
 }
 
 static int
-score(struct state *st, struct message *m)
+score(const struct ctx *ctx)
 {
+	struct state *st = ctx->state;
+	struct message *m = ctx->m;
 	struct rules_result *r = arena_alloc(&m->arena, sizeof(*r));
 	struct rules_input in;
 
-	if (r == NULL || !tell(st, m, &in) ||
-	    rules_run(st->rules, &in, r) != 0)
+	if (r == NULL || !tell(ctx, &in) || rules_run(st->rules, &in, r) != 0)
 		return ERR_NOMEM;
 	m->rules = r;
-	complain(m, r);
+	complain(ctx, r);
 	rescore(st->rules, m);
 	return keep_hits(m, r);
 }
@@ -528,9 +531,10 @@ mark(const struct state *st, struct message *m, double sum, bool held)
 }
 
 static void
-explain(struct message *m, double sum)
+explain(const struct ctx *ctx, double sum)
 {
-	struct session *s = m->session;
+	struct message *m = ctx->m;
+	struct session *s = ctx->s;
 
 	if (!s->explains)
 		return;
@@ -543,11 +547,11 @@ explain(struct message *m, double sum)
 			  h->matched.len < MATCH_MAX ? h->matched.len
 						     : MATCH_MAX);
 
-		session_why(s, "rule %s hits: %.3g%s%s", h->name, h->score,
+		session_why(ctx, "rule %s hits: %.3g%s%s", h->name, h->score,
 		    text == NULL ? "" : ", by ",
-		    text == NULL ? "" : session_quote(s, text));
+		    text == NULL ? "" : session_quote(ctx, text));
 	}
-	session_why(s, "the sum of all scores is %.1f", sum);
+	session_why(ctx, "the sum of all scores is %.1f", sum);
 }
 
 /* Of those that the sum reaches, the one that asks for most decides. */
@@ -584,15 +588,16 @@ decide(const struct state *st, struct message *m, double sum)
 
 /* Rules see the beginning of what is long. */
 static struct verdict
-body(struct message *m, const unsigned char *data, size_t len)
+body(const struct ctx *ctx, const unsigned char *data, size_t len)
 {
-	const struct state *st = message_state(m);
-	struct buf *b = *message_slot(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
+	struct buf *b = *message_slot(ctx);
 
 	if (st->tlds == NULL)
 		return verdict_none;
 	if (b == NULL) {
-		*message_slot(m) = b = arena_alloc(&m->arena, sizeof(*b));
+		*message_slot(ctx) = b = arena_alloc(&m->arena, sizeof(*b));
 		if (b == NULL)
 			return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	}
@@ -604,9 +609,9 @@ body(struct message *m, const unsigned char *data, size_t len)
 }
 
 static void
-finish(struct message *m, const struct verdict *outcome)
+finish(const struct ctx *ctx, const struct verdict *outcome)
 {
-	struct buf *b = *message_slot(m);
+	struct buf *b = *message_slot(ctx);
 
 	(void)outcome;
 	if (b != NULL)
@@ -614,18 +619,19 @@ finish(struct message *m, const struct verdict *outcome)
 }
 
 static struct verdict
-eom(struct message *m)
+eom(const struct ctx *ctx)
 {
-	struct state *st = (struct state *)(uintptr_t)message_state(m);
+	struct message *m = ctx->m;
+	struct state *st = ctx->state;
 	struct verdict v;
 	double sum;
 
-	if (st->rules != NULL && score(st, m) != 0)
+	if (st->rules != NULL && score(ctx) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	sum = message_score(m);
 	message_note(m, "score", "%.1f", sum);
 	m->scored = true;
-	explain(m, sum);
+	explain(ctx, sum);
 	v = decide(st, m, sum);
 	if (mark(st, m, sum, v.action == VERDICT_QUARANTINE) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");

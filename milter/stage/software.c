@@ -32,10 +32,11 @@ unload(void *state)
 }
 
 static struct verdict
-eom(struct message *m)
+eom(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
 	char *value = arena_printf(&m->arena, "Postern v%s %s %s",
-	    POSTERN_VERSION, m->session->reporter,
+	    POSTERN_VERSION, ctx->s->reporter,
 	    m->queue_id == NULL ? "unknown" : m->queue_id);
 
 	if (value == NULL ||

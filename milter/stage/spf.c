@@ -76,9 +76,10 @@ no_memory(void)
 }
 
 static struct verdict
-mail(struct message *m)
+mail(const struct ctx *ctx)
 {
-	struct session *s = m->session;
+	struct message *m = ctx->m;
+	struct session *s = ctx->s;
 	struct spf_request request = {.client = (struct sockaddr *)&s->client,
 	    .helo = s->helo,
 	    .sender = m->sender,
@@ -92,8 +93,8 @@ mail(struct message *m)
 	if (s->helo != NULL &&
 	    (request.helo = arena_strdup(&m->arena, s->helo)) == NULL)
 		return no_memory();
-	*message_slot(m) = spf_start(s->snap->dns, &m->arena, &request);
-	return *message_slot(m) == NULL ? no_memory() : verdict_none;
+	*message_slot(ctx) = spf_start(s->snap->dns, &m->arena, &request);
+	return *message_slot(ctx) == NULL ? no_memory() : verdict_none;
 }
 
 /* A pass that is worth nothing or little: its symbol, and what it counts as. */
@@ -207,23 +208,24 @@ add_symbols(struct message *m)
 }
 
 static void
-explain(struct message *m, const struct spf_result *r)
+explain(const struct ctx *ctx, const struct spf_result *r)
 {
-	struct session *s = m->session;
+	struct session *s = ctx->s;
 
 	if (!s->explains)
 		return;
-	session_why(s, "%s of %s: %s%s%s%s%s", spf_scope_text(r->scope),
-	    session_quote(s, r->domain), spf_outcome_text(r->result),
+	session_why(ctx, "%s of %s: %s%s%s%s%s", spf_scope_text(r->scope),
+	    session_quote(ctx, r->domain), spf_outcome_text(r->result),
 	    r->mechanism == NULL ? "" : ", by ",
-	    r->mechanism == NULL ? "" : session_quote(s, r->mechanism),
+	    r->mechanism == NULL ? "" : session_quote(ctx, r->mechanism),
 	    r->reason == NULL ? "" : ": ", r->reason == NULL ? "" : r->reason);
 }
 
 static struct verdict
-judge(struct message *m)
+judge(const struct ctx *ctx)
 {
-	struct spf *spf = *message_slot(m);
+	struct message *m = ctx->m;
+	struct spf *spf = *message_slot(ctx);
 	const struct spf_result *mfrom, *helo;
 	bool same;
 
@@ -231,9 +233,9 @@ judge(struct message *m)
 		return verdict_none;
 	if (spf_finish(spf, m->deadline_ms, &mfrom, &helo) != 0)
 		return no_memory();
-	explain(m, mfrom);
+	explain(ctx, mfrom);
 	if (helo != mfrom)
-		explain(m, helo);
+		explain(ctx, helo);
 	same = mfrom == helo;
 	if (weigh_pass(m, &mfrom) != 0)
 		return no_memory();
@@ -241,17 +243,17 @@ judge(struct message *m)
 	m->spf_helo = same ? mfrom : helo;
 	message_note(m, "spf", "%s", spf_outcome_text(mfrom->result));
 	if (add_symbols(m) != 0 ||
-	    (conf_bool(m->session->snap->conf, "ReceivedSPF") &&
+	    (conf_bool(ctx->s->snap->conf, "ReceivedSPF") &&
 		add_received(m, mfrom) != 0))
 		return no_memory();
 	return verdict_none;
 }
 
 static void
-finish(struct message *m, const struct verdict *outcome)
+finish(const struct ctx *ctx, const struct verdict *outcome)
 {
 	(void)outcome;
-	spf_drop(*message_slot(m));
+	spf_drop(*message_slot(ctx));
 }
 
 static const char *const symbol_names[] = {
