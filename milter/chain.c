@@ -554,8 +554,8 @@ chain_end(struct session *s, const struct verdict *outcome)
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		const struct ctx ctx = ctx_of(s, m, i);
 
-		if (s->snap->on[i] && stages[i]->finish != NULL)
-			stages[i]->finish(&ctx, outcome);
+		if (s->snap->on[i] && stages[i]->done != NULL)
+			stages[i]->done(&ctx, outcome);
 	}
 	summary_message(s, m, outcome);
 	s->msg = NULL;
@@ -596,8 +596,8 @@ void
 chain_reset(const struct snapshot *snap)
 {
 	for (size_t i = 0; stages[i] != NULL; i++) {
-		if (snap->on[i] && stages[i]->reset != NULL)
-			stages[i]->reset(snap->state[i]);
+		if (snap->on[i] && stages[i]->reset_counts != NULL)
+			stages[i]->reset_counts(snap->state[i]);
 	}
 }
 

@@ -2,19 +2,22 @@
  * The chain: what a stage is, and how the list in stages.c is walked.
  * SPDX-License-Identifier: BSD-2-Clause
  *
+ * A hook's function is called STAGE_HOOK: quota_rcpt, dkim_eom.
+ *
  * An example.  Bob's mail program logs in and sends one mail to two people.
- * At MAIL the chain asks each stage in order: `direction` sees the login and
- * writes the facts m->direction = outbound and m->login = "bob"; `account`
- * makes m->account of it; `quota` looks whether the account is locked.  None
- * of them decides, so the client hears 250.  At each RCPT `quota` reserves one
- * recipient; were the account over its limit, it would answer a TEMPFAIL
- * verdict, the walk would stop there, and that recipient alone would hear 450.
- * Headers and body stream past whoever wants them.  At the end of the message
- * `quota` commits what it reserved, `sign` asks for an edit (insert a
- * DKIM-Signature at the top) and nobody decides: the driver applies the edits,
- * tells the MTA to go on, and calls chain_end with what came of it.  Now every
- * stage's finish hook hears the outcome, whatever it was; had the client gone
- * away instead, `quota` would give its reservations back right there.
+ * At MAIL the chain calls the mail hooks in order: direction_mail sees the
+ * login and writes the facts m->direction = outbound and m->login = "bob";
+ * account_mail makes m->account of it; quota_mail looks whether the account is
+ * locked.  None of them decides, so the client hears 250.  At each RCPT
+ * quota_rcpt reserves one recipient; were the account over its limit, it would
+ * return a TEMPFAIL verdict, the walk would stop there, and that recipient
+ * alone would hear 450.  The header and the body go to the stages that have a
+ * hook for them.  At the end of the message quota_eom commits what was
+ * reserved, sign_eom asks for an edit (insert a DKIM-Signature at the top) and
+ * nobody decides: the driver applies the edits, tells the MTA to go on, and
+ * calls chain_end with what came of it.  Then the done hooks hear the outcome,
+ * whatever it is; had the client gone away instead, quota_done would give the
+ * reservations back.
  *
  * Another: an outside client whose HELO is our own name, where the
  * configuration says `Refuse HELO_OURS` and `RefuseAt helo=rcpt`.  `helo` and
@@ -143,11 +146,11 @@ struct stage {
 
 	/* Told to everyone, in order; a message that got as far as MAIL gets
 	 * exactly one.  outcome NULL: aborted, or the connection broke. */
-	void (*finish)(const struct ctx *ctx, const struct verdict *outcome);
+	void (*done)(const struct ctx *ctx, const struct verdict *outcome);
 	void (*close)(const struct ctx *ctx);
 
 	/* The admin asked (SIGUSR2) to begin all counts anew. */
-	void (*reset)(void *state);
+	void (*reset_counts)(void *state);
 
 	/* What is to be done beside the mail, now and then: called by one
 	 * thread of a daemon's while the snapshot is in force, first when it
@@ -194,7 +197,7 @@ void chain_end(struct session *s, const struct verdict *outcome);
 void chain_close(struct session *s); /* frees the session */
 /* Every stage's adopt hook. */
 void chain_adopt(const struct snapshot *snap);
-/* SIGUSR2: every stage's reset hook. */
+/* SIGUSR2: every stage's reset_counts hook. */
 void chain_reset(const struct snapshot *snap);
 /* Every stage's tick hook; the shortest of the times, -1: nobody waits for
  * one. */

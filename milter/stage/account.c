@@ -46,15 +46,15 @@ say_unset(const struct snapshot *snap)
 }
 
 static void
-unload(void *state)
+account_unload(void *state)
 {
 	names_fini(state);
 	free(state);
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+account_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	struct names *n = malloc(sizeof(*n));
 
@@ -101,7 +101,7 @@ say_unknown(const struct ctx *ctx)
 }
 
 static struct verdict
-mail(const struct ctx *ctx)
+account_mail(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	int rc;
@@ -129,7 +129,7 @@ mail(const struct ctx *ctx)
 
 /* X-PHP-Originating-Script: UID:NAME names the script that really sent it. */
 static struct verdict
-eoh(const struct ctx *ctx)
+account_eoh(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct hdr *h;
@@ -156,8 +156,8 @@ eoh(const struct ctx *ctx)
 const struct stage stage_account = {
     .name = "account",
     .options = options,
-    .load = load,
-    .unload = unload,
-    .mail = mail,
-    .eoh = eoh,
+    .load = account_load,
+    .unload = account_unload,
+    .mail = account_mail,
+    .eoh = account_eoh,
 };

@@ -36,8 +36,8 @@ struct found {
 };
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+allowlist_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	(void)old;
 	return lists_load(snap->conf, "AllowList", NULL, state_r, msg_r);
@@ -60,7 +60,7 @@ is_in(int rc, struct dataset_entry *e)
 }
 
 static struct verdict
-connect_(const struct ctx *ctx)
+allowlist_connect(const struct ctx *ctx)
 {
 	struct session *s = ctx->s;
 	struct dataset_entry e;
@@ -74,7 +74,7 @@ connect_(const struct ctx *ctx)
 }
 
 static struct verdict
-mail(const struct ctx *ctx)
+allowlist_mail(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct lists *l = ctx->state;
@@ -101,7 +101,7 @@ mail(const struct ctx *ctx)
 }
 
 static struct verdict
-rcpt(const struct ctx *ctx, struct rcpt *r)
+allowlist_rcpt(const struct ctx *ctx, struct rcpt *r)
 {
 	struct message *m = ctx->m;
 	const struct lists *l = ctx->state;
@@ -197,7 +197,7 @@ author(const struct ctx *ctx)
 }
 
 static struct verdict
-eom(const struct ctx *ctx)
+allowlist_eom(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct found *f = *message_slot(ctx);
@@ -235,10 +235,10 @@ const struct stage stage_allowlist = {
     .name = "allowlist",
     .symbols = symbol_names,
     .options = options,
-    .load = load,
+    .load = allowlist_load,
     .unload = lists_unload,
-    .connect = connect_,
-    .mail = mail,
-    .rcpt = rcpt,
-    .eom = eom,
+    .connect = allowlist_connect,
+    .mail = allowlist_mail,
+    .rcpt = allowlist_rcpt,
+    .eom = allowlist_eom,
 };

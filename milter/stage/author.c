@@ -9,7 +9,7 @@
 #include "milter/stages.h"
 
 static struct verdict
-eoh(const struct ctx *ctx)
+author_eoh(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 
@@ -20,5 +20,5 @@ eoh(const struct ctx *ctx)
 
 const struct stage stage_author = {
     .name = "author",
-    .eoh = eoh,
+    .eoh = author_eoh,
 };

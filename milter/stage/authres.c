@@ -44,7 +44,7 @@ struct state {
 };
 
 static void
-unload(void *state)
+authres_unload(void *state)
 {
 	struct state *st = state;
 
@@ -53,8 +53,8 @@ unload(void *state)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+authres_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	struct state *st;
@@ -260,7 +260,7 @@ say_iprev(struct authres *ar, struct message *m)
 }
 
 static struct verdict
-eom(const struct ctx *ctx)
+authres_eom(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
@@ -297,7 +297,7 @@ const struct stage stage_authres = {
     .name = "authres",
     .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_DELETE),
     .options = options,
-    .load = load,
-    .unload = unload,
-    .eom = eom,
+    .load = authres_load,
+    .unload = authres_unload,
+    .eom = authres_eom,
 };

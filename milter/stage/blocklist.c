@@ -49,8 +49,8 @@ static const struct {
 };
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+blocklist_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	(void)old;
 	return lists_load(snap->conf, "BlockList", refuse_check, state_r, msg_r);
@@ -86,7 +86,7 @@ refusal(struct arena *a, enum about about, struct dataset_entry *e)
 }
 
 static struct verdict
-client(const struct ctx *ctx)
+blocklist_client(const struct ctx *ctx)
 {
 	struct session *s = ctx->s;
 	struct dataset_entry e;
@@ -112,7 +112,7 @@ block(struct message *m, enum about about, struct dataset_entry *e)
 }
 
 static struct verdict
-judge(const struct ctx *ctx)
+blocklist_judge(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct lists *l = ctx->state;
@@ -152,7 +152,7 @@ note_rcpt(const struct ctx *ctx, const char *key)
 }
 
 static struct verdict
-rcpt(const struct ctx *ctx, struct rcpt *r)
+blocklist_rcpt(const struct ctx *ctx, struct rcpt *r)
 {
 	struct message *m = ctx->m;
 	const struct lists *l = ctx->state;
@@ -170,7 +170,7 @@ rcpt(const struct ctx *ctx, struct rcpt *r)
 
 /* Who wrote it is known from the header only. */
 static struct verdict
-eom(const struct ctx *ctx)
+blocklist_eom(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	struct dataset_entry e;
@@ -194,10 +194,10 @@ const struct stage stage_blocklist = {
     .check = true,
     .answers = HOOK_BIT(HOOK_RCPT),
     .options = options,
-    .load = load,
+    .load = blocklist_load,
     .unload = lists_unload,
-    .client = client,
-    .judge = judge,
-    .rcpt = rcpt,
-    .eom = eom,
+    .client = blocklist_client,
+    .judge = blocklist_judge,
+    .rcpt = blocklist_rcpt,
+    .eom = blocklist_eom,
 };

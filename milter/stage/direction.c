@@ -53,7 +53,7 @@ ask_for(const struct dataset_entry *e, void *arg)
 }
 
 static void
-unload(void *state)
+direction_unload(void *state)
 {
 	struct state *st = state;
 
@@ -65,8 +65,8 @@ unload(void *state)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+direction_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	struct state *st = calloc(1, sizeof(*st));
 	const struct conf *c = snap->conf;
@@ -146,7 +146,7 @@ is_in_use(const struct conf *c)
 }
 
 static void
-warn(const struct snapshot *snap, const void *state)
+direction_warn(const struct snapshot *snap, const void *state)
 {
 	const struct state *st = state;
 
@@ -159,7 +159,7 @@ warn(const struct snapshot *snap, const void *state)
 }
 
 static const char *
-macros(const void *state)
+direction_macros(const void *state)
 {
 	return buf_text(&((const struct state *)state)->macro_names);
 }
@@ -218,7 +218,7 @@ find_why(const struct state *st, struct session *s, const char **why_r)
 
 /* What is known of the client before it has had a chance to log in. */
 static struct verdict
-connect_(const struct ctx *ctx)
+direction_connect(const struct ctx *ctx)
 {
 	struct session *s = ctx->s;
 	const char *why;
@@ -253,7 +253,7 @@ explain(const struct ctx *ctx)
 }
 
 static struct verdict
-mail(const struct ctx *ctx)
+direction_mail(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	struct session *s = ctx->s;
@@ -287,10 +287,10 @@ const struct stage stage_direction = {
     .name = "direction",
     .symbols = symbol_names,
     .options = options,
-    .load = load,
-    .unload = unload,
-    .warn = warn,
-    .macros = macros,
-    .connect = connect_,
-    .mail = mail,
+    .load = direction_load,
+    .unload = direction_unload,
+    .warn = direction_warn,
+    .macros = direction_macros,
+    .connect = direction_connect,
+    .mail = direction_mail,
 };

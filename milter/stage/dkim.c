@@ -84,7 +84,7 @@ action(const struct conf *c, const char *keyword)
 }
 
 static void
-unload(void *state)
+dkim_unload(void *state)
 {
 	struct state *st = state;
 
@@ -130,8 +130,8 @@ load_sets(struct state *st, const struct conf *c, struct errmsg *msg_r)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+dkim_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	struct state *st;
@@ -158,7 +158,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static struct verdict
-eoh(const struct ctx *ctx)
+dkim_eoh(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
@@ -187,7 +187,7 @@ eoh(const struct ctx *ctx)
 }
 
 static struct verdict
-body(const struct ctx *ctx, const unsigned char *data, size_t len)
+dkim_body(const struct ctx *ctx, const unsigned char *data, size_t len)
 {
 	struct job *job = *message_slot(ctx);
 
@@ -426,7 +426,7 @@ decide(const struct state *st, const struct dkim_verdicts *v,
 }
 
 static struct verdict
-eom(const struct ctx *ctx)
+dkim_eom(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	struct dkim_verdicts *v;
@@ -450,7 +450,7 @@ eom(const struct ctx *ctx)
 }
 
 static void
-finish(const struct ctx *ctx, const struct verdict *outcome)
+dkim_done(const struct ctx *ctx, const struct verdict *outcome)
 {
 	struct job *job = *message_slot(ctx);
 
@@ -470,10 +470,10 @@ const struct stage stage_dkim = {
     .needs = NEED_EXACT_HEADERS,
     .holds = true,
     .options = options,
-    .load = load,
-    .unload = unload,
-    .eoh = eoh,
-    .body = body,
-    .eom = eom,
-    .finish = finish,
+    .load = dkim_load,
+    .unload = dkim_unload,
+    .eoh = dkim_eoh,
+    .body = dkim_body,
+    .eom = dkim_eom,
+    .done = dkim_done,
 };

@@ -92,7 +92,7 @@ struct job {
 };
 
 static void
-unload(void *state)
+dmarc_unload(void *state)
 {
 	struct state *st = state;
 
@@ -126,8 +126,8 @@ load_psl(const struct conf *c, struct pslist **psl_r, struct errmsg *msg_r)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+dmarc_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	struct state *st;
@@ -250,7 +250,7 @@ ask(const struct state *st, struct message *m, struct job *job)
 }
 
 static struct verdict
-eoh(const struct ctx *ctx)
+dmarc_eoh(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
@@ -466,7 +466,7 @@ act(const struct state *st, struct message *m, const struct dmarc_result *r,
 }
 
 static struct verdict
-eom(const struct ctx *ctx)
+dmarc_eom(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
@@ -514,7 +514,7 @@ eom(const struct ctx *ctx)
 }
 
 static void
-finish(const struct ctx *ctx, const struct verdict *outcome)
+dmarc_done(const struct ctx *ctx, const struct verdict *outcome)
 {
 	struct job *job = *message_slot(ctx);
 
@@ -533,9 +533,9 @@ const struct stage stage_dmarc = {
     .check = true,
     .holds = true,
     .options = options,
-    .load = load,
-    .unload = unload,
-    .eoh = eoh,
-    .eom = eom,
-    .finish = finish,
+    .load = dmarc_load,
+    .unload = dmarc_unload,
+    .eoh = dmarc_eoh,
+    .eom = dmarc_eom,
+    .done = dmarc_done,
 };

@@ -65,7 +65,7 @@ now_ms(void)
 /* -- the configuration -- */
 
 static void
-unload(void *state)
+dnsbl_unload(void *state)
 {
 	struct state *st = state;
 
@@ -107,8 +107,8 @@ health_of(const struct state *st, const struct state *before,
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+dnsbl_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct state *before = state_of(old);
 	struct state *st = calloc(1, sizeof(*st));
@@ -125,7 +125,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 			rc = ERR_NOMEM;
 	}
 	if (rc != 0 || st->conf.count == 0 || snap->dns == NULL) {
-		unload(st);
+		dnsbl_unload(st);
 		return rc;
 	}
 	*state_r = st;
@@ -240,7 +240,7 @@ go_on(const struct snapshot *snap, const struct state *st)
 }
 
 static int64_t
-tick(const struct snapshot *snap, void *state)
+dnsbl_tick(const struct snapshot *snap, void *state)
 {
 	return go_on(snap, state);
 }
@@ -362,7 +362,7 @@ no_memory(void)
 }
 
 static struct verdict
-mail(const struct ctx *ctx)
+dnsbl_mail(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct session *s = ctx->s;
@@ -390,7 +390,7 @@ mail(const struct ctx *ctx)
 }
 
 static struct verdict
-eoh(const struct ctx *ctx)
+dnsbl_eoh(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct author *who = &m->author;
@@ -571,7 +571,7 @@ weigh_all(struct message *m, const struct state *st, struct job *job,
 /* Of what was asked so far, and not yet weighed: at the moment that RefuseAt
  * chooses, and at the end what the header added. */
 static struct verdict
-judge(const struct ctx *ctx)
+dnsbl_judge(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
@@ -601,7 +601,7 @@ judge(const struct ctx *ctx)
 }
 
 static void
-finish(const struct ctx *ctx, const struct verdict *outcome)
+dnsbl_done(const struct ctx *ctx, const struct verdict *outcome)
 {
 	struct job *job = *message_slot(ctx);
 
@@ -612,7 +612,7 @@ finish(const struct ctx *ctx, const struct verdict *outcome)
 }
 
 static bool
-defines(const void *state, const char *symbol)
+dnsbl_defines(const void *state, const char *symbol)
 {
 	const struct state *st = state;
 
@@ -630,16 +630,16 @@ defines(const void *state, const char *symbol)
 
 const struct stage stage_dnsbl = {
     .name = "dnsbl",
-    .defines = defines,
+    .defines = dnsbl_defines,
     .check = true,
     .holds = true,
     .options = dnsbl_conf_options,
-    .load = load,
-    .unload = unload,
-    .mail = mail,
-    .eoh = eoh,
-    .eom = judge,
-    .judge = judge,
-    .finish = finish,
-    .tick = tick,
+    .load = dnsbl_load,
+    .unload = dnsbl_unload,
+    .mail = dnsbl_mail,
+    .eoh = dnsbl_eoh,
+    .eom = dnsbl_judge,
+    .judge = dnsbl_judge,
+    .done = dnsbl_done,
+    .tick = dnsbl_tick,
 };

@@ -28,8 +28,8 @@ static const struct conf_option options[] = {
 };
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+header_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	(void)old, (void)msg_r;
 	if (snap->verifies)
@@ -38,7 +38,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static void
-unload(void *state)
+header_unload(void *state)
 {
 	(void)state;
 }
@@ -63,7 +63,7 @@ symbols(struct message *m)
 }
 
 static struct verdict
-eoh(const struct ctx *ctx)
+header_eoh(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 
@@ -110,7 +110,7 @@ form_fault(struct message *m)
 }
 
 static struct verdict
-eom(const struct ctx *ctx)
+header_eom(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct conf *c = ctx->s->snap->conf;
@@ -153,8 +153,8 @@ const struct stage stage_header = {
     .xcode = XCODE_FORM,
     .holds = true,
     .options = options,
-    .load = load,
-    .unload = unload,
-    .eoh = eoh,
-    .eom = eom,
+    .load = header_load,
+    .unload = header_unload,
+    .eoh = header_eoh,
+    .eom = header_eom,
 };

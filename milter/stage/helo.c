@@ -37,7 +37,7 @@ struct state {
 };
 
 static void
-unload(void *state)
+helo_unload(void *state)
 {
 	struct state *st = state;
 
@@ -48,8 +48,8 @@ unload(void *state)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+helo_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	struct state *st;
@@ -81,14 +81,14 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 static const char *const address_macros[] = {"{if_addr}", "{daemon_addr}"};
 
 static const char *
-macros(const void *state)
+helo_macros(const void *state)
 {
 	(void)state;
 	return " {if_addr} {daemon_addr}";
 }
 
 static struct verdict
-helo(const struct ctx *ctx)
+helo_helo(const struct ctx *ctx)
 {
 	struct session *s = ctx->s;
 	const struct sockaddr *client = (const struct sockaddr *)&s->client;
@@ -194,7 +194,7 @@ find(const struct helo_result *r)
 }
 
 static struct verdict
-judge(const struct ctx *ctx)
+helo_judge(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	struct session *s = ctx->s;
@@ -230,7 +230,7 @@ judge(const struct ctx *ctx)
 }
 
 static void
-close_(const struct ctx *ctx)
+helo_close(const struct ctx *ctx)
 {
 	struct session *s = ctx->s;
 
@@ -248,10 +248,10 @@ const struct stage stage_helo = {
     .symbols = symbol_names,
     .check = true,
     .options = options,
-    .load = load,
-    .unload = unload,
-    .macros = macros,
-    .helo = helo,
-    .judge = judge,
-    .close = close_,
+    .load = helo_load,
+    .unload = helo_unload,
+    .macros = helo_macros,
+    .helo = helo_helo,
+    .judge = helo_judge,
+    .close = helo_close,
 };

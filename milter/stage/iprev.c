@@ -23,8 +23,8 @@ static const struct conf_option options[] = {
 };
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+iprev_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	(void)old, (void)msg_r;
 	if (snap->verifies && snap->dns != NULL &&
@@ -34,13 +34,13 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static void
-unload(void *state)
+iprev_unload(void *state)
 {
 	(void)state;
 }
 
 static struct verdict
-connect_(const struct ctx *ctx)
+iprev_connect(const struct ctx *ctx)
 {
 	struct session *s = ctx->s;
 	const struct sockaddr *client = (const struct sockaddr *)&s->client;
@@ -52,7 +52,7 @@ connect_(const struct ctx *ctx)
 
 /* What was answered so far may lead to the next question. */
 static struct verdict
-go_on(const struct ctx *ctx)
+iprev_go_on(const struct ctx *ctx)
 {
 	if (ctx->s->iprev != NULL)
 		iprev_poll(ctx->s->iprev);
@@ -60,7 +60,7 @@ go_on(const struct ctx *ctx)
 }
 
 static struct verdict
-eom(const struct ctx *ctx)
+iprev_eom(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 
@@ -70,7 +70,7 @@ eom(const struct ctx *ctx)
 }
 
 static void
-close_(const struct ctx *ctx)
+iprev_close(const struct ctx *ctx)
 {
 	struct session *s = ctx->s;
 
@@ -81,14 +81,14 @@ close_(const struct ctx *ctx)
 const struct stage stage_iprev = {
     .name = "iprev",
     .options = options,
-    .load = load,
-    .unload = unload,
-    .connect = connect_,
-    .helo = go_on,
-    .mail = go_on,
-    .eoh = go_on,
-    .eom = eom,
-    .close = close_,
+    .load = iprev_load,
+    .unload = iprev_unload,
+    .connect = iprev_connect,
+    .helo = iprev_go_on,
+    .mail = iprev_go_on,
+    .eoh = iprev_go_on,
+    .eom = iprev_eom,
+    .close = iprev_close,
 };
 
 /* A failure is a result as others are: On-DNSError has no part in it. */
@@ -131,7 +131,7 @@ const struct stage stage_rdns = {
     .symbols = symbol_names,
     .check = true,
     .xcode = "5.7.25", /* RFC 7372 section 3.3 */
-    .load = load,
-    .unload = unload,
+    .load = iprev_load,
+    .unload = iprev_unload,
     .judge = rdns_judge,
 };

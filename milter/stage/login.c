@@ -48,7 +48,7 @@ struct state {
 };
 
 static void
-unload(void *state)
+login_unload(void *state)
 {
 	struct state *st = state;
 
@@ -138,8 +138,8 @@ check_owners(const struct conf *c, const struct state *st, struct errmsg *msg_r)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+login_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	int action = conf_word(c, "SenderLoginsAction");
@@ -322,7 +322,7 @@ is_asked(const struct state *st, const struct message *m)
 }
 
 static struct verdict
-eoh(const struct ctx *ctx)
+login_eoh(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
@@ -371,7 +371,7 @@ const struct stage stage_login = {
     .name = "login",
     .symbols = symbol_names,
     .options = options,
-    .load = load,
-    .unload = unload,
-    .eoh = eoh,
+    .load = login_load,
+    .unload = login_unload,
+    .eoh = login_eoh,
 };

@@ -22,15 +22,15 @@ static const struct conf_option options[] = {
 };
 
 static void
-unload(void *state)
+peer_unload(void *state)
 {
 	hosts_fini(state);
 	free(state);
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+peer_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	struct hosts *peers;
 
@@ -45,7 +45,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static struct verdict
-connect_(const struct ctx *ctx)
+peer_connect(const struct ctx *ctx)
 {
 	struct session *s = ctx->s;
 	struct verdict v = verdict_make(VERDICT_ACCEPT, NULL);
@@ -58,7 +58,7 @@ const struct stage stage_peer = {
     .name = "peer",
     .answers = HOOK_BIT(HOOK_CONNECT),
     .options = options,
-    .load = load,
-    .unload = unload,
-    .connect = connect_,
+    .load = peer_load,
+    .unload = peer_unload,
+    .connect = peer_connect,
 };

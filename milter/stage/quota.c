@@ -249,7 +249,7 @@ state_of(const struct snapshot *snap)
 }
 
 static void
-unload(void *state)
+quota_unload(void *state)
 {
 	struct state *st = state;
 
@@ -260,8 +260,8 @@ unload(void *state)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+quota_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	struct state *st = calloc(1, sizeof(*st)), *before = state_of(old);
 	int rc;
@@ -276,7 +276,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (rc == 0 && st->names == NULL)
 		rc = ERR_NOMEM;
 	if (rc != 0 || limits_sections(st->conf.limits) == 0) {
-		unload(st);
+		quota_unload(st);
 		return rc;
 	}
 	/* The counts of a file that was removed would be missing in the one
@@ -291,7 +291,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	else
 		rc = open_table(st, snap->conf, msg_r);
 	if (rc != 0) {
-		unload(st);
+		quota_unload(st);
 		return rc;
 	}
 	*state_r = st;
@@ -299,7 +299,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static void
-adopt(const struct snapshot *snap, void *state)
+quota_adopt(const struct snapshot *snap, void *state)
 {
 	struct state *st = state;
 
@@ -308,7 +308,7 @@ adopt(const struct snapshot *snap, void *state)
 }
 
 static void
-reset(void *state)
+quota_reset_counts(void *state)
 {
 	struct state *st = state;
 
@@ -697,7 +697,7 @@ announced_size(const struct message *m)
 }
 
 static struct verdict
-mail(const struct ctx *ctx)
+quota_mail(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	struct state *st = ctx->state;
@@ -727,7 +727,7 @@ mail(const struct ctx *ctx)
 }
 
 static struct verdict
-rcpt(const struct ctx *ctx, struct rcpt *r)
+quota_rcpt(const struct ctx *ctx, struct rcpt *r)
 {
 	struct charge *c = charge_of(ctx);
 	struct quota_refusal why = {0};
@@ -743,7 +743,7 @@ rcpt(const struct ctx *ctx, struct rcpt *r)
 
 /* The headers may tell that a script sent this: then it is the script's. */
 static struct verdict
-eoh(const struct ctx *ctx)
+quota_eoh(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	struct charge *c = charge_of(ctx), *now;
@@ -839,7 +839,7 @@ note(const struct ctx *ctx, struct charge *c)
 }
 
 static struct verdict
-eom(const struct ctx *ctx)
+quota_eom(const struct ctx *ctx)
 {
 	struct charge *c = charge_of(ctx);
 	struct quota_refusal why = {0};
@@ -854,7 +854,7 @@ eom(const struct ctx *ctx)
 }
 
 static void
-finish(const struct ctx *ctx, const struct verdict *outcome)
+quota_done(const struct ctx *ctx, const struct verdict *outcome)
 {
 	struct message *m = ctx->m;
 	struct charge *c = charge_of(ctx);
@@ -881,13 +881,13 @@ const struct stage stage_quota = {
     .holds = true,
     .answers = HOOK_BIT(HOOK_MAIL) | HOOK_BIT(HOOK_RCPT),
     .options = quota_conf_options,
-    .load = load,
-    .unload = unload,
-    .adopt = adopt,
-    .mail = mail,
-    .rcpt = rcpt,
-    .eoh = eoh,
-    .eom = eom,
-    .finish = finish,
-    .reset = reset,
+    .load = quota_load,
+    .unload = quota_unload,
+    .adopt = quota_adopt,
+    .mail = quota_mail,
+    .rcpt = quota_rcpt,
+    .eoh = quota_eoh,
+    .eom = quota_eom,
+    .done = quota_done,
+    .reset_counts = quota_reset_counts,
 };

@@ -12,7 +12,7 @@
 #include "milter/stages.h"
 
 static struct verdict
-connect_(const struct ctx *ctx)
+refuse_connect(const struct ctx *ctx)
 {
 	struct session *s = ctx->s;
 
@@ -28,7 +28,7 @@ is_due(const struct message *m, enum when now)
 }
 
 static struct verdict
-mail(const struct ctx *ctx)
+refuse_mail(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 
@@ -36,7 +36,7 @@ mail(const struct ctx *ctx)
 }
 
 static struct verdict
-rcpt(const struct ctx *ctx, struct rcpt *r)
+refuse_rcpt(const struct ctx *ctx, struct rcpt *r)
 {
 	struct message *m = ctx->m;
 
@@ -55,7 +55,7 @@ has_other_rcpts(const struct message *m)
 }
 
 static struct verdict
-eom(const struct ctx *ctx)
+refuse_eom(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct verdict *v = verdict_refuses(&m->kept.v) ? &m->kept.v
@@ -76,8 +76,8 @@ eom(const struct ctx *ctx)
 const struct stage stage_refuse = {
     .name = "refuse",
     .options = options_refuse,
-    .connect = connect_,
-    .mail = mail,
-    .rcpt = rcpt,
-    .eom = eom,
+    .connect = refuse_connect,
+    .mail = refuse_mail,
+    .rcpt = refuse_rcpt,
+    .eom = refuse_eom,
 };

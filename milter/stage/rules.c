@@ -160,7 +160,7 @@ try_stats(struct state *st, const struct conf *c)
 }
 
 static int64_t
-tick(const struct snapshot *snap, void *state)
+rules_tick(const struct snapshot *snap, void *state)
 {
 	struct state *st = state;
 
@@ -172,7 +172,7 @@ tick(const struct snapshot *snap, void *state)
 /* -- loading -- */
 
 static void
-unload(void *state)
+rules_unload(void *state)
 {
 	struct state *st = state;
 
@@ -278,8 +278,8 @@ open_suffixes(
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+rules_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	struct state *st = calloc(1, sizeof(*st));
@@ -296,7 +296,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (rc != 0)
 		return rc;
 	if (st->rules == NULL && !st->limits[0].any && !st->limits[1].any) {
-		unload(st);
+		rules_unload(st);
 		*state_r = NULL;
 		return 0;
 	}
@@ -588,7 +588,7 @@ decide(const struct state *st, struct message *m, double sum)
 
 /* Rules see the beginning of what is long. */
 static struct verdict
-body(const struct ctx *ctx, const unsigned char *data, size_t len)
+rules_body(const struct ctx *ctx, const unsigned char *data, size_t len)
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
@@ -609,7 +609,7 @@ body(const struct ctx *ctx, const unsigned char *data, size_t len)
 }
 
 static void
-finish(const struct ctx *ctx, const struct verdict *outcome)
+rules_done(const struct ctx *ctx, const struct verdict *outcome)
 {
 	struct buf *b = *message_slot(ctx);
 
@@ -619,7 +619,7 @@ finish(const struct ctx *ctx, const struct verdict *outcome)
 }
 
 static struct verdict
-eom(const struct ctx *ctx)
+rules_eom(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	struct state *st = ctx->state;
@@ -640,7 +640,7 @@ eom(const struct ctx *ctx)
 
 /* What never weighs by itself is no symbol: `__` rules, those that are off. */
 static bool
-defines(const void *state, const char *symbol)
+rules_defines(const void *state, const char *symbol)
 {
 	const struct state *st = state;
 	struct rules_info info;
@@ -656,17 +656,17 @@ defines(const void *state, const char *symbol)
 
 const struct stage stage_rules = {
     .name = "rules",
-    .defines = defines,
+    .defines = rules_defines,
     .check = true,
     .needs = NEED_EXACT_HEADERS,
-    .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_CHANGE) |
-	EDIT_BIT(EDIT_DELETE),
+    .edits =
+	EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_CHANGE) | EDIT_BIT(EDIT_DELETE),
     .holds = true,
     .options = options,
-    .load = load,
-    .unload = unload,
-    .body = body,
-    .eom = eom,
-    .finish = finish,
-    .tick = tick,
+    .load = rules_load,
+    .unload = rules_unload,
+    .body = rules_body,
+    .eom = rules_eom,
+    .done = rules_done,
+    .tick = rules_tick,
 };

@@ -257,7 +257,7 @@ load_names(const struct conf *c, const char *keyword,
 /* -- loading -- */
 
 static void
-unload(void *state)
+sign_unload(void *state)
 {
 	struct state *st = state;
 
@@ -330,13 +330,13 @@ check_lists(const struct conf *c, int rc, struct errmsg *msg_r)
 	if (st == NULL)
 		return ERR_NOMEM;
 	rc = conf_also(c, rc, load_lists(c, st, msg_r), msg_r);
-	unload(st);
+	sign_unload(st);
 	return rc;
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+sign_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	struct signing *signing = NULL;
@@ -531,7 +531,7 @@ find_keys(const struct ctx *ctx, const struct addr *author, struct job *job)
 }
 
 static struct verdict
-eoh(const struct ctx *ctx)
+sign_eoh(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
@@ -559,7 +559,7 @@ eoh(const struct ctx *ctx)
 }
 
 static struct verdict
-body(const struct ctx *ctx, const unsigned char *data, size_t len)
+sign_body(const struct ctx *ctx, const unsigned char *data, size_t len)
 {
 	struct job *job = *message_slot(ctx);
 
@@ -668,7 +668,7 @@ sign(const struct ctx *ctx, struct job *job)
 }
 
 static struct verdict
-eom(const struct ctx *ctx)
+sign_eom(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
@@ -685,7 +685,7 @@ eom(const struct ctx *ctx)
 }
 
 static void
-finish(const struct ctx *ctx, const struct verdict *outcome)
+sign_done(const struct ctx *ctx, const struct verdict *outcome)
 {
 	struct job *job = *message_slot(ctx);
 
@@ -699,10 +699,10 @@ const struct stage stage_sign = {
     .needs = NEED_EXACT_HEADERS,
     .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_DELETE),
     .options = options,
-    .load = load,
-    .unload = unload,
-    .eoh = eoh,
-    .body = body,
-    .eom = eom,
-    .finish = finish,
+    .load = sign_load,
+    .unload = sign_unload,
+    .eoh = sign_eoh,
+    .body = sign_body,
+    .eom = sign_eom,
+    .done = sign_done,
 };

@@ -16,8 +16,8 @@ static const struct conf_option options[] = {
 };
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+software_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	(void)old, (void)msg_r;
 	if (conf_bool(snap->conf, "SoftwareHeader"))
@@ -26,13 +26,13 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static void
-unload(void *state)
+software_unload(void *state)
 {
 	(void)state;
 }
 
 static struct verdict
-eom(const struct ctx *ctx)
+software_eom(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	char *value = arena_printf(&m->arena, "Postern v%s %s %s",
@@ -49,7 +49,7 @@ const struct stage stage_software = {
     .name = "software",
     .edits = EDIT_BIT(EDIT_INSERT),
     .options = options,
-    .load = load,
-    .unload = unload,
-    .eom = eom,
+    .load = software_load,
+    .unload = software_unload,
+    .eom = software_eom,
 };

@@ -54,8 +54,8 @@ static const struct {
 #define BROAD_SCORE 0.5
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+spf_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	(void)old, (void)msg_r;
 	if (snap->verifies && conf_bool(snap->conf, "SPF"))
@@ -64,7 +64,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static void
-unload(void *state)
+spf_unload(void *state)
 {
 	(void)state;
 }
@@ -76,7 +76,7 @@ no_memory(void)
 }
 
 static struct verdict
-mail(const struct ctx *ctx)
+spf_mail(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	struct session *s = ctx->s;
@@ -222,7 +222,7 @@ explain(const struct ctx *ctx, const struct spf_result *r)
 }
 
 static struct verdict
-judge(const struct ctx *ctx)
+spf_judge(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	struct spf *spf = *message_slot(ctx);
@@ -250,7 +250,7 @@ judge(const struct ctx *ctx)
 }
 
 static void
-finish(const struct ctx *ctx, const struct verdict *outcome)
+spf_done(const struct ctx *ctx, const struct verdict *outcome)
 {
 	(void)outcome;
 	spf_drop(*message_slot(ctx));
@@ -270,9 +270,9 @@ const struct stage stage_spf = {
     .xcode = "5.7.23", /* RFC 7372 section 3.2 */
     .edits = EDIT_BIT(EDIT_INSERT),
     .options = options,
-    .load = load,
-    .unload = unload,
-    .mail = mail,
-    .judge = judge,
-    .finish = finish,
+    .load = spf_load,
+    .unload = spf_unload,
+    .mail = spf_mail,
+    .judge = spf_judge,
+    .done = spf_done,
 };

@@ -183,7 +183,7 @@ readers(void **state)
 	assert_non_null(strstr(msg.text, "not a named pipe"));
 	assert_int_equal(pslist_open("pipe", &list, &msg), ERR_CONFIG);
 	assert_non_null(strstr(msg.text, "not a named pipe"));
-	assert_int_equal(rules_load(paths, &setup, &rules), ERR_CONFIG);
+	assert_int_equal(rules_new(paths, &setup, &rules), ERR_CONFIG);
 	assert_non_null(
 	    strstr(rules_mistake(rules, 0)->text, "not a named pipe"));
 	rules_free(rules);
