@@ -68,7 +68,7 @@ eom(struct message *m)
 
 const struct stage stage_refuse = {
     .name = "refuse",
-    .options = options_refuse,
+    .options = &options_refuse,
     .connect = connect_,
     .mail = mail,
     .rcpt = rcpt,
