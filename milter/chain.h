@@ -43,7 +43,7 @@
 #include "session.h"
 #include "verdict.h"
 
-struct conf_option;
+struct conf_table;
 struct errmsg;
 struct snapshot;
 struct sockaddr;
@@ -74,7 +74,7 @@ struct stage {
 	unsigned answers; /* HOOK_BIT()s of connect, helo, mail, rcpt, eoh at
 	    which the client must hear a refusal at once.  At other hooks the
 	    MTA need not wait: a verdict is kept, and said at the next one */
-	const struct conf_option *options; /* its keywords; may be NULL */
+	const struct conf_table *options; /* its keywords; may be NULL */
 
 	/*
 	 * Make what the stage needs of a configuration; everything it can get

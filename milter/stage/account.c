@@ -13,7 +13,6 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/conf/conf.h"
-#include "lib/conf/dataset.h"
 #include "lib/quota/account.h"
 #include "lib/quota/limits.h"
 #include "milter/chain.h"
@@ -23,12 +22,12 @@
 #include "names.h"
 
 static const struct conf_option options[] = {
-    {"QuotaRealm", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the domain that a login without one is given", names_check_realm},
-    {"QuotaRealms", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"the domains that logins may have; those of others are one account",
-	dataset_check},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "QuotaRealm", .type = CONF_STR,
+	.summary = "the domain that a login without one is given",
+	.check = names_check_realm},
+    {.keyword = "QuotaRealms", .type = CONF_SET,
+	.summary =
+	    "the domains that logins may have; those of others are one account"},
 };
 
 /* For `postern -n`: posternctl, which is quieter, does not say it. */
@@ -155,7 +154,7 @@ account_eoh(const struct ctx *ctx)
 
 const struct stage stage_account = {
     .name = "account",
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = account_load,
     .unload = account_unload,
     .mail = account_mail,

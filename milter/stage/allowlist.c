@@ -24,10 +24,10 @@
 #include "milter/stages.h"
 
 static const struct conf_option options[] = {
-    {"AllowList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"clients, HELO names, senders and recipients that checks do not refuse",
-	dataset_check},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "AllowList", .type = CONF_SET,
+	.summary =
+	    "clients, HELO names, senders and recipients that checks do not "
+	    "refuse"},
 };
 
 /* What is in the list, of one message. */
@@ -234,7 +234,7 @@ static const char *const symbol_names[] = {
 const struct stage stage_allowlist = {
     .name = "allowlist",
     .symbols = symbol_names,
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = allowlist_load,
     .unload = lists_unload,
     .connect = allowlist_connect,

@@ -25,17 +25,17 @@
 #define NAMES_MAX (AUTHRES_COMMENT_MAX - 40) /* and then our own words */
 
 static const struct conf_option options[] = {
-    {"AuthservIDWithJobID", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"add the queue id to that name", NULL},
-    {"RemoveARFrom", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"further names whose " FIELD " fields are removed", dataset_check},
-    {"RemoveARAll", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"remove those even if they report nothing that postern checks", NULL},
-    {"KeepAuthResults", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"remove no " FIELD " fields, not even in the own name", NULL},
-    {"NoHeaderB", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"leave out the header.b that tells signatures apart", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "AuthservIDWithJobID", .type = CONF_BOOL, .def = "no",
+	.summary = "add the queue id to that name"},
+    {.keyword = "RemoveARFrom", .type = CONF_SET,
+	.summary = "further names whose " FIELD " fields are removed"},
+    {.keyword = "RemoveARAll", .type = CONF_BOOL, .def = "no",
+	.summary =
+	    "remove those even if they report nothing that postern checks"},
+    {.keyword = "KeepAuthResults", .type = CONF_BOOL, .def = "no",
+	.summary = "remove no " FIELD " fields, not even in the own name"},
+    {.keyword = "NoHeaderB", .type = CONF_BOOL, .def = "no",
+	.summary = "leave out the header.b that tells signatures apart"},
 };
 
 struct state {
@@ -296,7 +296,7 @@ authres_eom(const struct ctx *ctx)
 const struct stage stage_authres = {
     .name = "authres",
     .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_DELETE),
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = authres_load,
     .unload = authres_unload,
     .eom = authres_eom,

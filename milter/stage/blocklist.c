@@ -22,11 +22,10 @@
 #define SYMBOL "USER_IN_BLOCKLIST"
 
 static const struct conf_option options[] = {
-    {"BlockList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"clients, HELO names, senders and recipients to refuse, each with its "
-	"reply",
-	dataset_check},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "BlockList", .type = CONF_SET,
+	.summary =
+	    "clients, HELO names, senders and recipients to refuse, each with "
+	    "its reply"},
 };
 
 /* Of recipients, in the summary line. */
@@ -193,7 +192,7 @@ const struct stage stage_blocklist = {
     .symbols = symbol_names,
     .check = true,
     .answers = HOOK_BIT(HOOK_RCPT),
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = blocklist_load,
     .unload = lists_unload,
     .client = blocklist_client,

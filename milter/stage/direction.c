@@ -26,13 +26,13 @@
 #define INTERNAL_DEFAULT "127.0.0.1" /* only where Mode has s */
 
 static const struct conf_option options[] = {
-    {"InternalHosts", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"hosts whose mail is outbound, even without a login", dataset_check},
-    {"MTA", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"MTA names ({daemon_name}) by which outbound mail comes", dataset_check},
-    {"MacroList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"macros, or macro=value|value, that mark outbound mail", dataset_check},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "InternalHosts", .type = CONF_SET,
+	.summary = "hosts whose mail is outbound, even without a login"},
+    {.keyword = "MTA", .type = CONF_SET,
+	.summary = "MTA names ({daemon_name}) by which outbound mail comes",
+	.check = dataset_check},
+    {.keyword = "MacroList", .type = CONF_SET,
+	.summary = "macros, or macro=value|value, that mark outbound mail"},
 };
 
 struct state {
@@ -286,7 +286,7 @@ static const char *const symbol_names[] = {
 const struct stage stage_direction = {
     .name = "direction",
     .symbols = symbol_names,
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = direction_load,
     .unload = direction_unload,
     .warn = direction_warn,

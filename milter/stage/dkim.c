@@ -23,35 +23,36 @@ static const char *const key_words[] = {"none", "neutral", "fail", NULL};
 enum key_word { KEY_NONE, KEY_NEUTRAL, KEY_FAIL };
 
 static const struct conf_option options[] = {
-    {"MaximumSignaturesToVerify", CONF_INT, 0, "3", 0, 0, NULL, NULL,
-	"how many signatures of a message are verified; at most 8", NULL},
-    {"ClockDrift", CONF_INT, 0, "300", 0, 0, NULL, NULL,
-	"seconds that a signer's clock may differ by", NULL},
-    {"MustBeSigned", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"fields that a signature must be over where they are there",
-	dataset_check},
-    {"StrictHeaders", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"no signature passes where header fields are not as often there as "
-	"RFC 5322 has it",
-	NULL},
-    {"TrustSignaturesFrom", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"domains other than the author's whose signatures count",
-	dataset_check},
-    {"UnprotectedKey", CONF_WORD, 0, "none", 0, 0, key_words, NULL,
-	"what a signature is worth whose key DNSSEC does not protect; none: "
-	"all the same",
-	NULL},
-    {"Quarantine", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"hold mail with a bad signature, unless On-BadSignature says more",
-	NULL},
-    {"On-BadSignature", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
-	"what to do with mail none of whose signatures verifies", NULL},
-    {"On-KeyNotFound", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
-	"what to do with mail that is signed with a key that is not there",
-	NULL},
-    {"On-NoSignature", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
-	"what to do with mail that is not signed", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "MaximumSignaturesToVerify", .type = CONF_INT, .def = "3",
+	.summary = "how many signatures of a message are verified; at most 8"},
+    {.keyword = "ClockDrift", .type = CONF_INT, .def = "300",
+	.summary = "seconds that a signer's clock may differ by"},
+    {.keyword = "MustBeSigned", .type = CONF_SET,
+	.summary = "fields that a signature must be over where they are there"},
+    {.keyword = "StrictHeaders", .type = CONF_BOOL, .def = "no",
+	.summary =
+	    "no signature passes where header fields are not as often there "
+	    "as RFC 5322 has it"},
+    {.keyword = "TrustSignaturesFrom", .type = CONF_SET,
+	.summary = "domains other than the author's whose signatures count"},
+    {.keyword = "UnprotectedKey", .type = CONF_WORD, .def = "none",
+	.words = key_words,
+	.summary =
+	    "what a signature is worth whose key DNSSEC does not protect; "
+	    "none: all the same"},
+    {.keyword = "Quarantine", .type = CONF_BOOL, .def = "no",
+	.summary =
+	    "hold mail with a bad signature, unless On-BadSignature says more"},
+    {.keyword = "On-BadSignature", .type = CONF_WORD, .def = "accept",
+	.words = verdict_words,
+	.summary = "what to do with mail none of whose signatures verifies"},
+    {.keyword = "On-KeyNotFound", .type = CONF_WORD, .def = "accept",
+	.words = verdict_words,
+	.summary =
+	    "what to do with mail that is signed with a key that is not there"},
+    {.keyword = "On-NoSignature", .type = CONF_WORD, .def = "accept",
+	.words = verdict_words,
+	.summary = "what to do with mail that is not signed"},
 };
 
 struct state {
@@ -469,7 +470,7 @@ const struct stage stage_dkim = {
     .check = true,
     .needs = NEED_EXACT_HEADERS,
     .holds = true,
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = dkim_load,
     .unload = dkim_unload,
     .eoh = dkim_eoh,

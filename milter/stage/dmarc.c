@@ -46,32 +46,38 @@ check_reply(const char *value, struct errmsg *msg_r)
 }
 
 static const struct conf_option options[] = {
-    {"DMARC", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
-	"judge inbound mail by DMARC; only where Mode has v", NULL},
-    {"DMARCPolicy", CONF_WORD, 0, "tag", 0, 0, policies, NULL,
-	"how far a domain owner's policy is followed: tag only marks", NULL},
-    {"DMARCHold", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
-	"hold what a policy asks to be put into quarantine; no: let it pass",
-	NULL},
-    {"DMARCReply", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the words of a refusal, %domain% in them is the domain of From",
-	check_reply},
-    {"DMARCIgnoreHosts", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"hosts whose mail is not judged by DMARC", dataset_check},
-    {"DMARCIgnoreFrom", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"domains in From whose mail is not judged by DMARC", dataset_check},
-    {"DMARCTrustedForwarders", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"hosts that forward mail, whose DMARC failures count for nothing",
-	dataset_check},
-    {"DMARCMailingLists", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"domains of mailing lists; where SPF or DKIM passes for one, a DMARC "
-	"failure counts for nothing",
-	dataset_check},
-    {"OrganizationalDomain", CONF_WORD, 0, "treewalk", 0, 0, discoveries, NULL,
-	"how DMARC finds a domain's owner: by the DNS, or by a list", NULL},
-    {"PublicSuffixList", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the list for OrganizationalDomain psl; otherwise the system's", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "DMARC", .type = CONF_BOOL, .def = "yes",
+	.summary = "judge inbound mail by DMARC; only where Mode has v"},
+    {.keyword = "DMARCPolicy", .type = CONF_WORD, .def = "tag",
+	.words = policies,
+	.summary =
+	    "how far a domain owner's policy is followed: tag only marks"},
+    {.keyword = "DMARCHold", .type = CONF_BOOL, .def = "yes",
+	.summary =
+	    "hold what a policy asks to be put into quarantine; no: let it "
+	    "pass"},
+    {.keyword = "DMARCReply", .type = CONF_STR,
+	.summary =
+	    "the words of a refusal, %domain% in them is the domain of From",
+	.check = check_reply},
+    {.keyword = "DMARCIgnoreHosts", .type = CONF_SET,
+	.summary = "hosts whose mail is not judged by DMARC"},
+    {.keyword = "DMARCIgnoreFrom", .type = CONF_SET,
+	.summary = "domains in From whose mail is not judged by DMARC"},
+    {.keyword = "DMARCTrustedForwarders", .type = CONF_SET,
+	.summary =
+	    "hosts that forward mail, whose DMARC failures count for nothing"},
+    {.keyword = "DMARCMailingLists", .type = CONF_SET,
+	.summary =
+	    "domains of mailing lists; where SPF or DKIM passes for one, a "
+	    "DMARC failure counts for nothing"},
+    {.keyword = "OrganizationalDomain", .type = CONF_WORD, .def = "treewalk",
+	.words = discoveries,
+	.summary =
+	    "how DMARC finds a domain's owner: by the DNS, or by a list"},
+    {.keyword = "PublicSuffixList", .type = CONF_STR,
+	.summary =
+	    "the list for OrganizationalDomain psl; otherwise the system's"},
 };
 
 struct state {
@@ -532,7 +538,7 @@ const struct stage stage_dmarc = {
     .symbols = symbol_names,
     .check = true,
     .holds = true,
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = dmarc_load,
     .unload = dmarc_unload,
     .eoh = dmarc_eoh,

@@ -16,15 +16,15 @@
 #define XCODE_FORM "5.6.0" /* the content is not as it should be (RFC 3463) */
 
 static const struct conf_option options[] = {
-    {"RequiredHeaders", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"refuse inbound mail whose header fields are not as often there as "
-	"RFC 5322 has it, or whose From names no domain",
-	NULL},
-    {"MultipleFrom", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
-	"what to do with inbound mail with more than one From field, or with "
-	"several domains in it",
-	NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "RequiredHeaders", .type = CONF_BOOL, .def = "no",
+	.summary =
+	    "refuse inbound mail whose header fields are not as often there "
+	    "as RFC 5322 has it, or whose From names no domain"},
+    {.keyword = "MultipleFrom", .type = CONF_WORD, .def = "accept",
+	.words = verdict_words,
+	.summary =
+	    "what to do with inbound mail with more than one From field, or "
+	    "with several domains in it"},
 };
 
 static int
@@ -152,7 +152,7 @@ const struct stage stage_header = {
     .check = true,
     .xcode = XCODE_FORM,
     .holds = true,
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = header_load,
     .unload = header_unload,
     .eoh = header_eoh,

@@ -23,12 +23,12 @@
 #include "milter/stages.h"
 
 static const struct conf_option options[] = {
-    {"HELO", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
-	"look at what outside clients say in HELO", NULL},
-    {"HELOOurs", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"names and addresses of ours, that no outside client may say in HELO",
-	dataset_check},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "HELO", .type = CONF_BOOL, .def = "yes",
+	.summary = "look at what outside clients say in HELO"},
+    {.keyword = "HELOOurs", .type = CONF_SET,
+	.summary =
+	    "names and addresses of ours, that no outside client may say in "
+	    "HELO"},
 };
 
 struct state {
@@ -247,7 +247,7 @@ const struct stage stage_helo = {
     .name = "helo",
     .symbols = symbol_names,
     .check = true,
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = helo_load,
     .unload = helo_unload,
     .macros = helo_macros,

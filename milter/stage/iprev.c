@@ -17,9 +17,9 @@
 #include "milter/stages.h"
 
 static const struct conf_option options[] = {
-    {"IPRev", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
-	"look up the client's name, and whether it has that address", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "IPRev", .type = CONF_BOOL, .def = "yes",
+	.summary =
+	    "look up the client's name, and whether it has that address"},
 };
 
 static int
@@ -80,7 +80,7 @@ iprev_close(const struct ctx *ctx)
 
 const struct stage stage_iprev = {
     .name = "iprev",
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = iprev_load,
     .unload = iprev_unload,
     .connect = iprev_connect,

@@ -32,13 +32,13 @@ static const char *const actions[] = {"off", "log", "refuse", NULL};
 enum action { ACTION_OFF, ACTION_LOG, ACTION_REFUSE };
 
 static const struct conf_option options[] = {
-    {"SenderLogins", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"which logins own an address or @domain", dataset_check},
-    {"SenderLoginsAction", CONF_WORD, 0, "refuse", 0, 0, actions, NULL,
-	"what to do with a From that is not the login's: log leaves it "
-	"unsigned",
-	NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "SenderLogins", .type = CONF_SET,
+	.summary = "which logins own an address or @domain"},
+    {.keyword = "SenderLoginsAction", .type = CONF_WORD, .def = "refuse",
+	.words = actions,
+	.summary =
+	    "what to do with a From that is not the login's: log leaves it "
+	    "unsigned"},
 };
 
 struct state {
@@ -370,7 +370,7 @@ static const char *const symbol_names[] = {
 const struct stage stage_login = {
     .name = "login",
     .symbols = symbol_names,
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = login_load,
     .unload = login_unload,
     .eoh = login_eoh,

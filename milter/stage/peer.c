@@ -10,15 +10,13 @@
 #include "hosts.h"
 #include "lib/base/err.h"
 #include "lib/conf/conf.h"
-#include "lib/conf/dataset.h"
 #include "milter/chain.h"
 #include "milter/snapshot.h"
 #include "milter/stages.h"
 
 static const struct conf_option options[] = {
-    {"PeerList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"hosts whose mail is accepted without a look", dataset_check},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "PeerList", .type = CONF_SET,
+	.summary = "hosts whose mail is accepted without a look"},
 };
 
 static void
@@ -57,7 +55,7 @@ peer_connect(const struct ctx *ctx)
 const struct stage stage_peer = {
     .name = "peer",
     .answers = HOOK_BIT(HOOK_CONNECT),
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = peer_load,
     .unload = peer_unload,
     .connect = peer_connect,

@@ -75,7 +75,7 @@ refuse_eom(const struct ctx *ctx)
 
 const struct stage stage_refuse = {
     .name = "refuse",
-    .options = options_refuse,
+    .options = &options_refuse,
     .connect = refuse_connect,
     .mail = refuse_mail,
     .rcpt = refuse_rcpt,

@@ -34,21 +34,27 @@
 			 * two looks at the clock for each rule of each message
 			 * would cost more than most rules do */
 
-#define LIMIT(keyword, summary) \
-	{keyword, CONF_STR, 0, NULL, 0, 0, NULL, NULL, summary, \
-	    rules_conf_check}
+#define LIMIT(word, what)                                                      \
+	{                                                                      \
+		.keyword = word, .type = CONF_STR, .summary = what,            \
+		.check = rules_conf_check                                      \
+	}
 
 static const struct conf_option options[] = {
-    {"RuleFile", CONF_STR, CONF_MULTI, NULL, 0, 0, NULL, NULL,
-	"rules in SpamAssassin's language: a file, or the *.cf of a directory",
-	NULL},
-    {"ScoreSet", CONF_INT, 0, "0", 0, 3, NULL, NULL,
-	"which of four scores counts: 0 without DNS lists, 1 with", NULL},
-    {"RuleTimeout", CONF_INT, 0, "5", 1, 300, NULL, NULL,
-	"seconds that all rules may take for one message", NULL},
-    {"RuleStats", CONF_STR, 0, POSTERN_STATE_DIR "/rules", 0, 0, NULL, NULL,
-	"where it is counted how often each rule hits: a file, or none",
-	rules_conf_check_stats},
+    {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI,
+	.summary =
+	    "rules in SpamAssassin's language: a file, or the *.cf of a "
+	    "directory"},
+    {.keyword = "ScoreSet", .type = CONF_INT, .def = "0", .max = 3,
+	.summary = "which of four scores counts: 0 without DNS lists, 1 with"},
+    {.keyword = "RuleTimeout", .type = CONF_INT, .def = "5", .min = 1,
+	.max = 300,
+	.summary = "seconds that all rules may take for one message"},
+    {.keyword = "RuleStats", .type = CONF_STR,
+	.def = POSTERN_STATE_DIR "/rules",
+	.summary =
+	    "where it is counted how often each rule hits: a file, or none",
+	.check = rules_conf_check_stats},
     LIMIT("TagScore", "inbound mail with that score is marked as spam"),
     LIMIT("QuarantineScore", "inbound mail with that score is held"),
     LIMIT("RejectScore", "inbound mail with that score is refused"),
@@ -60,22 +66,22 @@ static const struct conf_option options[] = {
     LIMIT("OutboundDiscardScore", "outbound mail with that score is dropped"),
     LIMIT("OutboundTempfailScore",
 	"outbound mail with that score is refused for now"),
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
 /* The actions; tag is apart, since it goes with any other. */
-static const struct {
-	const char *word;
-	enum verdict_action action;
-} actions[] = {
-    {"Reject", VERDICT_REJECT},
-    {"Tempfail", VERDICT_TEMPFAIL},
-    {"Discard", VERDICT_DISCARD},
-    {"Quarantine", VERDICT_QUARANTINE},
-};
+static const enum verdict_action actions[] = {
+    VERDICT_REJECT, VERDICT_TEMPFAIL, VERDICT_DISCARD, VERDICT_QUARANTINE};
 
 #define QUARANTINE 3 /* of these */
 #define ACTIONS (sizeof(actions) / sizeof(*actions))
+
+/* Their keywords in that order, and tag's, by direction. */
+static const char *const keywords[2][ACTIONS + 1] = {
+    [DIRECTION_INBOUND] = {"RejectScore", "TempfailScore", "DiscardScore",
+	"QuarantineScore", "TagScore"},
+    [DIRECTION_OUTBOUND] = {"OutboundRejectScore", "OutboundTempfailScore",
+	"OutboundDiscardScore", "OutboundQuarantineScore", "OutboundTagScore"},
+};
 
 struct limits {
 	struct rules_limit tag, action[ACTIONS];
@@ -184,18 +190,12 @@ rules_unload(void *state)
 }
 
 static void
-load_limits(const struct conf *c, const char *prefix, struct limits *l)
+load_limits(const struct conf *c, const char *const *words, struct limits *l)
 {
-	char keyword[64];
-
-	snprintf(keyword, sizeof(keyword), "%sTagScore", prefix);
-	rules_conf_limit(c, keyword, &l->tag);
-	l->any = conf_given(c, keyword);
-	for (size_t i = 0; i < ACTIONS; i++) {
-		snprintf(keyword, sizeof(keyword), "%s%sScore", prefix,
-		    actions[i].word);
-		rules_conf_limit(c, keyword, &l->action[i]);
-		l->any |= conf_given(c, keyword);
+	for (size_t i = 0; i < ACTIONS + 1; i++) {
+		rules_conf_limit(
+		    c, words[i], i < ACTIONS ? &l->action[i] : &l->tag);
+		l->any |= conf_given(c, words[i]);
 	}
 }
 
@@ -289,8 +289,10 @@ rules_load(const struct snapshot *snap, const struct snapshot *old,
 	if (st == NULL)
 		return ERR_NOMEM;
 	*state_r = st;
-	load_limits(c, "", &st->limits[DIRECTION_INBOUND]);
-	load_limits(c, "Outbound", &st->limits[DIRECTION_OUTBOUND]);
+	load_limits(c, keywords[DIRECTION_INBOUND],
+	    &st->limits[DIRECTION_INBOUND]);
+	load_limits(c, keywords[DIRECTION_OUTBOUND],
+	    &st->limits[DIRECTION_OUTBOUND]);
 	st->time_ns = conf_int(c, "RuleTimeout") * NS;
 	rc = rules_conf_load(c, &st->rules, msg_r);
 	if (rc != 0)
@@ -568,7 +570,7 @@ decide(const struct state *st, struct message *m, double sum)
 		if (reached(&l->action[i], sum) &&
 		    (best == NULL || l->action[i].score > best->score)) {
 			best = &l->action[i];
-			action = actions[i].action;
+			action = actions[i];
 		}
 	}
 	if (best == NULL)
@@ -580,9 +582,8 @@ decide(const struct state *st, struct message *m, double sum)
 	    sum, best->score);
 	v = verdict_make(action, text);
 	v.why = arena_printf(&m->arena,
-	    "the score %.1f reaches %s%sScore, which is %.1f", sum,
-	    m->direction == DIRECTION_OUTBOUND ? "Outbound" : "",
-	    actions[best - l->action].word, best->score);
+	    "the score %.1f reaches %s, which is %.1f", sum,
+	    keywords[m->direction][best - l->action], best->score);
 	return v;
 }
 
@@ -662,7 +663,7 @@ const struct stage stage_rules = {
     .edits =
 	EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_CHANGE) | EDIT_BIT(EDIT_DELETE),
     .holds = true,
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = rules_load,
     .unload = rules_unload,
     .body = rules_body,

@@ -10,9 +10,8 @@
 #define FIELD "DKIM-Filter"
 
 static const struct conf_option options[] = {
-    {"SoftwareHeader", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"add a " FIELD " field that names this filter", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "SoftwareHeader", .type = CONF_BOOL, .def = "no",
+	.summary = "add a " FIELD " field that names this filter"},
 };
 
 static int
@@ -48,7 +47,7 @@ software_eom(const struct ctx *ctx)
 const struct stage stage_software = {
     .name = "software",
     .edits = EDIT_BIT(EDIT_INSERT),
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = software_load,
     .unload = software_unload,
     .eom = software_eom,

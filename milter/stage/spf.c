@@ -25,15 +25,16 @@ static const char *const broad_words[] = {
     [BROAD_PASS] = "pass", [BROAD_NONE] = "none", NULL};
 
 static const struct conf_option options[] = {
-    {"SPF", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
-	"check by SPF who may send for a domain", NULL},
-    {"SPFBroadLimit", CONF_INT, 0, "16777216", 0, INT_MAX, NULL, NULL,
-	"more addresses than these make a pass broad; 0 is no limit", NULL},
-    {"SPFBroadPass", CONF_WORD, 0, "pass", 0, 0, broad_words, NULL,
-	"what a broad pass counts as", NULL},
-    {"ReceivedSPF", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"add a " FIELD " field", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "SPF", .type = CONF_BOOL, .def = "yes",
+	.summary = "check by SPF who may send for a domain"},
+    {.keyword = "SPFBroadLimit", .type = CONF_INT, .def = "16777216",
+	.max = INT_MAX,
+	.summary =
+	    "more addresses than these make a pass broad; 0 is no limit"},
+    {.keyword = "SPFBroadPass", .type = CONF_WORD, .def = "pass",
+	.words = broad_words, .summary = "what a broad pass counts as"},
+    {.keyword = "ReceivedSPF", .type = CONF_BOOL, .def = "no",
+	.summary = "add a " FIELD " field"},
 };
 
 /* Names and scores are SpamAssassin's (with the network, without Bayes). */
@@ -269,7 +270,7 @@ const struct stage stage_spf = {
     .check = true,
     .xcode = "5.7.23", /* RFC 7372 section 3.2 */
     .edits = EDIT_BIT(EDIT_INSERT),
-    .options = options,
+    .options = CONF_TABLE(options),
     .load = spf_load,
     .unload = spf_unload,
     .mail = spf_mail,

@@ -159,8 +159,7 @@ lengths(void **state)
 static void
 readers(void **state)
 {
-	static const struct conf_option rows[] = {{.type = CONF_END}};
-	const struct conf_option *const tables[] = {rows, NULL};
+	const struct conf_table *const tables[] = {NULL};
 	const char *paths[] = {"pipe", NULL};
 	const struct rules_setup setup = {0};
 	struct dns_unbound_conf dns = {.config_file = "pipe"};
