@@ -54,8 +54,8 @@
 struct state {
 	struct quota_conf conf;
 	struct quota *table;  /* NULL: off line, and there is none to read */
-	atomic_llong checked; /* CLOCK_MONOTONIC seconds of the last look */
-	atomic_llong pooled;  /* likewise of the last word on pools; 0: none */
+	time_t check_at;      /* CLOCK_MONOTONIC; of the thread that ticks */
+	atomic_llong pooled;  /* likewise, of the last word on pools; 0: none */
 	_Atomic uint64_t told; /* hash of the last look's failure; 0: none */
 	atomic_bool unread;   /* there is one, and the log does not know */
 	struct errmsg why;    /* why it can't be read */
@@ -146,17 +146,20 @@ check_table(struct state *st)
 	}
 }
 
-/* Look at the table's file now and then; one thread at a time. */
-static void
-check_sometimes(struct state *st)
+/* Now and then: a table may have to be moved, which no mail should wait for. */
+static int64_t
+quota_tick(const struct snapshot *snap, void *state)
 {
+	struct state *st = state;
 	struct timespec now;
-	long long last = atomic_load(&st->checked);
 
+	(void)snap;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	if (now.tv_sec - last >= CHECK_SECONDS &&
-	    atomic_compare_exchange_strong(&st->checked, &last, now.tv_sec))
+	if (now.tv_sec >= st->check_at) {
 		check_table(st);
+		st->check_at = now.tv_sec + CHECK_SECONDS;
+	}
+	return (st->check_at - now.tv_sec) * 1000;
 }
 
 /* The cause, and what helps where the file or its directory is not for us. */
@@ -358,6 +361,8 @@ take_from(const struct ctx *ctx, struct charge *c,
 	int rc;
 
 	if (!ctx->s->readonly) {
+		/* Part of the file is gone, and its counts read as nothing:
+		 * they are looked for first. */
 		if (quota_needs_check(st->table))
 			check_table(st);
 		return quota_reserve(
@@ -711,9 +716,7 @@ quota_mail(const struct ctx *ctx)
 	c = charge_of(ctx);
 	if (c == NULL)
 		return verdict_none;
-	if (!ctx->s->readonly)
-		check_sometimes(st);
-	else if (atomic_exchange(&st->unread, false))
+	if (ctx->s->readonly && atomic_exchange(&st->unread, false))
 		log_line(LOG_WARNING,
 		    "quota: %s; accounts are judged as if nothing was sent",
 		    st->why.text);
@@ -890,4 +893,5 @@ const struct stage stage_quota = {
     .eom = quota_eom,
     .done = quota_done,
     .reset_counts = quota_reset_counts,
+    .tick = quota_tick,
 };
