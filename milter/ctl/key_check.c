@@ -1,7 +1,4 @@
-/*
- * posternctl key check: is what the DNS publishes the key that signs?
- * SPDX-License-Identifier: BSD-2-Clause
- */
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "key_check.h"
 
 #include <errno.h>
@@ -34,8 +31,7 @@ struct check {
 	const char *domain;
 	const char *selector; /* NULL: all */
 	bool json;
-	struct snapshot snap; /* of it: what a look-up needs */
-	struct signing *signing;
+	const struct snapshot *snap;
 	size_t count;
 	int rc;
 };
@@ -276,7 +272,7 @@ static void
 ask(struct check *c, struct finding *f, struct arena *a)
 {
 	struct dns_query *q =
-	    dns_start(c->snap.dns, buf_text(&f->name), DNS_TXT);
+	    dns_start(c->snap->dns, buf_text(&f->name), DNS_TXT);
 	struct timespec now;
 
 	if (q == NULL) {
@@ -285,10 +281,10 @@ ask(struct check *c, struct finding *f, struct arena *a)
 	}
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	judge_answer(f, a,
-	    dns_collect(c->snap.dns, q,
+	    dns_collect(c->snap->dns, q,
 		(int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 +
-		    c->snap.dns_timeout_ms));
-	dns_drop(c->snap.dns, q);
+		    c->snap->dns_timeout_ms));
+	dns_drop(c->snap->dns, q);
 }
 
 static int
@@ -330,7 +326,8 @@ check_key(const struct signing_match *m, const char *file, void *arg)
 
 /* Where root asks, keys are read as UserID, for that is who signs with them. */
 static int
-load_keys(struct check *c, const struct conf *conf, struct errmsg *msg_r)
+load_keys(
+    struct key_check *k, const struct conf *conf, struct errmsg *msg_r)
 {
 	struct privileges user = {0};
 	struct errmsg why;
@@ -345,60 +342,56 @@ load_keys(struct check *c, const struct conf *conf, struct errmsg *msg_r)
 		    strerror(errno));
 		return ERR_SYSTEM;
 	}
-	rc = signing_load(conf, &c->signing, msg_r);
+	rc = signing_load(conf, &k->signing, msg_r);
 	if (root && seteuid(0) != 0)
 		abort();
 	return rc;
 }
 
-/* Keys and a resolver, and no more of the configuration. */
-static int
-load(struct check *c, const char *config)
+int
+key_check_load(struct key_check *k, struct conf *conf, struct errmsg *msg_r)
 {
-	struct errmsg msg = {""};
-	struct conf *conf;
-	int rc = posternctl_conf(config, &conf);
+	int rc;
 
-	c->snap.conf = conf;
-	c->snap.verifies = c->snap.offline = true;
-	if (rc != ERR_NOMEM)
-		rc = conf_also(conf, rc, load_keys(c, conf, &msg), &msg);
-	if (rc != ERR_NOMEM)
-		rc = conf_also(
-		    conf, rc, resolver_load(&c->snap, NULL, &msg), &msg);
-	return posternctl_conf_end(conf, rc);
+	k->snap.conf = conf;
+	k->snap.verifies = k->snap.offline = true;
+	rc = conf_also(conf, 0, load_keys(k, conf, msg_r), msg_r);
+	return conf_also(
+	    conf, rc, resolver_load(&k->snap, NULL, msg_r), msg_r);
+}
+
+void
+key_check_close(struct key_check *k)
+{
+	signing_free(k->signing);
+	resolver_unref(k->snap.resolver);
 }
 
 int
-posternctl_key_check(const char *config, const char *domain,
+key_check_run(const struct key_check *k, const char *domain,
     const char *selector, bool json)
 {
-	struct check c = {
-	    .domain = domain, .selector = selector, .json = json};
+	struct check c = {.domain = domain,
+	    .selector = selector,
+	    .json = json,
+	    .snap = &k->snap};
 	struct errmsg msg = {""};
-	int rc = load(&c, config);
 
-	if (rc == EX_OK && c.signing != NULL && !signing_judged(c.signing))
+	if (k->signing != NULL && !signing_judged(k->signing))
 		fprintf(stderr, "posternctl: UserID: there is no user %s, so "
 		    "who may read the keys is not judged\n",
-		    conf_str(c.snap.conf, "UserID"));
-	if (rc == EX_OK && c.signing != NULL &&
-	    signing_keys(c.signing, domain, check_key, &c, &msg) != 0) {
+		    conf_str(k->snap.conf, "UserID"));
+	if (k->signing != NULL &&
+	    signing_keys(k->signing, domain, check_key, &c, &msg) != 0) {
 		fprintf(stderr, "posternctl: %s\n",
 		    msg.text[0] == '\0' ? err_text(ERR_NOMEM) : msg.text);
-		rc = EX_SOFTWARE;
-	} else if (rc == EX_OK && c.count == 0) {
-		fprintf(stderr, "posternctl: %s: the configuration has no key "
-		    "%s%sfor this domain: see KeyTable, or Domain, Selector "
-		    "and KeyFile\n", domain,
-		    selector == NULL ? "" : selector, selector == NULL ? "" :
-		    " ");
-		rc = FINDING;
-	} else if (rc == EX_OK) {
-		rc = c.rc;
+		return EX_SOFTWARE;
 	}
-	signing_free(c.signing);
-	resolver_unref(c.snap.resolver);
-	conf_free(c.snap.conf);
-	return rc;
+	if (c.count > 0)
+		return c.rc;
+	fprintf(stderr, "posternctl: %s: the configuration has no key "
+	    "%s%sfor this domain: see KeyTable, or Domain, Selector "
+	    "and KeyFile\n", domain, selector == NULL ? "" : selector,
+	    selector == NULL ? "" : " ");
+	return FINDING;
 }
