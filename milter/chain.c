@@ -118,8 +118,6 @@ judge(const struct call *c, size_t i)
 	if (!is_due(c, i))
 		return verdict_none;
 	c->m->judged |= UINT32_C(1) << i;
-	if (c->m->deadline_ms == 0)
-		c->m->deadline_ms = message_deadline(c->m);
 	return st->judge(c->m);
 }
 
@@ -203,10 +201,15 @@ explain(const struct call *c, const struct symbol *last,
 	buf_fini(&b);
 }
 
-/* Ask the stages in order; the first that decides ends it. */
+/* Ask the stages in order; the first that decides ends it.  The deadline of a
+ * step begins here, and nowhere else: a client that takes its time before the
+ * step must not use up that of the look-ups.  Only the chunks of a body have
+ * that of the header's end in common. */
 static struct verdict
 walk(const struct call *c)
 {
+	if (c->hook != HOOK_BODY)
+		wait_begin(&c->s->wait, c->s->snap->dns_timeout_ms);
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		struct verdict v;
 		bool failed, broken, at_once = true;
@@ -277,6 +280,7 @@ chain_open(struct snapshot *snap, macro_fn macro, void *macro_ctx)
 	s->macro_ctx = macro_ctx;
 	s->explains = log_writes(LOG_DEBUG);
 	arena_init(&s->arena);
+	s->wait = (struct wait)WAIT_INIT;
 	name_host(s, NULL);
 	return s;
 }
@@ -527,7 +531,6 @@ chain_eom(struct session *s)
 		return verdict_none;
 	if (m->queue_id == NULL)
 		m->queue_id = keep(&m->arena, session_macro(s, "i"));
-	m->deadline_ms = message_deadline(m);
 	if (!verdict_decides(&m->verdict))
 		m->verdict = walk(&c);
 	edit_sort(&m->edits);
@@ -569,6 +572,7 @@ chain_close(struct session *s)
 			stages[i]->close(s);
 	}
 	buf_fini(&s->notes);
+	wait_fini(&s->wait);
 	arena_fini(&s->arena);
 	snapshot_unref(s->snap);
 	free(s);

@@ -72,7 +72,6 @@ struct state {
 /* One message, from the end of its header on. */
 struct job {
 	struct dkim_verify *verify;
-	int64_t deadline_ms;
 };
 
 static enum verdict_action
@@ -177,7 +176,6 @@ eoh(struct message *m)
 	if (job == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	*message_slot(m) = job;
-	job->deadline_ms = message_deadline(m);
 	job->verify = dkim_verify_new(st->verifier, &policy,
 	    m->session->snap->dns, &m->arena, &m->headers);
 	return job->verify == NULL
@@ -434,7 +432,7 @@ eom(struct message *m)
 		return verdict_none;
 	v = arena_alloc(&m->arena, sizeof(*v));
 	if (v == NULL ||
-	    dkim_verify_finish(job->verify, job->deadline_ms, v) != 0 ||
+	    dkim_verify_finish(job->verify, &m->session->wait, v) != 0 ||
 	    weigh(message_state(m), m, v) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	m->dkim = v;

@@ -67,7 +67,7 @@ static struct verdict
 eom(struct message *m)
 {
 	if (m->session->iprev != NULL && m->direction == DIRECTION_INBOUND)
-		iprev_advance(m->session->iprev, m->deadline_ms);
+		iprev_advance(m->session->iprev, &m->session->wait);
 	return verdict_none;
 }
 
@@ -110,7 +110,7 @@ rdns_judge(struct message *m)
 
 	if (m->session->iprev == NULL || m->direction != DIRECTION_INBOUND)
 		return verdict_none;
-	r = iprev_collect(m->session->iprev, m->deadline_ms);
+	r = iprev_collect(m->session->iprev, &m->session->wait);
 	m->iprev = r;
 	message_note(m, "iprev", "%s", iprev_word(r->status));
 	session_why(m->session, "%s: the name of the client's address is %s",

@@ -229,7 +229,7 @@ judge(struct message *m)
 
 	if (spf == NULL)
 		return verdict_none;
-	if (spf_finish(spf, m->deadline_ms, &mfrom, &helo) != 0)
+	if (spf_finish(spf, &m->session->wait, &mfrom, &helo) != 0)
 		return no_memory();
 	explain(m, mfrom);
 	if (helo != mfrom)
