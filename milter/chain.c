@@ -129,8 +129,6 @@ judge(const struct ctx *ctx, enum hook hook)
 	if (!is_due(ctx, hook))
 		return verdict_none;
 	ctx->m->judged |= UINT32_C(1) << ctx->index;
-	if (ctx->m->deadline_ms == 0)
-		ctx->m->deadline_ms = message_deadline(ctx->m);
 	return st->judge(ctx);
 }
 
@@ -215,10 +213,15 @@ explain(const struct ctx *ctx, const struct call *c, const struct symbol *last,
 	buf_fini(&b);
 }
 
-/* Ask the stages in order; the first that decides ends it. */
+/* Ask the stages in order; the first that decides ends it.  The deadline of a
+ * step begins here, and nowhere else: a client that takes its time before the
+ * step must not use up that of the look-ups.  Only the chunks of a body have
+ * that of the header's end in common. */
 static struct verdict
 walk(struct session *s, struct message *m, const struct call *c)
 {
+	if (c->hook != HOOK_BODY)
+		wait_begin(&s->wait, s->snap->dns_timeout_ms);
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		const struct ctx ctx = ctx_of(s, m, i);
 		struct verdict v;
@@ -288,6 +291,7 @@ chain_open(struct snapshot *snap, macro_fn macro, void *macro_ctx)
 	s->macro_ctx = macro_ctx;
 	s->explains = log_writes(LOG_DEBUG);
 	arena_init(&s->arena);
+	s->wait = (struct wait)WAIT_INIT;
 	name_host(s, NULL);
 	return s;
 }
@@ -534,7 +538,6 @@ chain_eom(struct session *s)
 		return verdict_none;
 	if (m->queue_id == NULL)
 		m->queue_id = keep(&m->arena, session_macro(s, "i"));
-	m->deadline_ms = message_deadline(m);
 	if (!verdict_decides(&m->verdict))
 		m->verdict = walk(s, m, &c);
 	edit_sort(&m->edits);
@@ -578,6 +581,7 @@ chain_close(struct session *s)
 			stages[i]->close(&ctx);
 	}
 	buf_fini(&s->notes);
+	wait_fini(&s->wait);
 	arena_fini(&s->arena);
 	snapshot_unref(s->snap);
 	free(s);

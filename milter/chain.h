@@ -130,16 +130,15 @@ struct stage {
 	 * The two hooks by which a check that can refuse before the end is
 	 * asked; who has a judge hook can be named in RefuseAt, by its name.
 	 * Look-ups are started in connect, helo or mail, and collected here
-	 * under m->deadline_ms.  What only the header tells is judged in eom,
-	 * which comes before judge where both are due.
+	 * by s->wait.  What only the header tells is judged in eom, which comes
+	 * before judge where both are due.
 	 *
 	 * judge: once for each inbound message, at the moment that RefuseAt
 	 * chooses (at MAIL for connect), after the stage's own hook there.
 	 * Writes facts, symbols and notes, and may refuse.
 	 * client: only where RefuseAt says connect, and never for a client that
-	 * is known to be internal: judge the client alone, by
-	 * session_deadline().  There is no message to write symbols into, so
-	 * judge is asked again for each.
+	 * is known to be internal: judge the client alone.  There is no message
+	 * to write symbols into, so judge is asked again for each.
 	 */
 	struct verdict (*client)(const struct ctx *ctx);
 	struct verdict (*judge)(const struct ctx *ctx);

@@ -37,22 +37,6 @@ message_time(const struct message *m)
 	return m->session->at != 0 ? m->session->at : time(NULL);
 }
 
-int64_t
-session_deadline(const struct session *s)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000 +
-	    s->snap->dns_timeout_ms;
-}
-
-int64_t
-message_deadline(const struct message *m)
-{
-	return session_deadline(m->session);
-}
-
 const char *
 session_macro(const struct session *s, const char *name)
 {

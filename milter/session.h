@@ -18,6 +18,7 @@
 #include "edit.h"
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/base/wait.h"
 #include "lib/mail/author.h"
 #include "lib/mail/hdr.h"
 #include "refuse.h"
@@ -78,6 +79,8 @@ struct session {
 	bool explains;   /* session_why() is wanted */
 	time_t at;       /* the time to judge by; 0: the clock's */
 	struct arena arena;
+	struct wait wait;    /* chain: what stages wait by; its deadline is that
+	    of the step under way.  Drivers set whom progress is told */
 	struct message *msg; /* under way, or NULL */
 
 	/* The client, from connect. */
@@ -161,8 +164,6 @@ struct message {
 	    (client, helo, sender, from); NULL: nothing */
 	bool may_be_allowed; /* allowlist: so it is, if it is what it says */
 
-	int64_t deadline_ms; /* chain, when checks are judged: when all look-ups
-	    end that are waited for there (CLOCK_MONOTONIC) */
 	uint32_t judged;     /* chain: stages whose judge hook was asked */
 	struct kept kept;    /* chain: a refusal that waits, ... */
 	struct verdict kept_hold; /* ... and a quarantine */
@@ -200,11 +201,6 @@ size_t message_size(const struct message *m);
 bool message_is_utf8(const struct message *m);
 /* The time to judge by. */
 time_t message_time(const struct message *m);
-/* When look-ups must end that begin only now (CLOCK_MONOTONIC, milliseconds):
- * a header that took its time to arrive leaves them as much as others had. */
-int64_t message_deadline(const struct message *m);
-/* The same where there is no message yet. */
-int64_t session_deadline(const struct session *s);
 /* The MTA's macro, through the session's driver. */
 const char *session_macro(const struct session *s, const char *name);
 

@@ -73,7 +73,6 @@ struct state {
 /* One message, from the end of its header on. */
 struct job {
 	struct dkim_verify *verify;
-	int64_t deadline_ms;
 };
 
 static enum verdict_action
@@ -179,7 +178,6 @@ dkim_eoh(const struct ctx *ctx)
 	if (job == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	*message_slot(ctx) = job;
-	job->deadline_ms = message_deadline(m);
 	job->verify = dkim_verify_new(
 	    st->verifier, &policy, ctx->s->snap->dns, &m->arena, &m->headers);
 	return job->verify == NULL
@@ -438,7 +436,7 @@ dkim_eom(const struct ctx *ctx)
 		return verdict_none;
 	v = arena_alloc(&m->arena, sizeof(*v));
 	if (v == NULL ||
-	    dkim_verify_finish(job->verify, job->deadline_ms, v) != 0 ||
+	    dkim_verify_finish(job->verify, &ctx->s->wait, v) != 0 ||
 	    weigh(ctx->state, m, v) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	m->dkim = v;

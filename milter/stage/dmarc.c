@@ -94,7 +94,6 @@ struct state {
 /* One message, from the end of its header on. */
 struct job {
 	struct dmarc *dmarc; /* NULL: it is not judged */
-	int64_t deadline_ms;
 };
 
 static void
@@ -244,7 +243,6 @@ ask(const struct state *st, struct message *m, struct job *job)
 	const struct author *who = &m->author;
 	size_t read = who->domains_read;
 
-	job->deadline_ms = message_deadline(m);
 	job->dmarc = dmarc_start(m->session->snap->dns, &m->arena, st->psl,
 	    who->domains, read);
 	if (job->dmarc == NULL)
@@ -492,7 +490,7 @@ dmarc_eom(const struct ctx *ctx)
 	e.dkim_count = dkim_evidence(m, dkim);
 	r = arena_alloc(&m->arena, sizeof(*r));
 	if (r == NULL ||
-	    dmarc_finish(job->dmarc, &e, job->deadline_ms, r) != 0)
+	    dmarc_finish(job->dmarc, &e, &m->session->wait, r) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	/* Section 5.3.1: there is no telling whose mail it is. */
 	if (r->result == DMARC_PASS && m->author.fields != 1)

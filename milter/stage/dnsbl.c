@@ -260,7 +260,7 @@ end_tests(const struct ctx *ctx)
 
 		if (have_selftest(snap, l) &&
 		    dnsbl_test_finish(
-			l->selftest, now_ms(), m->deadline_ms, &why))
+			l->selftest, now_ms(), &m->session->wait, &why))
 			say_change(snap, l, &why);
 	}
 }
@@ -459,7 +459,8 @@ collect(struct message *m, struct question *q)
 	if (q->query == NULL ||
 	    dnsbl_health_state(q->list->health) != DNSBL_WORKS)
 		return;
-	dnsbl_read(dns_collect(m->session->snap->dns, q->query, m->deadline_ms),
+	dnsbl_read(
+	    dns_collect(m->session->snap->dns, q->query, &m->session->wait),
 	    &q->answer);
 }
 

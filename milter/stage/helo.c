@@ -209,7 +209,7 @@ helo_judge(const struct ctx *ctx)
 	if (fact == NULL || copy == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	/* A HELO that is said anew must not take the fact away. */
-	*copy = *helo_collect(s->helo_check, m->deadline_ms);
+	*copy = *helo_collect(s->helo_check, &s->wait);
 	if (copy->name != NULL &&
 	    (copy->name = arena_strdup(&m->arena, copy->name)) == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");

@@ -65,7 +65,7 @@ iprev_eom(const struct ctx *ctx)
 	struct message *m = ctx->m;
 
 	if (ctx->s->iprev != NULL && m->direction == DIRECTION_INBOUND)
-		iprev_advance(ctx->s->iprev, m->deadline_ms);
+		iprev_advance(ctx->s->iprev, &ctx->s->wait);
 	return verdict_none;
 }
 
@@ -112,7 +112,7 @@ rdns_judge(const struct ctx *ctx)
 
 	if (ctx->s->iprev == NULL || m->direction != DIRECTION_INBOUND)
 		return verdict_none;
-	r = iprev_collect(ctx->s->iprev, m->deadline_ms);
+	r = iprev_collect(ctx->s->iprev, &ctx->s->wait);
 	m->iprev = r;
 	message_note(m, "iprev", "%s", iprev_word(r->status));
 	session_why(ctx, "%s: the name of the client's address is %s",

@@ -232,7 +232,7 @@ spf_judge(const struct ctx *ctx)
 
 	if (spf == NULL)
 		return verdict_none;
-	if (spf_finish(spf, m->deadline_ms, &mfrom, &helo) != 0)
+	if (spf_finish(spf, &m->session->wait, &mfrom, &helo) != 0)
 		return no_memory();
 	explain(ctx, mfrom);
 	if (helo != mfrom)
