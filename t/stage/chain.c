@@ -239,6 +239,7 @@ replies_in_one_line(void **state)
 /* -- the deadline -- */
 
 static struct {
+	const struct session *s;
 	int64_t first, last; /* deadlines of those that waited */
 	size_t count;
 } waited;
@@ -263,7 +264,7 @@ collect(void *ctx, struct dns_query *q, struct wait *w)
 	static const struct dns_answer none = {.status = DNS_NXDOMAIN};
 
 	(void)ctx, (void)q;
-	assert_non_null(w);
+	assert_ptr_equal(w, &waited.s->wait);
 	if (waited.count++ == 0)
 		waited.first = waited.last = w->deadline_ms;
 	if (w->deadline_ms < waited.first)
@@ -319,6 +320,7 @@ gives_each_step_one_deadline(void **state)
 	(void)state;
 	snap->dns = &slow;
 	s = chain_open(snap, NULL, NULL);
+	waited.s = s;
 	waited.count = 0;
 	chain_connect(s, NULL, walk_address("192.0.2.1", &ss));
 	chain_helo(s, "client.example");
