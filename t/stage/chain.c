@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/dns/dns.h"
 #include "t/support/drivers/test.h"
 #include "t/support/drivers/walk.h"
@@ -305,7 +306,7 @@ static int64_t
 next_step(void)
 {
 	usleep(3000);
-	return wait_clock();
+	return clock_ms();
 }
 
 static void
