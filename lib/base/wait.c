@@ -3,27 +3,18 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "err.h"
 
 /* How long to poll where there is no descriptor left to be woken by. */
 #define BLIND_MS 20
 
-int64_t
-wait_clock(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
-}
-
 void
 wait_begin(struct wait *w, int64_t ms)
 {
-	int64_t now = wait_clock();
+	int64_t now = clock_ms();
 
 	w->deadline_ms = now + ms;
 	w->progress_at = now + w->progress_ms;
@@ -76,8 +67,7 @@ wait_wake(struct wait *w)
 static void
 sleep_until(struct wait *w, int64_t until)
 {
-	const struct timespec ts = {
-	    .tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
+	const struct timespec ts = clock_timespec(until);
 	int rc = 0;
 
 	pthread_mutex_lock(&w->lock);
@@ -188,7 +178,7 @@ wait_until(struct wait *w, bool (*done)(void *arg), void *arg)
 		return true;
 	if (w == NULL)
 		return false;
-	for (now = wait_clock();; now = wait_clock()) {
+	for (now = clock_ms();; now = clock_ms()) {
 		int64_t stop = next_stop(w, now);
 
 		if (w->io_count > 0)

@@ -18,8 +18,8 @@
  * So who collects one after the other waits for as long as the slowest takes,
  * and not for the sum of all.
  *
- * One thread at a time uses a struct wait, but for wait_wake.  Times are
- * CLOCK_MONOTONIC, in milliseconds.
+ * One thread at a time uses a struct wait, but for wait_wake.  Times are those
+ * of lib/base/clock.h, in milliseconds.
  */
 #ifndef LIB_BASE_WAIT_H
 #define LIB_BASE_WAIT_H
@@ -73,8 +73,6 @@ struct wait {
 /* All ios must have been taken out, and nobody may wake it any more. */
 void wait_fini(struct wait *w);
 
-/* The time. */
-int64_t wait_clock(void);
 /* From now on there are that many milliseconds. */
 void wait_begin(struct wait *w, int64_t ms);
 

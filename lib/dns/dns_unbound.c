@@ -26,6 +26,7 @@
 #include <unbound.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/mapguard.h"
 #include "lib/base/readfile.h"
@@ -336,7 +337,7 @@ suspect(struct unbound *u)
 {
 	pthread_mutex_lock(&u->lock);
 	if (u->mode == MODE_VALIDATING &&
-	    wait_clock() - u->probed_at >= PROBE_AGAIN_ON)
+	    clock_ms() - u->probed_at >= PROBE_AGAIN_ON)
 		u->probe_wanted = true;
 	pthread_mutex_unlock(&u->lock);
 }
@@ -356,7 +357,7 @@ on_answer(void *arg, int err, struct ub_result *res)
 		entry = read_result(q, res);
 		if (entry != NULL)
 			dns_cache_put(
-			    q->u->cache, q->key, q->type, entry, wait_clock());
+			    q->u->cache, q->key, q->type, entry, clock_ms());
 	} else {
 		suspect(q->u);
 	}
@@ -528,7 +529,7 @@ probe(struct unbound *u)
 	u->probe_ctx = ctx;
 	pthread_mutex_lock(&u->lock);
 	u->probe_wanted = false;
-	u->probed_at = wait_clock();
+	u->probed_at = clock_ms();
 	pthread_mutex_unlock(&u->lock);
 	u->probe_until = u->probed_at + PROBE_WAIT;
 	u->probing = ctx != NULL &&
@@ -543,7 +544,7 @@ check_probe(struct unbound *u)
 {
 	bool wanted;
 
-	if (u->probing && wait_clock() >= u->probe_until) {
+	if (u->probing && clock_ms() >= u->probe_until) {
 		/* No answer; nobody else takes answers, so it can't be on its
 		 * way to us. */
 		(void)ub_cancel(u->probe_ctx, u->probe_id);
@@ -665,7 +666,7 @@ place(struct unbound *u, struct dns_query *q)
 		return NULL;
 	}
 	if (u->validates && u->mode == MODE_PLAIN &&
-	    wait_clock() - u->probed_at >= PROBE_AGAIN_OFF) {
+	    clock_ms() - u->probed_at >= PROBE_AGAIN_OFF) {
 		u->probe_wanted = true;
 		wake_pump(u);
 	}
@@ -688,7 +689,7 @@ start(void *ctx, const char *name, enum dns_type type)
 
 	if (!dns_wire_key(name, key))
 		return query_known(u, NULL, &answer_badname);
-	entry = dns_cache_get(u->cache, key, type, wait_clock());
+	entry = dns_cache_get(u->cache, key, type, clock_ms());
 	if (entry != NULL)
 		return query_known(u, entry, NULL);
 	q = query_new(u, key, type);

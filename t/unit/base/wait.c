@@ -44,6 +44,14 @@ stop_clock(void)
 	stopped_ms = 1000000;
 }
 
+static int
+clock_runs(void **state)
+{
+	(void)state;
+	stopped = false;
+	return 0;
+}
+
 /* -- a scanner's client, as wait.h has it: start, collect, drop -- */
 
 #define BODY_LEN (4 << 20) /* more than a socket takes without being read */
@@ -366,7 +374,6 @@ one_deadline_cuts_all(void **state)
 	assert_int_equal(asked, 2);
 	assert_int_equal(dns_collect(&late, q, &w)->status, DNS_TIMEOUT);
 	assert_null(scan_collect(&scan, &w));
-	stopped = false;
 	scan_drop(&scan);
 	dns_drop(&late, q);
 	close(world.fd);
@@ -482,7 +489,6 @@ tells_of_progress(void **state)
 	wait_begin(&w, 20000);
 	assert_false(wait_until(&w, is_later, &until));
 	assert_int_equal(told.count, 4);
-	stopped = false;
 	wait_remove(&w, &io);
 	wait_fini(&w);
 	close(io.fd);
@@ -659,10 +665,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(waits_for_both_together),
-	    cmocka_unit_test(one_deadline_cuts_all),
+	    cmocka_unit_test_teardown(one_deadline_cuts_all, clock_runs),
 	    cmocka_unit_test(takes_what_is_there),
 	    cmocka_unit_test(drops_in_the_middle),
-	    cmocka_unit_test(tells_of_progress),
+	    cmocka_unit_test_teardown(tells_of_progress, clock_runs),
 	    cmocka_unit_test(tells_while_it_sleeps),
 	    cmocka_unit_test(wakes),
 	    cmocka_unit_test(ios_come_and_go),
