@@ -414,7 +414,7 @@ def check_pid():
         ok(again.starts(), 'pid file: a running process that does not hold it')
 
 
-FULL = 6 * 6 + 2
+FULL = 6 * 7 + 2
 PLAN = 513
 
 
