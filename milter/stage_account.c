@@ -31,15 +31,16 @@ static const struct conf_option options[] = {
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
-/* For `postern -n`: posternctl, which is quieter, does not say it. */
+/* For `postern -n`, as each start would say it again. */
 static void
-say_unset(const struct snapshot *snap)
+warn(const struct snapshot *snap, const void *state)
 {
 	const struct conf_section *s = conf_section(snap->conf, "Quota", 0);
 
+	(void)state;
 	if (snap->offline && s != NULL &&
 	    !conf_given(snap->conf, "QuotaRealms"))
-		log_line(LOG_INFO, "%s: Quota: expected QuotaRealms too, which "
+		log_line(LOG_WARNING, "%s: Quota: expected QuotaRealms too, which "
 		    "says which domains logins may have: without it bob@a and "
 		    "bob@b are two accounts, even if one password opens both",
 		    conf_section_where(s));
@@ -62,7 +63,6 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (n == NULL)
 		return ERR_NOMEM;
 	*state_r = n;
-	say_unset(snap);
 	return names_init(n, snap->conf, msg_r);
 }
 
@@ -150,6 +150,7 @@ const struct stage stage_account = {
     .options = options,
     .load = load,
     .unload = unload,
+    .warn = warn,
     .mail = mail,
     .eoh = eoh,
 };

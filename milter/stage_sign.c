@@ -351,7 +351,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (rc != 0 && rc != ERR_NOMEM)
 		return check_lists(c, rc, msg_r);
 	if (rc == 0 && signing == NULL && conf_given(c, "Mode"))
-		log_line(LOG_INFO, "%s: Mode: s asks for signatures, but "
+		log_line(LOG_WARNING, "%s: Mode: s asks for signatures, but "
 		    "no key is named: mail goes unsigned",
 		    conf_where(c, "Mode"));
 	if (rc != 0 || signing == NULL)
