@@ -315,6 +315,13 @@ cure_find(const char *text)
 	return cure;
 }
 
+bool
+cure_closed(const char *text)
+{
+	return cure_find(text) != NULL ||
+	       strstr(text, strerror(EACCES)) != NULL;
+}
+
 static void
 put_group(struct buf *b, const struct stat *st, gid_t gid, const char *path,
     const char *mode)

@@ -59,6 +59,9 @@ void cure_enter(
     struct buf *b, const char *directory, const struct cure_reader *r);
 /* Where either of these stands in a message; NULL: it has none. */
 const char *cure_find(const char *text);
+/* Is that of what is closed to us?  Who is not the one that it is for learns
+ * nothing from it. */
+bool cure_closed(const char *text);
 /* "COMMAND", and words behind it: to have the file in a place of its own. */
 void cure_move(struct buf *b, const struct cure_reader *r);
 /* To have a directory that belongs to user and group. */

@@ -25,6 +25,7 @@
 #include "holder.h"
 #include "lib/access.h"
 #include "lib/conf/conf.h"
+#include "lib/cure.h"
 #include "lib/err.h"
 #include "lib/errlist.h"
 #include "lib/mapguard.h"
@@ -42,6 +43,9 @@
 #include "sockspec.h"
 #include "supervise.h"
 
+#define AS_ROOT                                                                \
+	"run `postern -n` as root: it reads with the rights of UserID"
+
 struct arguments {
 	const char *socket, *pid_file, *user; /* -p -P -u */
 	bool foreground, check, print, restart;
@@ -56,6 +60,8 @@ struct plan {
 	struct privileges user;
 	const char *pid_file, *chroot; /* NULL: none */
 	bool has_socket, background, restart;
+	bool stranger; /* we are not UserID, and can't be: files are not judged,
+			  as what we may says nothing of what it may */
 	struct supervise_options supervise;
 	enum prove_result proved;
 
@@ -211,6 +217,25 @@ say_all(struct errlist *list)
 	errlist_each(list, say_fatal, NULL);
 }
 
+/* Whose it should be is said in it, so that a check, which anybody may make,
+ * can't tell; who starts a daemon is whom it is for. */
+static void
+say_closed(const struct plan *plan, const char *why)
+{
+	const char *cure = cure_find(why);
+	size_t len = strlen(why);
+
+	if (!plan->args->check || geteuid() == 0) {
+		log_fatal("%s", why);
+		return;
+	}
+	if (cure != NULL)
+		len = (size_t)(cure - why);
+	while (len > 0 && strchr(";: ", why[len - 1]) != NULL)
+		len--;
+	log_fatal("%.*s; %s", (int)len, why, AS_ROOT);
+}
+
 /* EX_OK also where it has mistakes, for more to be looked for. */
 static int
 read_conf(struct plan *plan)
@@ -229,7 +254,7 @@ read_conf(struct plan *plan)
 		return EX_OK;
 	if (plan->conf == NULL ||
 	    (path != NULL && access_why(path, CURE_READ, &why) != 0))
-		log_fatal("%s", why.text);
+		say_closed(plan, why.text);
 	else
 		say_all(plan->misread);
 	return EX_CONFIG;
@@ -261,6 +286,7 @@ static void
 plan_user(struct plan *plan)
 {
 	const char *spec = given_or(plan->args->user, plan->conf, "UserID");
+	bool named = spec != NULL || conf_faulty(plan->conf, "UserID");
 	struct errlist *list = errlist_new();
 	struct errmsg before;
 
@@ -273,6 +299,10 @@ plan_user(struct plan *plan)
 	errmsg_set(&before, "%s: ", place_of(plan, "UserID"));
 	errlist_append(plan->wrong, before.text, list);
 	errlist_free(list);
+	plan->stranger = named && geteuid() != 0 &&
+	    (plan->user.name[0] == '\0' || geteuid() != plan->user.uid);
+	if (plan->stranger && plan->args->check)
+		errlist_add(plan->wrong, AS_ROOT);
 }
 
 static void
@@ -281,7 +311,8 @@ plan_directory(struct plan *plan)
 	const char *dir = conf_str(plan->conf, "BaseDirectory");
 	struct errmsg msg;
 
-	if (dir == NULL || chdir(dir) == 0)
+	if (dir == NULL || chdir(dir) == 0 ||
+	    (plan->stranger && errno == EACCES))
 		return;
 	errmsg_set(&msg, "BaseDirectory: %s: %s", dir, strerror(errno));
 	(void)mistake(plan, EX_CONFIG, "BaseDirectory", &msg);
@@ -314,6 +345,8 @@ plan_files(struct plan *plan)
 	    .start = !plan->args->check, .config = plan->args->serve.config};
 	struct errmsg socket = {""}, pid = {""};
 
+	if (plan->stranger)
+		return;
 	if (plan->has_socket)
 		looked_at(plan,
 		    listen_check(&plan->socket, &plan->user, &f, &socket),
@@ -486,6 +519,7 @@ check_as_user(struct plan *plan)
 	}
 	options.wrong = plan->wrong;
 	options.warnings = plan->warnings;
+	options.stranger = plan->stranger;
 	if (serve_load(&options, SNAPSHOT_TRIAL, NULL, &snap) != 0) {
 		(void)end_with(plan, EX_CONFIG);
 		return plan->status;

@@ -34,9 +34,7 @@ static const struct command *const commands[] = {
 bool
 posternctl_closed(const char *text)
 {
-	return geteuid() != 0 &&
-	    (cure_find(text) != NULL ||
-		strstr(text, strerror(EACCES)) != NULL);
+	return geteuid() != 0 && cure_closed(text);
 }
 
 /* Keys and tables are for UserID alone: what opens them to the daemon would

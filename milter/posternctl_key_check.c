@@ -369,6 +369,18 @@ load(struct check *c, const char *config)
 	return posternctl_conf_end(conf, rc);
 }
 
+static void
+say_unjudged(const struct conf *conf)
+{
+	if (geteuid() != 0)
+		fprintf(stderr, "posternctl: who may read the keys is not "
+		    "judged; run posternctl as root\n");
+	else
+		fprintf(stderr, "posternctl: UserID: there is no user %s, so "
+		    "who may read the keys is not judged\n",
+		    conf_str(conf, "UserID"));
+}
+
 int
 posternctl_key_check(const char *config, const char *domain,
     const char *selector, bool json)
@@ -379,9 +391,7 @@ posternctl_key_check(const char *config, const char *domain,
 	int rc = load(&c, config);
 
 	if (rc == EX_OK && c.signing != NULL && !signing_judged(c.signing))
-		fprintf(stderr, "posternctl: UserID: there is no user %s, so "
-		    "who may read the keys is not judged\n",
-		    conf_str(c.snap.conf, "UserID"));
+		say_unjudged(c.snap.conf);
 	if (rc == EX_OK && c.signing != NULL &&
 	    signing_keys(c.signing, domain, check_key, &c, &msg) != 0) {
 		fprintf(stderr, "posternctl: %s\n",

@@ -104,6 +104,7 @@ struct saying {
 	const struct errlist *list; /* that they stand in; or NULL */
 	const struct errlist *done; /* those that need no cure; or NULL */
 	const char *config; /* the file that was read */
+	bool stranger;      /* leave out what is closed to us */
 };
 
 static void
@@ -115,9 +116,11 @@ say_one(const char *text, void *arg)
 	/* What is said of a place in a file was read in there. */
 	size_t from =
 	    saying->list == NULL ? 0 : errlist_place(saying->list, text);
-	const char *between =
-	    !done && find_cure(text + from, saying->config, &cure) ? "; " : "";
+	bool closed = !done && find_cure(text + from, saying->config, &cure);
+	const char *between = closed ? "; " : "";
 
+	if (saying->stranger && !done && (closed || cure_closed(text)))
+		return;
 	if (saying->level == 0)
 		log_fatal("%s%s%s", text, between, cure.text);
 	else
@@ -190,6 +193,7 @@ serve_load(const struct serve_options *o, enum snapshot_use use,
 		    .config = o->config};
 	else if (o->wrong != NULL)
 		saying.done = o->wrong;
+	saying.stranger = o->stranger;
 	if (list != NULL && warnings != NULL) {
 		if (saying.done != NULL)
 			errlist_append(list, "", saying.done);

@@ -24,6 +24,8 @@ struct serve_options {
 	/* Found before the first load, and told with what that finds: mistakes
 	 * (NULL: none), warnings. */
 	const struct errlist *wrong, *warnings;
+	/* We are not UserID, and can't be: what is closed to us is not told. */
+	bool stranger;
 	/* Has been read, with the list that it has; NULL: read the file. */
 	struct conf *conf;
 };

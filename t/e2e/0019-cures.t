@@ -324,8 +324,10 @@ def check_reading():
                 starter='postern')
     case.conf = '/etc/postern.conf'
     write_file(case.conf, case.text, 0o600)
-    like(case.run('-n').stderr, 'mend it with: .*chmod g.r /etc/postern.conf$',
+    like(case.run('-f').stderr, 'mend it with: .*chmod g.r /etc/postern.conf$',
          'the configuration for who starts it is ours')
+    like(case.run('-n').stderr, r'mode 0600\); run `postern -n` as root: ',
+         'who only checks it may be anybody')
     os.unlink(case.conf)
     case = Case('the configuration in a home', '')
     case.conf = '/root/test.conf'
@@ -432,6 +434,36 @@ def check_keys():
     case.key(mode=0o600, owner='postern')
     case.directory('', 0o755, 'mysql')
     case.mend(r'^install -D -o postern -g root -m 600 ')
+
+
+def check_strangers():
+    """What is closed to who is not UserID says nothing, and he gets no command
+    that would make it his."""
+    everything = KEY + 'QuotaTable @AT@/q/t\nPidFile @AT@/p/pid\n' + QUOTA
+    for name in 'missing', 'in use':
+        case = Case('an ordinary user, %s' % name, everything, starter='bob',
+                    socket_line='Socket local:/srv/mail/r/s\n')
+        case.key(mode=0o600, owner='postern')
+        if name == 'in use':
+            for directory in 'q', 'p', 'r':
+                case.directory(directory, 0o750, 'postern')
+        case.says(r'only root can become user postern|'
+                  r'^postern: run `postern -n` as root: it reads with')
+        is_([re.sub(r'^postern: (/\S+ )?|: .*', '', line)
+             for line in case.said('-n')],
+            ['UserID', 'run `postern -n` as root'],
+            '%s: and is told no more' % name)
+    case = Case('an ordinary user, and a word', 'Mode x\n', starter='bob')
+    like(case.said('-n')[1], 'Mode: expected', 'the words are judged')
+    case = Case('a key that others may read', KEY, starter='bob')
+    case.key(mode=0o644, owner='postern')
+    is_([line for line in case.said('-n') if 'KeyFile' in line], [],
+        "whose is a key is judged for UserID alone")
+    case = Case('UserID without its colon', KEY, user='postern.mail')
+    case.key(mode=0o600, owner='postern')
+    is_([re.sub(r'.*conf:', '', line) for line in case.said('-n')],
+        ['1: UserID: expected USER or USER:GROUP, with a colon, not '
+         'postern.mail'], 'while UserID is wrong nothing is judged for it')
 
 
 def check_state():
@@ -745,6 +777,7 @@ def main():
     check_asking()
     check_room()
     check_keys()
+    check_strangers()
     check_state()
     check_socket()
     check_sendmail()
@@ -760,5 +793,5 @@ def main():
     broken.end_mounts()
 
 
-PLAN = 976
+PLAN = 990
 main()
