@@ -247,6 +247,24 @@ in_use(const char *path, long pid, struct errmsg *msg_r)
 	return EX_UNAVAILABLE;
 }
 
+/* Who serves the socket; false: nobody.  *pid_r may be 0. */
+static bool
+is_served(const struct sockspec *spec, long *pid_r)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	bool served;
+
+	if (fd < 0)
+		return false;
+	/* EAGAIN: served, by somebody who has a lot to do. */
+	served = connect(fd, (const struct sockaddr *)&spec->local,
+		     sizeof(spec->local)) == 0 ||
+	    errno == EAGAIN || errno == EPROTOTYPE;
+	*pid_r = served ? server_of(fd) : 0;
+	close(fd);
+	return served;
+}
+
 /* What stands at the path: nothing, a socket that nobody serves, or trouble. */
 static int
 check_present(const struct sockspec *spec, const struct holder_for *f,
@@ -254,7 +272,8 @@ check_present(const struct sockspec *spec, const struct holder_for *f,
 {
 	const char *path = spec->local.sun_path;
 	struct stat st;
-	int fd, rc = EX_OK;
+	int steps = 0;
+	long pid;
 
 	if (lstat(path, &st) != 0)
 		return EX_OK;
@@ -265,17 +284,14 @@ check_present(const struct sockspec *spec, const struct holder_for *f,
 		    path);
 		return EX_CANTCREAT;
 	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return EX_OK;
-	/* EAGAIN: served, by somebody who has a lot to do. */
-	if ((connect(fd, (const struct sockaddr *)&spec->local,
-		 sizeof(spec->local)) == 0 ||
-		errno == EAGAIN || errno == EPROTOTYPE) &&
-	    !holder_passes(f, server_of(fd), "Socket", path, msg_r))
-		rc = in_use(path, server_of(fd), msg_r);
-	close(fd);
-	return rc;
+	while (is_served(spec, &pid)) {
+		if (holder_ends(f, pid, &steps))
+			continue;
+		return holder_passes(f, pid, "Socket", path, msg_r)
+		    ? EX_OK
+		    : in_use(path, pid, msg_r);
+	}
+	return EX_OK;
 }
 
 static long
@@ -287,27 +303,38 @@ port_holder(const struct addrinfo *ai)
 	return holder_find(ntohs(in->sin_port));
 }
 
+/* Could we listen there?  0, or why not. */
+static int
+try_bind(const struct addrinfo *ai)
+{
+	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	int error = 0;
+
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, 1) != 0)
+		error = errno;
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 static int
 check_bind(const struct sockspec *spec, const struct addrinfo *ai,
     const struct holder_for *f, struct errmsg *msg_r)
 {
-	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 	const char *cure = "";
-	int bind_error;
+	int error, steps = 0;
 
-	if (fd >= 0 &&
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-	    bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, 1) == 0) {
-		close(fd);
+	do {
+		error = try_bind(ai);
+	} while (
+	    error == EADDRINUSE && holder_ends(f, port_holder(ai), &steps));
+	if (error == 0 ||
+	    (error == EADDRINUSE &&
+		holder_passes(f, port_holder(ai), "Socket", spec->port, msg_r)))
 		return EX_OK;
-	}
-	bind_error = errno;
-	if (errno == EADDRINUSE &&
-	    holder_passes(f, port_holder(ai), "Socket", spec->port, msg_r)) {
-		close(fd);
-		return EX_OK;
-	}
-	errno = bind_error;
+	errno = error;
 	if (errno == EADDRINUSE)
 		cure = ": another process listens there; find it with "
 		       "ss -ltnp, or choose another port";
@@ -318,8 +345,6 @@ check_bind(const struct sockspec *spec, const struct addrinfo *ai,
 	errmsg_set(msg_r, "Socket: port %s%s%s: %s%s", spec->port,
 	    spec->host[0] != '\0' ? " at " : "", spec->host, strerror(errno),
 	    cure);
-	if (fd >= 0)
-		close(fd);
 	return EX_UNAVAILABLE;
 }
 

@@ -215,8 +215,12 @@ static int
 look_for(const struct holder_for *f, const struct runfile *file,
     const char *path, long *pid_r, struct errmsg *msg_r)
 {
-	int rc = look(file, pid_r), error = errno;
+	int rc, error, steps = 0;
 
+	do {
+		rc = look(file, pid_r);
+		error = errno;
+	} while (rc != 0 && error == EBUSY && holder_ends(f, *pid_r, &steps));
 	if (rc != 0 && error == EBUSY &&
 	    holder_passes(f, *pid_r, "PidFile", path, msg_r))
 		return 0;

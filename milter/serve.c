@@ -16,6 +16,7 @@
 #include "accept.h"
 #include "callbacks.h"
 #include "chain.h"
+#include "holder.h"
 #include "lib/access.h"
 #include "lib/conf/conf.h"
 #include "lib/err.h"
@@ -351,6 +352,7 @@ on_signal(int sig)
 	} else if (sig == SIGUSR2) {
 		ask(serving, &serving->reset);
 	} else {
+		holder_end();
 		atomic_store(&serving->signal, sig);
 		sem_post(&serving->stop);
 	}
@@ -616,6 +618,7 @@ serve(const struct serve_options *o)
 	ready_say(EX_OK);
 	while (sem_wait(&srv.stop) != 0)
 		;
+	holder_end(); /* a thread of libmilter's may have taken the signal */
 	why = why_stopped(&srv);
 	if (why == NULL) {
 		log_fatal("libmilter gave up; it told the system's log why");
