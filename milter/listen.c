@@ -44,6 +44,12 @@ group_of(const struct privileges *p)
 	return p->change ? p->gid : getegid();
 }
 
+static bool
+in_queue(const char *dir)
+{
+	return strncmp(dir, MTA_QUEUE "/", strlen(MTA_QUEUE "/")) == 0;
+}
+
 /* Which MTA it is for: where both are, the one whose place or group it has. */
 static bool
 for_postfix(const char *dir, const struct privileges *p)
@@ -56,7 +62,7 @@ for_postfix(const char *dir, const struct privileges *p)
 		return false;
 	return users_find(SENDMAIL_NAME, &sendmail) != 0 ||
 	    group_of(p) == gid ||
-	    strncmp(dir, MTA_QUEUE "/", strlen(MTA_QUEUE "/")) == 0;
+	    in_queue(dir);
 }
 
 /* For a socket that stands in a wrong place. */
@@ -132,7 +138,13 @@ no_directory(const char *path, const char *dir, const char *why,
 	char own[PATH_MAX], closed[PATH_MAX];
 	struct buf b = BUF_INIT;
 	struct stat st;
+	gid_t gid;
 
+	if (in_queue(dir) && users_find_group(MTA_NAME, &gid) != 0) {
+		errmsg_set(msg_r, "Socket: %s: %s: " PRIVILEGES_NO_MTA, path,
+		    why);
+		return EX_CANTCREAT;
+	}
 	snprintf(own, sizeof(own), "%.*s%s", PATH_MAX - 16, dir,
 	    missing ? "" : "/postern");
 	elsewhere = cure_is_ours(own) || !cure_may_take(own, owner_of(p)) ||

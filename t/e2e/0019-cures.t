@@ -19,7 +19,7 @@ import broken
 import proc
 
 # What looks like a command in a string, and in which a command could stand.
-COMMANDS = re.compile(r'\b(chmod|chown|chgrp|install|mkdir|setfacl|useradd|'
+COMMANDS = re.compile(r'\b(chmod|chown|chgrp|install(?! Postfix)|mkdir|setfacl|useradd|'
                       r'groupadd|usermod|ulimit|move the)\b')
 # Strings that are none, by what they say.
 NO_COMMANDS = [
@@ -607,6 +607,23 @@ def check_socket():
         'which stays closed')
 
 
+def check_no_postfix():
+    """The group is Postfix's to make, and before that nothing can be right."""
+    with open('/etc/group') as group:
+        before = group.read()
+    write_file('/etc/group', re.sub(r'(?m)^postfix:.*\n', '', before))
+    case = Case('no Postfix', LOOPBACK, user='postern:postfix',
+                socket_line='Socket local:/var/spool/postfix/postern/s\n')
+    case.says('install Postfix first')
+    like(case.said('-n')[0], 'UserID: there is no group postfix: install Postfix',
+         'no Postfix: which UserID is about, too')
+    is_([re.sub(r'^.*: (?=install)', '', line)
+         for line in case.said('-n') if 'Socket: ' in line],
+        ['install Postfix first: the group postfix comes with it'],
+        'no Postfix: nor is a directory made without its group')
+    write_file('/etc/group', before)
+
+
 def check_sendmail():
     """Sendmail enters no directory that somebody else than root may write."""
     def sendmail_trusts(path):
@@ -780,6 +797,7 @@ def main():
     check_strangers()
     check_state()
     check_socket()
+    check_no_postfix()
     check_sendmail()
     check_pid_file()
     check_public_half()
@@ -793,5 +811,5 @@ def main():
     broken.end_mounts()
 
 
-PLAN = 990
+PLAN = 996
 main()
