@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/arena.h"
 #include "lib/buf.h"
@@ -20,7 +22,10 @@
 #include "lib/quota/account.h"
 #include "lib/quota/limits.h"
 #include "lib/quota/quota.h"
+#include "lib/users.h"
+#include "log.h"
 #include "names.h"
+#include "options.h"
 #include "posternctl.h"
 #include "quota_conf.h"
 
@@ -292,8 +297,46 @@ note_unseen(const struct query *q)
 	free(name);
 }
 
+/* Whoever looks at refused mail later finds who did this. */
+static void
+log_change(const struct query *q, const struct conf *conf)
+{
+	static const char *const done[] = {
+	    [VERB_RESET] = "the counts begin anew",
+	    [VERB_LOCK] = "is locked",
+	    [VERB_UNLOCK] = "is not locked"};
+	const char *sudo = getenv("SUDO_USER");
+	struct log_options o;
+	char user[USERS_NAME_SIZE];
+	struct buf b = BUF_INIT;
+
+	options_log(conf, &o);
+	if (!o.syslog)
+		return;
+	buf_str(&b, "quota: ");
+	if (q->account == NULL)
+		buf_str(&b, "all accounts");
+	else
+		buf_escape(
+		    &b, q->account, strlen(q->account), QUOTA_ACCOUNT_MAX);
+	buf_printf(&b, ": %s, by posternctl of ", done[q->verb]);
+	users_name(getuid(), user);
+	buf_escape(&b, user, strlen(user), sizeof(user));
+	buf_printf(&b, " (uid %lu", (unsigned long)getuid());
+	if (sudo != NULL) {
+		buf_str(&b, ", SUDO_USER ");
+		buf_escape(&b, sudo, strlen(sudo), sizeof(user));
+	}
+	buf_char(&b, ')');
+	openlog(o.name, LOG_PID, LOG_MAIL);
+	syslog(o.facility | LOG_INFO, "%s",
+	    b.failed ? err_text(ERR_NOMEM) : buf_text(&b));
+	closelog();
+	buf_fini(&b);
+}
+
 static int
-change(struct query *q)
+change(struct query *q, const struct conf *conf)
 {
 	int rc;
 
@@ -312,6 +355,7 @@ change(struct query *q)
 		    rc == ERR_SYSTEM ? strerror(errno) : err_text(rc));
 		return FAILED;
 	}
+	log_change(q, conf);
 	return EX_OK;
 }
 
@@ -418,7 +462,7 @@ answer(struct query *q, const char *config, const char *account)
 	else if (q->verb == VERB_SHOW)
 		rc = show(q);
 	else
-		rc = change(q);
+		rc = change(q, conf);
 	if (rc == EX_OK &&
 	    quota_check(q->table, NULL, &msg) == ERR_FORMAT) {
 		fprintf(stderr,
