@@ -516,14 +516,29 @@ retry_words(const struct message *m, uint64_t seconds, char when[32],
 	    (unsigned long long)(seconds / 60 + (seconds % 60 != 0)));
 }
 
+/* For a person.  In words of the admin's own it is as in the configuration. */
+static const char *
+kind_words(enum quota_kind kind, uint64_t n)
+{
+	static const char *const one[] = {
+	    [QUOTA_MESSAGES] = "message",
+	    [QUOTA_RECIPIENTS] = "recipient",
+	    [QUOTA_BYTES] = "byte"};
+
+	return n == 1 ? one[kind] : quota_kind_name(kind);
+}
+
 static struct verdict
 over(struct message *m, struct charge *c, const struct quota_refusal *why)
 {
 	const struct state *st = message_state(m);
 	char limit[32], used[32], window[LIMITS_TEXT], when[32], minutes[32];
-	const char *kind = quota_kind_name(why->limit.kind);
+	const char *kind = kind_words(why->limit.kind, why->limit.limit);
 	const struct replytext_word words[] = {{"account", c->account},
-	    {"limit", limit}, {"used", used}, {"kind", kind},
+	    {"limit", limit}, {"used", used},
+	    {"kind", st->conf.reply == NULL
+		    ? kind
+		    : quota_kind_name(why->limit.kind)},
 	    {"window", window}, {"retry", when}, {"minutes", minutes},
 	    {NULL, NULL}};
 	const char *text = st->conf.reply;
