@@ -5,7 +5,9 @@
 #include "posternctl_key_check.h"
 
 #include <errno.h>
+#include <errno.h>
 #include <grp.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,12 +102,39 @@ belongs(const struct dkim_key *key, const struct dkim_record *r)
 	return ok;
 }
 
+/* Does RSA's p= end before the key does, by the length with which that begins?
+ * *len_r: octets of base64. */
+static bool
+is_cut(const char *p, size_t *len_r)
+{
+	unsigned char head[9], der[6];
+	size_t n = 0, whole;
+
+	for (; *p != '\0'; p++) {
+		if (strchr(" \t\r\n", *p) != NULL)
+			continue;
+		if (n < 8)
+			head[n] = (unsigned char)*p;
+		n++;
+	}
+	*len_r = n;
+	head[8] = '\0';
+	if (n < 8 || EVP_DecodeBlock(der, head, 8) != 6 || der[0] != 0x30)
+		return false;
+	whole = der[1] == 0x82 ? 4 + (size_t)(der[2] << 8 | der[3])
+	    : der[1] == 0x81   ? 3 + (size_t)der[2]
+	    : der[1] < 0x80    ? 2 + (size_t)der[1]
+			       : 0;
+	return n / 4 * 3 + n % 4 * 3 / 4 < whole;
+}
+
 /* A record that can't be used. */
 static void
 judge_fault(struct finding *f, struct arena *a, const struct dns_record *txt,
     const char *words)
 {
 	const char *p = tag_of(a, txt, "p");
+	size_t len;
 
 	if (p != NULL && *p == '\0') {
 		find(f, "revoked", "the record has an empty p=, which says "
@@ -113,7 +142,13 @@ judge_fault(struct finding *f, struct arena *a, const struct dns_record *txt,
 		return;
 	}
 	f->fault = "syntax";
-	buf_printf(&f->text, "nobody can use the record: %s", words);
+	if (p != NULL && strcmp(dkim_key_word(f->m->key), "rsa") == 0 &&
+	    is_cut(p, &len))
+		buf_printf(&f->text, "nobody can use the record: p= has %zu "
+		    "octets of base64 and ends within the key: is the second "
+		    "string missing?", len);
+	else
+		buf_printf(&f->text, "nobody can use the record: %s", words);
 }
 
 /* k= first: of another type, p= is another key too, or none at all. */
