@@ -1170,8 +1170,11 @@ read_file(
 	if (rc == 0)
 		rc = read_text(r, text, len, path, depth);
 	else if (name != NULL)
-		errlist_add(r->list, "%s:%d: Include: %s", name, line,
-		    why.text);
+		errlist_add(r->list, "%s:%d: Include: %s%s", name, line,
+		    why.text,
+		    saved == ENOENT && strpbrk(path, "*?[") != NULL
+			? "; a pattern stands for no other names: name each file"
+			: "");
 	else
 		errlist_add(r->list, "%s", why.text);
 	free(text);

@@ -22,7 +22,7 @@ Syslgo yes
 Mode sx
 UMask 999
 Include @DIR@/sub.conf
-Include @DIR@/none.conf
+Include @DIR@/none*.conf
 QuotaRealms file:@DIR@/realms
 KeyTable file:@DIR@/keytable
 SigningTable refile:@DIR@/signing
@@ -78,7 +78,8 @@ SAID = [
     ('sub.conf:1', 'DNSTimeout: expected a number'),
     ('sub.conf:2', 'MilterDebug: expected a number'),
     ('sub.conf:3', 'a quote is not closed on this line'),
-    ('conf:7', 'Include: .*none.conf: No such file'),
+    ('conf:7', r'Include: .*none\*.conf: No such file or directory; a pattern '
+     'stands for no other names: name each file'),
     ('conf:8', 'QuotaRealms: .*realms:1: "a@b": expected a domain'),
     ('conf:8', r'QuotaRealms: .*realms:3: "\*": expected a domain'),
     ('conf:9', 'KeyTable: .*keytable:3: a control character'),
