@@ -654,8 +654,9 @@ section_head(struct source *s, const struct conf_option *row, int line)
 	if (tok == CONF_TOK_OPEN)
 		(void)next_token(s);
 	else if (strcmp(title, VOID) != 0)
-		errlist_add(s->r->list, "%s:%d: %s: expected { after the title",
-		    s->lex.name, at, row->keyword);
+		errlist_add(s->r->list, "%s:%d: %s: expected { after the title: "
+		    "%s TITLE { ... }", s->lex.name, at, row->keyword,
+		    row->keyword);
 	/* One that only lacks its brace is read as if it had it. */
 	if (tok == CONF_TOK_OPEN || tok == CONF_TOK_CLOSE ||
 	    (tok == CONF_TOK_WORD && find_row(row->rows, s->r->word) != NULL)) {
