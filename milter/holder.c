@@ -24,6 +24,7 @@
 #define ENDING "postern: ends"	/* at most 15 octets */
 #define STEP 50			/* milliseconds */
 #define STEPS (10000 / STEP)	/* a stop takes half of it, at most */
+#define LAST_STEPS (1000 / STEP) /* for one that is not seen */
 #define TAKES_VALUE "xpPu" /* of postern's flags */
 
 /* What stands in a file of the process; its length. */
@@ -143,14 +144,17 @@ holder_ends(const struct holder_for *f, long pid, int *steps)
 {
 	const struct timespec step = {.tv_nsec = STEP * 1000000L};
 	char number[32], ours[32], theirs[32];
+	bool seen;
 
-	if (!f->start || pid <= 0 || *steps >= STEPS)
+	if (!f->start || *steps >= STEPS)
 		return false;
 	snprintf(number, sizeof(number), "%ld", pid);
-	if (slurp(number, "comm", theirs, sizeof(theirs)) == 0 ||
-	    slurp("self", "comm", ours, sizeof(ours)) == 0)
-		return false;
-	if (strcmp(theirs, ENDING "\n") != 0 &&
+	seen = pid > 0 && slurp(number, "comm", theirs, sizeof(theirs)) > 0 &&
+	    slurp("self", "comm", ours, sizeof(ours)) > 0;
+	/* It may have come to its end since it was found. */
+	if (!seen && *steps < STEPS - LAST_STEPS)
+		*steps = STEPS - LAST_STEPS;
+	if (seen && strcmp(theirs, ENDING "\n") != 0 &&
 	    (strcmp(theirs, ours) != 0 || !has_pending_stop(number)))
 		return false;
 	++*steps;

@@ -35,7 +35,7 @@ bool holder_passes(const struct holder_for *f, long pid, const char *what,
  * be called by the main thread; safe in a signal handler. */
 void holder_end(void);
 /* Of a start: the process is a postern that is about to end, and may be waited
- * for.  *steps counts from 0 the steps that were waited. */
+ * for; or it is not seen, and may be gone.  *steps begins as 0. */
 bool holder_ends(const struct holder_for *f, long pid, int *steps);
 /* The process that listens on the TCP port (in host order); 0: none that we may
  * see. */
