@@ -96,8 +96,23 @@ number_in(int fd)
 	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? atol(text) : 0;
 }
 
-/* What bears the name: nothing; a file that no process holds; or a mistake,
- * EBUSY if one does, *pid_r. */
+/* Empty, or a number: nothing is lost with it. */
+static bool
+is_pid_file(int fd)
+{
+	char text[32];
+	ssize_t len = pread(fd, text, sizeof(text), 0);
+
+	for (ssize_t i = 0; i < len; i++) {
+		if (strchr("0123456789 \n", text[i]) == NULL || text[i] == '\0')
+			return false;
+	}
+	return len >= 0 && len < (ssize_t)sizeof(text);
+}
+
+/* What bears the name: nothing; a pid file that no process holds; or a mistake,
+ * EBUSY if one does, *pid_r; ENOTEMPTY: a slip of the pen has named a file that
+ * is somebody's. */
 static int
 look(const struct runfile *f, long *pid_r)
 {
@@ -114,12 +129,14 @@ look(const struct runfile *f, long *pid_r)
 	}
 	if (fd >= 0 && is_locked(fd)) {
 		*pid_r = number_in(fd);
-		errno = EBUSY;
-		rc = -1;
+		rc = EBUSY;
+	} else if (fd >= 0 && !is_pid_file(fd)) {
+		rc = ENOTEMPTY;
 	}
 	if (fd >= 0)
 		close(fd);
-	return rc;
+	errno = rc;
+	return rc == 0 ? 0 : -1;
 }
 
 /* An old one of ours, to go on with: never renewed, it can't be ours and
@@ -181,6 +198,13 @@ pid_mistake(const char *path, uid_t uid, long pid, struct errmsg *msg_r)
 		    "first, or give this one a PidFile of its own",
 		    path, pid);
 		return EX_UNAVAILABLE;
+	}
+	if (error == ENOTEMPTY) {
+		errmsg_set(msg_r,
+		    "PidFile: %s: holds something else than a process id, "
+		    "which would be lost: name another file",
+		    path);
+		return EX_CANTCREAT;
 	}
 	if (closed)
 		cure_state(&cure, path, uid, getegid());

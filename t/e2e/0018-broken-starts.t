@@ -368,6 +368,44 @@ def check_term():
                 '%s: no socket and no pid file stay' % name)
 
 
+def check_slips():
+    """A PidFile that names somebody's file costs nobody that file."""
+    for text in 'UserID nobody\n', '-----BEGIN\n', 'x', '1\n2 x\n', '\0':
+        case = Case('pid file, of %r' % text, 'PidFile @DIR@/there\n',
+                    r'conf:4: PidFile: @DIR@/there: holds something else')
+        case.write('there', text)
+        case.check(73)
+        is_(open(case.path).read(), text, 'pid file, of %r: stays' % text)
+    case = Case('pid file, the configuration', 'PidFile @DIR@/conf\n',
+                r'conf:4: PidFile: @DIR@/conf: holds something else')
+    case.check(73)
+    is_(open(case.conf).read(), case.fill(case.text),
+        'pid file, the configuration: stays')
+    case = Case('pid file, empty', 'PidFile @DIR@/there\n', '')
+    case.write('conf', case.text)
+    case.write('there', '')
+    with Starting(case) as started:
+        ok(started.starts(), 'pid file, empty: is taken')
+
+
+def check_socket_name():
+    """The longest name that -n passes, and one octet more."""
+    for octets in 106, 107:
+        case = Case('', '', r'has 107 octets .*at most 106', socket_line='')
+        name = os.path.join(case.dir, '')
+        case.name = 'socket of %d octets' % octets
+        case.text += 'Socket local:%s\n' % (
+            name + 's' * (octets - len(name)))
+        if octets == 107:
+            case.check(78)
+            continue
+        case.write('conf', case.text)
+        is_(broken.run(['-n', '-x', case.conf], program=PROGRAM).returncode, 0,
+            '%s: -n' % case.name)
+        with Starting(case) as started:
+            ok(started.starts(), '%s: starts' % case.name)
+
+
 def check_pid():
     """One pid file, one daemon."""
     case = Case('pid file', 'PidFile @DIR@/pid\n', '')
@@ -415,7 +453,7 @@ def check_pid():
 
 
 FULL = 6 * 6 + 2
-PLAN = 513
+PLAN = 578
 
 
 def main():
@@ -436,6 +474,8 @@ def main():
     check_others()
     check_limits()
     check_term()
+    check_slips()
+    check_socket_name()
     check_pid()
     broken.end_mounts()
 
