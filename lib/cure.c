@@ -550,3 +550,37 @@ cure_state(struct buf *b, const char *path, uid_t uid, gid_t gid)
 	}
 	cure_fit(b, from);
 }
+
+/* Root's is given away, as root opens it all the same; another user's is not,
+ * who would lose it. */
+void
+cure_lock(struct buf *b, const char *path, uid_t uid, gid_t gid)
+{
+	char user[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
+	size_t from = b->len;
+	struct stat st;
+	bool there;
+
+	if (!is_steady(path, uid, &there) || cure_in_home(path, uid))
+		return;
+	users_name(uid, user);
+	users_group_name(gid, group);
+	if (there && (lstat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
+			 st.st_nlink != 1 || st.st_uid != 0))
+		return;
+	buf_str(b, CURE_WORDS);
+	buf_str(b, there ? "chown " : "install -m 600 -o ");
+	cure_path(b, user);
+	if (!there) {
+		buf_str(b, " -g ");
+		cure_path(b, group);
+		buf_str(b, " /dev/null");
+	}
+	buf_char(b, ' ');
+	cure_path(b, path);
+	if (there && (st.st_mode & 0600) != 0600) {
+		buf_str(b, " && chmod u+rw ");
+		cure_path(b, path);
+	}
+	cure_fit(b, from);
+}

@@ -61,6 +61,9 @@ void cure_enter(
 const char *cure_find(const char *text);
 /* "COMMAND", and words behind it: to have the file in a place of its own. */
 void cure_move(struct buf *b, const struct cure_reader *r);
+/* CURE_WORDS, "COMMAND": to write to a lock file, which may not be there.
+ * Nothing, where a command could do harm. */
+void cure_lock(struct buf *b, const char *path, uid_t uid, gid_t gid);
 /* To have a directory that belongs to user and group. */
 void cure_directory(struct buf *b, const char *directory, const char *user,
     const char *group, mode_t mode);

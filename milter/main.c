@@ -25,6 +25,7 @@
 #include "holder.h"
 #include "lib/access.h"
 #include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
 #include "lib/err.h"
 #include "lib/errlist.h"
 #include "lib/mapguard.h"
@@ -551,6 +552,7 @@ serve_it(void *arg)
 	/* A change of user forbids dumps; asked for after it. */
 	if (conf_bool(plan->conf, "EnableCoredumps"))
 		prctl(PR_SET_DUMPABLE, 1);
+	dataset_look_only(false);
 	return serve(&options);
 }
 
@@ -650,6 +652,7 @@ main(int argc, char **argv)
 	rc = parse(argc, argv, &args);
 	if (rc != EX_OK)
 		return rc < 0 ? EX_OK : rc;
+	dataset_look_only(true);
 	find_config(&args);
 	plan.misread = errlist_new();
 	plan.wrong = errlist_new();

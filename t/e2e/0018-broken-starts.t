@@ -452,8 +452,48 @@ def check_pid():
         ok(again.starts(), 'pid file: a running process that does not hold it')
 
 
+def run_cure(said):
+    subprocess.run(['sh', '-c', said.split('mend it with: ')[1]], check=True)
+
+
+def check_mdb():
+    """Who looks makes no lock file, which could keep out who serves."""
+    text = 'PeerList mdb:@PATH@\n'
+    case = Case('mdb', text, '')
+    case.write('conf', case.text)
+    broken.make_mdb(case.path)
+    lock = case.path + '-lock'
+    for program in [PROGRAM, '-n', '-x', case.conf], [
+            binary('POSTERNCTL'), '-x', case.conf, 'check'], [
+            binary('POSTERNCTL'), '-x', case.conf, 'lookup', 'PeerList', 'x']:
+        before = broken.tree(case.dir)
+        subprocess.run(program, capture_output=True)
+        is_(broken.tree(case.dir), before, 'mdb, %s: no lock file' % program[1])
+    with Starting(case) as started:
+        ok(started.starts(), 'mdb: starts')
+        is_(os.stat(lock).st_uid, USER.pw_uid, "mdb: the lock is the daemon's")
+    os.chown(lock, 0, 0)
+    os.chmod(lock, 0o600)
+    closed = Case('mdb, locked by root', '', r'reading takes write access to '
+                  r"LMDB's lock file\); mend it with: chown \S+ \S+there-lock$")
+    closed.dir, closed.path, closed.conf = case.dir, case.path, case.conf
+    closed.check(78)
+    run_cure(broken.run(['-n', '-x', case.conf], program=PROGRAM).stderr)
+    with Starting(case) as started:
+        ok(started.starts(), 'mdb, locked by root: is mended')
+    os.unlink(lock)
+    os.chown(case.dir, 0, 0)
+    closed.name = 'mdb, no place for a lock'
+    closed.said = (r"LMDB's lock file\); mend it with: install -m 600 -o \S+ "
+                   r'-g \S+ /dev/null \S+there-lock$')
+    closed.check(78)
+    run_cure(broken.run(['-n', '-x', case.conf], program=PROGRAM).stderr)
+    with Starting(case) as started:
+        ok(started.starts(), 'mdb, no place for a lock: is mended')
+
+
 FULL = 6 * 6 + 2
-PLAN = 578
+PLAN = 578 + 23
 
 
 def main():
@@ -477,6 +517,7 @@ def main():
     check_slips()
     check_socket_name()
     check_pid()
+    check_mdb()
     broken.end_mounts()
 
 
