@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -583,4 +585,47 @@ cure_lock(struct buf *b, const char *path, uid_t uid, gid_t gid)
 		cure_path(b, path);
 	}
 	cure_fit(b, from);
+}
+
+static int
+attributes(int fd)
+{
+	int flags = 0;
+
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0)
+		return 0;
+	return flags & (FS_IMMUTABLE_FL | FS_APPEND_FL);
+}
+
+bool
+cure_is_fixed(int fd)
+{
+	return attributes(fd) != 0;
+}
+
+bool
+cure_fixed(struct buf *b, const char *path)
+{
+	const int how = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	char dir[PATH_MAX];
+	size_t from = b->len;
+	int flags = 0;
+
+	cure_parent(path, dir);
+	for (int i = 0; i < 2 && flags == 0; i++) {
+		int fd = open(i == 0 ? path : dir, how);
+
+		flags = attributes(fd);
+		if (fd >= 0)
+			close(fd);
+		path = flags == 0 ? dir : path;
+	}
+	if (flags == 0)
+		return false;
+	buf_printf(b, CURE_WORDS "chattr%s%s ",
+	    (flags & FS_IMMUTABLE_FL) != 0 ? " -i" : "",
+	    (flags & FS_APPEND_FL) != 0 ? " -a" : "");
+	cure_path(b, path);
+	cure_fit(b, from);
+	return true;
 }

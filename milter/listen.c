@@ -247,6 +247,58 @@ in_use(const char *path, long pid, struct errmsg *msg_r)
 	return EX_UNAVAILABLE;
 }
 
+/* Who can't connect can't tell that nobody serves it. */
+static int
+untold(const char *path, struct errmsg *msg_r)
+{
+	errmsg_set(msg_r,
+	    "Socket: %s: can't tell whether a process serves it: %s: stop that "
+	    "one, if there is one, and remove the socket, or give this one a "
+	    "socket of its own",
+	    path, strerror(errno));
+	return EX_UNAVAILABLE;
+}
+
+/* Nobody serves it; it is replaced. */
+static int
+check_stale(const char *path, const struct stat *st, struct errmsg *msg_r)
+{
+	char dir[PATH_MAX], owner[USERS_NAME_SIZE];
+	struct stat above;
+
+	cure_parent(path, dir);
+	if (stat(dir, &above) != 0 || runfiles_may_replace(&above, st))
+		return EX_OK;
+	errmsg_set(msg_r,
+	    "Socket: %s: was left by user %s, and in %s (mode %04o) nobody else "
+	    "may remove it: name another path",
+	    path, users_name(st->st_uid, owner), dir,
+	    (unsigned)above.st_mode & 07777);
+	return EX_CANTCREAT;
+}
+
+/* Somebody serves it, or nobody does, or that can't be told.  EAGAIN: served,
+ * by somebody who has a lot to do; EPROTOTYPE: with datagrams, or so, which no
+ * postern does. */
+static int
+check_served(int fd, const struct sockspec *spec, const struct stat *st,
+    const struct holder_for *f, struct errmsg *msg_r)
+{
+	const char *path = spec->local.sun_path;
+	int rc = connect(fd, (const struct sockaddr *)&spec->local,
+	    sizeof(spec->local));
+
+	if (rc != 0 && errno == EPROTOTYPE)
+		return in_use(path, 0, msg_r);
+	if (rc == 0 || errno == EAGAIN)
+		return holder_passes(f, server_of(fd), "Socket", path, msg_r)
+		    ? EX_OK
+		    : in_use(path, server_of(fd), msg_r);
+	if (errno != ECONNREFUSED && errno != ENOENT)
+		return untold(path, msg_r);
+	return check_stale(path, st, msg_r);
+}
+
 /* What stands at the path: nothing, a socket that nobody serves, or trouble. */
 static int
 check_present(const struct sockspec *spec, const struct holder_for *f,
@@ -254,7 +306,7 @@ check_present(const struct sockspec *spec, const struct holder_for *f,
 {
 	const char *path = spec->local.sun_path;
 	struct stat st;
-	int fd, rc = EX_OK;
+	int fd, rc;
 
 	if (lstat(path, &st) != 0)
 		return EX_OK;
@@ -268,12 +320,7 @@ check_present(const struct sockspec *spec, const struct holder_for *f,
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return EX_OK;
-	/* EAGAIN: served, by somebody who has a lot to do. */
-	if ((connect(fd, (const struct sockaddr *)&spec->local,
-		 sizeof(spec->local)) == 0 ||
-		errno == EAGAIN || errno == EPROTOTYPE) &&
-	    !holder_passes(f, server_of(fd), "Socket", path, msg_r))
-		rc = in_use(path, server_of(fd), msg_r);
+	rc = check_served(fd, spec, &st, f, msg_r);
 	close(fd);
 	return rc;
 }

@@ -431,11 +431,26 @@ set_limits(const struct plan *plan)
 	}
 }
 
+/* UMask; root connects all the same, but no mail server runs as root. */
+static void
+warn_mask(struct plan *plan)
+{
+	long mask = conf_int(plan->conf, "UMask");
+
+	if (plan->socket.family == AF_UNIX &&
+	    conf_given(plan->conf, "UMask") && (mask & 0222) == 0222)
+		log_line(LOG_WARNING,
+		    "%s: UMask: %04lo closes the socket to everybody, the mail "
+		    "server too: expected one such as 0007 or 0117",
+		    conf_where(plan->conf, "UMask"), (unsigned long)mask);
+}
+
 static void
 warn(struct plan *plan)
 {
 	log_hold(plan->warnings);
 	listen_warn(&plan->socket, &plan->user, place_of(plan, "Socket"));
+	warn_mask(plan);
 	log_hold(NULL);
 }
 

@@ -169,16 +169,21 @@ table_mistake(const struct conf *c, const char *path, int rc,
 	bool missing = closed && errno == ENOENT;
 	bool sealed = rc == ERR_SYSTEM && errno == EROFS;
 	struct buf cure = BUF_INIT;
+	bool fixed = rc == ERR_SYSTEM && errno == EPERM &&
+	    cure_fixed(&cure, path);
 
-	if (closed)
+	closed = closed && !fixed;
+	if (closed) {
+		buf_str(&cure, CURE_WORDS);
 		cure_state(&cure, path, geteuid(), getegid());
+	}
 	errmsg_set(msg_r, "%s: QuotaTable: %s%s%s%s%s%s",
 	    conf_where(c, "QuotaTable"), missing ? path : why->text,
 	    missing ? ": No such file or directory" : "",
 	    closed || sealed ? ": its directory must be there, and belong to "
 			       "the user that postern runs as (UserID)" : "",
-	    closed ? "; " CURE_WORDS : "",
-	    closed && buf_text(&cure) != NULL ? buf_text(&cure) : "",
+	    closed || fixed ? "; " : "",
+	    buf_text(&cure) != NULL ? buf_text(&cure) : "",
 	    sealed ? "; in a systemd unit, name it in ReadWritePaths=" : "");
 	buf_fini(&cure);
 	return rc;

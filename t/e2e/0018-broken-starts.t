@@ -492,8 +492,91 @@ def check_mdb():
         ok(started.starts(), 'mdb, no place for a lock: is mended')
 
 
+def left(path, kind=socket.SOCK_STREAM, mode=None):
+    """A socket there, that may be served."""
+    bound = socket.socket(socket.AF_UNIX, kind)
+    bound.bind(path)
+    if mode is not None:
+        os.chmod(path, mode)
+    return bound
+
+
+def check_sockets():
+    """A socket is replaced only if it is known that nobody serves it, and if
+    it may be removed."""
+    for kind in socket.SOCK_DGRAM, socket.SOCK_SEQPACKET:
+        case = Case('socket of kind %d' % kind, '', r'serves it already',
+                    socket_line='Socket local:@PATH@\n')
+        with left(case.path, kind) as bound:
+            if kind == socket.SOCK_SEQPACKET:
+                bound.listen()
+            case.check(69)
+    case = Case('closed socket', '', r"can't tell whether a process serves it: "
+                'Permission denied', user=None, starter='nobody',
+                socket_line='Socket local:@PATH@\n')
+    with left(case.path, mode=0) as bound:
+        bound.listen()
+        case.check(69)
+        ok(os.path.exists(case.path), 'closed socket: stays')
+    case = Case('umask', 'UMask 0777\n', '')
+    case.write('conf', case.text)
+    done = broken.run(['-n', '-x', case.conf], program=PROGRAM)
+    is_(done.returncode, 0, 'UMask 0777: no mistake')
+    like(done.stderr, r'conf:4: (warning: )?UMask: 0777 closes the socket to '
+         'everybody', 'UMask 0777: a warning')
+    case = Case('umask', 'UMask 0177\n', '')
+    case.write('conf', case.text)
+    done = broken.run(['-n', '-x', case.conf], program=PROGRAM)
+    is_(done.stderr, '', 'UMask 0177: none')
+
+
+def check_sticky():
+    """In a place like /tmp an ordinary user can't have another one's name."""
+    for name, text, line, said, status in (
+            ('socket', '', 'Socket local:@DIR@/m/x\n',
+             r'was left by user root, and in \S+ \(mode 1777\) nobody else '
+             'may remove it: name another path', 73),
+            ('pid file', 'PidFile @DIR@/m/x\n', 'Socket local:@DIR@/s\n',
+             r'PidFile: \S+: Operation not permitted; mend it with: ', 73)):
+        case = Case('sticky, ' + name, text, said, user=None,
+                    starter='nobody', socket_line=line)
+        where = os.path.join(case.dir, 'm')
+        os.mkdir(where)
+        os.chmod(where, 0o1777)
+        if name == 'socket':
+            left(os.path.join(where, 'x'), mode=0o666).close()
+        else:
+            write_file(os.path.join(where, 'x'), '')
+        case.check(status)
+
+
+def check_attributes():
+    """What an attribute keeps from being changed."""
+    for flag in 'i', 'a':
+        for name, text in ('pid file', 'PidFile @PATH@\n'), (
+                'table', QUOTA + 'QuotaTable @PATH@\n'):
+            case = Case('%s, +%s' % (name, flag), text, r'Operation not '
+                        r'permitted; mend it with: chattr -%s @PATH@$' % flag)
+            write_file(case.path, '')
+            os.chown(case.path, USER.pw_uid, USER.pw_gid)
+            done = subprocess.run(['chattr', '+' + flag, case.path],
+                                  capture_output=True)
+            if done.returncode != 0:
+                for _ in range(8):
+                    skip(case.name, 'no attributes here')
+                continue
+            try:
+                case.check()
+                said = broken.run(['-n', '-x', case.conf], program=PROGRAM)
+            finally:
+                subprocess.run(['chattr', '-' + flag, case.path], check=True)
+            done = broken.run(['-n', '-x', case.conf], program=PROGRAM)
+            is_((said.returncode > 0, done.returncode), (True, 0),
+                '%s: is mended' % case.name)
+
+
 FULL = 6 * 6 + 2
-PLAN = 578 + 23
+PLAN = 677
 
 
 def main():
@@ -518,6 +601,9 @@ def main():
     check_socket_name()
     check_pid()
     check_mdb()
+    check_sockets()
+    check_sticky()
+    check_attributes()
     broken.end_mounts()
 
 
