@@ -184,9 +184,8 @@ is_steady(const char *path, uid_t uid, bool *there_r)
 	}
 }
 
-/* Without links and dots, as far as it is there.  False: it can't be told. */
-static bool
-lead(const char *path, char real_r[PATH_MAX])
+bool
+cure_lead(const char *path, char real_r[PATH_MAX])
 {
 	char there[PATH_MAX], *real, *slash;
 	size_t len = strlen(path);
@@ -218,7 +217,7 @@ cure_may_take(const char *dir, uid_t uid)
 	bool there;
 
 	/* What stands in /etc root reads, and our keys are there. */
-	if (!lead(dir, real) || cure_in_home(real, uid) ||
+	if (!cure_lead(dir, real) || cure_in_home(real, uid) ||
 	    is_below(real, "/etc") || is_systems(real) ||
 	    !is_steady(dir, uid, &there) || !is_steady(real, uid, &there))
 		return false;

@@ -48,6 +48,9 @@ void cure_fit(struct buf *b, size_t from);
 bool cure_in_home(const char *path, uid_t uid);
 /* Does it stand where files are for us alone, and nobody else has a secret? */
 bool cure_is_ours(const char *path);
+/* An absolute path without links and dots, as far as it is there.  False: it
+ * can't be told. */
+bool cure_lead(const char *path, char real_r[PATH_MAX]);
 /* May a directory of that name be made for uid, or be given to it?  It is not
  * there, or it is uid's, or empty; and nobody else can come in between. */
 bool cure_may_take(const char *dir, uid_t uid);

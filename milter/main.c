@@ -33,6 +33,7 @@
 #include "listen.h"
 #include "log.h"
 #include "options.h"
+#include "paths.h"
 #include "peers.h"
 #include "privileges.h"
 #include "prove.h"
@@ -326,6 +327,24 @@ plan_files(struct plan *plan)
 }
 
 static void
+plan_paths(struct plan *plan)
+{
+	const struct paths_start start = {
+	    .socket = plan->has_socket && plan->socket.family == AF_UNIX
+		? plan->socket.local.sun_path
+		: NULL,
+	    .socket_where = place_of(plan, "Socket"),
+	    .pid_file = plan->pid_file,
+	    .pid_where = place_of(plan, "PidFile"),
+	    .chroot = plan->chroot,
+	};
+	int rc = paths_check(plan->conf, &start, plan->wrong);
+
+	if (rc != EX_OK)
+		(void)end_with(plan, rc);
+}
+
+static void
 plan_descriptors(struct plan *plan)
 {
 	struct errmsg msg;
@@ -357,6 +376,7 @@ make_plan(struct plan *plan)
 	if (rate != NULL)
 		(void)options_rate(rate, &plan->supervise.rate);
 	plan_directory(plan);
+	plan_paths(plan);
 	plan_files(plan);
 	plan_descriptors(plan);
 }

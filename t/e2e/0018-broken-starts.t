@@ -575,8 +575,45 @@ def check_attributes():
                 '%s: is mended' % case.name)
 
 
+def check_paths():
+    """What postern makes has a path of its own, whichever way it is named."""
+    rules = 'Mode v\nRuleFile @DIR@/rules\n'
+    for text, keyword, other in (
+            ('PidFile @DIR@/./s\n', 'conf:4: PidFile', r'Socket \(\S+conf:2\)'),
+            ('PidFile @DIR@/link/t\nQuotaTable @DIR@/t\n' + QUOTA,
+             'conf:5: QuotaTable', r'PidFile \(\S+conf:4\)'),
+            ('PidFile @DIR@/t.new\nQuotaTable @DIR@/t\n' + QUOTA,
+             'conf:5: QuotaTable', r'PidFile \(\S+conf:4\)'),
+            ('QuotaTable @DIR@/s\n' + QUOTA, 'conf:4: QuotaTable',
+             r'Socket \(\S+conf:2\)'),
+            ('QuotaTable @PATH@\n' + QUOTA + rules + 'RuleStats @DIR@/hard\n',
+             'conf:9: RuleStats', r'QuotaTable \(\S+conf:4\)'),
+            (rules + 'RuleStats @DIR@/rules\n', 'conf:5: RuleFile',
+             r'RuleStats \(\S+conf:6\)'),
+            ('PidFile @PATH@\nPeerList file:@PATH@\n', 'conf:5: PeerList',
+             r'PidFile \(\S+conf:4\)')):
+        case = Case('one path, ' + keyword, text, '')
+        case.write('conf', case.text)
+        case.write('rules', '')
+        case.write('there', '')
+        os.link(case.path, os.path.join(case.dir, 'hard'))
+        os.symlink('.', os.path.join(case.dir, 'link'))
+        before = broken.tree(case.dir)
+        for flag in '-n', '-f':
+            done = broken.run([flag, '-x', case.conf], program=PROGRAM)
+            is_(done.returncode, 78, '%s, %s: status' % (case.name, flag))
+            like(done.stderr, r'%s: \S+: is a file that postern makes for %s: '
+                 'give each a path of its own' % (keyword, other),
+                 '%s, %s: why' % (case.name, flag))
+        is_(broken.tree(case.dir), before, '%s: nothing is made' % case.name)
+    case = Case('', 'PidFile @DIR@/t\nQuotaTable @DIR@/t\n', '')
+    case.write('conf', case.text)
+    is_(broken.run(['-n', '-x', case.conf], program=PROGRAM).stderr, '',
+        'one path, of which only one is written: fine')
+
+
 FULL = 6 * 6 + 2
-PLAN = 677
+PLAN = 713
 
 
 def main():
@@ -604,6 +641,7 @@ def main():
     check_sockets()
     check_sticky()
     check_attributes()
+    check_paths()
     broken.end_mounts()
 
 
