@@ -218,10 +218,14 @@ try_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 {
 	struct quota_options opt;
 	struct errmsg why = {""};
+	const char *foreign;
 	int rc;
 
 	daemon_options(st, &opt);
-	rc = quota_try(st->conf.path, &opt, &why);
+	rc = quota_try(st->conf.path, &opt, &foreign, &why);
+	if (rc == 0 && foreign != NULL)
+		log_line(LOG_WARNING, "quota: %s: %s; a start keeps it as "
+		    "%s.bad-TIME", st->conf.path, foreign, st->conf.path);
 	return rc == 0 ? 0 : table_mistake(c, st->conf.path, rc, &why, msg_r);
 }
 

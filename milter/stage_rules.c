@@ -153,10 +153,14 @@ try_stats(struct state *st, const struct conf *c)
 {
 	const char *path = rules_conf_stats(c);
 	struct errmsg why = {""};
-	int rc = path == NULL ? 0 : rules_stats_try(path, &why);
+	const char *foreign = NULL;
+	int rc = path == NULL ? 0 : rules_stats_try(path, &foreign, &why);
 
 	if (rc != 0)
 		log_stats(st, rc, errno, NULL, &why);
+	else if (foreign != NULL)
+		log_line(LOG_WARNING, "rules: RuleStats: %s: %s; a start keeps "
+		    "it as %s.bad-TIME", path, foreign, path);
 }
 
 static int64_t

@@ -612,8 +612,34 @@ def check_paths():
         'one path, of which only one is written: fine')
 
 
+def check_foreign():
+    """What a start sets aside, -n tells of, and leaves."""
+    for name, text in (('table', 'QuotaTable @PATH@\n' + QUOTA),
+                       ('stats', 'Mode v\nRuleFile @DIR@/rules\n'
+                        'RuleStats @PATH@\n')):
+        case = Case('foreign ' + name, text, '')
+        case.write('conf', case.text)
+        case.write('rules', 'header X Subject =~ /x/\n')
+        case.write('there', 'something else\n' * 1000, 0o600)
+        os.chown(case.path, USER.pw_uid, USER.pw_gid)
+        before = broken.tree(case.dir)
+        done = broken.run(['-n', '-x', case.conf], program=PROGRAM)
+        is_((done.returncode, broken.tree(case.dir) == before), (0, True),
+            '%s: -n passes, and leaves it' % case.name)
+        like(broken.last_words(done), '%s: .*; a start keeps it as '
+             r'%s.bad-TIME$' % (case.path, case.path), '%s: -n' % case.name)
+        with Starting(case) as started:
+            ok(started.starts(), '%s: starts' % case.name)
+            said = started.log_lines('bad-')
+        is_([re.sub(r'bad-\w+$', 'bad-TIME', re.sub(
+            r'^postern(\[\d+\])?: ', '', line)) for line in said],
+            [broken.last_words(done).replace('a start keeps it as',
+                                             'it is kept as')],
+            '%s: the same words' % case.name)
+
+
 FULL = 6 * 6 + 2
-PLAN = 713
+PLAN = 721
 
 
 def main():
@@ -642,6 +668,7 @@ def main():
     check_sticky()
     check_attributes()
     check_paths()
+    check_foreign()
     broken.end_mounts()
 
 
