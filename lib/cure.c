@@ -445,7 +445,8 @@ cure_writable(const char *name, const char *path, const struct stat *st,
 	buf_str(&b, "chmod o-w ");
 	cure_path(&b, real == NULL ? path : real);
 	cure_fit(&b, 0);
-	errmsg_set(msg_r, "%s: writable by everyone (mode %04o); run: %s", name,
+	errmsg_set(msg_r, "%s: writable by everyone (mode %04o); "
+	    CURE_WORDS "%s", name,
 	    (unsigned)st->st_mode & 07777,
 	    buf_text(&b) == NULL ? "" : buf_text(&b));
 	buf_fini(&b);

@@ -458,6 +458,18 @@ listen_check(const struct sockspec *spec, const struct privileges *p,
 	return rc;
 }
 
+/* Told as it would be a step later, of the user. */
+static int
+no_group(const struct privileges *p, struct errmsg *msg_r)
+{
+	const char *why = strerror(errno);
+
+	if (privileges_drop(p, msg_r) == EX_OK)
+		errmsg_set(msg_r, "UserID: can't become user %s: %s", p->name,
+		    why);
+	return EX_NOPERM;
+}
+
 int
 listen_open(const struct sockspec *spec, const struct privileges *p, int debug,
     struct errmsg *msg_r)
@@ -472,10 +484,11 @@ listen_open(const struct sockspec *spec, const struct privileges *p, int debug,
 	text = sockspec_text(spec);
 	/* The group by being of it, not by a chown afterwards: the directory
 	 * may be the user's, who could have put another file there by then. */
-	if (p->change && setegid(p->gid) != 0)
-		rc = EX_NOPERM;
-	if (rc == EX_OK &&
-	    (text == NULL || callbacks_open(text, debug) != 0))
+	if (p->change && setegid(p->gid) != 0) {
+		free(text);
+		return no_group(p, msg_r);
+	}
+	if (text == NULL || callbacks_open(text, debug) != 0)
 		rc = EX_UNAVAILABLE;
 	if (rc != EX_OK)
 		errmsg_set(msg_r, "Socket: %s: can't listen: %s",

@@ -428,7 +428,8 @@ step_files(struct plan *plan)
 		umask((mode_t)conf_int(plan->conf, "UMask"));
 	rc = listen_open(&plan->socket, &plan->user, (int)debug, &msg);
 	if (rc != EX_OK)
-		return mistake(plan, rc, "Socket", &msg);
+		return mistake(
+		    plan, rc, rc == EX_NOPERM ? "UserID" : "Socket", &msg);
 	if (plan->pid_file != NULL)
 		rc = runfiles_pid(plan->pid_file, runs_as(plan), &msg);
 	return rc == EX_OK ? EX_OK : mistake(plan, rc, "PidFile", &msg);

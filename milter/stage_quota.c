@@ -221,6 +221,9 @@ try_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 	const char *foreign;
 	int rc;
 
+	/* Its default is not what was meant. */
+	if (conf_faulty(c, "QuotaTable"))
+		return 0;
 	daemon_options(st, &opt);
 	rc = quota_try(st->conf.path, &opt, &foreign, &why);
 	if (rc == 0 && foreign != NULL)

@@ -135,6 +135,15 @@ is_quoted(const char *text)
 	return false;
 }
 
+int
+conf_check_path(const char *value, struct errmsg *msg_r)
+{
+	return is_quoted(value)
+	    ? errmsg_set(msg_r, "expected a path without quotes, which would be "
+		  "part of it: %s", value)
+	    : 0;
+}
+
 /* `where` is copied. */
 static int
 add_place(struct conf_value *v, const char *where)
@@ -1164,6 +1173,8 @@ read_text(
 	rc = conf_lex_init(&s.lex, name, clean, len, r->list);
 	if (rc == 0)
 		rc = read_lines(&s);
+	else
+		r->conf->unread = true;
 	free(clean);
 	return rc;
 }
@@ -1179,6 +1190,7 @@ read_file(
 	int rc = readfile_text(path, CONF_FILE_MAX, &text, &len, &why);
 	int saved = errno;
 
+	r->conf->unread = r->conf->unread || rc != 0;
 	if (rc == 0)
 		rc = read_text(r, text, len, path, depth);
 	else if (name != NULL)

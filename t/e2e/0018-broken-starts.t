@@ -3,6 +3,7 @@
 # starting is found by -n with the same words, and -n leaves everything as it
 # was. Nothing that a configuration names makes either of them wait.
 
+import ctypes
 import fcntl
 import os
 import pwd
@@ -638,8 +639,17 @@ def check_foreign():
             '%s: the same words' % case.name)
 
 
+def check_capability():
+    """Root without the right to be of another group."""
+    def drop():
+        ctypes.CDLL(None).prctl(24, 6, 0, 0, 0)    # PR_CAPBSET_DROP, SETGID
+
+    Case('no CAP_SETGID', '', r"conf:1: UserID: can't become user nobody: "
+         'Operation not permitted$', limits=drop).check(77)
+
+
 FULL = 6 * 6 + 2
-PLAN = 721
+PLAN = 729
 
 
 def main():
@@ -669,6 +679,7 @@ def main():
     check_attributes()
     check_paths()
     check_foreign()
+    check_capability()
     broken.end_mounts()
 
 
