@@ -165,7 +165,8 @@ table_mistake(const struct conf *c, const char *path, int rc,
     const struct errmsg *why, struct errmsg *msg_r)
 {
 	bool closed = rc == ERR_SYSTEM &&
-	    (errno == ENOENT || errno == EACCES || errno == EPERM);
+	    (errno == ENOENT || errno == EACCES || errno == EPERM ||
+		errno == ENOTDIR);
 	bool missing = closed && errno == ENOENT;
 	bool sealed = rc == ERR_SYSTEM && errno == EROFS;
 	struct buf cure = BUF_INIT;

@@ -170,6 +170,13 @@ def check_table():
             write_file(path, '', mode)
             os.chown(path, owner, owner)
         case.check(78)
+    case = Case('a file in the place of a directory',
+                'QuotaTable @DIR@/file/t\n' + QUOTA,
+                'file/t: open: Not a directory: its directory must be there, '
+                r'.*; mend it with: install -d -o nobody -g nogroup -m 750 '
+                r'\S*/lib/postern, and name a file in there$')
+    case.write('file', '')
+    case.check(78)
     case = Case('a half-built table of root', 'QuotaTable @DIR@/t\n' + QUOTA,
                 r't.new: create: Permission denied')
     case.write('t.new', '', 0o600)
@@ -649,7 +656,7 @@ def check_capability():
 
 
 FULL = 6 * 6 + 2
-PLAN = 729
+PLAN = 737
 
 
 def main():
