@@ -259,22 +259,58 @@ in_use(const char *path, long pid, struct errmsg *msg_r)
 	return EX_UNAVAILABLE;
 }
 
-/* Who serves the socket; false: nobody.  *pid_r may be 0. */
-static bool
-is_served(const struct sockspec *spec, long *pid_r)
+/* Who can't connect can't tell that nobody serves it. */
+static int
+untold(const char *path, struct errmsg *msg_r)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	bool served;
+	errmsg_set(msg_r,
+	    "Socket: %s: can't tell whether a process serves it: %s: stop that "
+	    "one, if there is one, and remove the socket, or give this one a "
+	    "socket of its own",
+	    path, strerror(errno));
+	return EX_UNAVAILABLE;
+}
 
-	if (fd < 0)
-		return false;
-	/* EAGAIN: served, by somebody who has a lot to do. */
-	served = connect(fd, (const struct sockaddr *)&spec->local,
-		     sizeof(spec->local)) == 0 ||
-	    errno == EAGAIN || errno == EPROTOTYPE;
-	*pid_r = served ? server_of(fd) : 0;
-	close(fd);
-	return served;
+/* Nobody serves it; it is replaced. */
+static int
+check_stale(const char *path, const struct stat *st, struct errmsg *msg_r)
+{
+	char dir[PATH_MAX], owner[USERS_NAME_SIZE];
+	struct stat above;
+
+	cure_parent(path, dir);
+	if (stat(dir, &above) != 0 || runfiles_may_replace(&above, st))
+		return EX_OK;
+	errmsg_set(msg_r,
+	    "Socket: %s: was left by user %s, and in %s (mode %04o) nobody else "
+	    "may remove it: name another path",
+	    path, users_name(st->st_uid, owner), dir,
+	    (unsigned)above.st_mode & 07777);
+	return EX_CANTCREAT;
+}
+
+#define SERVED (-1)
+
+/* SERVED, and by whom in *pid_r (which may be 0); or EX_OK: nobody serves it, or
+ * what is wrong.  EAGAIN: by somebody who has a lot to do; EPROTOTYPE: with
+ * datagrams, or so, which no postern does. */
+static int
+check_served(int fd, const struct sockspec *spec, const struct stat *st,
+    long *pid_r, struct errmsg *msg_r)
+{
+	const char *path = spec->local.sun_path;
+	int rc = connect(fd, (const struct sockaddr *)&spec->local,
+	    sizeof(spec->local));
+
+	if (rc != 0 && errno == EPROTOTYPE)
+		return in_use(path, 0, msg_r);
+	if (rc == 0 || errno == EAGAIN) {
+		*pid_r = server_of(fd);
+		return SERVED;
+	}
+	if (errno != ECONNREFUSED && errno != ENOENT)
+		return untold(path, msg_r);
+	return check_stale(path, st, msg_r);
 }
 
 /* What stands at the path: nothing, a socket that nobody serves, or trouble. */
@@ -284,8 +320,8 @@ check_present(const struct sockspec *spec, const struct holder_for *f,
 {
 	const char *path = spec->local.sun_path;
 	struct stat st;
-	int steps = 0;
-	long pid;
+	int fd, rc, steps = 0;
+	long pid = 0;
 
 	if (lstat(path, &st) != 0)
 		return EX_OK;
@@ -296,14 +332,19 @@ check_present(const struct sockspec *spec, const struct holder_for *f,
 		    path);
 		return EX_CANTCREAT;
 	}
-	while (is_served(spec, &pid)) {
-		if (holder_ends(f, pid, &steps))
-			continue;
-		return holder_passes(f, pid, "Socket", path, msg_r)
-		    ? EX_OK
-		    : in_use(path, pid, msg_r);
-	}
-	return EX_OK;
+	do {
+		fd = socket(
+		    AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			return EX_OK;
+		rc = check_served(fd, spec, &st, &pid, msg_r);
+		close(fd);
+	} while (rc == SERVED && holder_ends(f, pid, &steps));
+	if (rc != SERVED)
+		return rc;
+	return holder_passes(f, pid, "Socket", path, msg_r)
+	    ? EX_OK
+	    : in_use(path, pid, msg_r);
 }
 
 static long
@@ -448,6 +489,18 @@ listen_check(const struct sockspec *spec, const struct privileges *p,
 	return rc;
 }
 
+/* Told as it would be a step later, of the user. */
+static int
+no_group(const struct privileges *p, struct errmsg *msg_r)
+{
+	const char *why = strerror(errno);
+
+	if (privileges_drop(p, msg_r) == EX_OK)
+		errmsg_set(msg_r, "UserID: can't become user %s: %s", p->name,
+		    why);
+	return EX_NOPERM;
+}
+
 int
 listen_open(const struct sockspec *spec, const struct privileges *p, int debug,
     struct errmsg *msg_r)
@@ -462,10 +515,11 @@ listen_open(const struct sockspec *spec, const struct privileges *p, int debug,
 	text = sockspec_text(spec);
 	/* The group by being of it, not by a chown afterwards: the directory
 	 * may be the user's, who could have put another file there by then. */
-	if (p->change && setegid(p->gid) != 0)
-		rc = EX_NOPERM;
-	if (rc == EX_OK &&
-	    (text == NULL || callbacks_open(text, debug) != 0))
+	if (p->change && setegid(p->gid) != 0) {
+		free(text);
+		return no_group(p, msg_r);
+	}
+	if (text == NULL || callbacks_open(text, debug) != 0)
 		rc = EX_UNAVAILABLE;
 	if (rc != EX_OK)
 		errmsg_set(msg_r, "Socket: %s: can't listen: %s",

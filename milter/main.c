@@ -25,6 +25,7 @@
 #include "holder.h"
 #include "lib/access.h"
 #include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
 #include "lib/cure.h"
 #include "lib/err.h"
 #include "lib/errlist.h"
@@ -33,6 +34,7 @@
 #include "listen.h"
 #include "log.h"
 #include "options.h"
+#include "paths.h"
 #include "peers.h"
 #include "privileges.h"
 #include "prove.h"
@@ -358,6 +360,24 @@ plan_files(struct plan *plan)
 }
 
 static void
+plan_paths(struct plan *plan)
+{
+	const struct paths_start start = {
+	    .socket = plan->has_socket && plan->socket.family == AF_UNIX
+		? plan->socket.local.sun_path
+		: NULL,
+	    .socket_where = place_of(plan, "Socket"),
+	    .pid_file = plan->pid_file,
+	    .pid_where = place_of(plan, "PidFile"),
+	    .chroot = plan->chroot,
+	};
+	int rc = paths_check(plan->conf, &start, plan->wrong);
+
+	if (rc != EX_OK)
+		(void)end_with(plan, rc);
+}
+
+static void
 plan_descriptors(struct plan *plan)
 {
 	struct errmsg msg;
@@ -389,6 +409,7 @@ make_plan(struct plan *plan)
 	if (rate != NULL)
 		(void)options_rate(rate, &plan->supervise.rate);
 	plan_directory(plan);
+	plan_paths(plan);
 	plan_files(plan);
 	plan_descriptors(plan);
 }
@@ -440,7 +461,8 @@ step_files(struct plan *plan)
 		umask((mode_t)conf_int(plan->conf, "UMask"));
 	rc = listen_open(&plan->socket, &plan->user, (int)debug, &msg);
 	if (rc != EX_OK)
-		return mistake(plan, rc, "Socket", &msg);
+		return mistake(
+		    plan, rc, rc == EX_NOPERM ? "UserID" : "Socket", &msg);
 	if (plan->pid_file != NULL)
 		rc = runfiles_pid(plan->pid_file, runs_as(plan), &msg);
 	return rc == EX_OK ? EX_OK : mistake(plan, rc, "PidFile", &msg);
@@ -463,11 +485,26 @@ set_limits(const struct plan *plan)
 	}
 }
 
+/* UMask; root connects all the same, but no mail server runs as root. */
+static void
+warn_mask(struct plan *plan)
+{
+	long mask = conf_int(plan->conf, "UMask");
+
+	if (plan->socket.family == AF_UNIX &&
+	    conf_given(plan->conf, "UMask") && (mask & 0222) == 0222)
+		log_line(LOG_WARNING,
+		    "%s: UMask: %04lo closes the socket to everybody, the mail "
+		    "server too: expected one such as 0007 or 0117",
+		    conf_where(plan->conf, "UMask"), (unsigned long)mask);
+}
+
 static void
 warn(struct plan *plan)
 {
 	log_hold(plan->warnings);
 	listen_warn(&plan->socket, &plan->user, place_of(plan, "Socket"));
+	warn_mask(plan);
 	log_hold(NULL);
 }
 
@@ -585,6 +622,7 @@ serve_it(void *arg)
 	/* A change of user forbids dumps; asked for after it. */
 	if (conf_bool(plan->conf, "EnableCoredumps"))
 		prctl(PR_SET_DUMPABLE, 1);
+	dataset_look_only(false);
 	return serve(&options);
 }
 
@@ -684,6 +722,7 @@ main(int argc, char **argv)
 	rc = parse(argc, argv, &args);
 	if (rc != EX_OK)
 		return rc < 0 ? EX_OK : rc;
+	dataset_look_only(true);
 	find_config(&args);
 	plan.misread = errlist_new();
 	plan.wrong = errlist_new();

@@ -15,6 +15,7 @@
 
 #include "lib/buf.h"
 #include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
 #include "lib/cure.h"
 #include "lib/err.h"
 #include "lib/errlist.h"
@@ -288,5 +289,6 @@ main(int argc, char **argv)
 		printf("posternctl %s\n", POSTERN_VERSION);
 		return end(EX_OK);
 	}
+	dataset_look_only(true);
 	return end(dispatch(argc - at, argv + at, config));
 }

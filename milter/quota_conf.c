@@ -69,7 +69,7 @@ const struct conf_option quota_conf_options[] = {
     {"Quota", CONF_SECTION, 0, NULL, 0, 0, NULL, section_rows,
 	"the limits of an account, @domain, or default", NULL},
     {"QuotaTable", CONF_STR, 0, POSTERN_STATE_DIR "/quota", 0, 0, NULL, NULL,
-	"the file in which counts are kept", NULL},
+	"the file in which counts are kept", conf_check_path},
     {"QuotaAccounts", CONF_INT, 0, "10000", 1, QUOTA_ACCOUNTS_MAX, NULL, NULL,
 	"how many accounts the table has room for", NULL},
     {"QuotaExempt", CONF_SET, 0, NULL, 0, 0, NULL, NULL,

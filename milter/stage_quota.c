@@ -165,20 +165,26 @@ table_mistake(const struct conf *c, const char *path, int rc,
     const struct errmsg *why, struct errmsg *msg_r)
 {
 	bool closed = rc == ERR_SYSTEM &&
-	    (errno == ENOENT || errno == EACCES || errno == EPERM);
+	    (errno == ENOENT || errno == EACCES || errno == EPERM ||
+		errno == ENOTDIR);
 	bool missing = closed && errno == ENOENT;
 	bool sealed = rc == ERR_SYSTEM && errno == EROFS;
 	struct buf cure = BUF_INIT;
+	bool fixed = rc == ERR_SYSTEM && errno == EPERM &&
+	    cure_fixed(&cure, path);
 
-	if (closed)
+	closed = closed && !fixed;
+	if (closed) {
+		buf_str(&cure, CURE_WORDS);
 		cure_state(&cure, path, geteuid(), getegid());
+	}
 	errmsg_set(msg_r, "%s: QuotaTable: %s%s%s%s%s%s",
 	    conf_where(c, "QuotaTable"), missing ? path : why->text,
 	    missing ? ": No such file or directory" : "",
 	    closed || sealed ? ": its directory must be there, and belong to "
 			       "the user that postern runs as (UserID)" : "",
-	    closed ? "; " CURE_WORDS : "",
-	    closed && buf_text(&cure) != NULL ? buf_text(&cure) : "",
+	    closed || fixed ? "; " : "",
+	    buf_text(&cure) != NULL ? buf_text(&cure) : "",
 	    sealed ? "; in a systemd unit, name it in ReadWritePaths=" : "");
 	buf_fini(&cure);
 	return rc;
@@ -213,10 +219,17 @@ try_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 {
 	struct quota_options opt;
 	struct errmsg why = {""};
+	const char *foreign;
 	int rc;
 
+	/* Its default is not what was meant. */
+	if (conf_faulty(c, "QuotaTable"))
+		return 0;
 	daemon_options(st, &opt);
-	rc = quota_try(st->conf.path, &opt, &why);
+	rc = quota_try(st->conf.path, &opt, &foreign, &why);
+	if (rc == 0 && foreign != NULL)
+		log_line(LOG_WARNING, "quota: %s: %s; a start keeps it as "
+		    "%s.bad-TIME", st->conf.path, foreign, st->conf.path);
 	return rc == 0 ? 0 : table_mistake(c, st->conf.path, rc, &why, msg_r);
 }
 

@@ -41,7 +41,7 @@
 static const struct conf_option options[] = {
     {"RuleFile", CONF_STR, CONF_MULTI, NULL, 0, 0, NULL, NULL,
 	"rules in SpamAssassin's language: a file, or the *.cf of a directory",
-	NULL},
+	conf_check_path},
     {"ScoreSet", CONF_INT, 0, "0", 0, 3, NULL, NULL,
 	"which of four scores counts: 0 without DNS lists, 1 with", NULL},
     {"RuleTimeout", CONF_INT, 0, "5", 1, 300, NULL, NULL,
@@ -151,12 +151,17 @@ begin_stats(struct state *st, const struct conf *c)
 static void
 try_stats(struct state *st, const struct conf *c)
 {
-	const char *path = rules_conf_stats(c);
+	const char *path =
+	    conf_faulty(c, "RuleStats") ? NULL : rules_conf_stats(c);
 	struct errmsg why = {""};
-	int rc = path == NULL ? 0 : rules_stats_try(path, &why);
+	const char *foreign = NULL;
+	int rc = path == NULL ? 0 : rules_stats_try(path, &foreign, &why);
 
 	if (rc != 0)
 		log_stats(st, rc, errno, NULL, &why);
+	else if (foreign != NULL)
+		log_line(LOG_WARNING, "rules: RuleStats: %s: %s; a start keeps "
+		    "it as %s.bad-TIME", path, foreign, path);
 }
 
 static int64_t

@@ -91,7 +91,7 @@ static const struct conf_option options[] = {
     {"Domain", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
 	"the domains signed for with KeyFile", dataset_check},
     {"KeyFile", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the private key for Domain", NULL},
+	"the private key for Domain", conf_check_path},
     {"Selector", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
 	"the selector of KeyFile", check_selector},
     {"SubDomains", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,

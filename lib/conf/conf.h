@@ -72,6 +72,9 @@ struct conf_option {
 	int (*check)(const char *value, struct errmsg *msg_r);
 };
 
+/* For a row's check, where the value is a path: it has no quotes about it. */
+int conf_check_path(const char *value, struct errmsg *msg_r);
+
 struct conf;
 struct conf_section; /* one section; dies with its conf */
 
@@ -132,8 +135,8 @@ int conf_word(const struct conf *c, const char *keyword);
 const char *conf_multi(const struct conf *c, const char *keyword, size_t i);
 /* Was it written, rather than left at its default? */
 bool conf_given(const struct conf *c, const char *keyword);
-/* Was it written, and is wrong?  A keyword that is missing for that reason is
- * no second mistake. */
+/* Was it written, and is wrong; or might it stand in a file that could not be
+ * read?  A keyword that is missing for that reason is no second mistake. */
 bool conf_faulty(const struct conf *c, const char *keyword);
 /* Where it was written, `file:line`, or "default". For messages. */
 const char *conf_where(const struct conf *c, const char *keyword);
