@@ -122,8 +122,9 @@ access_why(const char *path, enum cure_kind kind, struct errmsg *msg_r)
 		part = w.done[0] == '\0' ? "/" : w.done;
 		mode = w.rest[strspn(w.rest, "/")] == '\0' ? R_OK : X_OK;
 		if (faccessat(AT_FDCWD, part, mode, AT_EACCESS) != 0)
-			return errno == EACCES && may_explain(part, mode) ? explain(&w, part, mode, msg_r)
-					       : 0;
+			return errno == EACCES && may_explain(part, mode)
+			    ? explain(&w, part, mode, msg_r)
+			    : 0;
 	} while (mode == X_OK && step(&w));
 	return 0;
 }

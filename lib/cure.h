@@ -70,9 +70,9 @@ void cure_move(struct buf *b, const struct cure_reader *r);
 /* CURE_WORDS, "COMMAND": to write to a lock file, which may not be there.
  * Nothing, where a command could do harm. */
 void cure_lock(struct buf *b, const char *path, uid_t uid, gid_t gid);
-/* CURE_WORDS, "COMMAND": of a file, or the directory it is in, that an attribute
- * keeps from being changed, whatever the modes say.  False, and nothing: there
- * is none. */
+/* CURE_WORDS, "COMMAND": of a file, or the directory it is in, that an
+ * attribute keeps from being changed, whatever the modes say.  False, and
+ * nothing: there is none. */
 bool cure_fixed(struct buf *b, const char *path);
 /* Has that open file such an attribute? */
 bool cure_is_fixed(int fd);

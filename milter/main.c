@@ -47,6 +47,7 @@
 
 #define AS_ROOT                                                                \
 	"run `postern -n` as root: it reads with the rights of UserID"
+#define STACK_MIN (512 << 10) /* octets; most of it is not touched */
 
 struct arguments {
 	const char *socket, *pid_file, *user; /* -p -P -u */
@@ -519,6 +520,8 @@ check_door(const struct plan *plan, struct snapshot *snap)
 
 	if (rc == EX_OK)
 		rc = serve_check_door(plan->proved, snap, &msg);
+	if (rc == EX_OK)
+		rc = serve_check_threads(&msg);
 	if (rc != EX_OK)
 		log_fatal("%s", msg.text);
 	return rc;
@@ -588,8 +591,10 @@ check(struct plan *plan)
 	pid = fork();
 	if (pid == 0)
 		exit(check_as_user(plan));
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+		log_fatal("can't start a process: %s", strerror(errno));
 		return EX_OSERR;
+	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
 }
 
@@ -692,12 +697,29 @@ print(const struct plan *plan)
 	return plan->status;
 }
 
+/* Who runs over its end gets a signal, and no words. */
+static int
+check_stack(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_STACK, &limit) != 0 ||
+	    limit.rlim_cur >= STACK_MIN)
+		return EX_OK;
+	log_fatal("a stack of %llu KiB is too small: it takes %d; raise it "
+		  "with ulimit -s, or in a systemd unit LimitSTACK=",
+	    (unsigned long long)limit.rlim_cur >> 10, STACK_MIN >> 10);
+	return EX_OSERR;
+}
+
 static int
 do_it(struct plan *plan)
 {
 	const struct arguments *args = plan->args;
-	int rc = read_conf(plan);
+	int rc = check_stack();
 
+	if (rc == EX_OK)
+		rc = read_conf(plan);
 	if (rc != EX_OK)
 		return rc;
 	if (args->print && !args->check)

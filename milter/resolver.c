@@ -42,13 +42,15 @@ const struct conf_option options_resolver[] = {
     {"ResolverConfiguration", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
 	"an unbound.conf for the resolver", conf_check_path},
     {"TrustAnchorFile", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the root's DNSSEC keys, with which to validate answers", conf_check_path},
+	"the root's DNSSEC keys, with which to validate answers",
+	conf_check_path},
     {"DNSTimeout", CONF_INT, 0, "5", 0, TIMEOUT_MAX, NULL, NULL,
 	"seconds for all look-ups of one message", NULL},
     {"TestDNSData", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
 	"names and their TXT records, instead of the DNS", dataset_check},
     {"TestPublicKeys", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"a file of names and DKIM keys, instead of those in the DNS", conf_check_path},
+	"a file of names and DKIM keys, instead of those in the DNS",
+	conf_check_path},
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 

@@ -433,11 +433,49 @@ listen_and_serve(void *arg)
 	return NULL;
 }
 
+static void *
+end_thread(void *arg)
+{
+	sem_t *go = arg;
+
+	while (sem_wait(go) != 0)
+		;
+	return NULL;
+}
+
+static int
+no_thread(int error, struct errmsg *msg_r)
+{
+	errmsg_set(msg_r, "can't start a thread: %s", strerror(error));
+	return EX_OSERR;
+}
+
+int
+serve_check_threads(struct errmsg *msg_r)
+{
+	pthread_t threads[2]; /* as many as start_threads has */
+	sem_t go;
+	int rc = 0, n;
+
+	if (sem_init(&go, 0, 0) != 0)
+		return no_thread(errno, msg_r);
+	for (n = 0; n < 2 && rc == 0; n++)
+		rc = pthread_create(&threads[n], NULL, end_thread, &go);
+	n -= rc != 0;
+	for (int i = 0; i < n; i++)
+		sem_post(&go);
+	for (int i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
+	sem_destroy(&go);
+	return rc == 0 ? EX_OK : no_thread(rc, msg_r);
+}
+
 /* With all signals blocked, as new threads have it from this one. */
 static int
 start_threads(struct server *srv)
 {
 	pthread_attr_t attr;
+	struct errmsg msg;
 	int rc;
 
 	if (sem_init(&srv->go, 0, 0) != 0 || sem_init(&srv->stop, 0, 0) != 0 ||
@@ -453,9 +491,11 @@ start_threads(struct server *srv)
 		rc = pthread_create(
 		    &srv->listener, NULL, listen_and_serve, srv);
 	pthread_attr_destroy(&attr);
-	if (rc != 0)
-		log_fatal("can't start a thread: %s", strerror(rc));
-	return rc == 0 ? EX_OK : EX_OSERR;
+	if (rc == 0)
+		return EX_OK;
+	rc = no_thread(rc, &msg);
+	log_fatal("%s", msg.text);
+	return rc;
 }
 
 /* Wait a step; true: another signal asks for haste. */

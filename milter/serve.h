@@ -42,6 +42,10 @@ int serve(const struct serve_options *o);
 int serve_check_door(enum prove_result proved, const struct snapshot *snap,
     struct errmsg *msg_r);
 
+/* May we have as many threads as serve starts?  EX_OK, or EX_OSERR and
+ * *msg_r. */
+int serve_check_threads(struct errmsg *msg_r);
+
 /* How to log, by the configuration and the flags. */
 void serve_log(const struct serve_options *o, const struct conf *conf,
     struct log_options *log_r);

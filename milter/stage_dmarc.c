@@ -70,7 +70,8 @@ static const struct conf_option options[] = {
     {"OrganizationalDomain", CONF_WORD, 0, "treewalk", 0, 0, discoveries, NULL,
 	"how DMARC finds a domain's owner: by the DNS, or by a list", NULL},
     {"PublicSuffixList", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the list for OrganizationalDomain psl; otherwise the system's", conf_check_path},
+	"the list for OrganizationalDomain psl; otherwise the system's",
+	conf_check_path},
     {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 

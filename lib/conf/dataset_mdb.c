@@ -104,7 +104,7 @@ say_closed(const char *path, bool subdir, int rc, struct errmsg *msg_r)
 	errmsg_set(msg_r,
 	    "mdb:%s: cannot be opened: %s (reading takes write access to "
 	    "LMDB's lock file)%s%s",
-	    path, mdb_strerror(rc), buf_text(&cure) == NULL ? "" : "; ",
+	    path, mdb_strerror(rc), cure.len == 0 ? "" : "; ",
 	    buf_text(&cure) == NULL ? "" : buf_text(&cure));
 	buf_fini(&cure);
 	return ERR_CONFIG;

@@ -655,8 +655,18 @@ def check_capability():
          'Operation not permitted$', limits=drop).check(77)
 
 
+def check_threads():
+    """-n tries as many threads as a start has, and a stack for them."""
+    Case('no threads', '', r"^can't start a thread: Resource temporarily "
+         'unavailable$', limits=lambda: resource.setrlimit(
+             resource.RLIMIT_NPROC, (1, 1))).check(71)
+    Case('a small stack', '', '^a stack of 64 KiB is too small: it takes 512; '
+         'raise it with ulimit -s', limits=lambda: resource.setrlimit(
+             resource.RLIMIT_STACK, (64 << 10, 64 << 10))).check(71)
+
+
 FULL = 6 * 7 + 2
-PLAN = 737
+PLAN = 753
 
 
 def main():
@@ -687,6 +697,7 @@ def main():
     check_paths()
     check_foreign()
     check_capability()
+    check_threads()
     broken.end_mounts()
 
 
