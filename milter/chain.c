@@ -483,6 +483,8 @@ chain_header(struct session *s, const char *name, size_t name_len,
 	struct message *m = s->msg;
 	long max = s->snap->header_bytes_max;
 
+	if (m != NULL)
+		m->came = true;
 	if (m == NULL || m->too_big || verdict_decides(&m->verdict))
 		return;
 	if (value == NULL || hdr_add(&m->headers, &m->arena, name, name_len,
@@ -502,6 +504,7 @@ chain_eoh(struct session *s)
 
 	if (m == NULL)
 		return verdict_none;
+	m->came = true;
 	if (m->queue_id == NULL)
 		m->queue_id = keep(&m->arena, session_macro(s, "i"));
 	if (m->too_big && !verdict_decides(&m->verdict)) {
@@ -548,18 +551,29 @@ chain_eom(struct session *s)
 }
 
 void
-chain_end(struct session *s, const struct verdict *outcome)
+chain_finish(struct session *s, const struct verdict *outcome)
 {
 	struct message *m = s->msg;
 
-	if (m == NULL)
+	if (m == NULL || m->finished)
 		return;
+	m->finished = true;
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		const struct ctx ctx = ctx_of(s, m, i);
 
 		if (s->snap->on[i] && stages[i]->done != NULL)
 			stages[i]->done(&ctx, outcome);
 	}
+}
+
+void
+chain_end(struct session *s, const struct verdict *outcome)
+{
+	struct message *m = s->msg;
+
+	if (m == NULL)
+		return;
+	chain_finish(s, outcome);
 	summary_message(s, m, outcome);
 	s->msg = NULL;
 	buf_fini(&m->notes);

@@ -40,16 +40,19 @@ static const struct conf_option rows[] = {
 	.summary =
 	    "addresses of the name servers to ask, each perhaps with @PORT"},
     {.keyword = "ResolverConfiguration", .type = CONF_STR,
-	.summary = "an unbound.conf for the resolver"},
+	.summary = "an unbound.conf for the resolver",
+	.check = conf_check_path},
     {.keyword = "TrustAnchorFile", .type = CONF_STR,
-	.summary = "the root's DNSSEC keys, with which to validate answers"},
+	.summary = "the root's DNSSEC keys, with which to validate answers",
+	.check = conf_check_path},
     {.keyword = "DNSTimeout", .type = CONF_INT, .def = "5", .max = TIMEOUT_MAX,
 	.summary = "seconds for all look-ups of one message"},
     {.keyword = "TestDNSData", .type = CONF_SET,
 	.summary = "names and their TXT records, instead of the DNS"},
     {.keyword = "TestPublicKeys", .type = CONF_STR,
 	.summary =
-	    "a file of names and DKIM keys, instead of those in the DNS"},
+	    "a file of names and DKIM keys, instead of those in the DNS",
+	.check = conf_check_path},
 };
 
 const struct conf_table options_resolver = {CONF_ROWS(rows)};

@@ -134,6 +134,8 @@ struct message {
 	size_t rcpt_count; /* those not refused */
 	struct hdr_list headers;
 	size_t body_bytes;
+	bool finished; /* every stage was told */
+	bool came;    /* DATA was let in: there is a size */
 	bool too_big; /* header caps were exceeded */
 
 	/* Facts, each written by the stage named. */

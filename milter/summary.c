@@ -177,6 +177,12 @@ unsigned_why(const struct message *m, const struct verdict *outcome)
 }
 
 void
+summary_account(struct buf *b, const struct message *m)
+{
+	add_address(b, "account", m->account);
+}
+
+void
 summary_findings(struct buf *b, const struct message *m,
     const struct verdict *outcome, size_t max)
 {
@@ -268,13 +274,15 @@ summary_message(
 	add_value(&b, "why", m->why == NULL ? "-" : m->why, SHOWN_MAX);
 	add_value(&b, "client", s->client_ip[0] == '\0' ? "-" : s->client_ip,
 	    SHOWN_MAX);
-	add_address(&b, "account", m->account);
+	summary_account(&b, m);
 	/* A client that hears of nobody who takes it gives up: that is why. */
 	if (outcome == NULL && m->rcpt_count == 0 &&
 	    m->refusal.action != VERDICT_NONE)
 		outcome = &m->refusal;
 	add_sender(&b, m->sender);
-	buf_printf(&b, " rcpts=%zu size=%zu", m->rcpt_count, message_size(m));
+	buf_printf(&b, " rcpts=%zu", m->rcpt_count);
+	if (m->came)
+		buf_printf(&b, " size=%zu", message_size(m));
 	summary_findings(&b, m, outcome, LOG_TEXT_MAX - tail);
 	if (outcome == NULL) {
 		buf_str(&b, " verdict=aborted by=-");

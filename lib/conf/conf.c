@@ -467,7 +467,9 @@ conf_given(const struct conf *c, const char *keyword)
 bool
 conf_faulty(const struct conf *c, const char *keyword)
 {
-	return value_of(c, keyword)->faulty;
+	const struct conf_value *v = value_of(c, keyword);
+
+	return v->faulty || (c->unread && v->where == NULL);
 }
 
 const char *

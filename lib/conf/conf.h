@@ -86,6 +86,9 @@ struct conf_table {
 /* A pointer to a table of an array's rows, for an initialiser. */
 #define CONF_TABLE(array) (&(const struct conf_table){CONF_ROWS(array)})
 
+/* For a row's check, where the value is a path: it has no quotes about it. */
+int conf_check_path(const char *value, struct errmsg *msg_r);
+
 struct conf;
 struct conf_section; /* one section; dies with its conf */
 
@@ -146,8 +149,8 @@ int conf_word(const struct conf *c, const char *keyword);
 const char *conf_multi(const struct conf *c, const char *keyword, size_t i);
 /* Was it written, rather than left at its default? */
 bool conf_given(const struct conf *c, const char *keyword);
-/* Was it written, and is wrong?  A keyword that is missing for that reason is
- * no second mistake. */
+/* Was it written, and is wrong; or might it stand in a file that could not be
+ * read?  A keyword that is missing for that reason is no second mistake. */
 bool conf_faulty(const struct conf *c, const char *keyword);
 /* Where it was written, `file:line`, or "default". For messages. */
 const char *conf_where(const struct conf *c, const char *keyword);

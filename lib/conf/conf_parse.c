@@ -149,6 +149,15 @@ is_quoted(const char *text)
 	return false;
 }
 
+int
+conf_check_path(const char *value, struct errmsg *msg_r)
+{
+	return is_quoted(value)
+	    ? errmsg_set(msg_r, "expected a path without quotes, which would be "
+		  "part of it: %s", value)
+	    : 0;
+}
+
 /* `where` is copied. */
 static int
 add_place(struct conf_value *v, const char *where)
@@ -393,17 +402,15 @@ other_program(
 
 /* `inside` is what belongs into the section it stands in; NULL: in none. */
 static void
-unknown_keyword(struct source *s, int line, const char *word, size_t len,
-    const struct conf_table *inside)
+hint_at(const struct reader *r, const char *word, size_t len,
+    const struct conf_table *inside, struct errmsg *hint_r)
 {
 	struct nearest n = {.word = word, .len = len,
 	    .best = len < 4 ? 1 : len < 6 ? 2 : len / 3};
-	const struct conf *c = s->r->conf;
+	const struct conf *c = r->conf;
 	const struct conf_option *section = NULL;
 	const char *other =
-	    inside == NULL ? other_program(s->r->tables, word, len) : NULL;
-	struct errmsg hint = {""};
-	char shown[64];
+	    inside == NULL ? other_program(r->tables, word, len) : NULL;
 
 	if (inside != NULL) {
 		for (size_t i = 0; i < inside->count; i++)
@@ -414,21 +421,35 @@ unknown_keyword(struct source *s, int line, const char *word, size_t len,
 		for (size_t i = 0; i < c->nvalues; i++)
 			consider(&n, c->values[i].row->keyword);
 	}
-	conf_lex_show(shown, sizeof(shown), word, len);
 	if (word[0] == ';' ||
 	    (len >= 2 && (memcmp(word, "//", 2) == 0 ||
 			     memcmp(word, "--", 2) == 0)))
-		errmsg_set(&hint, "; comments begin with #");
+		errmsg_set(hint_r, "; comments begin with #");
 	else if (word[0] == '{' || word[0] == '}')
-		errmsg_set(&hint, "; there is no section here that it could "
+		errmsg_set(hint_r, "; there is no section here that it could "
 		    "belong to");
 	else if (other != NULL)
-		errmsg_set(&hint, "; %s", other);
+		errmsg_set(hint_r, "; %s", other);
 	else if (section != NULL)
-		errmsg_set(&hint, "; it stands inside of %s TITLE { }",
+		errmsg_set(hint_r, "; it stands inside of %s TITLE { }",
 		    section->keyword);
 	else if (n.found != NULL)
-		errmsg_set(&hint, "; did you mean %s?", n.found);
+		errmsg_set(hint_r, "; did you mean %s?", n.found);
+}
+
+/* Comparing with every keyword takes its time: not for what is only counted, as
+ * are those behind as many as are told. */
+static void
+unknown_keyword(struct source *s, int line, const char *word, size_t len,
+    const struct conf_table *inside)
+{
+	struct errmsg hint;
+	char shown[64];
+
+	hint.text[0] = '\0';
+	if (errlist_count(s->r->list) < ERRLIST_SHOWN)
+		hint_at(s->r, word, len, inside, &hint);
+	conf_lex_show(shown, sizeof(shown), word, len);
 	errlist_add(s->r->list, "%s:%d: %s: unknown keyword%s", s->lex.name,
 	    line, shown, hint.text);
 }
@@ -643,8 +664,9 @@ section_head(struct source *s, const struct conf_option *row, int line)
 	if (tok == CONF_TOK_OPEN)
 		(void)next_token(s);
 	else if (strcmp(title, VOID) != 0)
-		errlist_add(s->r->list, "%s:%d: %s: expected { after the title",
-		    s->lex.name, at, row->keyword);
+		errlist_add(s->r->list, "%s:%d: %s: expected { after the title: "
+		    "%s TITLE { ... }", s->lex.name, at, row->keyword,
+		    row->keyword);
 	/* One that only lacks its brace is read as if it had it. */
 	if (tok == CONF_TOK_OPEN || tok == CONF_TOK_CLOSE ||
 	    (tok == CONF_TOK_WORD &&
@@ -1143,6 +1165,8 @@ read_text(
 	rc = conf_lex_init(&s.lex, name, clean, len, r->list);
 	if (rc == 0)
 		rc = read_lines(&s);
+	else
+		r->conf->unread = true;
 	free(clean);
 	return rc;
 }
@@ -1158,11 +1182,15 @@ read_file(
 	int rc = readfile_text(path, CONF_FILE_MAX, &text, &len, &why);
 	int saved = errno;
 
+	r->conf->unread = r->conf->unread || rc != 0;
 	if (rc == 0)
 		rc = read_text(r, text, len, path, depth);
 	else if (name != NULL)
-		errlist_add(r->list, "%s:%d: Include: %s", name, line,
-		    why.text);
+		errlist_add(r->list, "%s:%d: Include: %s%s", name, line,
+		    why.text,
+		    saved == ENOENT && strpbrk(path, "*?[") != NULL
+			? "; a pattern stands for no other names: name each file"
+			: "");
 	else
 		errlist_add(r->list, "%s", why.text);
 	free(text);

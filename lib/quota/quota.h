@@ -154,9 +154,10 @@ int quota_open(struct quota **q_r, const char *path,
     const struct quota_options *opt, struct quota_report *report_r,
     struct errmsg *msg_r);
 /* Would QUOTA_CREATE open it, as far as can be seen?  Makes and changes nothing
- * that stays.  0 or as quota_open. */
-int quota_try(
-    const char *path, const struct quota_options *opt, struct errmsg *msg_r);
+ * that stays.  0 or as quota_open.  *foreign_r: what is wrong with what is
+ * there, which would be set aside (QUOTA_RENEWED); NULL: nothing. */
+int quota_try(const char *path, const struct quota_options *opt,
+    const char **foreign_r, struct errmsg *msg_r);
 /*
  * The same interface on a table in memory, which nobody else sees and which
  * goes with quota_close: for simulations and tests, mostly with a clock of

@@ -326,8 +326,8 @@ quota_open(struct quota **q_r, const char *path,
 }
 
 int
-quota_try(
-    const char *path, const struct quota_options *opt, struct errmsg *msg_r)
+quota_try(const char *path, const struct quota_options *opt,
+    const char **foreign_r, struct errmsg *msg_r)
 {
 	struct stat st = {.st_size = 0};
 	struct mapped *q = NULL;
@@ -335,9 +335,12 @@ quota_try(
 	const char *why;
 	int rc = mapped_new(&q, path, opt, msg_r);
 
+	*foreign_r = NULL;
 	if (rc != 0)
 		return rc;
 	rc = map_open(q, &m, &why, &st, msg_r);
+	if (rc == ERR_FORMAT)
+		*foreign_r = why;
 	if (rc == ERR_NOTFOUND || (rc == ERR_FORMAT && why != NULL))
 		rc = build_try(q, false, msg_r);
 	else if (rc == 0 && size_differs(q, m))

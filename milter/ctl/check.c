@@ -274,29 +274,44 @@ add_edits(struct buf *b, const struct message *m)
 	}
 }
 
+/* What led to it and what comes of it, a line each. */
 static void
-print_text(const char *file, const struct message *m, const struct verdict *v)
+add_lines(struct buf *b, const struct message *m, const struct verdict *v)
 {
-	struct buf b = BUF_INIT, reply = BUF_INIT;
+	struct buf reply = BUF_INIT;
 
+	add_why(b, m, v);
+	add_rcpts(b, m);
+	if (summary_reply(&reply, v) && buf_text(&reply) != NULL) {
+		buf_str(b, "\n  reply ");
+		add_text(b, buf_text(&reply));
+	}
+	add_symbols(b, m);
+	add_edits(b, m);
+	buf_fini(&reply);
+}
+
+/* The first line comes last: stages may note what they have to note only when
+ * the message is over, and drop what the other lines are made of. */
+static void
+print_text(const char *file, struct message *m, const struct verdict *v)
+{
+	struct buf b = BUF_INIT, lines = BUF_INIT;
+
+	add_lines(&lines, m, v);
+	chain_finish(m->session, v);
 	buf_escape(&b, file, strlen(file), 4096);
 	buf_printf(&b, ": %s, %s",
 	    m->direction == DIRECTION_OUTBOUND ? "outbound" : "inbound",
 	    verdict_word(v->action));
 	if (v->by != NULL)
 		buf_printf(&b, " by %s", v->by);
+	summary_account(&b, m);
 	summary_findings(&b, m, v, SIZE_MAX);
-	add_why(&b, m, v);
-	add_rcpts(&b, m);
-	if (summary_reply(&reply, v) && buf_text(&reply) != NULL) {
-		buf_str(&b, "\n  reply ");
-		add_text(&b, buf_text(&reply));
-	}
-	add_symbols(&b, m);
-	add_edits(&b, m);
-	puts(b.failed ? "no memory" : buf_text(&b));
+	buf_str(&b, lines.failed ? "" : buf_text(&lines));
+	puts(b.failed || lines.failed ? "no memory" : buf_text(&b));
 	buf_fini(&b);
-	buf_fini(&reply);
+	buf_fini(&lines);
 }
 
 static void

@@ -2,7 +2,9 @@
 #include "key_check.h"
 
 #include <errno.h>
+#include <errno.h>
 #include <grp.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,12 +98,39 @@ belongs(const struct dkim_key *key, const struct dkim_record *r)
 	return ok;
 }
 
+/* Does RSA's p= end before the key does, by the length with which that begins?
+ * *len_r: octets of base64. */
+static bool
+is_cut(const char *p, size_t *len_r)
+{
+	unsigned char head[9], der[6];
+	size_t n = 0, whole;
+
+	for (; *p != '\0'; p++) {
+		if (strchr(" \t\r\n", *p) != NULL)
+			continue;
+		if (n < 8)
+			head[n] = (unsigned char)*p;
+		n++;
+	}
+	*len_r = n;
+	head[8] = '\0';
+	if (n < 8 || EVP_DecodeBlock(der, head, 8) != 6 || der[0] != 0x30)
+		return false;
+	whole = der[1] == 0x82 ? 4 + (size_t)(der[2] << 8 | der[3])
+	    : der[1] == 0x81   ? 3 + (size_t)der[2]
+	    : der[1] < 0x80    ? 2 + (size_t)der[1]
+			       : 0;
+	return n / 4 * 3 + n % 4 * 3 / 4 < whole;
+}
+
 /* A record that can't be used. */
 static void
 judge_fault(struct finding *f, struct arena *a, const struct dns_record *txt,
     const char *words)
 {
 	const char *p = tag_of(a, txt, "p");
+	size_t len;
 
 	if (p != NULL && *p == '\0') {
 		find(f, "revoked", "the record has an empty p=, which says "
@@ -109,7 +138,13 @@ judge_fault(struct finding *f, struct arena *a, const struct dns_record *txt,
 		return;
 	}
 	f->fault = "syntax";
-	buf_printf(&f->text, "nobody can use the record: %s", words);
+	if (p != NULL && strcmp(dkim_key_word(f->m->key), "rsa") == 0 &&
+	    is_cut(p, &len))
+		buf_printf(&f->text, "nobody can use the record: p= has %zu "
+		    "octets of base64 and ends within the key: is the second "
+		    "string missing?", len);
+	else
+		buf_printf(&f->text, "nobody can use the record: %s", words);
 }
 
 /* k= first: of another type, p= is another key too, or none at all. */
@@ -365,6 +400,18 @@ key_check_close(struct key_check *k)
 	resolver_unref(k->snap.resolver);
 }
 
+static void
+say_unjudged(const struct conf *conf)
+{
+	if (geteuid() != 0)
+		fprintf(stderr, "posternctl: who may read the keys is not "
+		    "judged; run posternctl as root\n");
+	else
+		fprintf(stderr, "posternctl: UserID: there is no user %s, so "
+		    "who may read the keys is not judged\n",
+		    conf_str(conf, "UserID"));
+}
+
 int
 key_check_run(const struct key_check *k, const char *domain,
     const char *selector, bool json)
@@ -376,9 +423,7 @@ key_check_run(const struct key_check *k, const char *domain,
 	struct errmsg msg = {""};
 
 	if (k->signing != NULL && !signing_judged(k->signing))
-		fprintf(stderr, "posternctl: UserID: there is no user %s, so "
-		    "who may read the keys is not judged\n",
-		    conf_str(k->snap.conf, "UserID"));
+		say_unjudged(k->snap.conf);
 	if (k->signing != NULL &&
 	    signing_keys(k->signing, domain, check_key, &c, &msg) != 0) {
 		fprintf(stderr, "posternctl: %s\n",

@@ -21,9 +21,7 @@
 bool
 posternctl_closed(const char *text)
 {
-	return geteuid() != 0 &&
-	    (cure_find(text) != NULL ||
-		strstr(text, strerror(EACCES)) != NULL);
+	return geteuid() != 0 && cure_closed(text);
 }
 
 /* Keys and tables are for UserID alone: what opens them to the daemon would

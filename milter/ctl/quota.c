@@ -10,15 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/users.h"
 #include "lib/conf/conf.h"
 #include "lib/quota/account.h"
 #include "lib/quota/limits.h"
 #include "lib/quota/quota.h"
+#include "milter/log.h"
+#include "milter/options.h"
 #include "milter/stage/names.h"
 #include "milter/stage/quota_conf.h"
 #include "posternctl.h"
@@ -30,6 +35,7 @@ enum sort { SORT_ACCOUNT, SORT_USED };
 struct query {
 	enum sort sort;
 	bool json;
+	const struct conf *conf;
 	const char *account; /* in its one form; NULL: all */
 	struct arena arena;
 	struct quota_conf limits; /* list and show: what accounts are held to */
@@ -269,8 +275,42 @@ note_unseen(const struct query *q)
 	free(name);
 }
 
+/* Whoever looks at refused mail later finds who did this. */
+static void
+log_change(const struct query *q, const char *what)
+{
+	const char *sudo = getenv("SUDO_USER");
+	struct log_options o;
+	char user[USERS_NAME_SIZE];
+	struct buf b = BUF_INIT;
+
+	options_log(q->conf, &o);
+	if (!o.syslog)
+		return;
+	buf_str(&b, "quota: ");
+	if (q->account == NULL)
+		buf_str(&b, "all accounts");
+	else
+		buf_escape(
+		    &b, q->account, strlen(q->account), QUOTA_ACCOUNT_MAX);
+	buf_printf(&b, ": %s, by posternctl of ", what);
+	users_name(getuid(), user);
+	buf_escape(&b, user, strlen(user), sizeof(user));
+	buf_printf(&b, " (uid %lu", (unsigned long)getuid());
+	if (sudo != NULL) {
+		buf_str(&b, ", SUDO_USER ");
+		buf_escape(&b, sudo, strlen(sudo), sizeof(user));
+	}
+	buf_char(&b, ')');
+	openlog(o.name, LOG_PID, LOG_MAIL);
+	syslog(o.facility | LOG_INFO, "%s",
+	    b.failed ? err_text(ERR_NOMEM) : buf_text(&b));
+	closelog();
+	buf_fini(&b);
+}
+
 static int
-changed(const struct query *q, int rc)
+changed(const struct query *q, int rc, const char *what)
 {
 	if (rc == ERR_NOTFOUND)
 		return unknown(q);
@@ -279,6 +319,7 @@ changed(const struct query *q, int rc)
 		    rc == ERR_SYSTEM ? strerror(errno) : err_text(rc));
 		return FAILED;
 	}
+	log_change(q, what);
 	return EX_OK;
 }
 
@@ -287,20 +328,20 @@ reset(struct query *q)
 {
 	return changed(q, q->account != NULL
 		? quota_reset(q->table, q->account)
-		: quota_reset_all(q->table));
+		: quota_reset_all(q->table), "the counts begin anew");
 }
 
 static int
 lock(struct query *q)
 {
 	note_unseen(q);
-	return changed(q, quota_lock(q->table, q->account, true));
+	return changed(q, quota_lock(q->table, q->account, true), "is locked");
 }
 
 static int
 unlock(struct query *q)
 {
-	return changed(q, quota_lock(q->table, q->account, false));
+	return changed(q, quota_lock(q->table, q->account, false), "is not locked");
 }
 
 /* The account was meant as a login's, whose mail is counted elsewhere: what was
@@ -387,6 +428,7 @@ with_table(struct call *c, enum quota_mode mode, int (*act)(struct query *q))
 
 	q->now = time(NULL);
 	q->json = c->json;
+	q->conf = c->conf;
 	q->path = conf_str(c->conf, "QuotaTable");
 	rc = find_account(c, q);
 	if (rc == EX_OK)

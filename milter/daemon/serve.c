@@ -15,6 +15,7 @@
 
 #include "accept.h"
 #include "callbacks.h"
+#include "holder.h"
 #include "lib/base/access.h"
 #include "lib/base/err.h"
 #include "lib/base/errlist.h"
@@ -104,6 +105,7 @@ struct saying {
 	const struct errlist *list; /* that they stand in; or NULL */
 	const struct errlist *done; /* those that need no cure; or NULL */
 	const char *config; /* the file that was read */
+	bool stranger;      /* leave out what is closed to us */
 };
 
 static void
@@ -115,9 +117,11 @@ say_one(const char *text, void *arg)
 	/* What is said of a place in a file was read in there. */
 	size_t from =
 	    saying->list == NULL ? 0 : errlist_place(saying->list, text);
-	const char *between =
-	    !done && find_cure(text + from, saying->config, &cure) ? "; " : "";
+	bool closed = !done && find_cure(text + from, saying->config, &cure);
+	const char *between = closed ? "; " : "";
 
+	if (saying->stranger && !done && (closed || cure_closed(text)))
+		return;
 	if (saying->level == 0)
 		log_fatal("%s%s%s", text, between, cure.text);
 	else
@@ -190,6 +194,7 @@ serve_load(const struct serve_options *o, enum snapshot_use use,
 		    .config = o->config};
 	else if (o->wrong != NULL)
 		saying.done = o->wrong;
+	saying.stranger = o->stranger;
 	if (list != NULL && warnings != NULL) {
 		if (saying.done != NULL)
 			errlist_append(list, "", saying.done);
@@ -348,6 +353,7 @@ on_signal(int sig)
 	} else if (sig == SIGUSR2) {
 		ask(serving, &serving->reset);
 	} else {
+		holder_end();
 		atomic_store(&serving->signal, sig);
 		sem_post(&serving->stop);
 	}
@@ -428,11 +434,49 @@ listen_and_serve(void *arg)
 	return NULL;
 }
 
+static void *
+end_thread(void *arg)
+{
+	sem_t *go = arg;
+
+	while (sem_wait(go) != 0)
+		;
+	return NULL;
+}
+
+static int
+no_thread(int error, struct errmsg *msg_r)
+{
+	errmsg_set(msg_r, "can't start a thread: %s", strerror(error));
+	return EX_OSERR;
+}
+
+int
+serve_check_threads(struct errmsg *msg_r)
+{
+	pthread_t threads[2]; /* as many as start_threads has */
+	sem_t go;
+	int rc = 0, n;
+
+	if (sem_init(&go, 0, 0) != 0)
+		return no_thread(errno, msg_r);
+	for (n = 0; n < 2 && rc == 0; n++)
+		rc = pthread_create(&threads[n], NULL, end_thread, &go);
+	n -= rc != 0;
+	for (int i = 0; i < n; i++)
+		sem_post(&go);
+	for (int i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
+	sem_destroy(&go);
+	return rc == 0 ? EX_OK : no_thread(rc, msg_r);
+}
+
 /* With all signals blocked, as new threads have it from this one. */
 static int
 start_threads(struct server *srv)
 {
 	pthread_attr_t attr;
+	struct errmsg msg;
 	int rc;
 
 	if (sem_init(&srv->go, 0, 0) != 0 || sem_init(&srv->stop, 0, 0) != 0 ||
@@ -448,9 +492,11 @@ start_threads(struct server *srv)
 		rc = pthread_create(
 		    &srv->listener, NULL, listen_and_serve, srv);
 	pthread_attr_destroy(&attr);
-	if (rc != 0)
-		log_fatal("can't start a thread: %s", strerror(rc));
-	return rc == 0 ? EX_OK : EX_OSERR;
+	if (rc == 0)
+		return EX_OK;
+	rc = no_thread(rc, &msg);
+	log_fatal("%s", msg.text);
+	return rc;
 }
 
 /* Wait a step; true: another signal asks for haste. */
@@ -613,6 +659,7 @@ serve(const struct serve_options *o)
 	ready_say(EX_OK);
 	while (sem_wait(&srv.stop) != 0)
 		;
+	holder_end(); /* a thread of libmilter's may have taken the signal */
 	why = why_stopped(&srv);
 	if (why == NULL) {
 		log_fatal("libmilter gave up; it told the system's log why");

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "holder.h"
 #include "milter/log.h"
 #include "ready.h"
 #include "runfiles.h"
@@ -176,6 +177,7 @@ child_ended(struct supervisor *s, int status)
 static void
 stop(struct supervisor *s)
 {
+	holder_end();
 	s->stopping = true;
 	s->stop_by = now() + STOP_PATIENCE;
 	if (s->pid == 0)

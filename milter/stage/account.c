@@ -30,15 +30,16 @@ static const struct conf_option options[] = {
 	    "the domains that logins may have; those of others are one account"},
 };
 
-/* For `postern -n`: posternctl, which is quieter, does not say it. */
+/* For `postern -n`, as each start would say it again. */
 static void
-say_unset(const struct snapshot *snap)
+account_warn(const struct snapshot *snap, const void *state)
 {
 	const struct conf_section *s = conf_section(snap->conf, "Quota", 0);
 
+	(void)state;
 	if (snap->offline && s != NULL &&
 	    !conf_given(snap->conf, "QuotaRealms"))
-		log_line(LOG_INFO, "%s: Quota: expected QuotaRealms too, which "
+		log_line(LOG_WARNING, "%s: Quota: expected QuotaRealms too, which "
 		    "says which domains logins may have: without it bob@a and "
 		    "bob@b are two accounts, even if one password opens both",
 		    conf_section_where(s));
@@ -61,7 +62,6 @@ account_load(const struct snapshot *snap, const struct snapshot *old,
 	if (n == NULL)
 		return ERR_NOMEM;
 	*state_r = n;
-	say_unset(snap);
 	return names_init(n, snap->conf, msg_r);
 }
 
@@ -157,6 +157,7 @@ const struct stage stage_account = {
     .options = CONF_TABLE(options),
     .load = account_load,
     .unload = account_unload,
+    .warn = account_warn,
     .mail = account_mail,
     .eoh = account_eoh,
 };

@@ -77,7 +77,8 @@ static const struct conf_option options[] = {
 	    "how DMARC finds a domain's owner: by the DNS, or by a list"},
     {.keyword = "PublicSuffixList", .type = CONF_STR,
 	.summary =
-	    "the list for OrganizationalDomain psl; otherwise the system's"},
+	    "the list for OrganizationalDomain psl; otherwise the system's",
+	.check = conf_check_path},
 };
 
 struct state {

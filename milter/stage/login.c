@@ -350,8 +350,10 @@ login_eoh(const struct ctx *ctx)
 		addrtext_escape(&b, m->login, 256);
 	buf_str(&b, " may not use ");
 	addrtext_escape(&b, whose, 256);
-	log_about(
-	    ctx, LOG_WARNING, "%s", b.failed ? "no memory" : buf_text(&b));
+	/* Off line the result says it. */
+	if (!ctx->s->readonly)
+		log_about(ctx, LOG_WARNING, "%s",
+		    b.failed ? "no memory" : buf_text(&b));
 	buf_fini(&b);
 	if (st->action == ACTION_LOG || st->owners == NULL)
 		return verdict_none;

@@ -168,20 +168,26 @@ table_mistake(const struct conf *c, const char *path, int rc,
     const struct errmsg *why, struct errmsg *msg_r)
 {
 	bool closed = rc == ERR_SYSTEM &&
-	    (errno == ENOENT || errno == EACCES || errno == EPERM);
+	    (errno == ENOENT || errno == EACCES || errno == EPERM ||
+		errno == ENOTDIR);
 	bool missing = closed && errno == ENOENT;
 	bool sealed = rc == ERR_SYSTEM && errno == EROFS;
 	struct buf cure = BUF_INIT;
+	bool fixed = rc == ERR_SYSTEM && errno == EPERM &&
+	    cure_fixed(&cure, path);
 
-	if (closed)
+	closed = closed && !fixed;
+	if (closed) {
+		buf_str(&cure, CURE_WORDS);
 		cure_state(&cure, path, geteuid(), getegid());
+	}
 	errmsg_set(msg_r, "%s: QuotaTable: %s%s%s%s%s%s",
 	    conf_where(c, "QuotaTable"), missing ? path : why->text,
 	    missing ? ": No such file or directory" : "",
 	    closed || sealed ? ": its directory must be there, and belong to "
 			       "the user that postern runs as (UserID)" : "",
-	    closed ? "; " CURE_WORDS : "",
-	    closed && buf_text(&cure) != NULL ? buf_text(&cure) : "",
+	    closed || fixed ? "; " : "",
+	    buf_text(&cure) != NULL ? buf_text(&cure) : "",
 	    sealed ? "; in a systemd unit, name it in ReadWritePaths=" : "");
 	buf_fini(&cure);
 	return rc;
@@ -216,10 +222,17 @@ try_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 {
 	struct quota_options opt;
 	struct errmsg why = {""};
+	const char *foreign;
 	int rc;
 
+	/* Its default is not what was meant. */
+	if (conf_faulty(c, "QuotaTable"))
+		return 0;
 	daemon_options(st, &opt);
-	rc = quota_try(st->conf.path, &opt, &why);
+	rc = quota_try(st->conf.path, &opt, &foreign, &why);
+	if (rc == 0 && foreign != NULL)
+		log_line(LOG_WARNING, "quota: %s: %s; a start keeps it as "
+		    "%s.bad-TIME", st->conf.path, foreign, st->conf.path);
 	return rc == 0 ? 0 : table_mistake(c, st->conf.path, rc, &why, msg_r);
 }
 
@@ -521,15 +534,30 @@ retry_words(const struct message *m, uint64_t seconds, char when[32],
 	    (unsigned long long)(seconds / 60 + (seconds % 60 != 0)));
 }
 
+/* For a person.  In words of the admin's own it is as in the configuration. */
+static const char *
+kind_words(enum quota_kind kind, uint64_t n)
+{
+	static const char *const one[] = {
+	    [QUOTA_MESSAGES] = "message",
+	    [QUOTA_RECIPIENTS] = "recipient",
+	    [QUOTA_BYTES] = "byte"};
+
+	return n == 1 ? one[kind] : quota_kind_name(kind);
+}
+
 static struct verdict
 over(const struct ctx *ctx, struct charge *c, const struct quota_refusal *why)
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
 	char limit[32], used[32], window[LIMITS_TEXT], when[32], minutes[32];
-	const char *kind = quota_kind_name(why->limit.kind);
+	const char *kind = kind_words(why->limit.kind, why->limit.limit);
 	const struct replytext_word words[] = {{"account", c->account},
-	    {"limit", limit}, {"used", used}, {"kind", kind},
+	    {"limit", limit}, {"used", used},
+	    {"kind", st->conf.reply == NULL
+		    ? kind
+		    : quota_kind_name(why->limit.kind)},
 	    {"window", window}, {"retry", when}, {"minutes", minutes},
 	    {NULL, NULL}};
 	const char *text = st->conf.reply;

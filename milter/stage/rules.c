@@ -44,7 +44,8 @@ static const struct conf_option options[] = {
     {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI,
 	.summary =
 	    "rules in SpamAssassin's language: a file, or the *.cf of a "
-	    "directory"},
+	    "directory",
+	.check = conf_check_path},
     {.keyword = "ScoreSet", .type = CONF_INT, .def = "0", .max = 3,
 	.summary = "which of four scores counts: 0 without DNS lists, 1 with"},
     {.keyword = "RuleTimeout", .type = CONF_INT, .def = "5", .min = 1,
@@ -157,12 +158,17 @@ begin_stats(struct state *st, const struct conf *c)
 static void
 try_stats(struct state *st, const struct conf *c)
 {
-	const char *path = rules_conf_stats(c);
+	const char *path =
+	    conf_faulty(c, "RuleStats") ? NULL : rules_conf_stats(c);
 	struct errmsg why = {""};
-	int rc = path == NULL ? 0 : rules_stats_try(path, &why);
+	const char *foreign = NULL;
+	int rc = path == NULL ? 0 : rules_stats_try(path, &foreign, &why);
 
 	if (rc != 0)
 		log_stats(st, rc, errno, NULL, &why);
+	else if (foreign != NULL)
+		log_line(LOG_WARNING, "rules: RuleStats: %s: %s; a start keeps "
+		    "it as %s.bad-TIME", path, foreign, path);
 }
 
 static int64_t

@@ -91,7 +91,8 @@ static const struct conf_option options[] = {
     {.keyword = "Domain", .type = CONF_SET,
 	.summary = "the domains signed for with KeyFile"},
     {.keyword = "KeyFile", .type = CONF_STR,
-	.summary = "the private key for Domain"},
+	.summary = "the private key for Domain",
+	.check = conf_check_path},
     {.keyword = "Selector", .type = CONF_STR,
 	.summary = "the selector of KeyFile", .check = check_selector},
     {.keyword = "SubDomains", .type = CONF_BOOL, .def = "no",
@@ -349,7 +350,7 @@ sign_load(const struct snapshot *snap, const struct snapshot *old,
 	if (rc != 0 && rc != ERR_NOMEM)
 		return check_lists(c, rc, msg_r);
 	if (rc == 0 && signing == NULL && conf_given(c, "Mode"))
-		log_line(LOG_INFO, "%s: Mode: s asks for signatures, but "
+		log_line(LOG_WARNING, "%s: Mode: s asks for signatures, but "
 		    "no key is named: mail goes unsigned",
 		    conf_where(c, "Mode"));
 	if (rc != 0 || signing == NULL)

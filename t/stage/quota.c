@@ -222,8 +222,8 @@ says_when(void **state)
 	s = walk_run(snap, &w, &v, rcpt_v);
 	print_message("%s\n", rcpt_v[1].text);
 	assert_memory_equal(rcpt_v[1].text,
-	    "bob has reached its limit of 1 recipients in 1 hour; "
-	    "try again after 2026-11-21T13:0", 80);
+	    "bob has reached its limit of 1 recipient in 1 hour; "
+	    "try again after 2026-11-21T13:0", 79);
 	assert_non_null(strstr(rcpt_v[1].text, "Z (in 6"));
 	chain_close(s);
 	snapshot_unref(snap);

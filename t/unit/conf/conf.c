@@ -247,7 +247,8 @@ mistakes(void **state)
 		"t.conf:1: Quota: the section is not closed by a }"},
 	    {"no title", "Quota { }", "t.conf:1: Quota: expected a title"},
 	    {"no brace", "Quota a\nSyslog y",
-		"t.conf:2: Quota: expected { after the title"},
+		"t.conf:2: Quota: expected { after the title: "
+		"Quota TITLE { ... }"},
 	    {"no equal sign", "Quota a { Score 5 }",
 		"t.conf:1: Score: expected = and a value"},
 	    {"no value in a section", "Quota a { Score = }",
@@ -344,7 +345,8 @@ all_mistakes(void **state)
 		"Quota {\n Score = 0\n}\nQuota b\nQuota c {\n Score = 11 }\n",
 		"t.conf:1: Quota: expected a title\n"
 		"t.conf:2: Score: expected a number from 1 to 9, not \"0\"\n"
-		"t.conf:5: Quota: expected { after the title\n"
+		"t.conf:5: Quota: expected { after the title: "
+		"Quota TITLE { ... }\n"
 		"t.conf:6: Score: expected a number from 1 to 9, not "
 		"\"11\"\n"},
 	    {"a section as an assignment",
@@ -358,7 +360,8 @@ all_mistakes(void **state)
 		"t.conf:3: Syslog: expected yes or no, not \"maybe\"\n"},
 	    {"a section without its beginning",
 		"Quota a\n Score = 0\n}\nSyslog maybe\n",
-		"t.conf:2: Quota: expected { after the title\n"
+		"t.conf:2: Quota: expected { after the title: "
+		"Quota TITLE { ... }\n"
 		"t.conf:2: Score: expected a number from 1 to 9, not \"0\"\n"
 		"t.conf:4: Syslog: expected yes or no, not \"maybe\"\n"},
 	    {"a section of an unknown kind",
