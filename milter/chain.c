@@ -172,21 +172,6 @@ ask_check(const struct ctx *ctx, const struct call *c, bool *at_once_r)
 	return named.action == VERDICT_NONE ? v : named;
 }
 
-/* What a stage found where it got no memory is nothing to go by: to most that
- * read names, one that they can't keep is one that is not right. */
-static struct verdict
-mistrust(const struct ctx *ctx, struct verdict v)
-{
-	struct arena *a = ctx->m != NULL ? &ctx->m->arena : &ctx->s->arena;
-
-	if (!a->failed)
-		return v;
-	a->failed = false;
-	return v.action == VERDICT_ERROR
-	    ? v
-	    : verdict_error(VERDICT_E_INTERNAL, "no memory");
-}
-
 /* What a stage found, and what it says to that. */
 static void
 explain(const struct ctx *ctx, const struct call *c, const struct symbol *last,
@@ -232,7 +217,6 @@ walk(struct session *s, struct message *m, const struct call *c)
 			continue;
 		v = stages[i]->check ? ask_check(&ctx, c, &at_once)
 				     : ask(&ctx, c);
-		v = mistrust(&ctx, v);
 		if (s->explains)
 			explain(&ctx, c, last, &v);
 		if (v.action == VERDICT_NONE)
@@ -257,26 +241,32 @@ walk(struct session *s, struct message *m, const struct call *c)
 	return verdict_none;
 }
 
-static const char *
-keep(struct arena *a, const char *s)
+/* A copy; of NULL: NULL.  0 or ERR_NOMEM. */
+static int
+keep(struct arena *a, const char *s, const char **copy_r)
 {
-	return s == NULL ? NULL : arena_strdup(a, s);
+	*copy_r = s == NULL ? NULL : arena_strdup(a, s);
+	return s != NULL && *copy_r == NULL ? ERR_NOMEM : 0;
 }
 
 /* mta: what the MTA says; NULL: nothing.  Fields are headers of ASCII unless the
- * message says otherwise, and all of them show one name. */
-static void
+ * message says otherwise, and all of them show one name.  0 or ERR_NOMEM. */
+static int
 name_host(struct session *s, const char *mta)
 {
-	const char *name;
+	const char *host = s->snap->host, *name;
+	int rc = 0;
 
-	s->host = mta == NULL || mta[0] == '\0' ? NULL : keep(&s->arena, mta);
-	if (s->host == NULL)
-		s->host = s->snap->host;
-	name = s->snap->reporter == NULL ? s->host : s->snap->reporter;
-	s->reporter = idna_alabels(&s->arena, name);
+	if (mta != NULL && mta[0] != '\0')
+		rc = keep(&s->arena, mta, &host);
+	if (rc != 0)
+		return rc;
+	name = s->snap->reporter == NULL ? host : s->snap->reporter;
+	rc = idna_alabels(&s->arena, name, &s->reporter);
 	if (s->reporter == NULL)
 		s->reporter = name;
+	s->host = host;
+	return rc == ERR_NOMEM ? rc : 0;
 }
 
 struct session *
@@ -292,7 +282,12 @@ chain_open(struct snapshot *snap, macro_fn macro, void *macro_ctx)
 	s->explains = log_writes(LOG_DEBUG);
 	arena_init(&s->arena);
 	s->wait = (struct wait)WAIT_INIT;
-	name_host(s, NULL);
+	if (name_host(s, NULL) != 0) {
+		arena_fini(&s->arena);
+		snapshot_unref(snap);
+		free(s);
+		return NULL;
+	}
 	return s;
 }
 
@@ -324,16 +319,43 @@ set_client(struct session *s, const struct sockaddr *client)
 		    s->client_ip, sizeof(s->client_ip));
 }
 
+static struct verdict
+out_of_memory(struct session *s)
+{
+	const struct ctx ctx = session_ctx(s);
+	struct verdict v =
+	    settle(&ctx, verdict_error(VERDICT_E_INTERNAL, "no memory"));
+
+	/* What is not known in full can't be held. */
+	if (v.action == VERDICT_QUARANTINE)
+		v = (struct verdict){
+		    .action = VERDICT_TEMPFAIL, .by = "postern"};
+	return v;
+}
+
+/* rc: what keeping the client's words came to. */
+static struct verdict
+walk_client(struct session *s, const struct call *c, int rc)
+{
+	if (rc != 0)
+		s->verdict = out_of_memory(s);
+	if (!verdict_decides(&s->verdict))
+		s->verdict = walk(s, NULL, c);
+	return s->verdict;
+}
+
 struct verdict
 chain_connect(
     struct session *s, const char *name, const struct sockaddr *client)
 {
 	const struct call c = {.hook = HOOK_CONNECT};
 
-	s->client_name = keep(&s->arena, name);
-	name_host(s, session_macro(s, "j"));
+	int rc = keep(&s->arena, name, &s->client_name);
+
+	if (rc == 0)
+		rc = name_host(s, session_macro(s, "j"));
 	set_client(s, client);
-	s->verdict = walk(s, NULL, &c);
+	walk_client(s, &c, rc);
 	summary_client(s, "connect");
 	return s->verdict;
 }
@@ -343,10 +365,11 @@ chain_helo(struct session *s, const char *helo)
 {
 	const struct call c = {.hook = HOOK_HELO};
 
-	s->helo = keep(&s->arena, helo);
+	int rc = keep(&s->arena, helo, &s->helo);
+
 	if (verdict_decides(&s->verdict))
 		return s->verdict;
-	s->verdict = walk(s, NULL, &c);
+	walk_client(s, &c, rc);
 	summary_client(s, "helo");
 	return s->verdict;
 }
@@ -381,9 +404,22 @@ keep_params(struct arena *a, const char *const *params)
 	while (params != NULL && params[n] != NULL)
 		n++;
 	copy = arena_alloc(a, (n + 1) * sizeof(*copy));
-	for (size_t i = 0; copy != NULL && i < n; i++)
+	for (size_t i = 0; copy != NULL && i < n; i++) {
 		copy[i] = arena_strdup(a, params[i]);
+		if (copy[i] == NULL)
+			return NULL;
+	}
 	return copy;
+}
+
+/* The MTA may know it late.  0 or ERR_NOMEM. */
+static int
+learn_queue_id(struct message *m)
+{
+	if (m->queue_id != NULL)
+		return 0;
+	return keep(
+	    &m->arena, session_macro(m->session, "i"), &m->queue_id);
 }
 
 static struct message *
@@ -396,29 +432,14 @@ message_new(struct session *s, const char *sender, const char *const *params)
 	m->session = s;
 	arena_init(&m->arena);
 	clock_gettime(CLOCK_MONOTONIC, &m->begun);
-	m->queue_id = keep(&m->arena, session_macro(s, "i"));
 	m->sender = bare_address(&m->arena, sender);
 	m->params = keep_params(&m->arena, params);
-	if (m->sender == NULL || m->params == NULL) {
+	if (learn_queue_id(m) != 0 || m->sender == NULL || m->params == NULL) {
 		arena_fini(&m->arena);
 		free(m);
 		return NULL;
 	}
 	return m;
-}
-
-static struct verdict
-out_of_memory(struct session *s)
-{
-	const struct ctx ctx = session_ctx(s);
-	struct verdict v =
-	    settle(&ctx, verdict_error(VERDICT_E_INTERNAL, "no memory"));
-
-	/* What is not known in full can't be held. */
-	if (v.action == VERDICT_QUARANTINE)
-		v = (struct verdict){
-		    .action = VERDICT_TEMPFAIL, .by = "postern"};
-	return v;
 }
 
 struct verdict
@@ -502,8 +523,8 @@ chain_eoh(struct session *s)
 
 	if (m == NULL)
 		return verdict_none;
-	if (m->queue_id == NULL)
-		m->queue_id = keep(&m->arena, session_macro(s, "i"));
+	if (learn_queue_id(m) != 0 && !verdict_decides(&m->verdict))
+		m->verdict = out_of_memory(s);
 	if (m->too_big && !verdict_decides(&m->verdict)) {
 		m->verdict = verdict_make(
 		    VERDICT_REJECT, "Too many or too long header fields");
@@ -536,8 +557,8 @@ chain_eom(struct session *s)
 
 	if (m == NULL)
 		return verdict_none;
-	if (m->queue_id == NULL)
-		m->queue_id = keep(&m->arena, session_macro(s, "i"));
+	if (learn_queue_id(m) != 0 && !verdict_decides(&m->verdict))
+		m->verdict = out_of_memory(s);
 	if (!verdict_decides(&m->verdict))
 		m->verdict = walk(s, m, &c);
 	edit_sort(&m->edits);
