@@ -111,7 +111,7 @@ allowlist_rcpt(const struct ctx *ctx, struct rcpt *r)
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
 	rc = is_in(accesslist_rcpt(l->list, r->addr, &e), &e);
-	r->spared = r->spared || rc > 0;
+	r->exempt = r->exempt || rc > 0;
 	if (rc > 0)
 		session_why(ctx, "the recipient %s is in AllowList",
 		    session_quote(ctx, r->addr));
