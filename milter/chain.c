@@ -558,22 +558,12 @@ chain_needs(const struct snapshot *snap)
 
 	for (size_t i = 0; stages[i] != NULL; i++)
 		bits |= snap->on[i] ? stages[i]->needs : 0;
-	return bits;
-}
-
-bool
-chain_holds(const struct snapshot *snap)
-{
-	for (size_t i = 0; stages[i] != NULL; i++) {
-		if (snap->on[i] && stages[i]->holds)
-			return true;
-	}
 	/* On-... may say quarantine for any check. */
 	for (size_t i = 0; i < VERDICT_E_COUNT; i++) {
 		if (snap->on_error[i] == VERDICT_QUARANTINE)
-			return true;
+			bits |= NEED_QUARANTINE;
 	}
-	return false;
+	return bits;
 }
 
 bool

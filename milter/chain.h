@@ -52,6 +52,7 @@ struct sockaddr;
 
 enum {
 	NEED_EXACT_HEADERS = 1 << 0, /* values with their leading space */
+	NEED_QUARANTINE = 1 << 1,    /* it may hold a message */
 };
 
 #define HEADER_COUNT_MAX 2000 /* fields of a message; more is refused */
@@ -60,7 +61,6 @@ struct stage {
 	const char *name; /* as in logs and decided_by */
 	unsigned needs;   /* NEED_ */
 	unsigned edits;   /* EDIT_BIT()s it may ask for */
-	bool holds;       /* may it ask for quarantine? */
 	unsigned answers; /* HOOK_BIT()s of connect, helo, mail, rcpt, eoh at
 	    which the client must be told of a refusal at once.  At other hooks
 	    the MTA need not wait: it is told at the next one */
@@ -190,7 +190,6 @@ int64_t chain_tick(const struct snapshot *snap);
 unsigned chain_answers(const struct snapshot *snap); /* HOOK_BIT()s */
 unsigned chain_edits(const struct snapshot *snap);   /* EDIT_BIT()s */
 unsigned chain_needs(const struct snapshot *snap);   /* NEED_ */
-bool chain_holds(const struct snapshot *snap);
 /* May a stage ever find a symbol of that name? */
 bool chain_defines(const struct snapshot *snap, const char *symbol);
 /* What the stages' macros hooks say, in a row. */

@@ -663,10 +663,9 @@ const struct stage stage_rules = {
     .name = "rules",
     .defines = rules_defines,
     .check = true,
-    .needs = NEED_EXACT_HEADERS,
+    .needs = NEED_EXACT_HEADERS | NEED_QUARANTINE,
     .edits =
 	EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_CHANGE) | EDIT_BIT(EDIT_DELETE),
-    .holds = true,
     .options = CONF_TABLE(options),
     .load = rules_load,
     .unload = rules_unload,
