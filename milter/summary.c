@@ -68,8 +68,11 @@ summary_reply(struct buf *b, const struct verdict *v)
 static const char *
 symbol_of(const struct message *m, const struct verdict *outcome)
 {
+	const struct verdict *refused = disposition_refused(m);
+	const char *rcpt_symbol = refused == NULL ? NULL : refused->symbol;
+
 	return outcome != NULL && outcome->symbol != NULL ? outcome->symbol
-							  : m->refusal.symbol;
+							  : rcpt_symbol;
 }
 
 /* Where a score was weighed, the symbols that have one, most first; and `must`,
@@ -276,9 +279,8 @@ summary_message(
 	    SHOWN_MAX);
 	summary_account(&b, m);
 	/* A client that hears of nobody who takes it gives up: that is why. */
-	if (outcome == NULL && m->rcpt_count == 0 &&
-	    m->refusal.action != VERDICT_NONE)
-		outcome = &m->refusal;
+	if (outcome == NULL && m->rcpt_count == 0)
+		outcome = disposition_refused(m);
 	add_sender(&b, m->sender);
 	buf_printf(&b, " rcpts=%zu", m->rcpt_count);
 	if (m->came)
@@ -299,7 +301,7 @@ void
 summary_client(struct session *s, const char *at)
 {
 	const struct ctx ctx = {.s = s};
-	const struct verdict *v = &s->verdict;
+	const struct verdict *v = &s->disposition.decided;
 	struct buf b = BUF_INIT;
 
 	say_whys(&ctx, &s->whys);
@@ -314,4 +316,38 @@ summary_client(struct session *s, const char *at)
 		add_value(&b, "tests", v->symbol, SHOWN_MAX);
 	add_reply(&b, v);
 	say(&ctx, &b);
+}
+
+void
+summary_step(const struct ctx *ctx, enum hook hook, const struct rcpt *r,
+    const struct symbol *last, const struct verdict *v)
+{
+	static const char *const words[] = {
+	    [HOOK_CONNECT] = "at connect",
+	    [HOOK_HELO] = "at HELO",
+	    [HOOK_MAIL] = "at MAIL",
+	    [HOOK_RCPT] = "at RCPT",
+	    [HOOK_EOH] = "after the header",
+	    [HOOK_BODY] = "in the body",
+	    [HOOK_EOM] = "at the end",
+	};
+	const struct symbol *s = ctx->m == NULL ? NULL
+	    : last == NULL			? ctx->m->symbols
+						: last->next;
+	struct buf b = BUF_INIT;
+	const char *sep = "found ";
+
+	if (s == NULL && v->action == VERDICT_NONE)
+		return;
+	for (; s != NULL; s = s->next, sep = ", ")
+		buf_printf(&b, "%s%s (%.3g)", sep, s->name, s->score);
+	if (b.len > 0 && !b.failed)
+		session_why(ctx, "%s", buf_text(&b));
+	buf_reset(&b);
+	verdict_explain(v, &b);
+	if (v->action != VERDICT_NONE && !b.failed)
+		session_why(ctx, "%s: %s%s%s", words[hook], buf_text(&b),
+		    r == NULL ? "" : ", for the recipient ",
+		    r == NULL ? "" : session_quote(ctx, r->addr));
+	buf_fini(&b);
 }

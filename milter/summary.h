@@ -11,21 +11,25 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "session.h"
+
 struct buf;
-struct message;
-struct session;
-struct verdict;
 
 /* The message is over; outcome as for chain_end.  Says what led to it, where
  * that is wanted, and the summary line. */
 void summary_message(
     struct session *s, struct message *m, const struct verdict *outcome);
 /* No message is under way, and the step `at` ends: say what led to what was
- * decided there, and the client's line where s->verdict refuses it. */
+ * decided there, and the client's line where it is refused. */
 void summary_client(struct session *s, const char *at);
 
 /* ` account=` of whoever is charged. */
 void summary_account(struct buf *b, const struct message *m);
+/* Say what a stage found at that hook, by the symbols behind `last` (NULL: all
+ * of them), and what it returned. */
+void summary_step(const struct ctx *ctx, enum hook hook, const struct rcpt *r,
+    const struct symbol *last, const struct verdict *v);
+
 /* What a summary line has between size and verdict: ` key=value` ...; at most
  * max octets. */
 void summary_findings(struct buf *b, const struct message *m,

@@ -203,9 +203,9 @@ add_why(struct buf *b, const struct message *m, const struct verdict *v)
 		buf_char(b, '.');
 	} else if (m->allowed != NULL) {
 		buf_printf(b, ": its %s is in AllowList.", m->allowed);
-	} else if (verdict_refuses(&m->kept.v)) {
+	} else if (verdict_refuses(&m->disposition.deferred)) {
 		buf_printf(b, ": %s would refuse it, but it goes only to "
-		    "recipients to whom that is nothing.", m->kept.v.by);
+		    "recipients to whom that is nothing.", m->disposition.deferred.by);
 	} else {
 		buf_str(b, ": nothing refuses or holds it.");
 		if (m->scored)

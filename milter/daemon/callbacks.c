@@ -511,7 +511,7 @@ wanted_actions(const struct snapshot *snap)
 		want |= SMFIF_ADDHDRS;
 	if (edits & (EDIT_BIT(EDIT_CHANGE) | EDIT_BIT(EDIT_DELETE)))
 		want |= SMFIF_CHGHDRS;
-	if (chain_holds(snap))
+	if (chain_needs(snap) & NEED_QUARANTINE)
 		want |= SMFIF_QUARANTINE;
 	return want;
 }

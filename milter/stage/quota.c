@@ -909,7 +909,7 @@ quota_done(const struct ctx *ctx, const struct verdict *outcome)
 
 const struct stage stage_quota = {
     .name = "quota",
-    .holds = true,
+    .needs = NEED_QUARANTINE,
     .answers = HOOK_BIT(HOOK_MAIL) | HOOK_BIT(HOOK_RCPT),
     .options = &quota_conf_options,
     .load = quota_load,

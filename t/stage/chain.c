@@ -115,6 +115,8 @@ static void
 negotiates_by_the_stages_that_are_on(void **state)
 {
 	struct snapshot *plain = walk_load("Mode s\n");
+	struct snapshot *broken =
+	    walk_load("Mode s\nOn-InternalError quarantine\n");
 	struct snapshot *verifies = walk_load("Mode v\n");
 	struct snapshot *more =
 	    walk_load("Mode s\nSoftwareHeader yes\nMacroList mark=x,{a}\n");
@@ -124,13 +126,14 @@ negotiates_by_the_stages_that_are_on(void **state)
 	assert_int_equal(chain_edits(plain), 0);
 	assert_int_equal(chain_edits(more), EDIT_BIT(EDIT_INSERT));
 	assert_int_equal(chain_needs(plain), 0);
-	assert_false(chain_holds(plain));
-	assert_int_equal(chain_needs(verifies), NEED_EXACT_HEADERS);
-	assert_true(chain_holds(verifies));
+	assert_int_equal(chain_needs(broken), NEED_QUARANTINE);
+	assert_int_equal(
+	    chain_needs(verifies), NEED_EXACT_HEADERS | NEED_QUARANTINE);
 	chain_macros(more, &names);
 	assert_string_equal(buf_text(&names), " {mark} {a}");
 	buf_fini(&names);
 	snapshot_unref(plain);
+	snapshot_unref(broken);
 	snapshot_unref(verifies);
 	snapshot_unref(more);
 }
@@ -162,7 +165,7 @@ keeps_what_was_decided_at_connect(void **state)
 	assert_string_equal(s->client_ip, "192.0.2.7");
 	assert_int_equal(chain_helo(s, "a").action, VERDICT_ACCEPT);
 	assert_int_equal(chain_mail(s, "<a@b>", NULL).action, VERDICT_ACCEPT);
-	assert_string_equal(s->msg->verdict.by, "peer");
+	assert_string_equal(s->msg->disposition.decided.by, "peer");
 	chain_close(s);
 }
 
