@@ -7,9 +7,11 @@
 #include <string.h>
 #include <strings.h>
 
+#include "counters.h"
 #include "lib/base/err.h"
 #include "lib/dns/idna.h"
 #include "log.h"
+#include "record.h"
 #include "snapshot.h"
 #include "summary.h"
 
@@ -203,21 +205,78 @@ explain(const struct call *c, const struct symbol *last,
 	buf_fini(&b);
 }
 
+/* -- how long stages take -- */
+
+static uint64_t
+clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) +
+	    (uint64_t)now.tv_nsec;
+}
+
+/* Has stage i anything to do at this hook?  Who has nothing takes no time, and
+ * the clock costs more than this question. */
+static bool
+acts(const struct call *c, size_t i)
+{
+	const struct stage *st = stages[i];
+
+	switch (c->hook) {
+	case HOOK_CONNECT:
+		return st->connect != NULL || st->client != NULL;
+	case HOOK_HELO:
+		return st->helo != NULL;
+	case HOOK_MAIL:
+		return st->mail != NULL || is_due(c, i);
+	case HOOK_RCPT:
+		return st->rcpt != NULL || is_due(c, i);
+	case HOOK_EOH:
+		return st->eoh != NULL;
+	case HOOK_BODY:
+		return st->body != NULL;
+	case HOOK_EOM:
+		return st->eom != NULL || is_due(c, i);
+	}
+	return false;
+}
+
+/* What passed since *since is stage i's. */
+static void
+charge(struct session *s, size_t i, uint64_t *since)
+{
+	uint64_t now = clock_ns();
+
+	(s->msg != NULL ? s->msg->stage_ns : s->stage_ns)[i] += now - *since;
+	*since = now;
+}
+
+/* -- the walk -- */
+
 /* Ask the stages in order; the first that decides ends it. */
 static struct verdict
 walk(const struct call *c)
 {
+	uint64_t since = 0; /* 0: no stage was asked */
+
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		struct verdict v;
-		bool failed, broken, at_once = true;
+		bool timed, failed, broken, at_once = true;
 		const struct symbol *last =
 		    c->m == NULL ? NULL : c->m->last_symbol;
 
 		if (!c->s->snap->on[i])
 			continue;
 		c->s->current = i;
+		timed = acts(c, i);
+		if (timed && since == 0)
+			since = clock_ns();
 		v = stages[i]->check ? ask_check(c, i, &at_once)
 				     : ask(stages[i], c);
+		if (timed)
+			charge(c->s, i, &since);
 		v = mistrust(c, v);
 		if (c->s->explains)
 			explain(c, last, &v);
@@ -309,6 +368,28 @@ set_client(struct session *s, const struct sockaddr *client)
 		    s->client_ip, sizeof(s->client_ip));
 }
 
+/* To all who want it. */
+static void
+hand_out(struct session *s, const struct record *r)
+{
+	if (!s->readonly)
+		counters_count(r);
+	summary_log(s, r);
+	if (s->recorded != NULL)
+		s->recorded(s->recorded_ctx, r);
+}
+
+/* A step of the client's ends. */
+static void
+end_step(struct session *s, const char *at)
+{
+	struct record r;
+
+	summary_whys(s);
+	if (record_client(&r, s, at))
+		hand_out(s, &r);
+}
+
 struct verdict
 chain_connect(
     struct session *s, const char *name, const struct sockaddr *client)
@@ -319,7 +400,7 @@ chain_connect(
 	name_host(s, session_macro(s, "j"));
 	set_client(s, client);
 	s->verdict = walk(&c);
-	summary_client(s, "connect");
+	end_step(s, "connect");
 	return s->verdict;
 }
 
@@ -332,7 +413,7 @@ chain_helo(struct session *s, const char *helo)
 	if (verdict_decides(&s->verdict))
 		return s->verdict;
 	s->verdict = walk(&c);
-	summary_client(s, "helo");
+	end_step(s, "helo");
 	return s->verdict;
 }
 
@@ -419,6 +500,9 @@ chain_mail(
 	if (s->msg == NULL)
 		return out_of_memory(s);
 	c.m = s->msg;
+	/* What was done at connect and HELO was done for the first message. */
+	memcpy(s->msg->stage_ns, s->stage_ns, sizeof(s->stage_ns));
+	memset(s->stage_ns, 0, sizeof(s->stage_ns));
 	s->msg->verdict =
 	    verdict_decides(&s->verdict) ? s->verdict : walk(&c);
 	return s->msg->verdict;
@@ -541,6 +625,7 @@ void
 chain_end(struct session *s, const struct verdict *outcome)
 {
 	struct message *m = s->msg;
+	struct record r;
 
 	if (m == NULL)
 		return;
@@ -549,7 +634,9 @@ chain_end(struct session *s, const struct verdict *outcome)
 		if (s->snap->on[i] && stages[i]->finish != NULL)
 			stages[i]->finish(m, outcome);
 	}
-	summary_message(s, m, outcome);
+	summary_whys(s);
+	record_message(&r, m, outcome);
+	hand_out(s, &r);
 	s->msg = NULL;
 	buf_fini(&m->notes);
 	buf_fini(&m->cut);

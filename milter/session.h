@@ -31,6 +31,7 @@ struct helo_result;
 struct iprev;
 struct iprev_result;
 struct snapshot;
+struct record;
 struct rules_result;
 struct spf_result;
 
@@ -55,6 +56,14 @@ struct helo_fact {
 struct kept {
 	struct verdict v; /* NONE: there is none */
 	enum when when;
+};
+
+/* A limit, and what of it is used. */
+struct quota_level {
+	const char *level; /* whose it is: account */
+	const char *kind;  /* of what: messages ... (lib/quota/quota.h) */
+	uint32_t window_s;
+	uint64_t limit, used;
 };
 
 /* What led to a decision, in words. */
@@ -102,6 +111,12 @@ struct session {
 	struct buf notes;       /* ` key=value` for the line of such a refusal */
 	struct whys whys;       /* said while no message was under way */
 	size_t current;         /* the stage being asked */
+	uint64_t stage_ns[STAGES_MAX]; /* chain: time in each stage's hooks that
+	    no message has yet */
+	/* Is told of each record (record.h) that is made, while the message is
+	 * still there; NULL: nobody wants to know. */
+	void (*recorded)(void *ctx, const struct record *r);
+	void *recorded_ctx;
 };
 
 /* One thing that was found out about a message, for rules to weigh. */
@@ -109,6 +124,8 @@ struct symbol {
 	const char *name; /* constant; SpamAssassin's where it has one */
 	double score;
 	unsigned times; /* how often it hit; 0: told once */
+	const char *match; /* the text that its rule met first; NULL: none */
+	size_t match_len;
 	struct symbol *next;
 };
 
@@ -154,6 +171,9 @@ struct message {
 	    answered; NULL: none was asked */
 	const struct rules_result *rules;  /* rules; NULL: no rule was run */
 	struct symbol *symbols, *last_symbol; /* what was found, in order */
+	const struct quota_level *quota; /* quota: what the account's limits came
+	    to, from the end of the message on */
+	size_t quota_count;
 	bool scored;         /* rules: the sum of scores was weighed */
 	bool is_signed;      /* sign: it leaves with a signature of ours */
 	const char *unsigned_why; /* sign: why outbound mail does not; NULL:
@@ -176,6 +196,8 @@ struct message {
 	struct verdict refusal; /* of a recipient, the last one */
 	struct verdict hold;    /* a quarantine, when a stage asked for one */
 	struct timespec begun;  /* CLOCK_MONOTONIC */
+	uint64_t stage_ns[STAGES_MAX]; /* chain: time in each stage's hooks; of
+	    the first message with those at connect and HELO */
 	void *slots[STAGES_MAX];
 };
 
