@@ -9,7 +9,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "chain.h"
 #include "lib/base/errlist.h"
 #include "session.h"
 
@@ -141,10 +140,10 @@ log_fatal(const char *fmt, ...)
 }
 
 void
-log_about(const struct session *s, int level, const char *fmt, ...)
+log_about(const struct ctx *ctx, int level, const char *fmt, ...)
 {
 	char line[LINE_SIZE];
-	const char *id = s->msg == NULL ? NULL : s->msg->queue_id;
+	const char *id = ctx->m == NULL ? NULL : ctx->m->queue_id;
 	struct buf b = BUF_INIT;
 	size_t len = 0;
 	va_list ap;
@@ -157,9 +156,9 @@ log_about(const struct session *s, int level, const char *fmt, ...)
 	len = (size_t)snprintf(line, sizeof(line), "%s: ",
 	    id == NULL || id[0] == '\0' ? "NOQUEUE" : id);
 	buf_fini(&b);
-	if (s->current < STAGES_MAX)
+	if (ctx->stage != NULL)
 		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s: ",
-		    stages[s->current]->name);
+		    ctx->stage);
 	va_start(ap, fmt);
 	vsnprintf(line + len, sizeof(line) - len, fmt, ap);
 	va_end(ap);

@@ -16,8 +16,8 @@
 #include <stdbool.h>
 #include <syslog.h>
 
+struct ctx;
 struct errlist;
-struct session;
 
 struct log_options {
 	bool syslog;      /* Syslog; otherwise standard error */
@@ -56,9 +56,8 @@ struct log_seldom {
 };
 void log_seldom(struct log_seldom *seldom, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* A line about the session's message: its queue id and the running stage come
- * first. */
-void log_about(const struct session *s, int level, const char *fmt, ...)
+/* A line about a message: its queue id and the stage that speaks come first. */
+void log_about(const struct ctx *ctx, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* The facility of a word (mail, daemon, local0 ...); -1: unknown. */

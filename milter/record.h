@@ -28,7 +28,7 @@ struct record {
 	    that it was judged by */
 	int64_t took_ns;      /* since MAIL; 0 for a client */
 	const uint64_t *stage_ns; /* STAGES_MAX: time in the hooks of each of
-	    stages[] but finish, waits for the DNS and others included */
+	    stages[] but `done`, waits for the DNS and others included */
 	const char *at; /* the step at which a client is refused, as in the log;
 	    NULL: this is of a message */
 

@@ -11,7 +11,7 @@ struct errmsg;
 struct resolver;
 struct snapshot;
 
-extern const struct conf_option options_resolver[];
+extern const struct conf_table options_resolver;
 
 /*
  * Set snap->dns, resolver and dns_timeout_ms from snap->conf; no resolver where

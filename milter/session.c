@@ -6,7 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "chain.h"
 #include "lib/base/err.h"
 #include "snapshot.h"
 
@@ -36,22 +35,6 @@ time_t
 message_time(const struct message *m)
 {
 	return m->session->at != 0 ? m->session->at : time(NULL);
-}
-
-int64_t
-session_deadline(const struct session *s)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000 +
-	    s->snap->dns_timeout_ms;
-}
-
-int64_t
-message_deadline(const struct message *m)
-{
-	return session_deadline(m->session);
 }
 
 const char *
@@ -98,21 +81,27 @@ session_note(struct session *s, const char *key, const char *fmt, ...)
 	va_end(ap);
 }
 
-static struct arena *
-arena_of(struct session *s)
+struct ctx
+session_ctx(struct session *s)
 {
-	return s->msg != NULL ? &s->msg->arena : &s->arena;
+	return (struct ctx){.s = s, .m = s->msg};
+}
+
+static struct arena *
+arena_of(const struct ctx *ctx)
+{
+	return ctx->m != NULL ? &ctx->m->arena : &ctx->s->arena;
 }
 
 void
-session_why(struct session *s, const char *fmt, ...)
+session_why(const struct ctx *ctx, const char *fmt, ...)
 {
-	struct whys *all = s->msg != NULL ? &s->msg->whys : &s->whys;
+	struct whys *all = ctx->m != NULL ? &ctx->m->whys : &ctx->s->whys;
 	char text[WHY_MAX];
 	struct why *w;
 	va_list ap;
 
-	if (!s->explains || all->count >= WHYS_MAX)
+	if (!ctx->s->explains || all->count >= WHYS_MAX)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
@@ -121,10 +110,10 @@ session_why(struct session *s, const char *fmt, ...)
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			*p = '?';
 	}
-	w = arena_alloc(arena_of(s), sizeof(*w));
-	if (w == NULL || (w->text = arena_strdup(arena_of(s), text)) == NULL)
+	w = arena_alloc(arena_of(ctx), sizeof(*w));
+	if (w == NULL || (w->text = arena_strdup(arena_of(ctx), text)) == NULL)
 		return;
-	w->stage = s->current < STAGES_MAX ? stages[s->current]->name : NULL;
+	w->stage = ctx->stage;
 	if (all->last == NULL)
 		all->first = w;
 	else
@@ -134,15 +123,15 @@ session_why(struct session *s, const char *fmt, ...)
 }
 
 const char *
-session_quote(struct session *s, const char *text)
+session_quote(const struct ctx *ctx, const char *text)
 {
 	struct buf b = BUF_INIT;
 	const char *quoted;
 
-	if (text == NULL || !s->explains)
+	if (text == NULL || !ctx->s->explains)
 		return "-";
 	buf_quote(&b, text, strlen(text), QUOTED_MAX);
-	quoted = b.failed ? NULL : arena_strdup(arena_of(s), buf_text(&b));
+	quoted = b.failed ? NULL : arena_strdup(arena_of(ctx), buf_text(&b));
 	buf_fini(&b);
 	return quoted == NULL ? "-" : quoted;
 }
@@ -181,13 +170,7 @@ message_score(const struct message *m)
 }
 
 void **
-message_slot(struct message *m)
+message_slot(const struct ctx *ctx)
 {
-	return &m->slots[m->session->current];
-}
-
-const void *
-session_state(const struct session *s)
-{
-	return s->snap->state[s->current];
+	return &ctx->m->slots[ctx->index];
 }

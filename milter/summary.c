@@ -224,13 +224,13 @@ summary_line(struct buf *b, const struct record *r)
 void
 summary_whys(struct session *s)
 {
+	const struct ctx ctx = session_ctx(s);
 	struct whys *all = s->msg != NULL ? &s->msg->whys : &s->whys;
 	const struct why *w =
 	    all->told == NULL ? all->first : all->told->next;
 
-	s->current = STAGES_MAX; /* no stage speaks here */
 	for (; w != NULL; w = w->next) {
-		log_about(s, LOG_DEBUG, "%s%s%s",
+		log_about(&ctx, LOG_DEBUG, "%s%s%s",
 		    w->stage == NULL ? "" : w->stage,
 		    w->stage == NULL ? "" : ": ", w->text);
 		all->told = w;
@@ -240,12 +240,12 @@ summary_whys(struct session *s)
 void
 summary_log(struct session *s, const struct record *r)
 {
+	const struct ctx ctx = session_ctx(s);
 	struct buf b = BUF_INIT;
 	const char *text;
 
-	s->current = STAGES_MAX; /* no stage speaks here */
 	summary_line(&b, r);
 	text = buf_text(&b);
-	log_about(s, LOG_INFO, "%s", text == NULL ? "no memory" : text);
+	log_about(&ctx, LOG_INFO, "%s", text == NULL ? "no memory" : text);
 	buf_fini(&b);
 }

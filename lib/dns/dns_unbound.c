@@ -23,13 +23,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unbound.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/mapguard.h"
 #include "lib/base/readfile.h"
+#include "lib/base/wait.h"
 #include "lib/dns/dns_cache.h"
 #include "lib/dns/dns_wire.h"
 
@@ -63,7 +64,6 @@ struct unbound {
 	void (*say)(void *arg, const char *text);
 	void *arg;
 	int wake[2]; /* a pipe to the pump */
-	pthread_condattr_t monotonic;
 
 	pthread_mutex_t lock;
 	/* Under the lock. */
@@ -86,7 +86,7 @@ struct dns_query {
 	bool known; /* answered at the start: its owner alone has it, and needs
 	    no lock */
 	/* Under u->lock, unless it was known. */
-	pthread_cond_t done;
+	struct wait *waits;	 /* who collects; NULL: nobody at the moment */
 	struct dns_entry *entry; /* NULL: not answered yet, or `failed` */
 	const struct dns_answer *failed;
 	int refs; /* the caller's, and libunbound's or the held list's */
@@ -102,15 +102,6 @@ struct dns_query {
 static const struct dns_answer answer_timeout = {.status = DNS_TIMEOUT};
 static const struct dns_answer answer_tempfail = {.status = DNS_TEMPFAIL};
 static const struct dns_answer answer_badname = {.status = DNS_BADNAME};
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
-}
 
 /* -- contexts -- */
 
@@ -280,8 +271,6 @@ put(struct dns_query *q)
 static void
 destroy(struct dns_query *q)
 {
-	if (!q->known)
-		pthread_cond_destroy(&q->done);
 	dns_entry_unref(q->entry);
 	free(q);
 }
@@ -295,7 +284,8 @@ finish(struct dns_query *q, struct dns_entry *entry,
 		q->entry = entry;
 		q->failed = failed;
 		entry = NULL;
-		pthread_cond_signal(&q->done);
+		if (q->waits != NULL)
+			wait_wake(q->waits);
 	}
 	dns_entry_unref(entry);
 	return put(q);
@@ -347,7 +337,7 @@ suspect(struct unbound *u)
 {
 	pthread_mutex_lock(&u->lock);
 	if (u->mode == MODE_VALIDATING &&
-	    now_ms() - u->probed_at >= PROBE_AGAIN_ON)
+	    clock_ms() - u->probed_at >= PROBE_AGAIN_ON)
 		u->probe_wanted = true;
 	pthread_mutex_unlock(&u->lock);
 }
@@ -367,7 +357,7 @@ on_answer(void *arg, int err, struct ub_result *res)
 		entry = read_result(q, res);
 		if (entry != NULL)
 			dns_cache_put(
-			    q->u->cache, q->key, q->type, entry, now_ms());
+			    q->u->cache, q->key, q->type, entry, clock_ms());
 	} else {
 		suspect(q->u);
 	}
@@ -539,7 +529,7 @@ probe(struct unbound *u)
 	u->probe_ctx = ctx;
 	pthread_mutex_lock(&u->lock);
 	u->probe_wanted = false;
-	u->probed_at = now_ms();
+	u->probed_at = clock_ms();
 	pthread_mutex_unlock(&u->lock);
 	u->probe_until = u->probed_at + PROBE_WAIT;
 	u->probing = ctx != NULL &&
@@ -554,7 +544,7 @@ check_probe(struct unbound *u)
 {
 	bool wanted;
 
-	if (u->probing && now_ms() >= u->probe_until) {
+	if (u->probing && clock_ms() >= u->probe_until) {
 		/* No answer; nobody else takes answers, so it can't be on its
 		 * way to us. */
 		(void)ub_cancel(u->probe_ctx, u->probe_id);
@@ -644,10 +634,6 @@ query_new(struct unbound *u, const char *key, enum dns_type type)
 	q->refs = 1;
 	q->type = type;
 	memcpy(q->key, key, len);
-	if (pthread_cond_init(&q->done, &u->monotonic) != 0) {
-		free(q);
-		return NULL;
-	}
 	return q;
 }
 
@@ -680,7 +666,7 @@ place(struct unbound *u, struct dns_query *q)
 		return NULL;
 	}
 	if (u->validates && u->mode == MODE_PLAIN &&
-	    now_ms() - u->probed_at >= PROBE_AGAIN_OFF) {
+	    clock_ms() - u->probed_at >= PROBE_AGAIN_OFF) {
 		u->probe_wanted = true;
 		wake_pump(u);
 	}
@@ -703,7 +689,7 @@ start(void *ctx, const char *name, enum dns_type type)
 
 	if (!dns_wire_key(name, key))
 		return query_known(u, NULL, &answer_badname);
-	entry = dns_cache_get(u->cache, key, type, now_ms());
+	entry = dns_cache_get(u->cache, key, type, clock_ms());
 	if (entry != NULL)
 		return query_known(u, entry, NULL);
 	q = query_new(u, key, type);
@@ -726,27 +712,6 @@ answer_of(const struct dns_query *q)
 	return q->entry != NULL ? dns_entry_answer(q->entry) : q->failed;
 }
 
-static const struct dns_answer *
-collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
-{
-	struct timespec end = {.tv_sec = deadline_ms / 1000,
-	    .tv_nsec = deadline_ms % 1000 * 1000000};
-	struct unbound *u = ctx;
-	const struct dns_answer *a;
-	int rc = 0;
-
-	if (q->known)
-		return answer_of(q);
-	pthread_mutex_lock(&u->lock);
-	while (q->entry == NULL && q->failed == NULL && rc == 0)
-		rc = pthread_cond_timedwait(&q->done, &u->lock, &end);
-	if (q->entry == NULL && q->failed == NULL)
-		q->failed = &answer_timeout;
-	a = answer_of(q);
-	pthread_mutex_unlock(&u->lock);
-	return a;
-}
-
 static bool
 ready(void *ctx, struct dns_query *q)
 {
@@ -756,9 +721,40 @@ ready(void *ctx, struct dns_query *q)
 	if (q->known)
 		return true;
 	pthread_mutex_lock(&u->lock);
-	there = q->entry != NULL || q->failed != NULL;
+	there = answer_of(q) != NULL;
 	pthread_mutex_unlock(&u->lock);
 	return there;
+}
+
+static bool
+is_answered(void *arg)
+{
+	struct dns_query *q = arg;
+
+	return ready(q->u, q);
+}
+
+static const struct dns_answer *
+collect(void *ctx, struct dns_query *q, struct wait *w)
+{
+	struct unbound *u = ctx;
+	const struct dns_answer *a;
+
+	if (q->known)
+		return answer_of(q);
+	pthread_mutex_lock(&u->lock);
+	if (answer_of(q) == NULL && w != NULL) {
+		q->waits = w;
+		pthread_mutex_unlock(&u->lock);
+		(void)wait_until(w, is_answered, q);
+		pthread_mutex_lock(&u->lock);
+		q->waits = NULL;
+	}
+	if (answer_of(q) == NULL)
+		q->failed = &answer_timeout;
+	a = answer_of(q);
+	pthread_mutex_unlock(&u->lock);
+	return a;
 }
 
 static void
@@ -868,7 +864,6 @@ unbound_free(struct unbound *u)
 		if (u->wake[i] >= 0)
 			close(u->wake[i]);
 	}
-	pthread_condattr_destroy(&u->monotonic);
 	pthread_mutex_destroy(&u->lock);
 	free(u);
 }
@@ -881,8 +876,6 @@ unbound_new(void)
 	if (u == NULL)
 		return NULL;
 	pthread_mutex_init(&u->lock, NULL);
-	pthread_condattr_init(&u->monotonic);
-	pthread_condattr_setclock(&u->monotonic, CLOCK_MONOTONIC);
 	u->cache = dns_cache_new();
 	if (pipe2(u->wake, O_CLOEXEC | O_NONBLOCK) != 0)
 		u->wake[0] = u->wake[1] = -1;

@@ -15,6 +15,7 @@ struct arena;
 struct dns;
 struct helo;
 struct sockaddr;
+struct wait;
 
 enum helo_form {
 	HELO_NAME,    /* of a host, with a dot in it */
@@ -47,9 +48,9 @@ struct helo_result {
  */
 struct helo *helo_new(
     const struct dns *d, const char *helo, const struct sockaddr *client);
-/* Wait for the answers until the deadline (CLOCK_MONOTONIC, milliseconds).  The
- * result lives as long as h; a second call returns the same. */
-const struct helo_result *helo_collect(struct helo *h, int64_t deadline_ms);
+/* Wait for the answers.  The result lives as long as h; a second call returns
+ * the same. */
+const struct helo_result *helo_collect(struct helo *h, struct wait *w);
 void helo_free(struct helo *h); /* NULL is fine */
 
 /* The address in 16 octets, IPv4 as mapped; false: it is neither. */

@@ -7,12 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/wait.h"
 #include "lib/conf/conf.h"
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_record.h"
@@ -273,18 +273,16 @@ ask(struct check *c, struct finding *f, struct arena *a)
 {
 	struct dns_query *q =
 	    dns_start(c->snap->dns, buf_text(&f->name), DNS_TXT);
-	struct timespec now;
+	struct wait w = WAIT_INIT;
 
 	if (q == NULL) {
 		find(f, "memory", err_text(ERR_NOMEM));
 		return;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	judge_answer(f, a,
-	    dns_collect(c->snap->dns, q,
-		(int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 +
-		    c->snap->dns_timeout_ms));
+	wait_begin(&w, c->snap->dns_timeout_ms);
+	judge_answer(f, a, dns_collect(c->snap->dns, q, &w));
 	dns_drop(c->snap->dns, q);
+	wait_fini(&w);
 }
 
 static int

@@ -235,8 +235,9 @@ same(const struct conf_option *row, const struct conf *a, const struct conf *b)
 static void
 say_what_waits(const struct conf *old, const struct conf *new)
 {
-	for (const struct conf_option *row = options_global;
-	     row->type != CONF_END; row++) {
+	for (size_t i = 0; i < options_global.count; i++) {
+		const struct conf_option *row = &options_global.rows[i];
+
 		if ((row->flags & CONF_START) && !same(row, old, new))
 			log_line(LOG_WARNING,
 			    "%s: warning: %s: changed, but read at start only: "

@@ -130,7 +130,7 @@ load_files(
 		rc = fact_names(&lists, &facts);
 	setup.facts = facts.list;
 	if (rc == 0)
-		rc = rules_load(paths, &setup, rules_r);
+		rc = rules_new(paths, &setup, rules_r);
 	free(facts.list);
 	dnsbl_conf_fini(&lists);
 	return rc;
