@@ -5,37 +5,17 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "counters.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/dns/idna.h"
+#include "lib/mail/addr.h"
 #include "log.h"
 #include "record.h"
+#include "refuse.h"
 #include "snapshot.h"
 #include "summary.h"
-
-/* What a failed check means is the configuration's to say, in one place. */
-static struct verdict
-settle(const struct ctx *ctx, struct verdict v)
-{
-	if (v.action == VERDICT_ERROR) {
-		log_about(ctx, LOG_WARNING, "%s",
-		    v.text == NULL ? "internal error" : v.text);
-		v.action = ctx->s->snap->on_error[v.error];
-		/* To accept is to go on without that check: others have yet to
-		 * look. */
-		if (v.action == VERDICT_ACCEPT)
-			v.action = VERDICT_NONE;
-		v.why = v.text == NULL ? "internal error" : v.text;
-		v.text = v.action == VERDICT_QUARANTINE ? "check failed" : NULL;
-		v.code = 0;
-	}
-	if (v.by == NULL)
-		v.by = ctx->stage == NULL ? "postern" : ctx->stage;
-	return v;
-}
 
 /* What all stages are asked. */
 struct call {
@@ -43,17 +23,6 @@ struct call {
 	struct rcpt *r;
 	const unsigned char *data;
 	size_t len;
-};
-
-/* As in the log. */
-static const char *const hooks[] = {
-    [HOOK_CONNECT] = "at connect",
-    [HOOK_HELO] = "at HELO",
-    [HOOK_MAIL] = "at MAIL",
-    [HOOK_RCPT] = "at RCPT",
-    [HOOK_EOH] = "after the header",
-    [HOOK_BODY] = "in the body",
-    [HOOK_EOM] = "at the end",
 };
 
 static struct ctx
@@ -92,23 +61,23 @@ ask(const struct ctx *ctx, const struct call *c)
 	return verdict_none;
 }
 
-static enum when
-moment_of(enum hook hook)
+static enum phase
+phase_of(enum hook hook)
 {
 	switch (hook) {
 	case HOOK_CONNECT:
 	case HOOK_HELO:
-		return WHEN_CONNECT;
+		return PHASE_CONNECT;
 	case HOOK_MAIL:
-		return WHEN_MAIL;
+		return PHASE_MAIL;
 	case HOOK_EOM:
-		return WHEN_END;
+		return PHASE_END;
 	default:
-		return WHEN_RCPT;
+		return PHASE_RCPT;
 	}
 }
 
-/* Has the moment come at which the stage is to judge the message? */
+/* Is this where the stage is to judge the message? */
 static bool
 is_due(const struct ctx *ctx, enum hook hook)
 {
@@ -117,55 +86,28 @@ is_due(const struct ctx *ctx, enum hook hook)
 	    (ctx->m->judged & UINT32_C(1) << ctx->index) != 0 ||
 	    (hook != HOOK_MAIL && hook != HOOK_RCPT && hook != HOOK_EOM))
 		return false;
-	return ctx->s->snap->refuse_at[ctx->index] <= moment_of(hook);
+	return ctx->s->snap->refuse_at[ctx->index] <= phase_of(hook);
 }
 
 static struct verdict
 judge(const struct ctx *ctx, enum hook hook)
 {
-	const struct stage *st = stages[ctx->index];
-
-	if (hook == HOOK_CONNECT && st->client != NULL &&
-	    ctx->s->snap->refuse_at[ctx->index] == WHEN_CONNECT &&
-	    !ctx->s->internal)
-		return st->client(ctx);
 	if (!is_due(ctx, hook))
 		return verdict_none;
 	ctx->m->judged |= UINT32_C(1) << ctx->index;
-	return st->judge(ctx);
+	return stages[ctx->index]->judge(ctx);
 }
 
-/* What a check refuses for waits for its moment, and what it holds for the end.
- * Of several refusals the one that is due first is said. */
-static bool
-keep_verdict(const struct ctx *ctx, const struct verdict *v)
-{
-	struct kept *kept = ctx->m != NULL ? &ctx->m->kept : &ctx->s->kept;
-	enum when when = ctx->s->snap->refuse_at[ctx->index];
-
-	if (ctx->m != NULL && v->action == VERDICT_QUARANTINE) {
-		if (ctx->m->kept_hold.action == VERDICT_NONE)
-			ctx->m->kept_hold = *v;
-		return true;
-	}
-	if (!verdict_refuses(v))
-		return false;
-	if (kept->v.action == VERDICT_NONE || when < kept->when) {
-		kept->v = *v;
-		kept->when = when;
-	}
-	return true;
-}
-
-/* Ask a stage that is a check; *at_once_r: what it says can't wait. */
+/* Ask a stage that is a check; *may_defer_r: what it returns can wait. */
 static struct verdict
-ask_check(const struct ctx *ctx, const struct call *c, bool *at_once_r)
+ask_check(const struct ctx *ctx, const struct call *c, bool *may_defer_r)
 {
 	struct message *m = ctx->m;
 	struct symbol *last = m == NULL ? NULL : m->last_symbol;
 	struct verdict v = ask(ctx, c), named;
 
-	*at_once_r = c->hook == HOOK_RCPT && v.action != VERDICT_NONE;
+	/* What its rcpt hook refuses concerns that recipient alone. */
+	*may_defer_r = c->hook != HOOK_RCPT || v.action == VERDICT_NONE;
 	if (v.action == VERDICT_NONE)
 		v = judge(ctx, c->hook);
 	if (m == NULL || verdict_decides(&v) || m->last_symbol == last)
@@ -173,47 +115,6 @@ ask_check(const struct ctx *ctx, const struct call *c, bool *at_once_r)
 	named = refuse_symbols(
 	    m, stages[ctx->index], last == NULL ? m->symbols : last->next);
 	return named.action == VERDICT_NONE ? v : named;
-}
-
-/* What a stage found where it got no memory is nothing to go by: to most that
- * read names, one that they can't keep is one that is not right. */
-static struct verdict
-mistrust(const struct ctx *ctx, struct verdict v)
-{
-	struct arena *a = ctx->m != NULL ? &ctx->m->arena : &ctx->s->arena;
-
-	if (!a->failed)
-		return v;
-	a->failed = false;
-	return v.action == VERDICT_ERROR
-	    ? v
-	    : verdict_error(VERDICT_E_INTERNAL, "no memory");
-}
-
-/* What a stage found, and what it says to that. */
-static void
-explain(const struct ctx *ctx, const struct call *c, const struct symbol *last,
-    const struct verdict *v)
-{
-	const struct symbol *s = ctx->m == NULL ? NULL
-	    : last == NULL			? ctx->m->symbols
-						: last->next;
-	struct buf b = BUF_INIT;
-	const char *sep = "found ";
-
-	if (s == NULL && v->action == VERDICT_NONE)
-		return;
-	for (; s != NULL; s = s->next, sep = ", ")
-		buf_printf(&b, "%s%s (%.3g)", sep, s->name, s->score);
-	if (b.len > 0 && !b.failed)
-		session_why(ctx, "%s", buf_text(&b));
-	buf_reset(&b);
-	verdict_explain(v, &b);
-	if (v->action != VERDICT_NONE && !b.failed)
-		session_why(ctx, "%s: %s%s%s", hooks[c->hook], buf_text(&b),
-		    c->r == NULL ? "" : ", for the recipient ",
-		    c->r == NULL ? "" : session_quote(ctx, c->r->addr));
-	buf_fini(&b);
 }
 
 /* -- how long stages take -- */
@@ -227,7 +128,7 @@ acts(const struct ctx *ctx, enum hook hook)
 
 	switch (hook) {
 	case HOOK_CONNECT:
-		return st->connect != NULL || st->client != NULL;
+		return st->connect != NULL;
 	case HOOK_HELO:
 		return st->helo != NULL;
 	case HOOK_MAIL:
@@ -270,64 +171,55 @@ walk(struct session *s, struct message *m, const struct call *c)
 		wait_begin(&s->wait, s->snap->dns_timeout_ms);
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		const struct ctx ctx = ctx_of(s, m, i);
-		struct verdict v;
-		bool timed, failed, broken, at_once = true;
 		const struct symbol *last = m == NULL ? NULL : m->last_symbol;
+		bool timed, may_defer = false;
+		struct verdict v;
 
 		if (!s->snap->on[i])
 			continue;
 		timed = acts(&ctx, c->hook);
 		if (timed && since == 0)
 			since = clock_ns();
-		v = stages[i]->check ? ask_check(&ctx, c, &at_once)
+		v = stages[i]->check ? ask_check(&ctx, c, &may_defer)
 				     : ask(&ctx, c);
 		if (timed)
 			charge(&ctx, &since);
-		v = mistrust(&ctx, v);
 		if (s->explains)
-			explain(&ctx, c, last, &v);
-		if (v.action == VERDICT_NONE)
-			continue;
-		failed = v.action == VERDICT_ERROR;
-		broken = failed && v.error != VERDICT_E_DNS;
-		v = settle(&ctx, v);
-		/* Whoever can make one check fail must not get past others. */
-		if (failed && v.action == VERDICT_ACCEPT)
-			continue;
-		if (!at_once && !broken && keep_verdict(&ctx, &v)) {
-			session_why(&ctx, "that waits for the moment that "
-			    "RefuseAt chooses");
-			continue;
-		}
-		if (verdict_decides(&v))
+			summary_step(&ctx, c->hook, c->r, last, &v);
+		if (v.action != VERDICT_NONE)
+			v = disposition_take(&ctx, v, may_defer);
+		if (v.action != VERDICT_NONE)
 			return v;
-		if (m != NULL && v.action == VERDICT_QUARANTINE &&
-		    m->hold.action == VERDICT_NONE)
-			m->hold = v;
 	}
 	return verdict_none;
 }
 
-static const char *
-keep(struct arena *a, const char *s)
+/* A copy; of NULL: NULL.  0 or ERR_NOMEM. */
+static int
+keep(struct arena *a, const char *s, const char **copy_r)
 {
-	return s == NULL ? NULL : arena_strdup(a, s);
+	*copy_r = s == NULL ? NULL : arena_strdup(a, s);
+	return s != NULL && *copy_r == NULL ? ERR_NOMEM : 0;
 }
 
 /* mta: what the MTA says; NULL: nothing.  Fields are headers of ASCII unless the
- * message says otherwise, and all of them show one name. */
-static void
+ * message says otherwise, and all of them show one name.  0 or ERR_NOMEM. */
+static int
 name_host(struct session *s, const char *mta)
 {
-	const char *name;
+	const char *host = s->snap->host, *name;
+	int rc = 0;
 
-	s->host = mta == NULL || mta[0] == '\0' ? NULL : keep(&s->arena, mta);
-	if (s->host == NULL)
-		s->host = s->snap->host;
-	name = s->snap->reporter == NULL ? s->host : s->snap->reporter;
-	s->reporter = idna_alabels(&s->arena, name);
+	if (mta != NULL && mta[0] != '\0')
+		rc = keep(&s->arena, mta, &host);
+	if (rc != 0)
+		return rc;
+	name = s->snap->reporter == NULL ? host : s->snap->reporter;
+	rc = idna_alabels(&s->arena, name, &s->reporter);
 	if (s->reporter == NULL)
 		s->reporter = name;
+	s->host = host;
+	return rc == ERR_NOMEM ? rc : 0;
 }
 
 struct session *
@@ -343,7 +235,12 @@ chain_open(struct snapshot *snap, macro_fn macro, void *macro_ctx)
 	s->explains = log_writes(LOG_DEBUG);
 	arena_init(&s->arena);
 	s->wait = (struct wait)WAIT_INIT;
-	name_host(s, NULL);
+	if (name_host(s, NULL) != 0) {
+		arena_fini(&s->arena);
+		snapshot_unref(snap);
+		free(s);
+		return NULL;
+	}
 	return s;
 }
 
@@ -397,52 +294,63 @@ end_step(struct session *s, const char *at)
 		hand_out(s, &r);
 }
 
+static struct verdict
+out_of_memory(struct session *s)
+{
+	const struct ctx ctx = session_ctx(s);
+
+	return disposition_no_memory(&ctx);
+}
+
+/* rc: what keeping the client's words came to. */
+static void
+walk_client(struct session *s, const struct call *c, int rc)
+{
+	struct disposition *d = &s->disposition;
+
+	if (rc != 0)
+		disposition_decide(d, out_of_memory(s));
+	if (!verdict_decides(&d->decided))
+		disposition_decide(d, walk(s, NULL, c));
+}
+
+/* The same for the message, as far as it has come. */
+static struct verdict
+walk_message(struct message *m, const struct call *c)
+{
+	struct disposition *d = &m->disposition;
+
+	if (!verdict_decides(&d->decided))
+		disposition_decide(d, walk(m->session, m, c));
+	return disposition_now(d);
+}
+
 struct verdict
 chain_connect(
     struct session *s, const char *name, const struct sockaddr *client)
 {
 	const struct call c = {.hook = HOOK_CONNECT};
+	int rc = keep(&s->arena, name, &s->client_name);
 
-	s->client_name = keep(&s->arena, name);
-	name_host(s, session_macro(s, "j"));
+	if (rc == 0)
+		rc = name_host(s, session_macro(s, "j"));
 	set_client(s, client);
-	s->verdict = walk(s, NULL, &c);
+	walk_client(s, &c, rc);
 	end_step(s, "connect");
-	return s->verdict;
+	return disposition_now(&s->disposition);
 }
 
 struct verdict
 chain_helo(struct session *s, const char *helo)
 {
 	const struct call c = {.hook = HOOK_HELO};
+	int rc = keep(&s->arena, helo, &s->helo);
 
-	s->helo = keep(&s->arena, helo);
-	if (verdict_decides(&s->verdict))
-		return s->verdict;
-	s->verdict = walk(s, NULL, &c);
+	if (verdict_decides(&s->disposition.decided))
+		return s->disposition.decided;
+	walk_client(s, &c, rc);
 	end_step(s, "helo");
-	return s->verdict;
-}
-
-/* RFC 5321 section 4.5.1 */
-static bool
-is_postmaster(const char *addr)
-{
-	return strncasecmp(addr, "postmaster", 10) == 0 &&
-	    (addr[10] == '\0' || addr[10] == '@');
-}
-
-/* The address without the brackets that smtpd leaves on. */
-static const char *
-bare_address(struct arena *a, const char *addr)
-{
-	size_t len = strlen(addr);
-
-	if (len >= 2 && addr[0] == '<' && addr[len - 1] == '>') {
-		addr++;
-		len -= 2;
-	}
-	return arena_memdup(a, addr, len);
+	return disposition_now(&s->disposition);
 }
 
 static const char *const *
@@ -454,9 +362,30 @@ keep_params(struct arena *a, const char *const *params)
 	while (params != NULL && params[n] != NULL)
 		n++;
 	copy = arena_alloc(a, (n + 1) * sizeof(*copy));
-	for (size_t i = 0; copy != NULL && i < n; i++)
+	for (size_t i = 0; copy != NULL && i < n; i++) {
 		copy[i] = arena_strdup(a, params[i]);
+		if (copy[i] == NULL)
+			return NULL;
+	}
 	return copy;
+}
+
+/* The MTA may know it late.  0 or ERR_NOMEM. */
+static int
+learn_queue_id(struct message *m)
+{
+	const char *id = session_macro(m->session, "i");
+
+	return m->queue_id != NULL ? 0 : keep(&m->arena, id, &m->queue_id);
+}
+
+static void
+learn_queue_id_late(struct message *m)
+{
+	struct disposition *d = &m->disposition;
+
+	if (learn_queue_id(m) != 0 && !verdict_decides(&d->decided))
+		disposition_decide(d, out_of_memory(m->session));
 }
 
 static struct message *
@@ -469,29 +398,14 @@ message_new(struct session *s, const char *sender, const char *const *params)
 	m->session = s;
 	arena_init(&m->arena);
 	clock_gettime(CLOCK_MONOTONIC, &m->begun);
-	m->queue_id = keep(&m->arena, session_macro(s, "i"));
-	m->sender = bare_address(&m->arena, sender);
+	m->sender = addr_bare(&m->arena, sender);
 	m->params = keep_params(&m->arena, params);
-	if (m->sender == NULL || m->params == NULL) {
+	if (learn_queue_id(m) != 0 || m->sender == NULL || m->params == NULL) {
 		arena_fini(&m->arena);
 		free(m);
 		return NULL;
 	}
 	return m;
-}
-
-static struct verdict
-out_of_memory(struct session *s)
-{
-	const struct ctx ctx = session_ctx(s);
-	struct verdict v =
-	    settle(&ctx, verdict_error(VERDICT_E_INTERNAL, "no memory"));
-
-	/* What is not known in full can't be held. */
-	if (v.action == VERDICT_QUARANTINE)
-		v = (struct verdict){
-		    .action = VERDICT_TEMPFAIL, .by = "postern"};
-	return v;
 }
 
 struct verdict
@@ -507,18 +421,8 @@ chain_mail(
 	/* What was done at connect and HELO was done for the first message. */
 	memcpy(s->msg->stage_ns, s->stage_ns, sizeof(s->stage_ns));
 	memset(s->stage_ns, 0, sizeof(s->stage_ns));
-	s->msg->verdict =
-	    verdict_decides(&s->verdict) ? s->verdict : walk(s, s->msg, &c);
-	return s->msg->verdict;
-}
-
-/* What could not be told to a recipient's face concerns the message. */
-static struct verdict
-refuse_rcpt(struct session *s, struct verdict v)
-{
-	if (!(chain_answers(s->snap) & HOOK_BIT(HOOK_RCPT)))
-		s->msg->verdict = v;
-	return v;
+	disposition_decide(&s->msg->disposition, s->disposition.decided);
+	return walk_message(s->msg, &c);
 }
 
 struct verdict
@@ -526,29 +430,30 @@ chain_rcpt(struct session *s, const char *addr)
 {
 	struct message *m = s->msg;
 	struct call c = {.hook = HOOK_RCPT};
+	bool told = chain_answers(s->snap) & HOOK_BIT(HOOK_RCPT);
 	struct rcpt *r;
 	struct verdict v;
 
 	if (m == NULL)
 		return verdict_none;
 	r = arena_alloc(&m->arena, sizeof(*r));
-	if (r == NULL || (r->addr = bare_address(&m->arena, addr)) == NULL)
-		return refuse_rcpt(s, out_of_memory(s));
-	r->spared = m->direction == DIRECTION_INBOUND && is_postmaster(r->addr);
+	if (r == NULL || (r->addr = addr_bare(&m->arena, addr)) == NULL) {
+		v = out_of_memory(s);
+		if (!told)
+			disposition_decide(&m->disposition, v);
+		return v;
+	}
+	disposition_begin_rcpt(m, r);
 	c.r = r;
-	v = verdict_decides(&m->verdict) ? m->verdict : walk(s, m, &c);
-	r->refused = verdict_refuses(&v);
-	if (r->refused)
-		m->refusal = r->refusal = refuse_rcpt(s, v);
+	v = verdict_decides(&m->disposition.decided) ? m->disposition.decided
+						     : walk(s, m, &c);
+	disposition_end_rcpt(m, r, &v, told);
 	if (m->last_rcpt == NULL)
 		m->rcpts = r;
 	else
 		m->last_rcpt->next = r;
 	m->last_rcpt = r;
 	m->rcpt_count += !r->refused;
-	/* Accepting or discarding is for the message as a whole. */
-	if (v.action == VERDICT_ACCEPT || v.action == VERDICT_DISCARD)
-		m->verdict = v;
 	return v;
 }
 
@@ -559,11 +464,12 @@ chain_header(struct session *s, const char *name, size_t name_len,
 	struct message *m = s->msg;
 	long max = s->snap->header_bytes_max;
 
-	if (m == NULL || m->too_big || verdict_decides(&m->verdict))
+	if (m == NULL || m->too_big ||
+	    verdict_decides(&m->disposition.decided))
 		return;
 	if (value == NULL || hdr_add(&m->headers, &m->arena, name, name_len,
 		value, value_len) != 0) {
-		m->verdict = out_of_memory(s);
+		disposition_decide(&m->disposition, out_of_memory(s));
 		return;
 	}
 	m->too_big = m->headers.count > HEADER_COUNT_MAX ||
@@ -575,19 +481,18 @@ chain_eoh(struct session *s)
 {
 	struct message *m = s->msg;
 	const struct call c = {.hook = HOOK_EOH};
+	struct verdict v;
 
 	if (m == NULL)
 		return verdict_none;
-	if (m->queue_id == NULL)
-		m->queue_id = keep(&m->arena, session_macro(s, "i"));
-	if (m->too_big && !verdict_decides(&m->verdict)) {
-		m->verdict = verdict_make(
+	learn_queue_id_late(m);
+	if (m->too_big && !verdict_decides(&m->disposition.decided)) {
+		v = verdict_make(
 		    VERDICT_REJECT, "Too many or too long header fields");
-		m->verdict.by = "postern";
+		v.by = "postern";
+		disposition_decide(&m->disposition, v);
 	}
-	if (!verdict_decides(&m->verdict))
-		m->verdict = walk(s, m, &c);
-	return m->verdict;
+	return walk_message(m, &c);
 }
 
 struct verdict
@@ -599,9 +504,7 @@ chain_body(struct session *s, const unsigned char *data, size_t len)
 	if (m == NULL)
 		return verdict_none;
 	m->body_bytes += len;
-	if (!verdict_decides(&m->verdict))
-		m->verdict = walk(s, m, &c);
-	return m->verdict;
+	return walk_message(m, &c);
 }
 
 struct verdict
@@ -612,15 +515,10 @@ chain_eom(struct session *s)
 
 	if (m == NULL)
 		return verdict_none;
-	if (m->queue_id == NULL)
-		m->queue_id = keep(&m->arena, session_macro(s, "i"));
-	if (!verdict_decides(&m->verdict))
-		m->verdict = walk(s, m, &c);
+	learn_queue_id_late(m);
+	(void)walk_message(m, &c);
 	edit_sort(&m->edits);
-	if (!verdict_decides(&m->verdict) &&
-	    m->hold.action == VERDICT_QUARANTINE)
-		return m->hold;
-	return m->verdict;
+	return m->disposition.decided;
 }
 
 void
@@ -712,11 +610,11 @@ chain_answers(const struct snapshot *snap)
 		bits |= stages[i]->answers;
 		if (stages[i]->judge == NULL)
 			continue;
-		if (snap->refuse_at[i] == WHEN_CONNECT)
+		if (snap->refuse_at[i] == PHASE_CONNECT)
 			bits |= HOOK_BIT(HOOK_HELO) | HOOK_BIT(HOOK_MAIL);
-		if (snap->refuse_at[i] == WHEN_MAIL)
+		if (snap->refuse_at[i] == PHASE_MAIL)
 			bits |= HOOK_BIT(HOOK_MAIL);
-		if (snap->refuse_at[i] == WHEN_RCPT)
+		if (snap->refuse_at[i] == PHASE_RCPT)
 			bits |= HOOK_BIT(HOOK_RCPT);
 	}
 	return bits;

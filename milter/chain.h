@@ -21,13 +21,13 @@
  *
  * Another: an outside client whose HELO is our own name, where the
  * configuration says `Refuse HELO_OURS` and `RefuseAt helo=rcpt`.  `helo` and
- * `spf` are checks, with a judge hook in place of an eom hook: at HELO and MAIL
- * they only began to ask.  At the first RCPT the chain asks the judge hook of
- * `helo`, which waits for its look-ups, writes the fact m->helo and finds the
- * symbol.  The chain makes a refusal of it, keeps it, and goes on to the other
- * stages; `refuse`, which stands behind the checks, says it, to each recipient
- * but postmaster.  With RefuseAt end, `helo` would be judged at the end of the
- * message, and the refusal be said when spf, dkim and dmarc had looked too.
+ * `spf` are checks with a judge hook: helo_helo and spf_mail only started
+ * look-ups.  At the first RCPT the chain calls helo_judge, which waits for the
+ * answers, writes the fact m->helo and adds the symbol.  The chain makes a
+ * refusal of it, which is deferred (disposition.h), and the walk goes on;
+ * refuse_rcpt, which comes after the checks, returns it for each recipient but
+ * postmaster.  With RefuseAt end, helo_judge would be called at the end of the
+ * message, and refuse_eom return the refusal after spf, dkim and dmarc.
  *
  * Who drives: libmilter (callbacks.c), posternctl check (files), the tests.  A
  * stage can't tell which.  It reads the session and message, writes facts,
@@ -48,16 +48,6 @@ struct errmsg;
 struct snapshot;
 struct sockaddr;
 
-enum hook {
-	HOOK_CONNECT,
-	HOOK_HELO,
-	HOOK_MAIL,
-	HOOK_RCPT,
-	HOOK_EOH,
-	HOOK_BODY,
-	HOOK_EOM,
-};
-
 #define HOOK_BIT(h) (1u << (h))
 
 enum {
@@ -72,8 +62,8 @@ struct stage {
 	unsigned edits;   /* EDIT_BIT()s it may ask for */
 	bool holds;       /* may it ask for quarantine? */
 	unsigned answers; /* HOOK_BIT()s of connect, helo, mail, rcpt, eoh at
-	    which the client must hear a refusal at once.  At other hooks the
-	    MTA need not wait: a verdict is kept, and said at the next one */
+	    which the client must be told of a refusal at once.  At other hooks
+	    the MTA need not wait: it is told at the next one */
 	const struct conf_table *options; /* its keywords; may be NULL */
 
 	/*
@@ -111,14 +101,13 @@ struct stage {
 	struct verdict (*eom)(const struct ctx *ctx);
 
 	/*
-	 * A check is a stage that judges inbound mail.  What it refuses is not
-	 * said at once: it is kept (s->kept, m->kept) until the moment that
-	 * RefuseAt chooses, and then said by stage_refuse, unless AllowList
-	 * speaks for the message or it goes to postmaster only; the walk goes
-	 * on meanwhile.  The same holds for a quarantine, for what On-DNSError
-	 * makes of its errors, and for the symbols in Refuse, to which the
-	 * chain looks after each of its hooks.  Only what its rcpt hook refuses
-	 * is said at once, since it concerns that recipient alone.
+	 * A check is a stage that judges inbound mail.  Its refusals are
+	 * deferred to the phase that RefuseAt names, and the walk goes on; then
+	 * stage_refuse returns them, unless the message or the recipient is
+	 * exempt (disposition.h).  The same holds for its quarantines, for what
+	 * On-DNSError makes of its errors, and for those of its symbols that
+	 * Refuse names, for which the chain looks after each hook.  What its
+	 * rcpt hook refuses is told at once: it concerns that recipient alone.
 	 */
 	bool check;
 	const char *xcode; /* of a refusal for its symbols; NULL: 5.7.1 */
@@ -127,20 +116,15 @@ struct stage {
 	const char *const *symbols;
 	bool (*defines)(const void *state, const char *symbol);
 	/*
-	 * The two hooks by which a check that can refuse before the end is
-	 * asked; who has a judge hook can be named in RefuseAt, by its name.
-	 * Look-ups are started in connect, helo or mail, and collected here
-	 * by s->wait.  What only the header tells is judged in eom, which comes
-	 * before judge where both are due.
-	 *
-	 * judge: once for each inbound message, at the moment that RefuseAt
-	 * chooses (at MAIL for connect), after the stage's own hook there.
-	 * Writes facts, symbols and notes, and may refuse.
-	 * client: only where RefuseAt says connect, and never for a client that
-	 * is known to be internal: judge the client alone.  There is no message
-	 * to write symbols into, so judge is asked again for each.
+	 * Of a check that can refuse before the end; it is one that RefuseAt
+	 * can name.  Called once for each inbound message, in the phase that
+	 * RefuseAt names (at MAIL for connect), after the stage's own hook
+	 * there.  Writes facts, symbols and notes, and may refuse.  Look-ups
+	 * are started in connect, helo or mail, and collected here by s->wait.
+	 * What only the header tells is judged in eom.  A check that can judge
+	 * the client alone does it in its connect hook, where
+	 * disposition_at_connect() says so, and again in judge.
 	 */
-	struct verdict (*client)(const struct ctx *ctx);
 	struct verdict (*judge)(const struct ctx *ctx);
 
 	/* Told to everyone, in order; a message that got as far as MAIL gets

@@ -33,10 +33,11 @@ static bool
 is_domain(const char *name)
 {
 	struct arena a;
+	const char *ascii;
 	bool is;
 
 	arena_init(&a);
-	is = idna_ascii(&a, name) != NULL;
+	is = idna_ascii(&a, name, &ascii) == 0;
 	arena_fini(&a);
 	return is;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "chain.h"
+#include "disposition.h"
 #include "lib/base/arena.h"
 #include "lib/dkim/dkim_verify.h"
 #include "lib/dmarc/dmarc.h"
@@ -53,25 +54,23 @@ unsigned_why(const struct message *m)
 	return "not asked";
 }
 
-/* What the client was told; nobody else looks at where the chain keeps it. */
+/* What the client was told; nobody else looks at the disposition. */
 static void
 decide(struct record *r, const struct message *m, const struct verdict *outcome)
 {
-	const struct verdict *last = &m->refusal;
+	const struct verdict *refused = disposition_refused(m);
 
-	r->aborted = outcome == NULL;
 	/* A client that hears of nobody who takes it gives up: that is why. */
-	if (outcome == NULL && m->rcpt_count == 0 &&
-	    last->action != VERDICT_NONE) {
-		outcome = last;
-		r->aborted = false;
-	}
+	if (outcome == NULL && m->rcpt_count == 0)
+		outcome = refused;
+	r->aborted = outcome == NULL;
 	r->verdict = outcome == NULL ? verdict_none : *outcome;
-	r->symbol = r->verdict.symbol != NULL ? r->verdict.symbol
-					      : last->symbol;
+	r->symbol = r->verdict.symbol;
+	if (r->symbol == NULL && refused != NULL)
+		r->symbol = refused->symbol;
 	r->left = !r->aborted && !verdict_refuses(&r->verdict);
-	if (verdict_refuses(&m->kept.v))
-		r->exempt_from = m->kept.v.by;
+	if (verdict_refuses(&m->disposition.deferred))
+		r->exempt_from = m->disposition.deferred.by;
 }
 
 const struct verdict *
@@ -145,12 +144,14 @@ record_message(
 bool
 record_client(struct record *r, const struct session *s, const char *at)
 {
-	if (!verdict_refuses(&s->verdict))
+	const struct verdict *v = &s->disposition.decided;
+
+	if (!verdict_refuses(v))
 		return false;
 	*r = (struct record){.at = at,
 	    .stage_ns = s->stage_ns,
-	    .verdict = s->verdict,
-	    .symbol = s->verdict.symbol,
+	    .verdict = *v,
+	    .symbol = v->symbol,
 	    .notes = text_of(&s->notes)};
 	take_session(r, s);
 	return true;
@@ -174,40 +175,44 @@ record_busy_ns(const struct record *r)
 
 /* -- copying one -- */
 
-static const char *
-text(struct arena *a, const char *s)
+struct copier {
+	struct arena *arena;
+	bool failed; /* there was no memory for something */
+};
+
+/* NULL for NULL. */
+static void *
+same(struct copier *c, const void *from, size_t size)
 {
-	return s == NULL ? NULL : arena_strdup(a, s);
+	void *to = from == NULL ? NULL : arena_memdup(c->arena, from, size);
+
+	c->failed |= from != NULL && to == NULL;
+	return to;
 }
 
-/* Of one struct; NULL for NULL. */
-static void *
-same(struct arena *a, const void *from, size_t size)
+static const char *
+text(struct copier *c, const char *s)
 {
-	void *to = from == NULL ? NULL : arena_alloc(a, size);
-
-	if (to != NULL)
-		memcpy(to, from, size);
-	return to;
+	return s == NULL ? NULL : same(c, s, strlen(s));
 }
 
 /* Of a list whose structs have the pointer to the next one at next_at; fix gives
  * each its own strings. */
 static void *
-copy_list(struct arena *a, const void *first, size_t size, size_t next_at,
-    void (*fix)(struct arena *a, void *one))
+copy_list(struct copier *c, const void *first, size_t size, size_t next_at,
+    void (*fix)(struct copier *c, void *one))
 {
 	void *head = NULL;
 	char *last = NULL;
 
 	for (const void *from = first; from != NULL;
 	     memcpy(&from, (const char *)from + next_at, sizeof(from))) {
-		char *to = same(a, from, size);
+		char *to = same(c, from, size);
 
 		if (to == NULL)
 			break;
 		memset(to + next_at, 0, sizeof(void *));
-		fix(a, to);
+		fix(c, to);
 		if (last == NULL)
 			head = to;
 		else
@@ -218,240 +223,227 @@ copy_list(struct arena *a, const void *first, size_t size, size_t next_at,
 }
 
 static void
-fix_verdict(struct arena *a, struct verdict *v)
+fix_verdict(struct copier *c, struct verdict *v)
 {
-	v->xcode = text(a, v->xcode);
-	v->text = text(a, v->text);
-	v->symbol = text(a, v->symbol);
-	v->why = text(a, v->why);
-	v->by = text(a, v->by);
+	v->xcode = text(c, v->xcode);
+	v->text = text(c, v->text);
+	v->symbol = text(c, v->symbol);
+	v->why = text(c, v->why);
+	v->by = text(c, v->by);
 }
 
 static void
-fix_rcpt(struct arena *a, void *one)
+fix_rcpt(struct copier *c, void *one)
 {
 	struct rcpt *r = one;
 
-	r->addr = text(a, r->addr);
-	fix_verdict(a, &r->refusal);
+	r->addr = text(c, r->addr);
+	fix_verdict(c, &r->refusal);
 }
 
 static void
-fix_symbol(struct arena *a, void *one)
+fix_symbol(struct copier *c, void *one)
 {
 	struct symbol *s = one;
 
-	s->name = text(a, s->name);
-	s->match = s->match == NULL ? NULL
-				    : arena_memdup(a, s->match, s->match_len);
+	s->name = text(c, s->name);
+	s->match = same(c, s->match, s->match_len);
 }
 
 static void
-fix_edit(struct arena *a, void *one)
+fix_edit(struct copier *c, void *one)
 {
 	struct edit *e = one;
 
-	e->name = text(a, e->name);
-	e->value = text(a, e->value);
+	e->name = text(c, e->name);
+	e->value = text(c, e->value);
 }
 
 static void
-fix_finding(struct arena *a, void *one)
+fix_finding(struct copier *c, void *one)
 {
 	struct dnsbl_finding *f = one;
 
-	f->list = text(a, f->list);
-	f->symbol = text(a, f->symbol);
-	f->zone = text(a, f->zone);
-	f->about = text(a, f->about);
-	f->asked = text(a, f->asked);
+	f->list = text(c, f->list);
+	f->symbol = text(c, f->symbol);
+	f->zone = text(c, f->zone);
+	f->about = text(c, f->about);
+	f->asked = text(c, f->asked);
 }
 
 static void
-fix_hit(struct arena *a, void *one)
+fix_hit(struct copier *c, void *one)
 {
 	struct rules_hit *h = one;
 
-	h->name = text(a, h->name);
-	h->describe = text(a, h->describe);
-	if (h->matched.data != NULL)
-		h->matched.data =
-		    arena_memdup(a, h->matched.data, h->matched.len);
+	h->name = text(c, h->name);
+	h->describe = text(c, h->describe);
+	h->matched.data = same(c, h->matched.data, h->matched.len);
 }
 
 static const struct spf_result *
-copy_spf(struct arena *a, const struct spf_result *from)
+copy_spf(struct copier *c, const struct spf_result *from)
 {
-	struct spf_result *r = same(a, from, sizeof(*r));
+	struct spf_result *r = same(c, from, sizeof(*r));
 
 	if (r == NULL)
 		return NULL;
-	r->domain = text(a, r->domain);
-	r->mechanism = text(a, r->mechanism);
-	r->inner = text(a, r->inner);
-	r->explanation = text(a, r->explanation);
-	r->reason = text(a, r->reason);
+	r->domain = text(c, r->domain);
+	r->mechanism = text(c, r->mechanism);
+	r->inner = text(c, r->inner);
+	r->explanation = text(c, r->explanation);
+	r->reason = text(c, r->reason);
 	return r;
 }
 
 static const struct dkim_verdicts *
-copy_dkim(struct arena *a, const struct dkim_verdicts *from)
+copy_dkim(struct copier *c, const struct dkim_verdicts *from)
 {
-	struct dkim_verdicts *v = same(a, from, sizeof(*v));
+	struct dkim_verdicts *v = same(c, from, sizeof(*v));
 	struct dkim_verdict *list;
 
 	if (v == NULL || v->count == 0)
 		return v;
-	list = same(a, v->list, v->count * sizeof(*list));
+	list = same(c, v->list, v->count * sizeof(*list));
 	v->list = list;
 	for (size_t i = 0; list != NULL && i < v->count; i++) {
 		struct dkim_verdict *d = &list[i];
 
-		d->reason = text(a, d->reason);
-		d->domain = text(a, d->domain);
-		d->selector = text(a, d->selector);
-		d->identity = text(a, d->identity);
-		d->algorithm = text(a, d->algorithm);
-		d->b = text(a, d->b);
+		d->reason = text(c, d->reason);
+		d->domain = text(c, d->domain);
+		d->selector = text(c, d->selector);
+		d->identity = text(c, d->identity);
+		d->algorithm = text(c, d->algorithm);
+		d->b = text(c, d->b);
 	}
 	return v;
 }
 
 static const struct dmarc_result *
-copy_dmarc(struct arena *a, const struct dmarc_result *from)
+copy_dmarc(struct copier *c, const struct dmarc_result *from)
 {
-	struct dmarc_result *r = same(a, from, sizeof(*r));
+	struct dmarc_result *r = same(c, from, sizeof(*r));
 
 	if (r == NULL)
 		return NULL;
-	r->domain = text(a, r->domain);
-	r->policy_domain = text(a, r->policy_domain);
-	r->spf_domain = text(a, r->spf_domain);
-	r->dkim_domain = text(a, r->dkim_domain);
+	r->domain = text(c, r->domain);
+	r->policy_domain = text(c, r->policy_domain);
+	r->spf_domain = text(c, r->spf_domain);
+	r->dkim_domain = text(c, r->dkim_domain);
 	r->record = NULL;
 	return r;
 }
 
 static const struct iprev_result *
-copy_iprev(struct arena *a, const struct iprev_result *from)
+copy_iprev(struct copier *c, const struct iprev_result *from)
 {
-	struct iprev_result *r = same(a, from, sizeof(*r));
+	struct iprev_result *r = same(c, from, sizeof(*r));
 
 	if (r != NULL)
-		r->name = text(a, r->name);
+		r->name = text(c, r->name);
 	return r;
 }
 
 static const struct helo_fact *
-copy_helo(struct arena *a, const struct helo_fact *from)
+copy_helo(struct copier *c, const struct helo_fact *from)
 {
-	struct helo_fact *f = same(a, from, sizeof(*f));
+	struct helo_fact *f = same(c, from, sizeof(*f));
 	struct helo_result *r;
 
 	if (f == NULL)
 		return NULL;
-	r = same(a, f->result, sizeof(*r));
+	r = same(c, f->result, sizeof(*r));
 	f->result = r;
 	if (r != NULL)
-		r->name = text(a, r->name);
+		r->name = text(c, r->name);
 	return f;
 }
 
 static const struct rules_result *
-copy_rules(struct arena *a, const struct rules_result *from)
+copy_rules(struct copier *c, const struct rules_result *from)
 {
-	struct rules_result *r = same(a, from, sizeof(*r));
+	struct rules_result *r = same(c, from, sizeof(*r));
 	const char **limited;
 	size_t n = 0;
 
 	if (r == NULL)
 		return NULL;
-	r->hits = copy_list(a, r->hits, sizeof(*r->hits),
+	r->hits = copy_list(c, r->hits, sizeof(*r->hits),
 	    offsetof(struct rules_hit, next), fix_hit);
 	if (from->limited == NULL)
 		return r;
 	while (from->limited[n] != NULL)
 		n++;
-	limited = arena_alloc(a, (n + 1) * sizeof(*limited));
+	limited = same(c, from->limited, (n + 1) * sizeof(*limited));
 	for (size_t i = 0; limited != NULL && i < n; i++)
-		limited[i] = text(a, from->limited[i]);
+		limited[i] = text(c, from->limited[i]);
 	r->limited = limited;
 	return r;
 }
 
 static const struct quota_level *
-copy_quota(struct arena *a, const struct record *r)
+copy_quota(struct copier *c, const struct record *r)
 {
 	struct quota_level *list =
-	    same(a, r->quota, r->quota_count * sizeof(*list));
+	    same(c, r->quota, r->quota_count * sizeof(*list));
 
 	for (size_t i = 0; list != NULL && i < r->quota_count; i++) {
-		list[i].level = text(a, list[i].level);
-		list[i].kind = text(a, list[i].kind);
+		list[i].level = text(c, list[i].level);
+		list[i].kind = text(c, list[i].kind);
 	}
 	return list;
 }
 
 static void
-copy_facts(struct record *r, struct arena *a)
+copy_facts(struct copier *c, struct record *r)
 {
-	r->spf = copy_spf(a, r->spf);
-	r->spf_helo = copy_spf(a, r->spf_helo);
-	r->dkim = copy_dkim(a, r->dkim);
-	r->dmarc = copy_dmarc(a, r->dmarc);
-	r->iprev = copy_iprev(a, r->iprev);
-	r->helo = copy_helo(a, r->helo);
-	r->dnsbl = copy_list(a, r->dnsbl, sizeof(*r->dnsbl),
+	r->spf = copy_spf(c, r->spf);
+	r->spf_helo = copy_spf(c, r->spf_helo);
+	r->dkim = copy_dkim(c, r->dkim);
+	r->dmarc = copy_dmarc(c, r->dmarc);
+	r->iprev = copy_iprev(c, r->iprev);
+	r->helo = copy_helo(c, r->helo);
+	r->dnsbl = copy_list(c, r->dnsbl, sizeof(*r->dnsbl),
 	    offsetof(struct dnsbl_finding, next), fix_finding);
-	r->rules = copy_rules(a, r->rules);
-	r->symbols = copy_list(a, r->symbols, sizeof(*r->symbols),
+	r->rules = copy_rules(c, r->rules);
+	r->symbols = copy_list(c, r->symbols, sizeof(*r->symbols),
 	    offsetof(struct symbol, next), fix_symbol);
-	r->quota = copy_quota(a, r);
-	r->edits = copy_list(a, r->edits, sizeof(*r->edits),
+	r->quota = copy_quota(c, r);
+	r->edits = copy_list(c, r->edits, sizeof(*r->edits),
 	    offsetof(struct edit, next), fix_edit);
-}
-
-static const char *
-field_text(struct arena *a, const char *value, size_t len)
-{
-	return value == NULL ? NULL : arena_memdup(a, value, len);
 }
 
 struct record *
 record_copy(const struct record *from, struct arena *a)
 {
-	bool failed = a->failed;
+	struct copier c = {.arena = a};
 	struct record *r;
 
-	a->failed = false;
-	r = same(a, from, sizeof(*r));
+	r = same(&c, from, sizeof(*r));
 	if (r != NULL) {
 		r->stage_ns =
-		    same(a, from->stage_ns, STAGES_MAX * sizeof(*r->stage_ns));
-		r->at = text(a, r->at);
-		r->queue_id = text(a, r->queue_id);
-		r->client_ip = text(a, r->client_ip);
-		r->client_name = text(a, r->client_name);
-		r->client_helo = text(a, r->client_helo);
-		r->sender = text(a, r->sender);
-		r->rcpts = copy_list(a, r->rcpts, sizeof(*r->rcpts),
+		    same(&c, from->stage_ns, STAGES_MAX * sizeof(*r->stage_ns));
+		r->at = text(&c, r->at);
+		r->queue_id = text(&c, r->queue_id);
+		r->client_ip = text(&c, r->client_ip);
+		r->client_name = text(&c, r->client_name);
+		r->client_helo = text(&c, r->client_helo);
+		r->sender = text(&c, r->sender);
+		r->rcpts = copy_list(&c, r->rcpts, sizeof(*r->rcpts),
 		    offsetof(struct rcpt, next), fix_rcpt);
-		r->account = text(a, r->account);
-		r->subject = field_text(a, r->subject, r->subject_len);
+		r->account = text(&c, r->account);
+		r->subject = same(&c, r->subject, r->subject_len);
 		r->message_id =
-		    field_text(a, r->message_id, r->message_id_len);
-		r->direction_why = text(a, r->direction_why);
-		r->allowed = text(a, r->allowed);
-		copy_facts(r, a);
-		fix_verdict(a, &r->verdict);
-		r->symbol = text(a, r->symbol);
-		r->exempt_from = text(a, r->exempt_from);
-		r->unsigned_why = text(a, r->unsigned_why);
-		r->notes = text(a, r->notes);
-		r->cut = text(a, r->cut);
+		    same(&c, r->message_id, r->message_id_len);
+		r->direction_why = text(&c, r->direction_why);
+		r->allowed = text(&c, r->allowed);
+		copy_facts(&c, r);
+		fix_verdict(&c, &r->verdict);
+		r->symbol = text(&c, r->symbol);
+		r->exempt_from = text(&c, r->exempt_from);
+		r->unsigned_why = text(&c, r->unsigned_why);
+		r->notes = text(&c, r->notes);
+		r->cut = text(&c, r->cut);
 	}
-	if (a->failed)
-		r = NULL;
-	a->failed = a->failed || failed;
-	return r;
+	return c.failed ? NULL : r;
 }

@@ -84,7 +84,7 @@ struct record {
 /* The message is over; outcome as for chain_end. */
 void record_message(
     struct record *r, const struct message *m, const struct verdict *outcome);
-/* The same of a client; false: s->verdict does not refuse it. */
+/* The same of a client; false: it is not refused. */
 bool record_client(struct record *r, const struct session *s, const char *at);
 /* All in the arena; NULL: no memory. */
 struct record *record_copy(const struct record *r, struct arena *a);

@@ -16,10 +16,10 @@
 #define WORDS_MAX 400 /* octets of a reply's words */
 
 static const char *const moments[] = {
-    [WHEN_CONNECT] = "connect",
-    [WHEN_MAIL] = "mail",
-    [WHEN_RCPT] = "rcpt",
-    [WHEN_END] = "end",
+    [PHASE_CONNECT] = "connect",
+    [PHASE_MAIL] = "mail",
+    [PHASE_RCPT] = "rcpt",
+    [PHASE_END] = "end",
 };
 
 #define MOMENTS (sizeof(moments) / sizeof(*moments))
@@ -70,7 +70,7 @@ expect_item(const char *item, size_t len, struct errmsg *msg_r)
 
 /* One item; at NULL: only look whether it is right. */
 static bool
-take_item(const char *item, size_t len, enum when *at)
+take_item(const char *item, size_t len, enum phase *at)
 {
 	const char *equals = memchr(item, '=', len);
 	size_t name = equals == NULL ? 0 : (size_t)(equals - item);
@@ -82,13 +82,13 @@ take_item(const char *item, size_t len, enum when *at)
 	if (moment < 0 || (equals != NULL && check < 0))
 		return false;
 	if (at != NULL && check >= 0)
-		at[check] = (enum when)moment;
+		at[check] = (enum phase)moment;
 	return true;
 }
 
 /* All of them, what stands alone first: it is for those not named. */
 static int
-take_items(const char *value, enum when *at, struct errmsg *msg_r)
+take_items(const char *value, enum phase *at, struct errmsg *msg_r)
 {
 	static const char separators[] = ", \t";
 
@@ -102,7 +102,7 @@ take_items(const char *value, enum when *at, struct errmsg *msg_r)
 			for (size_t i = 0; !named && at != NULL &&
 			     memchr(s, '=', len) == NULL && i < STAGES_MAX;
 			     i++)
-				at[i] = (enum when)find_moment(s, len);
+				at[i] = (enum phase)find_moment(s, len);
 			s += len;
 		}
 	}
@@ -222,7 +222,7 @@ refuse_load(struct snapshot *snap, struct errmsg *msg_r)
 	int rc;
 
 	for (size_t i = 0; i < STAGES_MAX; i++)
-		snap->refuse_at[i] = WHEN_END;
+		snap->refuse_at[i] = PHASE_END;
 	rc = take_items(
 	    conf_str(snap->conf, "RefuseAt"), snap->refuse_at, msg_r);
 	return rc != 0 ? rc : load_symbols(snap, msg_r);

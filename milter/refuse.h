@@ -1,5 +1,6 @@
 /*
- * What refuses mail, and when: the keywords Refuse and RefuseAt.
+ * The keywords Refuse and RefuseAt: what refuses mail, with which words, and
+ * when.  What comes of a refusal is disposition.h's.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_REFUSE_H
@@ -13,9 +14,6 @@ struct message;
 struct snapshot;
 struct stage;
 struct symbol;
-
-/* The moments there are, in their order. */
-enum when { WHEN_CONNECT, WHEN_MAIL, WHEN_RCPT, WHEN_END };
 
 extern const struct conf_table options_refuse;
 

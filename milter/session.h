@@ -15,13 +15,13 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "disposition.h"
 #include "edit.h"
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/base/wait.h"
 #include "lib/mail/author.h"
 #include "lib/mail/hdr.h"
-#include "refuse.h"
 #include "verdict.h"
 
 struct dkim_verdicts;
@@ -51,12 +51,6 @@ enum direction {
 struct helo_fact {
 	const struct helo_result *result;
 	bool ours; /* it says that it is us, and is not */
-};
-
-/* A check's refusal that waits for its moment. */
-struct kept {
-	struct verdict v; /* NONE: there is none */
-	enum when when;
 };
 
 /* A limit, and what of it is used. */
@@ -109,8 +103,7 @@ struct session {
 	bool internal; /* direction: known as internal even before MAIL */
 	const char *allowed; /* allowlist: "client" when it is in AllowList */
 
-	struct kept kept; /* chain: of the client alone */
-	struct verdict verdict; /* decided before any message */
+	struct disposition disposition; /* of the client, before any message */
 	struct buf notes;       /* ` key=value` for the line of such a refusal */
 	struct whys whys;       /* said while no message was under way */
 	uint64_t stage_ns[STAGES_MAX]; /* chain: time in each stage's hooks that
@@ -134,8 +127,8 @@ struct symbol {
 struct rcpt {
 	const char *addr; /* without <> */
 	bool refused;
-	struct verdict refusal; /* by what, where it is */
-	bool spared; /* what checks refuse for is nothing to this one */
+	struct verdict refusal; /* by what, where it is; or NONE */
+	bool exempt; /* what checks refuse for is nothing to this one */
 	struct rcpt *next;
 };
 
@@ -185,20 +178,26 @@ struct message {
 	bool may_be_allowed; /* allowlist: so it is, if it is what it says */
 
 	uint32_t judged;     /* chain: stages whose judge hook was asked */
-	struct kept kept;    /* chain: a refusal that waits, ... */
-	struct verdict kept_hold; /* ... and a quarantine */
+	struct disposition disposition;
 
 	struct edit_list edits;
 	struct buf notes;       /* ` key=value` for the summary line */
 	struct buf cut;         /* keys of those that found no room there */
 	struct whys whys;       /* what led to what became of it */
-	struct verdict verdict; /* the first that decided */
-	struct verdict refusal; /* of a recipient, the last one */
-	struct verdict hold;    /* a quarantine, when a stage asked for one */
 	struct timespec begun;  /* CLOCK_MONOTONIC */
 	uint64_t stage_ns[STAGES_MAX]; /* chain: time in each stage's hooks; of
 	    the first message with those at connect and HELO */
 	void *slots[STAGES_MAX];
+};
+
+enum hook {
+	HOOK_CONNECT,
+	HOOK_HELO,
+	HOOK_MAIL,
+	HOOK_RCPT,
+	HOOK_EOH,
+	HOOK_BODY,
+	HOOK_EOM,
 };
 
 /*
@@ -208,7 +207,7 @@ struct message {
  */
 struct ctx {
 	struct session *s;
-	struct message *m; /* NULL in connect, helo, client and close */
+	struct message *m; /* NULL in connect, helo and close */
 	const char *stage; /* its name; NULL: no stage speaks */
 	size_t index;      /* its place in stages[], where it has one */
 	void *state;       /* what its load hook made of the configuration */

@@ -13,6 +13,7 @@
 #include "milter/stage/opendmarc.h"
 #include "options.h"
 #include "options_opendkim.h"
+#include "refuse.h"
 #include "resolver.h"
 #include "stages.h"
 

@@ -8,7 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "refuse.h"
+#include "disposition.h"
 #include "session.h"
 #include "verdict.h"
 
@@ -52,7 +52,7 @@ struct snapshot {
 
 	/* What refuses, and when each stage that is a check does (refuse.c). */
 	struct dataset *refuse; /* symbols; NULL: none does */
-	enum when refuse_at[STAGES_MAX];
+	enum phase refuse_at[STAGES_MAX];
 
 	const struct dns *dns; /* where look-ups go; NULL: nowhere, checks that
 	                          need it are not made */

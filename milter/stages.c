@@ -9,26 +9,26 @@
 #include "chain.h"
 
 const struct stage *const stages[] = {
-    &stage_peer,      /* whom nobody else need look at */
-    &stage_direction, /* who speaks decides what everyone else does */
-    &stage_author,    /* before all that ask who wrote it */
-    &stage_blocklist, /* what the lists say of who speaks */
-    &stage_iprev,     /* asks early; before any that waits for the DNS */
-    &stage_account,   /* before whoever counts */
-    &stage_login,     /* before anyone signs or counts */
-    &stage_spf,       /* begins to ask at MAIL */
-    &stage_dkim,      /* asks early, is answered late */
-    &stage_dmarc,     /* weighs what spf and dkim found */
-    &stage_helo,      /* began to ask at HELO */
-    &stage_dnsbl,     /* asks at MAIL and the end of the header */
-    &stage_rdns,      /* what came of iprev; after all that wait */
-    &stage_header,    /* looks at no result, and waits for nobody */
-    &stage_allowlist, /* is it so, what they say who are in the list? */
-    &stage_rules,     /* weighs all that was found */
-    &stage_refuse,    /* says what those before it refuse for */
-    &stage_quota,     /* counts what all before it let pass */
-    &stage_authres,   /* reports what all before it found */
+    &stage_peer,      /* accepts some clients, with no other stage asked */
+    &stage_direction, /* all others depend on inbound or outbound */
+    &stage_author,    /* before all that need the author */
+    &stage_blocklist, /* the client, HELO, sender and author, by a list */
+    &stage_iprev,     /* starts look-ups; before any that waits for the DNS */
+    &stage_account,   /* before login and quota, which need the account */
+    &stage_login,     /* before sign and quota */
+    &stage_spf,       /* starts look-ups at MAIL */
+    &stage_dkim,      /* starts look-ups after the header */
+    &stage_dmarc,     /* needs the results of spf and dkim */
+    &stage_helo,      /* starts look-ups at HELO */
+    &stage_dnsbl,     /* starts look-ups at MAIL and after the header */
+    &stage_rdns,      /* the result of iprev; after all that wait */
+    &stage_header,    /* needs no other's result, waits for nothing */
+    &stage_allowlist, /* needs SPF, DKIM, DMARC and HELO: is the name true? */
+    &stage_rules,     /* scores the symbols of all before it */
+    &stage_refuse,    /* returns the deferred refusals of those before it */
+    &stage_quota,     /* counts what is not refused by then */
+    &stage_authres,   /* reports the results of all before it */
     &stage_software,  /* an edit that depends on nothing */
-    &stage_sign,      /* last: it signs what the others made of the header */
+    &stage_sign,      /* last: it signs the header as the edits leave it */
     NULL,
 };

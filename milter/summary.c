@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "chain.h"
 #include "lib/base/buf.h"
 #include "lib/mail/addrtext.h"
 #include "log.h"
@@ -247,5 +248,39 @@ summary_log(struct session *s, const struct record *r)
 	summary_line(&b, r);
 	text = buf_text(&b);
 	log_about(&ctx, LOG_INFO, "%s", text == NULL ? "no memory" : text);
+	buf_fini(&b);
+}
+
+void
+summary_step(const struct ctx *ctx, enum hook hook, const struct rcpt *r,
+    const struct symbol *last, const struct verdict *v)
+{
+	static const char *const words[] = {
+	    [HOOK_CONNECT] = "at connect",
+	    [HOOK_HELO] = "at HELO",
+	    [HOOK_MAIL] = "at MAIL",
+	    [HOOK_RCPT] = "at RCPT",
+	    [HOOK_EOH] = "after the header",
+	    [HOOK_BODY] = "in the body",
+	    [HOOK_EOM] = "at the end",
+	};
+	const struct symbol *s = ctx->m == NULL ? NULL
+	    : last == NULL			? ctx->m->symbols
+						: last->next;
+	struct buf b = BUF_INIT;
+	const char *sep = "found ";
+
+	if (s == NULL && v->action == VERDICT_NONE)
+		return;
+	for (; s != NULL; s = s->next, sep = ", ")
+		buf_printf(&b, "%s%s (%.3g)", sep, s->name, s->score);
+	if (b.len > 0 && !b.failed)
+		session_why(ctx, "%s", buf_text(&b));
+	buf_reset(&b);
+	verdict_explain(v, &b);
+	if (v->action != VERDICT_NONE && !b.failed)
+		session_why(ctx, "%s: %s%s%s", words[hook], buf_text(&b),
+		    r == NULL ? "" : ", for the recipient ",
+		    r == NULL ? "" : session_quote(ctx, r->addr));
 	buf_fini(&b);
 }

@@ -11,10 +11,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "session.h"
+
 struct buf;
 struct record;
-struct session;
-struct verdict;
 
 /* Say what led to what was decided, of the message under way or, without one,
  * of the client; where that is wanted, and each once. */
@@ -26,6 +26,11 @@ void summary_log(struct session *s, const struct record *r);
 void summary_line(struct buf *b, const struct record *r);
 /* What it has between size and verdict: ` key=value` ...; at most max octets. */
 void summary_findings(struct buf *b, const struct record *r, size_t max);
+
+/* Say what a stage found at that hook, by the symbols behind `last` (NULL: all
+ * of them), and what it returned. */
+void summary_step(const struct ctx *ctx, enum hook hook, const struct rcpt *r,
+    const struct symbol *last, const struct verdict *v);
 /* "450 4.7.1 words", where there is a refusal; false: there is none. */
 bool summary_reply(struct buf *b, const struct verdict *v);
 

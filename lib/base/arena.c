@@ -20,7 +20,6 @@ arena_init(struct arena *a)
 {
 	a->head = NULL;
 	a->used = 0;
-	a->failed = false;
 }
 
 static void
@@ -87,10 +86,8 @@ take(struct arena *a, size_t size)
 		return a->head->data + a->used - size;
 	}
 	b = block_new(size > BLOCK_SIZE ? size : BLOCK_SIZE);
-	if (b == NULL) {
-		a->failed = true;
+	if (b == NULL)
 		return NULL;
-	}
 	/* A large piece goes behind the block in use, which has room left. */
 	if (size > BLOCK_SIZE / 2 && a->head != NULL) {
 		b->next = a->head->next;

@@ -9,7 +9,6 @@
 #define LIB_BASE_ARENA_H
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 struct arena_block;
@@ -17,7 +16,6 @@ struct arena_block;
 struct arena {
 	struct arena_block *head; /* the block in use; older ones behind it */
 	size_t used;              /* octets taken from head */
-	bool failed; /* something got no memory; for who asks to set back */
 };
 
 void arena_init(struct arena *a);

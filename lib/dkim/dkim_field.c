@@ -94,7 +94,8 @@ lower(char *s)
 static const char *
 alabels(struct work *w, const char *name)
 {
-	name = idna_alabels(w->arena, name);
+	if (idna_alabels(w->arena, name, &name) == ERR_NOMEM)
+		w->error = ERR_NOMEM;
 	return name != NULL && dkim_sign_domain_ok(name) ? name : NULL;
 }
 

@@ -26,21 +26,25 @@ struct author {
 	const char *psd; /* a public suffix with a record; NULL: none */
 };
 
-static void
+/* 0 or ERR_NOMEM. */
+static int
 add_author(struct dmarc *d, const char *domain)
 {
-	const char *name = idna_ascii(d->walk.arena, domain);
+	const char *name;
 
+	if (idna_ascii(d->walk.arena, domain, &name) == ERR_NOMEM)
+		return ERR_NOMEM;
 	for (size_t i = 0; name != NULL && i < d->count; i++) {
 		if (strcmp(d->authors[i], name) == 0)
-			return;
+			return 0;
 	}
 	if (name != NULL && d->count < DMARC_AUTHORS_MAX) {
 		d->authors[d->count++] = name;
-		return;
+		return 0;
 	}
 	d->malformed = true;
 	d->more = d->more || name != NULL;
+	return 0;
 }
 
 /* RFC 7489 section 3.2: what is a public suffix stands for itself. */
@@ -83,8 +87,8 @@ dmarc_start(const struct dns *dns, struct arena *a, const struct pslist *psl,
 	d->walk.dns = dns;
 	d->walk.arena = a;
 	d->psl = psl;
-	for (size_t i = 0; i < count; i++)
-		add_author(d, authors[i]);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = add_author(d, authors[i]);
 	d->read = d->count;
 	for (size_t i = 0; i < d->count && rc == 0; i++)
 		rc = ask_author(d, d->authors[i]);
@@ -102,8 +106,8 @@ dmarc_unreadable(
 
 	d->malformed = true;
 	d->more = d->more || more;
-	for (size_t i = 0; i < count; i++)
-		add_author(d, seen[i]);
+	for (size_t i = 0; i < count && rc == 0; i++)
+		rc = add_author(d, seen[i]);
 	for (size_t i = d->read; i < d->count && rc == 0; i++)
 		rc = ask_author(d, d->authors[i]);
 	return rc;
@@ -131,12 +135,13 @@ common_labels(const char *a, const char *b)
 void
 dmarc_expect(struct dmarc *d, const char *domain)
 {
-	const char *name =
-	    d->psl != NULL ? NULL : idna_ascii(d->walk.arena, domain);
+	const char *name;
 
+	if (d->psl != NULL || idna_ascii(d->walk.arena, domain, &name) != 0)
+		return;
 	/* An organizational domain that is a top-level domain is too rare to
 	 * ask for beforehand. */
-	for (size_t i = 0; name != NULL && i < d->count; i++) {
+	for (size_t i = 0; i < d->count; i++) {
 		if (common_labels(name, d->authors[i]) >= 2) {
 			(void)dmarc_walk_ask(&d->walk, name);
 			return;
@@ -196,9 +201,9 @@ weigh(struct dmarc *d, struct author *a, const struct dmarc_identifier *id,
 
 	if (id->domain == NULL)
 		return 0;
-	name = idna_ascii(d->walk.arena, id->domain);
-	if (name == NULL)
-		return 0;
+	rc = idna_ascii(d->walk.arena, id->domain, &name);
+	if (rc != 0)
+		return rc == ERR_NOMEM ? rc : 0;
 	rc = is_aligned(d, a, name, strict, &aligned);
 	if (rc == ERR_TIMEOUT || (rc == 0 && aligned && id->unknown)) {
 		*unknown_r = true;

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/err.h"
 #include "lib/dns/dns.h"
 #include "lib/dns/idna.h"
 
@@ -109,7 +110,8 @@ is_name(const char *name)
 	    strchr(name, '_') == NULL;
 }
 
-static void
+/* 0 or ERR_NOMEM. */
+static int
 parse(struct helo *h, const char *text)
 {
 	struct helo_result *r = &h->result;
@@ -118,23 +120,23 @@ parse(struct helo *h, const char *text)
 	r->form = HELO_INVALID;
 	r->bracketed = text[0] == '[';
 	if (len > TEXT_MAX)
-		return;
+		return 0;
 	if (r->bracketed) {
 		if (parse_literal(text, len, r->address))
 			r->form = HELO_LITERAL;
-		return;
+		return 0;
 	}
 	if (helo_address(text, r->address)) {
 		r->form = HELO_ADDRESS;
-		return;
+		return 0;
 	}
-	r->name = idna_ascii(&h->arena, text);
-	if (r->name == NULL)
-		return;
-	if (is_name(r->name))
+	if (idna_ascii(&h->arena, text, &r->name) == ERR_NOMEM)
+		return ERR_NOMEM;
+	if (r->name != NULL && is_name(r->name))
 		r->form = strchr(r->name, '.') != NULL ? HELO_NAME : HELO_WORD;
 	else
 		r->name = NULL;
+	return 0;
 }
 
 struct helo *
@@ -148,8 +150,7 @@ helo_new(const struct dns *d, const char *helo, const struct sockaddr *client)
 	h->dns = d;
 	arena_init(&h->arena);
 	h->has_client = helo_sockaddr(client, h->client);
-	parse(h, helo);
-	if (h->arena.failed) { /* otherwise the name is invalid for that */
+	if (parse(h, helo) != 0) {
 		helo_free(h);
 		return NULL;
 	}

@@ -7,6 +7,7 @@
 #include <idn2.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/err.h"
 
 #define NAME_MAX_LEN 253 /* RFC 1035 section 2.3.4, in presentation form */
 #define LABEL_MAX_LEN 63
@@ -50,31 +51,45 @@ tidy(char *name)
 	return label > 0;
 }
 
-const char *
-idna_ascii(struct arena *a, const char *domain)
+/* A tidy copy. */
+static int
+keep(struct arena *a, const char *name, const char **name_r)
 {
-	char *out, *copy;
-	int rc;
+	char *copy = arena_strdup(a, name);
 
-	if (idna_is_ascii(domain)) {
-		copy = arena_strdup(a, domain);
-		return copy != NULL && tidy(copy) ? copy : NULL;
-	}
-	if (strlen(domain) > INPUT_MAX_LEN)
-		return NULL;
-	rc = idn2_to_ascii_8z(
-	    domain, &out, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
-	if (rc != IDN2_OK) {
-		a->failed |= rc == IDN2_MALLOC;
-		return NULL;
-	}
-	copy = arena_strdup(a, out);
-	idn2_free(out);
-	return copy != NULL && tidy(copy) ? copy : NULL;
+	if (copy == NULL)
+		return ERR_NOMEM;
+	if (!tidy(copy))
+		return ERR_SYNTAX;
+	*name_r = copy;
+	return 0;
 }
 
-const char *
-idna_alabels(struct arena *a, const char *domain)
+int
+idna_ascii(struct arena *a, const char *domain, const char **name_r)
 {
-	return idna_is_ascii(domain) ? domain : idna_ascii(a, domain);
+	char *out;
+	int rc;
+
+	*name_r = NULL;
+	if (idna_is_ascii(domain))
+		return keep(a, domain, name_r);
+	if (strlen(domain) > INPUT_MAX_LEN)
+		return ERR_SYNTAX;
+	rc = idn2_to_ascii_8z(
+	    domain, &out, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
+	if (rc != IDN2_OK)
+		return rc == IDN2_MALLOC ? ERR_NOMEM : ERR_SYNTAX;
+	rc = keep(a, out, name_r);
+	idn2_free(out);
+	return rc;
+}
+
+int
+idna_alabels(struct arena *a, const char *domain, const char **name_r)
+{
+	if (!idna_is_ascii(domain))
+		return idna_ascii(a, domain, name_r);
+	*name_r = domain;
+	return 0;
 }

@@ -11,16 +11,16 @@ struct arena;
 
 /*
  * The name in lower case, without final dot, U-labels as A-labels; in the
- * arena.  NULL: it is not the name of a host or domain (letters, digits,
- * hyphens and underscores in labels of 1 to 63, at most 253 in all), or there
- * is no memory, and a->failed.
+ * arena.  ERR_SYNTAX: it is not the name of a host or domain (letters, digits,
+ * hyphens and underscores in labels of 1 to 63, at most 253 in all); ERR_NOMEM.
+ * In either case *name_r is NULL.
  */
-const char *idna_ascii(struct arena *a, const char *domain);
+int idna_ascii(struct arena *a, const char *domain, const char **name_r);
 
 /* Only ASCII? */
 bool idna_is_ascii(const char *text);
 /* For what has a syntax of its own: a name in ASCII as it is, unexamined;
- * another as idna_ascii has it, or NULL. */
-const char *idna_alabels(struct arena *a, const char *domain);
+ * another as idna_ascii has it. */
+int idna_alabels(struct arena *a, const char *domain, const char **name_r);
 
 #endif

@@ -236,11 +236,26 @@ ask_address(const struct accesslist *list, enum kind kind, const char *address,
 	return rc != 0 ? rc : ask_above(list, kind, "@", at + 1, entry_r);
 }
 
+/* The address with its domain as idna_ascii has it; *normal_r NULL: it has no
+ * such domain.  0 or ERR_NOMEM. */
+static int
+normalize(struct arena *a, const char *address, const char *at,
+    const char **normal_r)
+{
+	const char *domain;
+	int rc = idna_ascii(a, at + 1, &domain);
+
+	*normal_r = rc != 0 ? NULL
+			    : arena_printf(a, "%.*s@%s", (int)(at - address),
+				  address, domain);
+	return *normal_r != NULL || rc == ERR_SYNTAX ? 0 : ERR_NOMEM;
+}
+
 static int
 find_address(const struct accesslist *list, enum kind kind,
     const char *address, struct dataset_entry *entry_r)
 {
-	const char *at = strrchr(address, '@'), *ascii, *normal;
+	const char *at = strrchr(address, '@'), *normal;
 	struct arena a;
 	int rc;
 
@@ -249,11 +264,7 @@ find_address(const struct accesslist *list, enum kind kind,
 	rc = ask_address(list, kind, address, at, entry_r);
 	if (rc == 0) {
 		arena_init(&a);
-		ascii = idna_ascii(&a, at + 1);
-		normal = ascii == NULL ? NULL
-				       : arena_printf(&a, "%.*s@%s",
-					     (int)(at - address), address,
-					     ascii);
+		rc = normalize(&a, address, at, &normal);
 		if (normal != NULL && strcasecmp(normal, address) != 0)
 			rc = ask_address(list, kind, normal,
 			    strrchr(normal, '@'), entry_r);

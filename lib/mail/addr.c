@@ -638,6 +638,28 @@ addr_read(struct arena *a, const char *value, size_t len,
 	return r.rc;
 }
 
+const char *
+addr_bare(struct arena *a, const char *address)
+{
+	size_t len = strlen(address);
+
+	if (len >= 2 && address[0] == '<' && address[len - 1] == '>') {
+		address++;
+		len -= 2;
+	}
+	return arena_memdup(a, address, len);
+}
+
+bool
+addr_is_postmaster(const char *address)
+{
+	static const char name[] = "postmaster";
+	size_t len = sizeof(name) - 1;
+
+	return strncasecmp(address, name, len) == 0 &&
+	    (address[len] == '\0' || address[len] == '@');
+}
+
 int
 addr_split(struct arena *a, const char *address, struct addr *addr_r)
 {

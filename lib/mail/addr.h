@@ -45,6 +45,12 @@ int addr_read(struct arena *a, const char *value, size_t len,
 /* An envelope address without its brackets, taken apart at its last `@`. */
 int addr_split(struct arena *a, const char *address, struct addr *addr_r);
 
+/* An envelope address as an MTA gives it, with or without brackets: without, in
+ * the arena.  NULL: no memory. */
+const char *addr_bare(struct arena *a, const char *address);
+/* Is it postmaster's, here or of any domain (RFC 5321 section 4.5.1)? */
+bool addr_is_postmaster(const char *address);
+
 /* The same mailbox?  Case does not matter, as hardly anybody's does. */
 bool addr_equal(const struct addr *a, const struct addr *b);
 

@@ -5,6 +5,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/base/err.h"
 #include "lib/base/utf8.h"
 #include "lib/dns/idna.h"
 
@@ -81,13 +82,18 @@ can_stand(const char *domain, bool utf8)
 	return true;
 }
 
-/* What the domain is called in the field; NULL: nothing. */
-static const char *
-name_domain(struct arena *a, const char *domain, bool utf8)
+/* What the domain is called in the field; *name_r NULL: nothing.  0 or
+ * ERR_NOMEM. */
+static int
+name_domain(
+    struct arena *a, const char *domain, bool utf8, const char **name_r)
 {
-	if (!utf8)
-		domain = idna_alabels(a, domain);
-	return domain != NULL && can_stand(domain, utf8) ? domain : NULL;
+	*name_r = domain;
+	if (!utf8 && idna_alabels(a, domain, name_r) == ERR_NOMEM)
+		return ERR_NOMEM;
+	if (*name_r != NULL && !can_stand(*name_r, utf8))
+		*name_r = NULL;
+	return 0;
 }
 
 bool
@@ -98,13 +104,14 @@ addrtext_field(struct buf *b, const char *address, bool utf8)
 	struct arena a;
 	const char *domain;
 	bool fits;
+	int rc;
 
 	arena_init(&a);
-	domain = name_domain(&a, at == NULL ? address : at + 1, utf8);
+	rc = name_domain(&a, at == NULL ? address : at + 1, utf8, &domain);
 	if (at != NULL)
 		addrtext_add(&text, address, (size_t)(at + 1 - address), utf8);
 	buf_str(&text, domain == NULL ? "" : domain);
-	b->failed |= a.failed || text.failed;
+	b->failed |= rc != 0 || text.failed;
 	fits = domain != NULL && !b->failed &&
 	    addrtext_short(b, buf_text(&text), ADDRTEXT_MAX);
 	buf_fini(&text);

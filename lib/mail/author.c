@@ -88,30 +88,35 @@ is_inner(char c)
 	return c == '-' || c == '_';
 }
 
-/* The name without such signs at its ends; NULL: that is the same, or none. */
-static const char *
-trim(struct arena *a, const char *name)
+/* The name without such signs at its ends; *name_r NULL: that is the same, or
+ * none.  0 or ERR_NOMEM. */
+static int
+trim(struct arena *a, const char *name, const char **name_r)
 {
 	size_t len = strlen(name), start = 0;
 
+	*name_r = NULL;
 	while (len > 0 && (is_inner(name[len - 1]) || name[len - 1] == '.'))
 		len--;
 	while (start < len && (is_inner(name[start]) || name[start] == '.'))
 		start++;
 	if (start == len || (start == 0 && name[len] == '\0'))
-		return NULL;
-	return arena_memdup(a, name + start, len - start);
+		return 0;
+	*name_r = arena_memdup(a, name + start, len - start);
+	return *name_r == NULL ? ERR_NOMEM : 0;
 }
 
-/* The name without empty labels; NULL: it is none. */
-static const char *
-domain_name(struct arena *a, const char *text, size_t len, bool ascii)
+/* The name without empty labels; *name_r NULL: it is none.  0 or ERR_NOMEM. */
+static int
+domain_name(struct arena *a, const char *text, size_t len, bool ascii,
+    const char **name_r)
 {
 	char *name = arena_memdup(a, text, len);
 	size_t n = 0;
 
+	*name_r = NULL;
 	if (name == NULL)
-		return NULL;
+		return ERR_NOMEM;
 	for (size_t i = 0; i < len; i++) {
 		if ((ascii && (unsigned char)text[i] >= 0x80) ||
 		    (text[i] == '.' && (n == 0 || name[n - 1] == '.')))
@@ -119,42 +124,50 @@ domain_name(struct arena *a, const char *text, size_t len, bool ascii)
 		name[n++] = text[i];
 	}
 	name[n] = '\0';
-	return n == 0 ? NULL : idna_ascii(a, name);
+	return n > 0 && idna_ascii(a, name, name_r) == ERR_NOMEM ? ERR_NOMEM
+								 : 0;
 }
 
 /* A run of octets that may be a domain.  Where it is none, for signs that
  * nobody sees or blanks that are not ASCII, it is without these, and up to
- * the first. */
-static void
+ * the first.  0 or ERR_NOMEM, as all that look for them. */
+static int
 see(const struct view *v, const char *local, size_t local_len,
     const char *domain, size_t len)
 {
-	const char *names[3] = {domain_name(v->arena, domain, len, false)};
+	const char *names[3] = {NULL}, *trimmed;
 	const char *copy = arena_memdup(v->arena, local, local_len);
 	size_t ascii = 0;
+	int rc = copy == NULL
+	    ? ERR_NOMEM
+	    : domain_name(v->arena, domain, len, false, &names[0]);
 
 	while (ascii < len && (unsigned char)domain[ascii] < 0x80)
 		ascii++;
-	if (names[0] == NULL && ascii < len) {
-		names[1] = domain_name(v->arena, domain, len, true);
-		names[2] = domain_name(v->arena, domain, ascii, true);
+	if (rc == 0 && names[0] == NULL && ascii < len) {
+		rc = domain_name(v->arena, domain, len, true, &names[1]);
+		if (rc == 0)
+			rc = domain_name(
+			    v->arena, domain, ascii, true, &names[2]);
 	}
-	for (size_t i = 0; i < 3 && copy != NULL; i++) {
-		const char *trimmed =
-		    names[i] == NULL ? NULL : trim(v->arena, names[i]);
-
-		if (names[i] != NULL)
-			add_seen(v->who, copy, names[i]);
+	for (size_t i = 0; i < 3 && rc == 0; i++) {
+		if (names[i] == NULL)
+			continue;
+		add_seen(v->who, copy, names[i]);
+		rc = trim(v->arena, names[i], &trimmed);
 		if (trimmed != NULL)
 			add_seen(v->who, copy, trimmed);
 	}
+	return rc;
 }
 
 /* Whatever stands behind an @, or a % (which some relays take for one). */
-static void
+static int
 scan_addresses(const struct view *v)
 {
-	for (size_t i = 0; i < v->len && !v->who->more; i++) {
+	int rc = 0;
+
+	for (size_t i = 0; i < v->len && !v->who->more && rc == 0; i++) {
 		size_t begin = i, start = i + 1, end;
 
 		if (v->text[i] != '@' && v->text[i] != '%')
@@ -167,16 +180,19 @@ scan_addresses(const struct view *v)
 		for (end = start;
 		     end < v->len && is_domain_octet(v->text[end]); end++)
 			;
-		see(v, v->text + begin, i - begin, v->text + start,
+		rc = see(v, v->text + begin, i - begin, v->text + start,
 		    end - start);
 	}
+	return rc;
 }
 
 /* Words that may be domains, for they have a dot inside. */
-static void
+static int
 scan_words(const struct view *v)
 {
-	for (size_t i = 0; i < v->len && !v->who->more;) {
+	int rc = 0;
+
+	for (size_t i = 0; i < v->len && !v->who->more && rc == 0;) {
 		size_t end = i, len;
 
 		while (end < v->len && is_domain_octet(v->text[end]))
@@ -184,9 +200,10 @@ scan_words(const struct view *v)
 		for (len = end - i; len > 0 && v->text[i + len - 1] == '.';)
 			len--;
 		if (len > 2 && memchr(v->text + i + 1, '.', len - 1) != NULL)
-			see(v, "", 0, v->text + i, len);
+			rc = see(v, "", 0, v->text + i, len);
 		i = end + 1;
 	}
+	return rc;
 }
 
 /* White space beside it means nothing. */
@@ -230,17 +247,16 @@ scan_bare(const struct view *v, bool anywhere)
 	}
 	bare.text = text;
 	bare.len = n;
-	scan_addresses(&bare);
-	return 0;
+	return scan_addresses(&bare);
 }
 
 static int
 scan(const struct view *v)
 {
-	int rc;
+	int rc = scan_addresses(v);
 
-	scan_addresses(v);
-	rc = scan_bare(v, false);
+	if (rc == 0)
+		rc = scan_bare(v, false);
 	return rc != 0 ? rc : scan_bare(v, true);
 }
 
@@ -310,10 +326,8 @@ scan_decoded(const struct view *raw, bool apart, bool words)
 	v.len = decoded.len;
 	if (decoded.failed)
 		rc = ERR_NOMEM;
-	else if (words)
-		scan_words(&v);
 	else
-		rc = scan(&v);
+		rc = words ? scan_words(&v) : scan(&v);
 	buf_fini(&decoded);
 	return rc;
 }
@@ -332,7 +346,7 @@ look(struct arena *a, const struct hdr *h, struct author *who)
 		rc = scan_decoded(&raw, apart, false);
 	if (rc == 0 && who->seen_count == before)
 		rc = scan_decoded(&raw, true, true);
-	return rc != 0 || a->failed ? ERR_NOMEM : 0;
+	return rc;
 }
 
 /* -- fields -- */
@@ -353,8 +367,10 @@ add_field(struct arena *a, const struct hdr *h, struct author *who)
 	else if (l.count == 0)
 		unreadable(who, "there is no address in it");
 	for (size_t i = 0; i < l.count; i++) {
-		const char *domain = idna_ascii(a, l.list[i].domain);
+		const char *domain;
 
+		if (idna_ascii(a, l.list[i].domain, &domain) == ERR_NOMEM)
+			return ERR_NOMEM;
 		if (domain == NULL || is_inner(domain[0]) ||
 		    is_inner(domain[strlen(domain) - 1]))
 			unreadable(who, "a domain in it is none of the DNS");
@@ -366,7 +382,7 @@ add_field(struct arena *a, const struct hdr *h, struct author *who)
 			unreadable(who,
 			    "there are more addresses than are read");
 	}
-	return a->failed ? ERR_NOMEM : 0;
+	return 0;
 }
 
 static void

@@ -369,6 +369,7 @@ authres_id(struct arena *a, const char *id)
 	size_t len;
 	char *copy;
 	const char *name;
+	int rc;
 
 	id += strspn(id, " \t");
 	len = strcspn(id, "/");
@@ -377,8 +378,8 @@ authres_id(struct arena *a, const char *id)
 	copy = arena_memdup(a, id, len);
 	if (copy == NULL)
 		return NULL;
-	name = idna_ascii(a, copy);
-	if (name != NULL)
+	rc = idna_ascii(a, copy, &name);
+	if (rc == 0 || rc == ERR_NOMEM)
 		return name;
 	/* Not a domain name: compare what stands there. */
 	for (char *p = copy; *p != '\0'; p++)
@@ -397,14 +398,19 @@ is_apart(const struct reader *r)
 }
 
 /* [CFWS] id ["/" job] [CFWS version] [CFWS] (";" / end), in which the id is in
- * ASCII, or a domain name.  The job id is not RFC 8601's, but common. */
-static bool
+ * ASCII, or a domain name.  The job id is not RFC 8601's, but common.
+ * 1 or 0, or ERR_NOMEM. */
+static int
 read_clear(struct reader *r, struct arena *a, char *word)
 {
+	const char *name;
+	int rc;
+
 	if (!skip_clear(r) || !take_word(r, word) || *word == '\0')
 		return false;
-	if (!idna_is_ascii(word) && idna_ascii(a, word) == NULL)
-		return false;
+	rc = idna_alabels(a, word, &name);
+	if (rc != 0)
+		return rc == ERR_NOMEM ? rc : false;
 	if (r->p < r->end && *r->p == '/') {
 		do {
 			r->p++;
@@ -454,11 +460,11 @@ authres_look(struct arena *a, const char *value, size_t len,
 {
 	struct reader r = {.p = value, .end = value + len};
 	char *word = arena_alloc(a, len + 1);
+	int clear = word == NULL ? ERR_NOMEM : read_clear(&r, a, word);
 
-	*head_r = (struct authres_head){.id = ""};
-	if (word == NULL)
-		return ERR_NOMEM;
-	head_r->clear = read_clear(&r, a, word);
+	*head_r = (struct authres_head){.id = "", .clear = clear > 0};
+	if (clear < 0)
+		return clear;
 	/* Where it is not, the first word.  Some write results only, with no
 	 * name in front of them: spf=pass. */
 	if (!head_r->clear) {
@@ -544,6 +550,7 @@ struct search {
 	struct arena *a;
 	const char *id, *squeezed;
 	char *text; /* as long as the value */
+	int rc;     /* ERR_NOMEM: a word could not be compared */
 };
 
 static bool
@@ -558,16 +565,18 @@ find_squeezed(const struct search *s, struct reader r)
 }
 
 static bool
-is_id(const struct search *s, const char *word)
+is_id(struct search *s, const char *word)
 {
 	const char *name = authres_id(s->a, word);
 
+	if (name == NULL)
+		s->rc = ERR_NOMEM;
 	return name != NULL && strcmp(name, s->id) == 0;
 }
 
 /* Is a word in U-labels, or in characters that IDNA maps to those of ours? */
 static bool
-find_word(const struct search *s, struct reader r)
+find_word(struct search *s, struct reader r)
 {
 	while (r.p < r.end) {
 		while (r.p < r.end && word_length(r.p, r.end) == 0)
@@ -590,14 +599,14 @@ has_encoded(struct reader r)
 }
 
 static bool
-could_be_seen(const struct search *s, struct reader r)
+could_be_seen(struct search *s, struct reader r)
 {
 	return has_encoded(r) || find_squeezed(s, r) || find_word(s, r);
 }
 
 /* Is the word ours up to where, for somebody, an id ends: where a token does? */
 static bool
-is_id_first(const struct search *s, char *word)
+is_id_first(struct search *s, char *word)
 {
 	char *end;
 
@@ -622,7 +631,7 @@ is_name(const char *text)
  * stands before it, and *r what is behind. */
 static bool
 begins_with_id(
-    const struct search *s, struct reader *r, struct reader *before_r)
+    struct search *s, struct reader *r, struct reader *before_r)
 {
 	struct reader q = *r;
 	bool quoted;
@@ -640,7 +649,7 @@ begins_with_id(
 
 /* Does ours stand in the place of a result?  No result is only a name. */
 static bool
-find_later(const struct search *s, struct reader r)
+find_later(struct search *s, struct reader r)
 {
 	struct reader q = r;
 	unsigned left = OPEN_MAX; /* comments that are looked at */
@@ -677,7 +686,6 @@ authres_claims(struct arena *a, const char *value, size_t len, const char *id,
 	    .text = arena_alloc(a, len + 1)};
 	struct reader before;
 	struct authres_head head;
-	bool failed = a->failed; /* before: no word of ours was missed by that */
 
 	*claims_r = false;
 	if (s.text == NULL || squeezed == NULL ||
@@ -686,13 +694,9 @@ authres_claims(struct arena *a, const char *value, size_t len, const char *id,
 	squeeze(whole, JOINT_SIGNS, squeezed);
 	if (squeezed[0] == '\0')
 		return 0;
-	a->failed = false;
 	*claims_r = strcmp(head.id, id) == 0 ||
 	    begins_with_id(&s, &r, &before) || find_later(&s, r);
 	if (!*claims_r && !head.clear)
 		*claims_r = could_be_seen(&s, r) || could_be_seen(&s, before);
-	if (a->failed)
-		return ERR_NOMEM;
-	a->failed = failed;
-	return 0;
+	return s.rc;
 }

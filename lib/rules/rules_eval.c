@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/err.h"
 #include "lib/base/utf8.h"
 #include "lib/rules/rules_freemail.h"
 #include "lib/text/ascii.h"
@@ -80,8 +81,10 @@ illegal_chars(struct run *run, const struct rule *rule)
 	struct rules_text t;
 	size_t illegal = 0, controls = 0, high = 0, exempt = 0, at = 0, n;
 
-	if (selector == NULL)
+	if (selector == NULL) {
+		run->rc = ERR_NOMEM;
 		return false;
+	}
 	t = rules_get(run, selector);
 	while (at < t.len && (n = utf8_length(t.data + at, t.len - at)) > 0)
 		at += n;

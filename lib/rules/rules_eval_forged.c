@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "lib/base/err.h"
 #include "lib/dns/idna.h"
 #include "lib/dns/pslist.h"
 #include "lib/rules/rules_eval.h"
@@ -112,10 +113,12 @@ static struct rules_text
 registered(struct run *run, struct rules_text domain)
 {
 	char *copy = arena_memdup(run->in->arena, domain.data, domain.len);
-	const char *name = copy == NULL || run->in->tlds == NULL
-	    ? NULL
-	    : idna_ascii(run->in->arena, copy);
+	const char *name = NULL;
 
+	if (copy == NULL ||
+	    (run->in->tlds != NULL &&
+		idna_ascii(run->in->arena, copy, &name) == ERR_NOMEM))
+		run->rc = ERR_NOMEM;
 	if (name != NULL)
 		name = pslist_org(run->in->tlds, name);
 	return text_of(name == NULL ? "" : name);

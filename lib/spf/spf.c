@@ -91,15 +91,16 @@ split_sender(struct spf *s)
 {
 	const char *sender = s->request.sender;
 	const char *at = strrchr(sender, '@'), *alabels;
+	int rc;
 	size_t len = at == NULL ? 0 : (size_t)(at - sender);
 
 	s->sender_domain = at == NULL ? sender : at + 1;
-	alabels = idna_alabels(s->arena, s->sender_domain);
-	if (alabels != NULL)
+	rc = idna_alabels(s->arena, s->sender_domain, &alabels);
+	if (rc == 0)
 		s->sender_domain = alabels;
 	s->local = len == 0 ? "postmaster"
 			    : arena_memdup(s->arena, sender, len);
-	s->failed |= s->local == NULL;
+	s->failed |= s->local == NULL || rc == ERR_NOMEM;
 }
 
 static void

@@ -111,7 +111,7 @@ allowlist_rcpt(const struct ctx *ctx, struct rcpt *r)
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
 	rc = is_in(accesslist_rcpt(l->list, r->addr, &e), &e);
-	r->spared = r->spared || rc > 0;
+	r->exempt = r->exempt || rc > 0;
 	if (rc > 0)
 		session_why(ctx, "the recipient %s is in AllowList",
 		    session_quote(ctx, r->addr));
@@ -160,15 +160,18 @@ is_true_helo(const struct message *m)
 	    spf_passes(m, m->spf_helo);
 }
 
-static bool
+/* 1 or 0, or ERR_NOMEM. */
+static int
 is_true_sender(struct message *m)
 {
 	struct addr a;
 
-	return (m->spf != NULL && m->spf->scope == SPF_MFROM &&
-		   spf_passes(m, m->spf)) ||
-	    (addr_split(&m->arena, m->sender, &a) == 0 &&
-		is_signed_by(m, a.domain));
+	if (m->spf != NULL && m->spf->scope == SPF_MFROM &&
+	    spf_passes(m, m->spf))
+		return true;
+	return addr_split(&m->arena, m->sender, &a) == 0
+	    ? is_signed_by(m, a.domain)
+	    : ERR_NOMEM;
 }
 
 /* With two From fields, or one that can't be read, there is no telling whom a
@@ -196,26 +199,39 @@ author(const struct ctx *ctx)
 	return rc <= 0 ? rc : is_true_author(m, domain);
 }
 
+/* Who in the list is what it says; *who_r NULL: nobody.  0, or an ERR_. */
+static int
+find_true(const struct ctx *ctx, const struct found *f, const char **who_r)
+{
+	int rc;
+
+	*who_r = "helo";
+	if (f->helo && is_true_helo(ctx->m))
+		return 0;
+	*who_r = "sender";
+	rc = f->sender ? is_true_sender(ctx->m) : 0;
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	rc = author(ctx);
+	*who_r = rc > 0 ? "from" : NULL;
+	return rc < 0 ? rc : 0;
+}
+
 static struct verdict
 allowlist_eom(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	const struct found *f = *message_slot(ctx);
+	const char *who = m->allowed;
 	int rc;
 
 	if (f == NULL)
 		return verdict_none;
 	m->may_be_allowed = false;
-	if (m->allowed == NULL && f->helo && is_true_helo(m))
-		m->allowed = "helo";
-	if (m->allowed == NULL && f->sender && is_true_sender(m))
-		m->allowed = "sender";
-	if (m->allowed == NULL) {
-		rc = author(ctx);
-		if (rc < 0)
-			return unreadable(rc);
-		m->allowed = rc > 0 ? "from" : NULL;
-	}
+	rc = who != NULL ? 0 : find_true(ctx, f, &who);
+	if (rc != 0)
+		return unreadable(rc);
+	m->allowed = who;
 	if (m->allowed == NULL)
 		return verdict_none;
 	message_note(m, "allow", "%s", m->allowed);

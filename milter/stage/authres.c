@@ -205,7 +205,8 @@ say_dkim(struct authres *ar, const struct dkim_verdicts *all, bool no_b)
 static void
 add_name(struct message *m, struct buf *b, const char *key, const char *name)
 {
-	name = idna_ascii(&m->arena, name);
+	if (idna_ascii(&m->arena, name, &name) == ERR_NOMEM)
+		b->failed = true;
 	if (name != NULL && b->len + strlen(name) < NAMES_MAX)
 		buf_printf(b, "%s%s", key, name);
 }

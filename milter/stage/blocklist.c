@@ -84,13 +84,18 @@ refusal(struct arena *a, enum about about, struct dataset_entry *e)
 	return v;
 }
 
+/* There is no message yet whose symbols could have the client's, so it is
+ * judged once more with each. */
 static struct verdict
-blocklist_client(const struct ctx *ctx)
+blocklist_connect(const struct ctx *ctx)
 {
 	struct session *s = ctx->s;
 	struct dataset_entry e;
-	int rc = lists_client(ctx->state, s, &e);
+	int rc;
 
+	if (!disposition_at_connect(ctx))
+		return verdict_none;
+	rc = lists_client(ctx->state, s, &e);
 	if (rc <= 0)
 		return rc == 0 ? verdict_none : unreadable(rc);
 	session_note(s, "block", "client/%.*s", SHOWN_MAX, e.key);
@@ -195,7 +200,7 @@ const struct stage stage_blocklist = {
     .options = CONF_TABLE(options),
     .load = blocklist_load,
     .unload = lists_unload,
-    .client = blocklist_client,
+    .connect = blocklist_connect,
     .judge = blocklist_judge,
     .rcpt = blocklist_rcpt,
     .eom = blocklist_eom,

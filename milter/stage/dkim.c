@@ -240,36 +240,33 @@ weigh(const struct state *st, struct message *m, struct dkim_verdicts *all)
 
 /* -- what was found -- */
 
-static bool
-passed_for(struct message *m, const char *domain)
+/* Did the domain sign?  Then it has the symbol.  0 or ERR_NOMEM. */
+static int
+symbol_of(struct message *m, const char *domain, const char *symbol)
 {
 	const struct dkim_verdicts *v = m->dkim;
 
-	domain = idna_ascii(&m->arena, domain);
+	if (idna_ascii(&m->arena, domain, &domain) == ERR_NOMEM)
+		return ERR_NOMEM;
 	for (size_t i = 0; domain != NULL && i < v->count; i++) {
 		if (v->list[i].status == DKIM_STATUS_PASS &&
 		    strcmp(v->list[i].domain, domain) == 0)
-			return true;
+			return message_symbol(m, symbol, -0.1);
 	}
-	return false;
+	return 0;
 }
 
-/* Did the author's own domain sign? */
-static bool
-passed_for_author(struct message *m)
+/* The author's own domain, and the sender's. */
+static int
+symbols_of_names(struct message *m)
 {
 	const char *from = author_domain(&m->author);
-
-	return from != NULL && passed_for(m, from);
-}
-
-static bool
-passed_for_sender(struct message *m)
-{
 	struct addr sender;
+	int rc = from == NULL ? 0 : symbol_of(m, from, "DKIM_VALID_AU");
 
-	return addr_split(&m->arena, m->sender, &sender) == 0 &&
-	    passed_for(m, sender.domain);
+	if (rc == 0)
+		rc = addr_split(&m->arena, m->sender, &sender);
+	return rc != 0 ? rc : symbol_of(m, sender.domain, "DKIM_VALID_EF");
 }
 
 static bool
@@ -294,10 +291,8 @@ symbols(struct message *m, enum dkim_status best)
 	if (rc != 0 || best != DKIM_STATUS_PASS)
 		return rc != 0 ? rc : message_symbol(m, INVALID, 0.1);
 	rc = message_symbol(m, "DKIM_VALID", -0.1);
-	if (rc == 0 && passed_for_author(m))
-		rc = message_symbol(m, "DKIM_VALID_AU", -0.1);
-	if (rc == 0 && passed_for_sender(m))
-		rc = message_symbol(m, "DKIM_VALID_EF", -0.1);
+	if (rc == 0)
+		rc = symbols_of_names(m);
 	if (rc == 0 && passed_in_test_mode(m->dkim))
 		rc = message_symbol(m, "DKIM_TESTING", 0.0);
 	return rc;

@@ -164,33 +164,36 @@ dmarc_load(const struct snapshot *snap, const struct snapshot *old,
 	    msg_r);
 }
 
-static bool
+/* As the questions below: 1 or 0, or ERR_NOMEM. */
+static int
 is_listed(const struct dataset *set, struct arena *a, const char *domain)
 {
-	const char *name = idna_ascii(a, domain);
+	const char *name;
+	int rc = idna_ascii(a, domain, &name);
 
-	return name != NULL && dataset_has(set, name) == 1;
+	if (rc != 0)
+		return rc == ERR_NOMEM ? rc : false;
+	return dataset_has(set, name) == 1;
 }
 
 /* -- who wrote it -- */
 
 /* Is it from somebody who is not to be judged?  Of several authors, only if all
  * of them are. */
-static bool
+static int
 is_ignored(const struct state *st, struct message *m)
 {
 	const struct author *who = &m->author;
+	int rc = true;
 
 	if (hosts_match(&st->ignored_hosts, m->session))
 		return true;
 	if (st->ignored_from == NULL || who->domain_count == 0 || who->more ||
 	    who->state == AUTHOR_UNREADABLE)
 		return false;
-	for (size_t i = 0; i < who->domain_count; i++) {
-		if (!is_listed(st->ignored_from, &m->arena, who->domains[i]))
-			return false;
-	}
-	return true;
+	for (size_t i = 0; i < who->domain_count && rc > 0; i++)
+		rc = is_listed(st->ignored_from, &m->arena, who->domains[i]);
+	return rc;
 }
 
 /* The d= of a signature, roughly: it only says what to ask beforehand. */
@@ -259,6 +262,7 @@ dmarc_eoh(const struct ctx *ctx)
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
 	struct job *job;
+	int rc;
 
 	if (m->direction != DIRECTION_INBOUND || ctx->s->snap->dns == NULL)
 		return verdict_none;
@@ -267,9 +271,10 @@ dmarc_eoh(const struct ctx *ctx)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	*job = (struct job){0};
 	*message_slot(ctx) = job;
-	if (is_ignored(st, m))
+	rc = is_ignored(st, m);
+	if (rc > 0)
 		return verdict_none;
-	if (ask(st, m, job) != 0)
+	if (rc < 0 || ask(st, m, job) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	expect(m, job->dmarc);
 	return verdict_none;
@@ -310,29 +315,35 @@ dkim_evidence(const struct message *m, struct dmarc_identifier *ids)
 
 /* -- what comes of it -- */
 
-static bool
+static int
 is_list(const struct state *st, struct arena *a,
     const struct dmarc_identifier *id)
 {
-	return id->domain != NULL && !id->unknown &&
-	    is_listed(st->lists, a, id->domain);
+	return id->domain == NULL || id->unknown
+	    ? false
+	    : is_listed(st->lists, a, id->domain);
 }
 
-/* Is it from somebody whose failures are explained? */
-static enum dmarc_override
+/* Is it from somebody whose failures are explained?  0 or ERR_NOMEM. */
+static int
 excuse(const struct state *st, struct message *m,
-    const struct dmarc_evidence *e)
+    const struct dmarc_evidence *e, enum dmarc_override *excuse_r)
 {
-	bool list = false;
+	int list;
 
-	if (hosts_match(&st->forwarders, m->session))
-		return DMARC_OVERRIDE_FORWARDER;
-	if (st->lists != NULL) {
-		list = is_list(st, &m->arena, &e->spf);
-		for (size_t i = 0; i < e->dkim_count; i++)
-			list = list || is_list(st, &m->arena, &e->dkim[i]);
+	*excuse_r = DMARC_OVERRIDE_NONE;
+	if (hosts_match(&st->forwarders, m->session)) {
+		*excuse_r = DMARC_OVERRIDE_FORWARDER;
+		return 0;
 	}
-	return list ? DMARC_OVERRIDE_LIST : DMARC_OVERRIDE_NONE;
+	if (st->lists == NULL)
+		return 0;
+	list = is_list(st, &m->arena, &e->spf);
+	for (size_t i = 0; i < e->dkim_count && list == 0; i++)
+		list = is_list(st, &m->arena, &e->dkim[i]);
+	if (list > 0)
+		*excuse_r = DMARC_OVERRIDE_LIST;
+	return list < 0 ? list : 0;
 }
 
 /* What is done, of what was asked for; why less, goes into the result. */
@@ -490,12 +501,12 @@ dmarc_eom(const struct ctx *ctx)
 	e.dkim_count = dkim_evidence(m, dkim);
 	r = arena_alloc(&m->arena, sizeof(*r));
 	if (r == NULL ||
-	    dmarc_finish(job->dmarc, &e, &m->session->wait, r) != 0)
+	    dmarc_finish(job->dmarc, &e, &m->session->wait, r) != 0 ||
+	    excuse(st, m, &e, &why) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	/* Section 5.3.1: there is no telling whose mail it is. */
 	if (r->result == DMARC_PASS && m->author.fields != 1)
 		r->result = DMARC_PERMERROR;
-	why = excuse(st, m, &e);
 	done = enforce(st, r, why);
 	m->dmarc = r;
 	note(m, r);

@@ -338,13 +338,12 @@ ask_domain(const struct ctx *ctx, struct job *job, enum dnsbl_ask ask,
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
-	const char *about =
-	    domain == NULL ? NULL : idna_ascii(&m->arena, domain);
+	const char *about = NULL;
 	char name[DNSBL_NAME_SIZE];
-	int rc = 0;
+	int rc = domain == NULL ? 0 : idna_ascii(&m->arena, domain, &about);
 
 	if (about == NULL)
-		return 0;
+		return rc == ERR_NOMEM ? rc : 0;
 	for (size_t i = 0; rc == 0 && i < st->conf.list_count; i++) {
 		const struct dnsbl_list *l = &st->conf.lists[i];
 
@@ -379,8 +378,9 @@ dnsbl_mail(const struct ctx *ctx)
 	*message_slot(ctx) = job;
 	if (s->snap->offline)
 		(void)go_on(s->snap, ctx->state);
-	if (m->sender[0] != '\0')
-		(void)addr_split(&m->arena, m->sender, &sender);
+	if (m->sender[0] != '\0' &&
+	    addr_split(&m->arena, m->sender, &sender) != 0)
+		return no_memory();
 	if (ask_address(ctx, job) != 0 ||
 	    ask_domain(ctx, job, DNSBL_ASK_HELO, s->helo) != 0 ||
 	    ask_domain(ctx, job, DNSBL_ASK_RDNS, s->client_name) != 0 ||

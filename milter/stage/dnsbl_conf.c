@@ -68,11 +68,11 @@ check_domain(const char *value, struct errmsg *msg_r)
 {
 	struct arena a;
 	const char *name;
-	int rc = 0;
+	int rc;
 
 	arena_init(&a);
-	name = idna_ascii(&a, value);
-	if (name == NULL || strlen(name) > ZONE_MAX)
+	rc = idna_ascii(&a, value, &name);
+	if (rc == ERR_SYNTAX || (rc == 0 && strlen(name) > ZONE_MAX))
 		rc = errmsg_set(
 		    msg_r, "expected a domain of at most %d octets", ZONE_MAX);
 	arena_fini(&a);
@@ -226,8 +226,8 @@ read_zone(struct dnsbl_conf *d, struct dnsbl_section *s,
 		    "%s: DNSBL: %s: expected the list's domain as title, or "
 		    "Zone = DOMAIN",
 		    conf_section_where(cs), s->title);
-	s->zone = idna_ascii(&d->arena, zone == NULL ? s->title : zone);
-	return s->zone == NULL ? ERR_NOMEM : 0;
+	return idna_ascii(
+	    &d->arena, zone == NULL ? s->title : zone, &s->zone);
 }
 
 static struct dnsbl_list *
@@ -291,8 +291,7 @@ read_section(struct dnsbl_conf *d, struct dnsbl_section *s,
 			    "helo, mailfrom, from or rdns: the test entry of "
 			    "addresses is always 127.0.0.2",
 			    conf_section_where(cs));
-		test = idna_ascii(&d->arena, test);
-		rc = test == NULL ? ERR_NOMEM : 0;
+		rc = idna_ascii(&d->arena, test, &test);
 	}
 	if (rc != 0)
 		return rc;

@@ -93,20 +93,25 @@ has_domains(const struct author *who)
 	    (who->count > 1 && who->state == AUTHOR_UNREADABLE);
 }
 
-/* What the form lacks, in words; NULL: nothing. */
-static const char *
-form_fault(struct message *m)
+/* What the form lacks, in words; *fault_r NULL: nothing.  0 or ERR_NOMEM. */
+static int
+form_fault(struct message *m, const char **fault_r)
 {
-	const char *name = hdr_repeated(&m->headers);
+	const char *repeated = hdr_repeated(&m->headers);
+	const char *missing = hdr_missing(&m->headers);
 
-	if (name != NULL)
-		return arena_printf(
-		    &m->arena, "There is more than one %s field", name);
-	name = hdr_missing(&m->headers);
-	if (name != NULL)
-		return arena_printf(&m->arena, "There is no %s field", name);
-	return m->author.domains_read > 0 ? NULL
-					  : "From names nobody's domain";
+	*fault_r = NULL;
+	if (repeated != NULL)
+		*fault_r = arena_printf(
+		    &m->arena, "There is more than one %s field", repeated);
+	else if (missing != NULL)
+		*fault_r = arena_printf(
+		    &m->arena, "There is no %s field", missing);
+	else if (m->author.domains_read == 0)
+		*fault_r = "From names nobody's domain";
+	else
+		return 0;
+	return *fault_r == NULL ? ERR_NOMEM : 0;
 }
 
 static struct verdict
@@ -123,7 +128,8 @@ header_eom(const struct ctx *ctx)
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
 	if (conf_bool(c, "RequiredHeaders")) {
-		fault = form_fault(m);
+		if (form_fault(m, &fault) != 0)
+			return verdict_error(VERDICT_E_INTERNAL, "no memory");
 		if (fault != NULL)
 			return refuse(
 			    m, VERDICT_REJECT, "RequiredHeaders", fault);

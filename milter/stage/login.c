@@ -238,11 +238,15 @@ owns_as(const struct state *st, struct message *m, const char *local,
 static int
 owns(const struct state *st, struct message *m, const struct addr *a)
 {
-	const char *alabels = idna_alabels(&m->arena, a->domain);
+	const char *alabels;
 	int rc = owns_as(st, m, a->local, a->domain);
 
-	return rc != 0 || alabels == NULL || alabels == a->domain
-	    ? rc
+	if (rc != 0)
+		return rc;
+	if (idna_alabels(&m->arena, a->domain, &alabels) == ERR_NOMEM)
+		return ERR_NOMEM;
+	return alabels == NULL || alabels == a->domain
+	    ? 0
 	    : owns_as(st, m, a->local, alabels);
 }
 

@@ -380,16 +380,20 @@ recipients(struct message *m)
 	return list;
 }
 
-/* The Received field that the MTA will put on top; NULL: the client is not
- * known, so the message's own fields are all there is. */
-static const struct relay_here *
-here(struct message *m)
+/* The Received field that the MTA will put on top; *here_r NULL: the client is
+ * not known, so the message's own fields are all there is.  0 or ERR_NOMEM. */
+static int
+here(struct message *m, const struct relay_here **here_r)
 {
 	const struct session *s = m->session;
-	struct relay_here *h = arena_alloc(&m->arena, sizeof(*h));
+	struct relay_here *h;
 
-	if (h == NULL || s->client_ip[0] == '\0')
-		return NULL;
+	*here_r = NULL;
+	if (s->client_ip[0] == '\0')
+		return 0;
+	h = arena_alloc(&m->arena, sizeof(*h));
+	if (h == NULL)
+		return ERR_NOMEM;
 	*h = (struct relay_here){.ip = s->client_ip,
 	    .rdns = s->client_name,
 	    .helo = s->helo,
@@ -397,7 +401,8 @@ here(struct message *m)
 	    .envfrom = m->sender,
 	    .id = m->queue_id,
 	    .auth = m->login == NULL ? "" : "ESMTPA"};
-	return h;
+	*here_r = h;
+	return 0;
 }
 
 static bool
@@ -412,7 +417,6 @@ tell(const struct ctx *ctx, struct rules_input *in)
 
 	*in = (struct rules_input){.arena = &m->arena,
 	    .headers = &m->headers,
-	    .here = here(m),
 	    .body = body != NULL       ? buf_text(body)
 		    : st->tlds != NULL ? ""
 				       : NULL,
@@ -432,8 +436,8 @@ tell(const struct ctx *ctx, struct rules_input *in)
 	    /* All that posternctl rules list is given. */
 	    .timed = s->snap->offline || nth % TIMED_EVERY == 0,
 	    .deadline_ns = clock_ns() + st->time_ns};
-	return in->recipients != NULL && in->facts != NULL &&
-	    in->dkim_domains != NULL;
+	return here(m, &in->here) == 0 && in->recipients != NULL &&
+	    in->facts != NULL && in->dkim_domains != NULL;
 }
 
 /* -- what came of it -- */

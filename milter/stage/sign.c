@@ -453,9 +453,11 @@ static int
 is_left_alone(const struct state *st, struct message *m,
     const struct addr *author, const char **why_r)
 {
-	const char *alabels = idna_alabels(&m->arena, author->domain);
-	int rc;
+	const char *alabels;
+	int rc = idna_alabels(&m->arena, author->domain, &alabels);
 
+	if (rc == ERR_NOMEM)
+		return rc;
 	*why_r = "SenderLogins";
 	if (m->from_denied)
 		return 1;

@@ -402,11 +402,13 @@ int
 signing_find(struct signing *s, struct arena *a, const struct addr *from,
     struct signing_match *matches_r, size_t *count_r, struct errmsg *msg_r)
 {
-	struct addr ascii = {
-	    .local = from->local, .domain = idna_alabels(a, from->domain)};
-	int rc = 0;
+	struct addr ascii = {.local = from->local};
+	int rc = idna_alabels(a, from->domain, &ascii.domain);
 
 	*count_r = 0;
+	if (rc == ERR_NOMEM)
+		return rc;
+	rc = 0;
 	if (ascii.domain != NULL && ascii.domain != from->domain)
 		rc = find(s, a, &ascii, matches_r, count_r, msg_r);
 	return rc != 0 || *count_r > 0

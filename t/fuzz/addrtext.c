@@ -27,7 +27,7 @@ show(struct arena *a, const char *address, bool utf8)
 	struct buf b = BUF_INIT;
 
 	if (!utf8)
-		domain = idna_alabels(a, domain);
+		(void)idna_alabels(a, domain, &domain);
 	if (!addrtext_field(&b, address, utf8)) {
 		if (b.failed || b.len != 0)
 			abort();

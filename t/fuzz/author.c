@@ -37,17 +37,19 @@ check(struct arena *a, const struct author *who)
 	    (who->more && who->domain_count < AUTHOR_DOMAINS_MAX))
 		abort();
 	for (size_t i = 0; i < who->count; i++) {
-		const char *domain = idna_ascii(a, who->list[i].domain);
+		const char *domain;
 
+		(void)idna_ascii(a, who->list[i].domain, &domain);
 		if (domain == NULL
 			? who->state != AUTHOR_UNREADABLE
 			: !who->more && !has_domain(who, domain))
 			abort();
 	}
 	for (size_t i = 0; i < who->domain_count; i++) {
-		const char *name = idna_ascii(a, who->domains[i]);
+		const char *name;
 
-		if (name == NULL || strcmp(name, who->domains[i]) != 0)
+		if (idna_ascii(a, who->domains[i], &name) != 0 ||
+		    strcmp(name, who->domains[i]) != 0)
 			abort();
 	}
 }

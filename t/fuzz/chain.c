@@ -640,7 +640,8 @@ end_of_message(struct run *r, bool taken)
 	if (m == NULL)
 		return;
 	/* No MTA goes on without a recipient. */
-	if (m->rcpt_count == 0 && !verdict_decides(&m->verdict)) {
+	if (m->rcpt_count == 0 &&
+	    !verdict_decides(&m->disposition.decided)) {
 		end(r, NULL);
 		return;
 	}

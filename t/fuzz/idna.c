@@ -11,8 +11,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 check_name(struct arena *a, const char *name)
 {
-	const char *again = idna_ascii(a, name);
+	const char *again;
 	size_t len = strlen(name);
+
+	if (idna_ascii(a, name, &again) != 0)
+		abort();
 
 	if (len == 0 || len > 253 || name[0] == '.' || name[len - 1] == '.' ||
 	    strstr(name, "..") != NULL ||
@@ -37,8 +40,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	arena_init(&a);
 	domain = arena_memdup(&a, data, size);
-	name = idna_ascii(&a, domain);
-	alabels = idna_alabels(&a, domain);
+	if ((idna_ascii(&a, domain, &name) == 0) != (name != NULL) ||
+	    (idna_alabels(&a, domain, &alabels) == 0) != (alabels != NULL))
+		abort();
 	if (name != NULL)
 		check_name(&a, name);
 	if (idna_is_ascii(domain) ? alabels != domain

@@ -162,7 +162,7 @@ keeps_what_was_decided_at_connect(void **state)
 	assert_string_equal(s->client_ip, "192.0.2.7");
 	assert_int_equal(chain_helo(s, "a").action, VERDICT_ACCEPT);
 	assert_int_equal(chain_mail(s, "<a@b>", NULL).action, VERDICT_ACCEPT);
-	assert_string_equal(s->msg->verdict.by, "peer");
+	assert_string_equal(s->msg->disposition.decided.by, "peer");
 	chain_close(s);
 }
 

@@ -239,8 +239,6 @@ run(struct snapshot *snap, size_t i, struct session **s_r)
 
 	snprintf(text, sizeof(text), "%s\n", cases[i].header);
 	*s_r = inbound_run(snap, &w, &facts, &v);
-	if (v.action == VERDICT_NONE)
-		v = (*s_r)->msg->hold;
 	return v;
 }
 

@@ -159,7 +159,7 @@ converse(struct snapshot *snap, const struct walk *w, struct session **s_r,
 	struct verdict rcpts[WALK_MAX] = {{0}};
 
 	*s_r = walk_envelope(snap, w, v, rcpts);
-	if (verdict_refuses(&(*s_r)->verdict))
+	if (verdict_refuses(&(*s_r)->disposition.decided))
 		return "connect";
 	if (verdict_refuses(v))
 		return "mail";

@@ -225,6 +225,8 @@ copies_whole_records(void **state)
 /* -- inbound -- */
 
 #define NOW 1700000000
+#define LINE "see what it has"
+#define BODY LINE "\r\n"
 
 /* What is asked of the DNS is in a file, as posternctl check may have it. */
 #define INBOUND                                                                \
@@ -234,8 +236,18 @@ copies_whole_records(void **state)
 	"DMARCPolicy reject\nDMARCMailingLists list.example\n"                 \
 	"HELOOurs here.example\nRequiredHeaders yes\nMultipleFrom reject\n"    \
 	"RemoveARFrom other.example\nTagScore 5\nRejectScore 50\n"             \
-	"Refuse SPF_FAIL,HELO_OURS\nRefuseAt helo=mail\n"                      \
+	"Refuse SPF_FAIL,HELO_OURS\nRefuseAt helo=mail\nRuleFile %s\n"         \
 	"DNSBL bl.example {\n Codes = {127.0.0.2}\n Action = reject\n}\n"
+
+/* Each needs another text; only together do they refuse. */
+static const char rules[] =
+    "header __ADDR From:addr =~ /^a@rules\\.example$/\n"
+    "header __PATH X-Spam-Relays-Untrusted =~ / ip=192\\.0\\.2\\.2 /\n"
+    "header __ILL eval:check_illegal_chars('X-Odd', '0.1', '1')\n"
+    "header __LIST eval:check_for_spf_pass()\n"
+    "body __BODY /see what/\nrawbody __RAW /see/\nfull __FULL /From:/\n"
+    "meta RULES __ADDR && __PATH && __ILL && !__LIST && __BODY && __RAW && "
+    "__FULL\nscore RULES 60\n";
 
 static const char zone[] =
     "ok.example v=spf1 include:_spf.ok.example -all\n"
@@ -263,6 +275,10 @@ static const struct mail {
     {"192.0.2.9", "mx.ok.example", "a@x.example", "a@x.example", "dnsbl"},
     {"192.0.2.2", "mx.ok.example", "a@x.example", "a@x.example, b@y.example",
 	"header"},
+    /* The list has the domain in another form. */
+    {"192.0.2.2", "mx.ok.example", "a@foe.example.", "a@x.example",
+	"blocklist"},
+    {"192.0.2.2", "mx.ok.example", "a@x.example", "a@rules.example", "rules"},
 };
 
 /* The signature that ok.example makes. */
@@ -275,7 +291,7 @@ sign_one(void)
 	    .from = "<a@ok.example>",
 	    .rcpts = {"b@here.example"},
 	    .macros = {{"{daemon_name}", "ours"}},
-	    .message = "From: A <a@ok.example>\nDate: x\n\nx\n",
+	    .message = "From: A <a@ok.example>\nDate: x\n\n" LINE "\n",
 	    .at = NOW};
 	struct verdict v;
 	struct session *s = walk_run(snap, &w, &v, NULL);
@@ -362,10 +378,11 @@ receive(struct session *s, const struct mail *mail, const char *signature,
 	header(s, "DKIM-Signature", signature);
 	header(s, "From", from);
 	header(s, "Date", " x");
+	header(s, "X-Odd", " \x01\x02\x03");
 	if (room >= 0)
 		leave_room(&s->msg->arena, (size_t)room);
 	chain_eoh(s);
-	chain_body(s, (const unsigned char *)"x\r\n", 3);
+	chain_body(s, (const unsigned char *)BODY, strlen(BODY));
 	return chain_eom(s);
 }
 
@@ -431,7 +448,8 @@ static void
 lets_nothing_past(void **state)
 {
 	char path[] = "/tmp/postern-nomem-XXXXXX", conf[2000];
-	int fd = mkstemp(path);
+	char rule_path[] = "/tmp/postern-nomem-XXXXXX";
+	int fd = mkstemp(path), rule_fd = mkstemp(rule_path);
 	char *signature = sign_one();
 	struct snapshot *snap;
 
@@ -439,7 +457,10 @@ lets_nothing_past(void **state)
 	assert_int_equal(
 	    write(fd, zone, strlen(zone)), (ssize_t)strlen(zone));
 	close(fd);
-	snprintf(conf, sizeof(conf), INBOUND, path);
+	assert_int_equal(
+	    write(rule_fd, rules, strlen(rules)), (ssize_t)strlen(rules));
+	close(rule_fd);
+	snprintf(conf, sizeof(conf), INBOUND, path, rule_path);
 	snap = walk_load_dns(conf);
 	for (int i = 0; i < 2; i++)
 		chain_tick(snap); /* the list tests itself */
@@ -451,6 +472,7 @@ lets_nothing_past(void **state)
 	snapshot_unref(snap);
 	free(signature);
 	unlink(path);
+	unlink(rule_path);
 }
 
 int

@@ -141,8 +141,10 @@ send_mail(struct snapshot *snap, const struct walk *w, struct verdict *rcpt_v_r)
 {
 	struct verdict v;
 	struct session *s = walk_run(snap, w, &v, rcpt_v_r);
-	const char *text = v.text == NULL && s->msg != NULL
-	    ? s->msg->refusal.text : v.text;
+	const struct verdict *refused =
+	    s->msg == NULL ? NULL : disposition_refused(s->msg);
+	const char *text =
+	    v.text == NULL && refused != NULL ? refused->text : v.text;
 
 	snprintf(said, sizeof(said), "%s", text == NULL ? "" : text);
 	chain_end(s, &v);

@@ -237,6 +237,36 @@ splits_envelope_addresses(void **state)
 	arena_fini(&a);
 }
 
+static void
+takes_brackets_off(void **state)
+{
+	static const char *const bare[][2] = {{"<a@b.example>", "a@b.example"},
+	    {"a@b.example", "a@b.example"}, {"<>", ""}, {"", ""},
+	    {"<a@b.example", "<a@b.example"}, {"<", "<"}};
+	struct arena a;
+
+	(void)state;
+	arena_init(&a);
+	for (size_t i = 0; i < sizeof(bare) / sizeof(*bare); i++)
+		assert_string_equal(addr_bare(&a, bare[i][0]), bare[i][1]);
+	arena_fini(&a);
+}
+
+static void
+knows_postmaster(void **state)
+{
+	static const char *const yes[] = {
+	    "postmaster", "Postmaster@example.org", "POSTMASTER@[192.0.2.1]"};
+	static const char *const no[] = {
+	    "", "post", "postmasters@example.org", "a@postmaster.example"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(yes) / sizeof(*yes); i++)
+		assert_true(addr_is_postmaster(yes[i]));
+	for (size_t i = 0; i < sizeof(no) / sizeof(*no); i++)
+		assert_false(addr_is_postmaster(no[i]));
+}
+
 int
 main(void)
 {
@@ -244,6 +274,8 @@ main(void)
 	    cmocka_unit_test(reads),
 	    cmocka_unit_test(says_what_it_does_not_take),
 	    cmocka_unit_test(splits_envelope_addresses),
+	    cmocka_unit_test(takes_brackets_off),
+	    cmocka_unit_test(knows_postmaster),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
