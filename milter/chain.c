@@ -6,10 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "counters.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/dns/idna.h"
 #include "lib/mail/addr.h"
 #include "log.h"
+#include "record.h"
 #include "refuse.h"
 #include "snapshot.h"
 #include "summary.h"
@@ -114,6 +117,47 @@ ask_check(const struct ctx *ctx, const struct call *c, bool *may_defer_r)
 	return named.action == VERDICT_NONE ? v : named;
 }
 
+/* -- how long stages take -- */
+
+/* Has the stage anything to do at this hook?  Who has nothing takes no time, and
+ * the clock costs more than this question. */
+static bool
+acts(const struct ctx *ctx, enum hook hook)
+{
+	const struct stage *st = stages[ctx->index];
+
+	switch (hook) {
+	case HOOK_CONNECT:
+		return st->connect != NULL;
+	case HOOK_HELO:
+		return st->helo != NULL;
+	case HOOK_MAIL:
+		return st->mail != NULL || is_due(ctx, hook);
+	case HOOK_RCPT:
+		return st->rcpt != NULL || is_due(ctx, hook);
+	case HOOK_EOH:
+		return st->eoh != NULL;
+	case HOOK_BODY:
+		return st->body != NULL;
+	case HOOK_EOM:
+		return st->eom != NULL || is_due(ctx, hook);
+	}
+	return false;
+}
+
+/* What passed since *since is the stage's. */
+static void
+charge(const struct ctx *ctx, int64_t *since)
+{
+	int64_t now = clock_ns();
+	uint64_t *all = ctx->m != NULL ? ctx->m->stage_ns : ctx->s->stage_ns;
+
+	all[ctx->index] += (uint64_t)(now - *since);
+	*since = now;
+}
+
+/* -- the walk -- */
+
 /* Ask the stages in order; the first that decides ends it.  The deadline of a
  * step begins here, and nowhere else: a client that takes its time before the
  * step must not use up that of the look-ups.  Only the chunks of a body have
@@ -121,18 +165,25 @@ ask_check(const struct ctx *ctx, const struct call *c, bool *may_defer_r)
 static struct verdict
 walk(struct session *s, struct message *m, const struct call *c)
 {
+	int64_t since = 0; /* 0: no stage was asked */
+
 	if (c->hook != HOOK_BODY)
 		wait_begin(&s->wait, s->snap->dns_timeout_ms);
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		const struct ctx ctx = ctx_of(s, m, i);
 		const struct symbol *last = m == NULL ? NULL : m->last_symbol;
-		bool may_defer = false;
+		bool timed, may_defer = false;
 		struct verdict v;
 
 		if (!s->snap->on[i])
 			continue;
+		timed = acts(&ctx, c->hook);
+		if (timed && since == 0)
+			since = clock_ns();
 		v = stages[i]->check ? ask_check(&ctx, c, &may_defer)
 				     : ask(&ctx, c);
+		if (timed)
+			charge(&ctx, &since);
 		if (s->explains)
 			summary_step(&ctx, c->hook, c->r, last, &v);
 		if (v.action != VERDICT_NONE)
@@ -221,6 +272,28 @@ set_client(struct session *s, const struct sockaddr *client)
 		    s->client_ip, sizeof(s->client_ip));
 }
 
+/* To all who want it. */
+static void
+hand_out(struct session *s, const struct record *r)
+{
+	if (!s->readonly)
+		counters_count(r);
+	summary_log(s, r);
+	if (s->recorded != NULL)
+		s->recorded(s->recorded_ctx, r);
+}
+
+/* A step of the client's ends. */
+static void
+end_step(struct session *s, const char *at)
+{
+	struct record r;
+
+	summary_whys(s);
+	if (record_client(&r, s, at))
+		hand_out(s, &r);
+}
+
 static struct verdict
 out_of_memory(struct session *s)
 {
@@ -263,7 +336,7 @@ chain_connect(
 		rc = name_host(s, session_macro(s, "j"));
 	set_client(s, client);
 	walk_client(s, &c, rc);
-	summary_client(s, "connect");
+	end_step(s, "connect");
 	return disposition_now(&s->disposition);
 }
 
@@ -276,7 +349,7 @@ chain_helo(struct session *s, const char *helo)
 	if (verdict_decides(&s->disposition.decided))
 		return s->disposition.decided;
 	walk_client(s, &c, rc);
-	summary_client(s, "helo");
+	end_step(s, "helo");
 	return disposition_now(&s->disposition);
 }
 
@@ -345,6 +418,9 @@ chain_mail(
 	s->msg = message_new(s, sender, params);
 	if (s->msg == NULL)
 		return out_of_memory(s);
+	/* What was done at connect and HELO was done for the first message. */
+	memcpy(s->msg->stage_ns, s->stage_ns, sizeof(s->stage_ns));
+	memset(s->stage_ns, 0, sizeof(s->stage_ns));
 	disposition_decide(&s->msg->disposition, s->disposition.decided);
 	return walk_message(s->msg, &c);
 }
@@ -449,30 +525,22 @@ chain_eom(struct session *s)
 }
 
 void
-chain_finish(struct session *s, const struct verdict *outcome)
+chain_end(struct session *s, const struct verdict *outcome)
 {
 	struct message *m = s->msg;
+	struct record r;
 
-	if (m == NULL || m->finished)
+	if (m == NULL)
 		return;
-	m->finished = true;
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		const struct ctx ctx = ctx_of(s, m, i);
 
 		if (s->snap->on[i] && stages[i]->done != NULL)
 			stages[i]->done(&ctx, outcome);
 	}
-}
-
-void
-chain_end(struct session *s, const struct verdict *outcome)
-{
-	struct message *m = s->msg;
-
-	if (m == NULL)
-		return;
-	chain_finish(s, outcome);
-	summary_message(s, m, outcome);
+	summary_whys(s);
+	record_message(&r, m, outcome);
+	hand_out(s, &r);
 	s->msg = NULL;
 	buf_fini(&m->notes);
 	buf_fini(&m->cut);

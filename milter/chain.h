@@ -174,12 +174,10 @@ struct verdict chain_body(
     struct session *s, const unsigned char *data, size_t len);
 /* The edits to apply are in s->msg->edits, sorted. */
 struct verdict chain_eom(struct session *s);
-/* The message is over; outcome is what the client heard, NULL for an abort.
- * Logs the summary line.  No message under way: nothing happens. */
+/* The message is over; outcome is what the client heard, NULL for an abort.  Its
+ * record is made, counted, logged and given to s->recorded.  No message under
+ * way: nothing happens. */
 void chain_end(struct session *s, const struct verdict *outcome);
-/* Its first half, for who has yet to look at the message: every stage's finish
- * hook, which frees what facts are made of; notes and edits stay. */
-void chain_finish(struct session *s, const struct verdict *outcome);
 void chain_close(struct session *s); /* frees the session */
 /* Every stage's adopt hook. */
 void chain_adopt(const struct snapshot *snap);

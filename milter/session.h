@@ -32,6 +32,7 @@ struct helo_result;
 struct iprev;
 struct iprev_result;
 struct snapshot;
+struct record;
 struct rules_result;
 struct spf_result;
 
@@ -50,6 +51,14 @@ enum direction {
 struct helo_fact {
 	const struct helo_result *result;
 	bool ours; /* it says that it is us, and is not */
+};
+
+/* A limit, and what of it is used. */
+struct quota_level {
+	const char *level; /* whose it is: account */
+	const char *kind;  /* of what: messages ... (lib/quota/quota.h) */
+	uint32_t window_s;
+	uint64_t limit, used;
 };
 
 /* What led to a decision, in words. */
@@ -97,6 +106,12 @@ struct session {
 	struct disposition disposition; /* of the client, before any message */
 	struct buf notes;       /* ` key=value` for the line of such a refusal */
 	struct whys whys;       /* said while no message was under way */
+	uint64_t stage_ns[STAGES_MAX]; /* chain: time in each stage's hooks that
+	    no message has yet */
+	/* Is told of each record (record.h) that is made, while the message is
+	 * still there; NULL: nobody wants to know. */
+	void (*recorded)(void *ctx, const struct record *r);
+	void *recorded_ctx;
 };
 
 /* One thing that was found out about a message, for rules to weigh. */
@@ -104,6 +119,8 @@ struct symbol {
 	const char *name; /* constant; SpamAssassin's where it has one */
 	double score;
 	unsigned times; /* how often it hit; 0: told once */
+	const char *match; /* the text that its rule met first; NULL: none */
+	size_t match_len;
 	struct symbol *next;
 };
 
@@ -127,7 +144,6 @@ struct message {
 	size_t rcpt_count; /* those not refused */
 	struct hdr_list headers;
 	size_t body_bytes;
-	bool finished; /* every stage was told */
 	bool came;    /* DATA was let in: there is a size */
 	bool too_big; /* header caps were exceeded */
 
@@ -151,6 +167,9 @@ struct message {
 	    answered; NULL: none was asked */
 	const struct rules_result *rules;  /* rules; NULL: no rule was run */
 	struct symbol *symbols, *last_symbol; /* what was found, in order */
+	const struct quota_level *quota; /* quota: what the account's limits came
+	    to, from the end of the message on */
+	size_t quota_count;
 	bool scored;         /* rules: the sum of scores was weighed */
 	bool is_signed;      /* sign: it leaves with a signature of ours */
 	const char *unsigned_why; /* sign: why outbound mail does not; NULL:
@@ -167,6 +186,8 @@ struct message {
 	struct buf cut;         /* keys of those that found no room there */
 	struct whys whys;       /* what led to what became of it */
 	struct timespec begun;  /* CLOCK_MONOTONIC */
+	uint64_t stage_ns[STAGES_MAX]; /* chain: time in each stage's hooks; of
+	    the first message with those at connect and HELO */
 	void *slots[STAGES_MAX];
 };
 

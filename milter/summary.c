@@ -3,12 +3,12 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "chain.h"
+#include "lib/base/buf.h"
 #include "lib/mail/addrtext.h"
 #include "log.h"
-#include "snapshot.h"
+#include "record.h"
 
 #define SHOWN_MAX 256  /* octets of an address or a Message-ID, as written */
 #define REPLY_MAX 512  /* of the words of a reply */
@@ -64,32 +64,20 @@ summary_reply(struct buf *b, const struct verdict *v)
 
 /* -- what was found -- */
 
-/* The symbol that a refusal or a hold is for; NULL: none. */
-static const char *
-symbol_of(const struct message *m, const struct verdict *outcome)
-{
-	const struct verdict *refused = disposition_refused(m);
-	const char *rcpt_symbol = refused == NULL ? NULL : refused->symbol;
-
-	return outcome != NULL && outcome->symbol != NULL ? outcome->symbol
-							  : rcpt_symbol;
-}
-
-/* Where a score was weighed, the symbols that have one, most first; and `must`,
- * whatever its score.  Returns how many. */
+/* Where a score was weighed, the symbols that have one, most first; and the one
+ * for which it is refused or held, whatever its score.  Returns how many. */
 static size_t
-sort_tests(const struct message *m, const char *must,
-    const struct symbol *list[TESTS_MAX])
+sort_tests(const struct record *r, const struct symbol *list[TESTS_MAX])
 {
 	const struct symbol *decisive = NULL;
 	size_t n = 0, i;
 
-	for (const struct symbol *s = m->symbols; s != NULL; s = s->next) {
-		bool is = must != NULL && strcmp(s->name, must) == 0;
+	for (const struct symbol *s = r->symbols; s != NULL; s = s->next) {
+		bool is = r->symbol != NULL && strcmp(s->name, r->symbol) == 0;
 
 		if (is)
 			decisive = s;
-		if ((s->score == 0 || !m->scored) && !is)
+		if ((s->score == 0 || !r->scored) && !is)
 			continue;
 		for (i = n; i > 0 && list[i - 1]->score < s->score; i--) {
 			if (i < TESTS_MAX)
@@ -107,11 +95,11 @@ sort_tests(const struct message *m, const char *must,
 }
 
 static void
-add_tests(struct buf *b, const struct message *m, const struct verdict *outcome)
+add_tests(struct buf *b, const struct record *r)
 {
 	const struct symbol *list[TESTS_MAX];
 	struct buf names = BUF_INIT;
-	size_t n = sort_tests(m, symbol_of(m, outcome), list);
+	size_t n = sort_tests(r, list);
 
 	for (size_t i = 0; i < n; i++)
 		buf_printf(&names, "%s%s", i == 0 ? "" : ",", list[i]->name);
@@ -121,90 +109,56 @@ add_tests(struct buf *b, const struct message *m, const struct verdict *outcome)
 }
 
 static void
-add_message_id(struct buf *b, const struct message *m)
+add_message_id(struct buf *b, const struct record *r)
 {
-	static const char blanks[] = " \t\r\n";
-	const struct hdr *h = hdr_find(&m->headers, "Message-ID");
-	const char *id = h == NULL ? "" : h->value;
-	size_t len = h == NULL ? 0 : h->value_len;
-
-	for (; len > 0 && strchr(blanks, *id) != NULL; id++)
-		len--;
-	while (len > 0 && strchr(blanks, id[len - 1]) != NULL)
-		len--;
-	if (len == 0)
+	if (r->message_id_len == 0)
 		return;
 	buf_str(b, " msgid=");
-	buf_quote(b, id, len, SHOWN_MAX);
+	buf_quote(b, r->message_id, r->message_id_len, SHOWN_MAX);
 }
 
 /* Who does not get it; of mail that is let in these are those that were refused
  * alone.  As many as there is room for; false: not all. */
 static bool
-add_rcpts(struct buf *b, const struct message *m, const struct verdict *outcome,
-    size_t max)
+add_rcpts(struct buf *b, const struct record *r, size_t max)
 {
-	bool all = outcome != NULL &&
-	    (verdict_refuses(outcome) ||
-		outcome->action == VERDICT_QUARANTINE);
+	bool all = verdict_refuses(&r->verdict) ||
+	    r->verdict.action == VERDICT_QUARANTINE;
 
-	for (const struct rcpt *r = m->rcpts; r != NULL; r = r->next) {
-		if (!all && !r->refused)
+	for (const struct rcpt *to = r->rcpts; to != NULL; to = to->next) {
+		if (!all && record_refusal(to) == NULL)
 			continue;
 		if (b->len + RCPT_MAX > max)
 			return false;
-		add_address(b, "rcpt", r->addr);
+		add_address(b, "rcpt", to->addr);
 	}
 	return true;
 }
 
-/* Why outbound mail leaves without a signature; NULL: it has one, or does not
- * leave. */
-static const char *
-unsigned_why(const struct message *m, const struct verdict *outcome)
+void
+summary_account(struct buf *b, const struct record *r)
 {
-	const struct snapshot *snap = m->session->snap;
-
-	if (m->direction != DIRECTION_OUTBOUND || m->is_signed ||
-	    outcome == NULL || verdict_refuses(outcome))
-		return NULL;
-	if (m->unsigned_why != NULL)
-		return m->unsigned_why;
-	if (!snap->signs)
-		return "Mode";
-	for (size_t i = 0; stages[i] != NULL; i++) {
-		if (strcmp(stages[i]->name, "sign") == 0 && !snap->on[i])
-			return "no key is configured";
-	}
-	return "not asked";
+	add_address(b, "account", r->account);
 }
 
 void
-summary_account(struct buf *b, const struct message *m)
+summary_findings(struct buf *b, const struct record *r, size_t max)
 {
-	add_address(b, "account", m->account);
-}
-
-void
-summary_findings(struct buf *b, const struct message *m,
-    const struct verdict *outcome, size_t max)
-{
-	const char *why = unsigned_why(m, outcome);
 	struct buf cut = BUF_INIT;
 	size_t room = SHOWN_MAX + 64; /* for what follows the recipients */
 
-	buf_str(b, m->notes.failed ? "" : buf_text(&m->notes));
-	add_message_id(b, m);
-	add_tests(b, m, outcome);
-	if (!add_rcpts(b, m, outcome, max > room ? max - room : 0))
+	buf_str(b, r->notes);
+	add_message_id(b, r);
+	add_tests(b, r);
+	if (!add_rcpts(b, r, max > room ? max - room : 0))
 		buf_str(&cut, "rcpt");
-	if (m->cut.len > 0 && !m->cut.failed)
-		buf_printf(&cut, "%s%s", cut.len > 0 ? "," : "", m->cut.data);
+	if (r->cut != NULL)
+		buf_printf(&cut, "%s%s", cut.len > 0 ? "," : "", r->cut);
 	if (cut.len > 0 && !cut.failed)
 		add_value(b, "cut", buf_text(&cut), 64);
 	buf_fini(&cut);
-	if (why != NULL)
-		add_value(b, "unsigned", why, SHOWN_MAX);
+	if (r->unsigned_why != NULL)
+		add_value(b, "unsigned", r->unsigned_why, SHOWN_MAX);
 }
 
 /* -- the lines -- */
@@ -230,92 +184,79 @@ add_reply(struct buf *b, const struct verdict *v)
 	add_value(b, "reply", words, REPLY_MAX);
 }
 
-static double
-seconds_since(const struct timespec *begun)
+static void
+message_line(struct buf *b, const struct record *r)
 {
-	struct timespec now;
+	size_t tail = REPLY_MAX + 128; /* for what follows the findings */
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - begun->tv_sec) +
-	    (double)(now.tv_nsec - begun->tv_nsec) / 1e9;
+	buf_printf(b, "direction=%s",
+	    r->direction == DIRECTION_OUTBOUND ? "outbound" : "inbound");
+	add_value(b, "why", r->direction_why == NULL ? "-" : r->direction_why,
+	    SHOWN_MAX);
+	add_value(b, "client", r->client_ip == NULL ? "-" : r->client_ip,
+	    SHOWN_MAX);
+	summary_account(b, r);
+	add_sender(b, r->sender);
+	buf_printf(b, " rcpts=%zu", r->rcpt_count);
+	if (r->came)
+		buf_printf(b, " size=%zu", r->size);
+	summary_findings(b, r, LOG_TEXT_MAX - tail);
+	if (r->aborted)
+		buf_str(b, " verdict=aborted by=-");
+	else
+		add_verdict(b, &r->verdict);
+	add_reply(b, &r->verdict);
+	buf_printf(b, " time=%.4f", (double)r->took_ns / 1e9);
 }
 
-/* What the log has not been told yet. */
 static void
-say_whys(const struct ctx *ctx, struct whys *all)
+client_line(struct buf *b, const struct record *r)
 {
+	buf_printf(b, "client=%s", r->client_ip == NULL ? "-" : r->client_ip);
+	add_verdict(b, &r->verdict);
+	buf_printf(b, " at=%s", r->at);
+	buf_str(b, r->notes);
+	if (r->symbol != NULL)
+		add_value(b, "tests", r->symbol, SHOWN_MAX);
+	add_reply(b, &r->verdict);
+}
+
+void
+summary_line(struct buf *b, const struct record *r)
+{
+	if (r->at == NULL)
+		message_line(b, r);
+	else
+		client_line(b, r);
+}
+
+void
+summary_whys(struct session *s)
+{
+	const struct ctx ctx = session_ctx(s);
+	struct whys *all = s->msg != NULL ? &s->msg->whys : &s->whys;
 	const struct why *w =
 	    all->told == NULL ? all->first : all->told->next;
 
 	for (; w != NULL; w = w->next) {
-		log_about(ctx, LOG_DEBUG, "%s%s%s",
+		log_about(&ctx, LOG_DEBUG, "%s%s%s",
 		    w->stage == NULL ? "" : w->stage,
 		    w->stage == NULL ? "" : ": ", w->text);
 		all->told = w;
 	}
 }
 
-static void
-say(const struct ctx *ctx, struct buf *b)
-{
-	const char *text = buf_text(b);
-
-	log_about(ctx, LOG_INFO, "%s", text == NULL ? "no memory" : text);
-	buf_fini(b);
-}
-
 void
-summary_message(
-    struct session *s, struct message *m, const struct verdict *outcome)
+summary_log(struct session *s, const struct record *r)
 {
 	const struct ctx ctx = session_ctx(s);
 	struct buf b = BUF_INIT;
-	size_t tail = REPLY_MAX + 128; /* for what follows the findings */
+	const char *text;
 
-	buf_printf(&b, "direction=%s",
-	    m->direction == DIRECTION_OUTBOUND ? "outbound" : "inbound");
-	add_value(&b, "why", m->why == NULL ? "-" : m->why, SHOWN_MAX);
-	add_value(&b, "client", s->client_ip[0] == '\0' ? "-" : s->client_ip,
-	    SHOWN_MAX);
-	summary_account(&b, m);
-	/* A client that hears of nobody who takes it gives up: that is why. */
-	if (outcome == NULL && m->rcpt_count == 0)
-		outcome = disposition_refused(m);
-	add_sender(&b, m->sender);
-	buf_printf(&b, " rcpts=%zu", m->rcpt_count);
-	if (m->came)
-		buf_printf(&b, " size=%zu", message_size(m));
-	summary_findings(&b, m, outcome, LOG_TEXT_MAX - tail);
-	if (outcome == NULL) {
-		buf_str(&b, " verdict=aborted by=-");
-	} else {
-		add_verdict(&b, outcome);
-		add_reply(&b, outcome);
-	}
-	buf_printf(&b, " time=%.4f", seconds_since(&m->begun));
-	say_whys(&ctx, &m->whys);
-	say(&ctx, &b);
-}
-
-void
-summary_client(struct session *s, const char *at)
-{
-	const struct ctx ctx = {.s = s};
-	const struct verdict *v = &s->disposition.decided;
-	struct buf b = BUF_INIT;
-
-	say_whys(&ctx, &s->whys);
-	if (!verdict_refuses(v))
-		return;
-	buf_printf(&b, "client=%s",
-	    s->client_ip[0] == '\0' ? "-" : s->client_ip);
-	add_verdict(&b, v);
-	buf_printf(&b, " at=%s", at);
-	buf_str(&b, s->notes.failed ? "" : buf_text(&s->notes));
-	if (v->symbol != NULL)
-		add_value(&b, "tests", v->symbol, SHOWN_MAX);
-	add_reply(&b, v);
-	say(&ctx, &b);
+	summary_line(&b, r);
+	text = buf_text(&b);
+	log_about(&ctx, LOG_INFO, "%s", text == NULL ? "no memory" : text);
+	buf_fini(&b);
 }
 
 void

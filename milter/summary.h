@@ -14,26 +14,25 @@
 #include "session.h"
 
 struct buf;
+struct record;
 
-/* The message is over; outcome as for chain_end.  Says what led to it, where
- * that is wanted, and the summary line. */
-void summary_message(
-    struct session *s, struct message *m, const struct verdict *outcome);
-/* No message is under way, and the step `at` ends: say what led to what was
- * decided there, and the client's line where it is refused. */
-void summary_client(struct session *s, const char *at);
+/* Say what led to what was decided, of the message under way or, without one,
+ * of the client; where that is wanted, and each once. */
+void summary_whys(struct session *s);
+/* The line of a record, to the log. */
+void summary_log(struct session *s, const struct record *r);
+
+/* The line itself, but for the queue id. */
+void summary_line(struct buf *b, const struct record *r);
+/* What it has between size and verdict: ` key=value` ...; at most max octets. */
+void summary_findings(struct buf *b, const struct record *r, size_t max);
 
 /* ` account=` of whoever is charged. */
-void summary_account(struct buf *b, const struct message *m);
+void summary_account(struct buf *b, const struct record *r);
 /* Say what a stage found at that hook, by the symbols behind `last` (NULL: all
  * of them), and what it returned. */
 void summary_step(const struct ctx *ctx, enum hook hook, const struct rcpt *r,
     const struct symbol *last, const struct verdict *v);
-
-/* What a summary line has between size and verdict: ` key=value` ...; at most
- * max octets. */
-void summary_findings(struct buf *b, const struct message *m,
-    const struct verdict *outcome, size_t max);
 /* "450 4.7.1 words", where there is a refusal; false: there is none. */
 bool summary_reply(struct buf *b, const struct verdict *v);
 

@@ -18,6 +18,7 @@
 #include "lib/mail/message.h"
 #include "lib/rules/rules.h"
 #include "milter/chain.h"
+#include "milter/record.h"
 #include "milter/snapshot.h"
 #include "milter/summary.h"
 #include "posternctl.h"
@@ -106,72 +107,6 @@ walk_envelope(const struct check *c, struct session *s, struct verdict *v_r)
 	return any;
 }
 
-static json_t *
-edits_json(const struct message *m)
-{
-	json_t *list = json_array();
-
-	for (const struct edit *e = m->edits.first; e != NULL; e = e->next)
-		json_array_append_new(list,
-		    json_pack("{s:s,s:i,s:o,s:o}", "op", edit_word(e->op),
-			"index", (int)e->index, "name",
-			posternctl_string(e->name), "value",
-			posternctl_string(e->value)));
-	return list;
-}
-
-/* The reply, or JSON null. */
-static json_t *
-reply_json(const struct verdict *v)
-{
-	struct buf b = BUF_INIT;
-	json_t *j;
-
-	if (!summary_reply(&b, v))
-		return json_null();
-	j = posternctl_string(buf_text(&b));
-	buf_fini(&b);
-	return j;
-}
-
-static json_t *
-result_json(const char *file, const struct message *m, const struct verdict *v)
-{
-	bool out = m->direction == DIRECTION_OUTBOUND;
-	const struct {
-		const char *key;
-		json_t *value; /* taken; NULL: no memory */
-	} all[] = {
-	    {"file", posternctl_string(file)},
-	    {"direction", json_string(out ? "outbound" : "inbound")},
-	    {"account", posternctl_string(m->account)},
-	    {"spf", facts_spf(m->spf)},
-	    {"spf_helo", facts_spf(m->spf_helo)},
-	    {"dkim", facts_dkim(m->dkim)},
-	    {"dmarc", facts_dmarc(m->dmarc)},
-	    {"rdns", facts_rdns(m->iprev)},
-	    {"helo", facts_helo(m->helo)},
-	    {"dnsbl", facts_dnsbl(m->dnsbl)},
-	    {"rules", facts_rules(m->rules)},
-	    {"symbols", facts_symbols(m->symbols)},
-	    {"score", json_real(message_score(m))},
-	    {"verdict", json_string(verdict_word(v->action))},
-	    {"decided_by", posternctl_string(v->by)},
-	    {"reply", reply_json(v)},
-	    {"edits", edits_json(m)},
-	    {"allowed", posternctl_string(m->allowed)},
-	};
-	json_t *object = json_object();
-	int rc = 0;
-
-	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
-		rc |= json_object_set_new(object, all[i].key, all[i].value);
-	if (rc == 0)
-		return object;
-	json_decref(object);
-	return NULL;
-}
-
 /* Text from outside on a terminal: controls and 8-bit octets are escaped, but a
  * fold is one here too. */
 static void
@@ -191,41 +126,42 @@ add_text(struct buf *b, const char *text)
 
 /* Why it is so, in a sentence or two. */
 static void
-add_why(struct buf *b, const struct message *m, const struct verdict *v)
+add_why(struct buf *b, const struct record *r)
 {
 	struct buf why = BUF_INIT;
 
-	verdict_explain(v, &why);
+	verdict_explain(&r->verdict, &why);
 	buf_str(b, "\n  why It is ");
 	add_text(b, why.failed ? "?" : buf_text(&why));
 	buf_fini(&why);
-	if (v->action != VERDICT_NONE) {
+	if (r->verdict.action != VERDICT_NONE) {
 		buf_char(b, '.');
-	} else if (m->allowed != NULL) {
-		buf_printf(b, ": its %s is in AllowList.", m->allowed);
-	} else if (verdict_refuses(&m->disposition.deferred)) {
+	} else if (r->allowed != NULL) {
+		buf_printf(b, ": its %s is in AllowList.", r->allowed);
+	} else if (r->exempt_from != NULL) {
 		buf_printf(b, ": %s would refuse it, but it goes only to "
-		    "recipients to whom that is nothing.", m->disposition.deferred.by);
+		    "recipients to whom that is nothing.", r->exempt_from);
 	} else {
 		buf_str(b, ": nothing refuses or holds it.");
-		if (m->scored)
+		if (r->scored)
 			buf_printf(b, "  The score %.1f is below the limits "
-			    "that refuse, hold or drop it.", message_score(m));
+			    "that refuse, hold or drop it.", r->score);
 	}
 }
 
 /* Why some recipients alone are refused. */
 static void
-add_rcpts(struct buf *b, const struct message *m)
+add_rcpts(struct buf *b, const struct record *r)
 {
-	for (const struct rcpt *r = m->rcpts; r != NULL; r = r->next) {
+	for (const struct rcpt *to = r->rcpts; to != NULL; to = to->next) {
+		const struct verdict *v = record_refusal(to);
 		struct buf why = BUF_INIT;
 
-		if (!r->refused)
+		if (v == NULL)
 			continue;
-		verdict_explain(&r->refusal, &why);
+		verdict_explain(v, &why);
 		buf_str(b, "\n  rcpt ");
-		buf_quote(b, r->addr, strlen(r->addr), 320);
+		buf_quote(b, to->addr, strlen(to->addr), 320);
 		buf_str(b, " is ");
 		add_text(b, why.failed ? "?" : buf_text(&why));
 		buf_char(b, '.');
@@ -234,9 +170,9 @@ add_rcpts(struct buf *b, const struct message *m)
 }
 
 static const struct rules_hit *
-hit_of(const struct message *m, const char *name)
+hit_of(const struct record *r, const char *name)
 {
-	const struct rules_hit *h = m->rules == NULL ? NULL : m->rules->hits;
+	const struct rules_hit *h = r->rules == NULL ? NULL : r->rules->hits;
 
 	while (h != NULL && strcmp(h->name, name) != 0)
 		h = h->next;
@@ -245,10 +181,10 @@ hit_of(const struct message *m, const char *name)
 
 /* Rules that hit, and what the checks found. */
 static void
-add_symbols(struct buf *b, const struct message *m)
+add_symbols(struct buf *b, const struct record *r)
 {
-	for (const struct symbol *s = m->symbols; s != NULL; s = s->next) {
-		const struct rules_hit *h = hit_of(m, s->name);
+	for (const struct symbol *s = r->symbols; s != NULL; s = s->next) {
+		const struct rules_hit *h = hit_of(r, s->name);
 
 		buf_printf(b, "\n  %s %s %.3f", h == NULL ? "symbol" : "rule",
 		    s->name, s->score);
@@ -260,9 +196,9 @@ add_symbols(struct buf *b, const struct message *m)
 }
 
 static void
-add_edits(struct buf *b, const struct message *m)
+add_edits(struct buf *b, const struct record *r)
 {
-	for (const struct edit *e = m->edits.first; e != NULL; e = e->next) {
+	for (const struct edit *e = r->edits; e != NULL; e = e->next) {
 		buf_printf(b, "\n  %s ", edit_word(e->op));
 		buf_escape(b, e->name, strlen(e->name), 256);
 		if (e->op == EDIT_CHANGE || e->op == EDIT_DELETE)
@@ -274,44 +210,30 @@ add_edits(struct buf *b, const struct message *m)
 	}
 }
 
-/* What led to it and what comes of it, a line each. */
 static void
-add_lines(struct buf *b, const struct message *m, const struct verdict *v)
+print_text(const char *file, const struct record *r)
 {
-	struct buf reply = BUF_INIT;
+	struct buf b = BUF_INIT, reply = BUF_INIT;
 
-	add_why(b, m, v);
-	add_rcpts(b, m);
-	if (summary_reply(&reply, v) && buf_text(&reply) != NULL) {
-		buf_str(b, "\n  reply ");
-		add_text(b, buf_text(&reply));
-	}
-	add_symbols(b, m);
-	add_edits(b, m);
-	buf_fini(&reply);
-}
-
-/* The first line comes last: stages may note what they have to note only when
- * the message is over, and drop what the other lines are made of. */
-static void
-print_text(const char *file, struct message *m, const struct verdict *v)
-{
-	struct buf b = BUF_INIT, lines = BUF_INIT;
-
-	add_lines(&lines, m, v);
-	chain_finish(m->session, v);
 	buf_escape(&b, file, strlen(file), 4096);
 	buf_printf(&b, ": %s, %s",
-	    m->direction == DIRECTION_OUTBOUND ? "outbound" : "inbound",
-	    verdict_word(v->action));
-	if (v->by != NULL)
-		buf_printf(&b, " by %s", v->by);
-	summary_account(&b, m);
-	summary_findings(&b, m, v, SIZE_MAX);
-	buf_str(&b, lines.failed ? "" : buf_text(&lines));
-	puts(b.failed || lines.failed ? "no memory" : buf_text(&b));
+	    r->direction == DIRECTION_OUTBOUND ? "outbound" : "inbound",
+	    record_word(r));
+	if (r->verdict.by != NULL)
+		buf_printf(&b, " by %s", r->verdict.by);
+	summary_account(&b, r);
+	summary_findings(&b, r, SIZE_MAX);
+	add_why(&b, r);
+	add_rcpts(&b, r);
+	if (summary_reply(&reply, &r->verdict) && buf_text(&reply) != NULL) {
+		buf_str(&b, "\n  reply ");
+		add_text(&b, buf_text(&reply));
+	}
+	add_symbols(&b, r);
+	add_edits(&b, r);
+	puts(b.failed ? "no memory" : buf_text(&b));
 	buf_fini(&b);
-	buf_fini(&lines);
+	buf_fini(&reply);
 }
 
 static void
@@ -344,23 +266,35 @@ print_message(struct message *m, const char *body, size_t body_len)
 	buf_fini(&b);
 }
 
-static void
-print_result(const struct check *c, const char *file, struct message *m,
-    const struct verdict *v, const char *body, size_t body_len)
-{
-	json_t *j;
+/* The message that is judged, for who is told of its record. */
+struct judged {
+	const struct check *check;
+	struct session *session;
+	const char *file;
+	const char *body;
+	size_t body_len;
+};
 
-	switch (c->output) {
+static void
+print_result(void *ctx, const struct record *r)
+{
+	const struct judged *j = ctx;
+	json_t *object;
+
+	/* Of a client that is refused at once the message tells too. */
+	if (r->at != NULL)
+		return;
+	switch (j->check->output) {
 	case OUTPUT_JSON:
-		j = result_json(file, m, v);
-		posternctl_print(j);
-		json_decref(j);
+		object = facts_record(j->file, r);
+		posternctl_print(object);
+		json_decref(object);
 		break;
 	case OUTPUT_MESSAGE:
-		print_message(m, body, body_len);
+		print_message(j->session->msg, j->body, j->body_len);
 		break;
 	case OUTPUT_TEXT:
-		print_text(file, m, v);
+		print_text(j->file, r);
 		break;
 	case OUTPUT_NONE:
 		break;
@@ -371,25 +305,27 @@ static void
 judge(struct check *c, const char *file, const char *bytes, size_t len)
 {
 	struct session *s = chain_open(c->snap, macro, c);
+	struct judged j = {c, s, file, bytes, len};
 	struct verdict v;
-	size_t body = 0;
+	size_t body;
 
 	if (s == NULL) {
-		fprintf(stderr, "posternctl: no memory\n");
-		c->rc = EX_OSERR;
+		c->rc = posternctl_no_memory();
 		return;
 	}
 	s->readonly = true;
 	s->explains = c->output == OUTPUT_TEXT;
 	s->at = c->at;
+	s->recorded = print_result;
+	s->recorded_ctx = &j;
 	if (walk_envelope(c, s, &v)) {
 		body = message_split(bytes, len, on_field, s);
+		j.body = bytes + body;
+		j.body_len = len - body;
 		chain_eoh(s);
-		walk_body(s, bytes + body, len - body);
+		walk_body(s, j.body, j.body_len);
 		v = chain_eom(s);
 	}
-	if (s->msg != NULL)
-		print_result(c, file, s->msg, &v, bytes + body, len - body);
 	chain_end(s, &v);
 	chain_close(s);
 	c->judged++;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "facts.h"
 
+#include "lib/base/buf.h"
 #include "lib/dkim/dkim_verify.h"
 #include "lib/dmarc/dmarc.h"
 #include "lib/dns/dnsbl.h"
@@ -8,11 +9,12 @@
 #include "lib/dns/iprev.h"
 #include "lib/rules/rules.h"
 #include "lib/spf/spf.h"
-#include "milter/session.h"
+#include "milter/record.h"
+#include "milter/summary.h"
 #include "posternctl.h"
 
-json_t *
-facts_spf(const struct spf_result *r)
+static json_t *
+spf_json(const struct spf_result *r)
 {
 	if (r == NULL)
 		return json_null();
@@ -23,8 +25,8 @@ facts_spf(const struct spf_result *r)
 	    posternctl_string(r->explanation));
 }
 
-json_t *
-facts_dkim(const struct dkim_verdicts *v)
+static json_t *
+dkim_json(const struct dkim_verdicts *v)
 {
 	json_t *list;
 
@@ -48,8 +50,8 @@ facts_dkim(const struct dkim_verdicts *v)
 	return list;
 }
 
-json_t *
-facts_dmarc(const struct dmarc_result *r)
+static json_t *
+dmarc_json(const struct dmarc_result *r)
 {
 	bool found = r != NULL && r->policy_domain != NULL;
 
@@ -65,8 +67,8 @@ facts_dmarc(const struct dmarc_result *r)
 	    dmarc_override_word(r->override));
 }
 
-json_t *
-facts_dnsbl(const struct dnsbl_finding *first)
+static json_t *
+dnsbl_json(const struct dnsbl_finding *first)
 {
 	json_t *list;
 
@@ -91,8 +93,8 @@ facts_dnsbl(const struct dnsbl_finding *first)
 	return list;
 }
 
-json_t *
-facts_rdns(const struct iprev_result *r)
+static json_t *
+rdns_json(const struct iprev_result *r)
 {
 	if (r == NULL)
 		return json_null();
@@ -100,8 +102,8 @@ facts_rdns(const struct iprev_result *r)
 	    posternctl_string(r->name));
 }
 
-json_t *
-facts_helo(const struct helo_fact *f)
+static json_t *
+helo_json(const struct helo_fact *f)
 {
 	if (f == NULL)
 		return json_null();
@@ -111,8 +113,8 @@ facts_helo(const struct helo_fact *f)
 	    posternctl_string(f->result->name), "ours", f->ours);
 }
 
-json_t *
-facts_symbols(const struct symbol *first)
+static json_t *
+symbols_json(const struct symbol *first)
 {
 	json_t *list = json_array();
 
@@ -123,7 +125,7 @@ facts_symbols(const struct symbol *first)
 }
 
 static json_t *
-hits(const struct rules_hit *first)
+hits_json(const struct rules_hit *first)
 {
 	json_t *list = json_array();
 
@@ -139,8 +141,8 @@ hits(const struct rules_hit *first)
 	return list;
 }
 
-json_t *
-facts_rules(const struct rules_result *r)
+static json_t *
+rules_json(const struct rules_result *r)
 {
 	json_t *limited;
 
@@ -149,6 +151,72 @@ facts_rules(const struct rules_result *r)
 	limited = json_array();
 	for (size_t i = 0; r->limited != NULL && r->limited[i] != NULL; i++)
 		json_array_append_new(limited, json_string(r->limited[i]));
-	return json_pack("{s:o,s:o,s:b}", "hits", hits(r->hits), "limited",
+	return json_pack("{s:o,s:o,s:b}", "hits", hits_json(r->hits), "limited",
 	    limited, "late", r->late);
+}
+
+static json_t *
+edits_json(const struct edit *first)
+{
+	json_t *list = json_array();
+
+	for (const struct edit *e = first; e != NULL; e = e->next)
+		json_array_append_new(list,
+		    json_pack("{s:s,s:i,s:o,s:o}", "op", edit_word(e->op),
+			"index", (int)e->index, "name",
+			posternctl_string(e->name), "value",
+			posternctl_string(e->value)));
+	return list;
+}
+
+/* The reply, or JSON null. */
+static json_t *
+reply_json(const struct verdict *v)
+{
+	struct buf b = BUF_INIT;
+	json_t *j;
+
+	if (!summary_reply(&b, v))
+		return json_null();
+	j = posternctl_string(buf_text(&b));
+	buf_fini(&b);
+	return j;
+}
+
+json_t *
+facts_record(const char *file, const struct record *r)
+{
+	bool out = r->direction == DIRECTION_OUTBOUND;
+	const struct {
+		const char *key;
+		json_t *value; /* taken; NULL: no memory */
+	} all[] = {
+	    {"file", posternctl_string(file)},
+	    {"direction", json_string(out ? "outbound" : "inbound")},
+	    {"account", posternctl_string(r->account)},
+	    {"spf", spf_json(r->spf)},
+	    {"spf_helo", spf_json(r->spf_helo)},
+	    {"dkim", dkim_json(r->dkim)},
+	    {"dmarc", dmarc_json(r->dmarc)},
+	    {"rdns", rdns_json(r->iprev)},
+	    {"helo", helo_json(r->helo)},
+	    {"dnsbl", dnsbl_json(r->dnsbl)},
+	    {"rules", rules_json(r->rules)},
+	    {"symbols", symbols_json(r->symbols)},
+	    {"score", json_real(r->score)},
+	    {"verdict", json_string(record_word(r))},
+	    {"decided_by", posternctl_string(r->verdict.by)},
+	    {"reply", reply_json(&r->verdict)},
+	    {"edits", edits_json(r->edits)},
+	    {"allowed", posternctl_string(r->allowed)},
+	};
+	json_t *object = json_object();
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		rc |= json_object_set_new(object, all[i].key, all[i].value);
+	if (rc == 0)
+		return object;
+	json_decref(object);
+	return NULL;
 }

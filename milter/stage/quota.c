@@ -841,6 +841,26 @@ settle_up(const struct ctx *ctx, struct charge *c, struct quota_refusal *why_r)
 	return rc;
 }
 
+/* Keep what the limits came to. */
+static void
+keep_levels(struct message *m, const struct quota_state *state)
+{
+	struct quota_level *list =
+	    arena_alloc(&m->arena, state->count * sizeof(*list));
+
+	for (unsigned i = 0; list != NULL && i < state->count; i++) {
+		const struct quota_usage *u = &state->usage[i];
+
+		list[i] = (struct quota_level){.level = "account",
+		    .kind = quota_kind_name(u->limit.kind),
+		    .window_s = u->limit.window_s,
+		    .limit = u->limit.limit,
+		    .used = u->used};
+	}
+	m->quota = list;
+	m->quota_count = list == NULL ? 0 : state->count;
+}
+
 /* messages/1h:12/200,... in the summary line. */
 static void
 note(const struct ctx *ctx, struct charge *c)
@@ -853,6 +873,7 @@ note(const struct ctx *ctx, struct charge *c)
 	if (c->set.count == 0)
 		return;
 	peek(ctx, c, &state);
+	keep_levels(m, &state);
 	for (unsigned i = 0; i < state.count; i++) {
 		const struct quota_usage *u = &state.usage[i];
 		char window[LIMITS_TEXT];

@@ -474,6 +474,8 @@ keep_hits(struct message *m, const struct rules_result *r)
 		}
 		s->score = h->score;
 		s->times = h->times;
+		s->match = h->matched.data;
+		s->match_len = h->matched.len;
 	}
 	return 0;
 }

@@ -16,6 +16,7 @@
 #include "lib/base/arena.h"
 #include "lib/dns/dns.h"
 #include "lib/quota/quota.h"
+#include "milter/record.h"
 #include "t/support/data/dkim_keys.h"
 #include "t/support/drivers/test.h"
 #include "t/support/drivers/walk.h"
@@ -26,6 +27,8 @@
 	"RemoveOldSignatures yes\nExemptDomains y.org\n"                       \
 	"DontSignMailTo z@y.org\nQuotaTable %s\n"                              \
 	"Quota default {\n Messages = {1000000/hour}\n}\n"
+
+#define BLOCK 8192 /* of an arena */
 
 static long left = -1; /* allocations that still succeed; -1: all */
 static size_t only;    /* octets of those that are counted; 0: any */
@@ -167,10 +170,61 @@ puts_mail_off(void **state)
 	assert_int_equal(rmdir(dir), 0);
 }
 
+/* -- records -- */
+
+/* A copy is whole, or there is none. */
+static void
+copy_with_less(void *ctx, const struct record *r)
+{
+	unsigned *whole = ctx;
+
+	failed = true;
+	for (long n = 0; failed; n++) {
+		struct arena a;
+		const struct record *copy;
+
+		arena_init(&a);
+		failed = false;
+		left = POSSIBLE ? n : -1;
+		copy = record_copy(r, &a);
+		left = -1;
+		assert_true((copy == NULL) == failed);
+		*whole += copy != NULL;
+		arena_fini(&a);
+	}
+}
+
+static void
+copies_whole_records(void **state)
+{
+	struct snapshot *snap = walk_load("Mode v\n");
+	struct session *s = chain_open(snap, NULL, NULL);
+	char address[BLOCK / 2];
+	unsigned whole = 0;
+	struct verdict v;
+
+	(void)state;
+	assert_non_null(s);
+	memset(address, 'a', sizeof(address));
+	strcpy(address + sizeof(address) - 3, "@b");
+	s->recorded = copy_with_less;
+	s->recorded_ctx = &whole;
+	chain_mail(s, address, NULL);
+	for (int i = 0; i < 4; i++)
+		chain_rcpt(s, address);
+	header(s, "From", " A <a@x.org>");
+	header(s, "Subject", " x");
+	chain_eoh(s);
+	v = chain_eom(s);
+	chain_end(s, &v);
+	chain_close(s);
+	snapshot_unref(snap);
+	assert_int_equal(whole, 1);
+}
+
 /* -- inbound -- */
 
 #define NOW 1700000000
-#define BLOCK 8192 /* of an arena */
 #define LINE "see what it has"
 #define BODY LINE "\r\n"
 
@@ -426,6 +480,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(puts_mail_off),
+	    cmocka_unit_test(copies_whole_records),
 	    cmocka_unit_test(lets_nothing_past),
 	};
 
