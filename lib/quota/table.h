@@ -80,7 +80,10 @@
 #define COUNT_BITS 40
 #define GEN_MASK UINT64_C(0xffff)
 #define COUNT_MASK QUOTA_LIMIT_MAX
-#define FACTS_SIZE 120 /* reserved: networks, recipients' domains ... */
+/* What else is known of an account, as sets of bits: cleared with its counts,
+ * copied with its slot, and where two accounts become one, or-ed.  Still all
+ * 0. */
+#define FACTS_SIZE 120
 #define RINGS_MAX QUOTA_RINGS_MAX
 
 typedef _Atomic uint64_t word64;
