@@ -223,7 +223,7 @@ struct quota_key {
 	uint64_t hi, lo; /* hi 0: nobody's */
 };
 
-/* What a message has reserved, and where: what quota_use hides. */
+/* What a message has reserved in one account, and where. */
 struct hold {
 	const char *account;         /* borrowed, as the set; NULL: none yet */
 	const struct quota_set *set;
@@ -240,6 +240,12 @@ struct hold {
 		uint64_t tick; /* the cell's */
 		uint64_t count;
 	} cell[RINGS_MAX];
+};
+
+/* What quota_use hides: the account, and the sums that it counts in. */
+struct holds {
+	unsigned levels; /* 0: none yet */
+	struct hold level[1 + QUOTA_SUMS_MAX];
 };
 
 struct mapped {
@@ -538,6 +544,12 @@ void table_index_slot(struct map *m, uint32_t n, const struct quota_key *had);
 uint64_t table_after_boot(struct map *m);
 
 /* --- quota_look.c ------------------------------------------------------ */
+
+/* What would be said of the account and its sums, from that level on, if those
+ * before say rc and *why_r; which both are brought up to that. */
+int look_levels(struct mapped *q, const char *account,
+    const struct quota_set *set, unsigned from,
+    const struct quota_amount *amount, int rc, struct quota_refusal *why_r);
 
 /* The table's lock, on the table as it is now.  ERR_SYSTEM, or as of
  * table_follow. */
