@@ -406,6 +406,11 @@ answer(struct query *q, const char *config, const char *account)
 		q->account = quota_conf_account(conf, &q->arena, account);
 		if (q->account == NULL)
 			rc = no_memory();
+		else if (q->verb == VERB_LOCK && account_is_sum(q->account) &&
+		    !quota_conf_has_total(conf, q->account))
+			rc = posternctl_misused(&command_quota, account,
+			    "expected an account; a domain can't be locked "
+			    "unless a QuotaTotal section is of it");
 		else
 			note_realm(q, conf, account);
 	}
@@ -486,9 +491,6 @@ run(int argc, char **argv, const char *config)
 		return posternctl_misused(&command_quota,
 		    argv[optind + verbs[q.verb].args_max + 1],
 		    "more than is expected here");
-	if (args > 0 && q.verb == VERB_LOCK && argv[optind + 1][0] == '@')
-		return posternctl_misused(&command_quota, argv[optind + 1],
-		    "expected an account; a domain can't be locked");
 	arena_init(&q.arena);
 	rc = answer(&q, config, args == 0 ? NULL : argv[optind + 1]);
 	arena_fini(&q.arena);

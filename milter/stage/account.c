@@ -37,6 +37,8 @@ say_unset(const struct snapshot *snap)
 {
 	const struct conf_section *s = conf_section(snap->conf, "Quota", 0);
 
+	if (s == NULL)
+		s = conf_section(snap->conf, "QuotaTotal", 0);
 	if (snap->offline && s != NULL &&
 	    !conf_given(snap->conf, "QuotaRealms"))
 		log_line(LOG_INFO, "%s: Quota: expected QuotaRealms too, which "

@@ -27,6 +27,7 @@
 #include "lib/base/cure.h"
 #include "lib/base/err.h"
 #include "lib/base/siphash.h"
+#include "lib/quota/account.h"
 #include "lib/quota/limits.h"
 #include "lib/quota/quota.h"
 #include "milter/chain.h"
@@ -67,7 +68,8 @@ struct charge {
 	const char *name;    /* m->account, when it was chosen */
 	const char *own;     /* as the table has it: mostly the same */
 	const char *account; /* that, or its pool: who is charged */
-	struct quota_set set;
+	struct quota_set set; /* and its sums, whose limits are here: */
+	struct quota_set sums[QUOTA_SUMS_MAX];
 	struct quota_use use;
 	struct quota_action action; /* over a limit */
 	bool unheard;   /* nobody there can make anything of a refusal */
@@ -278,7 +280,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 				   : quota_names_ref(before->names);
 	if (rc == 0 && st->names == NULL)
 		rc = ERR_NOMEM;
-	if (rc != 0 || limits_sections(st->conf.limits) == 0) {
+	if (rc != 0 || !quota_conf_counts(&st->conf)) {
 		unload(st);
 		return rc;
 	}
@@ -325,20 +327,20 @@ reset(void *state)
 
 /* -- the engine, or with a readonly session what it would answer -- */
 
-/* What the account has used, for the summary; nothing where there is no
+/* What an account or a sum has used, for the summary; nothing where there is no
  * table. */
 static void
-peek(struct message *m, const struct charge *c, struct quota_state *state_r)
+peek(struct message *m, const char *account, const struct quota_set *set,
+    struct quota_state *state_r)
 {
 	struct quota *table = table_of(m);
 
-	if (table != NULL &&
-	    quota_peek(table, c->account, &c->set, state_r) == 0)
+	if (table != NULL && quota_peek(table, account, set, state_r) == 0)
 		return;
 	memset(state_r, 0, sizeof(*state_r));
-	for (; state_r->count < c->set.count; state_r->count++)
+	for (; state_r->count < set->count; state_r->count++)
 		state_r->usage[state_r->count].limit =
-		    c->set.limit[state_r->count];
+		    set->limit[state_r->count];
 }
 
 static struct quota_amount
@@ -432,6 +434,7 @@ to_pool(struct message *m, struct charge *c)
 	log_pools(m);
 	release(m, c);
 	quota_conf_pool_set(&st->conf, c->account, &c->set);
+	quota_conf_sums(&st->conf, c->own, &c->set, c->sums);
 	c->account = limits_pool(c->account);
 	return true;
 }
@@ -459,6 +462,7 @@ to_new_name(struct message *m, struct charge *c)
 	release(m, c);
 	c->own = c->account = now;
 	quota_conf_set(&st->conf, now, &c->set);
+	quota_conf_sums(&st->conf, now, &c->set, c->sums);
 	return true;
 }
 
@@ -475,6 +479,23 @@ take(struct message *m, struct charge *c, const struct quota_amount *want,
 }
 
 /* -- verdicts -- */
+
+/* Whose limit or lock it is: the account's, or a sum's. */
+static const char *
+level_name(const struct charge *c, const struct quota_refusal *why)
+{
+	return why->level == 0 ? c->account :
+	    c->set.sum[why->level - 1].account;
+}
+
+/* The same for those who are told. */
+static const char *
+level_words(const struct charge *c, const struct quota_refusal *why)
+{
+	const char *name = level_name(c, why);
+
+	return strcmp(name, ACCOUNT_ALL) == 0 ? "This server" : name;
+}
 
 /* The log gets one line for a refused message, however many its recipients. */
 static void
@@ -527,7 +548,7 @@ over(struct message *m, struct charge *c, const struct quota_refusal *why)
 	const struct state *st = message_state(m);
 	char limit[32], used[32], window[LIMITS_TEXT], when[32], minutes[32];
 	const char *kind = quota_kind_name(why->limit.kind);
-	const struct replytext_word words[] = {{"account", c->account},
+	const struct replytext_word words[] = {{"account", level_words(c, why)},
 	    {"limit", limit}, {"used", used}, {"kind", kind},
 	    {"window", window}, {"retry", when}, {"minutes", minutes},
 	    {NULL, NULL}};
@@ -541,31 +562,35 @@ over(struct message *m, struct charge *c, const struct quota_refusal *why)
 	if (text == NULL)
 		text = why->retry_s == QUOTA_NEVER ? NEVER_REPLY : REPLY;
 	if (!c->logged) {
-		char line[200];
+		char line[200 + QUOTA_ACCOUNT_MAX];
 
 		c->logged = true;
 		snprintf(line, sizeof(line),
-		    "limit of %s %s in %s: %s used, try again after %s", limit,
-		    kind, window, used, when);
+		    "limit of %s %s in %s%s%s: %s used, try again after %s",
+		    limit, kind, window, why->level == 0 ? "" : " for all of ",
+		    why->level == 0 ? "" : level_name(c, why), used, when);
 		log_refusal(m, c, line);
 	}
 	return act(c, replytext_fill(&m->arena, text, words),
 	    arena_printf(&m->arena,
 		"the account %s would be over its limit of %s %s in %s, of "
 		"which %s are used",
-		session_quote(m->session, c->account), limit, kind, window,
-		used));
+		session_quote(m->session, level_name(c, why)), limit, kind,
+		window, used));
 }
 
 static struct verdict
-locked(struct message *m, struct charge *c)
+locked(struct message *m, struct charge *c, const struct quota_refusal *why)
 {
 	const struct state *st = message_state(m);
 	const struct replytext_word words[] = {
-	    {"account", c->account}, {NULL, NULL}};
+	    {"account", level_words(c, why)}, {NULL, NULL}};
 	const char *text = st->conf.locked_reply;
+	char line[40 + QUOTA_ACCOUNT_MAX];
 
-	log_refusal(m, c, "the account is locked");
+	snprintf(line, sizeof(line), "%s is locked",
+	    why->level == 0 ? "the account" : level_name(c, why));
+	log_refusal(m, c, line);
 	return act(c, replytext_fill(&m->arena,
 			  text == NULL ? LOCKED_REPLY : text, words),
 	    "the account is locked");
@@ -608,7 +633,7 @@ answer(struct message *m, struct charge *c, int rc,
 	case QUOTA_REFUSED:
 		return over(m, c, why);
 	case QUOTA_LOCKED:
-		return locked(m, c);
+		return locked(m, c, why);
 	case ERR_FULL:
 		return full(m, c);
 	default:
@@ -680,6 +705,7 @@ choose(struct message *m)
 	if (c->account == NULL)
 		return false;
 	quota_conf_set(&st->conf, c->account, &c->set);
+	quota_conf_sums(&st->conf, c->own, &c->set, c->sums);
 	choose_action(m, c);
 	*message_slot(m) = c;
 	return true;
@@ -804,27 +830,40 @@ settle_up(struct message *m, struct charge *c, struct quota_refusal *why_r)
 	return rc;
 }
 
-/* messages/1h:12/200,... in the summary line. */
+/* messages/1h:12/200,...; of a sum with its name in front of each. */
 static void
-note(struct message *m, struct charge *c)
+note_usage(struct message *m, struct buf *b, const char *sum,
+    const char *account, const struct quota_set *set)
 {
 	struct quota_state state;
-	struct buf b = BUF_INIT;
 
-	c->noted = true;
-	if (c->set.count == 0)
-		return;
-	peek(m, c, &state);
+	peek(m, account, set, &state);
 	for (unsigned i = 0; i < state.count; i++) {
 		const struct quota_usage *u = &state.usage[i];
 		char window[LIMITS_TEXT];
 
 		limits_window_text(u->limit.window_s, window, sizeof(window));
-		buf_printf(&b, "%s%s/%s:%llu/%llu", i == 0 ? "" : ",",
+		buf_printf(b, "%s%s%s%s/%s:%llu/%llu", b->len == 0 ? "" : ",",
+		    sum, *sum == '\0' ? "" : ":",
 		    quota_kind_name(u->limit.kind), window,
 		    (unsigned long long)u->used,
 		    (unsigned long long)u->limit.limit);
 	}
+}
+
+/* What is used by now, in the summary line. */
+static void
+note(struct message *m, struct charge *c)
+{
+	struct buf b = BUF_INIT;
+
+	c->noted = true;
+	note_usage(m, &b, "", c->account, &c->set);
+	for (unsigned i = 0; i < c->set.sums; i++)
+		note_usage(m, &b, c->set.sum[i].account, c->set.sum[i].account,
+		    c->set.sum[i].set);
+	if (b.len == 0 && !b.failed)
+		return;
 	message_note(m, "quota", "%s", b.failed ? "?" : buf_text(&b));
 	session_why(m->session, "the account %s has used %s of its limits",
 	    session_quote(m->session, c->account),
