@@ -427,8 +427,8 @@ answer(struct query *q, const char *config, const char *account)
 	if (rc == EX_OK &&
 	    quota_check(q->table, NULL, &msg) == ERR_FORMAT) {
 		fprintf(stderr,
-		    "posternctl: %s: try again: postern makes a new one when "
-		    "mail comes\n",
+		    "posternctl: %s: try again: postern makes a new one within "
+		    "seconds\n",
 		    msg.text);
 		rc = FAILED;
 	}
@@ -505,7 +505,7 @@ const struct command command_quota = {
     .help = "  list               all accounts of the table\n"
 	    "  show ACCOUNT       one of them\n"
 	    "  reset [ACCOUNT]    its counts, or all, begin anew; locks stay\n"
-	    "  lock ACCOUNT       refuse all its mail\n"
+	    "  lock ACCOUNT       refuse all its mail; of a sum, all accounts'\n"
 	    "  unlock ACCOUNT     no more\n"
 	    "  -x FILE            the configuration\n"
 	    "  --json             one object a line\n"
