@@ -594,6 +594,51 @@ version_1(void **state)
 	}
 }
 
+/* --- sums ----------------------------------------------------------------- */
+
+/* The process sleeps for longer than a window, at one look at the clock. */
+static void
+sleep_once(struct rig *r)
+{
+	if (r->reads == r->done)
+		pass(r, 11);
+}
+
+/* An event's time is its commit, in its account and in its sum: however long it
+ * takes between the two, both windows begin when the commit has returned. */
+static void
+one_commit_for_all(void **state)
+{
+	struct rig *r = *state;
+	const struct quota_amount one = {{1, 0, 0}};
+	struct quota_set sum = {.count = 0};
+
+	limit(r, QUOTA_MESSAGES, 10, 1);
+	sum = r->set;
+	open_table(r);
+	for (unsigned n = 1; n <= 40; n++) {
+		struct quota_set set = r->set;
+		struct quota_use use = {0};
+		char who[32], all[32];
+
+		snprintf(who, sizeof(who), "u%u", n);
+		snprintf(all, sizeof(all), "@%u", n);
+		set.sum[set.sums++] = (struct quota_sum){all, &sum};
+		assert_int_equal(quota_reserve(r->q, who, &set, &one, &use,
+		    NULL), 0);
+		pass(r, 1);
+		r->done = r->reads + n;
+		r->hook = sleep_once;
+		assert_int_equal(quota_commit(r->q, &use, NULL), 0);
+		r->hook = NULL;
+		quota_release(r->q, &use);
+		assert_int_equal(take(r, who, QUOTA_MESSAGES, 1),
+		    QUOTA_REFUSED);
+		assert_int_equal(take(r, all, QUOTA_MESSAGES, 1),
+		    QUOTA_REFUSED);
+	}
+}
+
 /* --- facts --------------------------------------------------------------- */
 
 static word64 *
@@ -1261,7 +1306,8 @@ main(void)
 	    CASE(time_never_leaps),
 	    CASE(other_view_of_the_boot), CASE(old_heads),
 	    CASE(a_later_programs_is_let_alone), CASE(a_later_one_comes),
-	    CASE(version_1), CASE(facts_go_along), CASE(cannot_allocate), CASE(counted_while_copied),
+	    CASE(version_1), CASE(one_commit_for_all),
+	    CASE(facts_go_along), CASE(cannot_allocate), CASE(counted_while_copied),
 	    CASE(moved_while_counted), CASE(killed_while_copying),
 	    CASE(damaged_moved), CASE(damaged_header), CASE(cut_off),
 	    CASE(cut_at_the_end), CASE(cut_off_under_a_reader),
