@@ -255,15 +255,15 @@ struct quota_use {
  * Reserve more for a message.  The account (NUL-terminated, 1 to
  * QUOTA_ACCOUNT_MAX octets) and set must be those of earlier calls with the
  * same use; both are borrowed until the use is released.  The set may be NULL
- * or empty.  All of it is granted, or nothing changes and *refusal_r (may be NULL)
- * says why.  What is more than a limit is refused without anything being added
- * for even a moment.  ERR_FULL: the account is new and the table has neither a
- * free nor an idle slot for it, or none for the minor kind (that nothing was
- * found is remembered for a second, or 32 times as long as the search took;
- * meanwhile this needs no lock); or the account's counts stand in so many other
- * windows that the set's find no room until the next quota_check.  The caller
- * decides, nothing is counted.  ERR_LIMIT: the name is
- * too long, an amount too large, or the set has more limits than the table was
+ * or empty.  All of it is granted, or nothing changes and *refusal_r (may be
+ * NULL) says why.  What is more than a limit is refused without anything being
+ * added for even a moment.  ERR_FULL: the account, or a sum of it, is new and
+ * the table has neither a free nor an idle slot for it, or none for the minor
+ * kind (that nothing was found is remembered for a second, or 32 times as long
+ * as the search took; meanwhile this needs no lock); or the account's counts
+ * stand in so many other windows that the set's find no room until the next
+ * quota_check.  The caller decides, nothing is counted.  ERR_LIMIT: a name is
+ * too long, an amount too large, or a set has more limits than the table was
  * opened for.  ERR_SYSTEM: locking the file failed.
  */
 int quota_reserve(struct quota *q, const char *account,

@@ -167,8 +167,8 @@ cell_add(const struct claim *c, unsigned i, uint64_t tick, uint64_t n)
  * lap.
  */
 __attribute__((noinline, cold)) static void
-cell_take(const struct mapped *q, const struct map *m, struct slot *s, unsigned i,
-    const struct cell *from, uint64_t n)
+cell_take(const struct mapped *q, const struct map *m, struct slot *s,
+    unsigned i, const struct cell *from, uint64_t n)
 {
 	word64 *cell = &slot_cells(m, s, i)[from->tick % RING_CELLS];
 	uint64_t tag = cell_tag(from->tick, from->gen), v, count, desc;

@@ -72,8 +72,8 @@ look(struct mapped *q, struct map *m, struct slot *s,
 }
 
 int
-mapped_peek(struct quota *base, const char *account, const struct quota_set *set,
-    struct quota_state *state_r)
+mapped_peek(struct quota *base, const char *account,
+    const struct quota_set *set, struct quota_state *state_r)
 {
 	struct mapped *q = mapped_of(base);
 	struct map *m = look_map(q);

@@ -505,7 +505,7 @@ const struct command command_quota = {
     .help = "  list               all accounts of the table\n"
 	    "  show ACCOUNT       one of them\n"
 	    "  reset [ACCOUNT]    its counts, or all, begin anew; locks stay\n"
-	    "  lock ACCOUNT       refuse all its mail; of a sum, all accounts'\n"
+	    "  lock ACCOUNT       refuse all its mail; of a sum, all of it\n"
 	    "  unlock ACCOUNT     no more\n"
 	    "  -x FILE            the configuration\n"
 	    "  --json             one object a line\n"

@@ -304,7 +304,7 @@ judge_titles(const struct names *n, const struct conf *c, struct errmsg *msg_r)
 	return rc;
 }
 
-/* What is wrong with others sees who reads them. */
+/* A domain as for Quota; other titles are seen where sections are read. */
 static int
 judge_total(const struct names *n, const struct conf_section *s,
     struct errmsg *msg_r)

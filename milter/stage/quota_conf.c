@@ -347,7 +347,8 @@ quota_conf_init(
 	q->action = action_of(action_number(conf_str(c, "QuotaAction")));
 	q->limits = limits_new();
 	q->totals = limits_new();
-	if (q->limits == NULL || q->totals == NULL || names_realm_of(c, &q->arena, &q->realm) != 0)
+	if (q->limits == NULL || q->totals == NULL ||
+	    names_realm_of(c, &q->arena, &q->realm) != 0)
 		return errmsg_set(msg_r, "no memory"), ERR_NOMEM;
 	for (size_t i = 0;
 	     rc != ERR_NOMEM && (s = conf_section(c, "Quota", i)) != NULL; i++)

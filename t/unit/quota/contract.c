@@ -563,7 +563,7 @@ round_run(const struct store *store, uint64_t seed)
 int
 main(int argc, char **argv)
 {
-	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 300;
+	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 150;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 	int wrong = 0;
 
