@@ -55,7 +55,7 @@ struct helo_fact {
 
 /* A limit, and what of it is used. */
 struct quota_level {
-	const char *level; /* whose it is: account */
+	const char *level; /* account, domain or total */
 	const char *kind;  /* of what: messages ... (lib/quota/quota.h) */
 	uint32_t window_s;
 	uint64_t limit, used;

@@ -101,7 +101,7 @@ fit(struct arena *a, char *name)
 static bool
 is_reserved(const char *name)
 {
-	if (*name == '\0' || *name == '@')
+	if (*name == '\0' || *name == '@' || strcmp(name, ACCOUNT_ALL) == 0)
 		return true;
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(*reserved); i++) {
 		if (begins(name, reserved[i]))
@@ -152,6 +152,11 @@ account_of_text(struct arena *a, const char *text, const char *realm,
 		*realm_r = "";
 	if (s == NULL || is_short(s) || strcmp(s, ACCOUNT_OTHER_REALMS) == 0)
 		return s;
+	if (account_is_sum(s)) {
+		if (*s == '@' && realm_r != NULL)
+			*realm_r = s + 1;
+		return fit(a, s);
+	}
 	if (begins(s, ACCOUNT_SCRIPT))
 		return account_special(
 		    a, ACCOUNT_SCRIPT, s + strlen(ACCOUNT_SCRIPT));
@@ -180,9 +185,22 @@ account_realm(struct arena *a, const char *text)
 }
 
 bool
+account_is_sum(const char *account)
+{
+	return (*account == '@' && strrchr(account, '@') == account) ||
+	    strcmp(account, ACCOUNT_ALL) == 0;
+}
+
+const char *
+account_domain(const char *account)
+{
+	return account_is_sum(account) ? NULL : strrchr(account, '@');
+}
+
+bool
 account_is_login(const char *account)
 {
-	return !begins(account, ACCOUNT_SCRIPT) &&
+	return !account_is_sum(account) && !begins(account, ACCOUNT_SCRIPT) &&
 	    !begins(account, ACCOUNT_SENDER) &&
 	    strcmp(account, ACCOUNT_OTHER_REALMS) != 0;
 }

@@ -9,8 +9,10 @@
  *     script:*         all scripts that have no account of their own
  *     sender:*         all senders that have none
  *     realm:*          all logins of realms that do not exist
+ *     @example.com     the sum over all accounts of a domain
+ *     *                the sum over all accounts
  *     login:NAME       a login whose name would read as one of the others, is
- *                      empty, or begins with @ as a domain does
+ *                      empty, or begins with @
  *
  * In this form blanks at the ends and the dots at the end of a realm (what
  * follows the last @) are gone, ASCII letters are in lower case, bob@ is bob,
@@ -37,6 +39,7 @@ struct arena;
 #define ACCOUNT_SENDER "sender:"
 #define ACCOUNT_LOGIN "login:"
 #define ACCOUNT_OTHER_REALMS "realm:*"
+#define ACCOUNT_ALL "*"
 
 /* The account of a login as the MTA says it.  *realm_r (may be NULL) is its
  * realm, whatever the name's length; "": it has none. */
@@ -55,6 +58,11 @@ const char *account_realm(struct arena *a, const char *text);
 
 /* Of a name in its form: is it a login's? */
 bool account_is_login(const char *account);
+/* Of a name in its form: is it a sum's? */
+bool account_is_sum(const char *account);
+/* The name of the sum over the account's domain, which is the end of its own;
+ * NULL: the account has none. */
+const char *account_domain(const char *account);
 /* The login, in lower case and with its realm, that a login's account has; the
  * account itself for others. */
 const char *account_login(const char *account);

@@ -95,12 +95,12 @@ quota_cancel(struct quota *q, struct quota_use *use)
 
 /* --- looking ---------------------------------------------------------- */
 
-/* Of a table in which nothing was counted. */
+/* In an account in which nothing was counted. */
 static int
 would_ever(const struct quota_set *set, const struct quota_amount *amount,
-    struct quota_refusal *refusal_r)
+    unsigned level, struct quota_refusal *refusal_r)
 {
-	unsigned k = set == NULL ? 0 : set->count;
+	unsigned k = set->count;
 
 	while (k > 0 && amount->of[set->limit[k - 1].kind] <=
 	    set->limit[k - 1].limit)
@@ -108,9 +108,24 @@ would_ever(const struct quota_set *set, const struct quota_amount *amount,
 	if (k == 0)
 		return QUOTA_GRANTED;
 	if (refusal_r != NULL)
-		*refusal_r = (struct quota_refusal){set->limit[k - 1], 0,
-		    QUOTA_NEVER};
+		*refusal_r = (struct quota_refusal){.level = level,
+		    .limit = set->limit[k - 1], .retry_s = QUOTA_NEVER};
 	return QUOTA_REFUSED;
+}
+
+/* In a table in which nothing was. */
+static int
+would_any(const struct quota_set *set, const struct quota_amount *amount,
+    struct quota_refusal *refusal_r)
+{
+	int rc = QUOTA_GRANTED;
+
+	if (set == NULL)
+		return rc;
+	for (unsigned i = set->sums; i > 0 && rc == QUOTA_GRANTED; i--)
+		rc = would_ever(set->sum[i - 1].set, amount, i, refusal_r);
+	return rc != QUOTA_GRANTED ? rc :
+	    would_ever(set, amount, 0, refusal_r);
 }
 
 int
@@ -122,7 +137,7 @@ quota_would(struct quota *q, const char *account, const struct quota_set *set,
 	if (len == 0 || len > QUOTA_ACCOUNT_MAX)
 		return ERR_LIMIT;
 	if (q == NULL)
-		return would_ever(set, amount, refusal_r);
+		return would_any(set, amount, refusal_r);
 	return q->store->would(q, account, set, amount, refusal_r);
 }
 

@@ -5,7 +5,8 @@
  * The promise: in no window of a limit's length is an account granted more than
  * that limit, with any number of processes and threads, and whatever is killed.
  * A refusal means that what was committed or is reserved within the window (and
- * at most a 24th of it more) reaches the limit.
+ * at most a 24th of it more) reaches the limit.  The same holds of a sum, which
+ * is an account too: that of a domain's, or of all accounts.
  *
  * What a killed process had reserved and not committed stays counted until it
  * has left the window (at most 25/24 of its length later), or until a reset.
@@ -53,6 +54,7 @@ enum quota_kind {
 
 #define QUOTA_ACCOUNT_MAX 255 /* octets of an account's name */
 #define QUOTA_LIMITS_MAX 8 /* limits of one account */
+#define QUOTA_SUMS_MAX 2   /* sums that an account counts in */
 #define QUOTA_RINGS_MAX 16 /* windows in which an account can be counted, of all
 			    * configurations in use together */
 #define QUOTA_WINDOW_MAX (53U * 7 * 86400) /* seconds */
@@ -70,14 +72,22 @@ struct quota_limit {
 	uint64_t limit;    /* 0 .. QUOTA_LIMIT_MAX */
 };
 
-/* The limits that hold for an account, in order of kind and window.  {0} is
- * empty: everything is granted and nothing is counted. */
+/* The limits that hold for an account, in order of kind and window, and its
+ * sums.  {0} is empty: everything is granted and nothing is counted. */
 struct quota_set {
 	struct quota_limit limit[QUOTA_LIMITS_MAX];
 	unsigned count;
 	/* The account's name is anybody's to make up: such accounts have half
 	 * of the table at most, so that they can't crowd out the others. */
 	bool minor;
+	/* Accounts in which all of its mail is counted too, as that of a domain
+	 * or of the whole server; their sets have no sums.  Borrowed with the
+	 * set.  All of them grant, or nothing is counted in any. */
+	unsigned sums;
+	struct quota_sum {
+		const char *account;
+		const struct quota_set *set;
+	} sum[QUOTA_SUMS_MAX];
 };
 
 /* Add a limit; of two with the same kind and window the smaller one stays.
@@ -205,7 +215,7 @@ void quota_info(struct quota *q, struct quota_info *info_r);
 enum {
 	QUOTA_GRANTED = 0,
 	QUOTA_REFUSED = 1, /* a limit is reached */
-	QUOTA_LOCKED = 2,  /* the account is locked */
+	QUOTA_LOCKED = 2,  /* the account is locked, or a sum of it */
 	/*
 	 * A store on another host was asked and has not answered: it may have
 	 * counted or not.  No table that is mapped or in memory says so.  The
@@ -218,7 +228,10 @@ enum {
 
 /* Why not, and when. */
 struct quota_refusal {
-	struct quota_limit limit; /* the one that lasts longest */
+	unsigned level; /* whose limit or lock: 0 the account's, n that of the
+			 * set's sum n - 1 */
+	struct quota_limit limit; /* the one that lasts longest; the rest is 0
+				   * where the answer is QUOTA_LOCKED */
 	uint64_t used;            /* of it, without what was asked for */
 	uint64_t retry_s; /* seconds from now until it fits if nobody else
 			   * sends, rounded up, at least 1; or QUOTA_NEVER */
@@ -229,7 +242,7 @@ struct quota_refusal {
  * Holds no resource: a copy that is dropped costs the allowance until the
  * window has passed, nothing else.
  */
-#define QUOTA_USE_OWN 440
+#define QUOTA_USE_OWN (8 + (1 + QUOTA_SUMS_MAX) * 440)
 struct quota_use {
 	/* For the caller to read. */
 	const char *account; /* as in the first reserve; NULL: none yet */
@@ -243,15 +256,15 @@ struct quota_use {
  * Reserve more for a message.  The account (NUL-terminated, 1 to
  * QUOTA_ACCOUNT_MAX octets) and set must be those of earlier calls with the
  * same use; both are borrowed until the use is released.  The set may be NULL
- * or empty.  All of it is granted, or nothing changes and *refusal_r (may be NULL)
- * says why.  What is more than a limit is refused without anything being added
- * for even a moment.  ERR_FULL: the account is new and the table has neither a
- * free nor an idle slot for it, or none for the minor kind (that nothing was
- * found is remembered for a second, or 32 times as long as the search took;
- * meanwhile this needs no lock); or the account's counts stand in so many other
- * windows that the set's find no room until the next quota_check.  The caller
- * decides, nothing is counted.  ERR_LIMIT: the name is
- * too long, an amount too large, or the set has more limits than the table was
+ * or empty.  All of it is granted, or nothing changes and *refusal_r (may be
+ * NULL) says why.  What is more than a limit is refused without anything being
+ * added for even a moment.  ERR_FULL: the account, or a sum of it, is new and
+ * the table has neither a free nor an idle slot for it, or none for the minor
+ * kind (that nothing was found is remembered for a second, or 32 times as long
+ * as the search took; meanwhile this needs no lock); or the account's counts
+ * stand in so many other windows that the set's find no room until the next
+ * quota_check.  The caller decides, nothing is counted.  ERR_LIMIT: a name is
+ * too long, an amount too large, or a set has more limits than the table was
  * opened for.  ERR_SYSTEM: locking the file failed.
  */
 int quota_reserve(struct quota *q, const char *account,

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <time.h>
 
@@ -166,8 +167,8 @@ cell_add(const struct claim *c, unsigned i, uint64_t tick, uint64_t n)
  * lap.
  */
 __attribute__((noinline, cold)) static void
-cell_take(const struct mapped *q, const struct map *m, struct slot *s, unsigned i,
-    const struct cell *from, uint64_t n)
+cell_take(const struct mapped *q, const struct map *m, struct slot *s,
+    unsigned i, const struct cell *from, uint64_t n)
 {
 	word64 *cell = &slot_cells(m, s, i)[from->tick % RING_CELLS];
 	uint64_t tag = cell_tag(from->tick, from->gen), v, count, desc;
@@ -605,7 +606,8 @@ claim_refusal(struct claim *c, struct quota_refusal *refusal_r)
 		if (retry > refusal.retry_s ||
 		    (retry == refusal.retry_s && c->limits[i] > last)) {
 			last = c->limits[i];
-			refusal = (struct quota_refusal){*last, used, retry};
+			refusal = (struct quota_refusal){.limit = *last,
+			    .used = used, .retry_s = retry};
 		}
 	}
 	if (over && refusal_r != NULL)
@@ -697,6 +699,8 @@ hold_attempt(struct claim *c, int *rc_r)
 	*rc_r = hold_mend(c->q, c->m, c->hold);
 	return STEP_AGAIN;
 }
+
+static const struct quota_amount nothing = {{0}};
 
 /* Bring a level to what is wanted.  Not granted: nothing more stays there than
  * before, or, of a commit, nothing at all. */
@@ -794,8 +798,6 @@ static int
 hold_commit(struct mapped *q, struct hold *h, const struct quota_amount *have,
     struct quota_refusal *refusal_r)
 {
-	static const struct quota_amount nothing = {{0}};
-
 	if (h->set->count == 0)
 		return hold_locked(q, h) ? QUOTA_LOCKED : QUOTA_GRANTED;
 	if (hold_fresh(q, h, have))
@@ -805,36 +807,90 @@ hold_commit(struct mapped *q, struct hold *h, const struct quota_amount *have,
 
 /* --- what the header offers ------------------------------------------- */
 
-static_assert(sizeof(struct hold) <= QUOTA_USE_OWN, "a use has room for it");
-static_assert(_Alignof(struct hold) <= _Alignof(struct quota_use), "... too");
+static_assert(sizeof(struct holds) <= QUOTA_USE_OWN, "a use has room for it");
+static_assert(_Alignof(struct holds) <= _Alignof(struct quota_use), "... too");
 
-static struct hold *
-hold_of(struct quota_use *use)
+static struct holds *
+holds_of(struct quota_use *use)
 {
-	return (struct hold *)(void *)use->own;
+	return (struct holds *)(void *)use->own;
+}
+
+/* An account's name that the table can hold? */
+static bool
+hold_begin(struct hold *h, const char *account, const struct quota_set *set)
+{
+	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
+
+	if (len == 0 || len > QUOTA_ACCOUNT_MAX)
+		return false;
+	if (h->account == NULL)
+		h->slot = UINT32_MAX;
+	h->account = account;
+	h->account_len = (unsigned char)len;
+	h->set = set;
+	return true;
 }
 
 /* The first reserve of a use names its account and set. */
 static int
 use_begin(struct mapped *q, struct quota_use *use, const char *account,
-    const struct quota_set *set)
+    const struct quota_set *set, const struct quota_amount *amount)
 {
-	static const struct quota_set none = {.count = 0};
-	struct hold *h = hold_of(use);
-	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
+	struct holds *h = holds_of(use);
 
 	if (q->mode == QUOTA_READ) {
 		errno = EROFS;
 		return ERR_SYSTEM;
 	}
-	if (len == 0 || len > QUOTA_ACCOUNT_MAX)
+	if (set->sums > QUOTA_SUMS_MAX ||
+	    !hold_begin(&h->level[0], account, set))
 		return ERR_LIMIT;
-	if (use->account == NULL)
-		h->slot = UINT32_MAX;
-	use->account = h->account = account;
-	h->account_len = (unsigned char)len;
-	h->set = set != NULL ? set : &none;
+	for (unsigned i = 0; i < set->sums; i++) {
+		if (!hold_begin(&h->level[i + 1], set->sum[i].account,
+		    set->sum[i].set))
+			return ERR_LIMIT;
+	}
+	for (unsigned k = 0; k < QUOTA_KINDS; k++) {
+		if (amount->of[k] > QUOTA_LIMIT_MAX ||
+		    amount->of[k] + use->amount.of[k] > QUOTA_LIMIT_MAX)
+			return ERR_LIMIT;
+	}
+	use->account = account;
+	h->levels = 1 + set->sums;
 	return 0;
+}
+
+/* Is it more than a limit of any level? */
+static bool
+never_fits(const struct holds *h, const struct quota_amount *amount)
+{
+	for (unsigned i = 0; i < h->levels; i++) {
+		const struct quota_set *set = h->level[i].set;
+
+		for (unsigned k = 0; k < set->count; k++) {
+			if (amount->of[set->limit[k].kind] >
+			    set->limit[k].limit)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The level has said rc, and nothing of the attempt is left anywhere: what do
+ * those behind it say? */
+static int
+levels_refused(struct mapped *q, const struct quota_use *use,
+    const struct hold *first, unsigned level, const struct quota_amount *asked,
+    int rc, struct quota_refusal *why, struct quota_refusal *refusal_r)
+{
+	why->level = level;
+	if (rc == QUOTA_REFUSED)
+		rc = look_levels(q, use->account, first->set, level + 1, asked,
+		    rc, why);
+	if (rc > 0 && refusal_r != NULL)
+		*refusal_r = *why;
+	return rc;
 }
 
 int
@@ -842,20 +898,32 @@ mapped_reserve(struct quota *base, const char *account,
     const struct quota_set *set, const struct quota_amount *amount,
     struct quota_use *use, struct quota_refusal *refusal_r)
 {
+	static const struct quota_set none;
 	struct mapped *q = mapped_of(base);
-	int rc = use_begin(q, use, account, set);
+	struct holds *h = holds_of(use);
+	struct quota_refusal why = {.retry_s = 0};
+	unsigned level = 0;
+	int rc;
 
+	assert(!use->committed);
+	rc = use_begin(q, use, account, set != NULL ? set : &none, amount);
 	if (rc != 0)
 		return rc;
-	assert(!use->committed);
-	for (unsigned k = 0; k < QUOTA_KINDS; k++) {
-		if (amount->of[k] > QUOTA_LIMIT_MAX ||
-		    amount->of[k] + use->amount.of[k] > QUOTA_LIMIT_MAX)
-			return ERR_LIMIT;
+	/* Nothing is to be added in one level that another can't ever grant. */
+	if (h->levels > 1 && never_fits(h, amount))
+		return mapped_would(base, account, set, amount, refusal_r);
+	for (; level < h->levels; level++) {
+		rc = hold_reserve(q, &h->level[level], &use->amount, amount,
+		    &why);
+		if (rc != QUOTA_GRANTED)
+			break;
 	}
-	rc = hold_reserve(q, hold_of(use), &use->amount, amount, refusal_r);
-	if (rc != QUOTA_GRANTED)
-		return rc;
+	if (rc != QUOTA_GRANTED) {
+		for (unsigned i = 0; i < level; i++)
+			hold_take_back(q, &h->level[i], &use->amount);
+		return levels_refused(q, use, &h->level[0], level, amount, rc,
+		    &why, refusal_r);
+	}
 	for (unsigned k = 0; k < QUOTA_KINDS; k++)
 		use->amount.of[k] += amount->of[k];
 	return QUOTA_GRANTED;
@@ -865,46 +933,109 @@ void
 mapped_give_back(struct quota *q, struct quota_use *use,
     const struct quota_amount *amount)
 {
-	if (use->committed || use->account == NULL)
+	struct holds *h = holds_of(use);
+
+	if (use->committed)
 		return;
 	for (unsigned k = 0; k < QUOTA_KINDS; k++)
 		use->amount.of[k] -= amount->of[k] < use->amount.of[k] ?
 		    amount->of[k] : use->amount.of[k];
-	hold_take_back(mapped_of(q), hold_of(use), &use->amount);
+	for (unsigned i = 0; i < h->levels; i++)
+		hold_take_back(mapped_of(q), &h->level[i], &use->amount);
+}
+
+static void
+take_all_back(struct mapped *q, struct holds *h)
+{
+	for (unsigned i = 0; i < h->levels; i++)
+		hold_take_back(q, &h->level[i], NULL);
+}
+
+/* Has a tick of some level ended, while another one was brought to now? */
+static bool
+holds_late(struct mapped *q, const struct holds *h)
+{
+	uint64_t now = quota_boottime(q) + atomic_load(&q->map)->offset;
+
+	for (unsigned i = 0; i < h->levels; i++) {
+		if (h->level[i].end != 0 && now >= h->level[i].end)
+			return true;
+	}
+	return false;
+}
+
+/* An event's time is its commit, in all levels. */
+static int
+commit_levels(struct mapped *q, struct quota_use *use, unsigned *level_r,
+    struct quota_refusal *why)
+{
+	struct holds *h = holds_of(use);
+	unsigned attempts = 0;
+
+	do {
+		for (unsigned i = 0; i < h->levels; i++) {
+			int rc = hold_commit(q, &h->level[i], &use->amount,
+			    why);
+
+			*level_r = i;
+			if (rc != QUOTA_GRANTED)
+				return rc;
+		}
+		if (++attempts == ATTEMPTS_MAX) {
+			errno = EBUSY;
+			return ERR_SYSTEM;
+		}
+	} while (h->levels > 1 && holds_late(q, h));
+	return QUOTA_GRANTED;
 }
 
 int
-mapped_commit(struct quota *q, struct quota_use *use,
+mapped_commit(struct quota *base, struct quota_use *use,
     struct quota_refusal *refusal_r)
 {
-	int rc = QUOTA_GRANTED;
+	struct mapped *q = mapped_of(base);
+	struct holds *h = holds_of(use);
+	struct quota_refusal why = {.retry_s = 0};
+	struct quota_amount asked;
+	unsigned level = 0;
+	int rc;
 
 	if (use->committed)
 		return QUOTA_GRANTED;
-	if (use->account != NULL)
-		rc = hold_commit(mapped_of(q), hold_of(use), &use->amount,
-		    refusal_r);
+	rc = commit_levels(q, use, &level, &why);
 	use->committed = rc == QUOTA_GRANTED;
-	if (rc != QUOTA_GRANTED)
-		memset(&use->amount, 0, sizeof(use->amount));
-	return rc;
+	if (rc == QUOTA_GRANTED)
+		return rc;
+	asked = use->amount;
+	use->amount = nothing;
+	take_all_back(q, h);
+	return levels_refused(q, use, &h->level[0], level, &asked, rc, &why,
+	    refusal_r);
 }
 
 void
 mapped_settle(struct quota *q, struct quota_use *use)
 {
-	static const struct quota_amount nothing = {{0}};
-	struct hold *h = hold_of(use);
+	struct holds *h = holds_of(use);
 
-	if (use->committed && use->account != NULL && h->set->count != 0)
-		hold_run(mapped_of(q), h, &use->amount, &nothing, MODE_SETTLE,
-		    NULL);
+	for (unsigned i = 0; use->committed && i < h->levels; i++) {
+		if (h->level[i].set->count != 0)
+			hold_run(mapped_of(q), &h->level[i], &use->amount,
+			    &nothing, MODE_SETTLE, NULL);
+	}
 }
 
 void
 mapped_release(struct quota *q, struct quota_use *use)
 {
-	if (use->account != NULL && !use->committed)
-		hold_take_back(mapped_of(q), hold_of(use), NULL);
-	memset(use, 0, sizeof(*use));
+	struct holds *h = holds_of(use);
+
+	if (!use->committed)
+		take_all_back(mapped_of(q), h);
+	use->account = NULL;
+	use->amount = nothing;
+	use->committed = false;
+	/* The others were never touched. */
+	memset(h, 0, offsetof(struct holds, level) +
+	    h->levels * sizeof(h->level[0]));
 }

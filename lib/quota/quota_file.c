@@ -262,8 +262,8 @@ mapped_free(struct mapped *q)
 }
 
 int
-mapped_new(struct mapped **q_r, const char *path, const struct quota_options *opt,
-    struct errmsg *msg)
+mapped_new(struct mapped **q_r, const char *path,
+    const struct quota_options *opt, struct errmsg *msg)
 {
 	struct mapped *q;
 	int rc = options_wrong(opt, path, msg);

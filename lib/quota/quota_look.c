@@ -72,8 +72,8 @@ look(struct mapped *q, struct map *m, struct slot *s,
 }
 
 int
-mapped_peek(struct quota *base, const char *account, const struct quota_set *set,
-    struct quota_state *state_r)
+mapped_peek(struct quota *base, const char *account,
+    const struct quota_set *set, struct quota_state *state_r)
 {
 	struct mapped *q = mapped_of(base);
 	struct map *m = look_map(q);
@@ -103,38 +103,69 @@ would_fit(const struct map *m, struct slot *s, uint64_t now,
 		if (need != 0)
 			look_limit(m, s, now, need, &u);
 		if (u.retry_s != 0 && u.retry_s >= refusal.retry_s)
-			refusal = (struct quota_refusal){u.limit, u.used,
-			    u.retry_s};
+			refusal = (struct quota_refusal){.limit = u.limit,
+			    .used = u.used, .retry_s = u.retry_s};
 	}
 	if (refusal.retry_s == 0)
 		return QUOTA_GRANTED;
-	if (refusal_r != NULL)
-		*refusal_r = refusal;
+	*refusal_r = refusal;
 	return QUOTA_REFUSED;
 }
 
-int
-mapped_would(struct quota *base, const char *account,
-    const struct quota_set *set, const struct quota_amount *amount, struct quota_refusal *refusal_r)
+/* Of one account alone. */
+static int
+would(struct mapped *q, const char *account, const struct quota_set *set,
+    const struct quota_amount *amount, struct quota_refusal *refusal_r)
 {
-	struct map *m = look_map(mapped_of(base));
-	uint64_t now = quota_boottime(mapped_of(base)) + m->offset;
+	struct map *m = look_map(q);
+	uint64_t now = quota_boottime(q) + m->offset;
 	struct quota_key key = quota_key_of(m, account, strlen(account));
 	uint32_t n;
 	struct slot *s = slot_find(m, &key, &n);
 
 	if (s != NULL && (atomic_load(&s->state) & SLOT_LOCKED) != 0)
 		return QUOTA_LOCKED;
-	if (set == NULL)
-		return QUOTA_GRANTED;
 	return would_fit(m, look_counts(m, s), now, set, amount, refusal_r);
 }
 
-bool
-mapped_has_room(
-    struct quota *base, const char *account, const struct quota_set *set)
+int
+look_levels(struct mapped *q, const char *account, const struct quota_set *set,
+    unsigned from, const struct quota_amount *amount, int rc,
+    struct quota_refusal *why_r)
 {
-	struct mapped *q = mapped_of(base);
+	for (unsigned i = from; i <= set->sums && rc != QUOTA_LOCKED; i++) {
+		struct quota_refusal why = {.retry_s = 0};
+		int other = i == 0 ? would(q, account, set, amount, &why) :
+		    would(q, set->sum[i - 1].account, set->sum[i - 1].set,
+		    amount, &why);
+
+		why.level = i;
+		if (other == QUOTA_LOCKED || (other == QUOTA_REFUSED &&
+		    (rc == QUOTA_GRANTED || why.retry_s >= why_r->retry_s))) {
+			rc = other;
+			*why_r = why;
+		}
+	}
+	return rc;
+}
+
+int
+mapped_would(struct quota *q, const char *account, const struct quota_set *set,
+    const struct quota_amount *amount, struct quota_refusal *refusal_r)
+{
+	static const struct quota_set none;
+	struct quota_refusal why;
+	int rc = look_levels(mapped_of(q), account, set != NULL ? set : &none,
+	    0, amount, QUOTA_GRANTED, &why);
+
+	if (rc != QUOTA_GRANTED && refusal_r != NULL)
+		*refusal_r = why;
+	return rc;
+}
+
+static bool
+has_room(struct mapped *q, const char *account, const struct quota_set *set)
+{
 	struct map *m = look_map(q);
 	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
 	struct quota_key key = quota_key_of(m, account, len);
@@ -142,6 +173,18 @@ mapped_has_room(
 
 	return set == NULL || set->count == 0 ||
 	    slot_find(m, &key, &n) != NULL || slot_room(q, m, set->minor);
+}
+
+bool
+mapped_has_room(
+    struct quota *q, const char *account, const struct quota_set *set)
+{
+	bool room = has_room(mapped_of(q), account, set);
+
+	for (unsigned i = 0; room && set != NULL && i < set->sums; i++)
+		room = has_room(mapped_of(q), set->sum[i].account,
+		    set->sum[i].set);
+	return room;
 }
 
 void

@@ -384,6 +384,17 @@ move_to_new(struct mapped *q, struct map *from, int taken, unsigned rings,
 	return rc;
 }
 
+/* What is known of either is known of both. */
+static void
+join_facts(const struct map *from, struct slot *f, const struct map *to,
+    struct slot *t)
+{
+	for (unsigned i = 0; i < FACTS_SIZE / sizeof(word64); i++)
+		atomic_fetch_or(&slot_facts(to, t)[i],
+		    atomic_load(&slot_facts(from, f)[i]));
+	slot_changed(to, t);
+}
+
 int
 slot_join(struct mapped *q, const struct map *from, struct slot *f,
     struct map *to, const char *account, size_t len)
@@ -404,6 +415,8 @@ slot_join(struct mapped *q, const struct map *from, struct slot *f,
 		atomic_fetch_or(&map_slot(to, n)->state, SLOT_LOCKED);
 		slot_changed(to, map_slot(to, n));
 	}
+	if (atomic_load(&f->seen) == atomic_load(&from->t->reset))
+		join_facts(from, f, to, map_slot(to, n));
 	for (unsigned i = 0; i < to->rings; i++) {
 		uint64_t desc = atomic_load(&slot_ring(map_slot(to, n),
 		    i)->desc), used;

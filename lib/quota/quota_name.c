@@ -43,7 +43,8 @@ rename_in(struct mapped *q, struct map *m, const char *from, const char *to,
 }
 
 int
-mapped_rename(struct quota *base, const char *from, const char *to, bool *joined_r)
+mapped_rename(
+    struct quota *base, const char *from, const char *to, bool *joined_r)
 {
 	struct mapped *q = mapped_of(base);
 	bool joined = false;

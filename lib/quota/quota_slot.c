@@ -596,7 +596,8 @@ slot_mend(struct mapped *q, struct map *m, uint32_t n,
 }
 
 void
-slot_put(struct mapped *q, struct map *m, uint32_t n, unsigned i, uint64_t count)
+slot_put(struct mapped *q, struct map *m, uint32_t n, unsigned i,
+    uint64_t count)
 {
 	struct slot *s = map_slot(m, n);
 	struct ring *r = slot_ring(s, i);

@@ -49,6 +49,16 @@
  * A slot has room for all limits of an account and for one ring more of each
  * kind, which suffices for that.
  *
+ * What an account takes, with five limits: 64 octets of head, 32 for each of 8
+ * ring heads, 104 of name, 120 of facts, 32 to the next line of the cache; 256
+ * for the cells of each ring; and 17 to 34 of index.  That is 2,640, of which
+ * 1,440 are cells and heads of the five limits.  A cell is 8 octets because it
+ * is changed in one piece and counts octets of mail; half as many cells would
+ * make a refusal last a 12th of the window too long in place of a 24th; and
+ * without the three spare rings new limits would forget or refuse.  Of the
+ * spare ones, and of the facts, nothing is read or written while mail is
+ * counted: they cost room, and no time.
+ *
  * The lock is an open-file-description lock on the file's first octet, which
  * the kernel drops with its owner, and a mutex between threads.  What a killed
  * owner left half done is in the journal; the next one does it again.
@@ -80,7 +90,10 @@
 #define COUNT_BITS 40
 #define GEN_MASK UINT64_C(0xffff)
 #define COUNT_MASK QUOTA_LIMIT_MAX
-#define FACTS_SIZE 120 /* reserved: networks, recipients' domains ... */
+/* What else is known of an account, as sets of bits: cleared with its counts,
+ * copied with its slot, and where two accounts become one, or-ed.  Still all
+ * 0. */
+#define FACTS_SIZE 120
 #define RINGS_MAX QUOTA_RINGS_MAX
 
 typedef _Atomic uint64_t word64;
@@ -220,7 +233,7 @@ struct quota_key {
 	uint64_t hi, lo; /* hi 0: nobody's */
 };
 
-/* What a message has reserved, and where: what quota_use hides. */
+/* What a message has reserved in one account, and where. */
 struct hold {
 	const char *account;         /* borrowed, as the set; NULL: none yet */
 	const struct quota_set *set;
@@ -237,6 +250,12 @@ struct hold {
 		uint64_t tick; /* the cell's */
 		uint64_t count;
 	} cell[RINGS_MAX];
+};
+
+/* What quota_use hides: the account, and the sums that it counts in. */
+struct holds {
+	unsigned levels; /* 0: none yet */
+	struct hold level[1 + QUOTA_SUMS_MAX];
 };
 
 struct mapped {
@@ -535,6 +554,12 @@ void table_index_slot(struct map *m, uint32_t n, const struct quota_key *had);
 uint64_t table_after_boot(struct map *m);
 
 /* --- quota_look.c ------------------------------------------------------ */
+
+/* What would be said of the account and its sums, from that level on, if those
+ * before say rc and *why_r; which both are brought up to that. */
+int look_levels(struct mapped *q, const char *account,
+    const struct quota_set *set, unsigned from,
+    const struct quota_amount *amount, int rc, struct quota_refusal *why_r);
 
 /* The table's lock, on the table as it is now.  ERR_SYSTEM, or as of
  * table_follow. */

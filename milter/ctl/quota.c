@@ -438,8 +438,8 @@ with_table(struct call *c, enum quota_mode mode, int (*act)(struct query *q))
 	rc = act(q);
 	if (rc == EX_OK && quota_check(q->table, NULL, &msg) == ERR_FORMAT) {
 		fprintf(stderr,
-		    "posternctl: %s: try again: postern makes a new one when "
-		    "mail comes\n",
+		    "posternctl: %s: try again: postern makes a new one within "
+		    "seconds\n",
 		    msg.text);
 		rc = FAILED;
 	}
@@ -465,15 +465,18 @@ run_reset(struct call *c)
 }
 
 static int
-check_lock(struct call *c)
-{
-	return c->args[0][0] != '@' ? EX_OK : verb_misused(c, c->args[0],
-	    "expected an account; a domain can't be locked");
-}
-
-static int
 run_lock(struct call *c)
 {
+	struct query *q = c->own;
+	const char *account =
+	    quota_conf_account(c->conf, &q->arena, c->args[0]);
+
+	if (account == NULL)
+		return posternctl_no_memory();
+	if (account_is_sum(account) && !quota_conf_has_total(c->conf, account))
+		return verb_misused(c, c->args[0],
+		    "expected an account; a domain can't be locked unless a "
+		    "QuotaTotal section is of it");
 	return with_table(c, QUOTA_WRITE, lock);
 }
 
@@ -536,8 +539,7 @@ static const struct verb verbs[] = {
 	.min = 1,
 	.max = 1,
 	.expected = EXPECTED,
-	.help = "refuse all its mail",
-	.check = check_lock,
+	.help = "refuse all its mail; of a sum, all of it",
 	.load = posternctl_conf,
 	.run = run_lock},
     {.name = "unlock",

@@ -37,6 +37,8 @@ account_warn(const struct snapshot *snap, const void *state)
 	const struct conf_section *s = conf_section(snap->conf, "Quota", 0);
 
 	(void)state;
+	if (s == NULL)
+		s = conf_section(snap->conf, "QuotaTotal", 0);
 	if (snap->offline && s != NULL &&
 	    !conf_given(snap->conf, "QuotaRealms"))
 		log_line(LOG_WARNING, "%s: Quota: expected QuotaRealms too, which "

@@ -142,7 +142,7 @@ static bool
 is_in_use(const struct conf *c)
 {
 	return conf_given(c, "KeyTable") || conf_given(c, "KeyFile") ||
-	    conf_given(c, "Quota");
+	    conf_given(c, "Quota") || conf_given(c, "QuotaTotal");
 }
 
 static void

@@ -304,6 +304,30 @@ judge_titles(const struct names *n, const struct conf *c, struct errmsg *msg_r)
 	return rc;
 }
 
+/* A domain as for Quota; other titles are seen where sections are read. */
+static int
+judge_total(const struct names *n, const struct conf_section *s,
+    struct errmsg *msg_r)
+{
+	const char *title = conf_section_title(s);
+	struct errmsg where;
+
+	errmsg_set(&where, "%s: QuotaTotal", conf_section_where(s));
+	return *title != '@' ? 0 : judge(n, where.text, title, msg_r);
+}
+
+static int
+judge_totals(const struct names *n, const struct conf *c, struct errmsg *msg_r)
+{
+	const struct conf_section *s;
+	int rc = 0;
+
+	for (size_t i = 0; rc != ERR_NOMEM &&
+	     (s = conf_section(c, "QuotaTotal", i)) != NULL; i++)
+		rc = conf_also(c, rc, judge_total(n, s, msg_r), msg_r);
+	return rc;
+}
+
 /* -- what is written in data sets -- */
 
 struct walk {
@@ -407,6 +431,7 @@ names_init(struct names *n, const struct conf *c, struct errmsg *msg_r)
 	    judge_set(n, c, "QuotaRealms", n->realms, judge_realm, msg_r),
 	    msg_r);
 	rc = conf_also(c, rc, judge_titles(n, c, msg_r), msg_r);
+	rc = conf_also(c, rc, judge_totals(n, c, msg_r), msg_r);
 	rc = conf_also(c, rc,
 	    options_set(c, "QuotaExempt", NULL, &exempt, msg_r), msg_r);
 	rc = conf_also(c, rc,

@@ -27,6 +27,7 @@
 #include "lib/base/cure.h"
 #include "lib/base/err.h"
 #include "lib/base/siphash.h"
+#include "lib/quota/account.h"
 #include "lib/quota/limits.h"
 #include "lib/quota/quota.h"
 #include "milter/chain.h"
@@ -67,7 +68,8 @@ struct charge {
 	const char *name;    /* m->account, when it was chosen */
 	const char *own;     /* as the table has it: mostly the same */
 	const char *account; /* that, or its pool: who is charged */
-	struct quota_set set;
+	struct quota_set set; /* and its sums, whose limits are here: */
+	struct quota_set sums[QUOTA_SUMS_MAX];
 	struct quota_use use;
 	struct quota_action action; /* over a limit */
 	bool unheard;   /* nobody there can make anything of a refusal */
@@ -291,7 +293,7 @@ quota_load(const struct snapshot *snap, const struct snapshot *old,
 				   : quota_names_ref(before->names);
 	if (rc == 0 && st->names == NULL)
 		rc = ERR_NOMEM;
-	if (rc != 0 || limits_sections(st->conf.limits) == 0) {
+	if (rc != 0 || !quota_conf_counts(&st->conf)) {
 		quota_unload(st);
 		return rc;
 	}
@@ -338,20 +340,20 @@ quota_reset_counts(void *state)
 
 /* -- the engine, or with a readonly session what it would answer -- */
 
-/* What the account has used, for the summary; nothing where there is no
+/* What an account or a sum has used, for the summary; nothing where there is no
  * table. */
 static void
-peek(const struct ctx *ctx, const struct charge *c, struct quota_state *state_r)
+peek(const struct ctx *ctx, const char *account, const struct quota_set *set,
+    struct quota_state *state_r)
 {
 	struct quota *table = table_of(ctx);
 
-	if (table != NULL &&
-	    quota_peek(table, c->account, &c->set, state_r) == 0)
+	if (table != NULL && quota_peek(table, account, set, state_r) == 0)
 		return;
 	memset(state_r, 0, sizeof(*state_r));
-	for (; state_r->count < c->set.count; state_r->count++)
+	for (; state_r->count < set->count; state_r->count++)
 		state_r->usage[state_r->count].limit =
-		    c->set.limit[state_r->count];
+		    set->limit[state_r->count];
 }
 
 static struct quota_amount
@@ -445,6 +447,7 @@ to_pool(const struct ctx *ctx, struct charge *c)
 	log_pools(ctx);
 	release(ctx, c);
 	quota_conf_pool_set(&st->conf, c->account, &c->set);
+	quota_conf_sums(&st->conf, c->own, &c->set, c->sums);
 	c->account = limits_pool(c->account);
 	return true;
 }
@@ -473,6 +476,7 @@ to_new_name(const struct ctx *ctx, struct charge *c)
 	release(ctx, c);
 	c->own = c->account = now;
 	quota_conf_set(&st->conf, now, &c->set);
+	quota_conf_sums(&st->conf, now, &c->set, c->sums);
 	return true;
 }
 
@@ -489,6 +493,23 @@ take(const struct ctx *ctx, struct charge *c, const struct quota_amount *want,
 }
 
 /* -- verdicts -- */
+
+/* Whose limit or lock it is: the account's, or a sum's. */
+static const char *
+level_name(const struct charge *c, const struct quota_refusal *why)
+{
+	return why->level == 0 ? c->account :
+	    c->set.sum[why->level - 1].account;
+}
+
+/* The same for those who are told. */
+static const char *
+level_words(const struct charge *c, const struct quota_refusal *why)
+{
+	const char *name = level_name(c, why);
+
+	return strcmp(name, ACCOUNT_ALL) == 0 ? "This server" : name;
+}
 
 /* The log gets one line for a refused message, however many its recipients. */
 static void
@@ -553,7 +574,7 @@ over(const struct ctx *ctx, struct charge *c, const struct quota_refusal *why)
 	const struct state *st = ctx->state;
 	char limit[32], used[32], window[LIMITS_TEXT], when[32], minutes[32];
 	const char *kind = kind_words(why->limit.kind, why->limit.limit);
-	const struct replytext_word words[] = {{"account", c->account},
+	const struct replytext_word words[] = {{"account", level_words(c, why)},
 	    {"limit", limit}, {"used", used},
 	    {"kind", st->conf.reply == NULL
 		    ? kind
@@ -570,31 +591,37 @@ over(const struct ctx *ctx, struct charge *c, const struct quota_refusal *why)
 	if (text == NULL)
 		text = why->retry_s == QUOTA_NEVER ? NEVER_REPLY : REPLY;
 	if (!c->logged) {
-		char line[200];
+		char line[200 + QUOTA_ACCOUNT_MAX];
 
 		c->logged = true;
 		snprintf(line, sizeof(line),
-		    "limit of %s %s in %s: %s used, try again after %s", limit,
-		    kind, window, used, when);
+		    "limit of %s %s in %s%s%s: %s used, try again after %s",
+		    limit, kind, window, why->level == 0 ? "" : " for all of ",
+		    why->level == 0 ? "" : level_name(c, why), used, when);
 		log_refusal(ctx, c, line);
 	}
 	return act(c, replytext_fill(&m->arena, text, words),
 	    arena_printf(&m->arena,
 		"the account %s would be over its limit of %s %s in %s, of "
 		"which %s are used",
-		session_quote(ctx, c->account), limit, kind, window, used));
+		session_quote(ctx, level_name(c, why)), limit, kind, window,
+		used));
 }
 
 static struct verdict
-locked(const struct ctx *ctx, struct charge *c)
+locked(const struct ctx *ctx, struct charge *c,
+    const struct quota_refusal *why)
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
 	const struct replytext_word words[] = {
-	    {"account", c->account}, {NULL, NULL}};
+	    {"account", level_words(c, why)}, {NULL, NULL}};
 	const char *text = st->conf.locked_reply;
+	char line[40 + QUOTA_ACCOUNT_MAX];
 
-	log_refusal(ctx, c, "the account is locked");
+	snprintf(line, sizeof(line), "%s is locked",
+	    why->level == 0 ? "the account" : level_name(c, why));
+	log_refusal(ctx, c, line);
 	return act(c, replytext_fill(&m->arena,
 			  text == NULL ? LOCKED_REPLY : text, words),
 	    "the account is locked");
@@ -639,7 +666,7 @@ answer(const struct ctx *ctx, struct charge *c, int rc,
 	case QUOTA_REFUSED:
 		return over(ctx, c, why);
 	case QUOTA_LOCKED:
-		return locked(ctx, c);
+		return locked(ctx, c, why);
 	case ERR_FULL:
 		return full(ctx, c);
 	default:
@@ -713,6 +740,7 @@ choose(const struct ctx *ctx)
 	if (c->account == NULL)
 		return false;
 	quota_conf_set(&st->conf, c->account, &c->set);
+	quota_conf_sums(&st->conf, c->own, &c->set, c->sums);
 	choose_action(ctx, c);
 	*message_slot(ctx) = c;
 	return true;
@@ -841,49 +869,60 @@ settle_up(const struct ctx *ctx, struct charge *c, struct quota_refusal *why_r)
 	return rc;
 }
 
-/* Keep what the limits came to. */
+/* Of what a sum or the account has used: messages/1h:12/200,... for the summary
+ * line, a sum's with its name in front of each; and to the list (NULL: there was
+ * no memory for it), for the record. */
 static void
-keep_levels(struct message *m, const struct quota_state *state)
+note_usage(const struct ctx *ctx, struct buf *b, struct quota_level *list,
+    const char *sum, const char *account, const struct quota_set *set)
 {
-	struct quota_level *list =
-	    arena_alloc(&m->arena, state->count * sizeof(*list));
-
-	for (unsigned i = 0; list != NULL && i < state->count; i++) {
-		const struct quota_usage *u = &state->usage[i];
-
-		list[i] = (struct quota_level){.level = "account",
-		    .kind = quota_kind_name(u->limit.kind),
-		    .window_s = u->limit.window_s,
-		    .limit = u->limit.limit,
-		    .used = u->used};
-	}
-	m->quota = list;
-	m->quota_count = list == NULL ? 0 : state->count;
-}
-
-/* messages/1h:12/200,... in the summary line. */
-static void
-note(const struct ctx *ctx, struct charge *c)
-{
-	struct message *m = ctx->m;
 	struct quota_state state;
-	struct buf b = BUF_INIT;
 
-	c->noted = true;
-	if (c->set.count == 0)
-		return;
-	peek(ctx, c, &state);
-	keep_levels(m, &state);
+	peek(ctx, account, set, &state);
 	for (unsigned i = 0; i < state.count; i++) {
 		const struct quota_usage *u = &state.usage[i];
 		char window[LIMITS_TEXT];
 
 		limits_window_text(u->limit.window_s, window, sizeof(window));
-		buf_printf(&b, "%s%s/%s:%llu/%llu", i == 0 ? "" : ",",
+		buf_printf(b, "%s%s%s%s/%s:%llu/%llu", b->len == 0 ? "" : ",",
+		    sum, *sum == '\0' ? "" : ":",
 		    quota_kind_name(u->limit.kind), window,
 		    (unsigned long long)u->used,
 		    (unsigned long long)u->limit.limit);
+		if (list == NULL)
+			continue;
+		list[ctx->m->quota_count++] = (struct quota_level){
+		    .level = *sum == '\0' ? "account"
+			: strcmp(sum, ACCOUNT_ALL) == 0 ? "total" : "domain",
+		    .kind = quota_kind_name(u->limit.kind),
+		    .window_s = u->limit.window_s,
+		    .limit = u->limit.limit,
+		    .used = u->used};
 	}
+}
+
+/* What is used by now, in the summary line and the record. */
+static void
+note(const struct ctx *ctx, struct charge *c)
+{
+	struct message *m = ctx->m;
+	const struct quota_set *set = &c->set;
+	struct buf b = BUF_INIT;
+	struct quota_level *list;
+	size_t room = set->count;
+
+	c->noted = true;
+	for (unsigned i = 0; i < set->sums; i++)
+		room += set->sum[i].set->count;
+	if (room == 0)
+		return;
+	list = arena_alloc(&m->arena, room * sizeof(*list));
+	m->quota = list;
+	m->quota_count = 0;
+	note_usage(ctx, &b, list, "", c->account, set);
+	for (unsigned i = 0; i < set->sums; i++)
+		note_usage(ctx, &b, list, set->sum[i].account,
+		    set->sum[i].account, set->sum[i].set);
 	message_note(m, "quota", "%s", b.failed ? "?" : buf_text(&b));
 	session_why(ctx, "the account %s has used %s of its limits",
 	    session_quote(ctx, c->account), b.failed ? "?" : buf_text(&b));

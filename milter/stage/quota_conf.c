@@ -66,10 +66,26 @@ static const struct conf_option section_rows[] = {
 	.check = check_action},
 };
 
+static const struct conf_option total_rows[] = {
+    {.keyword = "Messages", .type = CONF_LIST,
+	.summary = "how many messages of all accounts in which time",
+	.check = check_limit},
+    {.keyword = "Recipients", .type = CONF_LIST,
+	.summary = "how many recipients of all accounts in which time",
+	.check = check_limit},
+    {.keyword = "Bytes", .type = CONF_LIST,
+	.summary = "how many octets of all accounts in which time",
+	.check = check_limit},
+};
+
 static const struct conf_option rows[] = {
     {.keyword = "Quota", .type = CONF_SECTION,
 	.inside = CONF_TABLE(section_rows),
 	.summary = "the limits of an account, @domain, or default"},
+    {.keyword = "QuotaTotal", .type = CONF_SECTION,
+	.inside = CONF_TABLE(total_rows),
+	.summary =
+	    "the limits of all accounts of an @domain together, or of * (all)"},
     {.keyword = "QuotaTable", .type = CONF_STR,
 	.def = POSTERN_STATE_DIR "/quota",
 	.summary = "the file in which counts are kept",
@@ -111,8 +127,57 @@ quota_conf_set(const struct quota_conf *q, const char *account,
     struct quota_set *set_r)
 {
 	memset(set_r, 0, sizeof(*set_r));
-	if (!names_set_has(q->exempt, account))
+	if (account_is_sum(account))
+		limits_of(q->totals, account, set_r);
+	else if (!names_set_has(q->exempt, account))
 		limits_of(q->limits, account, set_r);
+}
+
+bool
+quota_conf_has_total(const struct conf *c, const char *sum)
+{
+	const struct conf_section *s;
+	bool has = false;
+	struct arena a;
+
+	arena_init(&a);
+	for (size_t i = 0;
+	     !has && (s = conf_section(c, "QuotaTotal", i)) != NULL; i++) {
+		const char *title =
+		    names_title(&a, conf_section_title(s), NULL);
+
+		has = title != NULL && strcmp(title, sum) == 0;
+	}
+	arena_fini(&a);
+	return has;
+}
+
+bool
+quota_conf_counts(const struct quota_conf *q)
+{
+	return limits_sections(q->limits) != 0 ||
+	    limits_sections(q->totals) != 0;
+}
+
+void
+quota_conf_sums(const struct quota_conf *q, const char *account,
+    struct quota_set *set, struct quota_set room[QUOTA_SUMS_MAX])
+{
+	const char *names[QUOTA_SUMS_MAX] = {account_domain(account),
+	    ACCOUNT_ALL};
+
+	set->sums = 0;
+	if (limits_sections(q->totals) == 0 ||
+	    names_set_has(q->exempt, account))
+		return;
+	for (size_t i = 0; i < QUOTA_SUMS_MAX; i++) {
+		if (names[i] == NULL || !limits_has(q->totals, names[i]))
+			continue;
+		limits_of(q->totals, names[i], &room[set->sums]);
+		set->sum[set->sums].account = names[i];
+		set->sum[set->sums].set = &room[set->sums];
+		set->sums++;
+	}
 }
 
 void
@@ -185,9 +250,9 @@ read_section_action(struct quota_conf *q, const struct conf_section *s,
 
 /* Those of one kind; a mistake in one does not keep others from being read. */
 static int
-read_limits(struct quota_conf *q, const struct conf *c,
-    const struct conf_section *s, const char *title, int kind,
-    struct errmsg *msg_r)
+read_limits(struct limits *l, const struct conf *c,
+    const struct conf_section *s, const char *section, const char *title,
+    int kind, struct errmsg *msg_r)
 {
 	static const char *const keywords[QUOTA_KINDS] = {
 	    [QUOTA_MESSAGES] = "Messages",
@@ -200,11 +265,11 @@ read_limits(struct quota_conf *q, const struct conf *c,
 
 	for (size_t i = 0; rc == 0 &&
 	     (value = conf_section_list(s, keyword, i)) != NULL; i++) {
-		rc = limits_add(q->limits, title, (enum quota_kind)kind, value,
-		    &why);
+		rc = limits_add(l, title, (enum quota_kind)kind, value, &why);
 		if (rc == ERR_CONFIG)
-			errmsg_set(msg_r, "%s: Quota: %s: %s",
-			    conf_section_where(s), keyword, why.text);
+			errmsg_set(msg_r, "%s: %s: %s: %s",
+			    conf_section_where(s), section, keyword,
+			    why.text);
 		rc = conf_noted(c, rc, msg_r);
 	}
 	return rc;
@@ -226,9 +291,37 @@ read_section(struct quota_conf *q, const struct conf *c,
 		rc = errmsg_set(msg_r, "%s: Quota: expected one section for %s",
 		    conf_section_where(s), title);
 	for (int k = 0; k < QUOTA_KINDS && rc == 0; k++)
-		rc = read_limits(q, c, s, title, k, msg_r);
+		rc = read_limits(q->limits, c, s, "Quota", title, k, msg_r);
 	if (rc == 0)
 		rc = read_section_action(q, s, title, msg_r);
+	arena_fini(&a);
+	if (rc != 0 && rc != ERR_CONFIG)
+		errmsg_set(msg_r, "%s", err_text(rc));
+	return rc;
+}
+
+static int
+read_total(struct quota_conf *q, const struct conf *c,
+    const struct conf_section *s, struct errmsg *msg_r)
+{
+	const char *title;
+	struct arena a;
+	int rc = 0;
+
+	arena_init(&a);
+	title = names_title(&a, conf_section_title(s), NULL);
+	if (title == NULL)
+		rc = ERR_NOMEM;
+	else if (*title != '@' && strcmp(title, ACCOUNT_ALL) != 0)
+		rc = errmsg_set(msg_r, "%s: QuotaTotal: expected @ and a "
+		    "domain, or * for all accounts", conf_section_where(s));
+	else if (limits_has(q->totals, title))
+		rc = errmsg_set(msg_r,
+		    "%s: QuotaTotal: expected one section for %s",
+		    conf_section_where(s), title);
+	for (int k = 0; k < QUOTA_KINDS && rc == 0; k++)
+		rc = read_limits(q->totals, c, s, "QuotaTotal", title, k,
+		    msg_r);
 	arena_fini(&a);
 	if (rc != 0 && rc != ERR_CONFIG)
 		errmsg_set(msg_r, "%s", err_text(rc));
@@ -240,12 +333,19 @@ count_limits(struct quota_conf *q, struct errmsg *msg_r)
 {
 	const char *title;
 
+	unsigned sums = limits_most(q->totals, &title);
+
+	if (sums > QUOTA_LIMITS_MAX)
+		return errmsg_set(msg_r,
+		    "QuotaTotal %s: expected at most %d limits", title,
+		    QUOTA_LIMITS_MAX);
 	q->most = limits_most(q->limits, &title);
-	if (q->most <= QUOTA_LIMITS_MAX)
-		return 0;
-	return errmsg_set(msg_r,
-	    "Quota %s: expected at most %d limits, with those of its domain "
-	    "and the default", title, QUOTA_LIMITS_MAX);
+	if (q->most > QUOTA_LIMITS_MAX)
+		return errmsg_set(msg_r,
+		    "Quota %s: expected at most %d limits, with those of its "
+		    "domain and the default", title, QUOTA_LIMITS_MAX);
+	q->most = q->most > sums ? q->most : sums;
+	return 0;
 }
 
 int
@@ -264,11 +364,16 @@ quota_conf_init(
 	q->locked_reply = conf_str(c, "QuotaLockedReply");
 	q->action = action_of(action_number(conf_str(c, "QuotaAction")));
 	q->limits = limits_new();
-	if (q->limits == NULL || names_realm_of(c, &q->arena, &q->realm) != 0)
+	q->totals = limits_new();
+	if (q->limits == NULL || q->totals == NULL ||
+	    names_realm_of(c, &q->arena, &q->realm) != 0)
 		return errmsg_set(msg_r, "no memory"), ERR_NOMEM;
 	for (size_t i = 0;
 	     rc != ERR_NOMEM && (s = conf_section(c, "Quota", i)) != NULL; i++)
 		rc = conf_also(c, rc, read_section(q, c, s, msg_r), msg_r);
+	for (size_t i = 0; rc != ERR_NOMEM &&
+	     (s = conf_section(c, "QuotaTotal", i)) != NULL; i++)
+		rc = conf_also(c, rc, read_total(q, c, s, msg_r), msg_r);
 	rc = conf_also(c, rc, count_limits(q, msg_r), msg_r);
 	rc = conf_also(c, rc,
 	    options_set(c, "QuotaExempt", NULL, &q->exempt_set, msg_r), msg_r);
@@ -284,6 +389,7 @@ void
 quota_conf_fini(struct quota_conf *q)
 {
 	limits_free(q->limits);
+	limits_free(q->totals);
 	names_set_free(q->exempt);
 	dataset_free(q->exempt_set);
 	arena_fini(&q->arena);

@@ -10,6 +10,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/conf/conf.h"
+#include "lib/quota/quota.h"
 #include "milter/verdict.h"
 
 struct buf;
@@ -17,7 +18,6 @@ struct dataset;
 struct errmsg;
 struct limits;
 struct names_set;
-struct quota_set;
 
 /* What is done to mail over a limit. */
 struct quota_action {
@@ -27,6 +27,7 @@ struct quota_action {
 
 struct quota_conf {
 	struct limits *limits; /* of all Quota sections */
+	struct limits *totals; /* of all QuotaTotal sections, by sums' names */
 	unsigned most;          /* that any account has; 0: none are set */
 	struct arena arena;
 	const char *realm;      /* QuotaRealm in its form; NULL: none */
@@ -53,9 +54,18 @@ void quota_conf_fini(struct quota_conf *q);
  * NULL: no memory. */
 const char *quota_conf_account(
     const struct conf *c, struct arena *a, const char *name);
-/* The limits of an account; none when it is exempt. */
+/* Is anybody held to anything? */
+bool quota_conf_counts(const struct quota_conf *q);
+/* The limits of an account, without its sums, or those of a sum; none when the
+ * account is exempt. */
 void quota_conf_set(const struct quota_conf *q, const char *account,
     struct quota_set *set_r);
+/* Has the conf a QuotaTotal of that sum? */
+bool quota_conf_has_total(const struct conf *c, const char *sum);
+/* The sums that its mail counts in, added to the set; their limits are in room,
+ * which is to last as long as the set and the account's name. */
+void quota_conf_sums(const struct quota_conf *q, const char *account,
+    struct quota_set *set, struct quota_set room[QUOTA_SUMS_MAX]);
 /* What its pool is held to when that is charged with mail of the account. */
 void quota_conf_pool_set(const struct quota_conf *q, const char *account,
     struct quota_set *set_r);

@@ -1,6 +1,6 @@
 /*
  * What a quota check costs: reserve and commit of a message against five
- * limits, on a table of our own.  SPDX-License-Identifier: BSD-2-Clause
+ * limits, and in a domain's and the server's sums too, on a table of our own.  SPDX-License-Identifier: BSD-2-Clause
  *
  *	bench_quota [FILE [ACCOUNTS]]
  */
@@ -126,14 +126,13 @@ run(struct quota *q, const struct quota_set *set, uint32_t accounts,
 
 static void
 compare(struct quota *q, const struct quota_set *set, uint32_t accounts,
-    unsigned rounds)
+    unsigned rounds, const char *words)
 {
 	struct result one = run(q, set, accounts, rounds, 1);
 	struct result two = run(q, set, accounts, rounds, 2);
 
 	printf("%u account%s, one thread: %.0f ns a reserve+commit "
-	    "(%.0f ns CPU)\n", accounts, accounts == 1 ? " (hot)" :
-	    "s at random", 1e9 / one.rate, one.cpu_ns);
+	    "(%.0f ns CPU)\n", accounts, words, 1e9 / one.rate, one.cpu_ns);
 	printf("  two threads: %.2f x one (by CPU time: %.2f x)\n",
 	    two.rate / one.rate, 2 * one.cpu_ns / two.cpu_ns);
 }
@@ -165,7 +164,7 @@ main(int argc, char **argv)
 	    {QUOTA_RECIPIENTS, 86400, QUOTA_LIMIT_MAX},
 	    {QUOTA_BYTES, 86400, QUOTA_LIMIT_MAX},
 	};
-	struct quota_set set = {.count = 0};
+	struct quota_set set = {.count = 0}, sum = {.count = 0}, summed;
 	struct quota_info info;
 	struct errmsg msg;
 	struct quota *q;
@@ -176,6 +175,7 @@ main(int argc, char **argv)
 		quota_set_add(&set, &limits[i]);
 	machine();
 	unlink(path);
+	opt.accounts += 2; /* the sums */
 	if (quota_open(&q, path, &opt, NULL, &msg) != 0) {
 		fprintf(stderr, "%s\n", msg.text);
 		return 1;
@@ -185,6 +185,7 @@ main(int argc, char **argv)
 	    info.accounts, (double)info.bytes / info.accounts,
 	    (double)info.bytes / 1048576);
 
+	opt.accounts -= 2;
 	start = clock_s(CLOCK_MONOTONIC);
 	for (uint32_t n = 0; n < opt.accounts; n++) {
 		struct quota_use use = {0};
@@ -198,8 +199,15 @@ main(int argc, char **argv)
 	printf("first message of each account: %.0f ns\n",
 	    (clock_s(CLOCK_MONOTONIC) - start) * 1e9 / opt.accounts);
 
-	compare(q, &set, 1, HOT_ROUNDS);
-	compare(q, &set, opt.accounts, COLD_ROUNDS);
+	compare(q, &set, 1, HOT_ROUNDS, " (hot)");
+	quota_set_add(&sum, &limits[2]);
+	quota_set_add(&sum, &limits[3]);
+	summed = set;
+	summed.sums = 2;
+	summed.sum[0] = (struct quota_sum){"@example.com", &sum};
+	summed.sum[1] = (struct quota_sum){"*", &sum};
+	compare(q, &summed, 1, HOT_ROUNDS, " each (hot), in two sums");
+	compare(q, &set, opt.accounts, COLD_ROUNDS, "s at random");
 	quota_close(q);
 	unlink(path);
 	return 0;

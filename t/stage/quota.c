@@ -1048,6 +1048,104 @@ reloads(void **state)
 	snapshot_unref(snap);
 }
 
+/* A message to so many; how many of them were taken. */
+static int
+to_so_many(struct snapshot *snap, const char *login, int rcpts)
+{
+	struct walk w = bob();
+	struct verdict rcpt_v[WALK_MAX];
+	int taken_ = 0;
+
+	w.macros[0].value = login;
+	for (int i = 0; i < rcpts; i++)
+		w.rcpts[i] = "b@example.net";
+	w.rcpts[rcpts] = NULL;
+	send_mail(snap, &w, rcpt_v);
+	for (int i = 0; i < rcpts; i++)
+		taken_ += rcpt_v[i].action == VERDICT_NONE;
+	return taken_;
+}
+
+#define SUMS                                                                   \
+	"Quota default {\n Recipients = {4/hour}\n}\n"                          \
+	"QuotaTotal \"@Example.ORG.\" {\n Recipients = {5/hour}\n}\n"           \
+	"QuotaTotal * {\n Recipients = {7/hour}\n}\n"                           \
+	"QuotaExempt free@example.org\n"
+
+/* Accounts together are held to what their domain and the server may. */
+static void
+sums(void **state)
+{
+	struct room *r = *state;
+	struct snapshot *snap = load(r, SUMS), *old;
+	struct walk w = bob();
+	struct verdict v;
+	struct session *s;
+	struct errmsg msg = {""};
+
+	assert_int_equal(to_so_many(snap, "ann@example.org", 2), 2);
+	assert_int_equal(to_so_many(snap, "bob@example.org", 2), 2);
+	assert_int_equal(to_so_many(snap, "ann@example.org", 2), 1);
+	assert_non_null(strstr(said, "@example.org has reached its limit of 5 "
+	    "recipients in 1 hour"));
+	assert_int_equal(used(r, "ann@example.org", QUOTA_RECIPIENTS), 3);
+	assert_int_equal(used(r, "@example.org", QUOTA_RECIPIENTS), 5);
+	/* Who is exempt is in no sum; a login that looks like one is none. */
+	assert_int_equal(to_so_many(snap, "free@example.org", 4), 4);
+	assert_int_equal(used(r, "*", QUOTA_RECIPIENTS), 5);
+	assert_int_equal(to_so_many(snap, "*", 1), 1);
+	assert_int_equal(used(r, "login:*", QUOTA_RECIPIENTS), 1);
+	/* Another domain has room, and the server not for long. */
+	assert_int_equal(to_so_many(snap, "cy@example.net", 3), 1);
+	assert_non_null(strstr(said, "This server has reached its limit of 7"));
+	/* With other sums. */
+	old = snap;
+	if (try_load(r, "Quota default {\n Recipients = {4/hour}\n}\n"
+	    "QuotaTotal @example.org {\n Recipients = {6/hour}\n}\n", false,
+	    old, &snap, &msg) != 0)
+		fail_msg("%s", msg.text);
+	snapshot_unref(old);
+	assert_int_equal(to_so_many(snap, "bob@example.org", 2), 1);
+	w.macros[0].value = "cy@example.org";
+	w.rcpts[1] = NULL;
+	lock(r, "@example.org", true);
+	assert_int_equal(send_mail(snap, &w, NULL).action, VERDICT_TEMPFAIL);
+	assert_string_equal(said,
+	    "@example.org is locked; ask your postmaster");
+	lock(r, "@example.org", false);
+	chain_reset(snap);
+	s = walk_run(snap, &w, &v, NULL);
+	assert_string_equal(buf_text(&s->msg->notes),
+	    " quota=recipients/1h:1/4,@example.org:recipients/1h:1/6");
+	chain_end(s, &v);
+	chain_close(s);
+	snapshot_unref(snap);
+}
+
+/* Senders count in the domain that they name, also when there is no place for
+ * an account of their own. */
+static void
+sums_of_senders(void **state)
+{
+	struct room *r = *state;
+	struct snapshot *snap = load(r, "QuotaAccounts 3\n"
+	    "QuotaTotal @example.org {\n Messages = {3/hour}\n}\n"
+	    "Quota default {\n Messages = {9/hour}\n}\n");
+	const char *const from[] = {"<a@example.org>", "<b@example.org>",
+	    "<c@example.org>", "<d@example.org>"};
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct walk w = local("127.0.0.1", from[i], PLAIN);
+		struct verdict v = send_mail(snap, &w, NULL);
+
+		assert_int_equal(v.action,
+		    i < 3 ? VERDICT_NONE : VERDICT_QUARANTINE);
+	}
+	assert_int_equal(used(r, "@example.org", QUOTA_MESSAGES), 3);
+	assert_int_equal(used(r, "sender:*", QUOTA_MESSAGES), 2);
+	snapshot_unref(snap);
+}
+
 /* No mail waits until a table has been moved. */
 static void
 mends_beside_the_mail(void **state)
@@ -1137,6 +1235,21 @@ static const struct {
     {"a refusal of the null sender",
 	"Quota \"sender:<>\" {\n Action = 550\n}\n",
 	":4: Quota: Action: expected hold or discard"},
+    {"a total of an account",
+	"QuotaTotal bob {\n Messages = 1/h\n}\n",
+	":4: QuotaTotal: expected @ and a domain, or * for all accounts"},
+    {"a total of no domain",
+	"QuotaTotal @a@b {\n Messages = 1/h\n}\n",
+	":4: QuotaTotal: \"@a@b\": expected @ and a domain"},
+    {"two totals of one domain",
+	"QuotaTotal @a.example {\n Messages = 1/h\n}\n"
+	"QuotaTotal @A.example. {\n Messages = 1/h\n}\n",
+	"QuotaTotal: expected one section for @a.example"},
+    {"a total with a mistake",
+	"QuotaTotal * {\n Messages = {1/h, 2/60min}\n}\n",
+	":4: QuotaTotal: Messages: expected one limit for each window"},
+    {"a total with an action",
+	"QuotaTotal * {\n Action = hold\n}\n", "Action"},
     {"exempt by a missing file", "QuotaExempt file:/no/such/file\n" ONE,
 	":4: QuotaExempt: /no/such/file"},
 };
@@ -1242,6 +1355,8 @@ main(void)
 	    TEST(looks_at_room),
 	    TEST(pools_recipients),
 	    TEST(reloads),
+	    TEST(sums),
+	    TEST(sums_of_senders),
 	    TEST(mends_beside_the_mail),
 	    TEST(fills),
 	    TEST(refuses_mistakes),

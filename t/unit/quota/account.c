@@ -58,6 +58,8 @@ static const struct {
     {"Realm:x", NULL, "login:realm:x", ""},
     {"login:bob", NULL, "login:login:bob", ""},
     {"@example.org", NULL, "login:@example.org", R},
+    {"*", NULL, "login:*", ""},
+    {"*", R, "*@" R, R},
     {"", NULL, "login:", ""},
     {" @. ", R, "login:", ""},
     /* long ones */
@@ -106,6 +108,11 @@ static const struct {
     {"login:bob", R, "bob@" R},
     {"login:Sender:x@y", R, "login:sender:x@y"},
     {"login:", R, "login:"},
+    {" @Example.ORG. ", "other.example", "@example.org"},
+    {"login:@example.org", R, "login:@example.org"},
+    {"@bob@example.org", NULL, "login:@bob@example.org"},
+    {" * ", R, "*"},
+    {"login:*", NULL, "login:*"},
 };
 
 static void
@@ -163,6 +170,27 @@ keeps_long_names_apart(void **state)
 	arena_fini(&a);
 }
 
+/* Whose sum is whose. */
+static void
+knows_sums(void **state)
+{
+	(void)state;
+	assert_true(account_is_sum("*"));
+	assert_true(account_is_sum("@example.org"));
+	assert_false(account_is_login("@example.org"));
+	assert_false(account_is_login("*"));
+	assert_false(account_is_sum("login:@example.org"));
+	assert_false(account_is_sum("login:*"));
+	assert_false(account_is_sum("sender:*"));
+	assert_string_equal(account_domain("bob@x@example.org"), "@example.org");
+	assert_string_equal(account_domain("sender:bob@example.org"),
+	    "@example.org");
+	assert_null(account_domain("realm:*"));
+	assert_null(account_domain("bob"));
+	assert_null(account_domain("@example.org"));
+	assert_null(account_domain("*"));
+}
+
 static void
 forms_realms(void **state)
 {
@@ -183,6 +211,7 @@ main(void)
 	    cmocka_unit_test(forms_logins),
 	    cmocka_unit_test(takes_what_a_person_means),
 	    cmocka_unit_test(keeps_long_names_apart),
+	    cmocka_unit_test(knows_sums),
 	    cmocka_unit_test(forms_realms),
 	};
 

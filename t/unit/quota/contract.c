@@ -13,6 +13,8 @@
  *    reserved do not reach the limit), what is refused must be refused by what
  *    is within the window, for a reason that is true;
  *  - would says what reserve says right after it;
+ *  - an account's mail is counted in its sums too, in all of them or in none,
+ *    and what refuses says which of them it is;
  *  - what peek shows is all that was committed within the window or is reserved
  *    there, and no more than within 25/24 of it;
  *  - locks and the list of accounts are as they were set.
@@ -30,6 +32,7 @@
 
 #define S UINT64_C(1000000000)
 #define ACCOUNTS 4
+#define PAYERS 6 /* they and the sums */
 #define MESSAGES 8
 #define STEPS 300
 #define EVENTS 1000
@@ -38,8 +41,8 @@
 static const uint32_t lengths[] = {10, 60, 3600}; /* of windows */
 #define LENGTHS 3
 
-static const char *const names[ACCOUNTS] = {"ann@a.example", "bob@a.example",
-    "cy@b.example", "sender:x@a.example"};
+static const char *const names[PAYERS] = {"ann@a.example", "bob@a.example",
+    "cy@b.example", "sender:x@a.example", "@a.example", "*"};
 
 struct event { /* a commit */
 	int account;
@@ -56,16 +59,16 @@ struct message {
 static struct round {
 	uint64_t seed, x, now;
 	struct quota *q;
-	struct quota_set set[ACCOUNTS];
+	struct quota_set set[PAYERS];
 	struct message message[MESSAGES];
 	struct event event[EVENTS];
 	unsigned events;
-	uint64_t reset[ACCOUNTS];
-	bool locked[ACCOUNTS], known[ACCOUNTS];
+	uint64_t reset[PAYERS];
+	bool locked[PAYERS], known[PAYERS];
 	char line[LINES][120];
 	unsigned lines;
 	const char *wrong;
-	unsigned grants, refusals, locks;
+	unsigned grants, refusals, locks, by_sums;
 } r;
 
 #define SAY(...) snprintf(r.line[r.lines++ % LINES], sizeof(r.line[0]), \
@@ -110,16 +113,39 @@ expect(bool so, const char *what)
 
 /* --- the model ------------------------------------------------------------ */
 
+/* Who pays for the account's mail at the level. */
+static int
+payer(int account, unsigned level)
+{
+	int i = 0;
+
+	if (level == 0)
+		return account;
+	while (r.set[account].sum[level - 1].account != names[i])
+		i++;
+	return i;
+}
+
+static bool
+pays(int who, int account)
+{
+	for (unsigned n = 0; n <= r.set[account].sums; n++) {
+		if (payer(account, n) == who)
+			return true;
+	}
+	return false;
+}
+
 /* Committed within so much time, since the last reset. */
 static uint64_t
-committed(int account, unsigned kind, uint64_t within)
+committed(int who, unsigned kind, uint64_t within)
 {
 	uint64_t sum = 0;
 
 	for (unsigned i = 0; i < r.events; i++) {
 		const struct event *e = &r.event[i];
 
-		if (e->account == account && e->at > r.reset[account] &&
+		if (pays(who, e->account) && e->at > r.reset[who] &&
 		    e->at + within > r.now)
 			sum += e->amount[kind];
 	}
@@ -129,7 +155,7 @@ committed(int account, unsigned kind, uint64_t within)
 /* Reserved by messages under way; sure: what certainly counts, because it was
  * reserved within so much time, and since the reset.  NULL: of all. */
 static uint64_t
-reserved(int account, unsigned kind, const struct message *but, bool sure,
+reserved(int who, unsigned kind, const struct message *but, bool sure,
     uint64_t within)
 {
 	uint64_t sum = 0;
@@ -137,8 +163,8 @@ reserved(int account, unsigned kind, const struct message *but, bool sure,
 	for (int i = 0; i < MESSAGES; i++) {
 		const struct message *m = &r.message[i];
 
-		if (m != but && m->account == account &&
-		    (!sure || (m->since > r.reset[account] &&
+		if (m != but && pays(who, m->account) &&
+		    (!sure || (m->since > r.reset[who] &&
 		    m->since + within > r.now)))
 			sum += m->held[kind];
 	}
@@ -147,16 +173,16 @@ reserved(int account, unsigned kind, const struct message *but, bool sure,
 
 /* Must so much more be refused, by what surely counts? */
 static bool
-must_refuse(int account, const uint64_t *amount, const struct message *but)
+must_refuse(int who, const uint64_t *amount, const struct message *but)
 {
-	const struct quota_set *set = &r.set[account];
+	const struct quota_set *set = &r.set[who];
 
 	for (unsigned i = 0; i < set->count; i++) {
 		const struct quota_limit *l = &set->limit[i];
 		uint64_t within = l->window_s * S;
 
-		if (amount[l->kind] != 0 && committed(account, l->kind, within) +
-		    reserved(account, l->kind, but, true, within) +
+		if (amount[l->kind] != 0 && committed(who, l->kind, within) +
+		    reserved(who, l->kind, but, true, within) +
 		    amount[l->kind] > l->limit)
 			return true;
 	}
@@ -170,19 +196,19 @@ may_refuse(const struct message *m, const uint64_t *amount,
     const struct message *but, const struct quota_refusal *why)
 {
 	const struct quota_limit *l = &why->limit;
-	int account = m->account;
+	int who = payer(m->account, why->level);
 
 	return (amount[l->kind] != 0 || m->held[l->kind] != 0) &&
-	    committed(account, l->kind, l->window_s * S / 24 * 25) +
-	    reserved(account, l->kind, but, false, 0) + amount[l->kind] >
+	    committed(who, l->kind, l->window_s * S / 24 * 25) +
+	    reserved(who, l->kind, but, false, 0) + amount[l->kind] >
 	    l->limit;
 }
 
 static bool
-is_limit(int account, const struct quota_limit *l)
+is_limit(int who, const struct quota_limit *l)
 {
-	for (unsigned i = 0; i < r.set[account].count; i++) {
-		if (memcmp(l, &r.set[account].limit[i], sizeof(*l)) == 0)
+	for (unsigned i = 0; i < r.set[who].count; i++) {
+		if (memcmp(l, &r.set[who].limit[i], sizeof(*l)) == 0)
 			return true;
 	}
 	return false;
@@ -192,26 +218,37 @@ static void
 judge(int rc, const struct message *m, const uint64_t *amount,
     const struct message *but, const struct quota_refusal *why)
 {
-	int account = m->account;
+	const unsigned sums = r.set[m->account].sums;
+	bool is_locked = false, must = false;
+	int who;
 
+	for (unsigned n = 0; n <= sums; n++) {
+		who = payer(m->account, n);
+		is_locked = is_locked || r.locked[who];
+		must = must || must_refuse(who, amount, but);
+	}
+	if (rc == QUOTA_GRANTED) {
+		expect(!is_locked, "granted, but locked");
+		expect(!must, "granted too much");
+		r.grants++;
+		return;
+	}
+	expect(rc == QUOTA_LOCKED || rc == QUOTA_REFUSED, "an error");
+	expect(why->level <= sums, "refused by no level");
+	who = payer(m->account, why->level <= sums ? why->level : 0);
+	r.by_sums += why->level != 0;
 	if (rc == QUOTA_LOCKED) {
-		expect(r.locked[account], "locked, but is not");
+		expect(r.locked[who], "locked, but is not");
 		r.locks++;
 	} else if (rc == QUOTA_REFUSED) {
-		expect(!r.locked[account], "locked, but refused");
-		expect(is_limit(account, &why->limit), "refused by no limit");
-		expect(may_refuse(m, amount, but, why),
-		    "refused for nothing");
+		expect(!is_locked, "locked, but refused");
+		expect(is_limit(who, &why->limit), "refused by no limit");
+		expect(may_refuse(m, amount, but, why), "refused for nothing");
 		expect(why->retry_s != 0, "refused, and fits now");
 		expect((why->retry_s == QUOTA_NEVER) ==
 		    (amount[why->limit.kind] > why->limit.limit),
 		    "refused for ever");
 		r.refusals++;
-	} else {
-		expect(rc == QUOTA_GRANTED, "an error");
-		expect(!r.locked[account], "granted, but locked");
-		expect(!must_refuse(account, amount, but), "granted too much");
-		r.grants++;
 	}
 }
 
@@ -219,7 +256,7 @@ judge(int rc, const struct message *m, const uint64_t *amount,
 static void
 look_at_windows(void)
 {
-	for (int a = 0; a < ACCOUNTS; a++) {
+	for (int a = 0; a < PAYERS; a++) {
 		for (unsigned i = 0; i < r.set[a].count; i++) {
 			const struct quota_limit *l = &r.set[a].limit[i];
 
@@ -236,11 +273,13 @@ look_at_table(void)
 	uint32_t cursor = 0;
 	unsigned known = 0, listed = 0;
 
-	for (int a = 0; a < ACCOUNTS; a++) {
+	for (int a = 0; a < PAYERS; a++) {
 		struct quota_state state;
 
 		quota_peek(r.q, names[a], &r.set[a], &state);
-		expect(state.known == r.known[a], "known or not");
+		/* A refusal makes an account known, or not. */
+		expect(state.known || !r.known[a], "an account is gone");
+		r.known[a] = state.known;
 		expect(state.locked == r.locked[a], "lock lost or found");
 		for (unsigned i = 0; i < state.count; i++) {
 			const struct quota_usage *u = &state.usage[i];
@@ -289,31 +328,37 @@ reserve(struct message *m)
 	 * again with what is asked for: of this would knows nothing. */
 	for (unsigned k = 0; k < QUOTA_KINDS; k++)
 		holds = holds || m->held[k] != 0;
-	stale = holds && (m->since <= r.reset[m->account] ||
-	    m->since + lengths[0] * S <= r.now);
+	stale = holds && m->since + lengths[0] * S <= r.now;
+	for (unsigned n = 0; n <= r.set[m->account].sums; n++)
+		stale = stale || (holds &&
+		    m->since <= r.reset[payer(m->account, n)]);
 	would = quota_would(r.q, names[m->account], &r.set[m->account], &amount,
 	    &would_why);
 	rc = quota_reserve(r.q, names[m->account], &r.set[m->account], &amount,
 	    &m->use, &why);
-	SAY("message %d: %s: %d messages, %d recipients, %d octets: %d",
+	SAY("message %d: %s: %d messages, %d recipients, %d octets: %d, %u",
 	    (int)(m - r.message), names[m->account], (int)amount.of[0],
-	    (int)amount.of[1], (int)amount.of[2], rc);
+	    (int)amount.of[1], (int)amount.of[2], rc, why.level);
 	if (rc == QUOTA_REFUSED)
-		SAY("  %u/%u, %d of %d, %d s; would: %u/%u, %d, %d s",
+		SAY("  %u/%u, %d of %d, %d s; would: %u/%u, %d, %d s, %u",
 		    why.limit.kind, why.limit.window_s, (int)why.used,
 		    (int)why.limit.limit, (int)why.retry_s,
 		    would_why.limit.kind, would_why.limit.window_s,
-		    (int)would_why.used, (int)would_why.retry_s);
+		    (int)would_why.used, (int)would_why.retry_s,
+		    would_why.level);
 	expect(stale || would == rc, "would and reserve differ");
 	/* What it holds already is brought to now, and lasts longer. */
 	expect(holds || rc != QUOTA_REFUSED ||
-	    memcmp(&would_why, &why, sizeof(why)) == 0,
+	    (would_why.level == why.level && would_why.used == why.used &&
+	    would_why.retry_s == why.retry_s && memcmp(&would_why.limit,
+	    &why.limit, sizeof(why.limit)) == 0),
 	    "would and reserve differ in why");
 	judge(rc, m, amount.of, NULL, &why);
 	if (rc == QUOTA_GRANTED)
 		hold(m, amount.of);
-	if (rc != QUOTA_LOCKED && r.set[m->account].count != 0)
-		r.known[m->account] = true;
+	for (unsigned n = 0; n <= r.set[m->account].sums; n++)
+		r.known[payer(m->account, n)] |= rc == QUOTA_GRANTED &&
+		    r.set[payer(m->account, n)].count != 0;
 	expect(memcmp(m->use.amount.of, m->held, sizeof(m->held)) == 0,
 	    "the use holds another amount");
 }
@@ -336,7 +381,8 @@ commit(struct message *m)
 	if (m->use.account == NULL)
 		return;
 	rc = quota_commit(r.q, &m->use, &why);
-	SAY("message %d: commit: %d", (int)(m - r.message), rc);
+	SAY("message %d: commit: %d, %u", (int)(m - r.message), rc,
+	    why.level);
 	judge(rc, m, m->held, m, &why);
 	if (rc == QUOTA_GRANTED) {
 		*e = (struct event){.account = m->account, .at = r.now};
@@ -377,12 +423,12 @@ release(struct message *m)
 static void
 reset(void)
 {
-	int a = rnd(3) == 0 ? -1 : (int)rnd(ACCOUNTS);
+	int a = rnd(3) == 0 ? -1 : (int)rnd(PAYERS);
 	int rc = a < 0 ? quota_reset_all(r.q) : quota_reset(r.q, names[a]);
 
 	SAY("reset %s: %d", a < 0 ? "all" : names[a], rc);
 	expect(rc == (a < 0 || r.known[a] ? 0 : ERR_NOTFOUND), "reset");
-	for (int i = 0; rc == 0 && i < ACCOUNTS; i++) {
+	for (int i = 0; rc == 0 && i < PAYERS; i++) {
 		if (a < 0 || i == a)
 			r.reset[i] = r.now;
 	}
@@ -393,8 +439,8 @@ reset(void)
 static void
 lock(void)
 {
-	int a = (int)rnd(ACCOUNTS), rc;
-	bool on = rnd(3) == 0;
+	int a = (int)rnd(PAYERS), rc;
+	bool on = rnd(a < ACCOUNTS ? 3 : 6) == 0;
 
 	rc = quota_lock(r.q, names[a], on);
 	SAY("%s %s: %d", on ? "lock" : "unlock", names[a], rc);
@@ -442,19 +488,30 @@ step(void)
 /* --- rounds --------------------------------------------------------------- */
 
 static void
+add_sum(struct quota_set *set, int who)
+{
+	set->sum[set->sums++] = (struct quota_sum){names[who], &r.set[who]};
+}
+
+static void
 configure(void)
 {
 	static const uint64_t most[QUOTA_KINDS] = {5, 8, 3000};
 
-	for (int a = 0; a < ACCOUNTS; a++) {
-		memset(&r.set[a], 0, sizeof(r.set[a]));
+	for (int a = 0; a < PAYERS; a++) {
 		for (unsigned n = rnd(5); n > 0; n--) {
 			unsigned kind = rnd(QUOTA_KINDS);
 
 			quota_set_add(&r.set[a], &(struct quota_limit){kind,
-			    lengths[rnd(LENGTHS)], rnd((unsigned)most[kind] + 1)});
+			    lengths[rnd(LENGTHS)], (a < ACCOUNTS ? 1 : 2) *
+			    rnd((unsigned)most[kind] + 1)});
 		}
-		r.set[a].minor = a == 3;
+	}
+	r.set[3].minor = true;
+	for (int a = 0; a < ACCOUNTS && rnd(4) != 0; a++) {
+		if (a != 2)
+			add_sum(&r.set[a], 4);
+		add_sum(&r.set[a], 5);
 	}
 }
 
@@ -477,7 +534,7 @@ round_run(const struct store *store, uint64_t seed)
 {
 	static const struct quota_clock clock = {boottime, wall, boot_id, NULL};
 	const struct quota_options opt = {.mode = QUOTA_CREATE,
-	    .accounts = 2 * ACCOUNTS, .limits = QUOTA_LIMITS_MAX,
+	    .accounts = 2 * PAYERS, .limits = QUOTA_LIMITS_MAX,
 	    .clock = &clock};
 	struct errmsg msg = {""};
 
@@ -506,20 +563,20 @@ round_run(const struct store *store, uint64_t seed)
 int
 main(int argc, char **argv)
 {
-	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 300;
+	unsigned rounds = argc > 1 ? (unsigned)atoi(argv[1]) : 150;
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : 1;
 	int wrong = 0;
 
 	for (size_t n = 0; n < sizeof(stores) / sizeof(*stores); n++) {
 		bool good = true;
 
-		r.grants = r.refusals = r.locks = 0;
+		r.grants = r.refusals = r.locks = r.by_sums = 0;
 		for (unsigned i = 0; i < rounds && good; i++)
 			good = round_run(&stores[n], seed + i);
-		printf("# %s: %u granted, %u refused, %u locked\n",
-		    stores[n].name, r.grants, r.refusals, r.locks);
+		printf("# %s: %u granted, %u refused, %u locked; %u by sums\n",
+		    stores[n].name, r.grants, r.refusals, r.locks, r.by_sums);
 		if (good && (r.grants < rounds || r.refusals < rounds ||
-		    r.locks < rounds)) {
+		    r.locks < rounds || r.by_sums < rounds)) {
 			printf("not ok - too little happened\n");
 			good = false;
 		}

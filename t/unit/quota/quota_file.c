@@ -594,6 +594,128 @@ version_1(void **state)
 	}
 }
 
+/* --- sums ----------------------------------------------------------------- */
+
+/* The process sleeps for longer than a window, at one look at the clock. */
+static void
+sleep_once(struct rig *r)
+{
+	if (r->reads == r->done)
+		pass(r, 11);
+}
+
+/* An event's time is its commit, in its account and in its sum: however long it
+ * takes between the two, both windows begin when the commit has returned. */
+static void
+one_commit_for_all(void **state)
+{
+	struct rig *r = *state;
+	const struct quota_amount one = {{1, 0, 0}};
+	struct quota_set sum = {.count = 0};
+
+	limit(r, QUOTA_MESSAGES, 10, 1);
+	sum = r->set;
+	open_table(r);
+	for (unsigned n = 1; n <= 40; n++) {
+		struct quota_set set = r->set;
+		struct quota_use use = {0};
+		char who[32], all[32];
+
+		snprintf(who, sizeof(who), "u%u", n);
+		snprintf(all, sizeof(all), "@%u", n);
+		set.sum[set.sums++] = (struct quota_sum){all, &sum};
+		assert_int_equal(quota_reserve(r->q, who, &set, &one, &use,
+		    NULL), 0);
+		pass(r, 1);
+		r->done = r->reads + n;
+		r->hook = sleep_once;
+		assert_int_equal(quota_commit(r->q, &use, NULL), 0);
+		r->hook = NULL;
+		quota_release(r->q, &use);
+		assert_int_equal(take(r, who, QUOTA_MESSAGES, 1),
+		    QUOTA_REFUSED);
+		assert_int_equal(take(r, all, QUOTA_MESSAGES, 1),
+		    QUOTA_REFUSED);
+	}
+}
+
+/* --- facts --------------------------------------------------------------- */
+
+static word64 *
+facts(struct rig *r, const char *who)
+{
+	struct map *m = atomic_load(&mapped_of(r->q)->map);
+	struct quota_key key = quota_key_of(m, who, strlen(who));
+	uint32_t n;
+	struct slot *s = slot_find(m, &key, &n);
+
+	assert_non_null(s);
+	return slot_facts(m, s);
+}
+
+static void
+assert_facts(struct rig *r, const char *who, uint64_t first, uint64_t last)
+{
+	assert_true(atomic_load(&facts(r, who)[0]) == first);
+	assert_true(atomic_load(&facts(r, who)[FACTS_SIZE / 8 - 1]) == last);
+}
+
+static void
+set_facts(struct rig *r, const char *who, uint64_t first, uint64_t last)
+{
+	assert_int_equal(take(r, who, QUOTA_MESSAGES, 1), 0);
+	atomic_store(&facts(r, who)[0], first);
+	atomic_store(&facts(r, who)[FACTS_SIZE / 8 - 1], last);
+}
+
+/* What is known of an account goes where it goes. */
+static void
+facts_go_along(void **state)
+{
+	struct rig *r = *state;
+	bool joined;
+
+	limit(r, QUOTA_MESSAGES, 3600, 5);
+	open_table(r);
+	set_facts(r, "a", 1, UINT64_MAX - 1);
+	set_facts(r, "b", 6, 0);
+	set_facts(r, "c", 9, 9);
+	/* Copied to another size. */
+	quota_close(r->q);
+	r->opt.accounts = 300;
+	open_table(r);
+	assert_int_equal(r->report.event, QUOTA_MIGRATED);
+	assert_facts(r, "a", 1, UINT64_MAX - 1);
+	/* With another name, and added to another's. */
+	assert_int_equal(quota_rename(r->q, "a", "d", &joined), 0);
+	assert_facts(r, "d", 1, UINT64_MAX - 1);
+	assert_int_equal(quota_rename(r->q, "d", "b", &joined), 0);
+	assert_true(joined);
+	assert_facts(r, "b", 7, UINT64_MAX - 1);
+	/* Whose slot it was leaves nothing to the next one. */
+	assert_int_equal(take(r, "e", QUOTA_MESSAGES, 1), 0);
+	assert_facts(r, "e", 0, 0);
+	/* Joined with another file. */
+	assert_int_equal(unlink(r->path), 0);
+	{
+		struct rig two;
+
+		second(r, &two);
+		open_table(&two);
+		set_facts(&two, "b", 8, 1);
+		assert_int_equal(quota_check(r->q, NULL, NULL), 0);
+		assert_facts(r, "b", 15, UINT64_MAX);
+		assert_facts(r, "c", 9, 9);
+		quota_close(two.q);
+	}
+	/* Cleared with the counts, at the next one. */
+	assert_int_equal(quota_reset(r->q, "b"), 0);
+	assert_facts(r, "b", 0, 0);
+	assert_int_equal(quota_reset_all(r->q), 0);
+	assert_int_equal(take(r, "c", QUOTA_MESSAGES, 1), 0);
+	assert_facts(r, "c", 0, 0);
+}
+
 /* --- allocation ---------------------------------------------------------- */
 
 static int allocate_error; /* 0: as the file system has it */
@@ -1184,7 +1306,8 @@ main(void)
 	    CASE(time_never_leaps),
 	    CASE(other_view_of_the_boot), CASE(old_heads),
 	    CASE(a_later_programs_is_let_alone), CASE(a_later_one_comes),
-	    CASE(version_1), CASE(cannot_allocate), CASE(counted_while_copied),
+	    CASE(version_1), CASE(one_commit_for_all),
+	    CASE(facts_go_along), CASE(cannot_allocate), CASE(counted_while_copied),
 	    CASE(moved_while_counted), CASE(killed_while_copying),
 	    CASE(damaged_moved), CASE(damaged_header), CASE(cut_off),
 	    CASE(cut_at_the_end), CASE(cut_off_under_a_reader),

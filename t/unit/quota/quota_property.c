@@ -10,7 +10,9 @@
  *  - no window (s, s + W] holds more than the limit;
  *  - a refusal is right only if what was committed, or reserved by anybody,
  *    within the last 25/24 of the window reaches the limit with what was asked;
- *  - 64 contenders for 50 places fill at least 48 of them.
+ *  - both hold of the sums that accounts count in, over all of these;
+ *  - 64 contenders for 50 places fill at least 48 of them, and who races for the
+ *    places of a sum, each from an account of his own, fills nearly all.
  */
 #include "lib/quota/quota.h"
 
@@ -48,6 +50,17 @@ static const struct quota_limit fixed[] = {
 #define FIXED (sizeof(fixed) / sizeof(*fixed))
 #define LESS 2
 
+/* The sums over the first accounts, and over all. */
+static const struct sum {
+	const char *name;
+	int accounts;
+	struct quota_limit fixed[2];
+} sums[] = {
+    {"@sum", 3, {{QUOTA_MESSAGES, 1, 100}, {QUOTA_RECIPIENTS, 2, 450}}},
+    {"*", ACCOUNTS, {{QUOTA_MESSAGES, 3, 400}, {QUOTA_BYTES, 2, 2000000}}},
+};
+#define SUMS 2
+
 enum state {
 	OP_OPEN, /* reserving; stays so when its process is killed */
 	OP_COMMITTED,
@@ -66,6 +79,7 @@ struct op {
 	uint64_t own;  /* reserved by this message itself, then */
 	unsigned traces; /* that it may have left: 1, one more by each move */
 	struct quota_limit limit;
+	int payer; /* whose it is: an account, or ACCOUNTS and a sum */
 };
 
 /* A reset, or a move of the table. */
@@ -129,7 +143,8 @@ nap(uint64_t ns)
 
 struct config {
 	struct quota *q;
-	struct quota_set set;
+	struct quota_set set, sum[SUMS];
+	char sum_name[SUMS][32];
 };
 
 struct worker {
@@ -215,7 +230,41 @@ configure(struct worker *w, uint64_t *x)
 	}
 	if (rnd(x, 2) == 0)
 		quota_set_add(&c->set, &more);
+	for (size_t i = 0; i < SUMS; i++) {
+		snprintf(c->sum_name[i], sizeof(c->sum_name[i]), "%s%d",
+		    sums[i].name, sh->scene);
+		for (size_t k = 0; k < 2; k++)
+			quota_set_add(&c->sum[i], &sums[i].fixed[k]);
+	}
 	return c;
+}
+
+/* The account's set, with its sums. */
+static struct quota_set
+set_of(const struct config *c, int account)
+{
+	struct quota_set set = c->set;
+
+	for (size_t i = 0; i < SUMS; i++) {
+		if (account < sums[i].accounts)
+			set.sum[set.sums++] = (struct quota_sum){
+			    c->sum_name[i], &c->sum[i]};
+	}
+	return set;
+}
+
+static int
+payer_of(int account, unsigned level)
+{
+	unsigned sum = 0;
+
+	if (level == 0)
+		return account;
+	for (size_t i = 0; i < SUMS; i++) {
+		if (account < sums[i].accounts && ++sum == level)
+			return ACCOUNTS + (int)i;
+	}
+	abort();
 }
 
 static bool
@@ -230,6 +279,7 @@ answered(int rc, struct op *op, const struct quota_refusal *why,
 		abort();
 	}
 	op->limit = why->limit;
+	op->payer = payer_of(op->account, why->level);
 	op->need = asked->of[why->limit.kind];
 	op->own = use->amount.of[why->limit.kind];
 	op->refused_to = now();
@@ -279,6 +329,7 @@ send_one(struct worker *w, uint64_t *x)
 	struct op *op = &sh->op[n];
 	struct quota_use use = {0};
 	struct quota_refusal why;
+	struct quota_set set;
 	char name[32];
 	bool ok = true;
 
@@ -290,6 +341,7 @@ send_one(struct worker *w, uint64_t *x)
 	op->account = rnd(x, 4) == 0 ? (int)rnd(x, ACCOUNTS) :
 	    (int)(op->start / (S / 5) % ACCOUNTS);
 	snprintf(name, sizeof(name), "account%d-%d", sh->scene, op->account);
+	set = set_of(c, op->account);
 	for (unsigned step = 1 + rnd(x, 4); ok && step > 0; step--) {
 		/* As a session does: recipients, and at last the rest. */
 		struct quota_amount amount = {{step == 1, step == 1 &&
@@ -299,7 +351,7 @@ send_one(struct worker *w, uint64_t *x)
 		for (unsigned k = 0; k < QUOTA_KINDS; k++)
 			op->amount[k] += amount.of[k];
 		op->refused_from = now();
-		ok = answered(quota_reserve(c->q, name, &c->set, &amount, &use,
+		ok = answered(quota_reserve(c->q, name, &set, &amount, &use,
 		    &why), op, &why, &amount, &use);
 		if (ok)
 			dawdle(x);
@@ -573,8 +625,9 @@ exceeded(struct op **ops, size_t n, const struct resets *resets,
 			if (ops[i]->commit > since)
 				sum += ops[i]->amount[l->kind];
 		if (sum > l->limit && wrong++ < 5)
-			printf("not ok - account%d: %" PRIu64 " %s in %u s, "
-			    "limit %" PRIu64 "\n", ops[j]->account, sum,
+			printf("not ok - account%d or a sum of it: %" PRIu64
+			    " %s in %u s, limit %" PRIu64 "\n",
+			    ops[j]->account, sum,
 			    quota_kind_name(l->kind), l->window_s, l->limit);
 	}
 	return wrong;
@@ -604,8 +657,8 @@ sum_up(struct op **ops, size_t n, bool lasting, const struct resets *resets,
 }
 
 static int
-refused_wrongly(struct op **ops, size_t n, const struct resets *resets,
-    unsigned *refusals)
+refused_wrongly(struct op **ops, size_t n, int payer,
+    const struct resets *resets, unsigned *refusals)
 {
 	struct op **held = calloc(n + 1, sizeof(*held));
 	size_t held_n = 0, first = 0, old = 0;
@@ -626,8 +679,9 @@ refused_wrongly(struct op **ops, size_t n, const struct resets *resets,
 		const struct quota_limit *l = &r->limit;
 		uint64_t sum = r->own + r->need;
 
-		if (r->refused_to == 0 || l->limit > 1000000000 ||
-		    (l->kind == QUOTA_MESSAGES && l->window_s != 1))
+		if (r->refused_to == 0 || r->payer != payer ||
+		    l->limit > 1000000000 || (payer < ACCOUNTS &&
+		    l->kind == QUOTA_MESSAGES && l->window_s != 1))
 			continue;
 		(*refusals)++;
 		/* Over for longer than any window lasts, or any message; by
@@ -642,8 +696,8 @@ refused_wrongly(struct op **ops, size_t n, const struct resets *resets,
 			sum = sum_up(ops + old, n - old, false, resets, r,
 			    sum);
 		if (sum <= l->limit && wrong++ < 5)
-			printf("not ok - account%d: refused at %" PRIu64
-			    " of %" PRIu64 " %s in %u s\n", r->account, sum,
+			printf("not ok - payer%d: refused at %" PRIu64
+			    " of %" PRIu64 " %s in %u s\n", payer, sum,
 			    l->limit, quota_kind_name(l->kind), l->window_s);
 	}
 	free(held);
@@ -654,34 +708,42 @@ static int
 judge(void)
 {
 	unsigned total = atomic_load(&sh->ops), committed = 0, refusals = 0;
+	unsigned by_sums = 0;
 	struct op **ops = calloc(total + 1, sizeof(*ops));
 	struct resets *resets = calloc(1, sizeof(*resets));
 	int wrong = 0;
 
 	if (total >= OPS_MAX || atomic_load(&sh->acts) >= ACTS_MAX)
 		printf("# the log is too small\n");
-	for (int account = 0; account < ACCOUNTS; account++) {
+	for (int payer = 0; payer < ACCOUNTS + SUMS; payer++) {
+		const struct sum *sum = payer < ACCOUNTS ? NULL :
+		    &sums[payer - ACCOUNTS];
 		size_t n = 0;
 
 		for (unsigned i = 0; i < total && i < OPS_MAX; i++) {
-			if (sh->op[i].start == 0 ||
-			    sh->op[i].account != account)
+			if (sh->op[i].start == 0 || (sum == NULL ?
+			    sh->op[i].account != payer :
+			    sh->op[i].account >= sum->accounts))
 				continue;
 			ops[n++] = &sh->op[i];
 			sh->op[i].traces = traces(&sh->op[i]);
-			committed += sh->op[i].stamp != 0;
+			committed += sum == NULL && sh->op[i].stamp != 0;
 		}
-		resets_of(resets, account);
-		for (size_t i = 0; i < FIXED; i++)
+		/* A sum has no reset of its own here. */
+		resets_of(resets, payer);
+		for (size_t i = 0; sum == NULL && i < FIXED; i++)
 			wrong += exceeded(ops, n, resets, &fixed[i]);
-		wrong += refused_wrongly(ops, n, resets, &refusals);
+		for (size_t i = 0; sum != NULL && i < 2; i++)
+			wrong += exceeded(ops, n, resets, &sum->fixed[i]);
+		wrong += refused_wrongly(ops, n, payer, resets,
+		    sum == NULL ? &refusals : &by_sums);
 	}
-	printf("# %s: %u messages, %u committed, %u refusals judged, %u "
-	    "resets and starts\n", scenes[sh->scene].name, total, committed,
-	    refusals, sh->acts);
+	printf("# %s: %u messages, %u committed, %u refusals judged and %u of "
+	    "sums, %u resets and starts\n", scenes[sh->scene].name, total,
+	    committed, refusals, by_sums, sh->acts);
 	free(ops);
 	free(resets);
-	if (committed < 10 || refusals < 10) {
+	if (committed < 10 || refusals < 10 || by_sums < 10) {
 		printf("not ok - too little happened\n");
 		wrong++;
 	}
@@ -695,8 +757,10 @@ judge(void)
  * thousands of last places, and nobody is late, so that every one is filled.
  */
 struct racer {
+	int n;
+	bool sums; /* the places are those of a sum */
 	struct quota *q;
-	struct quota_set set;
+	struct quota_set set, places;
 	pthread_barrier_t *start;
 	unsigned accounts;
 	_Atomic unsigned *granted;
@@ -713,10 +777,14 @@ race(void *arg)
 
 	pthread_barrier_wait(r->start);
 	for (unsigned i = 0; i < r->accounts; i++) {
-		char name[32];
+		char name[64], sum[32];
 		int rc;
 
-		snprintf(name, sizeof(name), "race%u", i);
+		snprintf(sum, sizeof(sum), "@race%u", i);
+		snprintf(name, sizeof(name), "race%d%s",
+		    r->sums ? r->n : 0, sum);
+		r->set.sums = r->sums;
+		r->set.sum[0] = (struct quota_sum){sum, &r->places};
 		do {
 			struct quota_use use = {0};
 
@@ -732,10 +800,10 @@ race(void *arg)
 }
 
 static int
-races(unsigned accounts)
+races(unsigned accounts, bool of_sums)
 {
 	struct quota_options opt = {.mode = QUOTA_CREATE, .limits = 5,
-	    .accounts = accounts + 900};
+	    .accounts = (1 + RACERS) * accounts + 6000};
 	struct racer r[RACERS];
 	pthread_barrier_t start;
 	pthread_t id[RACERS];
@@ -749,8 +817,12 @@ races(unsigned accounts)
 		r[i].start = &start;
 		r[i].accounts = accounts;
 		r[i].granted = granted;
+		r[i].n = i;
+		r[i].sums = of_sums;
+		quota_set_add(&r[i].places, &(struct quota_limit){
+		    QUOTA_MESSAGES, 3600, PLACES});
 		quota_set_add(&r[i].set, &(struct quota_limit){QUOTA_MESSAGES,
-		    3600, PLACES});
+		    3600, of_sums ? 1000 : PLACES});
 		if (quota_open(&r[i].q, path, &opt, NULL, NULL) != 0)
 			return 1;
 	}
@@ -766,7 +838,8 @@ races(unsigned accounts)
 		under += granted[i] < PLACES;
 	}
 	free(granted);
-	printf("# %u races, %u left a place empty\n", accounts, under);
+	printf("# %u races%s, %u left a place empty\n", accounts,
+	    of_sums ? " of sums" : "", under);
 	if (over != 0)
 		printf("not ok - %u races filled more than %u places\n", over,
 		    PLACES);
@@ -865,7 +938,7 @@ main(int argc, char **argv)
 		wrong += storm(i, seconds, &seed);
 		wrong += judge();
 	}
-	wrong += contention(20) + races(5000);
+	wrong += contention(20) + races(5000, false) + races(5000, true);
 	unlink(path);
 	strcat(path, ".new");
 	unlink(path);
