@@ -148,8 +148,9 @@ struct stage {
 	void (*reset)(void *state);
 
 	/* What is to be done beside the mail, now and then: called by one
-	 * thread of a daemon's while the snapshot is in force, first when it
-	 * comes into force.  Must not wait.  Returns in how many milliseconds
+	 * thread of a daemon's (service/ticks.c) while the snapshot is in
+	 * force, first when it comes into force, and perhaps while another is
+	 * loaded or adopted.  Must not wait.  Returns in how many milliseconds
 	 * to be called again at the latest. */
 	int64_t (*tick)(const struct snapshot *snap, void *state);
 };

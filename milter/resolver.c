@@ -180,6 +180,12 @@ resolver_unref(struct resolver *r)
 		resolver_free(r);
 }
 
+int
+resolver_start(struct resolver *r)
+{
+	return dns_unbound_start(&r->unbound);
+}
+
 /* TestPublicKeys, a file without `file:`. */
 static int
 read_keys(const struct conf *c, struct dataset **set_r, struct errmsg *msg_r)
@@ -243,11 +249,9 @@ say_of_unbound(const struct conf *c, const struct plan *p, const char *why,
 		errmsg_set(msg_r, "DNS: %s", why);
 }
 
-/* Validation is probed at once, so that a daemon says early what is wrong with
- * it; all else waits for the first look-up. */
 static int
-open_unbound(const struct conf *c, const struct plan *p, bool offline,
-    struct resolver *r, struct errmsg *msg_r)
+open_unbound(const struct conf *c, const struct plan *p, struct resolver *r,
+    struct errmsg *msg_r)
 {
 	struct dns_unbound_conf conf = {
 	    .servers =
@@ -270,21 +274,15 @@ open_unbound(const struct conf *c, const struct plan *p, bool offline,
 			other.config_file = NULL;
 			rc = conf_also(c, 0, rc, msg_r);
 			rc = conf_also(c, rc,
-			    open_unbound(c, &other, true, r, msg_r), msg_r);
+			    open_unbound(c, &other, r, msg_r), msg_r);
 		}
-		return rc;
 	}
-	if (!offline && p->anchor_file != NULL &&
-	    dns_unbound_start(&r->unbound) != 0) {
-		errmsg_set(msg_r, "DNS: can't start a thread");
-		return ERR_SYSTEM;
-	}
-	return 0;
+	return rc;
 }
 
 static int
-make(const struct conf *c, const struct plan *p, bool offline,
-    struct resolver **r_r, struct errmsg *msg_r)
+make(const struct conf *c, const struct plan *p, struct resolver **r_r,
+    struct errmsg *msg_r)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
 	int rc;
@@ -295,7 +293,7 @@ make(const struct conf *c, const struct plan *p, bool offline,
 	}
 	atomic_init(&r->refs, 1);
 	describe(p, &r->made_of);
-	rc = conf_also(c, 0, open_unbound(c, p, offline, r, msg_r), msg_r);
+	rc = conf_also(c, 0, open_unbound(c, p, r, msg_r), msg_r);
 	if (rc == 0 || conf_list(c) != NULL)
 		rc = conf_also(c, rc, open_tests(c, r, msg_r), msg_r);
 	if (rc != 0) {
@@ -350,7 +348,7 @@ resolver_load(
 	if (rc == 0)
 		snap->resolver = keep_old(old, c, &p);
 	if (rc == 0 && snap->resolver == NULL)
-		rc = make(c, &p, snap->offline, &snap->resolver, msg_r);
+		rc = make(c, &p, &snap->resolver, msg_r);
 	for (size_t i = 0; i < p.count; i++)
 		free(p.servers[i]);
 	if (rc == 0)

@@ -21,6 +21,9 @@ extern const struct conf_option options_resolver[];
  */
 int resolver_load(struct snapshot *snap, const struct snapshot *old,
     struct errmsg *msg_r);
+/* Start its threads, if they do not run yet: validation is probed at once, so
+ * that a daemon says early what is wrong with it.  0, or ERR_SYSTEM and errno. */
+int resolver_start(struct resolver *r);
 void resolver_unref(struct resolver *r); /* NULL is fine */
 
 #endif

@@ -215,6 +215,16 @@ snapshot_load(const char *path, enum snapshot_use use,
 	return first_of(list, rc, msg_r);
 }
 
+void *
+snapshot_state(const struct snapshot *snap, const struct stage *stage)
+{
+	for (size_t i = 0; snap != NULL && stages[i] != NULL; i++) {
+		if (stages[i] == stage)
+			return snap->state[i];
+	}
+	return NULL;
+}
+
 struct snapshot *
 snapshot_ref(struct snapshot *snap)
 {
@@ -222,12 +232,32 @@ snapshot_ref(struct snapshot *snap)
 	return snap;
 }
 
+static void (*_Atomic heir)(struct snapshot *);
+
+void
+snapshot_leave_to(void (*to)(struct snapshot *snap))
+{
+	atomic_store(&heir, to);
+}
+
 void
 snapshot_unref(struct snapshot *snap)
 {
+	void (*to)(struct snapshot *);
+
 	if (snap == NULL ||
 	    atomic_fetch_sub_explicit(&snap->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	to = atomic_load(&heir);
+	if (to != NULL)
+		to(snap);
+	else
+		snapshot_free(snap);
+}
+
+void
+snapshot_free(struct snapshot *snap)
+{
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		if (snap->state[i] != NULL)
 			stages[i]->unload(snap->state[i]);

@@ -114,6 +114,29 @@ now_ms(void)
 
 /* -- contexts -- */
 
+/* libunbound has locks for all contexts, which it makes and destroys with any
+ * of them, unguarded: so only one thread at a time does either. */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+
+static struct ub_ctx *
+new_context(void)
+{
+	struct ub_ctx *ctx;
+
+	pthread_mutex_lock(&making);
+	ctx = ub_ctx_create();
+	pthread_mutex_unlock(&making);
+	return ctx;
+}
+
+static void
+delete_context(struct ub_ctx *ctx)
+{
+	pthread_mutex_lock(&making);
+	ub_ctx_delete(ctx);
+	pthread_mutex_unlock(&making);
+}
+
 /*
  * Many ports, or names that never answer make the others wait.  The caches are
  * bounds; ours, of parsed answers, stands before them.
@@ -246,7 +269,7 @@ static int
 make_context(const struct unbound *u, bool validating, struct ub_ctx **ctx_r,
     struct errmsg *msg_r)
 {
-	struct ub_ctx *ctx = ub_ctx_create();
+	struct ub_ctx *ctx = new_context();
 	int rc;
 
 	if (ctx == NULL) {
@@ -260,7 +283,7 @@ make_context(const struct unbound *u, bool validating, struct ub_ctx **ctx_r,
 	if (rc == 0)
 		rc = remove_zones(u, ctx, validating, msg_r);
 	if (rc != 0) {
-		ub_ctx_delete(ctx);
+		delete_context(ctx);
 		return rc;
 	}
 	*ctx_r = ctx;
@@ -561,7 +584,7 @@ check_probe(struct unbound *u)
 		probe_end(u, false);
 	}
 	if (!u->probing && u->ctx[PROBING] != NULL) {
-		ub_ctx_delete(u->ctx[PROBING]);
+		delete_context(u->ctx[PROBING]);
 		u->ctx[PROBING] = NULL;
 	}
 	pthread_mutex_lock(&u->lock);
@@ -855,7 +878,7 @@ unbound_free(struct unbound *u)
 {
 	for (size_t i = 0; i < CONTEXTS; i++) {
 		if (u->ctx[i] != NULL)
-			ub_ctx_delete(u->ctx[i]);
+			delete_context(u->ctx[i]);
 	}
 	for (size_t i = 0; u->servers != NULL && u->servers[i] != NULL; i++)
 		free(u->servers[i]);

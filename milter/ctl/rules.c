@@ -15,6 +15,7 @@
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_stats.h"
 #include "milter/snapshot.h"
+#include "milter/stage/rules.h"
 #include "milter/stage/rules_conf.h"
 #include "posternctl.h"
 
@@ -291,11 +292,11 @@ list_tried(char *const *paths, bool json, const char *config)
 
 	if (rc != EX_OK)
 		return rc;
-	if (rules_conf_of(snap) == NULL) {
+	if (rules_in_force(snap) == NULL) {
 		rc = no_rules();
 	} else {
 		rc = posternctl_walk(snap, paths);
-		print_rules(rules_conf_of(snap), NULL, true, json);
+		print_rules(rules_in_force(snap), NULL, true, json);
 	}
 	snapshot_unref(snap);
 	return rc;

@@ -80,11 +80,7 @@ unload(void *state)
 static const struct state *
 state_of(const struct snapshot *snap)
 {
-	for (size_t i = 0; snap != NULL && stages[i] != NULL; i++) {
-		if (stages[i] == &stage_dnsbl)
-			return snap->state[i];
-	}
-	return NULL;
+	return snapshot_state(snap, &stage_dnsbl);
 }
 
 /* What is known of it from before a reload; through another resolver a list may
