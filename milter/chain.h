@@ -43,7 +43,6 @@
 struct conf_option;
 struct errmsg;
 struct snapshot;
-struct sockaddr;
 
 enum hook {
 	HOOK_CONNECT,
@@ -170,8 +169,9 @@ extern const struct stage *const stages[];
  */
 struct session *chain_open(
     struct snapshot *snap, macro_fn macro, void *macro_ctx);
+/* client NULL: as HOST_NONE */
 struct verdict chain_connect(
-    struct session *s, const char *name, const struct sockaddr *client);
+    struct session *s, const char *name, const struct host *client);
 struct verdict chain_helo(struct session *s, const char *helo);
 /* sender with or without <>; params NULL-ended or NULL.  A message that was
  * under way is aborted. */

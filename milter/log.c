@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "chain.h"
+#include "lib/base/clock.h"
 #include "lib/base/errlist.h"
 #include "session.h"
 
@@ -100,17 +100,16 @@ void
 log_seldom(struct log_seldom *seldom, int level, const char *fmt, ...)
 {
 	char line[LINE_SIZE];
-	struct timespec now;
+	long now = (long)(clock_ms() / 1000);
 	unsigned left_out;
 	long next = seldom->next;
 	size_t len;
 	va_list ap;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	/* 0 is never: the clock may stand there after a boot. */
-	if ((next != 0 && now.tv_sec < next) ||
+	if ((next != 0 && now < next) ||
 	    !atomic_compare_exchange_strong(
-		&seldom->next, &next, (long)now.tv_sec + SELDOM)) {
+		&seldom->next, &next, now + SELDOM)) {
 		seldom->left_out++;
 		return;
 	}

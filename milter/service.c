@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/queue.h"
 #include "log.h"
@@ -48,21 +49,11 @@ static struct {
 
 #define SHARED (&all.runners[SERVICES_MAX])
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
 /* False: that moment has come. */
 static bool
 wait_until(sem_t *sem, int64_t ms)
 {
-	struct timespec end = {
-	    .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+	struct timespec end = clock_timespec(ms);
 	int rc;
 
 	do
@@ -122,7 +113,7 @@ end(struct seat *seat)
 static void
 tick(struct seat *seat)
 {
-	int64_t ms = seat->row->tick(), now = now_ms();
+	int64_t ms = seat->row->tick(), now = clock_ms();
 
 	seat->due = ms < 0 || ms >= NEVER - now ? NEVER : now + ms;
 }
@@ -136,7 +127,7 @@ visit(struct seat *seat)
 		take_all(seat);
 		say_dropped(seat);
 	}
-	if (seat->row->tick != NULL && (woken || now_ms() >= seat->due))
+	if (seat->row->tick != NULL && (woken || clock_ms() >= seat->due))
 		tick(seat);
 }
 
@@ -273,7 +264,7 @@ stop_one(struct seat *seat, long limit_ms)
 	nudge(seat->runner);
 	if (seat->row->wake != NULL)
 		seat->row->wake();
-	seat->gone = wait_until(&seat->ended, now_ms() + limit_ms);
+	seat->gone = wait_until(&seat->ended, clock_ms() + limit_ms);
 	return seat->gone;
 }
 

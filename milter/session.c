@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "chain.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "snapshot.h"
 
@@ -41,11 +42,7 @@ message_time(const struct message *m)
 int64_t
 session_deadline(const struct session *s)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000 +
-	    s->snap->dns_timeout_ms;
+	return clock_ms() + s->snap->dns_timeout_ms;
 }
 
 int64_t

@@ -12,12 +12,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "edit.h"
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/base/host.h"
 #include "lib/mail/author.h"
 #include "lib/mail/hdr.h"
 #include "refuse.h"
@@ -82,8 +82,9 @@ struct session {
 
 	/* The client, from connect. */
 	const char *client_name; /* verified name or "[ip]"; may be NULL */
-	struct sockaddr_storage client; /* ss_family 0: not known */
-	char client_ip[48]; /* the same as text; "" when not known */
+	struct host client;
+	char client_ip[HOST_TEXT_SIZE]; /* the same as text; "" when not
+	    known */
 	const char *helo;   /* the last one; NULL: none yet */
 	const char *host;   /* chain: what this MTA is called: {j}, or the
 	    system's name where it does not say */

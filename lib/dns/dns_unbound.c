@@ -27,6 +27,7 @@
 #include <unbound.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/mapguard.h"
 #include "lib/base/readfile.h"
@@ -102,15 +103,6 @@ struct dns_query {
 static const struct dns_answer answer_timeout = {.status = DNS_TIMEOUT};
 static const struct dns_answer answer_tempfail = {.status = DNS_TEMPFAIL};
 static const struct dns_answer answer_badname = {.status = DNS_BADNAME};
-
-static int64_t
-now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
-}
 
 /* -- contexts -- */
 
@@ -370,7 +362,7 @@ suspect(struct unbound *u)
 {
 	pthread_mutex_lock(&u->lock);
 	if (u->mode == MODE_VALIDATING &&
-	    now_ms() - u->probed_at >= PROBE_AGAIN_ON)
+	    clock_ms() - u->probed_at >= PROBE_AGAIN_ON)
 		u->probe_wanted = true;
 	pthread_mutex_unlock(&u->lock);
 }
@@ -390,7 +382,7 @@ on_answer(void *arg, int err, struct ub_result *res)
 		entry = read_result(q, res);
 		if (entry != NULL)
 			dns_cache_put(
-			    q->u->cache, q->key, q->type, entry, now_ms());
+			    q->u->cache, q->key, q->type, entry, clock_ms());
 	} else {
 		suspect(q->u);
 	}
@@ -562,7 +554,7 @@ probe(struct unbound *u)
 	u->probe_ctx = ctx;
 	pthread_mutex_lock(&u->lock);
 	u->probe_wanted = false;
-	u->probed_at = now_ms();
+	u->probed_at = clock_ms();
 	pthread_mutex_unlock(&u->lock);
 	u->probe_until = u->probed_at + PROBE_WAIT;
 	u->probing = ctx != NULL &&
@@ -577,7 +569,7 @@ check_probe(struct unbound *u)
 {
 	bool wanted;
 
-	if (u->probing && now_ms() >= u->probe_until) {
+	if (u->probing && clock_ms() >= u->probe_until) {
 		/* No answer; nobody else takes answers, so it can't be on its
 		 * way to us. */
 		(void)ub_cancel(u->probe_ctx, u->probe_id);
@@ -703,7 +695,7 @@ place(struct unbound *u, struct dns_query *q)
 		return NULL;
 	}
 	if (u->validates && u->mode == MODE_PLAIN &&
-	    now_ms() - u->probed_at >= PROBE_AGAIN_OFF) {
+	    clock_ms() - u->probed_at >= PROBE_AGAIN_OFF) {
 		u->probe_wanted = true;
 		wake_pump(u);
 	}
@@ -726,7 +718,7 @@ start(void *ctx, const char *name, enum dns_type type)
 
 	if (!dns_wire_key(name, key))
 		return query_known(u, NULL, &answer_badname);
-	entry = dns_cache_get(u->cache, key, type, now_ms());
+	entry = dns_cache_get(u->cache, key, type, clock_ms());
 	if (entry != NULL)
 		return query_known(u, entry, NULL);
 	q = query_new(u, key, type);
@@ -752,8 +744,7 @@ answer_of(const struct dns_query *q)
 static const struct dns_answer *
 collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
 {
-	struct timespec end = {.tv_sec = deadline_ms / 1000,
-	    .tv_nsec = deadline_ms % 1000 * 1000000};
+	struct timespec end = clock_timespec(deadline_ms);
 	struct unbound *u = ctx;
 	const struct dns_answer *a;
 	int rc = 0;

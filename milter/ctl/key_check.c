@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/conf/conf.h"
 #include "lib/dkim/dkim_key.h"
@@ -277,17 +277,14 @@ ask(struct check *c, struct finding *f, struct arena *a)
 {
 	struct dns_query *q =
 	    dns_start(c->snap.dns, buf_text(&f->name), DNS_TXT);
-	struct timespec now;
 
 	if (q == NULL) {
 		find(f, "memory", err_text(ERR_NOMEM));
 		return;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	judge_answer(f, a,
-	    dns_collect(c->snap.dns, q,
-		(int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 +
-		    c->snap.dns_timeout_ms));
+	    dns_collect(
+		c->snap.dns, q, clock_ms() + c->snap.dns_timeout_ms));
 	dns_drop(c->snap.dns, q);
 }
 

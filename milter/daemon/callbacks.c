@@ -17,6 +17,7 @@
 #include <libmilter/mfapi.h>
 
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "milter/chain.h"
 #include "milter/inforce.h"
 #include "milter/log.h"
@@ -252,11 +253,12 @@ static sfsistat
 on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *addr)
 {
 	struct connection *c = enter_command(ctx);
+	struct host client = host_of((const struct sockaddr *)addr);
 	struct verdict v;
 
 	if (c == NULL)
 		return SMFIS_TEMPFAIL;
-	v = chain_connect(c->s, name, (const struct sockaddr *)addr);
+	v = chain_connect(c->s, name, &client);
 	if (c->quiet & SMFIP_NR_CONN)
 		return leave(c, SMFIS_NOREPLY);
 	return leave(c, status_before_mail(&v, false));

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/errlist.h"
 #include "lib/conf/conf.h"
@@ -312,15 +313,6 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 		return begin_stats(st, c);
 	try_stats(st, c);
 	return 0;
-}
-
-static int64_t
-clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * NS + now.tv_nsec;
 }
 
 /* -- what the rules are told -- */

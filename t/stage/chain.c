@@ -1,12 +1,11 @@
 /* The walk itself: caps, odd orders, what is negotiated. SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/chain.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/host.h"
 #include "t/support/drivers/test.h"
 #include "t/support/drivers/walk.h"
 
@@ -149,13 +148,11 @@ quotes_notes(void **state)
 static void
 keeps_what_was_decided_at_connect(void **state)
 {
-	struct sockaddr_in6 mapped = {.sin6_family = AF_INET6};
+	struct host mapped;
 	struct session *s = begin("PeerList 192.0.2.7\n");
 
 	(void)state;
-	assert_int_equal(
-	    inet_pton(AF_INET6, "::ffff:192.0.2.7", &mapped.sin6_addr), 1);
-	chain_connect(s, NULL, (const struct sockaddr *)&mapped);
+	chain_connect(s, NULL, walk_address("::ffff:192.0.2.7", &mapped));
 	assert_string_equal(s->client_ip, "192.0.2.7");
 	assert_int_equal(chain_helo(s, "a").action, VERDICT_ACCEPT);
 	assert_int_equal(chain_mail(s, "<a@b>", NULL).action, VERDICT_ACCEPT);
