@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "log.h"
 
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-#include "chain.h"
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/errlist.h"
-#include "session.h"
 
 #define LINE_SIZE (LOG_TEXT_MAX + 128) /* queue id and stage, too */
 #define SELDOM 60 /* seconds */
@@ -140,13 +138,12 @@ log_fatal(const char *fmt, ...)
 }
 
 void
-log_about(const struct session *s, int level, const char *fmt, ...)
+log_vabout(
+    int level, const char *id, const char *stage, const char *fmt, va_list ap)
 {
 	char line[LINE_SIZE];
-	const char *id = s->msg == NULL ? NULL : s->msg->queue_id;
 	struct buf b = BUF_INIT;
 	size_t len = 0;
-	va_list ap;
 
 	if (level > target.level)
 		return;
@@ -156,12 +153,10 @@ log_about(const struct session *s, int level, const char *fmt, ...)
 	len = (size_t)snprintf(line, sizeof(line), "%s: ",
 	    id == NULL || id[0] == '\0' ? "NOQUEUE" : id);
 	buf_fini(&b);
-	if (s->current < STAGES_MAX)
-		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s: ",
-		    stages[s->current]->name);
-	va_start(ap, fmt);
+	if (stage != NULL)
+		len += (size_t)snprintf(
+		    line + len, sizeof(line) - len, "%s: ", stage);
 	vsnprintf(line + len, sizeof(line) - len, fmt, ap);
-	va_end(ap);
 	write_line(level, line);
 }
 

@@ -9,6 +9,7 @@
 #include "chain.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
+#include "log.h"
 #include "snapshot.h"
 
 #define NOTE_MAX 1000  /* octets of a note's value, as written */
@@ -55,6 +56,17 @@ const char *
 session_macro(const struct session *s, const char *name)
 {
 	return s->macro == NULL ? NULL : s->macro(s->macro_ctx, name);
+}
+
+void
+log_about(const struct session *s, int level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vabout(level, s->msg == NULL ? NULL : s->msg->queue_id,
+	    s->current < STAGES_MAX ? stages[s->current]->name : NULL, fmt, ap);
+	va_end(ap);
 }
 
 /* cut may be NULL. */

@@ -194,6 +194,11 @@ int64_t session_deadline(const struct session *s);
 /* The MTA's macro, through the session's driver. */
 const char *session_macro(const struct session *s, const char *name);
 
+/* A line in the log about the session's message: its queue id and the running
+ * stage come first. */
+void log_about(const struct session *s, int level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
 /* Add ` key=value` to the summary line; the value is quoted where it must be
  * (buf_quote), and cut where it is long. */
 void message_note(struct message *m, const char *key, const char *fmt, ...)

@@ -9,10 +9,10 @@
 #include "lib/base/errlist.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
-#include "milter/daemon/peers.h"
-#include "milter/stage/opendmarc.h"
+#include "opendmarc.h"
 #include "options.h"
 #include "options_opendkim.h"
+#include "peers.h"
 #include "resolver.h"
 #include "stages.h"
 
@@ -122,6 +122,23 @@ load_stages(struct snapshot *snap, const struct snapshot *old, int rc)
 	return rc;
 }
 
+/* No resolver where mail is not verified. */
+static int
+load_resolver(
+    struct snapshot *snap, const struct snapshot *old, struct errmsg *msg_r)
+{
+	int rc;
+
+	snap->dns_timeout_ms = resolver_timeout_ms(snap->conf);
+	if (!snap->verifies)
+		return 0;
+	rc = resolver_load(snap->conf, old == NULL ? NULL : old->resolver,
+	    &snap->resolver, msg_r);
+	if (rc == 0)
+		snap->dns = resolver_dns(snap->resolver);
+	return rc;
+}
+
 static int
 load(struct snapshot *snap, const struct snapshot *old, int rc)
 {
@@ -133,7 +150,7 @@ load(struct snapshot *snap, const struct snapshot *old, int rc)
 	rc = conf_also(c, rc, options_decode(snap, &msg), &msg);
 	rc = conf_also(c, rc, peers_load(c, &snap->peers, &msg), &msg);
 	rc = conf_also(c, rc, refuse_load(snap, &msg), &msg);
-	rc = conf_also(c, rc, resolver_load(snap, old, &msg), &msg);
+	rc = conf_also(c, rc, load_resolver(snap, old, &msg), &msg);
 	return load_stages(snap, old, rc);
 }
 

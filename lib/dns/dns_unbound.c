@@ -61,7 +61,7 @@ struct unbound {
 	bool validates; /* an anchor was given */
 	char **servers; /* what the contexts are made of */
 	char *resolv_conf, *config_file, *anchor_file;
-	void (*say)(void *arg, const char *text);
+	void (*on_validation)(void *arg, bool on);
 	void *arg;
 	int wake[2]; /* a pipe to the pump */
 	pthread_condattr_t monotonic;
@@ -452,13 +452,6 @@ unhold(struct unbound *u, struct dns_query *q)
 
 /* -- the pump -- */
 
-static void
-say(const struct unbound *u, const char *text)
-{
-	if (u->say != NULL)
-		u->say(u->arg, text);
-}
-
 /* That context; made now if there was none. */
 static struct ub_ctx *
 context(struct unbound *u, size_t i)
@@ -523,14 +516,8 @@ static void
 probe_end(struct unbound *u, bool good)
 {
 	u->probing = false;
-	if (!good && !u->off_said)
-		say(u, "the name servers do not supply what DNSSEC needs (the "
-		       "root's DNSKEY, validated by TrustAnchorFile): answers "
-		       "are not validated; name servers that do, or remove "
-		       "TrustAnchorFile");
-	else if (good && u->off_said)
-		say(u, "the name servers supply what DNSSEC needs again: "
-		       "answers are validated");
+	if (good == u->off_said && u->on_validation != NULL)
+		u->on_validation(u->arg, good);
 	u->off_said = !good;
 	set_mode(u, good ? MODE_VALIDATING : MODE_PLAIN);
 }
@@ -841,7 +828,7 @@ copy_conf(struct unbound *u, const struct dns_unbound_conf *conf)
 {
 	size_t n = 0;
 
-	u->say = conf->say;
+	u->on_validation = conf->on_validation;
 	u->arg = conf->arg;
 	u->validates = conf->anchor_file != NULL;
 	if (copy_text(&u->config_file, conf->config_file) != 0 ||

@@ -23,7 +23,6 @@
 #include "lib/dns/dns.h"
 #include "milter/privileges.h"
 #include "milter/resolver.h"
-#include "milter/snapshot.h"
 #include "milter/stage/signing.h"
 #include "posternctl.h"
 
@@ -34,7 +33,8 @@ struct check {
 	const char *domain;
 	const char *selector; /* NULL: all */
 	bool json;
-	struct snapshot snap; /* of it: what a look-up needs */
+	struct conf *conf;
+	struct resolver *resolver;
 	struct signing *signing;
 	size_t count;
 	int rc;
@@ -275,17 +275,16 @@ print(const struct check *c, const struct finding *f)
 static void
 ask(struct check *c, struct finding *f, struct arena *a)
 {
-	struct dns_query *q =
-	    dns_start(c->snap.dns, buf_text(&f->name), DNS_TXT);
+	const struct dns *d = resolver_dns(c->resolver);
+	struct dns_query *q = dns_start(d, buf_text(&f->name), DNS_TXT);
 
 	if (q == NULL) {
 		find(f, "memory", err_text(ERR_NOMEM));
 		return;
 	}
 	judge_answer(f, a,
-	    dns_collect(
-		c->snap.dns, q, clock_ms() + c->snap.dns_timeout_ms));
-	dns_drop(c->snap.dns, q);
+	    dns_collect(d, q, clock_ms() + resolver_timeout_ms(c->conf)));
+	dns_drop(d, q);
 }
 
 static int
@@ -356,13 +355,12 @@ load(struct check *c, const char *config)
 	struct conf *conf;
 	int rc = posternctl_conf(config, &conf);
 
-	c->snap.conf = conf;
-	c->snap.verifies = c->snap.offline = true;
+	c->conf = conf;
 	if (rc != ERR_NOMEM)
 		rc = conf_also(conf, rc, load_keys(c, conf, &msg), &msg);
 	if (rc != ERR_NOMEM)
-		rc = conf_also(
-		    conf, rc, resolver_load(&c->snap, NULL, &msg), &msg);
+		rc = conf_also(conf, rc,
+		    resolver_load(conf, NULL, &c->resolver, &msg), &msg);
 	return posternctl_conf_end(conf, rc);
 }
 
@@ -378,7 +376,7 @@ posternctl_key_check(const char *config, const char *domain,
 	if (rc == EX_OK && c.signing != NULL && !signing_judged(c.signing))
 		fprintf(stderr, "posternctl: UserID: there is no user %s, so "
 		    "who may read the keys is not judged\n",
-		    conf_str(c.snap.conf, "UserID"));
+		    conf_str(c.conf, "UserID"));
 	if (rc == EX_OK && c.signing != NULL &&
 	    signing_keys(c.signing, domain, check_key, &c, &msg) != 0) {
 		fprintf(stderr, "posternctl: %s\n",
@@ -395,7 +393,7 @@ posternctl_key_check(const char *config, const char *domain,
 		rc = c.rc;
 	}
 	signing_free(c.signing);
-	resolver_unref(c.snap.resolver);
-	conf_free(c.snap.conf);
+	resolver_unref(c.resolver);
+	conf_free(c.conf);
 	return rc;
 }

@@ -18,9 +18,9 @@
 #include "lib/conf/conf.h"
 #include "milter/inforce.h"
 #include "milter/log.h"
+#include "milter/peers.h"
 #include "milter/snapshot.h"
-#include "peers.h"
-#include "sockspec.h"
+#include "milter/sockspec.h"
 
 /* Descriptors, beside those that are open when serving begins and one for each
  * connection.  Of files that a reload opens, of libmilter's and the resolver's

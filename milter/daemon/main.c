@@ -32,14 +32,14 @@
 #include "listen.h"
 #include "milter/log.h"
 #include "milter/options.h"
+#include "milter/peers.h"
 #include "milter/privileges.h"
 #include "milter/snapshot.h"
-#include "peers.h"
+#include "milter/sockspec.h"
 #include "prove.h"
 #include "ready.h"
 #include "runfiles.h"
 #include "serve.h"
-#include "sockspec.h"
 #include "supervise.h"
 
 struct arguments {

@@ -23,10 +23,10 @@
 #include "milter/inforce.h"
 #include "milter/log.h"
 #include "milter/options.h"
+#include "milter/peers.h"
 #include "milter/service.h"
 #include "milter/services.h"
 #include "milter/snapshot.h"
-#include "peers.h"
 #include "ready.h"
 #include "runfiles.h"
 
