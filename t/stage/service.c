@@ -357,6 +357,9 @@ a_full_queue_drops_and_counts(void **state)
 		sem_post(&gate);
 	assert_true(services_stop(PATIENCE));
 	assert_int_equal(taken, 1 + taker.room);
+	/* Nobody would take it any more. */
+	assert_false(service_post(&taker, &gate));
+	assert_int_equal(service_dropped(&taker), 3);
 }
 
 /* -- who does not stop -- */
