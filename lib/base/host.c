@@ -32,18 +32,23 @@ host_ip6(const void *octets)
 	return h;
 }
 
+/* Copied, since nobody promises the alignment of a sockaddr. */
 struct host
 host_of(const struct sockaddr *sa)
 {
+	sa_family_t family = AF_UNSPEC;
 	struct sockaddr_in6 in6;
 	struct sockaddr_in in;
 
-	/* Copied, since nobody promises the alignment of a sockaddr. */
-	if (sa != NULL && sa->sa_family == AF_INET) {
+	if (sa != NULL)
+		memcpy(&family,
+		    (const char *)sa + offsetof(struct sockaddr, sa_family),
+		    sizeof(family));
+	if (family == AF_INET) {
 		memcpy(&in, sa, sizeof(in));
 		return host_ip4(&in.sin_addr);
 	}
-	if (sa != NULL && sa->sa_family == AF_INET6) {
+	if (family == AF_INET6) {
 		memcpy(&in6, sa, sizeof(in6));
 		return host_ip6(&in6.sin6_addr);
 	}
