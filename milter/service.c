@@ -285,6 +285,19 @@ say_late(const struct seat *seat)
 		    seat->row->name);
 }
 
+/* If all that it ran have ended. */
+static void
+join(struct runner *r, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (all.seats[i].runner == r && !all.seats[i].gone)
+			return;
+	}
+	if (r->runs)
+		pthread_join(r->thread, NULL);
+	r->runs = false;
+}
+
 bool
 services_stop(long limit_ms)
 {
@@ -298,13 +311,8 @@ services_stop(long limit_ms)
 		good = false;
 	}
 	/* Queues stay, closed: a mail thread may be about to post. */
-	for (size_t i = 0; good && i < n; i++) {
-		struct runner *r = all.seats[i].runner;
-
-		if (r->runs)
-			pthread_join(r->thread, NULL);
-		r->runs = false;
-	}
+	for (size_t i = 0; i < n; i++)
+		join(all.seats[i].runner, n);
 	return good;
 }
 
