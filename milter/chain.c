@@ -14,12 +14,12 @@
 
 /* What a failed check means is the configuration's to say, in one place. */
 static struct verdict
-settle(const struct session *s, struct verdict v, const char *by)
+settle(const struct ctx *ctx, struct verdict v)
 {
 	if (v.action == VERDICT_ERROR) {
-		log_about(s, LOG_WARNING, "%s",
+		log_about(ctx, LOG_WARNING, "%s",
 		    v.text == NULL ? "internal error" : v.text);
-		v.action = s->snap->on_error[v.error];
+		v.action = ctx->s->snap->on_error[v.error];
 		/* To accept is to go on without that check: others have yet to
 		 * look. */
 		if (v.action == VERDICT_ACCEPT)
@@ -29,14 +29,13 @@ settle(const struct session *s, struct verdict v, const char *by)
 		v.code = 0;
 	}
 	if (v.by == NULL)
-		v.by = by;
+		v.by = ctx->stage == NULL ? "postern" : ctx->stage;
 	return v;
 }
 
+/* What all stages are asked. */
 struct call {
 	enum hook hook;
-	struct session *s;
-	struct message *m;
 	struct rcpt *r;
 	const unsigned char *data;
 	size_t len;
@@ -53,26 +52,38 @@ static const char *const hooks[] = {
     [HOOK_EOM] = "at the end",
 };
 
+static struct ctx
+ctx_of(struct session *s, struct message *m, size_t i)
+{
+	return (struct ctx){.s = s,
+	    .m = m,
+	    .stage = stages[i]->name,
+	    .index = i,
+	    .state = s->snap->state[i]};
+}
+
 /* Ask one stage; NONE when it has no such hook. */
 static struct verdict
-ask(const struct stage *st, const struct call *c)
+ask(const struct ctx *ctx, const struct call *c)
 {
+	const struct stage *st = stages[ctx->index];
+
 	switch (c->hook) {
 	case HOOK_CONNECT:
-		return st->connect ? st->connect(c->s) : verdict_none;
+		return st->connect ? st->connect(ctx) : verdict_none;
 	case HOOK_HELO:
-		return st->helo ? st->helo(c->s) : verdict_none;
+		return st->helo ? st->helo(ctx) : verdict_none;
 	case HOOK_MAIL:
-		return st->mail ? st->mail(c->m) : verdict_none;
+		return st->mail ? st->mail(ctx) : verdict_none;
 	case HOOK_RCPT:
-		return st->rcpt ? st->rcpt(c->m, c->r) : verdict_none;
+		return st->rcpt ? st->rcpt(ctx, c->r) : verdict_none;
 	case HOOK_EOH:
-		return st->eoh ? st->eoh(c->m) : verdict_none;
+		return st->eoh ? st->eoh(ctx) : verdict_none;
 	case HOOK_BODY:
-		return st->body ? st->body(c->m, c->data, c->len)
+		return st->body ? st->body(ctx, c->data, c->len)
 				: verdict_none;
 	case HOOK_EOM:
-		return st->eom ? st->eom(c->m) : verdict_none;
+		return st->eom ? st->eom(ctx) : verdict_none;
 	}
 	return verdict_none;
 }
@@ -93,80 +104,79 @@ moment_of(enum hook hook)
 	}
 }
 
-/* Has the moment come at which stage i is to judge the message? */
+/* Has the moment come at which the stage is to judge the message? */
 static bool
-is_due(const struct call *c, size_t i)
+is_due(const struct ctx *ctx, enum hook hook)
 {
-	if (stages[i]->judge == NULL || c->m == NULL ||
-	    c->m->direction != DIRECTION_INBOUND ||
-	    (c->m->judged & UINT32_C(1) << i) != 0 ||
-	    (c->hook != HOOK_MAIL && c->hook != HOOK_RCPT &&
-		c->hook != HOOK_EOM))
+	if (stages[ctx->index]->judge == NULL || ctx->m == NULL ||
+	    ctx->m->direction != DIRECTION_INBOUND ||
+	    (ctx->m->judged & UINT32_C(1) << ctx->index) != 0 ||
+	    (hook != HOOK_MAIL && hook != HOOK_RCPT && hook != HOOK_EOM))
 		return false;
-	return c->s->snap->refuse_at[i] <= moment_of(c->hook);
+	return ctx->s->snap->refuse_at[ctx->index] <= moment_of(hook);
 }
 
 static struct verdict
-judge(const struct call *c, size_t i)
+judge(const struct ctx *ctx, enum hook hook)
 {
-	const struct stage *st = stages[i];
+	const struct stage *st = stages[ctx->index];
 
-	if (c->hook == HOOK_CONNECT && st->client != NULL &&
-	    c->s->snap->refuse_at[i] == WHEN_CONNECT && !c->s->internal)
-		return st->client(c->s);
-	if (!is_due(c, i))
+	if (hook == HOOK_CONNECT && st->client != NULL &&
+	    ctx->s->snap->refuse_at[ctx->index] == WHEN_CONNECT &&
+	    !ctx->s->internal)
+		return st->client(ctx);
+	if (!is_due(ctx, hook))
 		return verdict_none;
-	c->m->judged |= UINT32_C(1) << i;
-	if (c->m->deadline_ms == 0)
-		c->m->deadline_ms = message_deadline(c->m);
-	return st->judge(c->m);
+	ctx->m->judged |= UINT32_C(1) << ctx->index;
+	return st->judge(ctx);
 }
 
 /* What a check refuses for waits for its moment, and what it holds for the end.
  * Of several refusals the one that is due first is said. */
 static bool
-keep_verdict(const struct call *c, size_t i, const struct verdict *v)
+keep_verdict(const struct ctx *ctx, const struct verdict *v)
 {
-	struct kept *kept = c->m != NULL ? &c->m->kept : &c->s->kept;
+	struct kept *kept = ctx->m != NULL ? &ctx->m->kept : &ctx->s->kept;
+	enum when when = ctx->s->snap->refuse_at[ctx->index];
 
-	if (c->m != NULL && v->action == VERDICT_QUARANTINE) {
-		if (c->m->kept_hold.action == VERDICT_NONE)
-			c->m->kept_hold = *v;
+	if (ctx->m != NULL && v->action == VERDICT_QUARANTINE) {
+		if (ctx->m->kept_hold.action == VERDICT_NONE)
+			ctx->m->kept_hold = *v;
 		return true;
 	}
 	if (!verdict_refuses(v))
 		return false;
-	if (kept->v.action == VERDICT_NONE ||
-	    c->s->snap->refuse_at[i] < kept->when) {
+	if (kept->v.action == VERDICT_NONE || when < kept->when) {
 		kept->v = *v;
-		kept->when = c->s->snap->refuse_at[i];
+		kept->when = when;
 	}
 	return true;
 }
 
 /* Ask a stage that is a check; *at_once_r: what it says can't wait. */
 static struct verdict
-ask_check(const struct call *c, size_t i, bool *at_once_r)
+ask_check(const struct ctx *ctx, const struct call *c, bool *at_once_r)
 {
-	struct symbol *last = c->m == NULL ? NULL : c->m->last_symbol;
-	struct verdict v = ask(stages[i], c), named;
+	struct message *m = ctx->m;
+	struct symbol *last = m == NULL ? NULL : m->last_symbol;
+	struct verdict v = ask(ctx, c), named;
 
 	*at_once_r = c->hook == HOOK_RCPT && v.action != VERDICT_NONE;
 	if (v.action == VERDICT_NONE)
-		v = judge(c, i);
-	if (c->m == NULL || verdict_decides(&v) || c->m->last_symbol == last)
+		v = judge(ctx, c->hook);
+	if (m == NULL || verdict_decides(&v) || m->last_symbol == last)
 		return v;
-	named = refuse_symbols(c->m, stages[i],
-	    last == NULL ? c->m->symbols : last->next);
+	named = refuse_symbols(
+	    m, stages[ctx->index], last == NULL ? m->symbols : last->next);
 	return named.action == VERDICT_NONE ? v : named;
 }
 
 /* What a stage found where it got no memory is nothing to go by: to most that
  * read names, one that they can't keep is one that is not right. */
 static struct verdict
-mistrust(const struct call *c, struct verdict v)
+mistrust(const struct ctx *ctx, struct verdict v)
 {
-	struct arena *a = c->m != NULL ? &c->m->arena : &c->s->arena;
+	struct arena *a = ctx->m != NULL ? &ctx->m->arena : &ctx->s->arena;
 
 	if (!a->failed)
 		return v;
@@ -178,12 +188,12 @@ mistrust(const struct call *c, struct verdict v)
 
 /* What a stage found, and what it says to that. */
 static void
-explain(const struct call *c, const struct symbol *last,
+explain(const struct ctx *ctx, const struct call *c, const struct symbol *last,
     const struct verdict *v)
 {
-	const struct symbol *s = c->m == NULL ? NULL
-	    : last == NULL		      ? c->m->symbols
-					      : last->next;
+	const struct symbol *s = ctx->m == NULL ? NULL
+	    : last == NULL			? ctx->m->symbols
+						: last->next;
 	struct buf b = BUF_INIT;
 	const char *sep = "found ";
 
@@ -192,52 +202,56 @@ explain(const struct call *c, const struct symbol *last,
 	for (; s != NULL; s = s->next, sep = ", ")
 		buf_printf(&b, "%s%s (%.3g)", sep, s->name, s->score);
 	if (b.len > 0 && !b.failed)
-		session_why(c->s, "%s", buf_text(&b));
+		session_why(ctx, "%s", buf_text(&b));
 	buf_reset(&b);
 	verdict_explain(v, &b);
 	if (v->action != VERDICT_NONE && !b.failed)
-		session_why(c->s, "%s: %s%s%s", hooks[c->hook], buf_text(&b),
+		session_why(ctx, "%s: %s%s%s", hooks[c->hook], buf_text(&b),
 		    c->r == NULL ? "" : ", for the recipient ",
-		    c->r == NULL ? "" : session_quote(c->s, c->r->addr));
+		    c->r == NULL ? "" : session_quote(ctx, c->r->addr));
 	buf_fini(&b);
 }
 
-/* Ask the stages in order; the first that decides ends it. */
+/* Ask the stages in order; the first that decides ends it.  The deadline of a
+ * step begins here, and nowhere else: a client that takes its time before the
+ * step must not use up that of the look-ups.  Only the chunks of a body have
+ * that of the header's end in common. */
 static struct verdict
-walk(const struct call *c)
+walk(struct session *s, struct message *m, const struct call *c)
 {
+	if (c->hook != HOOK_BODY)
+		wait_begin(&s->wait, s->snap->dns_timeout_ms);
 	for (size_t i = 0; stages[i] != NULL; i++) {
+		const struct ctx ctx = ctx_of(s, m, i);
 		struct verdict v;
 		bool failed, broken, at_once = true;
-		const struct symbol *last =
-		    c->m == NULL ? NULL : c->m->last_symbol;
+		const struct symbol *last = m == NULL ? NULL : m->last_symbol;
 
-		if (!c->s->snap->on[i])
+		if (!s->snap->on[i])
 			continue;
-		c->s->current = i;
-		v = stages[i]->check ? ask_check(c, i, &at_once)
-				     : ask(stages[i], c);
-		v = mistrust(c, v);
-		if (c->s->explains)
-			explain(c, last, &v);
+		v = stages[i]->check ? ask_check(&ctx, c, &at_once)
+				     : ask(&ctx, c);
+		v = mistrust(&ctx, v);
+		if (s->explains)
+			explain(&ctx, c, last, &v);
 		if (v.action == VERDICT_NONE)
 			continue;
 		failed = v.action == VERDICT_ERROR;
 		broken = failed && v.error != VERDICT_E_DNS;
-		v = settle(c->s, v, stages[i]->name);
+		v = settle(&ctx, v);
 		/* Whoever can make one check fail must not get past others. */
 		if (failed && v.action == VERDICT_ACCEPT)
 			continue;
-		if (!at_once && !broken && keep_verdict(c, i, &v)) {
-			session_why(c->s, "that waits for the moment that "
+		if (!at_once && !broken && keep_verdict(&ctx, &v)) {
+			session_why(&ctx, "that waits for the moment that "
 			    "RefuseAt chooses");
 			continue;
 		}
 		if (verdict_decides(&v))
 			return v;
-		if (c->m != NULL && v.action == VERDICT_QUARANTINE &&
-		    c->m->hold.action == VERDICT_NONE)
-			c->m->hold = v;
+		if (m != NULL && v.action == VERDICT_QUARANTINE &&
+		    m->hold.action == VERDICT_NONE)
+			m->hold = v;
 	}
 	return verdict_none;
 }
@@ -276,6 +290,7 @@ chain_open(struct snapshot *snap, macro_fn macro, void *macro_ctx)
 	s->macro_ctx = macro_ctx;
 	s->explains = log_writes(LOG_DEBUG);
 	arena_init(&s->arena);
+	s->wait = (struct wait)WAIT_INIT;
 	name_host(s, NULL);
 	return s;
 }
@@ -284,14 +299,14 @@ struct verdict
 chain_connect(
     struct session *s, const char *name, const struct host *client)
 {
-	struct call c = {.hook = HOOK_CONNECT, .s = s};
+	const struct call c = {.hook = HOOK_CONNECT};
 
 	s->client_name = keep(&s->arena, name);
 	name_host(s, session_macro(s, "j"));
 	if (client != NULL)
 		s->client = *client;
 	host_text(&s->client, s->client_ip);
-	s->verdict = walk(&c);
+	s->verdict = walk(s, NULL, &c);
 	summary_client(s, "connect");
 	return s->verdict;
 }
@@ -299,12 +314,12 @@ chain_connect(
 struct verdict
 chain_helo(struct session *s, const char *helo)
 {
-	struct call c = {.hook = HOOK_HELO, .s = s};
+	const struct call c = {.hook = HOOK_HELO};
 
 	s->helo = keep(&s->arena, helo);
 	if (verdict_decides(&s->verdict))
 		return s->verdict;
-	s->verdict = walk(&c);
+	s->verdict = walk(s, NULL, &c);
 	summary_client(s, "helo");
 	return s->verdict;
 }
@@ -368,11 +383,9 @@ message_new(struct session *s, const char *sender, const char *const *params)
 static struct verdict
 out_of_memory(struct session *s)
 {
-	struct verdict v;
-
-	s->current = STAGES_MAX; /* no stage speaks here */
-	v = settle(
-	    s, verdict_error(VERDICT_E_INTERNAL, "no memory"), "postern");
+	const struct ctx ctx = session_ctx(s);
+	struct verdict v =
+	    settle(&ctx, verdict_error(VERDICT_E_INTERNAL, "no memory"));
 
 	/* What is not known in full can't be held. */
 	if (v.action == VERDICT_QUARANTINE)
@@ -385,15 +398,14 @@ struct verdict
 chain_mail(
     struct session *s, const char *sender, const char *const *params)
 {
-	struct call c = {.hook = HOOK_MAIL, .s = s};
+	const struct call c = {.hook = HOOK_MAIL};
 
 	chain_end(s, NULL);
 	s->msg = message_new(s, sender, params);
 	if (s->msg == NULL)
 		return out_of_memory(s);
-	c.m = s->msg;
 	s->msg->verdict =
-	    verdict_decides(&s->verdict) ? s->verdict : walk(&c);
+	    verdict_decides(&s->verdict) ? s->verdict : walk(s, s->msg, &c);
 	return s->msg->verdict;
 }
 
@@ -410,7 +422,7 @@ struct verdict
 chain_rcpt(struct session *s, const char *addr)
 {
 	struct message *m = s->msg;
-	struct call c = {.hook = HOOK_RCPT, .s = s, .m = m};
+	struct call c = {.hook = HOOK_RCPT};
 	struct rcpt *r;
 	struct verdict v;
 
@@ -421,7 +433,7 @@ chain_rcpt(struct session *s, const char *addr)
 		return refuse_rcpt(s, out_of_memory(s));
 	r->spared = m->direction == DIRECTION_INBOUND && is_postmaster(r->addr);
 	c.r = r;
-	v = verdict_decides(&m->verdict) ? m->verdict : walk(&c);
+	v = verdict_decides(&m->verdict) ? m->verdict : walk(s, m, &c);
 	r->refused = verdict_refuses(&v);
 	if (r->refused)
 		m->refusal = r->refusal = refuse_rcpt(s, v);
@@ -444,6 +456,8 @@ chain_header(struct session *s, const char *name, size_t name_len,
 	struct message *m = s->msg;
 	long max = s->snap->header_bytes_max;
 
+	if (m != NULL)
+		m->came = true;
 	if (m == NULL || m->too_big || verdict_decides(&m->verdict))
 		return;
 	if (value == NULL || hdr_add(&m->headers, &m->arena, name, name_len,
@@ -459,10 +473,11 @@ struct verdict
 chain_eoh(struct session *s)
 {
 	struct message *m = s->msg;
-	struct call c = {.hook = HOOK_EOH, .s = s, .m = m};
+	const struct call c = {.hook = HOOK_EOH};
 
 	if (m == NULL)
 		return verdict_none;
+	m->came = true;
 	if (m->queue_id == NULL)
 		m->queue_id = keep(&m->arena, session_macro(s, "i"));
 	if (m->too_big && !verdict_decides(&m->verdict)) {
@@ -471,7 +486,7 @@ chain_eoh(struct session *s)
 		m->verdict.by = "postern";
 	}
 	if (!verdict_decides(&m->verdict))
-		m->verdict = walk(&c);
+		m->verdict = walk(s, m, &c);
 	return m->verdict;
 }
 
@@ -479,14 +494,13 @@ struct verdict
 chain_body(struct session *s, const unsigned char *data, size_t len)
 {
 	struct message *m = s->msg;
-	struct call c = {
-	    .hook = HOOK_BODY, .s = s, .m = m, .data = data, .len = len};
+	const struct call c = {.hook = HOOK_BODY, .data = data, .len = len};
 
 	if (m == NULL)
 		return verdict_none;
 	m->body_bytes += len;
 	if (!verdict_decides(&m->verdict))
-		m->verdict = walk(&c);
+		m->verdict = walk(s, m, &c);
 	return m->verdict;
 }
 
@@ -494,20 +508,35 @@ struct verdict
 chain_eom(struct session *s)
 {
 	struct message *m = s->msg;
-	struct call c = {.hook = HOOK_EOM, .s = s, .m = m};
+	const struct call c = {.hook = HOOK_EOM};
 
 	if (m == NULL)
 		return verdict_none;
 	if (m->queue_id == NULL)
 		m->queue_id = keep(&m->arena, session_macro(s, "i"));
-	m->deadline_ms = message_deadline(m);
 	if (!verdict_decides(&m->verdict))
-		m->verdict = walk(&c);
+		m->verdict = walk(s, m, &c);
 	edit_sort(&m->edits);
 	if (!verdict_decides(&m->verdict) &&
 	    m->hold.action == VERDICT_QUARANTINE)
 		return m->hold;
 	return m->verdict;
+}
+
+void
+chain_finish(struct session *s, const struct verdict *outcome)
+{
+	struct message *m = s->msg;
+
+	if (m == NULL || m->finished)
+		return;
+	m->finished = true;
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		const struct ctx ctx = ctx_of(s, m, i);
+
+		if (s->snap->on[i] && stages[i]->done != NULL)
+			stages[i]->done(&ctx, outcome);
+	}
 }
 
 void
@@ -517,11 +546,7 @@ chain_end(struct session *s, const struct verdict *outcome)
 
 	if (m == NULL)
 		return;
-	for (size_t i = 0; stages[i] != NULL; i++) {
-		s->current = i;
-		if (s->snap->on[i] && stages[i]->finish != NULL)
-			stages[i]->finish(m, outcome);
-	}
+	chain_finish(s, outcome);
 	summary_message(s, m, outcome);
 	s->msg = NULL;
 	buf_fini(&m->notes);
@@ -537,11 +562,13 @@ chain_close(struct session *s)
 		return;
 	chain_end(s, NULL);
 	for (size_t i = 0; stages[i] != NULL; i++) {
-		s->current = i;
+		const struct ctx ctx = ctx_of(s, NULL, i);
+
 		if (s->snap->on[i] && stages[i]->close != NULL)
-			stages[i]->close(s);
+			stages[i]->close(&ctx);
 	}
 	buf_fini(&s->notes);
+	wait_fini(&s->wait);
 	arena_fini(&s->arena);
 	snapshot_unref(s->snap);
 	free(s);
@@ -560,8 +587,8 @@ void
 chain_reset(const struct snapshot *snap)
 {
 	for (size_t i = 0; stages[i] != NULL; i++) {
-		if (snap->on[i] && stages[i]->reset != NULL)
-			stages[i]->reset(snap->state[i]);
+		if (snap->on[i] && stages[i]->reset_counts != NULL)
+			stages[i]->reset_counts(snap->state[i]);
 	}
 }
 

@@ -2,19 +2,22 @@
  * The chain: what a stage is, and how the list in stages.c is walked.
  * SPDX-License-Identifier: BSD-2-Clause
  *
+ * A hook's function is called STAGE_HOOK: quota_rcpt, dkim_eom.
+ *
  * An example.  Bob's mail program logs in and sends one mail to two people.
- * At MAIL the chain asks each stage in order: `direction` sees the login and
- * writes the facts m->direction = outbound and m->login = "bob"; `account`
- * makes m->account of it; `quota` looks whether the account is locked.  None
- * of them decides, so the client hears 250.  At each RCPT `quota` reserves one
- * recipient; were the account over its limit, it would answer a TEMPFAIL
- * verdict, the walk would stop there, and that recipient alone would hear 450.
- * Headers and body stream past whoever wants them.  At the end of the message
- * `quota` commits what it reserved, `sign` asks for an edit (insert a
- * DKIM-Signature at the top) and nobody decides: the driver applies the edits,
- * tells the MTA to go on, and calls chain_end with what came of it.  Now every
- * stage's finish hook hears the outcome, whatever it was; had the client gone
- * away instead, `quota` would give its reservations back right there.
+ * At MAIL the chain calls the mail hooks in order: direction_mail sees the
+ * login and writes the facts m->direction = outbound and m->login = "bob";
+ * account_mail makes m->account of it; quota_mail looks whether the account is
+ * locked.  None of them decides, so the client hears 250.  At each RCPT
+ * quota_rcpt reserves one recipient; were the account over its limit, it would
+ * return a TEMPFAIL verdict, the walk would stop there, and that recipient
+ * alone would hear 450.  The header and the body go to the stages that have a
+ * hook for them.  At the end of the message quota_eom commits what was
+ * reserved, sign_eom asks for an edit (insert a DKIM-Signature at the top) and
+ * nobody decides: the driver applies the edits, tells the MTA to go on, and
+ * calls chain_end with what came of it.  Then the done hooks hear the outcome,
+ * whatever it is; had the client gone away instead, quota_done would give the
+ * reservations back.
  *
  * Another: an outside client whose HELO is our own name, where the
  * configuration says `Refuse HELO_OURS` and `RefuseAt helo=rcpt`.  `helo` and
@@ -40,7 +43,7 @@
 #include "session.h"
 #include "verdict.h"
 
-struct conf_option;
+struct conf_table;
 struct errmsg;
 struct snapshot;
 
@@ -70,7 +73,7 @@ struct stage {
 	unsigned answers; /* HOOK_BIT()s of connect, helo, mail, rcpt, eoh at
 	    which the client must hear a refusal at once.  At other hooks the
 	    MTA need not wait: a verdict is kept, and said at the next one */
-	const struct conf_option *options; /* its keywords; may be NULL */
+	const struct conf_table *options; /* its keywords; may be NULL */
 
 	/*
 	 * Make what the stage needs of a configuration; everything it can get
@@ -93,16 +96,18 @@ struct stage {
 	 * They are there at connect and MAIL. */
 	const char *(*macros)(const void *state);
 
-	/* Asked in order, up to the first verdict that decides. */
-	struct verdict (*connect)(struct session *s);
-	struct verdict (*helo)(struct session *s);
-	struct verdict (*mail)(struct message *m);
-	struct verdict (*rcpt)(struct message *m, struct rcpt *r); /* decides on
-	    that recipient only */
-	struct verdict (*eoh)(struct message *m); /* all headers are there */
+	/* Asked in order, up to the first verdict that decides.  Every hook of
+	 * a session or message is told whose it is: struct ctx in session.h. */
+	struct verdict (*connect)(const struct ctx *ctx);
+	struct verdict (*helo)(const struct ctx *ctx);
+	struct verdict (*mail)(const struct ctx *ctx);
+	struct verdict (*rcpt)(
+	    const struct ctx *ctx, struct rcpt *r); /* decides on that
+	    recipient only */
+	struct verdict (*eoh)(const struct ctx *ctx); /* the header is whole */
 	struct verdict (*body)(
-	    struct message *m, const unsigned char *data, size_t len);
-	struct verdict (*eom)(struct message *m);
+	    const struct ctx *ctx, const unsigned char *data, size_t len);
+	struct verdict (*eom)(const struct ctx *ctx);
 
 	/*
 	 * A check is a stage that judges inbound mail.  What it refuses is not
@@ -124,27 +129,26 @@ struct stage {
 	 * The two hooks by which a check that can refuse before the end is
 	 * asked; who has a judge hook can be named in RefuseAt, by its name.
 	 * Look-ups are started in connect, helo or mail, and collected here
-	 * under m->deadline_ms.  What only the header tells is judged in eom,
-	 * which comes before judge where both are due.
+	 * by s->wait.  What only the header tells is judged in eom, which comes
+	 * before judge where both are due.
 	 *
 	 * judge: once for each inbound message, at the moment that RefuseAt
 	 * chooses (at MAIL for connect), after the stage's own hook there.
 	 * Writes facts, symbols and notes, and may refuse.
 	 * client: only where RefuseAt says connect, and never for a client that
-	 * is known to be internal: judge the client alone, by
-	 * session_deadline().  There is no message to write symbols into, so
-	 * judge is asked again for each.
+	 * is known to be internal: judge the client alone.  There is no message
+	 * to write symbols into, so judge is asked again for each.
 	 */
-	struct verdict (*client)(struct session *s);
-	struct verdict (*judge)(struct message *m);
+	struct verdict (*client)(const struct ctx *ctx);
+	struct verdict (*judge)(const struct ctx *ctx);
 
 	/* Told to everyone, in order; a message that got as far as MAIL gets
 	 * exactly one.  outcome NULL: aborted, or the connection broke. */
-	void (*finish)(struct message *m, const struct verdict *outcome);
-	void (*close)(struct session *s);
+	void (*done)(const struct ctx *ctx, const struct verdict *outcome);
+	void (*close)(const struct ctx *ctx);
 
 	/* The admin asked (SIGUSR2) to begin all counts anew. */
-	void (*reset)(void *state);
+	void (*reset_counts)(void *state);
 
 	/* What is to be done beside the mail, now and then: called by one
 	 * thread of a daemon's (service/ticks.c) while the snapshot is in
@@ -190,10 +194,13 @@ struct verdict chain_eom(struct session *s);
 /* The message is over; outcome is what the client heard, NULL for an abort.
  * Logs the summary line.  No message under way: nothing happens. */
 void chain_end(struct session *s, const struct verdict *outcome);
+/* Its first half, for who has yet to look at the message: every stage's finish
+ * hook, which frees what facts are made of; notes and edits stay. */
+void chain_finish(struct session *s, const struct verdict *outcome);
 void chain_close(struct session *s); /* frees the session */
 /* Every stage's adopt hook. */
 void chain_adopt(const struct snapshot *snap);
-/* SIGUSR2: every stage's reset hook. */
+/* SIGUSR2: every stage's reset_counts hook. */
 void chain_reset(const struct snapshot *snap);
 /* Every stage's tick hook; the shortest of the times, -1: nobody waits for
  * one. */

@@ -40,7 +40,7 @@
 	"postern does not trust ARC; see DMARCTrustedForwarders and "          \
 	"DMARCMailingLists"
 
-const struct conf_option options_opendmarc[] = {
+static const struct conf_option rows[] = {
     OBEYED("AuthservID", CONF_STR),
     OBEYED("AuthservIDWithJobID", CONF_BOOL),
     OBEYED("DNSTimeout", CONF_INT),
@@ -93,8 +93,9 @@ const struct conf_option options_opendmarc[] = {
     UNUSED("TrustedAuthservIDs",
 	"postern makes all checks itself, and believes no results that stand "
 	"in a message"),
-    {.type = CONF_END},
 };
+
+const struct conf_table options_opendmarc = {CONF_ROWS(rows)};
 
 /* -- from theirs to ours -- */
 
@@ -337,7 +338,7 @@ take_all(struct takeover *t)
 int
 opendmarc_take(struct conf *c, struct errmsg *msg_r)
 {
-	const struct conf_option *const tables[] = {options_opendmarc, NULL};
+	const struct conf_table *const tables[] = {&options_opendmarc, NULL};
 	const char *path = conf_str(c, "OpenDMARCConfig");
 	struct conf *theirs = NULL;
 	struct takeover t = {.ours = c, .path = path, .msg = msg_r};

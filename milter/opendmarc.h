@@ -14,7 +14,7 @@
 struct errmsg;
 
 /* Every keyword of OpenDMARC. */
-extern const struct conf_option options_opendmarc[];
+extern const struct conf_table options_opendmarc;
 
 /* Read the file that OpenDMARCConfig names, if it names one, into c.  0, or a
  * negative ERR_ and *msg_r. */

@@ -14,7 +14,7 @@ struct errmsg;
 struct log_options;
 struct snapshot;
 
-extern const struct conf_option options_global[];
+extern const struct conf_table options_global;
 
 /* Decode the global keywords of snap->conf into snap. */
 int options_decode(struct snapshot *snap, struct errmsg *msg_r);

@@ -39,7 +39,7 @@
 #define BODY_LENGTH                                                            \
 	"unsafe: l= lets anyone append text to a message under the signature"
 
-const struct conf_option options_opendkim[] = {
+static const struct conf_option rows[] = {
     /* operation */
     OFF("CaptureUnknownErrors",
 	"say it with On-InternalError quarantine instead"),
@@ -160,7 +160,11 @@ const struct conf_option options_opendkim[] = {
     ROW("VBR-TrustedCertifiers", VBR),
     OFF("VBR-TrustedCertifiersOnly", VBR),
     ROW("VBR-Type", VBR),
-    {.type = CONF_END, .rows = options_opendmarc,
-	.summary = "opendmarc.conf has it: name that file with "
-		   "OpenDMARCConfig"},
+};
+
+const struct conf_table options_opendkim = {
+    CONF_ROWS(rows),
+    .foreign = &options_opendmarc,
+    .foreign_says = "opendmarc.conf has it: name that file with "
+		    "OpenDMARCConfig",
 };

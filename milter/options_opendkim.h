@@ -7,6 +7,6 @@
 
 #include "lib/conf/conf.h"
 
-extern const struct conf_option options_opendkim[];
+extern const struct conf_table options_opendkim;
 
 #endif

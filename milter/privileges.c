@@ -67,6 +67,10 @@ find_group(const char *word, struct privileges *p, struct errlist *list)
 		return EX_OK;
 	if (users_number(word, &id)) {
 		p->gid = (gid_t)id;
+	} else if (strcmp(word, "postfix") == 0) {
+		errlist_add(list, "UserID: there is no group postfix: "
+		    PRIVILEGES_NO_MTA);
+		return EX_NOUSER;
 	} else {
 		cure_path(&b, word);
 		errlist_add(list, "UserID: there is no group %s: create it "

@@ -14,6 +14,9 @@ struct errlist;
 struct errmsg;
 
 #define PRIVILEGES_GROUPS_MAX 256
+/* What to do where Postfix's own group is not there. */
+#define PRIVILEGES_NO_MTA                                                      \
+	"install Postfix first: the group postfix comes with it"
 
 struct privileges {
 	bool change; /* false: we are that user, or none was asked for */

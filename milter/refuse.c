@@ -115,16 +115,18 @@ check_moments(const char *value, struct errmsg *msg_r)
 	return take_items(value, NULL, msg_r);
 }
 
-const struct conf_option options_refuse[] = {
-    {"Refuse", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"symbols for which inbound mail is refused, each with its reply",
-	dataset_check},
-    {"RefuseAt", CONF_STR, 0, "end", 0, 0, NULL, NULL,
-	"when checks refuse: connect, mail, rcpt or end, for all, and as "
-	"CHECK=MOMENT for some",
-	check_moments},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+static const struct conf_option rows[] = {
+    {.keyword = "Refuse", .type = CONF_SET,
+	.summary =
+	    "symbols for which inbound mail is refused, each with its reply"},
+    {.keyword = "RefuseAt", .type = CONF_STR, .def = "end",
+	.summary =
+	    "when checks refuse: connect, mail, rcpt or end, for all, and as "
+	    "CHECK=MOMENT for some",
+	.check = check_moments},
 };
+
+const struct conf_table options_refuse = {CONF_ROWS(rows)};
 
 /* -- replies -- */
 

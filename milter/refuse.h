@@ -17,7 +17,7 @@ struct symbol;
 /* The moments there are, in their order. */
 enum when { WHEN_CONNECT, WHEN_MAIL, WHEN_RCPT, WHEN_END };
 
-extern const struct conf_option options_refuse[];
+extern const struct conf_table options_refuse;
 
 /* Set snap->refuse and snap->refuse_at.  0, or a negative ERR_ and *msg_r. */
 int refuse_load(struct snapshot *snap, struct errmsg *msg_r);

@@ -34,22 +34,27 @@ struct resolver {
 	struct dns tests; /* start NULL: none */
 };
 
-const struct conf_option options_resolver[] = {
-    {"Nameservers", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"addresses of the name servers to ask, each perhaps with @PORT",
-	dataset_check},
-    {"ResolverConfiguration", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"an unbound.conf for the resolver", NULL},
-    {"TrustAnchorFile", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the root's DNSSEC keys, with which to validate answers", NULL},
-    {"DNSTimeout", CONF_INT, 0, "5", 0, TIMEOUT_MAX, NULL, NULL,
-	"seconds for all look-ups of one message", NULL},
-    {"TestDNSData", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"names and their TXT records, instead of the DNS", dataset_check},
-    {"TestPublicKeys", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"a file of names and DKIM keys, instead of those in the DNS", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+static const struct conf_option rows[] = {
+    {.keyword = "Nameservers", .type = CONF_SET,
+	.summary =
+	    "addresses of the name servers to ask, each perhaps with @PORT"},
+    {.keyword = "ResolverConfiguration", .type = CONF_STR,
+	.summary = "an unbound.conf for the resolver",
+	.check = conf_check_path},
+    {.keyword = "TrustAnchorFile", .type = CONF_STR,
+	.summary = "the root's DNSSEC keys, with which to validate answers",
+	.check = conf_check_path},
+    {.keyword = "DNSTimeout", .type = CONF_INT, .def = "5", .max = TIMEOUT_MAX,
+	.summary = "seconds for all look-ups of one message"},
+    {.keyword = "TestDNSData", .type = CONF_SET,
+	.summary = "names and their TXT records, instead of the DNS"},
+    {.keyword = "TestPublicKeys", .type = CONF_STR,
+	.summary =
+	    "a file of names and DKIM keys, instead of those in the DNS",
+	.check = conf_check_path},
 };
+
+const struct conf_table options_resolver = {CONF_ROWS(rows)};
 
 /* -- what it is made of -- */
 

@@ -11,7 +11,7 @@ struct dns;
 struct errmsg;
 struct resolver;
 
-extern const struct conf_option options_resolver[];
+extern const struct conf_table options_resolver;
 
 /*
  * Make the resolver of a configuration.  `old` is the one in use, or NULL: it

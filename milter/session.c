@@ -6,8 +6,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "chain.h"
-#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "log.h"
 #include "snapshot.h"
@@ -40,18 +38,6 @@ message_time(const struct message *m)
 	return m->session->at != 0 ? m->session->at : time(NULL);
 }
 
-int64_t
-session_deadline(const struct session *s)
-{
-	return clock_ms() + s->snap->dns_timeout_ms;
-}
-
-int64_t
-message_deadline(const struct message *m)
-{
-	return session_deadline(m->session);
-}
-
 const char *
 session_macro(const struct session *s, const char *name)
 {
@@ -59,13 +45,13 @@ session_macro(const struct session *s, const char *name)
 }
 
 void
-log_about(const struct session *s, int level, const char *fmt, ...)
+log_about(const struct ctx *ctx, int level, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	log_vabout(level, s->msg == NULL ? NULL : s->msg->queue_id,
-	    s->current < STAGES_MAX ? stages[s->current]->name : NULL, fmt, ap);
+	log_vabout(level, ctx->m == NULL ? NULL : ctx->m->queue_id, ctx->stage,
+	    fmt, ap);
 	va_end(ap);
 }
 
@@ -107,21 +93,27 @@ session_note(struct session *s, const char *key, const char *fmt, ...)
 	va_end(ap);
 }
 
-static struct arena *
-arena_of(struct session *s)
+struct ctx
+session_ctx(struct session *s)
 {
-	return s->msg != NULL ? &s->msg->arena : &s->arena;
+	return (struct ctx){.s = s, .m = s->msg};
+}
+
+static struct arena *
+arena_of(const struct ctx *ctx)
+{
+	return ctx->m != NULL ? &ctx->m->arena : &ctx->s->arena;
 }
 
 void
-session_why(struct session *s, const char *fmt, ...)
+session_why(const struct ctx *ctx, const char *fmt, ...)
 {
-	struct whys *all = s->msg != NULL ? &s->msg->whys : &s->whys;
+	struct whys *all = ctx->m != NULL ? &ctx->m->whys : &ctx->s->whys;
 	char text[WHY_MAX];
 	struct why *w;
 	va_list ap;
 
-	if (!s->explains || all->count >= WHYS_MAX)
+	if (!ctx->s->explains || all->count >= WHYS_MAX)
 		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
@@ -130,10 +122,10 @@ session_why(struct session *s, const char *fmt, ...)
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			*p = '?';
 	}
-	w = arena_alloc(arena_of(s), sizeof(*w));
-	if (w == NULL || (w->text = arena_strdup(arena_of(s), text)) == NULL)
+	w = arena_alloc(arena_of(ctx), sizeof(*w));
+	if (w == NULL || (w->text = arena_strdup(arena_of(ctx), text)) == NULL)
 		return;
-	w->stage = s->current < STAGES_MAX ? stages[s->current]->name : NULL;
+	w->stage = ctx->stage;
 	if (all->last == NULL)
 		all->first = w;
 	else
@@ -143,15 +135,15 @@ session_why(struct session *s, const char *fmt, ...)
 }
 
 const char *
-session_quote(struct session *s, const char *text)
+session_quote(const struct ctx *ctx, const char *text)
 {
 	struct buf b = BUF_INIT;
 	const char *quoted;
 
-	if (text == NULL || !s->explains)
+	if (text == NULL || !ctx->s->explains)
 		return "-";
 	buf_quote(&b, text, strlen(text), QUOTED_MAX);
-	quoted = b.failed ? NULL : arena_strdup(arena_of(s), buf_text(&b));
+	quoted = b.failed ? NULL : arena_strdup(arena_of(ctx), buf_text(&b));
 	buf_fini(&b);
 	return quoted == NULL ? "-" : quoted;
 }
@@ -190,13 +182,7 @@ message_score(const struct message *m)
 }
 
 void **
-message_slot(struct message *m)
+message_slot(const struct ctx *ctx)
 {
-	return &m->slots[m->session->current];
-}
-
-const void *
-session_state(const struct session *s)
-{
-	return s->snap->state[s->current];
+	return &ctx->m->slots[ctx->index];
 }

@@ -18,6 +18,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/base/host.h"
+#include "lib/base/wait.h"
 #include "lib/mail/author.h"
 #include "lib/mail/hdr.h"
 #include "refuse.h"
@@ -78,6 +79,8 @@ struct session {
 	bool explains;   /* session_why() is wanted */
 	time_t at;       /* the time to judge by; 0: the clock's */
 	struct arena arena;
+	struct wait wait;    /* chain: what stages wait by; its deadline is that
+	    of the step under way.  Drivers set whom progress is told */
 	struct message *msg; /* under way, or NULL */
 
 	/* The client, from connect. */
@@ -102,7 +105,6 @@ struct session {
 	struct verdict verdict; /* decided before any message */
 	struct buf notes;       /* ` key=value` for the line of such a refusal */
 	struct whys whys;       /* said while no message was under way */
-	size_t current;         /* the stage being asked */
 };
 
 /* One thing that was found out about a message, for rules to weigh. */
@@ -133,6 +135,8 @@ struct message {
 	size_t rcpt_count; /* those not refused */
 	struct hdr_list headers;
 	size_t body_bytes;
+	bool finished; /* every stage was told */
+	bool came;    /* DATA was let in: there is a size */
 	bool too_big; /* header caps were exceeded */
 
 	/* Facts, each written by the stage named. */
@@ -163,8 +167,6 @@ struct message {
 	    (client, helo, sender, from); NULL: nothing */
 	bool may_be_allowed; /* allowlist: so it is, if it is what it says */
 
-	int64_t deadline_ms; /* chain, when checks are judged: when all look-ups
-	    end that are waited for there (CLOCK_MONOTONIC) */
 	uint32_t judged;     /* chain: stages whose judge hook was asked */
 	struct kept kept;    /* chain: a refusal that waits, ... */
 	struct verdict kept_hold; /* ... and a quarantine */
@@ -180,23 +182,34 @@ struct message {
 	void *slots[STAGES_MAX];
 };
 
+/*
+ * Whose turn it is: what a stage's hooks are given, and what the helpers below
+ * take.  A copy is as good, in any thread that has the session to itself, as
+ * long as the message lives, or the session where there is none.
+ */
+struct ctx {
+	struct session *s;
+	struct message *m; /* NULL in connect, helo, client and close */
+	const char *stage; /* its name; NULL: no stage speaks */
+	size_t index;      /* its place in stages[], where it has one */
+	void *state;       /* what its load hook made of the configuration */
+};
+
+/* Of the session and its message, where no stage speaks. */
+struct ctx session_ctx(struct session *s);
+
 /* Octets of the message as sent: header, empty line, body. */
 size_t message_size(const struct message *m);
 /* May its envelope and header hold UTF-8 (RFC 6531)? */
 bool message_is_utf8(const struct message *m);
 /* The time to judge by. */
 time_t message_time(const struct message *m);
-/* When look-ups must end that begin only now (CLOCK_MONOTONIC, milliseconds):
- * a header that took its time to arrive leaves them as much as others had. */
-int64_t message_deadline(const struct message *m);
-/* The same where there is no message yet. */
-int64_t session_deadline(const struct session *s);
 /* The MTA's macro, through the session's driver. */
 const char *session_macro(const struct session *s, const char *name);
 
-/* A line in the log about the session's message: its queue id and the running
- * stage come first. */
-void log_about(const struct session *s, int level, const char *fmt, ...)
+/* A line in the log about a message: its queue id and the stage that speaks come
+ * first. */
+void log_about(const struct ctx *ctx, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Add ` key=value` to the summary line; the value is quoted where it must be
@@ -208,32 +221,25 @@ void session_note(struct session *s, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*
- * Say what leads to a decision of the running stage, where s->explains, in one
+ * Say what leads to a decision of the stage, where s->explains, in one
  * sentence without its full stop.  It goes to the log (LogWhy) when the message
  * ends and its queue id is known, or when the step ends where there is no
  * message, and to posternctl check.  Text from outside goes through
  * session_quote; what costs something to find out is to be asked for only where
  * s->explains.
  */
-void session_why(struct session *s, const char *fmt, ...)
+void session_why(const struct ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Text from outside for session_why, quoted as buf_quote has it; "-" for NULL.
  * It lives as long as the message, or the session where there is none. */
-const char *session_quote(struct session *s, const char *text);
+const char *session_quote(const struct ctx *ctx, const char *text);
 
 /* Record that something was found; a name counts once.  ERR_NOMEM, or 0. */
 int message_symbol(struct message *m, const char *name, double score);
 /* The sum of their scores. */
 double message_score(const struct message *m);
 
-/* The running stage's own pointer for the message. */
-void **message_slot(struct message *m);
-/* What the running stage's load hook made of the configuration. */
-const void *session_state(const struct session *s);
-static inline const void *
-message_state(const struct message *m)
-{
-	return session_state(m->session);
-}
+/* The stage's own pointer for the message; NULL at first. */
+void **message_slot(const struct ctx *ctx);
 
 #endif

@@ -18,7 +18,7 @@
 
 #define OTHER_TABLES 3 /* global rows, DNS, OpenDKIM's unused ones */
 
-static const struct conf_option *tables[STAGES_MAX + OTHER_TABLES + 1];
+static const struct conf_table *tables[STAGES_MAX + OTHER_TABLES + 1];
 
 /* Stages are constant, so the list is the same whoever fills it first. */
 __attribute__((constructor)) static void
@@ -26,18 +26,18 @@ fill_tables(void)
 {
 	size_t n = 0;
 
-	tables[n++] = options_global;
-	tables[n++] = options_resolver;
+	tables[n++] = &options_global;
+	tables[n++] = &options_resolver;
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		if (i == STAGES_MAX)
 			abort();
 		if (stages[i]->options != NULL)
 			tables[n++] = stages[i]->options;
 	}
-	tables[n] = options_opendkim;
+	tables[n] = &options_opendkim;
 }
 
-const struct conf_option *const *
+const struct conf_table *const *
 snapshot_tables(void)
 {
 	return tables;

@@ -58,7 +58,7 @@ struct snapshot {
 
 	const struct dns *dns; /* where look-ups go; NULL: nowhere, checks that
 	                          need it are not made */
-	long dns_timeout_ms;   /* for all look-ups of one message */
+	long dns_timeout_ms;   /* for all look-ups of one step */
 	struct resolver *resolver; /* whose dns that is; NULL: nobody's */
 };
 
@@ -96,7 +96,7 @@ int snapshot_read(const char *path, struct conf **conf_r, struct errmsg *msg_r);
 int snapshot_read_list(
     const char *path, struct errlist *list, struct conf **conf_r);
 
-/* Every array of rows there is, NULL-ended: what conf_read takes. */
-const struct conf_option *const *snapshot_tables(void);
+/* Every table of rows there is, NULL-ended: what conf_read takes. */
+const struct conf_table *const *snapshot_tables(void);
 
 #endif

@@ -11,6 +11,8 @@
 
 #include "lib/base/err.h"
 
+/* libmilter takes one octet less than the kernel does. */
+#define PATH_OCTETS (sizeof(((struct sockaddr_un *)0)->sun_path) - 2)
 #define FORMS "local:PATH, inet:PORT@HOST or inet6:PORT@HOST"
 
 /* What Postfix has in smtpd_milters, where a path begins at another place. */
@@ -37,11 +39,11 @@ parse_local(const char *path, struct sockspec *spec, struct errmsg *msg_r)
 		return errmsg_set(msg_r, "expected a path after local:");
 	if (path[0] != '/' && strncmp(path, "./", 2) != 0)
 		return say_relative(path, msg_r);
-	if (len >= sizeof(spec->local.sun_path))
+	if (len > PATH_OCTETS)
 		return errmsg_set(msg_r,
 		    "the path has %zu octets and a socket's name at most %zu: "
 		    "choose a shorter one, or inet:PORT@HOST",
-		    len, sizeof(spec->local.sun_path) - 1);
+		    len, PATH_OCTETS);
 	spec->family = spec->local.sun_family = AF_UNIX;
 	memcpy(spec->local.sun_path, path, len + 1);
 	return 0;

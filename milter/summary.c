@@ -177,6 +177,12 @@ unsigned_why(const struct message *m, const struct verdict *outcome)
 }
 
 void
+summary_account(struct buf *b, const struct message *m)
+{
+	add_address(b, "account", m->account);
+}
+
+void
 summary_findings(struct buf *b, const struct message *m,
     const struct verdict *outcome, size_t max)
 {
@@ -233,13 +239,13 @@ seconds_since(const struct timespec *begun)
 
 /* What the log has not been told yet. */
 static void
-say_whys(const struct session *s, struct whys *all)
+say_whys(const struct ctx *ctx, struct whys *all)
 {
 	const struct why *w =
 	    all->told == NULL ? all->first : all->told->next;
 
 	for (; w != NULL; w = w->next) {
-		log_about(s, LOG_DEBUG, "%s%s%s",
+		log_about(ctx, LOG_DEBUG, "%s%s%s",
 		    w->stage == NULL ? "" : w->stage,
 		    w->stage == NULL ? "" : ": ", w->text);
 		all->told = w;
@@ -247,11 +253,11 @@ say_whys(const struct session *s, struct whys *all)
 }
 
 static void
-say(const struct session *s, struct buf *b)
+say(const struct ctx *ctx, struct buf *b)
 {
 	const char *text = buf_text(b);
 
-	log_about(s, LOG_INFO, "%s", text == NULL ? "no memory" : text);
+	log_about(ctx, LOG_INFO, "%s", text == NULL ? "no memory" : text);
 	buf_fini(b);
 }
 
@@ -259,6 +265,7 @@ void
 summary_message(
     struct session *s, struct message *m, const struct verdict *outcome)
 {
+	const struct ctx ctx = session_ctx(s);
 	struct buf b = BUF_INIT;
 	size_t tail = REPLY_MAX + 128; /* for what follows the findings */
 
@@ -267,13 +274,15 @@ summary_message(
 	add_value(&b, "why", m->why == NULL ? "-" : m->why, SHOWN_MAX);
 	add_value(&b, "client", s->client_ip[0] == '\0' ? "-" : s->client_ip,
 	    SHOWN_MAX);
-	add_address(&b, "account", m->account);
+	summary_account(&b, m);
 	/* A client that hears of nobody who takes it gives up: that is why. */
 	if (outcome == NULL && m->rcpt_count == 0 &&
 	    m->refusal.action != VERDICT_NONE)
 		outcome = &m->refusal;
 	add_sender(&b, m->sender);
-	buf_printf(&b, " rcpts=%zu size=%zu", m->rcpt_count, message_size(m));
+	buf_printf(&b, " rcpts=%zu", m->rcpt_count);
+	if (m->came)
+		buf_printf(&b, " size=%zu", message_size(m));
 	summary_findings(&b, m, outcome, LOG_TEXT_MAX - tail);
 	if (outcome == NULL) {
 		buf_str(&b, " verdict=aborted by=-");
@@ -282,19 +291,18 @@ summary_message(
 		add_reply(&b, outcome);
 	}
 	buf_printf(&b, " time=%.4f", seconds_since(&m->begun));
-	s->current = STAGES_MAX; /* no stage speaks here */
-	say_whys(s, &m->whys);
-	say(s, &b);
+	say_whys(&ctx, &m->whys);
+	say(&ctx, &b);
 }
 
 void
 summary_client(struct session *s, const char *at)
 {
+	const struct ctx ctx = {.s = s};
 	const struct verdict *v = &s->verdict;
 	struct buf b = BUF_INIT;
 
-	s->current = STAGES_MAX; /* no stage speaks here */
-	say_whys(s, &s->whys);
+	say_whys(&ctx, &s->whys);
 	if (!verdict_refuses(v))
 		return;
 	buf_printf(&b, "client=%s",
@@ -305,5 +313,5 @@ summary_client(struct session *s, const char *at)
 	if (v->symbol != NULL)
 		add_value(&b, "tests", v->symbol, SHOWN_MAX);
 	add_reply(&b, v);
-	say(s, &b);
+	say(&ctx, &b);
 }

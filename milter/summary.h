@@ -24,6 +24,8 @@ void summary_message(
  * decided there, and the client's line where s->verdict refuses it. */
 void summary_client(struct session *s, const char *at);
 
+/* ` account=` of whoever is charged. */
+void summary_account(struct buf *b, const struct message *m);
 /* What a summary line has between size and verdict: ` key=value` ...; at most
  * max octets. */
 void summary_findings(struct buf *b, const struct message *m,

@@ -99,6 +99,15 @@ step(struct walk *w)
 	return !S_ISLNK(st.st_mode) || follow(w, above);
 }
 
+/* A file in a directory's place is not closed: no right would open the way. */
+static bool
+may_explain(const char *part, int mode)
+{
+	struct stat st;
+
+	return mode != X_OK || stat(part, &st) != 0 || S_ISDIR(st.st_mode);
+}
+
 int
 access_why(const char *path, enum cure_kind kind, struct errmsg *msg_r)
 {
@@ -113,8 +122,9 @@ access_why(const char *path, enum cure_kind kind, struct errmsg *msg_r)
 		part = w.done[0] == '\0' ? "/" : w.done;
 		mode = w.rest[strspn(w.rest, "/")] == '\0' ? R_OK : X_OK;
 		if (faccessat(AT_FDCWD, part, mode, AT_EACCESS) != 0)
-			return errno == EACCES ? explain(&w, part, mode, msg_r)
-					       : 0;
+			return errno == EACCES && may_explain(part, mode)
+			    ? explain(&w, part, mode, msg_r)
+			    : 0;
 	} while (mode == X_OK && step(&w));
 	return 0;
 }

@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/fs.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -182,9 +184,8 @@ is_steady(const char *path, uid_t uid, bool *there_r)
 	}
 }
 
-/* Without links and dots, as far as it is there.  False: it can't be told. */
-static bool
-lead(const char *path, char real_r[PATH_MAX])
+bool
+cure_lead(const char *path, char real_r[PATH_MAX])
 {
 	char there[PATH_MAX], *real, *slash;
 	size_t len = strlen(path);
@@ -216,7 +217,7 @@ cure_may_take(const char *dir, uid_t uid)
 	bool there;
 
 	/* What stands in /etc root reads, and our keys are there. */
-	if (!lead(dir, real) || cure_in_home(real, uid) ||
+	if (!cure_lead(dir, real) || cure_in_home(real, uid) ||
 	    is_below(real, "/etc") || is_systems(real) ||
 	    !is_steady(dir, uid, &there) || !is_steady(real, uid, &there))
 		return false;
@@ -313,6 +314,13 @@ cure_find(const char *text)
 	for (size_t i = 0; cure == NULL && i < 3; i++)
 		cure = strstr(text, words[i]);
 	return cure;
+}
+
+bool
+cure_closed(const char *text)
+{
+	return cure_find(text) != NULL ||
+	       strstr(text, strerror(EACCES)) != NULL;
 }
 
 static void
@@ -444,7 +452,8 @@ cure_writable(const char *name, const char *path, const struct stat *st,
 	buf_str(&b, "chmod o-w ");
 	cure_path(&b, real == NULL ? path : real);
 	cure_fit(&b, 0);
-	errmsg_set(msg_r, "%s: writable by everyone (mode %04o); run: %s", name,
+	errmsg_set(msg_r, "%s: writable by everyone (mode %04o); "
+	    CURE_WORDS "%s", name,
 	    (unsigned)st->st_mode & 07777,
 	    buf_text(&b) == NULL ? "" : buf_text(&b));
 	buf_fini(&b);
@@ -549,4 +558,81 @@ cure_state(struct buf *b, const char *path, uid_t uid, gid_t gid)
 			buf_str(b, ", and name a file in there");
 	}
 	cure_fit(b, from);
+}
+
+/* Root's is given away, as root opens it all the same; another user's is not,
+ * who would lose it. */
+void
+cure_lock(struct buf *b, const char *path, uid_t uid, gid_t gid)
+{
+	char user[USERS_NAME_SIZE], group[USERS_NAME_SIZE];
+	size_t from = b->len;
+	struct stat st;
+	bool there;
+
+	if (!is_steady(path, uid, &there) || cure_in_home(path, uid))
+		return;
+	users_name(uid, user);
+	users_group_name(gid, group);
+	if (there && (lstat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
+			 st.st_nlink != 1 || st.st_uid != 0))
+		return;
+	buf_str(b, CURE_WORDS);
+	buf_str(b, there ? "chown " : "install -m 600 -o ");
+	cure_path(b, user);
+	if (!there) {
+		buf_str(b, " -g ");
+		cure_path(b, group);
+		buf_str(b, " /dev/null");
+	}
+	buf_char(b, ' ');
+	cure_path(b, path);
+	if (there && (st.st_mode & 0600) != 0600) {
+		buf_str(b, " && chmod u+rw ");
+		cure_path(b, path);
+	}
+	cure_fit(b, from);
+}
+
+static int
+attributes(int fd)
+{
+	int flags = 0;
+
+	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) != 0)
+		return 0;
+	return flags & (FS_IMMUTABLE_FL | FS_APPEND_FL);
+}
+
+bool
+cure_is_fixed(int fd)
+{
+	return attributes(fd) != 0;
+}
+
+bool
+cure_fixed(struct buf *b, const char *path)
+{
+	const int how = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
+	char dir[PATH_MAX];
+	size_t from = b->len;
+	int flags = 0;
+
+	cure_parent(path, dir);
+	for (int i = 0; i < 2 && flags == 0; i++) {
+		int fd = open(i == 0 ? path : dir, how);
+
+		flags = attributes(fd);
+		if (fd >= 0)
+			close(fd);
+		path = flags == 0 ? dir : path;
+	}
+	if (flags == 0)
+		return false;
+	buf_printf(b, CURE_WORDS "chattr%s%s ",
+	    (flags & FS_IMMUTABLE_FL) != 0 ? " -i" : "",
+	    (flags & FS_APPEND_FL) != 0 ? " -a" : "");
+	cure_path(b, path);
+	cure_fit(b, from);
+	return true;
 }

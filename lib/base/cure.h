@@ -48,6 +48,9 @@ void cure_fit(struct buf *b, size_t from);
 bool cure_in_home(const char *path, uid_t uid);
 /* Does it stand where files are for us alone, and nobody else has a secret? */
 bool cure_is_ours(const char *path);
+/* An absolute path without links and dots, as far as it is there.  False: it
+ * can't be told. */
+bool cure_lead(const char *path, char real_r[PATH_MAX]);
 /* May a directory of that name be made for uid, or be given to it?  It is not
  * there, or it is uid's, or empty; and nobody else can come in between. */
 bool cure_may_take(const char *dir, uid_t uid);
@@ -59,8 +62,20 @@ void cure_enter(
     struct buf *b, const char *directory, const struct cure_reader *r);
 /* Where either of these stands in a message; NULL: it has none. */
 const char *cure_find(const char *text);
+/* Is that of what is closed to us?  Who is not the one that it is for learns
+ * nothing from it. */
+bool cure_closed(const char *text);
 /* "COMMAND", and words behind it: to have the file in a place of its own. */
 void cure_move(struct buf *b, const struct cure_reader *r);
+/* CURE_WORDS, "COMMAND": to write to a lock file, which may not be there.
+ * Nothing, where a command could do harm. */
+void cure_lock(struct buf *b, const char *path, uid_t uid, gid_t gid);
+/* CURE_WORDS, "COMMAND": of a file, or the directory it is in, that an
+ * attribute keeps from being changed, whatever the modes say.  False, and
+ * nothing: there is none. */
+bool cure_fixed(struct buf *b, const char *path);
+/* Has that open file such an attribute? */
+bool cure_is_fixed(int fd);
 /* To have a directory that belongs to user and group. */
 void cure_directory(struct buf *b, const char *directory, const char *user,
     const char *group, mode_t mode);

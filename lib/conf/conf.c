@@ -15,6 +15,7 @@
 
 #include "conf_impl.h"
 #include "conf_lex.h"
+#include "dataset.h"
 #include "lib/base/err.h"
 #include "lib/base/errlist.h"
 
@@ -117,22 +118,14 @@ conf_judge(const struct conf_option *row, const char *text, long *number_r,
 		rc = judge_int(row, text, number_r, msg_r);
 	else if (row->type == CONF_WORD)
 		rc = judge_word(row, text, number_r, msg_r);
+	else if (row->type == CONF_SET)
+		rc = dataset_check(text, msg_r);
 	if (rc == 0 && row->check != NULL)
 		rc = row->check(text, msg_r);
 	return rc;
 }
 
 /* -- making -- */
-
-static size_t
-rows_count(const struct conf_option *rows)
-{
-	size_t n = 0;
-
-	while (rows[n].type != CONF_END)
-		n++;
-	return n;
-}
 
 static void
 value_init(struct conf_value *v, const struct conf_option *row)
@@ -143,16 +136,13 @@ value_init(struct conf_value *v, const struct conf_option *row)
 }
 
 struct conf_value *
-conf_values_new(const struct conf_option *rows, size_t *n_r)
+conf_values_new(const struct conf_table *table)
 {
-	size_t n = rows_count(rows);
-	struct conf_value *values = calloc(n > 0 ? n : 1, sizeof(*values));
+	struct conf_value *values =
+	    calloc(table->count > 0 ? table->count : 1, sizeof(*values));
 
-	if (values == NULL)
-		return NULL;
-	for (size_t i = 0; i < n; i++)
-		value_init(&values[i], &rows[i]);
-	*n_r = n;
+	for (size_t i = 0; values != NULL && i < table->count; i++)
+		value_init(&values[i], &table->rows[i]);
 	return values;
 }
 
@@ -165,7 +155,7 @@ by_keyword(const void *a, const void *b)
 }
 
 struct conf *
-conf_new(const struct conf_option *const *tables)
+conf_new(const struct conf_table *const *tables)
 {
 	struct conf *c = calloc(1, sizeof(*c));
 	size_t n = 0;
@@ -173,7 +163,7 @@ conf_new(const struct conf_option *const *tables)
 	if (c == NULL)
 		return NULL;
 	for (size_t i = 0; tables[i] != NULL; i++)
-		n += rows_count(tables[i]);
+		n += tables[i]->count;
 	c->values = calloc(n > 0 ? n : 1, sizeof(*c->values));
 	c->sorted = calloc(n > 0 ? n : 1, sizeof(struct conf_value *));
 	if (c->values == NULL || c->sorted == NULL) {
@@ -181,10 +171,10 @@ conf_new(const struct conf_option *const *tables)
 		return NULL;
 	}
 	for (size_t i = 0; tables[i] != NULL; i++) {
-		for (size_t j = 0; tables[i][j].type != CONF_END; j++) {
+		for (size_t j = 0; j < tables[i]->count; j++) {
 			struct conf_value *v = &c->values[c->nvalues];
 
-			value_init(v, &tables[i][j]);
+			value_init(v, &tables[i]->rows[j]);
 			c->sorted[c->nvalues++] = v;
 		}
 	}
@@ -477,7 +467,9 @@ conf_given(const struct conf *c, const char *keyword)
 bool
 conf_faulty(const struct conf *c, const char *keyword)
 {
-	return value_of(c, keyword)->faulty;
+	const struct conf_value *v = value_of(c, keyword);
+
+	return v->faulty || (c->unread && v->where == NULL);
 }
 
 const char *

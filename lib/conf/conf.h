@@ -44,9 +44,6 @@ enum conf_type {
 	                 rows, no sections or ignored keywords in them */
 	CONF_IGNORED, /* understood, not used; summary is the reason, which is
 	                 said once in a warning when the keyword is met */
-	CONF_END,     /* ends an array of rows; its own rows, if any, are those
-	                 of another program's file, which are unknown here, and
-	                 summary is what is said of them */
 };
 
 enum {
@@ -57,6 +54,7 @@ enum {
 	                      that to say no to it is nothing to warn of */
 };
 
+/* A row is written with designated initialisers; what is not named is 0. */
 struct conf_option {
 	const char *keyword;
 	enum conf_type type;
@@ -64,7 +62,7 @@ struct conf_option {
 	const char *def;          /* as one would write it; NULL: unset */
 	long min, max;            /* CONF_INT; both 0: 0..INT_MAX */
 	const char *const *words; /* CONF_WORD */
-	const struct conf_option *rows; /* CONF_SECTION: what stands inside */
+	const struct conf_table *inside; /* CONF_SECTION: what stands in it */
 	const char *summary;      /* one line; for CONF_IGNORED the reason */
 	/* Judge one value when it is met, so that the line is known.  Returns
 	 * 0, or ERR_CONFIG with what was expected in msg_r (the words after
@@ -72,19 +70,38 @@ struct conf_option {
 	int (*check)(const char *value, struct errmsg *msg_r);
 };
 
+/* Rows, and how many there are. */
+struct conf_table {
+	const struct conf_option *rows;
+	size_t count;
+	/* Those of another program's file, which are unknown here, and what is
+	 * said where one is met; NULL: none. */
+	const struct conf_table *foreign;
+	const char *foreign_says;
+};
+
+/* The first two members, from an array. */
+#define CONF_ROWS(array)                                                       \
+	.rows = (array), .count = sizeof(array) / sizeof(*(array))
+/* A pointer to a table of an array's rows, for an initialiser. */
+#define CONF_TABLE(array) (&(const struct conf_table){CONF_ROWS(array)})
+
+/* For a row's check, where the value is a path: it has no quotes about it. */
+int conf_check_path(const char *value, struct errmsg *msg_r);
+
 struct conf;
 struct conf_section; /* one section; dies with its conf */
 
 /*
- * Read a file.  `tables` is an array of row arrays, ended by NULL; a keyword
- * must stand in one of them only.  path NULL reads nothing: all defaults.
+ * Read a file.  `tables` is ended by NULL; a keyword must stand in one of them
+ * only.  path NULL reads nothing: all defaults.
  * 0 and *conf_r (the caller's, conf_free), or a negative ERR_ and *msg_r.
  */
-int conf_read(const char *path, const struct conf_option *const *tables,
+int conf_read(const char *path, const struct conf_table *const *tables,
     struct conf **conf_r, struct errmsg *msg_r);
 /* The same from memory; `name` stands for the file in messages. */
 int conf_read_text(const char *text, size_t len, const char *name,
-    const struct conf_option *const *tables, struct conf **conf_r,
+    const struct conf_table *const *tables, struct conf **conf_r,
     struct errmsg *msg_r);
 void conf_free(struct conf *c);
 
@@ -96,11 +113,11 @@ void conf_free(struct conf *c);
  * check the rest.  They add their mistakes by conf_mistake.  The list must live
  * until conf_end_list, or the conf's end.
  */
-int conf_read_list(const char *path, const struct conf_option *const *tables,
+int conf_read_list(const char *path, const struct conf_table *const *tables,
     struct errlist *list, struct conf **conf_r);
 /* The same from memory. */
 int conf_read_text_list(const char *text, size_t len, const char *name,
-    const struct conf_option *const *tables, struct errlist *list,
+    const struct conf_table *const *tables, struct errlist *list,
     struct conf **conf_r);
 /* The list that conf_read_list was given; NULL: none. */
 struct errlist *conf_list(const struct conf *c);
@@ -132,8 +149,8 @@ int conf_word(const struct conf *c, const char *keyword);
 const char *conf_multi(const struct conf *c, const char *keyword, size_t i);
 /* Was it written, rather than left at its default? */
 bool conf_given(const struct conf *c, const char *keyword);
-/* Was it written, and is wrong?  A keyword that is missing for that reason is
- * no second mistake. */
+/* Was it written, and is wrong; or might it stand in a file that could not be
+ * read?  A keyword that is missing for that reason is no second mistake. */
 bool conf_faulty(const struct conf *c, const char *keyword);
 /* Where it was written, `file:line`, or "default". For messages. */
 const char *conf_where(const struct conf *c, const char *keyword);

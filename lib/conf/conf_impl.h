@@ -40,13 +40,14 @@ struct conf {
 	size_t nsections;	       /* each row in that of the file */
 	char **warnings;
 	size_t nwarnings;
+	bool unread; /* a file of it, of which nothing is known */
 	struct errlist *list; /* of mistakes, while it is loaded; or NULL */
 };
 
 /* An empty one for those rows: no values yet.  NULL: no memory. */
-struct conf *conf_new(const struct conf_option *const *tables);
-/* One value for each row of an array; NULL: no memory. */
-struct conf_value *conf_values_new(const struct conf_option *rows, size_t *n_r);
+struct conf *conf_new(const struct conf_table *const *tables);
+/* One value for each row; NULL: no memory. */
+struct conf_value *conf_values_new(const struct conf_table *table);
 void conf_values_free(struct conf_value *values, size_t n);
 
 /* NULL when there is no such keyword. */

@@ -54,7 +54,7 @@ struct met {
 
 struct reader {
 	struct conf *conf;
-	const struct conf_option *const *tables;
+	const struct conf_table *const *tables;
 	cfg_t *cfg;
 	struct errlist *list;
 	int err; /* of a callback, which can only tell libconfuse "no" */
@@ -82,6 +82,20 @@ static _Thread_local struct reader *parsing;
 
 /* libconfuse's scanner lives in globals, reset by cfg_free of a root. */
 static pthread_mutex_t confuse_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* NULL: there is no such row. */
+static const struct conf_option *
+find_row(const struct conf_table *table, const char *word, size_t len)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const char *keyword = table->rows[i].keyword;
+
+		if (strlen(keyword) == len &&
+		    strncasecmp(keyword, word, len) == 0)
+			return &table->rows[i];
+	}
+	return NULL;
+}
 
 /* -- what libconfuse calls -- */
 
@@ -135,6 +149,15 @@ is_quoted(const char *text)
 	return false;
 }
 
+int
+conf_check_path(const char *value, struct errmsg *msg_r)
+{
+	return is_quoted(value)
+	    ? errmsg_set(msg_r, "expected a path without quotes, which would be "
+		  "part of it: %s", value)
+	    : 0;
+}
+
 /* `where` is copied. */
 static int
 add_place(struct conf_value *v, const char *where)
@@ -182,14 +205,13 @@ static int
 on_section_value(cfg_t *cfg, cfg_opt_t *opt)
 {
 	struct conf_value *sec = conf_find(parsing->conf, cfg_name(cfg));
-	const struct conf_option *row = sec->row->rows;
+	const char *keyword = cfg_opt_name(opt);
 	long number;
 
 	if (cfg_opt_size(opt) == 0) /* the end of an empty list */
 		return 0;
-	while (strcasecmp(row->keyword, cfg_opt_name(opt)) != 0)
-		row++;
-	(void)judge(cfg, opt, row, &number);
+	(void)judge(cfg, opt,
+	    find_row(sec->row->inside, keyword, strlen(keyword)), &number);
 	return 0;
 }
 
@@ -215,23 +237,19 @@ opt_of(const struct conf_option *row)
 }
 
 static cfg_opt_t *
-section_opts(const struct conf_option *rows)
+section_opts(const struct conf_table *table)
 {
 	const cfg_opt_t end = CFG_END();
-	cfg_opt_t *opts;
-	size_t n = 0;
+	cfg_opt_t *opts = calloc(table->count + 1, sizeof(*opts));
 
-	while (rows[n].type != CONF_END)
-		n++;
-	opts = calloc(n + 1, sizeof(*opts));
 	if (opts == NULL)
 		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		assert(rows[i].type != CONF_SECTION &&
-		       rows[i].type != CONF_IGNORED);
-		opts[i] = opt_of(&rows[i]);
+	for (size_t i = 0; i < table->count; i++) {
+		assert(table->rows[i].type != CONF_SECTION &&
+		       table->rows[i].type != CONF_IGNORED);
+		opts[i] = opt_of(&table->rows[i]);
 	}
-	opts[n] = end;
+	opts[table->count] = end;
 	return opts;
 }
 
@@ -254,7 +272,7 @@ root_opts(const struct conf *c)
 			opts[n++] = opt_of(row);
 			continue;
 		}
-		section.subopts = section_opts(row->rows);
+		section.subopts = section_opts(row->inside);
 		opts[n++] = section;
 		if (section.subopts == NULL) {
 			opts_free(opts);
@@ -278,10 +296,9 @@ set_validators(cfg_t *cfg, const struct conf *c)
 			cfg_set_validate_func(cfg, row->keyword, on_value);
 			continue;
 		}
-		for (const struct conf_option *sub = row->rows;
-		     sub->type != CONF_END; sub++) {
+		for (size_t j = 0; j < row->inside->count; j++) {
 			snprintf(path, sizeof(path), "%s|%s", row->keyword,
-			    sub->keyword);
+			    row->inside->rows[j].keyword);
 			cfg_set_validate_func(cfg, path, on_section_value);
 		}
 	}
@@ -361,15 +378,11 @@ static const struct conf_option *
 section_of(const struct conf *c, const char *word, size_t len)
 {
 	for (size_t i = 0; i < c->nvalues; i++) {
-		const struct conf_option *row = c->values[i].row, *sub;
+		const struct conf_option *row = c->values[i].row;
 
-		if (row->type != CONF_SECTION)
-			continue;
-		for (sub = row->rows; sub->type != CONF_END; sub++) {
-			if (strlen(sub->keyword) == len &&
-			    strncasecmp(sub->keyword, word, len) == 0)
-				return row;
-		}
+		if (row->type == CONF_SECTION &&
+		    find_row(row->inside, word, len) != NULL)
+			return row;
 	}
 	return NULL;
 }
@@ -377,61 +390,66 @@ section_of(const struct conf *c, const char *word, size_t len)
 /* What is said of it if another program's file has it; NULL: none. */
 static const char *
 other_program(
-    const struct conf_option *const *tables, const char *word, size_t len)
+    const struct conf_table *const *tables, const char *word, size_t len)
 {
 	for (; *tables != NULL; tables++) {
-		const struct conf_option *end = *tables, *row;
-
-		while (end->type != CONF_END)
-			end++;
-		for (row = end->rows; row != NULL && row->type != CONF_END;
-		     row++) {
-			if (strlen(row->keyword) == len &&
-			    strncasecmp(row->keyword, word, len) == 0)
-				return end->summary;
-		}
+		if ((*tables)->foreign != NULL &&
+		    find_row((*tables)->foreign, word, len) != NULL)
+			return (*tables)->foreign_says;
 	}
 	return NULL;
 }
 
-/* `rows` are those of the section it stands in; NULL: in none. */
+/* `inside` is what belongs into the section it stands in; NULL: in none. */
 static void
-unknown_keyword(struct source *s, int line, const char *word, size_t len,
-    const struct conf_option *rows)
+hint_at(const struct reader *r, const char *word, size_t len,
+    const struct conf_table *inside, struct errmsg *hint_r)
 {
 	struct nearest n = {.word = word, .len = len,
 	    .best = len < 4 ? 1 : len < 6 ? 2 : len / 3};
-	const struct conf *c = s->r->conf;
+	const struct conf *c = r->conf;
 	const struct conf_option *section = NULL;
 	const char *other =
-	    rows == NULL ? other_program(s->r->tables, word, len) : NULL;
-	struct errmsg hint = {""};
-	char shown[64];
+	    inside == NULL ? other_program(r->tables, word, len) : NULL;
 
-	if (rows != NULL) {
-		for (; rows->type != CONF_END; rows++)
-			consider(&n, rows->keyword);
+	if (inside != NULL) {
+		for (size_t i = 0; i < inside->count; i++)
+			consider(&n, inside->rows[i].keyword);
 	} else {
 		section = section_of(c, word, len);
 		consider(&n, "Include");
 		for (size_t i = 0; i < c->nvalues; i++)
 			consider(&n, c->values[i].row->keyword);
 	}
-	conf_lex_show(shown, sizeof(shown), word, len);
 	if (word[0] == ';' ||
 	    (len >= 2 && (memcmp(word, "//", 2) == 0 ||
 			     memcmp(word, "--", 2) == 0)))
-		errmsg_set(&hint, "; comments begin with #");
+		errmsg_set(hint_r, "; comments begin with #");
 	else if (word[0] == '{' || word[0] == '}')
-		errmsg_set(&hint, "; there is no section here that it could "
+		errmsg_set(hint_r, "; there is no section here that it could "
 		    "belong to");
 	else if (other != NULL)
-		errmsg_set(&hint, "; %s", other);
+		errmsg_set(hint_r, "; %s", other);
 	else if (section != NULL)
-		errmsg_set(&hint, "; it stands inside of %s TITLE { }",
+		errmsg_set(hint_r, "; it stands inside of %s TITLE { }",
 		    section->keyword);
 	else if (n.found != NULL)
-		errmsg_set(&hint, "; did you mean %s?", n.found);
+		errmsg_set(hint_r, "; did you mean %s?", n.found);
+}
+
+/* Comparing with every keyword takes its time: not for what is only counted, as
+ * are those behind as many as are told. */
+static void
+unknown_keyword(struct source *s, int line, const char *word, size_t len,
+    const struct conf_table *inside)
+{
+	struct errmsg hint;
+	char shown[64];
+
+	hint.text[0] = '\0';
+	if (errlist_count(s->r->list) < ERRLIST_SHOWN)
+		hint_at(s->r, word, len, inside, &hint);
+	conf_lex_show(shown, sizeof(shown), word, len);
 	errlist_add(s->r->list, "%s:%d: %s: unknown keyword%s", s->lex.name,
 	    line, shown, hint.text);
 }
@@ -621,14 +639,6 @@ section_met(struct source *s, const struct conf_option *row, int line)
 	    row->keyword, shown, old->where);
 }
 
-static const struct conf_option *
-find_row(const struct conf_option *rows, const char *word)
-{
-	while (rows->type != CONF_END && strcasecmp(rows->keyword, word) != 0)
-		rows++;
-	return rows->type == CONF_END ? NULL : rows;
-}
-
 /* `Keyword title {`.  ERR_NOTFOUND: no section follows. */
 static int
 section_head(struct source *s, const struct conf_option *row, int line)
@@ -654,11 +664,13 @@ section_head(struct source *s, const struct conf_option *row, int line)
 	if (tok == CONF_TOK_OPEN)
 		(void)next_token(s);
 	else if (strcmp(title, VOID) != 0)
-		errlist_add(s->r->list, "%s:%d: %s: expected { after the title",
-		    s->lex.name, at, row->keyword);
+		errlist_add(s->r->list, "%s:%d: %s: expected { after the title: "
+		    "%s TITLE { ... }", s->lex.name, at, row->keyword,
+		    row->keyword);
 	/* One that only lacks its brace is read as if it had it. */
 	if (tok == CONF_TOK_OPEN || tok == CONF_TOK_CLOSE ||
-	    (tok == CONF_TOK_WORD && find_row(row->rows, s->r->word) != NULL)) {
+	    (tok == CONF_TOK_WORD &&
+		find_row(row->inside, s->r->word, strlen(s->r->word)))) {
 		emit_lines(s, line);
 		fputs(row->keyword, s->out);
 		strcpy(s->r->word, title);
@@ -891,8 +903,9 @@ static int
 read_name(struct source *s, const struct conf_option *section, int line,
     uint64_t *seen)
 {
-	const struct conf_option *row = find_row(section->rows, s->r->word);
-	size_t i = row == NULL ? 0 : (size_t)(row - section->rows);
+	const struct conf_option *row =
+	    find_row(section->inside, s->r->word, strlen(s->r->word));
+	size_t i = row == NULL ? 0 : (size_t)(row - section->inside->rows);
 	char word[64];
 	int rc = 0;
 
@@ -903,7 +916,7 @@ read_name(struct source *s, const struct conf_option *section, int line,
 		/* What is no word was said to be none. */
 		if (strcmp(s->r->word, VOID) != 0)
 			unknown_keyword(s, s->lex.line, word, strlen(word),
-			    section->rows);
+			    section->inside);
 		skip_value(s);
 		return 0;
 	}
@@ -1152,6 +1165,8 @@ read_text(
 	rc = conf_lex_init(&s.lex, name, clean, len, r->list);
 	if (rc == 0)
 		rc = read_lines(&s);
+	else
+		r->conf->unread = true;
 	free(clean);
 	return rc;
 }
@@ -1167,11 +1182,15 @@ read_file(
 	int rc = readfile_text(path, CONF_FILE_MAX, &text, &len, &why);
 	int saved = errno;
 
+	r->conf->unread = r->conf->unread || rc != 0;
 	if (rc == 0)
 		rc = read_text(r, text, len, path, depth);
 	else if (name != NULL)
-		errlist_add(r->list, "%s:%d: Include: %s", name, line,
-		    why.text);
+		errlist_add(r->list, "%s:%d: Include: %s%s", name, line,
+		    why.text,
+		    saved == ENOENT && strpbrk(path, "*?[") != NULL
+			? "; a pattern stands for no other names: name each file"
+			: "");
 	else
 		errlist_add(r->list, "%s", why.text);
 	free(text);
@@ -1229,7 +1248,8 @@ collect_section(struct reader *r, const struct met *m, cfg_t *cfg)
 	s->faulty = m->faulty;
 	s->title = strdup(m->title);
 	s->where = strdup(m->where);
-	s->values = conf_values_new(m->row->rows, &s->nvalues);
+	s->values = conf_values_new(m->row->inside);
+	s->nvalues = m->row->inside->count;
 	if (s->title == NULL || s->where == NULL || s->values == NULL)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < s->nvalues && rc == 0; i++) {
@@ -1365,7 +1385,7 @@ read_all(struct reader *r, const char *path, const char *text, size_t len,
 
 static int
 read_any(const char *path, const char *text, size_t len, const char *name,
-    const struct conf_option *const *tables, struct errlist *list,
+    const struct conf_table *const *tables, struct errlist *list,
     struct conf **conf_r)
 {
 	struct reader r = {
@@ -1392,7 +1412,7 @@ read_any(const char *path, const char *text, size_t len, const char *name,
 }
 
 int
-conf_read_list(const char *path, const struct conf_option *const *tables,
+conf_read_list(const char *path, const struct conf_table *const *tables,
     struct errlist *list, struct conf **conf_r)
 {
 	return read_any(path, NULL, 0, NULL, tables, list, conf_r);
@@ -1400,7 +1420,7 @@ conf_read_list(const char *path, const struct conf_option *const *tables,
 
 int
 conf_read_text_list(const char *text, size_t len, const char *name,
-    const struct conf_option *const *tables, struct errlist *list,
+    const struct conf_table *const *tables, struct errlist *list,
     struct conf **conf_r)
 {
 	return read_any(NULL, text, len, name, tables, list, conf_r);
@@ -1409,7 +1429,7 @@ conf_read_text_list(const char *text, size_t len, const char *name,
 /* For who wants one mistake only. */
 static int
 read_strict(const char *path, const char *text, size_t len, const char *name,
-    const struct conf_option *const *tables, struct conf **conf_r,
+    const struct conf_table *const *tables, struct conf **conf_r,
     struct errmsg *msg_r)
 {
 	struct errlist *list = errlist_new();
@@ -1435,7 +1455,7 @@ read_strict(const char *path, const char *text, size_t len, const char *name,
 }
 
 int
-conf_read(const char *path, const struct conf_option *const *tables,
+conf_read(const char *path, const struct conf_table *const *tables,
     struct conf **conf_r, struct errmsg *msg_r)
 {
 	return read_strict(path, NULL, 0, NULL, tables, conf_r, msg_r);
@@ -1443,7 +1463,7 @@ conf_read(const char *path, const struct conf_option *const *tables,
 
 int
 conf_read_text(const char *text, size_t len, const char *name,
-    const struct conf_option *const *tables, struct conf **conf_r,
+    const struct conf_table *const *tables, struct conf **conf_r,
     struct errmsg *msg_r)
 {
 	return read_strict(NULL, text, len, name, tables, conf_r, msg_r);

@@ -490,6 +490,12 @@ dataset_open_list(
 	    : open_path(type, rest, list, set_r);
 }
 
+void
+dataset_look_only(bool on)
+{
+	dataset_mdb_look_only(on);
+}
+
 int
 dataset_open(const char *spec, struct dataset **set_r, struct errmsg *msg_r)
 {

@@ -16,6 +16,7 @@
 #ifndef LIB_CONF_DATASET_H
 #define LIB_CONF_DATASET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct errlist;
@@ -35,6 +36,9 @@ enum dataset_type {
 /* Judge what was written, without opening it; fits struct conf_option.check. */
 int dataset_check(const char *spec, struct errmsg *msg_r);
 
+/* From here on an LMDB is only looked at, and no lock file made for it; that
+ * is for who serves, or writes.  While there is one thread. */
+void dataset_look_only(bool on);
 /*
  * Open, and but for mdb: load.  0 and *set_r (the caller's, dataset_free), or
  * a negative ERR_ and in *msg_r the file, the line, and what is wrong: a file

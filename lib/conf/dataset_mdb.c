@@ -11,6 +11,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
@@ -21,6 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/cure.h"
 #include "lib/base/err.h"
 
@@ -45,17 +47,19 @@ struct dataset_mdb {
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct shared *all;
+static bool look_only; /* set while there is one thread */
+
+void
+dataset_mdb_look_only(bool on)
+{
+	look_only = on;
+}
 
 /* -- opening -- */
 
 static int
 say(const char *path, const char *what, int rc, struct errmsg *msg_r)
 {
-	if (rc == EACCES || rc == EROFS)
-		return errmsg_set(msg_r,
-		    "mdb:%s: %s: %s (reading takes write access to LMDB's "
-		    "lock file)",
-		    path, what, mdb_strerror(rc));
 	return errmsg_set(msg_r, "mdb:%s: %s: %s", path, what,
 	    rc == MDB_INVALID ? "no LMDB file" : mdb_strerror(rc));
 }
@@ -82,6 +86,53 @@ stat_data(
 	return 0;
 }
 
+/* As LMDB names it. */
+static void
+name_lock(const char *path, bool subdir, char lock_r[PATH_MAX])
+{
+	snprintf(lock_r, PATH_MAX, subdir ? "%s/lock.mdb" : "%s-lock", path);
+}
+
+static int
+say_closed(const char *path, bool subdir, int rc, struct errmsg *msg_r)
+{
+	struct buf cure = BUF_INIT;
+	char lock[PATH_MAX];
+
+	name_lock(path, subdir, lock);
+	cure_lock(&cure, lock, geteuid(), getegid());
+	errmsg_set(msg_r,
+	    "mdb:%s: cannot be opened: %s (reading takes write access to "
+	    "LMDB's lock file)%s%s",
+	    path, mdb_strerror(rc), cure.len == 0 ? "" : "; ",
+	    buf_text(&cure) == NULL ? "" : buf_text(&cure));
+	buf_fini(&cure);
+	return ERR_CONFIG;
+}
+
+/*
+ * Without its lock file: whoever only looks must not be the one who makes it,
+ * as those who serve or write may not open it then.  While there is none nobody
+ * who heeds it writes; who begins to, meanwhile, puts what is new on pages that
+ * were free already, and only the second change could come upon ours.  It must
+ * be refused to a look where it would be to a start.
+ */
+static int
+look_flags(const char *path, bool subdir, unsigned *flags)
+{
+	char lock[PATH_MAX], dir[PATH_MAX];
+
+	name_lock(path, subdir, lock);
+	if (!look_only || access(lock, F_OK) == 0 || errno != ENOENT)
+		return 0;
+	cure_parent(lock, dir);
+	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0 &&
+	    errno != EROFS)
+		return errno;
+	*flags |= MDB_NOLOCK;
+	return 0;
+}
+
 static void
 shared_free(struct shared *s)
 {
@@ -102,7 +153,11 @@ shared_open(
 
 	if (rc != 0)
 		return say(path, "cannot be opened", rc, msg_r);
-	rc = mdb_env_open(s->env, path, flags, 0600);
+	rc = look_flags(path, subdir, &flags);
+	if (rc == 0)
+		rc = mdb_env_open(s->env, path, flags, 0600);
+	if (rc == EACCES || rc == EPERM)
+		return say_closed(path, subdir, rc, msg_r);
 	if (rc != 0)
 		return say(path, "cannot be opened", rc, msg_r);
 	rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->txn);

@@ -10,6 +10,9 @@
 
 struct dataset_mdb;
 
+/* As dataset_look_only. */
+void dataset_mdb_look_only(bool on);
+
 /* 0 and *mdb_r (dataset_mdb_close), or ERR_CONFIG, ERR_NOMEM. */
 int dataset_mdb_open(
     const char *path, struct dataset_mdb **mdb_r, struct errmsg *msg_r);

@@ -465,7 +465,7 @@ fault(struct sig *s, enum dkim_status status, enum dkim_cause cause,
 
 /* The key record; NULL: there is none, and the signature has its verdict. */
 static struct dkim_record *
-collect_key(struct dkim_verify *v, struct sig *s, int64_t deadline_ms)
+collect_key(struct dkim_verify *v, struct sig *s, struct wait *w)
 {
 	const struct dns_answer *a;
 	struct dkim_record *r;
@@ -475,7 +475,7 @@ collect_key(struct dkim_verify *v, struct sig *s, int64_t deadline_ms)
 		    "the DNS can't be asked");
 		return NULL;
 	}
-	a = dns_collect(v->dns, s->query, deadline_ms);
+	a = dns_collect(v->dns, s->query, w);
 	s->f.verdict.secure = a->secure;
 	if (a->status == DNS_TEMPFAIL || a->status == DNS_TIMEOUT) {
 		fault(s, DKIM_STATUS_TEMPERROR, DKIM_CAUSE_DNS,
@@ -582,9 +582,9 @@ check_policy(const struct dkim_verify *v, struct sig *s)
 }
 
 static void
-judge(struct dkim_verify *v, struct sig *s, int64_t deadline_ms)
+judge(struct dkim_verify *v, struct sig *s, struct wait *w)
 {
-	struct dkim_record *r = collect_key(v, s, deadline_ms);
+	struct dkim_record *r = collect_key(v, s, w);
 
 	if (r == NULL)
 		return;
@@ -601,8 +601,8 @@ judge(struct dkim_verify *v, struct sig *s, int64_t deadline_ms)
 }
 
 int
-dkim_verify_finish(struct dkim_verify *v, int64_t deadline_ms,
-    struct dkim_verdicts *verdicts_r)
+dkim_verify_finish(
+    struct dkim_verify *v, struct wait *w, struct dkim_verdicts *verdicts_r)
 {
 	struct dkim_verdict *list =
 	    arena_alloc(v->arena, (v->count + 1) * sizeof(*list));
@@ -611,7 +611,7 @@ dkim_verify_finish(struct dkim_verify *v, int64_t deadline_ms,
 		return ERR_NOMEM;
 	for (size_t i = 0; i < v->count; i++) {
 		if (is_pending(&v->sigs[i]))
-			judge(v, &v->sigs[i], deadline_ms);
+			judge(v, &v->sigs[i], w);
 		list[i] = v->sigs[i].f.verdict;
 	}
 	*verdicts_r = (struct dkim_verdicts){.count = v->count, .list = list,

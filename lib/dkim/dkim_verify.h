@@ -8,7 +8,7 @@
  *
  *	v = dkim_verify_new(verifier, &policy, dns, &arena, headers);
  *	dkim_verify_body(v, chunk, len);                any number of times
- *	dkim_verify_finish(v, deadline_ms, &verdicts);
+ *	dkim_verify_finish(v, wait, &verdicts);
  *	dkim_verify_free(v);
  *
  * A verifier is shared by all threads; a struct dkim_verify is used by one
@@ -25,6 +25,7 @@
 struct arena;
 struct dns;
 struct hdr_list;
+struct wait;
 
 /* What is looked at at all; beyond it a signature is not a pass. */
 #define DKIM_VERIFY_SIGNATURES_MAX 8     /* of a message */
@@ -129,9 +130,8 @@ struct dkim_verify *dkim_verify_new(struct dkim_verifier *r,
 void dkim_verify_free(struct dkim_verify *v);
 /* A piece of the body, as it comes over SMTP; see dkim_body.h. */
 void dkim_verify_body(struct dkim_verify *v, const void *bytes, size_t len);
-/* The message is complete: wait for the keys, until deadline_ms
- * (CLOCK_MONOTONIC) at the latest.  0, or ERR_NOMEM.  Once only. */
-int dkim_verify_finish(struct dkim_verify *v, int64_t deadline_ms,
-    struct dkim_verdicts *verdicts_r);
+/* The message is complete: wait for the keys.  0, or ERR_NOMEM.  Once only. */
+int dkim_verify_finish(
+    struct dkim_verify *v, struct wait *w, struct dkim_verdicts *verdicts_r);
 
 #endif

@@ -351,9 +351,9 @@ suspect(const struct dmarc *d, struct dmarc_result *r)
 
 int
 dmarc_finish(struct dmarc *d, const struct dmarc_evidence *evidence,
-    int64_t deadline_ms, struct dmarc_result *result_r)
+    struct wait *w, struct dmarc_result *result_r)
 {
-	d->walk.deadline_ms = deadline_ms;
+	d->walk.wait = w;
 	*result_r = (struct dmarc_result){.result = DMARC_PERMERROR,
 	    .domain = d->count > 0 ? d->authors[0] : "",
 	    .authors = d->count,

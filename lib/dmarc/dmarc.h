@@ -19,6 +19,7 @@
 struct arena;
 struct dns;
 struct pslist;
+struct wait;
 
 #define DMARC_AUTHORS_MAX 8 /* author domains of one message (section 11.5) */
 
@@ -92,10 +93,10 @@ int dmarc_unreadable(struct dmarc *d, const char *const *seen, size_t count,
     bool more);
 /* The identifier may turn out to pass. */
 void dmarc_expect(struct dmarc *d, const char *domain);
-/* Decide, waiting until deadline_ms (CLOCK_MONOTONIC) at the latest.  The
- * result's strings are in the arena.  0, or ERR_NOMEM. */
+/* Decide, waiting for answers.  The result's strings are in the arena.  0, or
+ * ERR_NOMEM. */
 int dmarc_finish(struct dmarc *d, const struct dmarc_evidence *evidence,
-    int64_t deadline_ms, struct dmarc_result *result_r);
+    struct wait *w, struct dmarc_result *result_r);
 /* Let go of look-ups; NULL is fine.  Memory goes with the arena. */
 void dmarc_drop(struct dmarc *d);
 

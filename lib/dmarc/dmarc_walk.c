@@ -136,7 +136,7 @@ settle(struct dmarc_walk *w, struct dmarc_name *n)
 	int rc = 0;
 
 	if (!n->known) {
-		answer = dns_collect(w->dns, n->query, w->deadline_ms);
+		answer = dns_collect(w->dns, n->query, w->wait);
 		n->temporary = answer->status == DNS_TEMPFAIL ||
 		    answer->status == DNS_TIMEOUT;
 		n->missing = answer->status == DNS_NXDOMAIN ||

@@ -16,6 +16,7 @@ struct arena;
 struct dmarc_record;
 struct dns;
 struct dns_query;
+struct wait;
 
 #define DMARC_WALK_MAX 8     /* RFC 9989 section 4.10: names of one walk */
 #define DMARC_QUERIES_MAX 80 /* of one message; beyond it names have no
@@ -36,7 +37,7 @@ struct dmarc_name {
 struct dmarc_walk {
 	const struct dns *dns;
 	struct arena *arena;
-	int64_t deadline_ms; /* for answers; may be moved */
+	struct wait *wait; /* for answers; NULL: they have to be there */
 	struct dmarc_name *names;
 	size_t count;
 };

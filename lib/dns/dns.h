@@ -1,6 +1,6 @@
 /*
  * What a check asks of the DNS: look-ups that are started as soon as their
- * names are known, and collected later under one deadline.
+ * names are known, and collected later, as lib/base/wait.h has it.
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * This is an interface: a struct of functions and a context.  Who makes one
@@ -51,17 +51,17 @@ struct dns_answer {
 };
 
 struct dns_query; /* one look-up under way */
+struct wait;
 
 struct dns {
 	void *ctx;
 	/* Begin to ask; NULL: no memory.  Never waits. */
 	struct dns_query *(*start)(
 	    void *ctx, const char *name, enum dns_type type);
-	/* Wait for the answer, until deadline (CLOCK_MONOTONIC, in
-	 * milliseconds) at the latest.  The answer lives as long as the query;
-	 * a second call returns the same.  Never NULL. */
+	/* Wait for the answer; w NULL: it has to be there.  The answer lives as
+	 * long as the query; a second call returns the same.  Never NULL. */
 	const struct dns_answer *(*collect)(
-	    void *ctx, struct dns_query *q, int64_t deadline_ms);
+	    void *ctx, struct dns_query *q, struct wait *w);
 	/* The query is not wanted any more, whether answered or not. */
 	void (*drop)(void *ctx, struct dns_query *q);
 	/* Is the answer there, so that collect would not wait?  NULL: it always
@@ -77,9 +77,9 @@ dns_start(const struct dns *d, const char *name, enum dns_type type)
 }
 
 static inline const struct dns_answer *
-dns_collect(const struct dns *d, struct dns_query *q, int64_t deadline_ms)
+dns_collect(const struct dns *d, struct dns_query *q, struct wait *w)
 {
-	return d->collect(d->ctx, q, deadline_ms);
+	return d->collect(d->ctx, q, w);
 }
 
 static inline bool

@@ -144,12 +144,12 @@ start(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
-collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
+collect(void *ctx, struct dns_query *q, struct wait *w)
 {
 	const struct sets *s = ctx;
 
 	return q->asked == NULL ? &q->answer
-				: dns_collect(s->rest, q->asked, deadline_ms);
+				: dns_collect(s->rest, q->asked, w);
 }
 
 static bool

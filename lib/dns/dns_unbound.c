@@ -23,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unbound.h>
 #include <unistd.h>
 
@@ -31,6 +30,7 @@
 #include "lib/base/err.h"
 #include "lib/base/mapguard.h"
 #include "lib/base/readfile.h"
+#include "lib/base/wait.h"
 #include "lib/dns/dns_cache.h"
 #include "lib/dns/dns_wire.h"
 
@@ -64,7 +64,6 @@ struct unbound {
 	void (*on_validation)(void *arg, bool on);
 	void *arg;
 	int wake[2]; /* a pipe to the pump */
-	pthread_condattr_t monotonic;
 
 	pthread_mutex_t lock;
 	/* Under the lock. */
@@ -87,7 +86,7 @@ struct dns_query {
 	bool known; /* answered at the start: its owner alone has it, and needs
 	    no lock */
 	/* Under u->lock, unless it was known. */
-	pthread_cond_t done;
+	struct wait *waits;	 /* who collects; NULL: nobody at the moment */
 	struct dns_entry *entry; /* NULL: not answered yet, or `failed` */
 	const struct dns_answer *failed;
 	int refs; /* the caller's, and libunbound's or the held list's */
@@ -295,8 +294,6 @@ put(struct dns_query *q)
 static void
 destroy(struct dns_query *q)
 {
-	if (!q->known)
-		pthread_cond_destroy(&q->done);
 	dns_entry_unref(q->entry);
 	free(q);
 }
@@ -310,7 +307,8 @@ finish(struct dns_query *q, struct dns_entry *entry,
 		q->entry = entry;
 		q->failed = failed;
 		entry = NULL;
-		pthread_cond_signal(&q->done);
+		if (q->waits != NULL)
+			wait_wake(q->waits);
 	}
 	dns_entry_unref(entry);
 	return put(q);
@@ -646,10 +644,6 @@ query_new(struct unbound *u, const char *key, enum dns_type type)
 	q->refs = 1;
 	q->type = type;
 	memcpy(q->key, key, len);
-	if (pthread_cond_init(&q->done, &u->monotonic) != 0) {
-		free(q);
-		return NULL;
-	}
 	return q;
 }
 
@@ -728,26 +722,6 @@ answer_of(const struct dns_query *q)
 	return q->entry != NULL ? dns_entry_answer(q->entry) : q->failed;
 }
 
-static const struct dns_answer *
-collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
-{
-	struct timespec end = clock_timespec(deadline_ms);
-	struct unbound *u = ctx;
-	const struct dns_answer *a;
-	int rc = 0;
-
-	if (q->known)
-		return answer_of(q);
-	pthread_mutex_lock(&u->lock);
-	while (q->entry == NULL && q->failed == NULL && rc == 0)
-		rc = pthread_cond_timedwait(&q->done, &u->lock, &end);
-	if (q->entry == NULL && q->failed == NULL)
-		q->failed = &answer_timeout;
-	a = answer_of(q);
-	pthread_mutex_unlock(&u->lock);
-	return a;
-}
-
 static bool
 ready(void *ctx, struct dns_query *q)
 {
@@ -757,9 +731,40 @@ ready(void *ctx, struct dns_query *q)
 	if (q->known)
 		return true;
 	pthread_mutex_lock(&u->lock);
-	there = q->entry != NULL || q->failed != NULL;
+	there = answer_of(q) != NULL;
 	pthread_mutex_unlock(&u->lock);
 	return there;
+}
+
+static bool
+is_answered(void *arg)
+{
+	struct dns_query *q = arg;
+
+	return ready(q->u, q);
+}
+
+static const struct dns_answer *
+collect(void *ctx, struct dns_query *q, struct wait *w)
+{
+	struct unbound *u = ctx;
+	const struct dns_answer *a;
+
+	if (q->known)
+		return answer_of(q);
+	pthread_mutex_lock(&u->lock);
+	if (answer_of(q) == NULL && w != NULL) {
+		q->waits = w;
+		pthread_mutex_unlock(&u->lock);
+		(void)wait_until(w, is_answered, q);
+		pthread_mutex_lock(&u->lock);
+		q->waits = NULL;
+	}
+	if (answer_of(q) == NULL)
+		q->failed = &answer_timeout;
+	a = answer_of(q);
+	pthread_mutex_unlock(&u->lock);
+	return a;
 }
 
 static void
@@ -869,7 +874,6 @@ unbound_free(struct unbound *u)
 		if (u->wake[i] >= 0)
 			close(u->wake[i]);
 	}
-	pthread_condattr_destroy(&u->monotonic);
 	pthread_mutex_destroy(&u->lock);
 	free(u);
 }
@@ -882,8 +886,6 @@ unbound_new(void)
 	if (u == NULL)
 		return NULL;
 	pthread_mutex_init(&u->lock, NULL);
-	pthread_condattr_init(&u->monotonic);
-	pthread_condattr_setclock(&u->monotonic, CLOCK_MONOTONIC);
 	u->cache = dns_cache_new();
 	if (pipe2(u->wake, O_CLOEXEC | O_NONBLOCK) != 0)
 		u->wake[0] = u->wake[1] = -1;

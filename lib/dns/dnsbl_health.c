@@ -291,8 +291,7 @@ judge(const struct dnsbl_test *t, const struct dnsbl_answer *listed,
 }
 
 static bool
-end(struct dnsbl_test *t, int64_t now_ms, int64_t deadline_ms,
-    struct errmsg *why_r)
+end(struct dnsbl_test *t, int64_t now_ms, struct wait *w, struct errmsg *why_r)
 {
 	struct dnsbl_health *h = t->health;
 	struct dnsbl_answer answers[2];
@@ -301,8 +300,7 @@ end(struct dnsbl_test *t, int64_t now_ms, int64_t deadline_ms,
 	int old;
 
 	for (size_t i = 0; i < 2; i++)
-		dnsbl_read(dns_collect(t->dns, t->queries[i], deadline_ms),
-		    &answers[i]);
+		dnsbl_read(dns_collect(t->dns, t->queries[i], w), &answers[i]);
 	drop_queries(t);
 	t->heard = answers[0];
 	/* What mail has shown meanwhile is newer. */
@@ -337,14 +335,14 @@ dnsbl_test_go(struct dnsbl_test *t, int64_t now_ms, struct errmsg *why_r)
 		!dns_ready(t->dns, t->queries[1])) &&
 	    now_ms < t->begun + DNSBL_TEST_MAX_MS)
 		return false;
-	return end(t, now_ms, 0, why_r);
+	return end(t, now_ms, NULL, why_r);
 }
 
 bool
-dnsbl_test_finish(struct dnsbl_test *t, int64_t now_ms, int64_t deadline_ms,
-    struct errmsg *why_r)
+dnsbl_test_finish(
+    struct dnsbl_test *t, int64_t now_ms, struct wait *w, struct errmsg *why_r)
 {
-	return begin_if_due(t, now_ms) && end(t, now_ms, deadline_ms, why_r);
+	return begin_if_due(t, now_ms) && end(t, now_ms, w, why_r);
 }
 
 const struct dnsbl_answer *

@@ -21,6 +21,7 @@
 
 struct dns;
 struct errmsg;
+struct wait;
 
 #define DNSBL_TEST_EVERY_MS 3600000 /* from one self-test to the next */
 #define DNSBL_TEST_AGAIN_MS 300000  /* to the next when nobody answered */
@@ -64,10 +65,9 @@ void dnsbl_test_free(struct dnsbl_test *t); /* NULL is fine */
 /* Begin one when it is time, or see what came of it.  True: the state has
  * changed, and if it is off *why_r says why. */
 bool dnsbl_test_go(struct dnsbl_test *t, int64_t now_ms, struct errmsg *why_r);
-/* The same, and the only function that waits: until the deadline, for one that
- * is under way. */
-bool dnsbl_test_finish(struct dnsbl_test *t, int64_t now_ms,
-    int64_t deadline_ms, struct errmsg *why_r);
+/* The same, and the only function that waits: for one that is under way. */
+bool dnsbl_test_finish(
+    struct dnsbl_test *t, int64_t now_ms, struct wait *w, struct errmsg *why_r);
 /* What the last one heard of the entry that is listed. */
 const struct dnsbl_answer *dnsbl_test_heard(const struct dnsbl_test *t);
 /* In how many milliseconds to go on. */

@@ -137,10 +137,9 @@ is_unsure(const struct dns_answer *a)
 }
 
 static enum helo_status
-look_up(struct helo *h, int64_t deadline_ms)
+look_up(struct helo *h, struct wait *w)
 {
-	const struct dns_answer *a =
-	    dns_collect(h->dns, h->query, deadline_ms);
+	const struct dns_answer *a = dns_collect(h->dns, h->query, w);
 	const struct dns_answer *b;
 
 	if (has_address(a, &h->client))
@@ -149,14 +148,14 @@ look_up(struct helo *h, int64_t deadline_ms)
 		return HELO_TEMPERROR;
 	if (a->count > 0)
 		return HELO_FAIL;
-	b = dns_collect(h->dns, h->other, deadline_ms);
+	b = dns_collect(h->dns, h->other, w);
 	if (is_unsure(b))
 		return HELO_TEMPERROR;
 	return b->count > 0 ? HELO_FAIL : HELO_NONE;
 }
 
 const struct helo_result *
-helo_collect(struct helo *h, int64_t deadline_ms)
+helo_collect(struct helo *h, struct wait *w)
 {
 	struct helo_result *r = &h->result;
 
@@ -165,7 +164,7 @@ helo_collect(struct helo *h, int64_t deadline_ms)
 	h->done = true;
 	r->status = HELO_NONE;
 	if (h->query != NULL)
-		r->status = look_up(h, deadline_ms);
+		r->status = look_up(h, w);
 	else if (h->client.family != HOST_NONE &&
 	    (r->form == HELO_LITERAL || r->form == HELO_ADDRESS))
 		r->status = host_equal(&r->address, &h->client) ? HELO_PASS

@@ -17,6 +17,7 @@
 struct arena;
 struct dns;
 struct helo;
+struct wait;
 
 enum helo_form {
 	HELO_NAME,    /* of a host, with a dot in it */
@@ -49,9 +50,9 @@ struct helo_result {
  */
 struct helo *helo_new(
     const struct dns *d, const char *helo, const struct host *client);
-/* Wait for the answers until the deadline (CLOCK_MONOTONIC, milliseconds).  The
- * result lives as long as h; a second call returns the same. */
-const struct helo_result *helo_collect(struct helo *h, int64_t deadline_ms);
+/* Wait for the answers.  The result lives as long as h; a second call returns
+ * the same. */
+const struct helo_result *helo_collect(struct helo *h, struct wait *w);
 void helo_free(struct helo *h); /* NULL is fine */
 
 const char *helo_form_word(enum helo_form form);       /* `name` ... */

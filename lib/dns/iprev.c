@@ -77,17 +77,17 @@ begin_second(struct iprev *p, const struct dns_answer *a)
 }
 
 void
-iprev_advance(struct iprev *p, int64_t deadline_ms)
+iprev_advance(struct iprev *p, struct wait *w)
 {
 	if (!p->second)
-		begin_second(p, dns_collect(p->dns, p->reverse, deadline_ms));
+		begin_second(p, dns_collect(p->dns, p->reverse, w));
 }
 
 void
 iprev_poll(struct iprev *p)
 {
 	if (!p->second && dns_ready(p->dns, p->reverse))
-		iprev_advance(p, 0);
+		iprev_advance(p, NULL);
 }
 
 static bool
@@ -105,11 +105,11 @@ has_address(const struct iprev *p, const struct dns_answer *a)
 }
 
 const struct iprev_result *
-iprev_collect(struct iprev *p, int64_t deadline_ms)
+iprev_collect(struct iprev *p, struct wait *w)
 {
 	bool unsure = false;
 
-	iprev_advance(p, deadline_ms);
+	iprev_advance(p, w);
 	for (size_t i = 0; i < p->count && !p->done; i++) {
 		const struct dns_answer *a;
 
@@ -117,7 +117,7 @@ iprev_collect(struct iprev *p, int64_t deadline_ms)
 			unsure = true;
 			continue;
 		}
-		a = dns_collect(p->dns, p->names[i].query, deadline_ms);
+		a = dns_collect(p->dns, p->names[i].query, w);
 		if (has_address(p, a))
 			finish(p, IPREV_PASS, p->names[i].name);
 		if (a->status == DNS_TEMPFAIL || a->status == DNS_TIMEOUT)

@@ -4,16 +4,16 @@
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Two rounds of look-ups: names of the address, addresses of the names.  Only
- * functions that take a deadline (CLOCK_MONOTONIC, milliseconds) wait.
+ * functions that take a struct wait wait.
  */
 #ifndef LIB_DNS_IPREV_H
 #define LIB_DNS_IPREV_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 struct dns;
 struct host;
+struct wait;
 
 #define IPREV_NAMES_MAX 10 /* names that are looked up, RFC 8601 section 7.6 */
 
@@ -37,11 +37,10 @@ struct iprev *iprev_new(const struct dns *d, const struct host *client);
 /* Go on as far as it goes without waiting. */
 void iprev_poll(struct iprev *p);
 /* Wait for the first round, begin the second. */
-void iprev_advance(struct iprev *p, int64_t deadline_ms);
+void iprev_advance(struct iprev *p, struct wait *w);
 /* Wait for all.  The result lives as long as p; a second call returns the
  * same. */
-const struct iprev_result *iprev_collect(
-    struct iprev *p, int64_t deadline_ms);
+const struct iprev_result *iprev_collect(struct iprev *p, struct wait *w);
 void iprev_free(struct iprev *p); /* NULL is fine */
 
 /* `pass` ... as RFC 8601 has it. */

@@ -26,24 +26,24 @@ void table_seal(struct table *t);
 void map_free(struct map *m);
 /* Open what bears the name.  ERR_FORMAT: *why_r says why, st which file; NULL:
  * it is a table of a later program, not to be touched. */
-int map_open(const struct quota *q, struct map **m_r, const char **why_r,
+int map_open(const struct mapped *q, struct map **m_r, const char **why_r,
     struct stat *st, struct errmsg *msg);
 /* Under the lock: set the clock after a reboot, note the time. */
-void map_set_clock(const struct quota *q, struct map *m);
+void map_set_clock(const struct mapped *q, struct map *m);
 /* Note the time for after a reboot. */
-void map_note_time(const struct quota *q, struct map *m);
+void map_note_time(const struct mapped *q, struct map *m);
 
 /* What is wrong with it by now; NULL: nothing that could be seen. */
 const char *map_damage(const struct map *m);
 
 /* A new table as a map, without its name, its lock held. */
-int build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
+int build_table(const struct mapped *q, int fd, uint32_t slots, unsigned rings,
     struct map **m_r, struct errmsg *msg);
 /* Could one be made?  Nothing stays of the attempt.  resize: of another size
  * than the table there is.  0, or as build_table and mapfile_build. */
-int build_try(const struct quota *q, bool resize, struct errmsg *msg);
+int build_try(const struct mapped *q, bool resize, struct errmsg *msg);
 /* Give it the table's name. */
-int build_publish(const struct quota *q, struct errmsg *msg);
+int build_publish(const struct mapped *q, struct errmsg *msg);
 
 /* --- quota_move.c ------------------------------------------------------ */
 
@@ -53,27 +53,32 @@ int build_publish(const struct quota *q, struct errmsg *msg);
  * ERR_FULL: too many accounts.  TRY_AGAIN: the name, or q->map, is no longer
  * what it was before.
  */
-int table_migrate(struct quota *q, int fd, struct map *from, uint32_t slots,
+int table_migrate(struct mapped *q, int fd, struct map *from, uint32_t slots,
     unsigned rings, struct map **m_r, struct errmsg *msg);
 /*
  * Add a slot's lock and live counts, as of now, to an account, of the same
  * table or of another one, whose lock the caller holds.  ERR_FULL.
  */
-int slot_join(struct quota *q, const struct map *from, struct slot *f,
+int slot_join(struct mapped *q, const struct map *from, struct slot *f,
     struct map *to, const char *account, size_t len);
 
 /* --- quota_file.c ------------------------------------------------------ */
 
+/* What opening begins with: all but a map.  *q_r is the caller's. */
+int mapped_new(struct mapped **q_r, const char *path,
+    const struct quota_options *opt, struct errmsg *msg);
+/* NULL is fine. */
+void mapped_free(struct mapped *q);
 /* The table that is open is damaged: put another in its place, with all that
  * can still be read.  TRY_AGAIN: somebody else did something to it. */
-int table_renew(struct quota *q, struct map *from, const char *why,
+int table_renew(struct mapped *q, struct map *from, const char *why,
     struct quota_report *rep, struct errmsg *msg);
 /* Under the lock of a table (not in a move of its owner's): whoever was moving
  * it is dead, or is copying. */
-void table_unfreeze(const struct quota *q, struct map *m);
+void table_unfreeze(const struct mapped *q, struct map *m);
 
 /* Open or make the table, as the mode says. */
-int map_open_any(struct quota *q, struct map **m_r, struct quota_report *rep,
+int map_open_any(struct mapped *q, struct map **m_r, struct quota_report *rep,
     struct errmsg *msg);
 
 #endif

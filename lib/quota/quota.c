@@ -1,63 +1,13 @@
 /*
- * Counting.  SPDX-License-Identifier: BSD-2-Clause
- *
- * An attempt (struct claim) brings the cells of a use to what is wanted, at the
- * tick that is now: add, read the clock again, then sum, then see whether
- * anything but cells has changed in the slot meanwhile.  Bringing is
- * idempotent, so that an attempt may be begun again at any point.
+ * What a quota is, and the store that keeps it.
+ * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "quota.h"
 
-#include <assert.h>
-#include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/base/err.h"
-#include "table.h"
-
-#define CONTENTION_TRIES 8
-#define BREATH_NSEC 50000 /* for others to take the lock */
-#define ATTEMPTS_MAX 1000 /* far more than any storm of resets needs */
-
-enum mode {
-	MODE_RESERVE,
-	MODE_COMMIT,
-	MODE_SETTLE, /* like commit, but unchecked */
-};
-
-enum step {
-	STEP_OK,
-	STEP_OVER,  /* a limit is reached */
-	STEP_AGAIN, /* something moved: from the beginning */
-	STEP_MEND,  /* the slot needs work under the lock */
-	STEP_LOCKED,
-};
-
-struct claim {
-	struct quota *q;
-	struct map *m;
-	struct slot *s;
-	struct quota_use *use;
-	const struct quota_amount *extra;
-	enum mode mode;
-	uint64_t version;
-	uint64_t now; /* table time */
-	unsigned over; /* the ring that STEP_OVER was said of */
-	bool never;    /* a limit never grants so much: that of ring over */
-	unsigned rings; /* up to the last one that takes part */
-	unsigned touched; /* bits: the ring's cell was changed, in this map */
-	struct claim_ring {
-		bool used; /* takes part */
-		bool limited;
-		unsigned kind;
-		uint64_t desc, gen, width;
-		uint64_t want; /* in the cell, at the end */
-		uint64_t limit;
-		uint64_t tick, end;
-	} ring[RINGS_MAX];
-	const struct quota_limit *limits[RINGS_MAX];
-};
+#include "store.h"
 
 const char *
 quota_kind_name(enum quota_kind kind)
@@ -75,19 +25,17 @@ int
 quota_set_add(struct quota_set *set, const struct quota_limit *limit)
 {
 	unsigned i = 0;
-	uint64_t desc;
 
 	if (limit->kind >= QUOTA_KINDS || limit->window_s < 1 ||
 	    limit->window_s > QUOTA_WINDOW_MAX ||
 	    limit->limit > QUOTA_LIMIT_MAX)
 		return ERR_LIMIT;
-	desc = ring_desc(limit->kind, limit->window_s);
 	while (i < set->count && (set->limit[i].kind < limit->kind ||
 	    (set->limit[i].kind == limit->kind &&
 	    set->limit[i].window_s < limit->window_s)))
 		i++;
-	if (i < set->count && ring_desc(set->limit[i].kind,
-	    set->limit[i].window_s) == desc) {
+	if (i < set->count && set->limit[i].kind == limit->kind &&
+	    set->limit[i].window_s == limit->window_s) {
 		if (limit->limit < set->limit[i].limit)
 			set->limit[i].limit = limit->limit;
 		return 0;
@@ -101,830 +49,171 @@ quota_set_add(struct quota_set *set, const struct quota_limit *limit)
 	return 0;
 }
 
-/* --- cells ------------------------------------------------------------ */
 
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && \
-    !defined(QUOTA_PLAIN_SUM)
-/*
- * The sum of what is within the ring at this tick, or ahead of it, and of this
- * generation.  An aligned word is read in one piece by vector loads too, and no
- * load passes the locked instruction that added before; C has no words for
- * that, hence not portable.
- */
-typedef uint64_t vec __attribute__((vector_size(32), may_alias));
-typedef uint64_t uvec __attribute__((vector_size(32), aligned(8), may_alias));
-
-/* One lap, for the places behind that of the tick: from [31 - place] on. */
-static const uint64_t lap_back[2 * RING_CELLS] = {
-#define LAP (UINT64_C(1) << 56)
-#define LAP8 LAP, LAP, LAP, LAP, LAP, LAP, LAP, LAP
-    [RING_CELLS] = LAP8, LAP8, LAP8, LAP8
-};
-
-__attribute__((always_inline)) static inline uint64_t
-sum_vectors(const word64 *cells, uint64_t tick, uint64_t gen)
-{
-	/* Of the difference, what is to be 0: the sign, the generation. */
-	const uint64_t same = UINT64_C(1) << 63 | GEN_MASK << COUNT_BITS;
-	const uint64_t *back = lap_back + RING_CELLS - 1 - tick % RING_CELLS;
-	uint64_t base = cell_tag(tick, gen);
-	vec sum = {0, 0, 0, 0};
-
-	__asm__ __volatile__("" ::: "memory");
-#pragma GCC unroll 8
-	for (unsigned i = 0; i < RING_CELLS; i += 4) {
-		vec v = *(const vec *)(const void *)(cells + i);
-		vec x = v - base + *(const uvec *)(const void *)(back + i);
-
-		sum += v & COUNT_MASK & (vec)((x & same) == 0);
-	}
-	__asm__ __volatile__("" ::: "memory");
-	return sum[0] + sum[1] + sum[2] + sum[3];
-}
-
-__attribute__((target("avx2"))) static uint64_t
-sum_avx2(const word64 *cells, uint64_t tick, uint64_t gen)
-{
-	return sum_vectors(cells, tick, gen);
-}
-
-static inline uint64_t
-ring_sum(const word64 *cells, uint64_t tick, uint64_t gen)
-{
-	return __builtin_cpu_supports("avx2") ? sum_avx2(cells, tick, gen) :
-	    sum_vectors(cells, tick, gen);
-}
-#else
-static inline uint64_t
-ring_sum(const word64 *cells, uint64_t tick, uint64_t gen)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < RING_CELLS; i++) {
-		uint64_t v = atomic_load(&cells[i]);
-
-		if (cell_lap(v, i, tick) >= 0 && cell_of(v, gen))
-			sum += v & COUNT_MASK;
-	}
-	return sum;
-}
-#endif
-
-/* Add, and leave the place to nobody older.  STEP_OVER: it would not fit. */
-static enum step
-cell_add(const struct claim *c, unsigned i, uint64_t tick, uint64_t n)
-{
-	const struct claim_ring *r = &c->ring[i];
-	unsigned place = tick % RING_CELLS;
-	word64 *cell = &slot_cells(c->m, c->s, i)[place];
-	uint64_t tag = cell_tag(tick, r->gen), v = atomic_load(cell), next;
-
-	do {
-		uint64_t count = v & COUNT_MASK;
-		int lap = cell_lap(v, place, tick);
-
-		if ((v & ~COUNT_MASK) == tag) {
-			if (count + n > COUNT_MASK)
-				return STEP_OVER;
-			next = v + n;
-			continue;
-		}
-		next = tag | n;
-		if (count == 0 || lap < 0)
-			continue;
-		if (lap > 0) /* we slept for a window */
-			return STEP_MEND;
-		/* Of another generation: an older one's straggler that nobody
-		 * will miss, unless it is ours that is old. */
-		if (atomic_load(&slot_ring(c->s, i)->gen) != r->gen)
-			return STEP_AGAIN;
-	} while (!atomic_compare_exchange_weak(cell, &v, next));
-	return STEP_OK;
-}
-
-/*
- * Take back what was counted, if it still stands there.  The cell is read before
- * the clock: one of the right lap then, within the ring now, was not of another
- * lap.
- */
-__attribute__((noinline, cold)) static void
-cell_take(const struct quota *q, const struct map *m, struct slot *s, unsigned i,
-    const struct quota_cell *from, uint64_t n)
-{
-	word64 *cell = &slot_cells(m, s, i)[from->tick % RING_CELLS];
-	uint64_t tag = cell_tag(from->tick, from->gen), v, count, desc;
-
-	desc = atomic_load(&slot_ring(s, i)->desc);
-	v = atomic_load(cell);
-	/* Of the one who counted, hence the desc was the ring's. */
-	if (n == 0 || !desc_valid(desc) ||
-	    atomic_load(&slot_ring(s, i)->gen) != from->gen)
-		return;
-	do {
-		count = v & COUNT_MASK;
-		if ((v & ~COUNT_MASK) != tag || (quota_boottime(q) +
-		    m->offset) / ring_width(desc) >= from->tick + RING_CELLS)
-			return;
-	} while (!atomic_compare_exchange_weak(cell, &v,
-	    v - (n < count ? n : count)));
-}
-
-/* --- an attempt -------------------------------------------------------- */
-
-static void
-claim_hint(struct claim *c, unsigned i)
-{
-	struct ring *r = slot_ring(c->s, i);
-	uint64_t until = c->ring[i].end + RING_CELLS * c->ring[i].width;
-
-	if (atomic_load_explicit(&r->head, memory_order_relaxed) <
-	    c->ring[i].tick)
-		atomic_store_explicit(&r->head, c->ring[i].tick,
-		    memory_order_relaxed);
-	if (atomic_load_explicit(&c->s->live_until, memory_order_relaxed) <
-	    until)
-		atomic_store_explicit(&c->s->live_until, until,
-		    memory_order_relaxed);
-}
-
-/* Bring one cell to what is wanted, at the tick that is now. */
-static enum step
-claim_put(struct claim *c, unsigned i)
-{
-	struct claim_ring *r = &c->ring[i];
-	struct quota_cell *cell = &c->use->cell[i], old = *cell;
-	bool ours = cell->count != 0 && cell->gen == r->gen;
-	enum step step;
-
-	if (c->now >= r->end) {
-		uint64_t swept = atomic_load(&slot_ring(c->s, i)->swept);
-
-		r->tick = c->now / r->width;
-		r->end = (r->tick + 1) * r->width;
-		if ((int64_t)(r->tick - swept) >= SWEEP_LAPS * RING_CELLS)
-			return STEP_MEND;
-	}
-	if (ours && cell->tick == r->tick && cell->count >= r->want)
-		return STEP_OK;
-	c->touched |= 1U << i;
-	if (ours && cell->tick == r->tick) {
-		step = cell_add(c, i, r->tick, r->want - cell->count);
-		if (step == STEP_OK)
-			cell->count = r->want;
-		return step;
-	}
-	step = cell_add(c, i, r->tick, r->want);
-	if (step != STEP_OK)
-		return step;
-	*cell = (struct quota_cell){.gen = r->gen, .tick = r->tick,
-	    .count = r->want};
-	c->use->unchecked |= 1U << i;
-	if (ours) {
-		atomic_fetch_add(&c->s->moves, 1);
-		cell_take(c->q, c->m, c->s, i, &old, old.count);
-	}
-	claim_hint(c, i);
-	return STEP_OK;
-}
-
-static void
-claim_clock(struct claim *c)
-{
-	c->now = quota_boottime(c->q) + c->m->offset;
-}
-
-/* Has the tick of any ring passed? */
-static bool
-claim_late(const struct claim *c)
-{
-	for (unsigned i = 0; i < c->rings; i++) {
-		if (c->ring[i].used && c->now >= c->ring[i].end)
-			return true;
-	}
-	return false;
-}
-
-/* Which of the set's limits a ring stands for.  Rings are mostly made in the
- * opposite of its order: see rings_fit. */
-static bool
-claim_limit(struct claim *c, unsigned i)
-{
-	const struct quota_set *set = c->use->set;
-
-	for (unsigned n = 0; n <= set->count; n++) {
-		/* First the one at the opposite place, then all. */
-		unsigned k = n == 0 ? set->count - 1 - i : n - 1;
-
-		if (k < set->count && ring_desc(set->limit[k].kind,
-		    set->limit[k].window_s) == c->ring[i].desc) {
-			c->limits[i] = &set->limit[k];
-			c->ring[i].limit = set->limit[k].limit;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* How much more of a limit it takes. */
-static uint64_t
-claim_need(const struct claim *c, const struct claim_ring *r)
-{
-	return c->mode == MODE_RESERVE ? c->extra->of[r->kind] : r->want;
-}
-
-/*
- * What is wanted of each ring.  A reservation leaves alone what it adds nothing
- * to, but where that does not stand in the ring as it is now (a reset has come
- * in between, or other windows) it is counted again.  False: the set has limits
- * without a ring.
- */
-static bool
-claim_rings(struct claim *c)
-{
-	unsigned found = 0;
-
-	c->never = false;
-	c->rings = 0;
-	for (unsigned i = 0; i < c->m->rings; i++) {
-		struct claim_ring *r = &c->ring[i];
-		const struct quota_cell *cell = &c->use->cell[i];
-		uint64_t extra, base;
-
-		r->used = r->limited = false;
-		r->desc = atomic_load_explicit(&slot_ring(c->s, i)->desc,
-		    memory_order_acquire);
-		if (r->desc == 0) /* so are those behind it */
-			break;
-		if (!desc_valid(r->desc))
-			continue;
-		r->limited = claim_limit(c, i);
-		found += r->limited;
-		r->kind = desc_kind(r->desc);
-		extra = c->extra->of[r->kind];
-		base = c->use->amount.of[r->kind];
-		r->want = base + extra;
-		if (r->limited && claim_need(c, r) > r->limit) {
-			c->never = true;
-			c->over = i;
-		}
-		r->gen = atomic_load_explicit(&slot_ring(c->s, i)->gen,
-		    memory_order_acquire);
-		if (c->mode == MODE_RESERVE)
-			r->used = extra != 0 || (base != 0 &&
-			    (cell->gen != r->gen || cell->count < base));
-		else
-			r->used = base != 0;
-		if (r->used)
-			c->rings = i + 1;
-		r->width = ring_width(r->desc);
-		r->end = 0;
-	}
-	return found == c->use->set->count;
-}
-
-/* Is the slot the account's, and as it should be? */
-static enum step
-claim_begin(struct claim *c)
-{
-	uint64_t state;
-
-	c->version = atomic_load(&c->s->version);
-	if ((c->version & 1) != 0 ||
-	    atomic_load(&c->s->key_hi) != c->use->key.hi ||
-	    atomic_load(&c->s->key_lo) != c->use->key.lo)
-		return STEP_MEND;
-	state = atomic_load(&c->s->state);
-	if ((state & SLOT_LOCKED) != 0 && c->mode != MODE_SETTLE)
-		return STEP_LOCKED;
-	if (c->use->set->minor && (state & SLOT_MINOR) == 0)
-		return STEP_MEND;
-	if (!claim_rings(c) || atomic_load(&c->s->seen) !=
-	    atomic_load(&c->m->t->reset))
-		return STEP_MEND;
-	/* Or else some generations may be of a change that is under way, which
-	 * is yet to clear what would be added. */
-	return atomic_load(&c->s->version) == c->version ? STEP_OK : STEP_AGAIN;
-}
-
-/* Bring all cells to the same moment. */
-static enum step
-claim_put_all(struct claim *c)
-{
-	claim_clock(c);
-	do {
-		for (unsigned i = 0; i < c->rings; i++) {
-			enum step step;
-
-			if (!c->ring[i].used)
-				continue;
-			step = claim_put(c, i);
-			c->over = i;
-			if (step != STEP_OK)
-				return step;
-		}
-		claim_clock(c);
-	} while (claim_late(c));
-	return STEP_OK;
-}
-
-static enum step
-claim_sum(struct claim *c)
-{
-	enum step step;
-	uint64_t moves;
-
-	do {
-		moves = atomic_load(&c->s->moves);
-		step = STEP_OK;
-		for (unsigned i = 0; step == STEP_OK && i < c->rings; i++) {
-			const struct claim_ring *r = &c->ring[i];
-
-			if (!r->used || !r->limited)
-				continue;
-			c->over = i;
-			if (ring_sum(slot_cells(c->m, c->s, i), r->tick,
-			    r->gen) > r->limit)
-				step = STEP_OVER;
-		}
-	} while (atomic_load(&c->s->moves) != moves);
-	return step;
-}
-
-/* Did the slot or the table change under us? */
-static bool
-claim_moved(const struct claim *c)
-{
-	return atomic_load(&c->s->version) != c->version ||
-	    !slot_changed(c->m, c->s);
-}
-
-/* What is reserved was checked, and stands until the first tick is over.  What
- * a reservation has left alone stands in ticks of before. */
-static void
-claim_done(const struct claim *c)
-{
-	bool more = c->mode == MODE_RESERVE && c->use->end != 0;
-	uint64_t end = more ? c->use->end : UINT64_MAX;
-
-	for (unsigned i = 0; i < c->rings; i++) {
-		if (!c->ring[i].used)
-			continue;
-		c->use->unchecked &= ~(1U << i);
-		if (c->ring[i].end < end)
-			end = c->ring[i].end;
-	}
-	c->use->end = end;
-	c->use->version = c->version;
-}
-
-static enum step
-claim_try(struct claim *c)
-{
-	enum step step = claim_begin(c);
-
-	/* Then nothing is to be added, not for a moment: a kill before it is
-	 * taken back would cost the account its whole window. */
-	if (step == STEP_OK && c->never && c->mode != MODE_SETTLE)
-		step = STEP_OVER;
-	while (step == STEP_OK) {
-		step = claim_put_all(c);
-		if (step == STEP_OK && c->mode != MODE_SETTLE)
-			step = claim_sum(c);
-		if (claim_moved(c))
-			return STEP_AGAIN;
-		/* An event's time is its commit: that is now, not then. */
-		if (step != STEP_OK || c->mode == MODE_RESERVE)
-			break;
-		claim_clock(c);
-		if (!claim_late(c))
-			break;
-	}
-	if (step == STEP_OK)
-		claim_done(c);
-	return step;
-}
-
-/* --- around attempts ---------------------------------------------------- */
-
-/* Under which key the account stands in this table.  A key of another table:
- * what was counted there names nothing here. */
-static void
-use_key(const struct map *m, struct quota_use *use)
-{
-	struct quota_key key = quota_key_of(m, use->account, use->account_len);
-
-	if (use->key.hi != 0 && use->key.lo != key.lo) {
-		for (unsigned i = 0; i < RINGS_MAX; i++)
-			use->cell[i].count = 0;
-	}
-	use->key = key;
-}
-
-/* The use's slot, wherever it is by now; NULL: the table has none. */
-static struct slot *
-use_slot(struct map *m, struct quota_use *use)
-{
-	if (use->slot < m->slot_count && use->key.hi != 0) {
-		struct slot *s = map_slot(m, use->slot);
-
-		if (atomic_load(&s->key_hi) == use->key.hi &&
-		    atomic_load(&s->key_lo) == use->key.lo)
-			return s;
-	}
-	use_key(m, use);
-	return slot_find(m, &use->key, &use->slot);
-}
-
-/* Take back down to what was reserved before; all: to nothing. */
-static void
-use_take_back(struct quota *q, struct quota_use *use, bool all)
-{
-	struct map *m = atomic_load(&q->map);
-	struct slot *s = NULL;
-
-	if (map_moving(m)) {
-		table_follow(q, m);
-		m = atomic_load(&q->map);
-	}
-	for (unsigned i = 0; i < m->rings; i++) {
-		struct quota_cell *cell = &use->cell[i];
-		uint64_t desc, keep;
-
-		if (cell->count == 0)
-			continue;
-		if (s == NULL && (s = use_slot(m, use)) == NULL)
-			break;
-		/* Where the ring is another one by now, nothing is taken. */
-		desc = atomic_load(&slot_ring(s, i)->desc);
-		keep = all || !desc_valid(desc) ? 0 :
-		    use->amount.of[desc_kind(desc)];
-		if (cell->count > keep) {
-			cell_take(q, m, s, i, cell, cell->count - keep);
-			cell->count = keep;
-		}
-	}
-	if (s != NULL)
-		slot_changed(m, s);
-}
-
-/* Find the slot or make it, under the lock, and do there what is needed. */
-static int
-use_mend(struct quota *q, struct map *m, struct quota_use *use)
-{
-	const struct timespec moment = {0, BREATH_NSEC};
-	int rc = table_lock(q, m);
-
-	if (rc != 0)
-		return rc;
-	if (!map_moving(m)) {
-		use_key(m, use);
-		rc = slot_make(q, m, &use->key, use->account, use->account_len,
-		    use->set->minor, false, &use->slot);
-		if (rc == 0)
-			rc = slot_mend(q, m, use->slot, use->set);
-	}
-	table_unlock(q, m);
-	if (rc != SLOT_LATER)
-		return rc;
-	use->slot = UINT32_MAX;
-	nanosleep(&moment, NULL);
-	return 0;
-}
-
-uint64_t
-ring_retry(const struct map *m, struct slot *s, unsigned ring, uint64_t limit,
-    uint64_t need, uint64_t now)
-{
-	const word64 *cells = slot_cells(m, s, ring);
-	uint64_t desc = atomic_load(&slot_ring(s, ring)->desc);
-	uint64_t gen = atomic_load(&slot_ring(s, ring)->gen);
-	uint64_t width, tick, used, at;
-
-	if (need > limit)
-		return QUOTA_NEVER;
-	if (!desc_valid(desc))
-		return 1;
-	width = ring_width(desc);
-	at = tick = now / width;
-	used = ring_sum(cells, tick, gen);
-	for (unsigned k = 1; used + need > limit && k <= RING_CELLS; k++) {
-		/* At tick + k the cell of tick + k - RING_CELLS is gone. */
-		unsigned place = (tick + k) % RING_CELLS;
-		uint64_t v = atomic_load(&cells[place]);
-
-		at = tick + k;
-		if (cell_lap(v, place, tick) >= 0 && cell_of(v, gen))
-			used -= (v & COUNT_MASK) < used ? v & COUNT_MASK : used;
-	}
-	if (at == tick)
-		return 1;
-	return (at * width - now + NSEC - 1) / NSEC;
-}
-
-/* Say why not.  False: by now it seems to fit after all. */
-static bool
-claim_refusal(struct claim *c, struct quota_refusal *refusal_r)
-{
-	struct quota_refusal refusal = {.retry_s = 0};
-	bool over = false;
-
-	claim_clock(c);
-	for (unsigned i = 0; i < c->rings; i++) {
-		const struct claim_ring *r = &c->ring[i];
-		uint64_t used, need, retry;
-
-		if (!r->used || !r->limited)
-			continue;
-		used = ring_sum(slot_cells(c->m, c->s, i), c->now / r->width,
-		    r->gen);
-		need = claim_need(c, r);
-		if (used + need <= r->limit)
-			continue;
-		over = true;
-		retry = ring_retry(c->m, c->s, i, r->limit, need, c->now);
-		if (retry >= refusal.retry_s) {
-			refusal.limit = *c->limits[i];
-			refusal.used = used;
-			refusal.retry_s = retry;
-		}
-	}
-	if (over && refusal_r != NULL)
-		*refusal_r = refusal;
-	return over;
-}
-
-/* The last resort for why: others were in the way for a moment, of the ring
- * that was over last.  (One without a limit is over when a cell can't hold
- * more: then it stands for itself.) */
-static void
-claim_contended(struct claim *c, struct quota_refusal *refusal_r)
-{
-	const struct claim_ring *r = &c->ring[c->over];
-	struct quota_limit limit = {r->kind, (uint32_t)desc_window(r->desc),
-	    QUOTA_LIMIT_MAX};
-
-	if (refusal_r != NULL)
-		*refusal_r = (struct quota_refusal){.limit = r->limited ?
-		    *c->limits[c->over] : limit, .used = r->limited ?
-		    r->limit : QUOTA_LIMIT_MAX, .retry_s = 1};
-}
-
-/* Not all of it: half a kilobyte would be cleared for nothing. */
-static void
-claim_init(struct claim *c, struct quota *q, struct quota_use *use,
-    const struct quota_amount *extra, enum mode mode)
-{
-	c->q = q;
-	c->m = NULL;
-	c->use = use;
-	c->extra = extra;
-	c->mode = mode;
-	c->rings = c->touched = 0;
-}
-
-/*
- * The map to count in.  When the table was moved during an attempt, nobody
- * knows whether what was added came along: then it is added again.
- */
-static void
-claim_map(struct claim *c)
-{
-	struct map *m = atomic_load(&c->q->map);
-
-	for (unsigned i = 0; m != c->m && c->touched >> i != 0; i++) {
-		if ((c->touched >> i & 1) != 0)
-			c->use->cell[i].count = 0;
-	}
-	if (m != c->m)
-		c->touched = 0;
-	c->m = m;
-}
-
-/* More limits than the table was opened for.  (A file that was made for more
- * than this process asked for holds more.) */
-static bool
-set_too_large(const struct quota *q, const struct map *m, unsigned limits)
-{
-	return limits > m->rings || (q->mode == QUOTA_CREATE &&
-	    limits > q->limits && limits + QUOTA_KINDS > m->rings);
-}
-
-/* One attempt, wherever the table and the slot are by now. */
-static enum step
-use_attempt(struct claim *c, int *rc_r)
-{
-	claim_map(c);
-	if (set_too_large(c->q, c->m, c->use->set->count)) {
-		*rc_r = ERR_LIMIT;
-		return STEP_AGAIN;
-	}
-	if (map_moving(c->m)) {
-		*rc_r = table_follow(c->q, c->m);
-		return STEP_AGAIN;
-	}
-	c->s = use_slot(c->m, c->use);
-	if (c->s != NULL) {
-		enum step step = claim_try(c);
-
-		if (step != STEP_MEND)
-			return step;
-	} else if (slot_none(c->q, c->m, &c->use->key, c->use->set->minor)) {
-		*rc_r = ERR_FULL;
-		return STEP_AGAIN;
-	}
-	*rc_r = use_mend(c->q, c->m, c->use);
-	return STEP_AGAIN;
-}
-
-static int
-use_run(struct quota *q, struct quota_use *use,
-    const struct quota_amount *extra, enum mode mode,
-    struct quota_refusal *refusal_r)
-{
-	struct claim c;
-	bool all = mode == MODE_COMMIT; /* refused: nothing stays */
-	unsigned contended = 0, attempts = 0;
-	enum step step;
-	int rc = 0;
-
-	claim_init(&c, q, use, extra, mode);
-	do {
-		step = use_attempt(&c, &rc);
-		if (step == STEP_OVER) {
-			use_take_back(q, use, all);
-			if (!claim_refusal(&c, refusal_r) &&
-			    ++contended < CONTENTION_TRIES)
-				step = STEP_AGAIN;
-		}
-		if (++attempts == ATTEMPTS_MAX) {
-			errno = EBUSY;
-			rc = ERR_SYSTEM;
-		}
-	} while (step == STEP_AGAIN && rc == 0);
-	if (step == STEP_OK)
-		return QUOTA_GRANTED;
-	use_take_back(q, use, all);
-	if (all)
-		memset(&use->amount, 0, sizeof(use->amount));
-	if (rc != 0)
-		return rc;
-	if (contended == CONTENTION_TRIES)
-		claim_contended(&c, refusal_r);
-	return step == STEP_LOCKED ? QUOTA_LOCKED : QUOTA_REFUSED;
-}
-
-/* --- what the header offers ------------------------------------------- */
-
-/* The first reserve of a use names its account and set. */
-static int
-use_begin(struct quota *q, struct quota_use *use, const char *account,
-    const struct quota_set *set)
-{
-	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
-
-	if (q->mode == QUOTA_READ) {
-		errno = EROFS;
-		return ERR_SYSTEM;
-	}
-	if (len == 0 || len > QUOTA_ACCOUNT_MAX)
-		return ERR_LIMIT;
-	if (use->account_len == 0) {
-		memcpy(use->account, account, len + 1);
-		use->account_len = (unsigned char)len;
-		use->slot = UINT32_MAX;
-	}
-	use->set = set;
-	return 0;
-}
-
-/* Without limits there is nothing to count, but there may be a lock. */
-static bool
-use_locked(struct quota *q, struct quota_use *use)
-{
-	struct slot *s = use_slot(atomic_load(&q->map), use);
-
-	return s != NULL && (atomic_load(&s->state) & SLOT_LOCKED) != 0;
-}
+/* --- counting --------------------------------------------------------- */
 
 int
 quota_reserve(struct quota *q, const char *account,
     const struct quota_set *set, const struct quota_amount *amount,
     struct quota_use *use, struct quota_refusal *refusal_r)
 {
-	static const struct quota_set none = {.count = 0};
-	int rc = use_begin(q, use, account, set != NULL ? set : &none);
-
-	if (rc != 0)
-		return rc;
-	assert(!use->committed);
-	for (unsigned k = 0; k < QUOTA_KINDS; k++) {
-		if (amount->of[k] > QUOTA_LIMIT_MAX ||
-		    amount->of[k] + use->amount.of[k] > QUOTA_LIMIT_MAX)
-			return ERR_LIMIT;
-	}
-	if (use->set->count == 0) {
-		if (use_locked(q, use))
-			return QUOTA_LOCKED;
-	} else {
-		rc = use_run(q, use, amount, MODE_RESERVE, refusal_r);
-		if (rc != QUOTA_GRANTED)
-			return rc;
-	}
-	for (unsigned k = 0; k < QUOTA_KINDS; k++)
-		use->amount.of[k] += amount->of[k];
-	return QUOTA_GRANTED;
+	return q->store->reserve(q, account, set, amount, use, refusal_r);
 }
 
 void
 quota_give_back(struct quota *q, struct quota_use *use,
     const struct quota_amount *amount)
 {
-	if (use->committed)
-		return;
-	for (unsigned k = 0; k < QUOTA_KINDS; k++)
-		use->amount.of[k] -= amount->of[k] < use->amount.of[k] ?
-		    amount->of[k] : use->amount.of[k];
-	use_take_back(q, use, false);
-}
-
-/* Nothing has moved since the reservation was checked: no tick is over, and in
- * every ring all that is reserved of its kind stands under its generation. */
-static bool
-use_fresh(struct quota *q, struct quota_use *use)
-{
-	struct map *m = atomic_load(&q->map);
-	uint64_t state, desc;
-	struct slot *s;
-
-	if (use->slot >= m->slot_count ||
-	    atomic_load(&m->t->moved) != MOVED_NO)
-		return false;
-	s = map_slot(m, use->slot);
-	state = atomic_load(&s->state);
-	if (use->unchecked != 0 ||
-	    quota_boottime(q) + m->offset >= use->end)
-		return false;
-	for (unsigned i = 0; i < m->rings; i++) {
-		const struct quota_cell *cell = &use->cell[i];
-		uint64_t count;
-
-		desc = atomic_load(&slot_ring(s, i)->desc);
-		if (desc == 0)
-			break;
-		count = desc_valid(desc) ? use->amount.of[desc_kind(desc)] : 0;
-		if (count != 0 && (cell->count != count ||
-		    cell->gen != atomic_load(&slot_ring(s, i)->gen)))
-			return false;
-	}
-	return (state & SLOT_LOCKED) == 0 &&
-	    atomic_load(&s->key_hi) == use->key.hi &&
-	    atomic_load(&s->key_lo) == use->key.lo &&
-	    atomic_load(&s->version) == use->version &&
-	    atomic_load(&s->seen) == atomic_load(&m->t->reset);
+	q->store->give_back(q, use, amount);
 }
 
 int
 quota_commit(struct quota *q, struct quota_use *use,
     struct quota_refusal *refusal_r)
 {
-	static const struct quota_amount nothing = {{0}};
-	int rc;
-
-	if (use->committed)
-		return QUOTA_GRANTED;
-	if (use->account_len != 0 && use->set->count == 0 &&
-	    use_locked(q, use))
-		return QUOTA_LOCKED;
-	if (use->account_len == 0 || use->set->count == 0 ||
-	    use_fresh(q, use)) {
-		use->committed = true;
-		return QUOTA_GRANTED;
-	}
-	rc = use_run(q, use, &nothing, MODE_COMMIT, refusal_r);
-	use->committed = rc == QUOTA_GRANTED;
-	return rc;
+	return q->store->commit(q, use, refusal_r);
 }
 
 void
 quota_settle(struct quota *q, struct quota_use *use)
 {
-	static const struct quota_amount nothing = {{0}};
-
-	if (use->committed && use->account_len != 0 && use->set->count != 0)
-		use_run(q, use, &nothing, MODE_SETTLE, NULL);
+	q->store->settle(q, use);
 }
 
 void
 quota_release(struct quota *q, struct quota_use *use)
 {
-	if (use->account_len != 0 && !use->committed)
-		use_take_back(q, use, true);
-	memset(use, 0, sizeof(*use));
+	q->store->release(q, use);
 }
 
 void
 quota_cancel(struct quota *q, struct quota_use *use)
 {
 	use->committed = false;
-	quota_release(q, use);
+	q->store->release(q, use);
+}
+
+/* --- looking ---------------------------------------------------------- */
+
+/* Of a table in which nothing was counted. */
+static int
+would_ever(const struct quota_set *set, const struct quota_amount *amount,
+    struct quota_refusal *refusal_r)
+{
+	unsigned k = set == NULL ? 0 : set->count;
+
+	while (k > 0 && amount->of[set->limit[k - 1].kind] <=
+	    set->limit[k - 1].limit)
+		k--;
+	if (k == 0)
+		return QUOTA_GRANTED;
+	if (refusal_r != NULL)
+		*refusal_r = (struct quota_refusal){set->limit[k - 1], 0,
+		    QUOTA_NEVER};
+	return QUOTA_REFUSED;
+}
+
+int
+quota_would(struct quota *q, const char *account, const struct quota_set *set,
+    const struct quota_amount *amount, struct quota_refusal *refusal_r)
+{
+	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
+
+	if (len == 0 || len > QUOTA_ACCOUNT_MAX)
+		return ERR_LIMIT;
+	if (q == NULL)
+		return would_ever(set, amount, refusal_r);
+	return q->store->would(q, account, set, amount, refusal_r);
+}
+
+bool
+quota_has_room(
+    struct quota *q, const char *account, const struct quota_set *set)
+{
+	return q->store->has_room(q, account, set);
+}
+
+int
+quota_peek(struct quota *q, const char *account, const struct quota_set *set,
+    struct quota_state *state_r)
+{
+	return q->store->peek(q, account, set, state_r);
+}
+
+bool
+quota_next(struct quota *q, uint32_t *cursor, struct quota_entry *entry_r)
+{
+	return q->store->next(q, cursor, entry_r);
+}
+
+void
+quota_peek_entry(struct quota *q, const struct quota_entry *entry,
+    const struct quota_set *set, struct quota_state *state_r)
+{
+	q->store->peek_entry(q, entry, set, state_r);
+}
+
+void
+quota_info(struct quota *q, struct quota_info *info_r)
+{
+	q->store->info(q, info_r);
+}
+
+/* --- administration --------------------------------------------------- */
+
+int
+quota_reset_all(struct quota *q)
+{
+	return q->store->reset_all(q);
+}
+
+int
+quota_reset(struct quota *q, const char *account)
+{
+	return q->store->reset(q, account);
+}
+
+int
+quota_lock(struct quota *q, const char *account, bool locked)
+{
+	return q->store->lock(q, account, locked);
+}
+
+int
+quota_rename(
+    struct quota *q, const char *from, const char *to, bool *joined_r)
+{
+	return q->store->rename(q, from, to, joined_r);
+}
+
+int
+quota_noted(struct quota *q, enum quota_note note, const char *words)
+{
+	return q->store->noted(q, note, words);
+}
+
+int
+quota_note(struct quota *q, enum quota_note note, const char *words)
+{
+	return q->store->note(q, note, words);
+}
+
+int
+quota_check(struct quota *q, struct quota_report *report_r,
+    struct errmsg *msg_r)
+{
+	return q->store->check(q, report_r, msg_r);
+}
+
+bool
+quota_needs_check(const struct quota *q)
+{
+	return q->store->needs_check(q);
+}
+
+void
+quota_close(struct quota *q)
+{
+	if (q != NULL)
+		q->store->close(q);
 }

@@ -1,6 +1,6 @@
 /*
  * How much every account has sent: a table in a file that several processes map
- * and count in at once.  SPDX-License-Identifier: BSD-2-Clause
+ * and count in at once, or one in memory.  SPDX-License-Identifier: BSD-2-Clause
  *
  * The promise: in no window of a limit's length is an account granted more than
  * that limit, with any number of processes and threads, and whatever is killed.
@@ -16,7 +16,7 @@
  *
  * The life of a message:
  *
- *	struct quota_use use = {0};
+ *	struct quota_use use = {0};    what the table keeps of the message
  *
  *	MAIL          quota_would: locked? does SIZE= fit?
  *	RCPT          quota_reserve(..., {messages 1, recipients 1}, &use)
@@ -154,9 +154,17 @@ int quota_open(struct quota **q_r, const char *path,
     const struct quota_options *opt, struct quota_report *report_r,
     struct errmsg *msg_r);
 /* Would QUOTA_CREATE open it, as far as can be seen?  Makes and changes nothing
- * that stays.  0 or as quota_open. */
-int quota_try(
-    const char *path, const struct quota_options *opt, struct errmsg *msg_r);
+ * that stays.  0 or as quota_open.  *foreign_r: what is wrong with what is
+ * there, which would be set aside (QUOTA_RENEWED); NULL: nothing. */
+int quota_try(const char *path, const struct quota_options *opt,
+    const char **foreign_r, struct errmsg *msg_r);
+/*
+ * The same interface on a table in memory, which nobody else sees and which
+ * goes with quota_close: for simulations and tests, mostly with a clock of
+ * their own.  The mode is QUOTA_CREATE.  0, ERR_CONFIG, ERR_NOMEM, ERR_SYSTEM.
+ */
+int quota_open_memory(struct quota **q_r, const struct quota_options *opt,
+    struct errmsg *msg_r);
 /* Nobody may be using it.  Counts stay in the file.  NULL is fine. */
 void quota_close(struct quota *q);
 
@@ -198,6 +206,14 @@ enum {
 	QUOTA_GRANTED = 0,
 	QUOTA_REFUSED = 1, /* a limit is reached */
 	QUOTA_LOCKED = 2,  /* the account is locked */
+	/*
+	 * A store on another host was asked and has not answered: it may have
+	 * counted or not.  No table that is mapped or in memory says so.  The
+	 * use holds what was asked for, so that a release takes it back there
+	 * too; whether the mail is granted says the local table, asked next,
+	 * with the same limits.
+	 */
+	QUOTA_UNCERTAIN = 3,
 };
 
 /* Why not, and when. */
@@ -209,38 +225,25 @@ struct quota_refusal {
 };
 
 /*
- * What one message has reserved: {0} at its beginning, then the engine's.
+ * What one message has reserved: {0} at its beginning, then the table's.
  * Holds no resource: a copy that is dropped costs the allowance until the
  * window has passed, nothing else.
  */
+#define QUOTA_USE_OWN 440
 struct quota_use {
-	const struct quota_set *set; /* borrowed from the first reserve on */
-	struct quota_amount amount;  /* reserved so far, for the caller to
-				      * read */
+	/* For the caller to read. */
+	const char *account; /* as in the first reserve; NULL: none yet */
+	struct quota_amount amount; /* reserved so far */
 	bool committed;
-	unsigned char account_len;
-	char account[QUOTA_ACCOUNT_MAX + 1];
-	uint16_t unchecked; /* bits: rings whose cell is of another tick or
-			     * generation than was last checked */
-	struct quota_key {
-		uint64_t hi, lo;
-	} key;
-	uint32_t slot;    /* a hint */
-	uint64_t version; /* the slot's, at the last reserve */
-	uint64_t end;     /* of the first tick that ends, table time; 0: nothing
-			   * is reserved */
-	struct quota_cell { /* one for each ring of the slot */
-		uint64_t gen;  /* the ring's when it was counted */
-		uint64_t tick; /* the cell's */
-		uint64_t count;
-	} cell[QUOTA_RINGS_MAX];
+	/* Where the table has counted it. */
+	_Alignas(uint64_t) unsigned char own[QUOTA_USE_OWN];
 };
 
 /*
  * Reserve more for a message.  The account (NUL-terminated, 1 to
  * QUOTA_ACCOUNT_MAX octets) and set must be those of earlier calls with the
- * same use; set is borrowed until the use is released, and may be NULL or
- * empty.  All of it is granted, or nothing changes and *refusal_r (may be NULL)
+ * same use; both are borrowed until the use is released.  The set may be NULL
+ * or empty.  All of it is granted, or nothing changes and *refusal_r (may be NULL)
  * says why.  What is more than a limit is refused without anything being added
  * for even a moment.  ERR_FULL: the account is new and the table has neither a
  * free nor an idle slot for it, or none for the minor kind (that nothing was
@@ -334,8 +337,7 @@ struct quota_entry {
 	char account[QUOTA_NAME_KEPT + 20];
 	bool whole;  /* the name is not cut off */
 	bool locked;
-	uint32_t slot;
-	struct quota_key key;
+	uint64_t id[2]; /* the table's own name for it */
 };
 
 /* Walk through all accounts: *cursor is 0 at first, false is returned after the

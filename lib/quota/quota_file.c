@@ -77,7 +77,7 @@ static const struct quota_clock real_clock = {
 /* Nothing, or nothing of ours, bears the name: put a new table there.  why:
  * what is wrong with the one there, st: which it is. */
 static int
-open_new(struct quota *q, const char *why, const struct stat *bad,
+open_new(struct mapped *q, const char *why, const struct stat *bad,
     struct map **m_r, struct quota_report *rep, struct errmsg *msg)
 {
 	struct stat st;
@@ -116,7 +116,7 @@ open_new(struct quota *q, const char *why, const struct stat *bad,
 }
 
 static bool
-size_differs(const struct quota *q, const struct map *m)
+size_differs(const struct mapped *q, const struct map *m)
 {
 	return q->mode == QUOTA_CREATE && (m->slot_count != q->accounts ||
 	    m->rings < q->rings);
@@ -125,7 +125,7 @@ size_differs(const struct quota *q, const struct map *m)
 /* The new size, or, where the accounts don't fit, but there are too few rings,
  * only more of these. */
 static int
-migrate_sized(struct quota *q, int fd, struct map *from, struct map **to_r,
+migrate_sized(struct mapped *q, int fd, struct map *from, struct map **to_r,
     struct errmsg *msg)
 {
 	unsigned rings = from->rings > q->rings ? from->rings : q->rings;
@@ -139,7 +139,7 @@ migrate_sized(struct quota *q, int fd, struct map *from, struct map **to_r,
 
 /* Bring the table to the size asked for. */
 static int
-open_resize(struct quota *q, struct map **m_r, struct quota_report *rep,
+open_resize(struct mapped *q, struct map **m_r, struct quota_report *rep,
     struct errmsg *msg)
 {
 	struct map *from = *m_r, *to = NULL;
@@ -178,7 +178,7 @@ open_resize(struct quota *q, struct map **m_r, struct quota_report *rep,
 
 /* One attempt; TRY_AGAIN when the name changed hands meanwhile. */
 static int
-open_once(struct quota *q, struct map **m_r, struct quota_report *rep,
+open_once(struct mapped *q, struct map **m_r, struct quota_report *rep,
     struct errmsg *msg)
 {
 	struct stat st = {.st_size = 0};
@@ -209,7 +209,7 @@ open_once(struct quota *q, struct map **m_r, struct quota_report *rep,
 }
 
 int
-map_open_any(struct quota *q, struct map **m_r, struct quota_report *rep,
+map_open_any(struct mapped *q, struct map **m_r, struct quota_report *rep,
     struct errmsg *msg)
 {
 	unsigned tries = 0;
@@ -249,8 +249,8 @@ options_wrong(const struct quota_options *opt, const char *path,
 	return 0;
 }
 
-static void
-quota_free(struct quota *q)
+void
+mapped_free(struct mapped *q)
 {
 	if (q == NULL)
 		return;
@@ -261,12 +261,11 @@ quota_free(struct quota *q)
 	free(q);
 }
 
-/* What quota_open and quota_try begin with; *q_r is the caller's, quota_free. */
-static int
-quota_new(struct quota **q_r, const char *path, const struct quota_options *opt,
+int
+mapped_new(struct mapped **q_r, const char *path, const struct quota_options *opt,
     struct errmsg *msg)
 {
-	struct quota *q;
+	struct mapped *q;
 	int rc = options_wrong(opt, path, msg);
 
 	if (rc != 0)
@@ -286,12 +285,17 @@ quota_new(struct quota **q_r, const char *path, const struct quota_options *opt,
 	q->clock = opt->clock != NULL ? *opt->clock : real_clock;
 	pthread_mutex_init(&q->mutex, NULL);
 	if (q->path == NULL) {
-		quota_free(q);
+		mapped_free(q);
 		return mapfile_fail(msg, ERR_NOMEM, "%s: out of memory", path);
 	}
 	*q_r = q;
 	return 0;
 }
+
+static const struct quota_store mapped_store = {
+    MAPPED_COUNTS,
+    .check = mapped_check,
+};
 
 int
 quota_open(struct quota **q_r, const char *path,
@@ -299,9 +303,9 @@ quota_open(struct quota **q_r, const char *path,
     struct errmsg *msg_r)
 {
 	struct quota_report *rep = report_r;
-	struct quota *q = NULL;
+	struct mapped *q = NULL;
 	struct map *m = NULL;
-	int rc = quota_new(&q, path, opt, msg_r);
+	int rc = mapped_new(&q, path, opt, msg_r);
 
 	if (rc != 0)
 		return rc;
@@ -311,9 +315,10 @@ quota_open(struct quota **q_r, const char *path,
 	    path) : map_open_any(q, &m, rep, msg_r);
 	if (rc == 0) {
 		atomic_init(&q->map, m);
-		*q_r = q;
+		q->quota.store = &mapped_store;
+		*q_r = &q->quota;
 	} else {
-		quota_free(q);
+		mapped_free(q);
 	}
 	if (rep != report_r)
 		free(rep);
@@ -321,37 +326,39 @@ quota_open(struct quota **q_r, const char *path,
 }
 
 int
-quota_try(
-    const char *path, const struct quota_options *opt, struct errmsg *msg_r)
+quota_try(const char *path, const struct quota_options *opt,
+    const char **foreign_r, struct errmsg *msg_r)
 {
 	struct stat st = {.st_size = 0};
-	struct quota *q = NULL;
+	struct mapped *q = NULL;
 	struct map *m = NULL;
 	const char *why;
-	int rc = quota_new(&q, path, opt, msg_r);
+	int rc = mapped_new(&q, path, opt, msg_r);
 
+	*foreign_r = NULL;
 	if (rc != 0)
 		return rc;
 	rc = map_open(q, &m, &why, &st, msg_r);
+	if (rc == ERR_FORMAT)
+		*foreign_r = why;
 	if (rc == ERR_NOTFOUND || (rc == ERR_FORMAT && why != NULL))
 		rc = build_try(q, false, msg_r);
 	else if (rc == 0 && size_differs(q, m))
 		rc = build_try(q, true, msg_r);
 	map_free(m);
-	quota_free(q);
+	mapped_free(q);
 	return rc;
 }
 
 void
-quota_close(struct quota *q)
+mapped_close(struct quota *base)
 {
+	struct mapped *q = mapped_of(base);
 	struct map *m, *older;
 
-	if (q == NULL)
-		return;
 	for (m = atomic_load(&q->map); m != NULL; m = older) {
 		older = m->older;
 		map_free(m);
 	}
-	quota_free(q);
+	mapped_free(q);
 }

@@ -14,7 +14,7 @@
 
 /* The map as it is now, followed to where the table was moved. */
 static struct map *
-look_map(struct quota *q)
+look_map(struct mapped *q)
 {
 	struct map *m = atomic_load(&q->map);
 
@@ -50,7 +50,7 @@ look_counts(struct map *m, struct slot *s)
 }
 
 static void
-look(struct quota *q, struct map *m, struct slot *s,
+look(struct mapped *q, struct map *m, struct slot *s,
     const struct quota_set *set, struct quota_state *state_r)
 {
 	uint64_t now = quota_boottime(q) + m->offset;
@@ -72,9 +72,10 @@ look(struct quota *q, struct map *m, struct slot *s,
 }
 
 int
-quota_peek(struct quota *q, const char *account, const struct quota_set *set,
+mapped_peek(struct quota *base, const char *account, const struct quota_set *set,
     struct quota_state *state_r)
 {
+	struct mapped *q = mapped_of(base);
 	struct map *m = look_map(q);
 	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
 	struct quota_key key;
@@ -113,37 +114,27 @@ would_fit(const struct map *m, struct slot *s, uint64_t now,
 }
 
 int
-quota_would(struct quota *q, const char *account, const struct quota_set *set,
-    const struct quota_amount *amount, struct quota_refusal *refusal_r)
+mapped_would(struct quota *base, const char *account,
+    const struct quota_set *set, const struct quota_amount *amount, struct quota_refusal *refusal_r)
 {
-	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
-	struct slot *s = NULL;
-	struct map *m = NULL;
-	uint64_t now = 0;
+	struct map *m = look_map(mapped_of(base));
+	uint64_t now = quota_boottime(mapped_of(base)) + m->offset;
+	struct quota_key key = quota_key_of(m, account, strlen(account));
+	uint32_t n;
+	struct slot *s = slot_find(m, &key, &n);
 
-	if (len == 0 || len > QUOTA_ACCOUNT_MAX)
-		return ERR_LIMIT;
-	if (q != NULL) {
-		struct quota_key key;
-		uint32_t n;
-
-		m = look_map(q);
-		now = quota_boottime(q) + m->offset;
-		key = quota_key_of(m, account, len);
-		s = slot_find(m, &key, &n);
-	}
 	if (s != NULL && (atomic_load(&s->state) & SLOT_LOCKED) != 0)
 		return QUOTA_LOCKED;
 	if (set == NULL)
 		return QUOTA_GRANTED;
-	return would_fit(m, q == NULL ? NULL : look_counts(m, s), now, set,
-	    amount, refusal_r);
+	return would_fit(m, look_counts(m, s), now, set, amount, refusal_r);
 }
 
 bool
-quota_has_room(
-    struct quota *q, const char *account, const struct quota_set *set)
+mapped_has_room(
+    struct quota *base, const char *account, const struct quota_set *set)
 {
+	struct mapped *q = mapped_of(base);
 	struct map *m = look_map(q);
 	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
 	struct quota_key key = quota_key_of(m, account, len);
@@ -154,13 +145,15 @@ quota_has_room(
 }
 
 void
-quota_peek_entry(struct quota *q, const struct quota_entry *entry,
+mapped_peek_entry(struct quota *base, const struct quota_entry *entry,
     const struct quota_set *set, struct quota_state *state_r)
 {
+	struct mapped *q = mapped_of(base);
 	struct map *m = look_map(q);
+	const struct quota_key key = {entry->id[0], entry->id[1]};
 	uint32_t n;
 
-	look(q, m, slot_find(m, &entry->key, &n), set, state_r);
+	look(q, m, slot_find(m, &key, &n), set, state_r);
 }
 
 static void
@@ -181,38 +174,39 @@ look_name(const struct map *m, struct slot *s, struct quota_entry *e)
 	else
 		snprintf(e->account + QUOTA_NAME_KEPT,
 		    sizeof(e->account) - QUOTA_NAME_KEPT, "~%016" PRIx64,
-		    e->key.hi);
+		    e->id[0]);
 }
 
 bool
-quota_next(struct quota *q, uint32_t *cursor, struct quota_entry *entry_r)
+mapped_next(struct quota *base, uint32_t *cursor, struct quota_entry *entry_r)
 {
+	struct mapped *q = mapped_of(base);
 	struct map *m = look_map(q);
 	uint32_t fresh = map_fresh(m);
 
 	while (*cursor < fresh) {
-		struct slot *s = map_slot(m, *cursor);
+		struct slot *s = map_slot(m, (*cursor)++);
 		uint64_t version = atomic_load(&s->version);
 
 		memset(entry_r, 0, sizeof(*entry_r));
-		entry_r->slot = (*cursor)++;
-		entry_r->key.hi = atomic_load(&s->key_hi);
-		entry_r->key.lo = atomic_load(&s->key_lo);
-		if (entry_r->key.hi == 0)
+		entry_r->id[0] = atomic_load(&s->key_hi);
+		entry_r->id[1] = atomic_load(&s->key_lo);
+		if (entry_r->id[0] == 0)
 			continue;
 		entry_r->locked = (atomic_load(&s->state) & SLOT_LOCKED) != 0;
 		look_name(m, s, entry_r);
 		/* Half another's, if it changed hands meanwhile. */
 		if (atomic_load(&s->version) == version ||
-		    atomic_load(&s->key_hi) == entry_r->key.hi)
+		    atomic_load(&s->key_hi) == entry_r->id[0])
 			return true;
 	}
 	return false;
 }
 
 void
-quota_info(struct quota *q, struct quota_info *info_r)
+mapped_info(struct quota *base, struct quota_info *info_r)
 {
+	struct mapped *q = mapped_of(base);
 	struct map *m = look_map(q);
 
 	*info_r = (struct quota_info){
@@ -228,7 +222,7 @@ quota_info(struct quota *q, struct quota_info *info_r)
 /* --- administration --------------------------------------------------- */
 
 int
-admin_lock(struct quota *q, struct map **m_r)
+admin_lock(struct mapped *q, struct map **m_r)
 {
 	if (q->mode == QUOTA_READ) {
 		errno = EROFS;
@@ -251,8 +245,9 @@ admin_lock(struct quota *q, struct map **m_r)
 }
 
 int
-quota_reset_all(struct quota *q)
+mapped_reset_all(struct quota *base)
 {
+	struct mapped *q = mapped_of(base);
 	struct map *m;
 	int rc = admin_lock(q, &m);
 
@@ -264,8 +259,9 @@ quota_reset_all(struct quota *q)
 }
 
 int
-quota_reset(struct quota *q, const char *account)
+mapped_reset(struct quota *base, const char *account)
 {
+	struct mapped *q = mapped_of(base);
 	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
 	struct quota_key key;
 	struct map *m;
@@ -286,8 +282,9 @@ quota_reset(struct quota *q, const char *account)
 }
 
 int
-quota_lock(struct quota *q, const char *account, bool locked)
+mapped_lock(struct quota *base, const char *account, bool locked)
 {
+	struct mapped *q = mapped_of(base);
 	size_t len = strnlen(account, QUOTA_ACCOUNT_MAX + 1);
 	struct quota_key key;
 	struct map *m;

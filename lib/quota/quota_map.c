@@ -41,7 +41,7 @@ quota_tell(struct quota_report *r, enum quota_event event, const char *fmt, ...)
 /* --- locks --------------------------------------------------------------- */
 
 int
-table_lock(struct quota *q, struct map *m)
+table_lock(struct mapped *q, struct map *m)
 {
 	pthread_mutex_lock(&q->mutex);
 	if (mapfile_lock(m->fd, F_WRLCK) != 0) {
@@ -53,7 +53,7 @@ table_lock(struct quota *q, struct map *m)
 }
 
 void
-table_unlock(struct quota *q, struct map *m)
+table_unlock(struct mapped *q, struct map *m)
 {
 	mapfile_lock(m->fd, F_UNLCK);
 	pthread_mutex_unlock(&q->mutex);
@@ -206,7 +206,7 @@ map_damage(const struct map *m)
 
 /* Map the file, which takes fd; the header is not looked at. */
 static int
-map_new(const struct quota *q, int fd, const struct stat *st,
+map_new(const struct mapped *q, int fd, const struct stat *st,
     struct map **m_r)
 {
 	struct map *m = calloc(1, sizeof(*m));
@@ -262,7 +262,7 @@ boot_is_same(const struct table *t, const unsigned char id[16], uint64_t boot)
  * reboot, but never back behind what was counted.
  */
 static uint64_t
-map_offset(const struct quota *q, const struct map *m, uint64_t newest)
+map_offset(const struct mapped *q, const struct map *m, uint64_t newest)
 {
 	struct table *t = m->t;
 	uint64_t boot = quota_boottime(q), now = atomic_load(&t->latest);
@@ -286,7 +286,7 @@ map_offset(const struct quota *q, const struct map *m, uint64_t newest)
  * until it was set) must not make the next boot's look like years later.
  */
 void
-map_note_time(const struct quota *q, struct map *m)
+map_note_time(const struct mapped *q, struct map *m)
 {
 	uint64_t now = quota_boottime(q) + m->offset;
 	uint64_t ahead = q->clock.wall(q->clock.ctx) - now;
@@ -299,7 +299,7 @@ map_note_time(const struct quota *q, struct map *m)
 
 /* Under the lock: set the clock, after a reboot. */
 void
-map_set_clock(const struct quota *q, struct map *m)
+map_set_clock(const struct mapped *q, struct map *m)
 {
 	unsigned char id[16];
 
@@ -316,7 +316,7 @@ map_set_clock(const struct quota *q, struct map *m)
 
 /* Map fd, which it takes, if it is a table. */
 static int
-map_checked(const struct quota *q, int fd, struct map **m_r,
+map_checked(const struct mapped *q, int fd, struct map **m_r,
     const char **why_r, const struct stat *st, struct errmsg *msg)
 {
 	char words[128];
@@ -353,7 +353,7 @@ map_checked(const struct quota *q, int fd, struct map **m_r,
 }
 
 int
-map_open(const struct quota *q, struct map **m_r, const char **why_r,
+map_open(const struct mapped *q, struct map **m_r, const char **why_r,
     struct stat *st, struct errmsg *msg)
 {
 	int flags = q->mode == QUOTA_READ ? O_RDONLY : O_RDWR, rc;
@@ -381,7 +381,7 @@ map_open(const struct quota *q, struct map **m_r, const char **why_r,
 /* --- a new file ----------------------------------------------------------- */
 
 static void
-header_init(const struct quota *q, struct table *t, uint32_t slots,
+header_init(const struct mapped *q, struct table *t, uint32_t slots,
     unsigned rings)
 {
 	uint64_t boot = quota_boottime(q), wall = q->clock.wall(q->clock.ctx);
@@ -405,7 +405,7 @@ header_init(const struct quota *q, struct table *t, uint32_t slots,
 }
 
 static int
-fail_allocate(const struct quota *q, uint32_t slots, uint64_t size,
+fail_allocate(const struct mapped *q, uint32_t slots, uint64_t size,
     struct errmsg *msg)
 {
 	if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG)
@@ -418,7 +418,7 @@ fail_allocate(const struct quota *q, uint32_t slots, uint64_t size,
 }
 
 int
-build_try(const struct quota *q, bool resize, struct errmsg *msg)
+build_try(const struct mapped *q, bool resize, struct errmsg *msg)
 {
 	uint64_t size = layout_file_size(q->accounts, q->rings);
 	int rc, fd = mapfile_try(q->new_path, msg);
@@ -436,7 +436,7 @@ build_try(const struct quota *q, bool resize, struct errmsg *msg)
 /* The new file as a map, without its name; takes the builder's fd if it works
  * out, and with it stays locked. */
 int
-build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
+build_table(const struct mapped *q, int fd, uint32_t slots, unsigned rings,
     struct map **m_r, struct errmsg *msg)
 {
 	uint64_t size = layout_file_size(slots, rings), key[3];
@@ -470,7 +470,7 @@ build_table(const struct quota *q, int fd, uint32_t slots, unsigned rings,
 }
 
 int
-build_publish(const struct quota *q, struct errmsg *msg)
+build_publish(const struct mapped *q, struct errmsg *msg)
 {
 	if (rename(q->new_path, q->path) != 0)
 		return mapfile_fail_call(msg, "rename to the table's name",

@@ -61,7 +61,7 @@ copy_slot(const struct map *from, struct slot *f, const struct map *to,
 }
 
 struct move {
-	struct quota *q;
+	struct mapped *q;
 	struct map *from, *to;
 	uint32_t *where; /* for each slot its copy's number + 1; 0: none */
 	uint32_t count;  /* copies */
@@ -106,7 +106,7 @@ move_slot(struct move *mv, uint32_t k)
 
 /* Take the lock again.  Whatever comes of it, the mutex is held. */
 static int
-lock_again(struct quota *q, struct map *m)
+lock_again(struct mapped *q, struct map *m)
 {
 	pthread_mutex_lock(&q->mutex);
 	if (mapfile_lock(m->fd, F_WRLCK) != 0)
@@ -226,7 +226,7 @@ move_slots(struct move *mv)
  * then.
  */
 int
-table_migrate(struct quota *q, int fd, struct map *from, uint32_t slots,
+table_migrate(struct mapped *q, int fd, struct map *from, uint32_t slots,
     unsigned rings, struct map **m_r, struct errmsg *msg)
 {
 	struct move mv = {.q = q, .from = from};
@@ -263,7 +263,7 @@ table_migrate(struct quota *q, int fd, struct map *from, uint32_t slots,
 /* --- following and checking --------------------------------------------- */
 
 static void
-map_swap(struct quota *q, struct map *to)
+map_swap(struct mapped *q, struct map *to)
 {
 	to->older = atomic_load(&q->map);
 	atomic_store(&q->map, to);
@@ -273,7 +273,7 @@ map_swap(struct quota *q, struct map *to)
  * not moved.  A copy is made without the lock, at times, but with the
  * builder's. */
 void
-table_unfreeze(const struct quota *q, struct map *m)
+table_unfreeze(const struct mapped *q, struct map *m)
 {
 	uint64_t moved = atomic_load(&m->t->moved);
 	int taken;
@@ -290,7 +290,7 @@ table_unfreeze(const struct quota *q, struct map *m)
 
 /* Renew it, and tell that to the next who calls quota_check. */
 static int
-follow_renewed(struct quota *q, struct map *from)
+follow_renewed(struct mapped *q, struct map *from)
 {
 	struct quota_report *rep = calloc(1, sizeof(*rep));
 	int rc;
@@ -306,7 +306,7 @@ follow_renewed(struct quota *q, struct map *from)
 
 /* Under the mutex: where is it now? */
 static int
-follow(struct quota *q, struct map *from)
+follow(struct mapped *q, struct map *from)
 {
 	struct map *to = NULL;
 	struct stat st;
@@ -324,7 +324,7 @@ follow(struct quota *q, struct map *from)
 }
 
 int
-table_follow(struct quota *q, struct map *from)
+table_follow(struct mapped *q, struct map *from)
 {
 	bool damaged = false;
 	int rc = 0;
@@ -352,7 +352,7 @@ table_follow(struct quota *q, struct map *from)
 /* Move to a new file with so many rings, provided that the name is free (taken:
  * ERR_NOTFOUND), or the table's own (0).  TRY_AGAIN: it is not, any more. */
 static int
-move_to_new(struct quota *q, struct map *from, int taken, unsigned rings,
+move_to_new(struct mapped *q, struct map *from, int taken, unsigned rings,
     struct errmsg *msg)
 {
 	struct map *to = NULL;
@@ -385,7 +385,7 @@ move_to_new(struct quota *q, struct map *from, int taken, unsigned rings,
 }
 
 int
-slot_join(struct quota *q, const struct map *from, struct slot *f,
+slot_join(struct mapped *q, const struct map *from, struct slot *f,
     struct map *to, const char *account, size_t len)
 {
 	uint64_t now = quota_boottime(q) + from->offset;
@@ -423,7 +423,7 @@ slot_join(struct quota *q, const struct map *from, struct slot *f,
 /* Add one account to those of another table.  What its name does not fit to is
  * damaged. */
 static int
-join_slot(struct quota *q, const struct map *from, struct slot *f,
+join_slot(struct mapped *q, const struct map *from, struct slot *f,
     struct map *to)
 {
 	struct name *name = slot_name(from, f);
@@ -457,7 +457,7 @@ join_matters(const struct map *m, struct slot *s, uint64_t now, bool damaged)
 
 /* All that can be read. */
 static int
-join(struct quota *q, struct map *from, struct map *to)
+join(struct mapped *q, struct map *from, struct map *to)
 {
 	bool damaged = map_damage(from) != NULL;
 	uint32_t fresh = damaged ? from->slot_count : map_fresh(from);
@@ -478,7 +478,7 @@ join(struct quota *q, struct map *from, struct map *to)
 
 /* Give the new table the name; the damaged one, if it has it, gets another. */
 static int
-renew_names(struct quota *q, int taken, struct quota_report *rep,
+renew_names(struct mapped *q, int taken, struct quota_report *rep,
     struct errmsg *msg)
 {
 	if (taken == 0 && mapfile_set_aside(q->path,
@@ -489,7 +489,7 @@ renew_names(struct quota *q, int taken, struct quota_report *rep,
 }
 
 static int
-renew_locked(struct quota *q, int fd, struct map *from, const char *why,
+renew_locked(struct mapped *q, int fd, struct map *from, const char *why,
     struct quota_report *rep, struct errmsg *msg)
 {
 	int taken = mapfile_taken(q->path, from->dev, from->ino);
@@ -519,7 +519,7 @@ renew_locked(struct quota *q, int fd, struct map *from, const char *why,
 }
 
 int
-table_renew(struct quota *q, struct map *from, const char *why,
+table_renew(struct mapped *q, struct map *from, const char *why,
     struct quota_report *rep, struct errmsg *msg)
 {
 	struct stat st;
@@ -545,7 +545,7 @@ table_renew(struct quota *q, struct map *from, const char *why,
 
 /* Another table bears the name: count there, with what was counted here. */
 static int
-restore_join(struct quota *q, struct map *from, struct quota_report *rep,
+restore_join(struct mapped *q, struct map *from, struct quota_report *rep,
     struct errmsg *msg)
 {
 	struct map *to = NULL;
@@ -587,7 +587,7 @@ restore_join(struct quota *q, struct map *from, struct quota_report *rep,
 
 /* Accounts are counted in more windows than there is room for. */
 static int
-grow(struct quota *q, struct map *m, struct quota_report *rep,
+grow(struct mapped *q, struct map *m, struct quota_report *rep,
     struct errmsg *msg)
 {
 	uint64_t want = atomic_load(&m->t->rings_wanted);
@@ -606,7 +606,7 @@ grow(struct quota *q, struct map *m, struct quota_report *rep,
 
 /* Go where the table was moved.  *m_r NULL: that is done. */
 static int
-check_moved(struct quota *q, struct map **m_r, struct quota_report *rep,
+check_moved(struct mapped *q, struct map **m_r, struct quota_report *rep,
     struct errmsg *msg)
 {
 	struct map *m = *m_r;
@@ -629,7 +629,7 @@ check_moved(struct quota *q, struct map **m_r, struct quota_report *rep,
 
 /* Whoever was copying it may have been killed. */
 static void
-check_copying(struct quota *q, struct map *m)
+check_copying(struct mapped *q, struct map *m)
 {
 	if (atomic_load(&m->t->moved) != MOVED_COPYING ||
 	    table_lock(q, m) != 0)
@@ -640,7 +640,7 @@ check_copying(struct quota *q, struct map *m)
 
 /* One attempt of quota_check. */
 static int
-check_once(struct quota *q, struct quota_report *rep, struct errmsg *msg)
+check_once(struct mapped *q, struct quota_report *rep, struct errmsg *msg)
 {
 	struct map *m = atomic_load(&q->map);
 	int rc = 0, taken = mapfile_taken(q->path, m->dev, m->ino);
@@ -678,9 +678,10 @@ check_once(struct quota *q, struct quota_report *rep, struct errmsg *msg)
 }
 
 int
-quota_check(struct quota *q, struct quota_report *report_r,
+mapped_check(struct quota *base, struct quota_report *report_r,
     struct errmsg *msg_r)
 {
+	struct mapped *q = mapped_of(base);
 	struct quota_report *rep = report_r, *due;
 	unsigned tries = 0;
 	int rc;
@@ -709,8 +710,9 @@ quota_check(struct quota *q, struct quota_report *report_r,
 }
 
 bool
-quota_needs_check(const struct quota *q)
+mapped_needs_check(const struct quota *base)
 {
+	const struct mapped *q = (const void *)base;
 	return atomic_load_explicit(&q->due, memory_order_relaxed) != NULL ||
 	    mapguard_hit(atomic_load(&q->map)->guard);
 }

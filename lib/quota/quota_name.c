@@ -11,7 +11,7 @@
 
 /* Under the lock. */
 static int
-rename_in(struct quota *q, struct map *m, const char *from, const char *to,
+rename_in(struct mapped *q, struct map *m, const char *from, const char *to,
     bool *joined_r)
 {
 	size_t from_len = strlen(from), to_len = strlen(to);
@@ -43,9 +43,9 @@ rename_in(struct quota *q, struct map *m, const char *from, const char *to,
 }
 
 int
-quota_rename(
-    struct quota *q, const char *from, const char *to, bool *joined_r)
+mapped_rename(struct quota *base, const char *from, const char *to, bool *joined_r)
 {
+	struct mapped *q = mapped_of(base);
 	bool joined = false;
 	struct map *m;
 	int rc;
@@ -74,8 +74,9 @@ hash_words(const struct map *m, const char *words)
 }
 
 int
-quota_noted(struct quota *q, enum quota_note note, const char *words)
+mapped_noted(struct quota *base, enum quota_note note, const char *words)
 {
+	struct mapped *q = mapped_of(base);
 	struct map *m = atomic_load(&q->map);
 	uint64_t was = atomic_load(&m->t->notes[note]);
 
@@ -85,8 +86,9 @@ quota_noted(struct quota *q, enum quota_note note, const char *words)
 }
 
 int
-quota_note(struct quota *q, enum quota_note note, const char *words)
+mapped_note(struct quota *base, enum quota_note note, const char *words)
 {
+	struct mapped *q = mapped_of(base);
 	struct map *m;
 	int rc = admin_lock(q, &m);
 

@@ -308,7 +308,7 @@ slot_used(const struct map *m, struct slot *s, const struct quota_limit *limit,
 
 /* Step 2 of replacing a ring; the journal knows all it needs. */
 static void
-ring_become(struct quota *q, struct map *m, struct slot *s)
+ring_become(struct mapped *q, struct map *m, struct slot *s)
 {
 	struct table *t = m->t;
 	unsigned i = (unsigned)atomic_load(&t->journal_ring);
@@ -367,7 +367,7 @@ ring_covered(const struct map *m, struct slot *s, uint64_t desc)
  * The number of rings: none may go.  The version is odd.
  */
 static unsigned
-ring_victim(struct quota *q, struct map *m, struct slot *s,
+ring_victim(struct mapped *q, struct map *m, struct slot *s,
     const struct windows *w, bool *live_r)
 {
 	uint64_t now = quota_boottime(q) + m->offset, oldest = UINT64_MAX;
@@ -413,7 +413,7 @@ rings_want(struct map *m, const struct windows *w)
  * other windows hold: the most that could be is taken, as if it were of now.
  */
 static int
-ring_add(struct quota *q, struct map *m, uint32_t n, const struct windows *w,
+ring_add(struct mapped *q, struct map *m, uint32_t n, const struct windows *w,
     uint64_t desc)
 {
 	const struct quota_limit limit = {desc_kind(desc),
@@ -444,7 +444,7 @@ ring_add(struct quota *q, struct map *m, uint32_t n, const struct windows *w,
 }
 
 static int
-rings_fit(struct quota *q, struct map *m, uint32_t n, const struct windows *w)
+rings_fit(struct mapped *q, struct map *m, uint32_t n, const struct windows *w)
 {
 	struct slot *s = map_slot(m, n);
 	int rc = 0;
@@ -484,7 +484,7 @@ windows_of_slot(struct windows *w, const struct map *m, struct slot *s,
 }
 
 int
-slot_adopt(struct quota *q, struct map *m, uint32_t n, const struct map *from,
+slot_adopt(struct mapped *q, struct map *m, uint32_t n, const struct map *from,
     struct slot *f)
 {
 	uint64_t now = quota_boottime(q) + from->offset;
@@ -518,7 +518,7 @@ cell_current(uint64_t v, unsigned c, uint64_t tick)
  * for the difference of clocks.
  */
 static void
-ring_sweep(struct quota *q, struct map *m, struct slot *s, unsigned i)
+ring_sweep(struct mapped *q, struct map *m, struct slot *s, unsigned i)
 {
 	struct ring *r = slot_ring(s, i);
 	uint64_t desc = atomic_load(&r->desc), gen = atomic_load(&r->gen);
@@ -574,7 +574,7 @@ slot_clear(struct map *m, uint32_t n)
 }
 
 int
-slot_mend(struct quota *q, struct map *m, uint32_t n,
+slot_mend(struct mapped *q, struct map *m, uint32_t n,
     const struct quota_set *set)
 {
 	struct slot *s = map_slot(m, n);
@@ -596,7 +596,7 @@ slot_mend(struct quota *q, struct map *m, uint32_t n,
 }
 
 void
-slot_put(struct quota *q, struct map *m, uint32_t n, unsigned i, uint64_t count)
+slot_put(struct mapped *q, struct map *m, uint32_t n, unsigned i, uint64_t count)
 {
 	struct slot *s = map_slot(m, n);
 	struct ring *r = slot_ring(s, i);
@@ -663,7 +663,7 @@ journal_reuse(struct map *m, uint32_t n)
 /* Take the slot from whom it belongs to, unless something was counted in it
  * until the moment at which everybody sees that it is going. */
 static bool
-slot_retire(struct quota *q, struct map *m, uint32_t n)
+slot_retire(struct mapped *q, struct map *m, uint32_t n)
 {
 	struct slot *s = map_slot(m, n);
 	struct quota_key key = {atomic_load(&s->key_hi),
@@ -747,7 +747,7 @@ slot_is_idle(const struct map *m, struct slot *s, bool minor, uint64_t now)
 /* Look for an idle slot, among those of the minor kind or all, from where the
  * last search ended. */
 static int
-slot_search(struct quota *q, struct map *m, bool minor, bool at_once,
+slot_search(struct mapped *q, struct map *m, bool minor, bool at_once,
     uint32_t *n_r)
 {
 	struct search *search = minor ? &m->t->minor : &m->t->any;
@@ -793,7 +793,7 @@ minors_full(struct map *m)
 }
 
 bool
-slot_room(const struct quota *q, struct map *m, bool minor)
+slot_room(const struct mapped *q, struct map *m, bool minor)
 {
 	uint64_t now = quota_boottime(q) + m->offset;
 	bool half = minor && minors_full(m);
@@ -808,7 +808,7 @@ slot_room(const struct quota *q, struct map *m, bool minor)
 }
 
 static int
-slot_take(struct quota *q, struct map *m, bool minor, bool at_once,
+slot_take(struct mapped *q, struct map *m, bool minor, bool at_once,
     uint32_t *n_r)
 {
 	struct table *t = m->t;
@@ -852,7 +852,7 @@ minor_set(struct map *m, struct slot *s)
 }
 
 bool
-slot_none(struct quota *q, struct map *m, const struct quota_key *key,
+slot_none(struct mapped *q, struct map *m, const struct quota_key *key,
     bool minor)
 {
 	struct search *search = minor && minors_full(m) ? &m->t->minor :
@@ -867,7 +867,7 @@ slot_none(struct quota *q, struct map *m, const struct quota_key *key,
 }
 
 int
-slot_make(struct quota *q, struct map *m, const struct quota_key *key,
+slot_make(struct mapped *q, struct map *m, const struct quota_key *key,
     const char *account, size_t len, bool minor, bool at_once, uint32_t *n_r)
 {
 	struct table *t = m->t;
@@ -1004,7 +1004,7 @@ recover_name(struct map *m, uint32_t n)
 }
 
 void
-table_recover(struct quota *q, struct map *m)
+table_recover(struct mapped *q, struct map *m)
 {
 	struct table *t = m->t;
 	uint64_t journal = atomic_load(&t->journal);

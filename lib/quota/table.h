@@ -66,6 +66,7 @@
 #include <sys/types.h>
 
 #include "quota.h"
+#include "store.h"
 
 #define TABLE_MAGIC "postern quota\n\0"
 #define TABLE_VERSION 2 /* the last that we know; 1 has no features */
@@ -214,7 +215,32 @@ struct map {
 	uint64_t offset; /* constant within a boot */
 };
 
-struct quota {
+/* An account's name, hashed with the table's key. */
+struct quota_key {
+	uint64_t hi, lo; /* hi 0: nobody's */
+};
+
+/* What a message has reserved, and where: what quota_use hides. */
+struct hold {
+	const char *account;         /* borrowed, as the set; NULL: none yet */
+	const struct quota_set *set;
+	struct quota_key key;
+	uint32_t slot;      /* a hint */
+	uint16_t unchecked; /* bits: rings whose cell is of another tick or
+			     * generation than was last checked */
+	unsigned char account_len;
+	uint64_t version; /* the slot's, at the last reserve */
+	uint64_t end;     /* of the first tick that ends, table time; 0: nothing
+			   * is reserved */
+	struct cell {         /* one for each ring of the slot */
+		uint64_t gen;  /* the ring's when it was counted */
+		uint64_t tick; /* the cell's */
+		uint64_t count;
+	} cell[RINGS_MAX];
+};
+
+struct mapped {
+	struct quota quota;
 	_Atomic(struct map *) map;
 	pthread_mutex_t mutex;
 	struct quota_clock clock;
@@ -378,13 +404,66 @@ slot_changed(const struct map *m, struct slot *s)
 	return moved == MOVED_NO || moved == MOVED_COPYING;
 }
 
+static inline struct mapped *
+mapped_of(struct quota *q)
+{
+	return (struct mapped *)(void *)q;
+}
+
 static inline uint64_t
-quota_boottime(const struct quota *q)
+quota_boottime(const struct mapped *q)
 {
 	return q->clock.boottime(q->clock.ctx);
 }
 
-/* --- quota.c ----------------------------------------------------------- */
+/* --- what a mapped table does, each as quota_ in quota.h ---------------- */
+
+int mapped_reserve(struct quota *base, const char *account,
+    const struct quota_set *set, const struct quota_amount *amount,
+    struct quota_use *use, struct quota_refusal *refusal_r);
+void mapped_give_back(struct quota *base, struct quota_use *use,
+    const struct quota_amount *amount);
+int mapped_commit(struct quota *base, struct quota_use *use,
+    struct quota_refusal *refusal_r);
+void mapped_settle(struct quota *base, struct quota_use *use);
+void mapped_release(struct quota *base, struct quota_use *use);
+int mapped_would(struct quota *base, const char *account,
+    const struct quota_set *set, const struct quota_amount *amount,
+    struct quota_refusal *refusal_r);
+bool mapped_has_room(struct quota *base, const char *account,
+    const struct quota_set *set);
+int mapped_peek(struct quota *base, const char *account,
+    const struct quota_set *set, struct quota_state *state_r);
+bool mapped_next(
+    struct quota *base, uint32_t *cursor, struct quota_entry *entry_r);
+void mapped_peek_entry(struct quota *base, const struct quota_entry *entry,
+    const struct quota_set *set, struct quota_state *state_r);
+void mapped_info(struct quota *base, struct quota_info *info_r);
+int mapped_reset_all(struct quota *base);
+int mapped_reset(struct quota *base, const char *account);
+int mapped_lock(struct quota *base, const char *account, bool locked);
+int mapped_rename(struct quota *base, const char *from, const char *to,
+    bool *joined_r);
+int mapped_noted(struct quota *base, enum quota_note note, const char *words);
+int mapped_note(struct quota *base, enum quota_note note, const char *words);
+int mapped_check(struct quota *base, struct quota_report *report_r,
+    struct errmsg *msg_r);
+bool mapped_needs_check(const struct quota *base);
+void mapped_close(struct quota *base);
+
+/* All but the check, which is for what has a name. */
+#define MAPPED_COUNTS                                                          \
+	.reserve = mapped_reserve, .give_back = mapped_give_back,              \
+	.commit = mapped_commit, .settle = mapped_settle,                      \
+	.release = mapped_release, .would = mapped_would,                      \
+	.has_room = mapped_has_room, .peek = mapped_peek,                      \
+	.next = mapped_next, .peek_entry = mapped_peek_entry,                  \
+	.info = mapped_info, .reset_all = mapped_reset_all,                    \
+	.reset = mapped_reset, .lock = mapped_lock, .rename = mapped_rename,   \
+	.noted = mapped_noted, .note = mapped_note,                            \
+	.needs_check = mapped_needs_check, .close = mapped_close
+
+/* --- quota_count.c ----------------------------------------------------------- */
 
 /* Seconds until so much fits into the ring of that number, at least 1. */
 uint64_t ring_retry(const struct map *m, struct slot *s, unsigned ring,
@@ -402,27 +481,27 @@ struct slot *slot_find(const struct map *m, const struct quota_key *key,
  * SLOT_LATER, unless it is to be done at once: the search for one has taken
  * long enough, let others have the lock and then call it again. */
 #define SLOT_LATER 1
-int slot_make(struct quota *q, struct map *m, const struct quota_key *key,
+int slot_make(struct mapped *q, struct map *m, const struct quota_key *key,
     const char *account, size_t len, bool minor, bool at_once, uint32_t *n_r);
 /* Would slot_make say ERR_FULL without a search?  Needs no lock. */
-bool slot_none(struct quota *q, struct map *m, const struct quota_key *key,
+bool slot_none(struct mapped *q, struct map *m, const struct quota_key *key,
     bool minor);
 /* Would slot_make find a place for a new one?  Needs no lock, changes nothing,
  * and may look at the whole table. */
-bool slot_room(const struct quota *q, struct map *m, bool minor);
+bool slot_room(const struct mapped *q, struct map *m, bool minor);
 /* Make it fit for counting: resets applied, a ring for each limit of the set
  * (NULL: none), laps unambiguous.  ERR_FULL: a limit has found no ring, since
  * all are others' and count; the table is to grow (rings_wanted). */
-int slot_mend(struct quota *q, struct map *m, uint32_t n,
+int slot_mend(struct mapped *q, struct map *m, uint32_t n,
     const struct quota_set *set);
 /* A ring for each window of another slot, or at least, where something counts
  * in it, for a longer one of its kind.  ERR_FULL as above. */
-int slot_adopt(struct quota *q, struct map *m, uint32_t n,
+int slot_adopt(struct mapped *q, struct map *m, uint32_t n,
     const struct map *from, struct slot *f);
 /* Every ring starts anew. */
 void slot_clear(struct map *m, uint32_t n);
 /* Put more into the newest cell of a ring (to join tables). */
-void slot_put(struct quota *q, struct map *m, uint32_t n, unsigned ring,
+void slot_put(struct mapped *q, struct map *m, uint32_t n, unsigned ring,
     uint64_t count);
 /* Who counts in the slot sees that something is happening, and comes for the
  * lock; until slot_mend or slot_drop. */
@@ -444,7 +523,7 @@ uint64_t slot_live(const struct map *m, struct slot *s, unsigned ring,
 /* Does anything count in it? */
 bool slot_is_live(const struct map *m, struct slot *s, uint64_t now);
 /* Finish what a killed owner of the lock began. */
-void table_recover(struct quota *q, struct map *m);
+void table_recover(struct mapped *q, struct map *m);
 /* Make the index anew from the slots. */
 void table_reindex(struct map *m);
 /* Of a copy that nobody counts in: the slot has another key than it had (0: had
@@ -459,16 +538,16 @@ uint64_t table_after_boot(struct map *m);
 
 /* The table's lock, on the table as it is now.  ERR_SYSTEM, or as of
  * table_follow. */
-int admin_lock(struct quota *q, struct map **m_r);
+int admin_lock(struct mapped *q, struct map **m_r);
 
 /* --- quota_file.c ------------------------------------------------------ */
 
 /* The lock; ERR_SYSTEM.  Taking it recovers. */
-int table_lock(struct quota *q, struct map *m);
-void table_unlock(struct quota *q, struct map *m);
+int table_lock(struct mapped *q, struct map *m);
+void table_unlock(struct mapped *q, struct map *m);
 /* Go to where the table was moved.  0: q->map is another one now, or the move
  * was given up.  ERR_FORMAT: what stands there is no table that we know, or
  * this one is damaged and can't be renewed. */
-int table_follow(struct quota *q, struct map *from);
+int table_follow(struct mapped *q, struct map *from);
 
 #endif

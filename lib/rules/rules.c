@@ -360,14 +360,14 @@ load(const char *const *paths, const char *text, size_t len,
 }
 
 int
-rules_load(const char *const *paths, const struct rules_setup *setup,
+rules_new(const char *const *paths, const struct rules_setup *setup,
     struct rules **rules_r)
 {
 	return load(paths, NULL, 0, setup, rules_r);
 }
 
 int
-rules_load_text(const char *text, size_t len, const struct rules_setup *setup,
+rules_new_text(const char *text, size_t len, const struct rules_setup *setup,
     struct rules **rules_r)
 {
 	return load(NULL, text, len, setup, rules_r);

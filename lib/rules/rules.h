@@ -2,7 +2,7 @@
  * Rules in SpamAssassin's language (Mail::SpamAssassin::Conf(3), 4.0.1): read,
  * compiled once, and run over messages.  SPDX-License-Identifier: BSD-2-Clause
  *
- * rules_load reads files into one object that never changes again and may be
+ * rules_new reads files into one object that never changes again and may be
  * used by any number of threads.  rules_run scores one message.  What the
  * header says is decoded lazily, at most once a message; so are the path that
  * it took (relays.h) and the text of its body (lib/text/mime.h), and only when
@@ -65,7 +65,7 @@ struct rules_setup {
 	const char *const *facts; /* names of facts that may be there,
 				     NULL-ended, NAME* for all that begin so;
 				     NULL: anything may */
-	const char *source; /* rules_load_text: stands for the file's name */
+	const char *source; /* rules_new_text: stands for the file's name */
 };
 
 /*
@@ -74,10 +74,10 @@ struct rules_setup {
  * the mistakes can be read; 0 when each RULES_ERROR among them costs no more
  * than its rule, otherwise ERR_CONFIG.
  */
-int rules_load(const char *const *paths, const struct rules_setup *setup,
+int rules_new(const char *const *paths, const struct rules_setup *setup,
     struct rules **rules_r);
 /* The same from memory; `include` is a mistake there. */
-int rules_load_text(const char *text, size_t len,
+int rules_new_text(const char *text, size_t len,
     const struct rules_setup *setup, struct rules **rules_r);
 void rules_free(struct rules *r);
 

@@ -513,17 +513,26 @@ add_entry(struct entry *e, const struct rules_info *i, uint64_t now)
 }
 
 int
-rules_stats_try(const char *path, struct errmsg *msg_r)
+rules_stats_try(
+    const char *path, const char **foreign_r, struct errmsg *msg_r)
 {
 	char new_path[RULES_STATS_PATH_MAX + 8];
+	struct map map = {0};
 	struct stat st;
-	int fd;
+	int fd, rc;
 
+	*foreign_r = NULL;
 	if (lstat(path, &st) == 0) {
 		if (S_ISREG(st.st_mode) &&
 		    faccessat(AT_FDCWD, path, R_OK | W_OK, AT_EACCESS) != 0)
 			return mapfile_fail_call(msg_r, "open", path);
-		return mapfile_safe(path, &st, false, msg_r);
+		rc = mapfile_safe(path, &st, false, msg_r);
+		if (rc == 0)
+			rc = map_open(&map, path, true, foreign_r, &st, msg_r);
+		if (rc == 0)
+			map_close(&map);
+		if (rc != ERR_FORMAT || *foreign_r == NULL)
+			return rc;
 	}
 	snprintf(new_path, sizeof(new_path), "%s.new", path);
 	fd = mapfile_try(new_path, msg_r);

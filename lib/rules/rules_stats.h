@@ -52,8 +52,10 @@ struct rules_stats_report {
 };
 
 /* Could the daemon open or make the file at path?  Nothing stays of the
- * attempt.  0, ERR_SYSTEM (errno) or ERR_CONFIG, and *msg_r. */
-int rules_stats_try(const char *path, struct errmsg *msg_r);
+ * attempt.  0, ERR_SYSTEM (errno) or ERR_CONFIG, and *msg_r.  *foreign_r: what
+ * is wrong with what is there, which would be set aside; NULL: nothing. */
+int rules_stats_try(
+    const char *path, const char **foreign_r, struct errmsg *msg_r);
 
 /* Opens nothing yet.  rules is borrowed; path, which is not, has at most
  * RULES_STATS_PATH_MAX octets.  NULL: no memory. */

@@ -224,14 +224,14 @@ finish(struct spf_check *c)
 }
 
 int
-spf_finish(struct spf *s, int64_t deadline_ms,
-    const struct spf_result **mfrom_r, const struct spf_result **helo_r)
+spf_finish(struct spf *s, struct wait *w, const struct spf_result **mfrom_r,
+    const struct spf_result **helo_r)
 {
 	struct spf_check *mfrom = NULL, *helo;
 
 	/* Both records are read, and what they need is begun to be asked,
 	 * before either is waited for. */
-	s->deadline_ms = deadline_ms;
+	s->wait = w;
 	if (s->request.sender[0] != '\0' &&
 	    (mfrom = make_check(s, SPF_MFROM)) == NULL)
 		return ERR_NOMEM;

@@ -18,6 +18,7 @@
 
 struct arena;
 struct dns;
+struct wait;
 
 /* RFC 7208 section 2.6 */
 enum spf_outcome {
@@ -71,9 +72,9 @@ struct spf; /* a check under way */
  * memory.  Never waits. */
 struct spf *spf_start(const struct dns *dns, struct arena *arena,
     const struct spf_request *request);
-/* Decide, with look-ups until deadline_ms (see lib/dns/dns.h) at the latest.
+/* Decide, waiting for answers.
  * *helo_r is *mfrom_r where the sender is null.  0, or ERR_NOMEM. */
-int spf_finish(struct spf *spf, int64_t deadline_ms,
+int spf_finish(struct spf *spf, struct wait *w,
     const struct spf_result **mfrom_r, const struct spf_result **helo_r);
 /* Let go of the look-ups; results stay.  NULL is fine. */
 void spf_drop(struct spf *spf);

@@ -33,8 +33,7 @@ spf_answer(struct spf *s, const char *name, enum dns_type type)
 {
 	struct spf_ask *a = spf_ask(s, name, type);
 
-	return a == NULL ? NULL
-			 : dns_collect(s->dns, a->query, s->deadline_ms);
+	return a == NULL ? NULL : dns_collect(s->dns, a->query, s->wait);
 }
 
 /* The name among those of the check; NULL: it is one too many. */
@@ -73,7 +72,7 @@ spf_answer_text(struct spf_check *c, const char *name)
 	if (t == NULL)
 		return NULL;
 	t->wanted = true;
-	return dns_collect(c->spf->dns, t->ask->query, c->spf->deadline_ms);
+	return dns_collect(c->spf->dns, t->ask->query, c->spf->wait);
 }
 
 void

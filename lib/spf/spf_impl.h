@@ -34,7 +34,7 @@ struct spf {
 	const struct dns *dns;
 	struct arena *arena;
 	struct spf_request request;
-	int64_t deadline_ms;
+	struct wait *wait;
 	bool known; /* is the client's address? */
 	bool v4;
 	unsigned char ip[16];

@@ -4,7 +4,6 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <getopt.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,29 +271,44 @@ add_edits(struct buf *b, const struct message *m)
 	}
 }
 
+/* What led to it and what comes of it, a line each. */
 static void
-print_text(const char *file, const struct message *m, const struct verdict *v)
+add_lines(struct buf *b, const struct message *m, const struct verdict *v)
 {
-	struct buf b = BUF_INIT, reply = BUF_INIT;
+	struct buf reply = BUF_INIT;
 
+	add_why(b, m, v);
+	add_rcpts(b, m);
+	if (summary_reply(&reply, v) && buf_text(&reply) != NULL) {
+		buf_str(b, "\n  reply ");
+		add_text(b, buf_text(&reply));
+	}
+	add_symbols(b, m);
+	add_edits(b, m);
+	buf_fini(&reply);
+}
+
+/* The first line comes last: stages may note what they have to note only when
+ * the message is over, and drop what the other lines are made of. */
+static void
+print_text(const char *file, struct message *m, const struct verdict *v)
+{
+	struct buf b = BUF_INIT, lines = BUF_INIT;
+
+	add_lines(&lines, m, v);
+	chain_finish(m->session, v);
 	buf_escape(&b, file, strlen(file), 4096);
 	buf_printf(&b, ": %s, %s",
 	    m->direction == DIRECTION_OUTBOUND ? "outbound" : "inbound",
 	    verdict_word(v->action));
 	if (v->by != NULL)
 		buf_printf(&b, " by %s", v->by);
+	summary_account(&b, m);
 	summary_findings(&b, m, v, SIZE_MAX);
-	add_why(&b, m, v);
-	add_rcpts(&b, m);
-	if (summary_reply(&reply, v) && buf_text(&reply) != NULL) {
-		buf_str(&b, "\n  reply ");
-		add_text(&b, buf_text(&reply));
-	}
-	add_symbols(&b, m);
-	add_edits(&b, m);
-	puts(b.failed ? "no memory" : buf_text(&b));
+	buf_str(&b, lines.failed ? "" : buf_text(&lines));
+	puts(b.failed || lines.failed ? "no memory" : buf_text(&b));
 	buf_fini(&b);
-	buf_fini(&reply);
+	buf_fini(&lines);
 }
 
 static void
@@ -470,10 +484,87 @@ posternctl_walk(struct snapshot *snap, char *const *paths)
 	return c.rc;
 }
 
+/* -- options -- */
+
 static bool
-parse_output(struct check *c, const char *word)
+take_client_ip(struct call *call, const char *ip)
+{
+	struct check *c = call->own;
+
+	return host_parse(ip, &c->client) ||
+	    verb_expected("--client-ip", "an IPv4 or IPv6 address");
+}
+
+static bool
+take_client_name(struct call *c, const char *name)
+{
+	((struct check *)c->own)->client_name = name;
+	return true;
+}
+
+static bool
+take_helo(struct call *c, const char *name)
+{
+	((struct check *)c->own)->helo = name;
+	return true;
+}
+
+static bool
+take_from(struct call *c, const char *address)
+{
+	((struct check *)c->own)->from = address;
+	return true;
+}
+
+static bool
+take_rcpt(struct call *call, const char *address)
+{
+	struct check *c = call->own;
+
+	if (c->rcpt_count == RCPTS_MAX)
+		return verb_expected("--rcpt", "at most 1000 of them");
+	c->rcpts[c->rcpt_count++] = address;
+	return true;
+}
+
+static bool
+take_auth(struct call *c, const char *login)
+{
+	((struct check *)c->own)->auth = login;
+	return true;
+}
+
+static bool
+take_daemon(struct call *c, const char *name)
+{
+	((struct check *)c->own)->daemon = name;
+	return true;
+}
+
+static bool
+take_queue_id(struct call *c, const char *id)
+{
+	((struct check *)c->own)->queue_id = id;
+	return true;
+}
+
+static bool
+take_time(struct call *call, const char *text)
+{
+	struct check *c = call->own;
+	char *end;
+	long long t = strtoll(text, &end, 10);
+
+	c->at = (time_t)t;
+	return (*text != '\0' && *end == '\0' && t > 0 && t <= TIME_MAX_) ||
+	    verb_expected("--time", "seconds since 1970");
+}
+
+static bool
+take_output(struct call *call, const char *word)
 {
 	static const char *const words[] = {"json", "message", "text"};
+	struct check *c = call->own;
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
 		if (strcmp(words[i], word) == 0) {
@@ -481,123 +572,62 @@ parse_output(struct check *c, const char *word)
 			return true;
 		}
 	}
-	return false;
+	return verb_expected("--output", "json, message or text");
 }
 
+/* In its place among --output. */
 static bool
-parse_time(struct check *c, const char *text)
+take_json(struct call *c, const char *none)
 {
-	char *end;
-	long long t = strtoll(text, &end, 10);
-
-	c->at = (time_t)t;
-	return *text != '\0' && *end == '\0' && t > 0 && t <= TIME_MAX_;
+	(void)none;
+	return take_output(c, "json");
 }
 
-static const struct option long_options[] = {
-    {"client-ip", required_argument, NULL, 'a'},
-    {"client-name", required_argument, NULL, 'c'},
-    {"helo", required_argument, NULL, 'h'},
-    {"from", required_argument, NULL, 'f'},
-    {"rcpt", required_argument, NULL, 'r'},
-    {"auth", required_argument, NULL, 'u'},
-    {"daemon", required_argument, NULL, 'd'},
-    {"queue-id", required_argument, NULL, 'i'},
-    {"time", required_argument, NULL, 't'},
-    {"output", required_argument, NULL, 'o'},
-    {"json", no_argument, NULL, 'j'},
-    {NULL, 0, NULL, 0},
+static const struct verb_option options[] = {
+    {"client-ip", "A", "the client's address", take_client_ip},
+    {"client-name", "N", "its verified name", take_client_name},
+    {"helo", "H", "what it says in HELO", take_helo},
+    {"from", "S", "the envelope sender; '' is the null sender", take_from},
+    {"rcpt", "R", "a recipient; may be repeated", take_rcpt},
+    {"auth", "LOGIN", "the authenticated login", take_auth},
+    {"daemon", "NAME", "the MTA's {daemon_name}", take_daemon},
+    {"queue-id", "I", "the queue id", take_queue_id},
+    {"time", "EPOCH", "judge as of this time", take_time},
+    {"output", "json|message|text", "default: json", take_output},
+    {"json", NULL, "the same as --output json", take_json},
+    {NULL, NULL, NULL, NULL},
 };
 
-static bool
-expected(const char *option, const char *what)
-{
-	fprintf(stderr, "posternctl: %s: expected %s\n", option, what);
-	return false;
-}
-
-/* One option; false: it is not used like this. */
-static bool
-take_option(struct check *c, int opt, const char **config)
-{
-	switch (opt) {
-	case 'x':
-		*config = optarg;
-		return true;
-	case 'a':
-		return host_parse(optarg, &c->client) ||
-		    expected("--client-ip", "an IPv4 or IPv6 address");
-	case 'c':
-		c->client_name = optarg;
-		return true;
-	case 'h':
-		c->helo = optarg;
-		return true;
-	case 'f':
-		c->from = optarg;
-		return true;
-	case 'r':
-		if (c->rcpt_count == RCPTS_MAX)
-			return expected("--rcpt", "at most 1000 of them");
-		c->rcpts[c->rcpt_count++] = optarg;
-		return true;
-	case 'u':
-		c->auth = optarg;
-		return true;
-	case 'd':
-		c->daemon = optarg;
-		return true;
-	case 'i':
-		c->queue_id = optarg;
-		return true;
-	case 't':
-		return parse_time(c, optarg) ||
-		    expected("--time", "seconds since 1970");
-	case 'o':
-		return parse_output(c, optarg) ||
-		    expected("--output", "json, message or text");
-	case 'j':
-		return parse_output(c, "json");
-	default:
-		return false;
-	}
-}
+/* -- the command -- */
 
 static int
-run(int argc, char **argv, const char *config)
+run(struct call *call)
 {
-	struct check c = {.from = ""};
-	int opt, rc;
+	struct check *c = call->own;
 
-	while ((opt = getopt_long(argc, argv, "x:", long_options, NULL)) != -1) {
-		if (!take_option(&c, opt, &config))
-			return posternctl_usage(&command_check);
-	}
-	rc = posternctl_load(config, false, &c.snap);
-	if (rc != EX_OK)
-		return rc;
-	if (optind == argc)
-		check_stream(&c, "-", stdin);
-	for (int i = optind; i < argc; i++)
-		check_path(&c, argv[i]);
-	snapshot_unref(c.snap);
-	return c.rc;
+	c->snap = call->snap;
+	if (c->from == NULL)
+		c->from = "";
+	if (call->count == 0)
+		check_stream(c, "-", stdin);
+	for (int i = 0; i < call->count; i++)
+		check_path(c, call->args[i]);
+	return c->rc;
 }
+
+static const struct verb verbs[] = {
+    {.args = "[FILE|DIR ...]",
+	.max = -1,
+	.options = options,
+	.load = posternctl_chain,
+	.run = run},
+    {0},
+};
 
 const struct command command_check = {
     .name = "check",
-    .args = "[options] [FILE|DIR ...]",
+    .args = "[FILE|DIR ...]",
     .summary = "run messages through the same chain, off line",
-    .run = run,
-    .help = "  -x FILE            the configuration\n"
-	    "  --client-ip A      the client's address\n"
-	    "  --client-name N    its verified name\n"
-	    "  --helo H           what it says in HELO\n"
-	    "  --from S           the envelope sender; '' is the null sender\n"
-	    "  --rcpt R           a recipient; may be repeated\n"
-	    "  --auth LOGIN       the authenticated login\n"
-	    "  --daemon NAME      the MTA's {daemon_name}\n"
-	    "  --queue-id I       the queue id\n"
-	    "  --time EPOCH       judge as of this time\n"
-	    "  --output json|message|text\n",
+    .size = sizeof(struct check),
+    .verbs = verbs,
 };

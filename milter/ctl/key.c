@@ -1,11 +1,11 @@
 /*
- * posternctl key: make a key for DKIM, and say what to do with it.
+ * posternctl key: make a key for DKIM, and say what to do with it; or look
+ * whether the one in use is published.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,18 +28,19 @@
 #define STRING_MAX 255 /* octets of a string in a TXT record (RFC 1035 3.3) */
 #define BITS_DEFAULT 2048
 
-struct generate {
+struct own {
 	char domain[DKIM_SIGN_DOMAIN_MAX + 1];
 	char selector[DKIM_SIGN_DOMAIN_MAX + 1];
 	const char *directory;
 	enum dkim_key_type type;
-	unsigned bits;
+	unsigned bits; /* 0: BITS_DEFAULT */
 	bool json;
 	bool named; /* --selector was given */
 	struct privileges owner; /* change: the files become theirs */
 	struct dkim_key *key;
 	struct buf record;  /* of the TXT record */
 	char file[PATH_MAX]; /* of the private key */
+	struct key_check check;
 };
 
 static int
@@ -61,29 +62,23 @@ say_failed(int code, const char *path)
 
 /* Whose the files are to be: UserID, if the configuration names one. */
 static int
-find_owner(struct generate *g, const char *config)
+find_owner(struct own *g, const struct conf *conf)
 {
-	struct conf *conf;
 	struct errmsg msg;
 	int rc;
 
-	if (geteuid() != 0)
+	if (conf == NULL)
 		return EX_OK;
-	rc = posternctl_conf(config, &conf);
-	rc = posternctl_conf_end(conf, rc);
-	if (rc == EX_OK) {
-		rc = privileges_find(conf_str(conf, "UserID"), &g->owner, &msg);
-		if (rc != EX_OK)
-			fprintf(stderr, "%s\n", msg.text);
-	}
-	conf_free(conf);
+	rc = privileges_find(conf_str(conf, "UserID"), &g->owner, &msg);
+	if (rc != EX_OK)
+		fprintf(stderr, "%s\n", msg.text);
 	return rc;
 }
 
 /* The directory of the domain's keys below --directory; made if need be.
  * EX_OK, or another exit code after saying why there is none. */
 static int
-open_directory(const struct generate *g, int *fd_r)
+open_directory(const struct own *g, int *fd_r)
 {
 	int top = open(g->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int made, rc = EX_OK;
@@ -128,7 +123,7 @@ write_all(int fd, const char *text, size_t len)
 
 /* Make a file that was not there, whole or not at all. */
 static int
-create(const struct generate *g, int dir, const char *name, mode_t mode,
+create(const struct own *g, int dir, const char *name, mode_t mode,
     const struct buf *b)
 {
 	int fd = openat(dir, name,
@@ -157,7 +152,7 @@ create(const struct generate *g, int dir, const char *name, mode_t mode,
 
 /* The record as a zone file has it: in strings of at most 255 octets. */
 static void
-add_zone(const struct generate *g, struct buf *b)
+add_zone(const struct own *g, struct buf *b)
 {
 	const char *p = g->record.data;
 	size_t left = g->record.len;
@@ -176,7 +171,7 @@ add_zone(const struct generate *g, struct buf *b)
 }
 
 static int
-write_files(struct generate *g)
+write_files(struct own *g)
 {
 	char name[DKIM_SIGN_DOMAIN_MAX + 16];
 	struct buf pem = BUF_INIT, zone = BUF_INIT;
@@ -207,7 +202,7 @@ write_files(struct generate *g)
 
 /* The name of the private key's file, from the root. */
 static int
-find_file(struct generate *g)
+find_file(struct own *g)
 {
 	char *top = realpath(g->directory, NULL);
 	int n = -1;
@@ -224,7 +219,7 @@ find_file(struct generate *g)
 
 /* The daemon would refuse an unsafe place (RequireSafeKeys): say so now. */
 static void
-warn_unsafe(const struct generate *g)
+warn_unsafe(const struct own *g)
 {
 	struct keyfile f;
 	struct errmsg msg;
@@ -238,7 +233,7 @@ warn_unsafe(const struct generate *g)
 }
 
 static json_t *
-strings_json(const struct generate *g)
+strings_json(const struct own *g)
 {
 	json_t *list = json_array();
 
@@ -265,7 +260,7 @@ print_owner(const char *path, const char *what)
 }
 
 static void
-print_file(const struct generate *g)
+print_file(const struct own *g)
 {
 	const char *slash = strrchr(g->file, '/');
 	char directory[PATH_MAX];
@@ -286,7 +281,7 @@ print_file(const struct generate *g)
 }
 
 static void
-print_json(const struct generate *g, const char *zone, const char *key_line,
+print_json(const struct own *g, const char *zone, const char *key_line,
     const char *signing_line)
 {
 	json_t *j = json_pack("{s:s,s:s,s:s,s:i,s:o,s:s++,s:s,s:o,s:s,s:s,s:s}",
@@ -301,7 +296,7 @@ print_json(const struct generate *g, const char *zone, const char *key_line,
 }
 
 static void
-print_text(const struct generate *g, const char *zone, const char *key_line,
+print_text(const struct own *g, const char *zone, const char *key_line,
     const char *signing_line)
 {
 	print_file(g);
@@ -318,7 +313,7 @@ print_text(const struct generate *g, const char *zone, const char *key_line,
 }
 
 static int
-report(const struct generate *g)
+report(const struct own *g)
 {
 	struct buf zone = BUF_INIT, key = BUF_INIT, signing = BUF_INIT;
 	int rc = EX_OK;
@@ -358,7 +353,7 @@ take_name(char *to, size_t size, const char *name)
 
 /* By month and algorithm, so that two keys can stand side by side. */
 static void
-default_selector(struct generate *g)
+default_selector(struct own *g)
 {
 	time_t t = time(NULL);
 	struct tm tm;
@@ -369,74 +364,73 @@ default_selector(struct generate *g)
 	    g->type == DKIM_KEY_RSA ? "rsa" : "ed25519");
 }
 
+/* -- options -- */
+
 static bool
-take_bits(struct generate *g, const char *text)
+take_selector(struct call *c, const char *name)
 {
+	struct own *g = c->own;
+
+	g->named = true;
+	return take_name(g->selector, sizeof(g->selector), name) ||
+	    verb_expected(
+		"--selector", "letters, digits, - and _, in labels");
+}
+
+static bool
+take_type(struct call *c, const char *word)
+{
+	struct own *g = c->own;
+
+	g->type = *word == 'r' ? DKIM_KEY_RSA : DKIM_KEY_ED25519;
+	return strcmp(word, "rsa") == 0 || strcmp(word, "ed25519") == 0 ||
+	    verb_expected("--type", "rsa or ed25519");
+}
+
+static bool
+take_bits(struct call *c, const char *text)
+{
+	struct own *g = c->own;
 	char *end;
 	unsigned long n = strtoul(text, &end, 10);
 
 	g->bits = (unsigned)n;
-	return isdigit((unsigned char)*text) && *end == '\0' &&
-	    n >= DKIM_KEY_BITS_MIN && n <= DKIM_KEY_BITS_MAX;
+	return (isdigit((unsigned char)*text) && *end == '\0' &&
+		   n >= DKIM_KEY_BITS_MIN && n <= DKIM_KEY_BITS_MAX) ||
+	    verb_expected("--bits", "a number from 1024 to 16384");
 }
 
 static bool
-take_type(struct generate *g, const char *word)
+take_directory(struct call *c, const char *path)
 {
-	if (strcmp(word, "rsa") != 0 && strcmp(word, "ed25519") != 0)
-		return false;
-	g->type = *word == 'r' ? DKIM_KEY_RSA : DKIM_KEY_ED25519;
+	((struct own *)c->own)->directory = path;
 	return true;
 }
 
-static const struct option long_options[] = {
-    {"selector", required_argument, NULL, 's'},
-    {"type", required_argument, NULL, 't'},
-    {"bits", required_argument, NULL, 'b'},
-    {"directory", required_argument, NULL, 'd'},
-    {"json", no_argument, NULL, 'j'},
-    {NULL, 0, NULL, 0},
-};
+/* -- the command -- */
 
-/* One option; false: it is not used like this. */
-static bool
-take_option(struct generate *g, int opt, const char **config)
+static int
+check_domain(struct call *c)
 {
-	switch (opt) {
-	case 'x':
-		*config = optarg;
-		return true;
-	case 's':
-		g->named = true;
-		if (take_name(g->selector, sizeof(g->selector), optarg))
-			return true;
-		say(0, "--selector", "expected letters, digits, - and _, in "
-				     "labels");
-		return false;
-	case 't':
-		if (take_type(g, optarg))
-			return true;
-		say(0, "--type", "expected rsa or ed25519");
-		return false;
-	case 'b':
-		if (take_bits(g, optarg))
-			return true;
-		say(0, "--bits", "expected a number from 1024 to 16384");
-		return false;
-	case 'd':
-		g->directory = optarg;
-		return true;
-	case 'j':
-		return g->json = true;
-	default:
-		return false;
-	}
+	struct own *g = c->own;
+
+	if (take_name(g->domain, sizeof(g->domain), c->args[0]))
+		return EX_OK;
+	return say(EX_USAGE, c->args[0], "expected a domain, an international "
+	    "one in its xn-- form");
+}
+
+/* Others than root make files that are theirs. */
+static int
+load_owner(struct call *c)
+{
+	return geteuid() == 0 ? posternctl_conf(c) : EX_OK;
 }
 
 static int
-make(struct generate *g, const char *config)
+make(struct own *g, const struct conf *conf)
 {
-	int rc = find_owner(g, config);
+	int rc = find_owner(g, conf);
 
 	if (rc == EX_OK)
 		rc = find_file(g);
@@ -453,64 +447,103 @@ make(struct generate *g, const char *config)
 }
 
 static int
-check_keys(const struct generate *g, const char *config)
+generate(struct call *c)
 {
-	return posternctl_key_check(config, g->domain,
-	    g->named ? g->selector : NULL, g->json);
+	struct own *g = c->own;
+
+	g->json = c->json;
+	if (g->directory == NULL)
+		g->directory = ".";
+	if (g->bits == 0)
+		g->bits = BITS_DEFAULT;
+	if (!g->named)
+		default_selector(g);
+	return make(g, c->conf);
 }
 
 static int
-run(int argc, char **argv, const char *config)
+load_keys(struct call *c, struct errmsg *msg_r)
 {
-	struct generate g = {.directory = ".", .bits = BITS_DEFAULT};
-	bool check;
-	int opt, rc;
+	struct own *g = c->own;
 
-	while ((opt = getopt_long(argc, argv, "x:", long_options, NULL)) !=
-	    -1) {
-		if (!take_option(&g, opt, &config))
-			return posternctl_usage(&command_key);
-	}
-	if (optind == argc)
-		return posternctl_usage(&command_key);
-	check = strcmp(argv[optind], "check") == 0;
-	if (!check && strcmp(argv[optind], "generate") != 0)
-		return posternctl_misused(
-		    &command_key, argv[optind], "expected generate or check");
-	if (argc - optind != 2)
-		return posternctl_misused(
-		    &command_key, argv[optind], "expected one domain");
-	if (!take_name(g.domain, sizeof(g.domain), argv[optind + 1])) {
-		say(0, argv[optind + 1], "expected a domain, an international "
-					 "one in its xn-- form");
-		return EX_USAGE;
-	}
-	if (check)
-		return check_keys(&g, config);
-	if (!g.named)
-		default_selector(&g);
-	rc = make(&g, config);
-	buf_fini(&g.record);
-	dkim_key_free(g.key);
-	return rc;
+	return key_check_load(&g->check, c->conf, msg_r);
 }
+
+static int
+load_check(struct call *c)
+{
+	return posternctl_conf_also(c, load_keys);
+}
+
+static int
+check(struct call *c)
+{
+	const struct own *g = c->own;
+
+	return key_check_run(
+	    &g->check, g->domain, g->named ? g->selector : NULL, c->json);
+}
+
+static void
+close_key(struct call *c)
+{
+	struct own *g = c->own;
+
+	buf_fini(&g->record);
+	dkim_key_free(g->key);
+	key_check_close(&g->check);
+}
+
+#define SELECTOR {"selector", "S", "default: this month and the type, as in " \
+	"202601-rsa;\ncheck: all", take_selector}
+
+static const struct verb_option generate_options[] = {
+    SELECTOR,
+    {"type", "rsa|ed25519", "default: rsa", take_type},
+    {"bits", "N", "of an RSA key; default: 2048", take_bits},
+    {"directory", "DIR",
+	"where DOMAIN/S.private and DOMAIN/S.txt go; default: here",
+	take_directory},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const struct verb_option check_options[] = {
+    SELECTOR,
+    {NULL, NULL, NULL, NULL},
+};
+
+#define EXPECTED "expected one domain"
+
+static const struct verb verbs[] = {
+    {.name = "generate",
+	.args = "DOMAIN",
+	.min = 1,
+	.max = 1,
+	.expected = EXPECTED,
+	.help = "make one, and say what to do with it; as root, the\n"
+		"files become those of the configuration's UserID",
+	.options = generate_options,
+	.check = check_domain,
+	.load = load_owner,
+	.run = generate},
+    {.name = "check",
+	.args = "DOMAIN",
+	.min = 1,
+	.max = 1,
+	.expected = EXPECTED,
+	.help = "compare the keys of the configuration with the DNS",
+	.options = check_options,
+	.check = check_domain,
+	.load = load_check,
+	.run = check},
+    {0},
+};
 
 const struct command command_key = {
     .name = "key",
-    .args = "generate|check [options] DOMAIN",
+    .args = "DOMAIN",
     .summary = "make a key for DKIM; is the one in use published?",
-    .run = run,
-    .help = "  generate DOMAIN    make one, and say what to do with it\n"
-	    "  check DOMAIN       compare the keys of the configuration with "
-	    "the DNS\n"
-	    "  -x FILE            the configuration: as root, the files become "
-	    "UserID's\n"
-	    "  --selector S       default: this month and the type, as in "
-	    "202601-rsa;\n"
-	    "                     check: all\n"
-	    "  --type rsa|ed25519 default: rsa\n"
-	    "  --bits N           of an RSA key; default: 2048\n"
-	    "  --directory DIR    where DOMAIN/S.private and DOMAIN/S.txt go; "
-	    "default: here\n"
-	    "  --json\n",
+    .size = sizeof(struct own),
+    .close = close_key,
+    .verbs = verbs,
 };

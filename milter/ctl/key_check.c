@@ -1,11 +1,10 @@
-/*
- * posternctl key check: is what the DNS publishes the key that signs?
- * SPDX-License-Identifier: BSD-2-Clause
- */
+/* SPDX-License-Identifier: BSD-2-Clause */
 #include "key_check.h"
 
 #include <errno.h>
+#include <errno.h>
 #include <grp.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
+#include "lib/base/wait.h"
 #include "lib/conf/conf.h"
 #include "lib/dkim/dkim_key.h"
 #include "lib/dkim/dkim_record.h"
@@ -33,9 +33,7 @@ struct check {
 	const char *domain;
 	const char *selector; /* NULL: all */
 	bool json;
-	struct conf *conf;
-	struct resolver *resolver;
-	struct signing *signing;
+	const struct key_check *with;
 	size_t count;
 	int rc;
 };
@@ -100,12 +98,39 @@ belongs(const struct dkim_key *key, const struct dkim_record *r)
 	return ok;
 }
 
+/* Does RSA's p= end before the key does, by the length with which that begins?
+ * *len_r: octets of base64. */
+static bool
+is_cut(const char *p, size_t *len_r)
+{
+	unsigned char head[9], der[6];
+	size_t n = 0, whole;
+
+	for (; *p != '\0'; p++) {
+		if (strchr(" \t\r\n", *p) != NULL)
+			continue;
+		if (n < 8)
+			head[n] = (unsigned char)*p;
+		n++;
+	}
+	*len_r = n;
+	head[8] = '\0';
+	if (n < 8 || EVP_DecodeBlock(der, head, 8) != 6 || der[0] != 0x30)
+		return false;
+	whole = der[1] == 0x82 ? 4 + (size_t)(der[2] << 8 | der[3])
+	    : der[1] == 0x81   ? 3 + (size_t)der[2]
+	    : der[1] < 0x80    ? 2 + (size_t)der[1]
+			       : 0;
+	return n / 4 * 3 + n % 4 * 3 / 4 < whole;
+}
+
 /* A record that can't be used. */
 static void
 judge_fault(struct finding *f, struct arena *a, const struct dns_record *txt,
     const char *words)
 {
 	const char *p = tag_of(a, txt, "p");
+	size_t len;
 
 	if (p != NULL && *p == '\0') {
 		find(f, "revoked", "the record has an empty p=, which says "
@@ -113,7 +138,13 @@ judge_fault(struct finding *f, struct arena *a, const struct dns_record *txt,
 		return;
 	}
 	f->fault = "syntax";
-	buf_printf(&f->text, "nobody can use the record: %s", words);
+	if (p != NULL && strcmp(dkim_key_word(f->m->key), "rsa") == 0 &&
+	    is_cut(p, &len))
+		buf_printf(&f->text, "nobody can use the record: p= has %zu "
+		    "octets of base64 and ends within the key: is the second "
+		    "string missing?", len);
+	else
+		buf_printf(&f->text, "nobody can use the record: %s", words);
 }
 
 /* k= first: of another type, p= is another key too, or none at all. */
@@ -275,16 +306,18 @@ print(const struct check *c, const struct finding *f)
 static void
 ask(struct check *c, struct finding *f, struct arena *a)
 {
-	const struct dns *d = resolver_dns(c->resolver);
+	const struct dns *d = resolver_dns(c->with->resolver);
 	struct dns_query *q = dns_start(d, buf_text(&f->name), DNS_TXT);
+	struct wait w = WAIT_INIT;
 
 	if (q == NULL) {
 		find(f, "memory", err_text(ERR_NOMEM));
 		return;
 	}
-	judge_answer(f, a,
-	    dns_collect(d, q, clock_ms() + resolver_timeout_ms(c->conf)));
+	wait_begin(&w, resolver_timeout_ms(c->with->conf));
+	judge_answer(f, a, dns_collect(d, q, &w));
 	dns_drop(d, q);
+	wait_fini(&w);
 }
 
 static int
@@ -326,7 +359,8 @@ check_key(const struct signing_match *m, const char *file, void *arg)
 
 /* Where root asks, keys are read as UserID, for that is who signs with them. */
 static int
-load_keys(struct check *c, const struct conf *conf, struct errmsg *msg_r)
+load_keys(
+    struct key_check *k, const struct conf *conf, struct errmsg *msg_r)
 {
 	struct privileges user = {0};
 	struct errmsg why;
@@ -341,59 +375,65 @@ load_keys(struct check *c, const struct conf *conf, struct errmsg *msg_r)
 		    strerror(errno));
 		return ERR_SYSTEM;
 	}
-	rc = signing_load(conf, &c->signing, msg_r);
+	rc = signing_load(conf, &k->signing, msg_r);
 	if (root && seteuid(0) != 0)
 		abort();
 	return rc;
 }
 
-/* Keys and a resolver, and no more of the configuration. */
-static int
-load(struct check *c, const char *config)
+int
+key_check_load(struct key_check *k, struct conf *conf, struct errmsg *msg_r)
 {
-	struct errmsg msg = {""};
-	struct conf *conf;
-	int rc = posternctl_conf(config, &conf);
+	int rc;
 
-	c->conf = conf;
-	if (rc != ERR_NOMEM)
-		rc = conf_also(conf, rc, load_keys(c, conf, &msg), &msg);
-	if (rc != ERR_NOMEM)
-		rc = conf_also(conf, rc,
-		    resolver_load(conf, NULL, &c->resolver, &msg), &msg);
-	return posternctl_conf_end(conf, rc);
+	k->conf = conf;
+	rc = conf_also(conf, 0, load_keys(k, conf, msg_r), msg_r);
+	return conf_also(
+	    conf, rc, resolver_load(conf, NULL, &k->resolver, msg_r), msg_r);
+}
+
+void
+key_check_close(struct key_check *k)
+{
+	signing_free(k->signing);
+	resolver_unref(k->resolver);
+}
+
+static void
+say_unjudged(const struct conf *conf)
+{
+	if (geteuid() != 0)
+		fprintf(stderr, "posternctl: who may read the keys is not "
+		    "judged; run posternctl as root\n");
+	else
+		fprintf(stderr, "posternctl: UserID: there is no user %s, so "
+		    "who may read the keys is not judged\n",
+		    conf_str(conf, "UserID"));
 }
 
 int
-posternctl_key_check(const char *config, const char *domain,
+key_check_run(const struct key_check *k, const char *domain,
     const char *selector, bool json)
 {
-	struct check c = {
-	    .domain = domain, .selector = selector, .json = json};
+	struct check c = {.domain = domain,
+	    .selector = selector,
+	    .json = json,
+	    .with = k};
 	struct errmsg msg = {""};
-	int rc = load(&c, config);
 
-	if (rc == EX_OK && c.signing != NULL && !signing_judged(c.signing))
-		fprintf(stderr, "posternctl: UserID: there is no user %s, so "
-		    "who may read the keys is not judged\n",
-		    conf_str(c.conf, "UserID"));
-	if (rc == EX_OK && c.signing != NULL &&
-	    signing_keys(c.signing, domain, check_key, &c, &msg) != 0) {
+	if (k->signing != NULL && !signing_judged(k->signing))
+		say_unjudged(k->conf);
+	if (k->signing != NULL &&
+	    signing_keys(k->signing, domain, check_key, &c, &msg) != 0) {
 		fprintf(stderr, "posternctl: %s\n",
 		    msg.text[0] == '\0' ? err_text(ERR_NOMEM) : msg.text);
-		rc = EX_SOFTWARE;
-	} else if (rc == EX_OK && c.count == 0) {
-		fprintf(stderr, "posternctl: %s: the configuration has no key "
-		    "%s%sfor this domain: see KeyTable, or Domain, Selector "
-		    "and KeyFile\n", domain,
-		    selector == NULL ? "" : selector, selector == NULL ? "" :
-		    " ");
-		rc = FINDING;
-	} else if (rc == EX_OK) {
-		rc = c.rc;
+		return EX_SOFTWARE;
 	}
-	signing_free(c.signing);
-	resolver_unref(c.resolver);
-	conf_free(c.conf);
-	return rc;
+	if (c.count > 0)
+		return c.rc;
+	fprintf(stderr, "posternctl: %s: the configuration has no key "
+	    "%s%sfor this domain: see KeyTable, or Domain, Selector "
+	    "and KeyFile\n", domain, selector == NULL ? "" : selector,
+	    selector == NULL ? "" : " ");
+	return FINDING;
 }

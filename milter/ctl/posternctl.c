@@ -6,22 +6,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "lib/base/buf.h"
-#include "lib/base/cure.h"
-#include "lib/base/err.h"
-#include "lib/base/errlist.h"
 #include "lib/base/mapguard.h"
-#include "lib/base/utf8.h"
-#include "lib/conf/conf.h"
-#include "milter/log.h"
-#include "milter/snapshot.h"
+#include "lib/conf/dataset.h"
 
 static const struct command *const commands[] = {
     &command_check,
@@ -30,171 +21,6 @@ static const struct command *const commands[] = {
     &command_rules,
     NULL,
 };
-
-bool
-posternctl_closed(const char *text)
-{
-	return geteuid() != 0 &&
-	    (cure_find(text) != NULL ||
-		strstr(text, strerror(EACCES)) != NULL);
-}
-
-/* Keys and tables are for UserID alone: what opens them to the daemon would
- * hand them to whoever runs this. */
-int
-posternctl_mistake(const char *text)
-{
-	const char *cure = cure_find(text);
-	bool closed = posternctl_closed(text);
-	size_t len = closed && cure != NULL ? (size_t)(cure - text)
-					    : strlen(text);
-
-	while (closed && len > 0 && strchr(";: ", text[len - 1]) != NULL)
-		len--;
-	fprintf(stderr, "%.*s%s\n", (int)len, text,
-	    closed ? "; run posternctl as root" : "");
-	return closed ? EX_NOPERM : EX_CONFIG;
-}
-
-static void
-count_wrong(const char *text, void *arg)
-{
-	size_t *wrong = arg;
-
-	*wrong += posternctl_mistake(text) != EX_NOPERM;
-}
-
-int
-posternctl_mistakes(struct errlist *list)
-{
-	size_t wrong = 0;
-
-	errlist_sort(list);
-	errlist_each(list, count_wrong, &wrong);
-	return wrong == 0 && errlist_count(list) > 0 ? EX_NOPERM : EX_CONFIG;
-}
-
-const char *
-posternctl_config(const char *config)
-{
-	if (config != NULL || access(POSTERN_CONF, F_OK) == 0 ||
-	    errno != ENOENT)
-		return config == NULL ? POSTERN_CONF : config;
-	return NULL;
-}
-
-static void
-mute(void)
-{
-	static const struct log_options o = {
-	    .mute = true, .name = "posternctl"};
-
-	log_open(&o);
-}
-
-int
-posternctl_conf(const char *config, struct conf **conf_r)
-{
-	struct errlist *list = errlist_new();
-	int rc = ERR_NOMEM;
-
-	mute();
-	*conf_r = NULL;
-	if (list != NULL)
-		rc = conf_read_list(
-		    posternctl_config(config), snapshot_tables(), list, conf_r);
-	if (*conf_r == NULL)
-		errlist_free(list);
-	return *conf_r == NULL ? ERR_NOMEM : rc;
-}
-
-int
-posternctl_conf_end(struct conf *conf, int rc)
-{
-	struct errlist *list = conf == NULL ? NULL : conf_list(conf);
-
-	if (list == NULL || rc == ERR_NOMEM) {
-		fprintf(stderr, "posternctl: %s\n", err_text(ERR_NOMEM));
-		rc = EX_OSERR;
-	} else if (errlist_count(list) > 0) {
-		rc = posternctl_mistakes(list);
-	} else if (rc != 0) {
-		fprintf(stderr, "posternctl: %s\n", err_text(rc));
-		rc = EX_SOFTWARE;
-	}
-	if (conf != NULL)
-		conf_end_list(conf);
-	errlist_free(list);
-	return rc;
-}
-
-int
-posternctl_load(const char *config, bool inbound, struct snapshot **snap_r)
-{
-	/* What is odd in the configuration `postern -n` says, and the daemon;
-	 * not each command again. */
-	static const struct log_options quiet = {
-	    .quiet = true, .name = "posternctl"};
-	struct errlist *list = errlist_new();
-	int rc = EX_OK;
-
-	mute();
-	*snap_r = NULL;
-	if (list == NULL) {
-		fprintf(stderr, "posternctl: %s\n", err_text(ERR_NOMEM));
-		rc = EX_OSERR;
-	} else if (snapshot_load_list(posternctl_config(config),
-		       inbound ? SNAPSHOT_INBOUND : SNAPSHOT_OFFLINE, NULL,
-		       list, snap_r) != 0) {
-		rc = posternctl_mistakes(list);
-	}
-	log_open(&quiet);
-	errlist_free(list);
-	return rc;
-}
-
-json_t *
-posternctl_stringn(const char *text, size_t len)
-{
-	struct buf b = BUF_INIT;
-	json_t *j;
-
-	utf8_mend(&b, text, len);
-	j = json_stringn(buf_text(&b), b.len);
-	buf_fini(&b);
-	return j;
-}
-
-json_t *
-posternctl_string(const char *text)
-{
-	return text == NULL ? json_null()
-			    : posternctl_stringn(text, strlen(text));
-}
-
-void
-posternctl_print(json_t *object)
-{
-	char *line = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
-
-	puts(line == NULL ? "{}" : line);
-	free(line);
-}
-
-int
-posternctl_usage(const struct command *c)
-{
-	fprintf(stderr, "usage: posternctl [-x FILE] %s %s\n%s", c->name,
-	    c->args, c->help);
-	return EX_USAGE;
-}
-
-int
-posternctl_misused(const struct command *c, const char *what, const char *why)
-{
-	fprintf(stderr, "posternctl %s: %s: %s\n", c->name, what, why);
-	return posternctl_usage(c);
-}
 
 static void
 print_commands(FILE *out)
@@ -216,36 +42,12 @@ end(int rc)
 	return rc == EX_OK ? EX_IOERR : rc;
 }
 
-/* Among the options of a command, wherever it stands. */
-static bool
-asks_for_help(int argc, char **argv)
-{
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-		if (strcmp(argv[i], "--help") == 0)
-			return true;
-	}
-	return false;
-}
-
 static int
 dispatch(int argc, char **argv, const char *config)
 {
-	static char name[64];
-
 	for (size_t i = 0; commands[i] != NULL; i++) {
-		const struct command *c = commands[i];
-
-		if (strcmp(c->name, argv[0]) != 0)
-			continue;
-		if (asks_for_help(argc, argv)) {
-			printf("usage: posternctl [-x FILE] %s %s\n%s", c->name,
-			    c->args, c->help);
-			return EX_OK;
-		}
-		/* What getopt complains in the name of. */
-		snprintf(name, sizeof(name), "posternctl %s", c->name);
-		argv[0] = name;
-		return c->run(argc, argv, config);
+		if (strcmp(commands[i]->name, argv[0]) == 0)
+			return verb_call(commands[i], argc, argv, config);
 	}
 	fprintf(stderr, "posternctl: %s: no such %s; see posternctl --help\n",
 	    argv[0], argv[0][0] == '-' ? "option" : "command");
@@ -290,5 +92,6 @@ main(int argc, char **argv)
 		printf("posternctl %s\n", POSTERN_VERSION);
 		return end(EX_OK);
 	}
+	dataset_look_only(true);
 	return end(dispatch(argc - at, argv + at, config));
 }

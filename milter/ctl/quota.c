@@ -6,46 +6,36 @@
  * makes a table.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <syslog.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/users.h"
 #include "lib/conf/conf.h"
 #include "lib/quota/account.h"
 #include "lib/quota/limits.h"
 #include "lib/quota/quota.h"
+#include "milter/log.h"
+#include "milter/options.h"
 #include "milter/stage/names.h"
 #include "milter/stage/quota_conf.h"
 #include "posternctl.h"
 
 #define FAILED 1 /* the exit code for what could not be done */
 
-enum verb { VERB_LIST, VERB_SHOW, VERB_RESET, VERB_LOCK, VERB_UNLOCK };
-
-static const struct {
-	const char *word;
-	enum quota_mode mode;
-	int args_min, args_max; /* accounts */
-} verbs[] = {
-    [VERB_LIST] = {"list", QUOTA_READ, 0, 0},
-    [VERB_SHOW] = {"show", QUOTA_READ, 1, 1},
-    [VERB_RESET] = {"reset", QUOTA_WRITE, 0, 1},
-    [VERB_LOCK] = {"lock", QUOTA_WRITE, 1, 1},
-    [VERB_UNLOCK] = {"unlock", QUOTA_WRITE, 1, 1},
-};
-
 enum sort { SORT_ACCOUNT, SORT_USED };
 
 struct query {
-	enum verb verb;
 	enum sort sort;
 	bool json;
+	const struct conf *conf;
 	const char *account; /* in its one form; NULL: all */
 	struct arena arena;
 	struct quota_conf limits; /* list and show: what accounts are held to */
@@ -204,13 +194,6 @@ row_of(struct query *q, const struct quota_entry *e, struct row *r)
 }
 
 static int
-no_memory(void)
-{
-	fprintf(stderr, "posternctl: no memory\n");
-	return EX_OSERR;
-}
-
-static int
 list(struct query *q)
 {
 	struct row *rows = NULL, *more;
@@ -233,7 +216,7 @@ list(struct query *q)
 		count++;
 	}
 	if (quota_next(q->table, &cursor, &e))
-		rc = no_memory();
+		rc = posternctl_no_memory();
 	if (count > 0)
 		qsort(rows, count, sizeof(*rows),
 		    q->sort == SORT_USED ? by_used : by_account);
@@ -266,7 +249,7 @@ show(struct query *q)
 	r.account = arena_strdup(&q->arena, q->account);
 	r.locked = r.state.locked;
 	if (r.account == NULL)
-		return no_memory();
+		return posternctl_no_memory();
 	print_rows(q, &r, 1);
 	return EX_OK;
 }
@@ -292,19 +275,43 @@ note_unseen(const struct query *q)
 	free(name);
 }
 
-static int
-change(struct query *q)
+/* Whoever looks at refused mail later finds who did this. */
+static void
+log_change(const struct query *q, const char *what)
 {
-	int rc;
+	const char *sudo = getenv("SUDO_USER");
+	struct log_options o;
+	char user[USERS_NAME_SIZE];
+	struct buf b = BUF_INIT;
 
-	if (q->verb == VERB_LOCK)
-		note_unseen(q);
-	if (q->verb != VERB_RESET)
-		rc = quota_lock(q->table, q->account, q->verb == VERB_LOCK);
-	else if (q->account != NULL)
-		rc = quota_reset(q->table, q->account);
+	options_log(q->conf, &o);
+	if (!o.syslog)
+		return;
+	buf_str(&b, "quota: ");
+	if (q->account == NULL)
+		buf_str(&b, "all accounts");
 	else
-		rc = quota_reset_all(q->table);
+		buf_escape(
+		    &b, q->account, strlen(q->account), QUOTA_ACCOUNT_MAX);
+	buf_printf(&b, ": %s, by posternctl of ", what);
+	users_name(getuid(), user);
+	buf_escape(&b, user, strlen(user), sizeof(user));
+	buf_printf(&b, " (uid %lu", (unsigned long)getuid());
+	if (sudo != NULL) {
+		buf_str(&b, ", SUDO_USER ");
+		buf_escape(&b, sudo, strlen(sudo), sizeof(user));
+	}
+	buf_char(&b, ')');
+	openlog(o.name, LOG_PID, LOG_MAIL);
+	syslog(o.facility | LOG_INFO, "%s",
+	    b.failed ? err_text(ERR_NOMEM) : buf_text(&b));
+	closelog();
+	buf_fini(&b);
+}
+
+static int
+changed(const struct query *q, int rc, const char *what)
+{
 	if (rc == ERR_NOTFOUND)
 		return unknown(q);
 	if (rc != 0) {
@@ -312,7 +319,29 @@ change(struct query *q)
 		    rc == ERR_SYSTEM ? strerror(errno) : err_text(rc));
 		return FAILED;
 	}
+	log_change(q, what);
 	return EX_OK;
+}
+
+static int
+reset(struct query *q)
+{
+	return changed(q, q->account != NULL
+		? quota_reset(q->table, q->account)
+		: quota_reset_all(q->table), "the counts begin anew");
+}
+
+static int
+lock(struct query *q)
+{
+	note_unseen(q);
+	return changed(q, quota_lock(q->table, q->account, true), "is locked");
+}
+
+static int
+unlock(struct query *q)
+{
+	return changed(q, quota_lock(q->table, q->account, false), "is not locked");
 }
 
 /* The account was meant as a login's, whose mail is counted elsewhere: what was
@@ -341,30 +370,10 @@ note_realm(struct query *q, const struct conf *c, const char *text)
 
 /* -- the command -- */
 
-static bool
-find_verb(const char *word, enum verb *verb_r)
-{
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
-		if (strcmp(verbs[i].word, word) == 0) {
-			*verb_r = (enum verb)i;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Is all asked for that there is?  Of an empty table that is nothing. */
-static bool
-of_all(const struct query *q)
-{
-	return q->account == NULL &&
-	    (q->verb == VERB_LIST || q->verb == VERB_RESET);
-}
-
 static int
-open_table(struct query *q)
+open_table(struct query *q, enum quota_mode mode)
 {
-	const struct quota_options opt = {.mode = verbs[q->verb].mode};
+	const struct quota_options opt = {.mode = mode};
 	struct errmsg msg = {""};
 	int rc = quota_open(&q->table, q->path, &opt, NULL, &msg);
 
@@ -377,135 +386,176 @@ open_table(struct query *q)
 	fprintf(stderr, "posternctl: %s: there is no table yet, so nothing is "
 	    "counted: postern makes it when it starts and there is a Quota "
 	    "section\n", q->path);
-	return of_all(q) ? EX_OK : FAILED;
+	/* Of all accounts there is nothing to list or to reset then. */
+	return q->account == NULL ? EX_OK : FAILED;
+}
+
+static int
+load_limits(struct call *c, struct errmsg *msg_r)
+{
+	struct query *q = c->own;
+
+	return quota_conf_init(&q->limits, c->conf, msg_r);
 }
 
 /* Who only changes counts needs no limits, nor what they are made of. */
 static int
-load(struct query *q, const char *config, struct conf **conf_r)
+load(struct call *c)
 {
-	struct errmsg msg = {""};
-	int rc = posternctl_conf(config, conf_r);
-
-	if (rc != ERR_NOMEM)
-		q->path = conf_str(*conf_r, "QuotaTable");
-	if (rc != ERR_NOMEM && verbs[q->verb].mode == QUOTA_READ)
-		rc = conf_also(*conf_r, rc,
-		    quota_conf_init(&q->limits, *conf_r, &msg), &msg);
-	return posternctl_conf_end(*conf_r, rc);
+	return posternctl_conf_also(c, load_limits);
 }
 
+/* The account that is asked for, in its one form. */
 static int
-answer(struct query *q, const char *config, const char *account)
+find_account(const struct call *c, struct query *q)
 {
-	struct errmsg msg = {""};
-	struct conf *conf;
-	int rc = load(q, config, &conf);
+	if (c->count == 0)
+		return EX_OK;
+	q->account = quota_conf_account(c->conf, &q->arena, c->args[0]);
+	if (q->account == NULL)
+		return posternctl_no_memory();
+	note_realm(q, c->conf, c->args[0]);
+	return EX_OK;
+}
 
-	if (rc == EX_OK && account != NULL) {
-		q->account = quota_conf_account(conf, &q->arena, account);
-		if (q->account == NULL)
-			rc = no_memory();
-		else
-			note_realm(q, conf, account);
-	}
+/* Open the table, and do it. */
+static int
+with_table(struct call *c, enum quota_mode mode, int (*act)(struct query *q))
+{
+	struct query *q = c->own;
+	struct errmsg msg = {""};
+	int rc;
+
+	q->now = time(NULL);
+	q->json = c->json;
+	q->conf = c->conf;
+	q->path = conf_str(c->conf, "QuotaTable");
+	rc = find_account(c, q);
 	if (rc == EX_OK)
-		rc = open_table(q);
+		rc = open_table(q, mode);
 	if (rc != EX_OK || q->table == NULL)
-		goto done;
-	if (q->verb == VERB_LIST)
-		rc = list(q);
-	else if (q->verb == VERB_SHOW)
-		rc = show(q);
-	else
-		rc = change(q);
-	if (rc == EX_OK &&
-	    quota_check(q->table, NULL, &msg) == ERR_FORMAT) {
+		return rc;
+	rc = act(q);
+	if (rc == EX_OK && quota_check(q->table, NULL, &msg) == ERR_FORMAT) {
 		fprintf(stderr,
 		    "posternctl: %s: try again: postern makes a new one when "
 		    "mail comes\n",
 		    msg.text);
 		rc = FAILED;
 	}
-done:
-	quota_close(q->table);
-	quota_conf_fini(&q->limits);
-	conf_free(conf);
 	return rc;
-}
-
-static const struct option long_options[] = {
-    {"json", no_argument, NULL, 'j'},
-    {"sort", required_argument, NULL, 's'},
-    {NULL, 0, NULL, 0},
-};
-
-static bool
-take_option(struct query *q, int opt, const char **config)
-{
-	switch (opt) {
-	case 'x':
-		*config = optarg;
-		return true;
-	case 'j':
-		q->json = true;
-		return true;
-	case 's':
-		q->sort = strcmp(optarg, "used") == 0 ? SORT_USED
-						      : SORT_ACCOUNT;
-		if (q->sort == SORT_USED || strcmp(optarg, "account") == 0)
-			return true;
-		fprintf(stderr, "posternctl: --sort: expected used or "
-				"account\n");
-		return false;
-	default:
-		return false;
-	}
 }
 
 static int
-run(int argc, char **argv, const char *config)
+run_list(struct call *c)
 {
-	struct query q = {.now = time(NULL)};
-	int opt, args, rc;
-
-	while ((opt = getopt_long(argc, argv, "x:", long_options, NULL)) != -1) {
-		if (!take_option(&q, opt, &config))
-			return posternctl_usage(&command_quota);
-	}
-	args = argc - optind - 1;
-	if (args < 0)
-		return posternctl_usage(&command_quota);
-	if (!find_verb(argv[optind], &q.verb))
-		return posternctl_misused(
-		    &command_quota, argv[optind], "no such command of quota");
-	if (args < verbs[q.verb].args_min)
-		return posternctl_misused(
-		    &command_quota, argv[optind], "expected an account");
-	if (args > verbs[q.verb].args_max)
-		return posternctl_misused(&command_quota,
-		    argv[optind + verbs[q.verb].args_max + 1],
-		    "more than is expected here");
-	if (args > 0 && q.verb == VERB_LOCK && argv[optind + 1][0] == '@')
-		return posternctl_misused(&command_quota, argv[optind + 1],
-		    "expected an account; a domain can't be locked");
-	arena_init(&q.arena);
-	rc = answer(&q, config, args == 0 ? NULL : argv[optind + 1]);
-	arena_fini(&q.arena);
-	return rc;
+	return with_table(c, QUOTA_READ, list);
 }
+
+static int
+run_show(struct call *c)
+{
+	return with_table(c, QUOTA_READ, show);
+}
+
+static int
+run_reset(struct call *c)
+{
+	return with_table(c, QUOTA_WRITE, reset);
+}
+
+static int
+check_lock(struct call *c)
+{
+	return c->args[0][0] != '@' ? EX_OK : verb_misused(c, c->args[0],
+	    "expected an account; a domain can't be locked");
+}
+
+static int
+run_lock(struct call *c)
+{
+	return with_table(c, QUOTA_WRITE, lock);
+}
+
+static int
+run_unlock(struct call *c)
+{
+	return with_table(c, QUOTA_WRITE, unlock);
+}
+
+static void
+close_query(struct call *c)
+{
+	struct query *q = c->own;
+
+	quota_close(q->table);
+	quota_conf_fini(&q->limits);
+	arena_fini(&q->arena);
+}
+
+static bool
+take_sort(struct call *c, const char *word)
+{
+	struct query *q = c->own;
+
+	q->sort = strcmp(word, "used") == 0 ? SORT_USED : SORT_ACCOUNT;
+	return q->sort == SORT_USED || strcmp(word, "account") == 0 ||
+	    verb_expected("--sort", "used or account");
+}
+
+static const struct verb_option list_options[] = {
+    {"sort", "used|account", "nearest to a limit first, or by name",
+	take_sort},
+    {NULL, NULL, NULL, NULL},
+};
+
+#define EXPECTED "expected an account"
+
+static const struct verb verbs[] = {
+    {.name = "list",
+	.help = "all accounts of the table",
+	.options = list_options,
+	.load = load,
+	.run = run_list},
+    {.name = "show",
+	.args = "ACCOUNT",
+	.min = 1,
+	.max = 1,
+	.expected = EXPECTED,
+	.help = "one of them",
+	.load = load,
+	.run = run_show},
+    {.name = "reset",
+	.args = "[ACCOUNT]",
+	.max = 1,
+	.help = "its counts, or all, begin anew; locks stay",
+	.load = posternctl_conf,
+	.run = run_reset},
+    {.name = "lock",
+	.args = "ACCOUNT",
+	.min = 1,
+	.max = 1,
+	.expected = EXPECTED,
+	.help = "refuse all its mail",
+	.check = check_lock,
+	.load = posternctl_conf,
+	.run = run_lock},
+    {.name = "unlock",
+	.args = "ACCOUNT",
+	.min = 1,
+	.max = 1,
+	.expected = EXPECTED,
+	.help = "let it send again",
+	.load = posternctl_conf,
+	.run = run_unlock},
+    {0},
+};
 
 const struct command command_quota = {
     .name = "quota",
-    .args = "list|show|reset|lock|unlock [options] [ACCOUNT]",
+    .args = "[ACCOUNT]",
     .summary = "what accounts have sent; reset and lock them",
-    .run = run,
-    .help = "  list               all accounts of the table\n"
-	    "  show ACCOUNT       one of them\n"
-	    "  reset [ACCOUNT]    its counts, or all, begin anew; locks stay\n"
-	    "  lock ACCOUNT       refuse all its mail\n"
-	    "  unlock ACCOUNT     no more\n"
-	    "  -x FILE            the configuration\n"
-	    "  --json             one object a line\n"
-	    "  --sort used|account\n",
+    .size = sizeof(struct query),
+    .close = close_query,
+    .verbs = verbs,
 };

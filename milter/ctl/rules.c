@@ -3,7 +3,6 @@
  * how often it hit.
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +18,10 @@
 #include "milter/stage/rules_conf.h"
 #include "posternctl.h"
 
-static const struct option long_options[] = {
-    {"json", no_argument, NULL, 'j'},
-    {NULL, 0, NULL, 0},
+/* What load made of the configuration. */
+struct own {
+	struct rules *rules; /* NULL: there are none */
+	int rc;              /* lint: what is wrong with the rest of it */
 };
 
 /* -- lint -- */
@@ -46,9 +46,9 @@ print_mistake(const struct rules_mistake *m, bool json)
 	buf_fini(&b);
 }
 
-/* What was found, and what that comes to; the rules are given away. */
+/* What was found, and what that comes to. */
 static int
-print_mistakes(struct rules *rules, bool json)
+print_mistakes(const struct rules *rules, bool json)
 {
 	const struct rules_mistake *m;
 	bool wrong = false, closed = true;
@@ -60,17 +60,9 @@ print_mistakes(struct rules *rules, bool json)
 		wrong = true;
 		closed &= m->line == 0 && posternctl_closed(m->text);
 	}
-	rules_free(rules);
 	if (!wrong)
 		return EX_OK;
 	return closed ? EX_NOPERM : EX_CONFIG;
-}
-
-static int
-no_memory(void)
-{
-	fprintf(stderr, "posternctl: %s\n", err_text(ERR_NOMEM));
-	return EX_OSERR;
 }
 
 static int
@@ -80,49 +72,48 @@ no_rules(void)
 	return EX_CONFIG;
 }
 
-/* What is wrong with the configuration is another matter here: what lists may
+static int
+lint_them(struct call *c, struct errmsg *msg_r)
+{
+	struct own *own = c->own;
+
+	(void)msg_r;
+	return rules_conf_lint(c->conf, (const char *const *)c->args,
+		   &own->rules) == ERR_NOMEM
+	    ? ERR_NOMEM
+	    : 0;
+}
+
+/* The files of the configuration are told of as far as this can be read.  Where
+ * others are named, what is wrong with it is another matter: what lists may
  * find is not known then. */
 static int
-lint_files(char *const *paths, bool json, const char *config)
+load_lint(struct call *c)
 {
-	struct rules *rules = NULL;
-	struct conf *conf = NULL;
+	struct own *own = c->own;
 	struct errmsg msg;
-	int rc;
 
-	if (conf_read(posternctl_config(config), snapshot_tables(), &conf,
-		&msg) != 0)
-		conf = NULL;
-	rc = rules_conf_lint(conf, (const char *const *)paths, &rules);
-	conf_free(conf);
-	return rc == ERR_NOMEM ? no_memory() : print_mistakes(rules, json);
+	if (c->count == 0) {
+		own->rc = posternctl_conf_also(c, lint_them);
+		return EX_OK;
+	}
+	if (conf_read(
+		posternctl_config(c), snapshot_tables(), &c->conf, &msg) != 0)
+		c->conf = NULL;
+	return lint_them(c, &msg) == 0 ? EX_OK : posternctl_no_memory();
 }
 
-/* The files of the configuration, as far as this can be read. */
 static int
-lint_configured(bool json, const char *config)
+lint(struct call *c)
 {
-	static const char *const none[] = {NULL};
-	struct rules *rules = NULL;
-	struct conf *conf;
-	int rc = posternctl_conf(config, &conf), found = EX_OK;
+	const struct own *own = c->own;
+	int found = EX_OK;
 
-	if (rc != ERR_NOMEM && rules_conf_lint(conf, none, &rules) == ERR_NOMEM)
-		rc = ERR_NOMEM;
-	rc = posternctl_conf_end(conf, rc);
-	conf_free(conf);
-	if (rules != NULL)
-		found = print_mistakes(rules, json);
-	else if (rc == EX_OK)
+	if (own->rules != NULL)
+		found = print_mistakes(own->rules, c->json);
+	else if (own->rc == EX_OK)
 		found = no_rules();
-	return rc == EX_OK ? found : rc;
-}
-
-static int
-lint(char *const *paths, bool json, const char *config)
-{
-	return paths[0] == NULL ? lint_configured(json, config)
-				: lint_files(paths, json, config);
+	return own->rc == EX_OK ? found : own->rc;
 }
 
 /* -- list -- */
@@ -257,94 +248,87 @@ print_rules(const struct rules *rules, const struct rules_stats_count *counts,
 	free(all);
 }
 
+static int
+load_rules(struct call *c, struct errmsg *msg_r)
+{
+	struct own *own = c->own;
+
+	return rules_conf_load(c->conf, &own->rules, msg_r);
+}
+
+static int
+load_list(struct call *c)
+{
+	return c->count == 0 ? posternctl_conf_also(c, load_rules)
+			     : posternctl_inbound(c);
+}
+
 /* The rules, and what the daemon counted. */
 static int
-list_live(bool json, const char *config)
+list_live(const struct call *c, const struct rules *rules)
 {
 	struct rules_stats_count *counts = NULL;
-	struct rules *rules = NULL;
-	struct errmsg msg = {""};
-	struct conf *conf;
-	int rc = posternctl_conf(config, &conf);
+	int rc = live(c->conf, rules, &counts);
 
-	if (rc != ERR_NOMEM)
-		rc = conf_also(
-		    conf, rc, rules_conf_load(conf, &rules, &msg), &msg);
-	rc = posternctl_conf_end(conf, rc);
-	if (rc == EX_OK && rules == NULL)
-		rc = no_rules();
-	if (rc == EX_OK) {
-		rc = live(conf, rules, &counts);
-		print_rules(rules, counts, counts != NULL, json);
-	}
+	print_rules(rules, counts, counts != NULL, c->json);
 	free(counts);
-	rules_free(rules);
-	conf_free(conf);
 	return rc;
 }
 
 /* The same of messages, which go through the chain as mail that comes in. */
 static int
-list_tried(char *const *paths, bool json, const char *config)
+list_tried(const struct call *c, const struct rules *rules)
 {
-	struct snapshot *snap;
-	int rc = posternctl_load(config, true, &snap);
+	int rc = posternctl_walk(c->snap, c->args);
 
-	if (rc != EX_OK)
-		return rc;
-	if (rules_in_force(snap) == NULL) {
-		rc = no_rules();
-	} else {
-		rc = posternctl_walk(snap, paths);
-		print_rules(rules_in_force(snap), NULL, true, json);
-	}
-	snapshot_unref(snap);
+	print_rules(rules, NULL, true, c->json);
 	return rc;
 }
 
 static int
-list(char *const *paths, bool json, const char *config)
+list(struct call *c)
 {
-	return paths[0] == NULL ? list_live(json, config)
-				: list_tried(paths, json, config);
+	const struct own *own = c->own;
+	const struct rules *rules =
+	    c->snap == NULL ? own->rules : rules_in_force(c->snap);
+
+	if (rules == NULL)
+		return no_rules();
+	return c->snap == NULL ? list_live(c, rules) : list_tried(c, rules);
 }
 
-static int
-run(int argc, char **argv, const char *config)
+static void
+close_rules(struct call *c)
 {
-	bool json = false;
-	int opt;
+	struct own *own = c->own;
 
-	while (
-	    (opt = getopt_long(argc, argv, "x:", long_options, NULL)) != -1) {
-		if (opt == 'x')
-			config = optarg;
-		else if (opt == 'j')
-			json = true;
-		else
-			return posternctl_usage(&command_rules);
-	}
-	if (optind < argc && strcmp(argv[optind], "lint") == 0)
-		return lint(argv + optind + 1, json, config);
-	if (optind < argc && strcmp(argv[optind], "list") == 0)
-		return list(argv + optind + 1, json, config);
-	if (optind < argc)
-		return posternctl_misused(
-		    &command_rules, argv[optind], "expected lint or list");
-	return posternctl_usage(&command_rules);
+	rules_free(own->rules);
 }
+
+static const struct verb verbs[] = {
+    {.name = "lint",
+	.args = "[FILE|DIR ...]",
+	.max = -1,
+	.help = "every mistake in rule files, or in those of\n"
+		"the configuration",
+	.load = load_lint,
+	.run = lint},
+    {.name = "list",
+	.args = "[FILE|DIR ...]",
+	.max = -1,
+	.help = "the rules in force; how often each hit, and the\n"
+		"time it took: the mail that the daemon saw, or\n"
+		"the messages in these files",
+	.load = load_list,
+	.run = list},
+    {0},
+};
 
 const struct command command_rules = {
     .name = "rules",
-    .args = "lint|list [options] [FILE|DIR ...]",
+    .args = "[FILE|DIR ...]",
     .summary = "what is wrong with rule files; how often each rule hits",
-    .run = run,
-    .help =
-	"  lint [FILE|DIR ...]  every mistake in rule files, or in those of\n"
-	"                     the configuration\n"
-	"  list [FILE|DIR ...]  the rules in force; how often each hit, and the\n"
-	"                     time it took: the mail that the daemon saw, or\n"
-	"                     the messages in these files\n"
-	"  -x FILE            the configuration\n"
-	"  --json             one object a line\n",
+    .size = sizeof(struct own),
+    .close = close_rules,
+    .verbs = verbs,
 };

@@ -379,16 +379,37 @@ apply_edit(SMFICTX *ctx, const struct connection *c, const struct edit *e)
 	return rc;
 }
 
+/* Without it, an MTA takes a filter that waits for one that hangs. */
+static void
+on_progress(void *ctx)
+{
+	(void)smfi_progress(ctx);
+}
+
+/* Walk the end, the one step at which libmilter's manual allows progress. */
+static struct verdict
+walk_end(SMFICTX *ctx, struct session *s)
+{
+	struct verdict v;
+
+	s->wait.progress = on_progress;
+	s->wait.progress_arg = ctx;
+	v = chain_eom(s);
+	s->wait.progress = NULL;
+	return v;
+}
+
 /* Carry out what the stages asked for. */
 static struct verdict
 act(SMFICTX *ctx, struct connection *c, struct verdict v)
 {
+	const struct ctx about = session_ctx(c->s);
 	char reason[VERDICT_TEXT_SIZE];
 
 	for (const struct edit *e = c->s->msg->edits.first; e != NULL;
 	     e = e->next) {
 		if (apply_edit(ctx, c, e) != MI_SUCCESS) {
-			log_about(c->s, LOG_ERR,
+			log_about(&about, LOG_ERR,
 			    "the MTA does not take the edit: %s %s",
 			    edit_word(e->op), e->name);
 			return verdict_make(VERDICT_TEMPFAIL, NULL);
@@ -398,7 +419,8 @@ act(SMFICTX *ctx, struct connection *c, struct verdict v)
 	    smfi_quarantine(ctx,
 		verdict_text(v.text == NULL ? "held" : v.text, reason)) !=
 		MI_SUCCESS) {
-		log_about(c->s, LOG_ERR, "the MTA does not take a quarantine");
+		log_about(
+		    &about, LOG_ERR, "the MTA does not take a quarantine");
 		return verdict_make(VERDICT_TEMPFAIL, NULL);
 	}
 	return v;
@@ -413,7 +435,7 @@ on_eom(SMFICTX *ctx)
 
 	if (c == NULL)
 		return SMFIS_TEMPFAIL;
-	v = chain_eom(c->s);
+	v = walk_end(ctx, c->s);
 	if (c->s->msg == NULL)
 		return leave(c, SMFIS_TEMPFAIL);
 	if (!verdict_decides(&v))

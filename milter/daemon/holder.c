@@ -7,9 +7,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/err.h"
@@ -17,6 +21,10 @@
 #define ARGUMENTS_MAX 8192
 #define LISTENERS_MAX 16   /* of one port: addresses, and processes sharing it \
 			    */
+#define ENDING "postern: ends"	/* at most 15 octets */
+#define STEP 50			/* milliseconds */
+#define STEPS (10000 / STEP)	/* a stop takes half of it, at most */
+#define LAST_STEPS (1000 / STEP) /* for one that is not seen */
 #define TAKES_VALUE "xpPu" /* of postern's flags */
 
 /* What stands in a file of the process; its length. */
@@ -85,7 +93,7 @@ holder_of(long pid, const char *config)
 	if (pid <= 0 || slurp(number, "comm", theirs, sizeof(theirs)) == 0 ||
 	    slurp("self", "comm", ours, sizeof(ours)) == 0)
 		return HOLDER_UNKNOWN;
-	if (strcmp(ours, theirs) != 0)
+	if (strcmp(ours, theirs) != 0 && strcmp(theirs, ENDING "\n") != 0)
 		return HOLDER_OTHER;
 	len = slurp(number, "cmdline", args, sizeof(args));
 	if (len == 0 || config == NULL || config[0] != '/')
@@ -108,6 +116,50 @@ holder_passes(const struct holder_for *f, long pid, const char *what,
 		    "configuration: stop that one before a start with this one",
 		    what, name, pid);
 	return holder != HOLDER_OTHER;
+}
+
+void
+holder_end(void)
+{
+	prctl(PR_SET_NAME, ENDING);
+}
+
+/* It was told to, and has not come to it yet. */
+static bool
+has_pending_stop(const char *pid)
+{
+	const uint64_t stops = UINT64_C(1) << (SIGTERM - 1) |
+	    UINT64_C(1) << (SIGINT - 1);
+	char status[ARGUMENTS_MAX];
+	const char *pending;
+
+	slurp(pid, "status", status, sizeof(status));
+	pending = strstr(status, "\nShdPnd:");
+	return pending != NULL &&
+	    (strtoull(pending + strlen("\nShdPnd:"), NULL, 16) & stops) != 0;
+}
+
+bool
+holder_ends(const struct holder_for *f, long pid, int *steps)
+{
+	const struct timespec step = {.tv_nsec = STEP * 1000000L};
+	char number[32], ours[32], theirs[32];
+	bool seen;
+
+	if (!f->start || *steps >= STEPS)
+		return false;
+	snprintf(number, sizeof(number), "%ld", pid);
+	seen = pid > 0 && slurp(number, "comm", theirs, sizeof(theirs)) > 0 &&
+	    slurp("self", "comm", ours, sizeof(ours)) > 0;
+	/* It may have come to its end since it was found. */
+	if (!seen && *steps < STEPS - LAST_STEPS)
+		*steps = STEPS - LAST_STEPS;
+	if (seen && strcmp(theirs, ENDING "\n") != 0 &&
+	    (strcmp(theirs, ours) != 0 || !has_pending_stop(number)))
+		return false;
+	++*steps;
+	nanosleep(&step, NULL);
+	return true;
 }
 
 /* The inodes of the sockets that listen there. */

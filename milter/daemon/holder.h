@@ -31,6 +31,12 @@ struct holder_for {
  * before the start; and *warning_r tells of that of another configuration. */
 bool holder_passes(const struct holder_for *f, long pid, const char *what,
     const char *name, struct errmsg *warning_r);
+/* For `ps` and for who is started meanwhile: this process is about to end.  To
+ * be called by the main thread; safe in a signal handler. */
+void holder_end(void);
+/* Of a start: the process is a postern that is about to end, and may be waited
+ * for; or it is not seen, and may be gone.  *steps begins as 0. */
+bool holder_ends(const struct holder_for *f, long pid, int *steps);
 /* The process that listens on the TCP port (in host order); 0: none that we may
  * see. */
 long holder_find(unsigned port);

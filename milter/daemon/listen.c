@@ -44,6 +44,12 @@ group_of(const struct privileges *p)
 	return p->change ? p->gid : getegid();
 }
 
+static bool
+in_queue(const char *dir)
+{
+	return strncmp(dir, MTA_QUEUE "/", strlen(MTA_QUEUE "/")) == 0;
+}
+
 /* Which MTA it is for: where both are, the one whose place or group it has. */
 static bool
 for_postfix(const char *dir, const struct privileges *p)
@@ -56,7 +62,7 @@ for_postfix(const char *dir, const struct privileges *p)
 		return false;
 	return users_find(SENDMAIL_NAME, &sendmail) != 0 ||
 	    group_of(p) == gid ||
-	    strncmp(dir, MTA_QUEUE "/", strlen(MTA_QUEUE "/")) == 0;
+	    in_queue(dir);
 }
 
 /* For a socket that stands in a wrong place. */
@@ -132,7 +138,13 @@ no_directory(const char *path, const char *dir, const char *why,
 	char own[PATH_MAX], closed[PATH_MAX];
 	struct buf b = BUF_INIT;
 	struct stat st;
+	gid_t gid;
 
+	if (in_queue(dir) && users_find_group(MTA_NAME, &gid) != 0) {
+		errmsg_set(msg_r, "Socket: %s: %s: " PRIVILEGES_NO_MTA, path,
+		    why);
+		return EX_CANTCREAT;
+	}
 	snprintf(own, sizeof(own), "%.*s%s", PATH_MAX - 16, dir,
 	    missing ? "" : "/postern");
 	elsewhere = cure_is_ours(own) || !cure_may_take(own, owner_of(p)) ||
@@ -247,6 +259,60 @@ in_use(const char *path, long pid, struct errmsg *msg_r)
 	return EX_UNAVAILABLE;
 }
 
+/* Who can't connect can't tell that nobody serves it. */
+static int
+untold(const char *path, struct errmsg *msg_r)
+{
+	errmsg_set(msg_r,
+	    "Socket: %s: can't tell whether a process serves it: %s: stop that "
+	    "one, if there is one, and remove the socket, or give this one a "
+	    "socket of its own",
+	    path, strerror(errno));
+	return EX_UNAVAILABLE;
+}
+
+/* Nobody serves it; it is replaced. */
+static int
+check_stale(const char *path, const struct stat *st, struct errmsg *msg_r)
+{
+	char dir[PATH_MAX], owner[USERS_NAME_SIZE];
+	struct stat above;
+
+	cure_parent(path, dir);
+	if (stat(dir, &above) != 0 || runfiles_may_replace(&above, st))
+		return EX_OK;
+	errmsg_set(msg_r,
+	    "Socket: %s: was left by user %s, and in %s (mode %04o) nobody else "
+	    "may remove it: name another path",
+	    path, users_name(st->st_uid, owner), dir,
+	    (unsigned)above.st_mode & 07777);
+	return EX_CANTCREAT;
+}
+
+#define SERVED (-1)
+
+/* SERVED, and by whom in *pid_r (which may be 0); or EX_OK: nobody serves it, or
+ * what is wrong.  EAGAIN: by somebody who has a lot to do; EPROTOTYPE: with
+ * datagrams, or so, which no postern does. */
+static int
+check_served(int fd, const struct sockspec *spec, const struct stat *st,
+    long *pid_r, struct errmsg *msg_r)
+{
+	const char *path = spec->local.sun_path;
+	int rc = connect(fd, (const struct sockaddr *)&spec->local,
+	    sizeof(spec->local));
+
+	if (rc != 0 && errno == EPROTOTYPE)
+		return in_use(path, 0, msg_r);
+	if (rc == 0 || errno == EAGAIN) {
+		*pid_r = server_of(fd);
+		return SERVED;
+	}
+	if (errno != ECONNREFUSED && errno != ENOENT)
+		return untold(path, msg_r);
+	return check_stale(path, st, msg_r);
+}
+
 /* What stands at the path: nothing, a socket that nobody serves, or trouble. */
 static int
 check_present(const struct sockspec *spec, const struct holder_for *f,
@@ -254,7 +320,8 @@ check_present(const struct sockspec *spec, const struct holder_for *f,
 {
 	const char *path = spec->local.sun_path;
 	struct stat st;
-	int fd, rc = EX_OK;
+	int fd, rc, steps = 0;
+	long pid = 0;
 
 	if (lstat(path, &st) != 0)
 		return EX_OK;
@@ -265,17 +332,19 @@ check_present(const struct sockspec *spec, const struct holder_for *f,
 		    path);
 		return EX_CANTCREAT;
 	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return EX_OK;
-	/* EAGAIN: served, by somebody who has a lot to do. */
-	if ((connect(fd, (const struct sockaddr *)&spec->local,
-		 sizeof(spec->local)) == 0 ||
-		errno == EAGAIN || errno == EPROTOTYPE) &&
-	    !holder_passes(f, server_of(fd), "Socket", path, msg_r))
-		rc = in_use(path, server_of(fd), msg_r);
-	close(fd);
-	return rc;
+	do {
+		fd = socket(
+		    AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			return EX_OK;
+		rc = check_served(fd, spec, &st, &pid, msg_r);
+		close(fd);
+	} while (rc == SERVED && holder_ends(f, pid, &steps));
+	if (rc != SERVED)
+		return rc;
+	return holder_passes(f, pid, "Socket", path, msg_r)
+	    ? EX_OK
+	    : in_use(path, pid, msg_r);
 }
 
 static long
@@ -287,27 +356,38 @@ port_holder(const struct addrinfo *ai)
 	return holder_find(ntohs(in->sin_port));
 }
 
+/* Could we listen there?  0, or why not. */
+static int
+try_bind(const struct addrinfo *ai)
+{
+	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	int error = 0;
+
+	if (fd < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+	    bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, 1) != 0)
+		error = errno;
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 static int
 check_bind(const struct sockspec *spec, const struct addrinfo *ai,
     const struct holder_for *f, struct errmsg *msg_r)
 {
-	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 	const char *cure = "";
-	int bind_error;
+	int error, steps = 0;
 
-	if (fd >= 0 &&
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-	    bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, 1) == 0) {
-		close(fd);
+	do {
+		error = try_bind(ai);
+	} while (
+	    error == EADDRINUSE && holder_ends(f, port_holder(ai), &steps));
+	if (error == 0 ||
+	    (error == EADDRINUSE &&
+		holder_passes(f, port_holder(ai), "Socket", spec->port, msg_r)))
 		return EX_OK;
-	}
-	bind_error = errno;
-	if (errno == EADDRINUSE &&
-	    holder_passes(f, port_holder(ai), "Socket", spec->port, msg_r)) {
-		close(fd);
-		return EX_OK;
-	}
-	errno = bind_error;
+	errno = error;
 	if (errno == EADDRINUSE)
 		cure = ": another process listens there; find it with "
 		       "ss -ltnp, or choose another port";
@@ -318,8 +398,6 @@ check_bind(const struct sockspec *spec, const struct addrinfo *ai,
 	errmsg_set(msg_r, "Socket: port %s%s%s: %s%s", spec->port,
 	    spec->host[0] != '\0' ? " at " : "", spec->host, strerror(errno),
 	    cure);
-	if (fd >= 0)
-		close(fd);
 	return EX_UNAVAILABLE;
 }
 
@@ -411,6 +489,18 @@ listen_check(const struct sockspec *spec, const struct privileges *p,
 	return rc;
 }
 
+/* Told as it would be a step later, of the user. */
+static int
+no_group(const struct privileges *p, struct errmsg *msg_r)
+{
+	const char *why = strerror(errno);
+
+	if (privileges_drop(p, msg_r) == EX_OK)
+		errmsg_set(msg_r, "UserID: can't become user %s: %s", p->name,
+		    why);
+	return EX_NOPERM;
+}
+
 int
 listen_open(const struct sockspec *spec, const struct privileges *p, int debug,
     struct errmsg *msg_r)
@@ -425,10 +515,11 @@ listen_open(const struct sockspec *spec, const struct privileges *p, int debug,
 	text = sockspec_text(spec);
 	/* The group by being of it, not by a chown afterwards: the directory
 	 * may be the user's, who could have put another file there by then. */
-	if (p->change && setegid(p->gid) != 0)
-		rc = EX_NOPERM;
-	if (rc == EX_OK &&
-	    (text == NULL || callbacks_open(text, debug) != 0))
+	if (p->change && setegid(p->gid) != 0) {
+		free(text);
+		return no_group(p, msg_r);
+	}
+	if (text == NULL || callbacks_open(text, debug) != 0)
 		rc = EX_UNAVAILABLE;
 	if (rc != EX_OK)
 		errmsg_set(msg_r, "Socket: %s: can't listen: %s",

@@ -29,6 +29,7 @@
 #include "lib/base/mapguard.h"
 #include "lib/base/readfile.h"
 #include "lib/conf/conf.h"
+#include "lib/conf/dataset.h"
 #include "listen.h"
 #include "milter/log.h"
 #include "milter/options.h"
@@ -36,11 +37,16 @@
 #include "milter/privileges.h"
 #include "milter/snapshot.h"
 #include "milter/sockspec.h"
+#include "paths.h"
 #include "prove.h"
 #include "ready.h"
 #include "runfiles.h"
 #include "serve.h"
 #include "supervise.h"
+
+#define AS_ROOT                                                                \
+	"run `postern -n` as root: it reads with the rights of UserID"
+#define STACK_MIN (512 << 10) /* octets; most of it is not touched */
 
 struct arguments {
 	const char *socket, *pid_file, *user; /* -p -P -u */
@@ -56,6 +62,8 @@ struct plan {
 	struct privileges user;
 	const char *pid_file, *chroot; /* NULL: none */
 	bool has_socket, background, restart;
+	bool stranger; /* we are not UserID, and can't be: files are not judged,
+			  as what we may says nothing of what it may */
 	struct supervise_options supervise;
 	enum prove_result proved;
 
@@ -211,6 +219,25 @@ say_all(struct errlist *list)
 	errlist_each(list, say_fatal, NULL);
 }
 
+/* Whose it should be is said in it, so that a check, which anybody may make,
+ * can't tell; who starts a daemon is whom it is for. */
+static void
+say_closed(const struct plan *plan, const char *why)
+{
+	const char *cure = cure_find(why);
+	size_t len = strlen(why);
+
+	if (!plan->args->check || geteuid() == 0) {
+		log_fatal("%s", why);
+		return;
+	}
+	if (cure != NULL)
+		len = (size_t)(cure - why);
+	while (len > 0 && strchr(";: ", why[len - 1]) != NULL)
+		len--;
+	log_fatal("%.*s; %s", (int)len, why, AS_ROOT);
+}
+
 /* EX_OK also where it has mistakes, for more to be looked for. */
 static int
 read_conf(struct plan *plan)
@@ -229,7 +256,7 @@ read_conf(struct plan *plan)
 		return EX_OK;
 	if (plan->conf == NULL ||
 	    (path != NULL && access_why(path, CURE_READ, &why) != 0))
-		log_fatal("%s", why.text);
+		say_closed(plan, why.text);
 	else
 		say_all(plan->misread);
 	return EX_CONFIG;
@@ -261,6 +288,7 @@ static void
 plan_user(struct plan *plan)
 {
 	const char *spec = given_or(plan->args->user, plan->conf, "UserID");
+	bool named = spec != NULL || conf_faulty(plan->conf, "UserID");
 	struct errlist *list = errlist_new();
 	struct errmsg before;
 
@@ -273,6 +301,10 @@ plan_user(struct plan *plan)
 	errmsg_set(&before, "%s: ", place_of(plan, "UserID"));
 	errlist_append(plan->wrong, before.text, list);
 	errlist_free(list);
+	plan->stranger = named && geteuid() != 0 &&
+	    (plan->user.name[0] == '\0' || geteuid() != plan->user.uid);
+	if (plan->stranger && plan->args->check)
+		errlist_add(plan->wrong, AS_ROOT);
 }
 
 static void
@@ -281,7 +313,8 @@ plan_directory(struct plan *plan)
 	const char *dir = conf_str(plan->conf, "BaseDirectory");
 	struct errmsg msg;
 
-	if (dir == NULL || chdir(dir) == 0)
+	if (dir == NULL || chdir(dir) == 0 ||
+	    (plan->stranger && errno == EACCES))
 		return;
 	errmsg_set(&msg, "BaseDirectory: %s: %s", dir, strerror(errno));
 	(void)mistake(plan, EX_CONFIG, "BaseDirectory", &msg);
@@ -314,6 +347,8 @@ plan_files(struct plan *plan)
 	    .start = !plan->args->check, .config = plan->args->serve.config};
 	struct errmsg socket = {""}, pid = {""};
 
+	if (plan->stranger)
+		return;
 	if (plan->has_socket)
 		looked_at(plan,
 		    listen_check(&plan->socket, &plan->user, &f, &socket),
@@ -322,6 +357,24 @@ plan_files(struct plan *plan)
 		looked_at(plan, runfiles_check(plan->pid_file,
 				  runs_as(plan), &f, &pid),
 		    "PidFile", &pid);
+}
+
+static void
+plan_paths(struct plan *plan)
+{
+	const struct paths_start start = {
+	    .socket = plan->has_socket && plan->socket.family == AF_UNIX
+		? plan->socket.local.sun_path
+		: NULL,
+	    .socket_where = place_of(plan, "Socket"),
+	    .pid_file = plan->pid_file,
+	    .pid_where = place_of(plan, "PidFile"),
+	    .chroot = plan->chroot,
+	};
+	int rc = paths_check(plan->conf, &start, plan->wrong);
+
+	if (rc != EX_OK)
+		(void)end_with(plan, rc);
 }
 
 static void
@@ -356,6 +409,7 @@ make_plan(struct plan *plan)
 	if (rate != NULL)
 		(void)options_rate(rate, &plan->supervise.rate);
 	plan_directory(plan);
+	plan_paths(plan);
 	plan_files(plan);
 	plan_descriptors(plan);
 }
@@ -407,7 +461,8 @@ step_files(struct plan *plan)
 		umask((mode_t)conf_int(plan->conf, "UMask"));
 	rc = listen_open(&plan->socket, &plan->user, (int)debug, &msg);
 	if (rc != EX_OK)
-		return mistake(plan, rc, "Socket", &msg);
+		return mistake(
+		    plan, rc, rc == EX_NOPERM ? "UserID" : "Socket", &msg);
 	if (plan->pid_file != NULL)
 		rc = runfiles_pid(plan->pid_file, runs_as(plan), &msg);
 	return rc == EX_OK ? EX_OK : mistake(plan, rc, "PidFile", &msg);
@@ -430,11 +485,26 @@ set_limits(const struct plan *plan)
 	}
 }
 
+/* UMask; root connects all the same, but no mail server runs as root. */
+static void
+warn_mask(struct plan *plan)
+{
+	long mask = conf_int(plan->conf, "UMask");
+
+	if (plan->socket.family == AF_UNIX &&
+	    conf_given(plan->conf, "UMask") && (mask & 0222) == 0222)
+		log_line(LOG_WARNING,
+		    "%s: UMask: %04lo closes the socket to everybody, the mail "
+		    "server too: expected one such as 0007 or 0117",
+		    conf_where(plan->conf, "UMask"), (unsigned long)mask);
+}
+
 static void
 warn(struct plan *plan)
 {
 	log_hold(plan->warnings);
 	listen_warn(&plan->socket, &plan->user, place_of(plan, "Socket"));
+	warn_mask(plan);
 	log_hold(NULL);
 }
 
@@ -449,6 +519,8 @@ check_door(const struct plan *plan, struct snapshot *snap)
 
 	if (rc == EX_OK)
 		rc = serve_check_door(plan->proved, snap, &msg);
+	if (rc == EX_OK)
+		rc = serve_check_threads(&msg);
 	if (rc != EX_OK)
 		log_fatal("%s", msg.text);
 	return rc;
@@ -486,6 +558,7 @@ check_as_user(struct plan *plan)
 	}
 	options.wrong = plan->wrong;
 	options.warnings = plan->warnings;
+	options.stranger = plan->stranger;
 	if (serve_load(&options, SNAPSHOT_TRIAL, NULL, &snap) != 0) {
 		(void)end_with(plan, EX_CONFIG);
 		return plan->status;
@@ -517,8 +590,10 @@ check(struct plan *plan)
 	pid = fork();
 	if (pid == 0)
 		exit(check_as_user(plan));
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+	if (pid < 0 || waitpid(pid, &status, 0) != pid) {
+		log_fatal("can't start a process: %s", strerror(errno));
 		return EX_OSERR;
+	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
 }
 
@@ -551,6 +626,7 @@ serve_it(void *arg)
 	/* A change of user forbids dumps; asked for after it. */
 	if (conf_bool(plan->conf, "EnableCoredumps"))
 		prctl(PR_SET_DUMPABLE, 1);
+	dataset_look_only(false);
 	return serve(&options);
 }
 
@@ -620,12 +696,29 @@ print(const struct plan *plan)
 	return plan->status;
 }
 
+/* Who runs over its end gets a signal, and no words. */
+static int
+check_stack(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_STACK, &limit) != 0 ||
+	    limit.rlim_cur >= STACK_MIN)
+		return EX_OK;
+	log_fatal("a stack of %llu KiB is too small: it takes %d; raise it "
+		  "with ulimit -s, or in a systemd unit LimitSTACK=",
+	    (unsigned long long)limit.rlim_cur >> 10, STACK_MIN >> 10);
+	return EX_OSERR;
+}
+
 static int
 do_it(struct plan *plan)
 {
 	const struct arguments *args = plan->args;
-	int rc = read_conf(plan);
+	int rc = check_stack();
 
+	if (rc == EX_OK)
+		rc = read_conf(plan);
 	if (rc != EX_OK)
 		return rc;
 	if (args->print && !args->check)
@@ -650,6 +743,7 @@ main(int argc, char **argv)
 	rc = parse(argc, argv, &args);
 	if (rc != EX_OK)
 		return rc < 0 ? EX_OK : rc;
+	dataset_look_only(true);
 	find_config(&args);
 	plan.misread = errlist_new();
 	plan.wrong = errlist_new();

@@ -96,8 +96,40 @@ number_in(int fd)
 	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? atol(text) : 0;
 }
 
-/* What bears the name: nothing; a file that no process holds; or a mistake,
- * EBUSY if one does, *pid_r. */
+/* Empty, or a number: nothing is lost with it. */
+static bool
+is_pid_file(int fd)
+{
+	char text[32];
+	ssize_t len = pread(fd, text, sizeof(text), 0);
+
+	for (ssize_t i = 0; i < len; i++) {
+		if (strchr("0123456789 \n", text[i]) == NULL || text[i] == '\0')
+			return false;
+	}
+	return len >= 0 && len < (ssize_t)sizeof(text);
+}
+
+bool
+runfiles_may_replace(const struct stat *dir, const struct stat *st)
+{
+	return geteuid() == 0 || (dir->st_mode & S_ISVTX) == 0 ||
+	    dir->st_uid == geteuid() || st->st_uid == geteuid();
+}
+
+/* An old one can be neither written to nor removed. */
+static bool
+is_stuck(const struct runfile *f, int fd, const struct stat *st)
+{
+	struct stat dir;
+
+	return cure_is_fixed(fd) || (fstat(f->dir, &dir) == 0 &&
+	    !runfiles_may_replace(&dir, st));
+}
+
+/* What bears the name: nothing; a pid file that no process holds; or a mistake,
+ * EBUSY if one does, *pid_r; ENOTEMPTY: a slip of the pen has named a file that
+ * is somebody's; EPERM: it can't be taken over. */
 static int
 look(const struct runfile *f, long *pid_r)
 {
@@ -114,12 +146,16 @@ look(const struct runfile *f, long *pid_r)
 	}
 	if (fd >= 0 && is_locked(fd)) {
 		*pid_r = number_in(fd);
-		errno = EBUSY;
-		rc = -1;
+		rc = EBUSY;
+	} else if (fd >= 0 && !is_pid_file(fd)) {
+		rc = ENOTEMPTY;
+	} else if (is_stuck(f, fd, &st)) {
+		rc = EPERM;
 	}
 	if (fd >= 0)
 		close(fd);
-	return rc;
+	errno = rc;
+	return rc == 0 ? 0 : -1;
 }
 
 /* An old one of ours, to go on with: never renewed, it can't be ours and
@@ -182,13 +218,21 @@ pid_mistake(const char *path, uid_t uid, long pid, struct errmsg *msg_r)
 		    path, pid);
 		return EX_UNAVAILABLE;
 	}
-	if (closed)
+	if (error == ENOTEMPTY) {
+		errmsg_set(msg_r,
+		    "PidFile: %s: holds something else than a process id, "
+		    "which would be lost: name another file",
+		    path);
+		return EX_CANTCREAT;
+	}
+	if (closed && (error != EPERM || !cure_fixed(&cure, path))) {
+		buf_str(&cure, CURE_WORDS);
 		cure_state(&cure, path, uid, getegid());
+	}
 	errmsg_set(msg_r, "PidFile: %s: %s; %s%s", path,
 	    error == EEXIST ? "is not a plain file" : strerror(error),
-	    closed ? CURE_WORDS
-		   : "name a file in a directory that is there and that may be "
-		     "written to",
+	    closed ? "" : "name a file in a directory that is there and that "
+			  "may be written to",
 	    buf_text(&cure) == NULL ? "" : buf_text(&cure));
 	buf_fini(&cure);
 	return EX_CANTCREAT;
@@ -215,8 +259,12 @@ static int
 look_for(const struct holder_for *f, const struct runfile *file,
     const char *path, long *pid_r, struct errmsg *msg_r)
 {
-	int rc = look(file, pid_r), error = errno;
+	int rc, error, steps = 0;
 
+	do {
+		rc = look(file, pid_r);
+		error = errno;
+	} while (rc != 0 && error == EBUSY && holder_ends(f, *pid_r, &steps));
 	if (rc != 0 && error == EBUSY &&
 	    holder_passes(f, *pid_r, "PidFile", path, msg_r))
 		return 0;

@@ -5,10 +5,16 @@
 #ifndef MILTER_DAEMON_RUNFILES_H
 #define MILTER_DAEMON_RUNFILES_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct errmsg;
 struct holder_for;
+struct stat;
+
+/* May we take the name away from what has it, in that directory?  In /tmp
+ * another user's may not be. */
+bool runfiles_may_replace(const struct stat *dir, const struct stat *st);
 
 /* Could the pid file be written?  uid: who the daemon is to run as.  EX_OK, and
  * in *msg_r perhaps a warning (holder_passes); or as runfiles_pid. */

@@ -15,6 +15,7 @@
 
 #include "accept.h"
 #include "callbacks.h"
+#include "holder.h"
 #include "lib/base/access.h"
 #include "lib/base/err.h"
 #include "lib/base/errlist.h"
@@ -102,6 +103,7 @@ struct saying {
 	const struct errlist *list; /* that they stand in; or NULL */
 	const struct errlist *done; /* those that need no cure; or NULL */
 	const char *config; /* the file that was read */
+	bool stranger;      /* leave out what is closed to us */
 };
 
 static void
@@ -113,9 +115,11 @@ say_one(const char *text, void *arg)
 	/* What is said of a place in a file was read in there. */
 	size_t from =
 	    saying->list == NULL ? 0 : errlist_place(saying->list, text);
-	const char *between =
-	    !done && find_cure(text + from, saying->config, &cure) ? "; " : "";
+	bool closed = !done && find_cure(text + from, saying->config, &cure);
+	const char *between = closed ? "; " : "";
 
+	if (saying->stranger && !done && (closed || cure_closed(text)))
+		return;
 	if (saying->level == 0)
 		log_fatal("%s%s%s", text, between, cure.text);
 	else
@@ -188,6 +192,7 @@ serve_load(const struct serve_options *o, enum snapshot_use use,
 		    .config = o->config};
 	else if (o->wrong != NULL)
 		saying.done = o->wrong;
+	saying.stranger = o->stranger;
 	if (list != NULL && warnings != NULL) {
 		if (saying.done != NULL)
 			errlist_append(list, "", saying.done);
@@ -233,8 +238,9 @@ same(const struct conf_option *row, const struct conf *a, const struct conf *b)
 static void
 say_what_waits(const struct conf *old, const struct conf *new)
 {
-	for (const struct conf_option *row = options_global;
-	     row->type != CONF_END; row++) {
+	for (size_t i = 0; i < options_global.count; i++) {
+		const struct conf_option *row = &options_global.rows[i];
+
 		if ((row->flags & CONF_START) && !same(row, old, new))
 			log_line(LOG_WARNING,
 			    "%s: warning: %s: changed, but read at start only: "
@@ -326,6 +332,7 @@ on_signal(int sig)
 	} else if (sig == SIGUSR2) {
 		ask(&serving->reset);
 	} else {
+		holder_end();
 		atomic_store(&serving->signal, sig);
 		sem_post(&serving->stop);
 	}
@@ -405,6 +412,56 @@ listen_and_serve(void *arg)
 	return NULL;
 }
 
+static void *
+end_thread(void *arg)
+{
+	sem_t *go = arg;
+
+	while (sem_wait(go) != 0)
+		;
+	return NULL;
+}
+
+static int
+no_thread(int error, struct errmsg *msg_r)
+{
+	errmsg_set(msg_r, "can't start a thread: %s", strerror(error));
+	return EX_OSERR;
+}
+
+/* As start_threads starts. */
+static int
+count_threads(void)
+{
+	int own = 0, shared = 0;
+
+	for (size_t i = 0; services[i] != NULL; i++) {
+		own += services[i]->thread;
+		shared |= !services[i]->thread;
+	}
+	return own + shared + 1; /* the listener */
+}
+
+int
+serve_check_threads(struct errmsg *msg_r)
+{
+	pthread_t threads[SERVICES_MAX + 2];
+	int rc = 0, n, all = count_threads();
+	sem_t go;
+
+	if (sem_init(&go, 0, 0) != 0)
+		return no_thread(errno, msg_r);
+	for (n = 0; n < all && rc == 0; n++)
+		rc = pthread_create(&threads[n], NULL, end_thread, &go);
+	n -= rc != 0;
+	for (int i = 0; i < n; i++)
+		sem_post(&go);
+	for (int i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
+	sem_destroy(&go);
+	return rc == 0 ? EX_OK : no_thread(rc, msg_r);
+}
+
 static int
 start_listener(struct server *srv)
 {
@@ -427,6 +484,7 @@ start_listener(struct server *srv)
 static int
 start_threads(struct server *srv)
 {
+	struct errmsg msg;
 	int rc;
 
 	if (sem_init(&srv->go, 0, 0) != 0 || sem_init(&srv->stop, 0, 0) != 0)
@@ -436,9 +494,11 @@ start_threads(struct server *srv)
 	rc = services_start(services) == 0 ? 0 : errno;
 	if (rc == 0 && (rc = start_listener(srv)) != 0)
 		(void)services_stop(SHUT_MAX);
-	if (rc != 0)
-		log_fatal("can't start a thread: %s", strerror(rc));
-	return rc == 0 ? EX_OK : EX_OSERR;
+	if (rc == 0)
+		return EX_OK;
+	rc = no_thread(rc, &msg);
+	log_fatal("%s", msg.text);
+	return rc;
 }
 
 /* Wait a step; true: another signal asks for haste. */
@@ -582,6 +642,7 @@ serve(const struct serve_options *o)
 	ready_say(EX_OK);
 	while (sem_wait(&srv.stop) != 0)
 		;
+	holder_end(); /* a thread of libmilter's may have taken the signal */
 	why = why_stopped(&srv);
 	if (why == NULL) {
 		log_fatal("libmilter gave up; it told the system's log why");

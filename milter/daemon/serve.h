@@ -24,6 +24,8 @@ struct serve_options {
 	/* Found before the first load, and told with what that finds: mistakes
 	 * (NULL: none), warnings. */
 	const struct errlist *wrong, *warnings;
+	/* We are not UserID, and can't be: what is closed to us is not told. */
+	bool stranger;
 	/* Has been read, with the list that it has; NULL: read the file. */
 	struct conf *conf;
 };
@@ -39,6 +41,10 @@ int serve(const struct serve_options *o);
  * EX_UNAVAILABLE and *msg_r. */
 int serve_check_door(enum prove_result proved, const struct snapshot *snap,
     struct errmsg *msg_r);
+
+/* May we have as many threads as serve starts?  EX_OK, or EX_OSERR and
+ * *msg_r. */
+int serve_check_threads(struct errmsg *msg_r);
 
 /* How to log, by the configuration and the flags. */
 void serve_log(const struct serve_options *o, const struct conf *conf,

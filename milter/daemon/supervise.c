@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "holder.h"
 #include "milter/log.h"
 #include "ready.h"
 #include "runfiles.h"
@@ -174,6 +175,7 @@ child_ended(struct supervisor *s, int status)
 static void
 stop(struct supervisor *s)
 {
+	holder_end();
 	s->stopping = true;
 	s->stop_by = now() + STOP_PATIENCE;
 	if (s->pid == 0)

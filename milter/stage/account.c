@@ -13,7 +13,6 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/conf/conf.h"
-#include "lib/conf/dataset.h"
 #include "lib/quota/account.h"
 #include "lib/quota/limits.h"
 #include "milter/chain.h"
@@ -23,38 +22,39 @@
 #include "names.h"
 
 static const struct conf_option options[] = {
-    {"QuotaRealm", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the domain that a login without one is given", names_check_realm},
-    {"QuotaRealms", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"the domains that logins may have; those of others are one account",
-	dataset_check},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "QuotaRealm", .type = CONF_STR,
+	.summary = "the domain that a login without one is given",
+	.check = names_check_realm},
+    {.keyword = "QuotaRealms", .type = CONF_SET,
+	.summary =
+	    "the domains that logins may have; those of others are one account"},
 };
 
-/* For `postern -n`: posternctl, which is quieter, does not say it. */
+/* For `postern -n`, as each start would say it again. */
 static void
-say_unset(const struct snapshot *snap)
+account_warn(const struct snapshot *snap, const void *state)
 {
 	const struct conf_section *s = conf_section(snap->conf, "Quota", 0);
 
+	(void)state;
 	if (snap->offline && s != NULL &&
 	    !conf_given(snap->conf, "QuotaRealms"))
-		log_line(LOG_INFO, "%s: Quota: expected QuotaRealms too, which "
+		log_line(LOG_WARNING, "%s: Quota: expected QuotaRealms too, which "
 		    "says which domains logins may have: without it bob@a and "
 		    "bob@b are two accounts, even if one password opens both",
 		    conf_section_where(s));
 }
 
 static void
-unload(void *state)
+account_unload(void *state)
 {
 	names_fini(state);
 	free(state);
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+account_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	struct names *n = malloc(sizeof(*n));
 
@@ -62,68 +62,75 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (n == NULL)
 		return ERR_NOMEM;
 	*state_r = n;
-	say_unset(snap);
 	return names_init(n, snap->conf, msg_r);
 }
 
 static void
-explain(const struct message *m, const char *by)
+explain(const struct ctx *ctx, const char *by)
 {
-	session_why(m->session, "the account is %s, by %s",
-	    session_quote(m->session, m->account), by);
+	const struct message *m = ctx->m;
+
+	session_why(ctx, "the account is %s, by %s",
+	    session_quote(ctx, m->account), by);
 }
 
 static struct verdict
-done(const struct message *m, const char *by)
+done(const struct ctx *ctx, const char *by)
 {
-	explain(m, by);
+	const struct message *m = ctx->m;
+
+	explain(ctx, by);
 	return m->account == NULL
 	    ? verdict_error(VERDICT_E_INTERNAL, "no memory")
 	    : verdict_none;
 }
 
 static void
-say_unknown(const struct message *m)
+say_unknown(const struct ctx *ctx)
 {
+	const struct message *m = ctx->m;
 	struct buf b = BUF_INIT;
 
 	buf_escape(&b, m->login, strlen(m->login), 256);
-	log_about(m->session, LOG_WARNING, "%s: no realm of QuotaRealms: "
-	    "counted in " ACCOUNT_OTHER_REALMS, b.failed ? "?" : buf_text(&b));
+	log_about(ctx, LOG_WARNING,
+	    "%s: no realm of QuotaRealms: "
+	    "counted in " ACCOUNT_OTHER_REALMS,
+	    b.failed ? "?" : buf_text(&b));
 	buf_fini(&b);
 }
 
 static struct verdict
-mail(struct message *m)
+account_mail(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
 	int rc;
 
 	if (m->direction != DIRECTION_OUTBOUND)
 		return verdict_none;
 	if (m->login != NULL) {
-		rc = names_login(
-		    message_state(m), &m->arena, m->login, &m->account);
+		rc = names_login(ctx->state, &m->arena, m->login, &m->account);
 		if (rc != 0)
 			return verdict_error(VERDICT_E_INTERNAL,
 			    rc == ERR_NOMEM ? "no memory"
 					    : "QuotaRealms can't be read");
 		if (strcmp(m->account, ACCOUNT_OTHER_REALMS) == 0)
-			say_unknown(m);
-		explain(m, "the login");
+			say_unknown(ctx);
+		explain(ctx, "the login");
 		return verdict_none;
 	}
 	if (m->sender[0] == '\0') {
 		m->account = LIMITS_NULL_SENDER;
-		return done(m, "the null sender");
+		return done(ctx, "the null sender");
 	}
 	m->account = account_special(&m->arena, ACCOUNT_SENDER, m->sender);
-	return done(m, "the envelope sender");
+	return done(ctx, "the envelope sender");
 }
 
 /* X-PHP-Originating-Script: UID:NAME names the script that really sent it. */
 static struct verdict
-eoh(struct message *m)
+account_eoh(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
 	const struct hdr *h;
 	const char *name;
 	size_t start = 0, len;
@@ -142,14 +149,15 @@ eoh(struct message *m)
 	m->account = name == NULL
 	    ? NULL
 	    : account_special(&m->arena, ACCOUNT_SCRIPT, name);
-	return done(m, "X-PHP-Originating-Script");
+	return done(ctx, "X-PHP-Originating-Script");
 }
 
 const struct stage stage_account = {
     .name = "account",
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .mail = mail,
-    .eoh = eoh,
+    .options = CONF_TABLE(options),
+    .load = account_load,
+    .unload = account_unload,
+    .warn = account_warn,
+    .mail = account_mail,
+    .eoh = account_eoh,
 };

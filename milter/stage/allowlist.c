@@ -24,10 +24,10 @@
 #include "milter/stages.h"
 
 static const struct conf_option options[] = {
-    {"AllowList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"clients, HELO names, senders and recipients that checks do not refuse",
-	dataset_check},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "AllowList", .type = CONF_SET,
+	.summary =
+	    "clients, HELO names, senders and recipients that checks do not "
+	    "refuse"},
 };
 
 /* What is in the list, of one message. */
@@ -36,8 +36,8 @@ struct found {
 };
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+allowlist_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	(void)old;
 	return lists_load(snap->conf, "AllowList", NULL, state_r, msg_r);
@@ -60,22 +60,24 @@ is_in(int rc, struct dataset_entry *e)
 }
 
 static struct verdict
-connect_(struct session *s)
+allowlist_connect(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
 	struct dataset_entry e;
-	int rc = is_in(lists_client(session_state(s), s, &e), &e);
+	int rc = is_in(lists_client(ctx->state, s, &e), &e);
 
 	if (rc > 0) {
 		s->allowed = "client";
-		session_why(s, "the client is in AllowList");
+		session_why(ctx, "the client is in AllowList");
 	}
 	return rc < 0 ? unreadable(rc) : verdict_none;
 }
 
 static struct verdict
-mail(struct message *m)
+allowlist_mail(const struct ctx *ctx)
 {
-	const struct lists *l = message_state(m);
+	struct message *m = ctx->m;
+	const struct lists *l = ctx->state;
 	struct dataset_entry e;
 	struct found *f;
 	int helo = 0, sender;
@@ -85,11 +87,10 @@ mail(struct message *m)
 	f = arena_alloc(&m->arena, sizeof(*f));
 	if (f == NULL)
 		return unreadable(ERR_NOMEM);
-	*message_slot(m) = f;
-	m->allowed = m->session->allowed;
-	if (m->session->helo != NULL)
-		helo = is_in(
-		    accesslist_helo(l->list, m->session->helo, &e), &e);
+	*message_slot(ctx) = f;
+	m->allowed = ctx->s->allowed;
+	if (ctx->s->helo != NULL)
+		helo = is_in(accesslist_helo(l->list, ctx->s->helo, &e), &e);
 	sender = is_in(accesslist_sender(l->list, m->sender, &e), &e);
 	if (helo < 0 || sender < 0)
 		return unreadable(helo < 0 ? helo : sender);
@@ -100,9 +101,10 @@ mail(struct message *m)
 }
 
 static struct verdict
-rcpt(struct message *m, struct rcpt *r)
+allowlist_rcpt(const struct ctx *ctx, struct rcpt *r)
 {
-	const struct lists *l = message_state(m);
+	struct message *m = ctx->m;
+	const struct lists *l = ctx->state;
 	struct dataset_entry e;
 	int rc;
 
@@ -111,8 +113,8 @@ rcpt(struct message *m, struct rcpt *r)
 	rc = is_in(accesslist_rcpt(l->list, r->addr, &e), &e);
 	r->spared = r->spared || rc > 0;
 	if (rc > 0)
-		session_why(m->session, "the recipient %s is in AllowList",
-		    session_quote(m->session, r->addr));
+		session_why(ctx, "the recipient %s is in AllowList",
+		    session_quote(ctx, r->addr));
 	return rc < 0 ? unreadable(rc) : verdict_none;
 }
 
@@ -184,20 +186,21 @@ is_true_author(const struct message *m, const char *domain)
 
 /* Is the author in the list, and is it true? */
 static int
-author(struct message *m)
+author(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
 	struct dataset_entry e;
 	const char *domain;
-	int rc = is_in(
-	    lists_author(message_state(m), m, &e, &domain), &e);
+	int rc = is_in(lists_author(ctx->state, m, &e, &domain), &e);
 
 	return rc <= 0 ? rc : is_true_author(m, domain);
 }
 
 static struct verdict
-eom(struct message *m)
+allowlist_eom(const struct ctx *ctx)
 {
-	const struct found *f = *message_slot(m);
+	struct message *m = ctx->m;
+	const struct found *f = *message_slot(ctx);
 	int rc;
 
 	if (f == NULL)
@@ -208,7 +211,7 @@ eom(struct message *m)
 	if (m->allowed == NULL && f->sender && is_true_sender(m))
 		m->allowed = "sender";
 	if (m->allowed == NULL) {
-		rc = author(m);
+		rc = author(ctx);
 		if (rc < 0)
 			return unreadable(rc);
 		m->allowed = rc > 0 ? "from" : NULL;
@@ -216,8 +219,10 @@ eom(struct message *m)
 	if (m->allowed == NULL)
 		return verdict_none;
 	message_note(m, "allow", "%s", m->allowed);
-	session_why(m->session, "the %s is in AllowList, and is what it says, "
-	    "so that no check refuses it", m->allowed);
+	session_why(ctx,
+	    "the %s is in AllowList, and is what it says, "
+	    "so that no check refuses it",
+	    m->allowed);
 	return message_symbol(m, "USER_IN_WELCOMELIST", -100) == 0
 	    ? verdict_none
 	    : unreadable(ERR_NOMEM);
@@ -229,11 +234,11 @@ static const char *const symbol_names[] = {
 const struct stage stage_allowlist = {
     .name = "allowlist",
     .symbols = symbol_names,
-    .options = options,
-    .load = load,
+    .options = CONF_TABLE(options),
+    .load = allowlist_load,
     .unload = lists_unload,
-    .connect = connect_,
-    .mail = mail,
-    .rcpt = rcpt,
-    .eom = eom,
+    .connect = allowlist_connect,
+    .mail = allowlist_mail,
+    .rcpt = allowlist_rcpt,
+    .eom = allowlist_eom,
 };

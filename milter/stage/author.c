@@ -9,8 +9,10 @@
 #include "milter/stages.h"
 
 static struct verdict
-eoh(struct message *m)
+author_eoh(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
+
 	return author_read(&m->arena, &m->headers, &m->author) == 0
 	    ? verdict_none
 	    : verdict_error(VERDICT_E_INTERNAL, "no memory");
@@ -18,5 +20,5 @@ eoh(struct message *m)
 
 const struct stage stage_author = {
     .name = "author",
-    .eoh = eoh,
+    .eoh = author_eoh,
 };

@@ -25,17 +25,17 @@
 #define NAMES_MAX (AUTHRES_COMMENT_MAX - 40) /* and then our own words */
 
 static const struct conf_option options[] = {
-    {"AuthservIDWithJobID", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"add the queue id to that name", NULL},
-    {"RemoveARFrom", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"further names whose " FIELD " fields are removed", dataset_check},
-    {"RemoveARAll", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"remove those even if they report nothing that postern checks", NULL},
-    {"KeepAuthResults", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"remove no " FIELD " fields, not even in the own name", NULL},
-    {"NoHeaderB", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"leave out the header.b that tells signatures apart", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "AuthservIDWithJobID", .type = CONF_BOOL, .def = "no",
+	.summary = "add the queue id to that name"},
+    {.keyword = "RemoveARFrom", .type = CONF_SET,
+	.summary = "further names whose " FIELD " fields are removed"},
+    {.keyword = "RemoveARAll", .type = CONF_BOOL, .def = "no",
+	.summary =
+	    "remove those even if they report nothing that postern checks"},
+    {.keyword = "KeepAuthResults", .type = CONF_BOOL, .def = "no",
+	.summary = "remove no " FIELD " fields, not even in the own name"},
+    {.keyword = "NoHeaderB", .type = CONF_BOOL, .def = "no",
+	.summary = "leave out the header.b that tells signatures apart"},
 };
 
 struct state {
@@ -44,7 +44,7 @@ struct state {
 };
 
 static void
-unload(void *state)
+authres_unload(void *state)
 {
 	struct state *st = state;
 
@@ -53,8 +53,8 @@ unload(void *state)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+authres_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	struct state *st;
@@ -260,9 +260,10 @@ say_iprev(struct authres *ar, struct message *m)
 }
 
 static struct verdict
-eom(struct message *m)
+authres_eom(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	struct buf b = BUF_INIT;
 	struct authres ar;
 	const char *value;
@@ -270,7 +271,7 @@ eom(struct message *m)
 
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
-	authres_begin(&ar, &b, m->session->reporter,
+	authres_begin(&ar, &b, ctx->s->reporter,
 	    st->with_job ? m->queue_id : NULL, message_is_utf8(m));
 	say_spf(&ar, m, m->spf);
 	if (m->spf_helo != m->spf && m->spf_helo->domain[0] != '\0')
@@ -295,8 +296,8 @@ eom(struct message *m)
 const struct stage stage_authres = {
     .name = "authres",
     .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_DELETE),
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .eom = eom,
+    .options = CONF_TABLE(options),
+    .load = authres_load,
+    .unload = authres_unload,
+    .eom = authres_eom,
 };

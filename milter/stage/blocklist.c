@@ -22,11 +22,10 @@
 #define SYMBOL "USER_IN_BLOCKLIST"
 
 static const struct conf_option options[] = {
-    {"BlockList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"clients, HELO names, senders and recipients to refuse, each with its "
-	"reply",
-	dataset_check},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "BlockList", .type = CONF_SET,
+	.summary =
+	    "clients, HELO names, senders and recipients to refuse, each with "
+	    "its reply"},
 };
 
 /* Of recipients, in the summary line. */
@@ -49,8 +48,8 @@ static const struct {
 };
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+blocklist_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	(void)old;
 	return lists_load(snap->conf, "BlockList", refuse_check, state_r, msg_r);
@@ -86,10 +85,11 @@ refusal(struct arena *a, enum about about, struct dataset_entry *e)
 }
 
 static struct verdict
-client(struct session *s)
+blocklist_client(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
 	struct dataset_entry e;
-	int rc = lists_client(session_state(s), s, &e);
+	int rc = lists_client(ctx->state, s, &e);
 
 	if (rc <= 0)
 		return rc == 0 ? verdict_none : unreadable(rc);
@@ -111,10 +111,11 @@ block(struct message *m, enum about about, struct dataset_entry *e)
 }
 
 static struct verdict
-judge(struct message *m)
+blocklist_judge(const struct ctx *ctx)
 {
-	const struct lists *l = message_state(m);
-	const struct session *s = m->session;
+	struct message *m = ctx->m;
+	const struct lists *l = ctx->state;
+	const struct session *s = ctx->s;
 	enum about about = CLIENT;
 	struct dataset_entry e;
 	int rc = lists_client(l, s, &e);
@@ -134,12 +135,13 @@ judge(struct message *m)
 
 /* Of many recipients in the list a few entries are noted. */
 static void
-note_rcpt(struct message *m, const char *key)
+note_rcpt(const struct ctx *ctx, const char *key)
 {
-	struct noted *n = *message_slot(m);
+	struct message *m = ctx->m;
+	struct noted *n = *message_slot(ctx);
 
 	if (n == NULL)
-		*message_slot(m) = n = arena_alloc(&m->arena, sizeof(*n));
+		*message_slot(ctx) = n = arena_alloc(&m->arena, sizeof(*n));
 	if (n == NULL || n->count >= RCPTS_NOTED ||
 	    (n->last != NULL && strcmp(n->last, key) == 0))
 		return;
@@ -149,9 +151,10 @@ note_rcpt(struct message *m, const char *key)
 }
 
 static struct verdict
-rcpt(struct message *m, struct rcpt *r)
+blocklist_rcpt(const struct ctx *ctx, struct rcpt *r)
 {
-	const struct lists *l = message_state(m);
+	struct message *m = ctx->m;
+	const struct lists *l = ctx->state;
 	struct dataset_entry e;
 	int rc;
 
@@ -160,21 +163,22 @@ rcpt(struct message *m, struct rcpt *r)
 	rc = accesslist_rcpt(l->list, r->addr, &e);
 	if (rc <= 0)
 		return rc == 0 ? verdict_none : unreadable(rc);
-	note_rcpt(m, e.key);
+	note_rcpt(ctx, e.key);
 	return refusal(&m->arena, RCPT, &e);
 }
 
 /* Who wrote it is known from the header only. */
 static struct verdict
-eom(struct message *m)
+blocklist_eom(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
 	struct dataset_entry e;
 	const char *domain;
 	int rc;
 
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
-	rc = lists_author(message_state(m), m, &e, &domain);
+	rc = lists_author(ctx->state, m, &e, &domain);
 	if (rc <= 0)
 		return rc == 0 ? verdict_none : unreadable(rc);
 	return block(m, AUTHOR, &e);
@@ -188,11 +192,11 @@ const struct stage stage_blocklist = {
     .symbols = symbol_names,
     .check = true,
     .answers = HOOK_BIT(HOOK_RCPT),
-    .options = options,
-    .load = load,
+    .options = CONF_TABLE(options),
+    .load = blocklist_load,
     .unload = lists_unload,
-    .client = client,
-    .judge = judge,
-    .rcpt = rcpt,
-    .eom = eom,
+    .client = blocklist_client,
+    .judge = blocklist_judge,
+    .rcpt = blocklist_rcpt,
+    .eom = blocklist_eom,
 };

@@ -26,13 +26,13 @@
 #define INTERNAL_DEFAULT "127.0.0.1" /* only where Mode has s */
 
 static const struct conf_option options[] = {
-    {"InternalHosts", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"hosts whose mail is outbound, even without a login", dataset_check},
-    {"MTA", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"MTA names ({daemon_name}) by which outbound mail comes", dataset_check},
-    {"MacroList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"macros, or macro=value|value, that mark outbound mail", dataset_check},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "InternalHosts", .type = CONF_SET,
+	.summary = "hosts whose mail is outbound, even without a login"},
+    {.keyword = "MTA", .type = CONF_SET,
+	.summary = "MTA names ({daemon_name}) by which outbound mail comes",
+	.check = dataset_check},
+    {.keyword = "MacroList", .type = CONF_SET,
+	.summary = "macros, or macro=value|value, that mark outbound mail"},
 };
 
 struct state {
@@ -53,7 +53,7 @@ ask_for(const struct dataset_entry *e, void *arg)
 }
 
 static void
-unload(void *state)
+direction_unload(void *state)
 {
 	struct state *st = state;
 
@@ -65,8 +65,8 @@ unload(void *state)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+direction_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	struct state *st = calloc(1, sizeof(*st));
 	const struct conf *c = snap->conf;
@@ -143,7 +143,7 @@ is_in_use(const struct conf *c)
 }
 
 static void
-warn(const struct snapshot *snap, const void *state)
+direction_warn(const struct snapshot *snap, const void *state)
 {
 	const struct state *st = state;
 
@@ -156,7 +156,7 @@ warn(const struct snapshot *snap, const void *state)
 }
 
 static const char *
-macros(const void *state)
+direction_macros(const void *state)
 {
 	return buf_text(&((const struct state *)state)->macro_names);
 }
@@ -215,41 +215,45 @@ find_why(const struct state *st, struct session *s, const char **why_r)
 
 /* What is known of the client before it has had a chance to log in. */
 static struct verdict
-connect_(struct session *s)
+direction_connect(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
 	const char *why;
 
-	s->internal =
-	    find_why(session_state(s), s, &why) == 0 && why != NULL;
+	s->internal = find_why(ctx->state, s, &why) == 0 && why != NULL;
 	return verdict_none;
 }
 
 static void
-explain(const struct message *m)
+explain(const struct ctx *ctx)
 {
-	struct session *s = m->session;
+	const struct message *m = ctx->m;
+	struct session *s = ctx->s;
 	const char *client = s->client_ip[0] == '\0' ? "-" : s->client_ip;
 
 	if (!s->explains)
 		return;
 	if (m->why == NULL)
-		session_why(s, "inbound: client %s did not log in, and neither "
-		    "InternalHosts, MTA nor MacroList names it", client);
+		session_why(ctx,
+		    "inbound: client %s did not log in, and neither "
+		    "InternalHosts, MTA nor MacroList names it",
+		    client);
 	else if (strcmp(m->why, "login") == 0)
-		session_why(s, "outbound: client %s logged in as %s", client,
-		    session_quote(s, m->login));
+		session_why(ctx, "outbound: client %s logged in as %s", client,
+		    session_quote(ctx, m->login));
 	else if (strcmp(m->why, "MTA") == 0)
-		session_why(s, "outbound: MTA names the service %s",
-		    session_quote(s, session_macro(s, "{daemon_name}")));
+		session_why(ctx, "outbound: MTA names the service %s",
+		    session_quote(ctx, session_macro(s, "{daemon_name}")));
 	else
-		session_why(s, "outbound: client %s is told by %s", client,
-		    m->why);
+		session_why(
+		    ctx, "outbound: client %s is told by %s", client, m->why);
 }
 
 static struct verdict
-mail(struct message *m)
+direction_mail(const struct ctx *ctx)
 {
-	struct session *s = m->session;
+	struct message *m = ctx->m;
+	struct session *s = ctx->s;
 	const char *type = session_macro(s, "{auth_type}");
 	const char *login = session_macro(s, "{auth_authen}");
 
@@ -260,12 +264,12 @@ mail(struct message *m)
 	}
 	if (m->login != NULL || (type != NULL && type[0] != '\0'))
 		m->why = "login";
-	else if (find_why(message_state(m), s, &m->why) != 0)
+	else if (find_why(ctx->state, s, &m->why) != 0)
 		return verdict_error(
 		    VERDICT_E_INTERNAL, "MTA or MacroList can't be read");
 	m->direction =
 	    m->why == NULL ? DIRECTION_INBOUND : DIRECTION_OUTBOUND;
-	explain(m);
+	explain(ctx);
 	if (m->why == NULL)
 		m->why = "default";
 	else if (message_symbol(m, "OUTBOUND", 0) != 0)
@@ -279,11 +283,11 @@ static const char *const symbol_names[] = {
 const struct stage stage_direction = {
     .name = "direction",
     .symbols = symbol_names,
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .warn = warn,
-    .macros = macros,
-    .connect = connect_,
-    .mail = mail,
+    .options = CONF_TABLE(options),
+    .load = direction_load,
+    .unload = direction_unload,
+    .warn = direction_warn,
+    .macros = direction_macros,
+    .connect = direction_connect,
+    .mail = direction_mail,
 };

@@ -23,35 +23,36 @@ static const char *const key_words[] = {"none", "neutral", "fail", NULL};
 enum key_word { KEY_NONE, KEY_NEUTRAL, KEY_FAIL };
 
 static const struct conf_option options[] = {
-    {"MaximumSignaturesToVerify", CONF_INT, 0, "3", 0, 0, NULL, NULL,
-	"how many signatures of a message are verified; at most 8", NULL},
-    {"ClockDrift", CONF_INT, 0, "300", 0, 0, NULL, NULL,
-	"seconds that a signer's clock may differ by", NULL},
-    {"MustBeSigned", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"fields that a signature must be over where they are there",
-	dataset_check},
-    {"StrictHeaders", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"no signature passes where header fields are not as often there as "
-	"RFC 5322 has it",
-	NULL},
-    {"TrustSignaturesFrom", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"domains other than the author's whose signatures count",
-	dataset_check},
-    {"UnprotectedKey", CONF_WORD, 0, "none", 0, 0, key_words, NULL,
-	"what a signature is worth whose key DNSSEC does not protect; none: "
-	"all the same",
-	NULL},
-    {"Quarantine", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"hold mail with a bad signature, unless On-BadSignature says more",
-	NULL},
-    {"On-BadSignature", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
-	"what to do with mail none of whose signatures verifies", NULL},
-    {"On-KeyNotFound", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
-	"what to do with mail that is signed with a key that is not there",
-	NULL},
-    {"On-NoSignature", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
-	"what to do with mail that is not signed", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "MaximumSignaturesToVerify", .type = CONF_INT, .def = "3",
+	.summary = "how many signatures of a message are verified; at most 8"},
+    {.keyword = "ClockDrift", .type = CONF_INT, .def = "300",
+	.summary = "seconds that a signer's clock may differ by"},
+    {.keyword = "MustBeSigned", .type = CONF_SET,
+	.summary = "fields that a signature must be over where they are there"},
+    {.keyword = "StrictHeaders", .type = CONF_BOOL, .def = "no",
+	.summary =
+	    "no signature passes where header fields are not as often there "
+	    "as RFC 5322 has it"},
+    {.keyword = "TrustSignaturesFrom", .type = CONF_SET,
+	.summary = "domains other than the author's whose signatures count"},
+    {.keyword = "UnprotectedKey", .type = CONF_WORD, .def = "none",
+	.words = key_words,
+	.summary =
+	    "what a signature is worth whose key DNSSEC does not protect; "
+	    "none: all the same"},
+    {.keyword = "Quarantine", .type = CONF_BOOL, .def = "no",
+	.summary =
+	    "hold mail with a bad signature, unless On-BadSignature says more"},
+    {.keyword = "On-BadSignature", .type = CONF_WORD, .def = "accept",
+	.words = verdict_words,
+	.summary = "what to do with mail none of whose signatures verifies"},
+    {.keyword = "On-KeyNotFound", .type = CONF_WORD, .def = "accept",
+	.words = verdict_words,
+	.summary =
+	    "what to do with mail that is signed with a key that is not there"},
+    {.keyword = "On-NoSignature", .type = CONF_WORD, .def = "accept",
+	.words = verdict_words,
+	.summary = "what to do with mail that is not signed"},
 };
 
 struct state {
@@ -72,7 +73,6 @@ struct state {
 /* One message, from the end of its header on. */
 struct job {
 	struct dkim_verify *verify;
-	int64_t deadline_ms;
 };
 
 static enum verdict_action
@@ -84,7 +84,7 @@ action(const struct conf *c, const char *keyword)
 }
 
 static void
-unload(void *state)
+dkim_unload(void *state)
 {
 	struct state *st = state;
 
@@ -130,8 +130,8 @@ load_sets(struct state *st, const struct conf *c, struct errmsg *msg_r)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+dkim_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	struct state *st;
@@ -158,9 +158,10 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static struct verdict
-eoh(struct message *m)
+dkim_eoh(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	const struct dkim_policy policy = {.min_bits = st->min_bits,
 	    .signatures = st->signatures,
 	    .drift = st->drift,
@@ -171,24 +172,23 @@ eoh(struct message *m)
 	    .strict = st->strict};
 	struct job *job;
 
-	if (m->direction != DIRECTION_INBOUND || m->session->snap->dns == NULL)
+	if (m->direction != DIRECTION_INBOUND || ctx->s->snap->dns == NULL)
 		return verdict_none;
 	job = arena_alloc(&m->arena, sizeof(*job));
 	if (job == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	*message_slot(m) = job;
-	job->deadline_ms = message_deadline(m);
-	job->verify = dkim_verify_new(st->verifier, &policy,
-	    m->session->snap->dns, &m->arena, &m->headers);
+	*message_slot(ctx) = job;
+	job->verify = dkim_verify_new(
+	    st->verifier, &policy, ctx->s->snap->dns, &m->arena, &m->headers);
 	return job->verify == NULL
 	    ? verdict_error(VERDICT_E_INTERNAL, "no memory")
 	    : verdict_none;
 }
 
 static struct verdict
-body(struct message *m, const unsigned char *data, size_t len)
+dkim_body(const struct ctx *ctx, const unsigned char *data, size_t len)
 {
-	struct job *job = *message_slot(m);
+	struct job *job = *message_slot(ctx);
 
 	if (job != NULL)
 		dkim_verify_body(job->verify, data, len);
@@ -338,19 +338,20 @@ note(struct message *m)
 }
 
 static void
-explain(struct message *m)
+explain(const struct ctx *ctx)
 {
-	struct session *s = m->session;
+	struct message *m = ctx->m;
+	struct session *s = ctx->s;
 
 	if (s->explains && m->dkim->count == 0)
-		session_why(s, "the message has no signature");
+		session_why(ctx, "the message has no signature");
 	for (size_t i = 0; s->explains && i < m->dkim->count; i++) {
 		const struct dkim_verdict *v = &m->dkim->list[i];
 
-		session_why(s, "signature %zu, of %s with the key %s: %s%s%s",
-		    i + 1, session_quote(s, v->domain),
-		    session_quote(s, v->selector), dkim_status_word(v->status),
-		    v->reason == NULL ? "" : ": ",
+		session_why(ctx, "signature %zu, of %s with the key %s: %s%s%s",
+		    i + 1, session_quote(ctx, v->domain),
+		    session_quote(ctx, v->selector),
+		    dkim_status_word(v->status), v->reason == NULL ? "" : ": ",
 		    v->reason == NULL ? "" : v->reason);
 	}
 }
@@ -424,32 +425,33 @@ decide(const struct state *st, const struct dkim_verdicts *v,
 }
 
 static struct verdict
-eom(struct message *m)
+dkim_eom(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
 	struct dkim_verdicts *v;
-	struct job *job = *message_slot(m);
+	struct job *job = *message_slot(ctx);
 	enum dkim_status best;
 
 	if (job == NULL)
 		return verdict_none;
 	v = arena_alloc(&m->arena, sizeof(*v));
 	if (v == NULL ||
-	    dkim_verify_finish(job->verify, job->deadline_ms, v) != 0 ||
-	    weigh(message_state(m), m, v) != 0)
+	    dkim_verify_finish(job->verify, &ctx->s->wait, v) != 0 ||
+	    weigh(ctx->state, m, v) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	m->dkim = v;
 	best = dkim_verdicts_best(v);
 	note(m);
-	explain(m);
+	explain(ctx);
 	if (symbols(m, best) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	return decide(message_state(m), v, best);
+	return decide(ctx->state, v, best);
 }
 
 static void
-finish(struct message *m, const struct verdict *outcome)
+dkim_done(const struct ctx *ctx, const struct verdict *outcome)
 {
-	struct job *job = *message_slot(m);
+	struct job *job = *message_slot(ctx);
 
 	(void)outcome;
 	if (job != NULL)
@@ -466,11 +468,11 @@ const struct stage stage_dkim = {
     .check = true,
     .needs = NEED_EXACT_HEADERS,
     .holds = true,
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .eoh = eoh,
-    .body = body,
-    .eom = eom,
-    .finish = finish,
+    .options = CONF_TABLE(options),
+    .load = dkim_load,
+    .unload = dkim_unload,
+    .eoh = dkim_eoh,
+    .body = dkim_body,
+    .eom = dkim_eom,
+    .done = dkim_done,
 };

@@ -46,32 +46,39 @@ check_reply(const char *value, struct errmsg *msg_r)
 }
 
 static const struct conf_option options[] = {
-    {"DMARC", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
-	"judge inbound mail by DMARC; only where Mode has v", NULL},
-    {"DMARCPolicy", CONF_WORD, 0, "tag", 0, 0, policies, NULL,
-	"how far a domain owner's policy is followed: tag only marks", NULL},
-    {"DMARCHold", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
-	"hold what a policy asks to be put into quarantine; no: let it pass",
-	NULL},
-    {"DMARCReply", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the words of a refusal, %domain% in them is the domain of From",
-	check_reply},
-    {"DMARCIgnoreHosts", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"hosts whose mail is not judged by DMARC", dataset_check},
-    {"DMARCIgnoreFrom", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"domains in From whose mail is not judged by DMARC", dataset_check},
-    {"DMARCTrustedForwarders", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"hosts that forward mail, whose DMARC failures count for nothing",
-	dataset_check},
-    {"DMARCMailingLists", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"domains of mailing lists; where SPF or DKIM passes for one, a DMARC "
-	"failure counts for nothing",
-	dataset_check},
-    {"OrganizationalDomain", CONF_WORD, 0, "treewalk", 0, 0, discoveries, NULL,
-	"how DMARC finds a domain's owner: by the DNS, or by a list", NULL},
-    {"PublicSuffixList", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the list for OrganizationalDomain psl; otherwise the system's", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "DMARC", .type = CONF_BOOL, .def = "yes",
+	.summary = "judge inbound mail by DMARC; only where Mode has v"},
+    {.keyword = "DMARCPolicy", .type = CONF_WORD, .def = "tag",
+	.words = policies,
+	.summary =
+	    "how far a domain owner's policy is followed: tag only marks"},
+    {.keyword = "DMARCHold", .type = CONF_BOOL, .def = "yes",
+	.summary =
+	    "hold what a policy asks to be put into quarantine; no: let it "
+	    "pass"},
+    {.keyword = "DMARCReply", .type = CONF_STR,
+	.summary =
+	    "the words of a refusal, %domain% in them is the domain of From",
+	.check = check_reply},
+    {.keyword = "DMARCIgnoreHosts", .type = CONF_SET,
+	.summary = "hosts whose mail is not judged by DMARC"},
+    {.keyword = "DMARCIgnoreFrom", .type = CONF_SET,
+	.summary = "domains in From whose mail is not judged by DMARC"},
+    {.keyword = "DMARCTrustedForwarders", .type = CONF_SET,
+	.summary =
+	    "hosts that forward mail, whose DMARC failures count for nothing"},
+    {.keyword = "DMARCMailingLists", .type = CONF_SET,
+	.summary =
+	    "domains of mailing lists; where SPF or DKIM passes for one, a "
+	    "DMARC failure counts for nothing"},
+    {.keyword = "OrganizationalDomain", .type = CONF_WORD, .def = "treewalk",
+	.words = discoveries,
+	.summary =
+	    "how DMARC finds a domain's owner: by the DNS, or by a list"},
+    {.keyword = "PublicSuffixList", .type = CONF_STR,
+	.summary =
+	    "the list for OrganizationalDomain psl; otherwise the system's",
+	.check = conf_check_path},
 };
 
 struct state {
@@ -88,11 +95,10 @@ struct state {
 /* One message, from the end of its header on. */
 struct job {
 	struct dmarc *dmarc; /* NULL: it is not judged */
-	int64_t deadline_ms;
 };
 
 static void
-unload(void *state)
+dmarc_unload(void *state)
 {
 	struct state *st = state;
 
@@ -126,8 +132,8 @@ load_psl(const struct conf *c, struct pslist **psl_r, struct errmsg *msg_r)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+dmarc_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	struct state *st;
@@ -238,7 +244,6 @@ ask(const struct state *st, struct message *m, struct job *job)
 	const struct author *who = &m->author;
 	size_t read = who->domains_read;
 
-	job->deadline_ms = message_deadline(m);
 	job->dmarc = dmarc_start(m->session->snap->dns, &m->arena, st->psl,
 	    who->domains, read);
 	if (job->dmarc == NULL)
@@ -250,18 +255,19 @@ ask(const struct state *st, struct message *m, struct job *job)
 }
 
 static struct verdict
-eoh(struct message *m)
+dmarc_eoh(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	struct job *job;
 
-	if (m->direction != DIRECTION_INBOUND || m->session->snap->dns == NULL)
+	if (m->direction != DIRECTION_INBOUND || ctx->s->snap->dns == NULL)
 		return verdict_none;
 	job = arena_alloc(&m->arena, sizeof(*job));
 	if (job == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	*job = (struct job){0};
-	*message_slot(m) = job;
+	*message_slot(ctx) = job;
 	if (is_ignored(st, m))
 		return verdict_none;
 	if (ask(st, m, job) != 0)
@@ -409,21 +415,24 @@ note(struct message *m, const struct dmarc_result *r)
 }
 
 static void
-explain(struct message *m, const struct dmarc_result *r)
+explain(const struct ctx *ctx, const struct dmarc_result *r)
 {
-	struct session *s = m->session;
+	struct session *s = ctx->s;
 	const char *override = dmarc_override_word(r->override);
 
 	if (!s->explains)
 		return;
 	if (r->policy_domain == NULL)
-		session_why(s, "%s for %s: no policy applies",
-		    dmarc_outcome_word(r->result), session_quote(s, r->domain));
+		session_why(ctx, "%s for %s: no policy applies",
+		    dmarc_outcome_word(r->result),
+		    session_quote(ctx, r->domain));
 	else
-		session_why(s, "%s for %s: the policy of %s is %s, SPF is %s, "
-		    "DKIM is %s%s%s", dmarc_outcome_word(r->result),
-		    session_quote(s, r->domain),
-		    session_quote(s, r->policy_domain),
+		session_why(ctx,
+		    "%s for %s: the policy of %s is %s, SPF is %s, "
+		    "DKIM is %s%s%s",
+		    dmarc_outcome_word(r->result),
+		    session_quote(ctx, r->domain),
+		    session_quote(ctx, r->policy_domain),
 		    dmarc_policy_word(r->policy),
 		    r->spf_aligned ? "aligned" : "not aligned",
 		    r->dkim_aligned ? "aligned" : "not aligned",
@@ -462,10 +471,11 @@ act(const struct state *st, struct message *m, const struct dmarc_result *r,
 }
 
 static struct verdict
-eom(struct message *m)
+dmarc_eom(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
-	struct job *job = *message_slot(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
+	struct job *job = *message_slot(ctx);
 	struct dmarc_identifier dkim[SIGNATURES_MAX];
 	struct dmarc_evidence e = {.dkim = dkim};
 	struct dmarc_result *r;
@@ -481,7 +491,7 @@ eom(struct message *m)
 	e.dkim_count = dkim_evidence(m, dkim);
 	r = arena_alloc(&m->arena, sizeof(*r));
 	if (r == NULL ||
-	    dmarc_finish(job->dmarc, &e, job->deadline_ms, r) != 0)
+	    dmarc_finish(job->dmarc, &e, &m->session->wait, r) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	/* Section 5.3.1: there is no telling whose mail it is. */
 	if (r->result == DMARC_PASS && m->author.fields != 1)
@@ -490,7 +500,7 @@ eom(struct message *m)
 	done = enforce(st, r, why);
 	m->dmarc = r;
 	note(m, r);
-	explain(m, r);
+	explain(ctx, r);
 	if (symbol(m, r) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	if (r->result == DMARC_TEMPERROR && st->policy != POLICY_TAG &&
@@ -509,9 +519,9 @@ eom(struct message *m)
 }
 
 static void
-finish(struct message *m, const struct verdict *outcome)
+dmarc_done(const struct ctx *ctx, const struct verdict *outcome)
 {
-	struct job *job = *message_slot(m);
+	struct job *job = *message_slot(ctx);
 
 	(void)outcome;
 	if (job != NULL)
@@ -527,10 +537,10 @@ const struct stage stage_dmarc = {
     .symbols = symbol_names,
     .check = true,
     .holds = true,
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .eoh = eoh,
-    .eom = eom,
-    .finish = finish,
+    .options = CONF_TABLE(options),
+    .load = dmarc_load,
+    .unload = dmarc_unload,
+    .eoh = dmarc_eoh,
+    .eom = dmarc_eom,
+    .done = dmarc_done,
 };

@@ -54,7 +54,7 @@ struct job {
 /* -- the configuration -- */
 
 static void
-unload(void *state)
+dnsbl_unload(void *state)
 {
 	struct state *st = state;
 
@@ -92,8 +92,8 @@ health_of(const struct state *st, const struct state *before,
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+dnsbl_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct state *before = state_of(old);
 	struct state *st = calloc(1, sizeof(*st));
@@ -110,7 +110,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 			rc = ERR_NOMEM;
 	}
 	if (rc != 0 || st->conf.count == 0 || snap->dns == NULL) {
-		unload(st);
+		dnsbl_unload(st);
 		return rc;
 	}
 	*state_r = st;
@@ -225,7 +225,7 @@ go_on(const struct snapshot *snap, const struct state *st)
 }
 
 static int64_t
-tick(const struct snapshot *snap, void *state)
+dnsbl_tick(const struct snapshot *snap, void *state)
 {
 	return go_on(snap, state);
 }
@@ -233,10 +233,11 @@ tick(const struct snapshot *snap, void *state)
 /* Off line nobody ticks, and there is one thread: mail begins the self-tests,
  * and waits for them. */
 static void
-end_tests(const struct message *m)
+end_tests(const struct ctx *ctx)
 {
-	const struct snapshot *snap = m->session->snap;
-	const struct state *st = message_state(m);
+	const struct message *m = ctx->m;
+	const struct snapshot *snap = ctx->s->snap;
+	const struct state *st = ctx->state;
 
 	for (size_t i = 0; i < st->conf.list_count; i++) {
 		struct dnsbl_list *l = &st->conf.lists[i];
@@ -244,7 +245,7 @@ end_tests(const struct message *m)
 
 		if (have_selftest(snap, l) &&
 		    dnsbl_test_finish(
-			l->selftest, clock_ms(), m->deadline_ms, &why))
+			l->selftest, clock_ms(), &m->session->wait, &why))
 			say_change(snap, l, &why);
 	}
 }
@@ -290,10 +291,11 @@ ask_list(struct message *m, struct job *job, const struct dnsbl_list *l,
 }
 
 static int
-ask_address(struct message *m, struct job *job)
+ask_address(const struct ctx *ctx, struct job *job)
 {
-	const struct state *st = message_state(m);
-	const struct session *s = m->session;
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
+	const struct session *s = ctx->s;
 	enum dnsbl_kind kind =
 	    s->client.family == HOST_IP6 ? DNSBL_IP6 : DNSBL_IP4;
 	char name[DNSBL_NAME_SIZE];
@@ -315,10 +317,11 @@ ask_address(struct message *m, struct job *job)
 
 /* As much of it as is a domain; NULL and "" are none. */
 static int
-ask_domain(
-    struct message *m, struct job *job, enum dnsbl_ask ask, const char *domain)
+ask_domain(const struct ctx *ctx, struct job *job, enum dnsbl_ask ask,
+    const char *domain)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	const char *about =
 	    domain == NULL ? NULL : idna_ascii(&m->arena, domain);
 	char name[DNSBL_NAME_SIZE];
@@ -343,9 +346,10 @@ no_memory(void)
 }
 
 static struct verdict
-mail(struct message *m)
+dnsbl_mail(const struct ctx *ctx)
 {
-	const struct session *s = m->session;
+	struct message *m = ctx->m;
+	const struct session *s = ctx->s;
 	struct addr sender = {.domain = NULL};
 	struct job *job;
 
@@ -356,27 +360,28 @@ mail(struct message *m)
 		return no_memory();
 	job->end = &job->first;
 	job->found_end = &job->found;
-	*message_slot(m) = job;
+	*message_slot(ctx) = job;
 	if (s->snap->offline)
-		(void)go_on(s->snap, message_state(m));
+		(void)go_on(s->snap, ctx->state);
 	if (m->sender[0] != '\0')
 		(void)addr_split(&m->arena, m->sender, &sender);
-	if (ask_address(m, job) != 0 ||
-	    ask_domain(m, job, DNSBL_ASK_HELO, s->helo) != 0 ||
-	    ask_domain(m, job, DNSBL_ASK_RDNS, s->client_name) != 0 ||
-	    ask_domain(m, job, DNSBL_ASK_MAILFROM, sender.domain) != 0)
+	if (ask_address(ctx, job) != 0 ||
+	    ask_domain(ctx, job, DNSBL_ASK_HELO, s->helo) != 0 ||
+	    ask_domain(ctx, job, DNSBL_ASK_RDNS, s->client_name) != 0 ||
+	    ask_domain(ctx, job, DNSBL_ASK_MAILFROM, sender.domain) != 0)
 		return no_memory();
 	return verdict_none;
 }
 
 static struct verdict
-eoh(struct message *m)
+dnsbl_eoh(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
 	const struct author *who = &m->author;
-	struct job *job = *message_slot(m);
+	struct job *job = *message_slot(ctx);
 
 	for (size_t i = 0; job != NULL && i < who->domain_count; i++) {
-		if (ask_domain(m, job, DNSBL_ASK_FROM, who->domains[i]) != 0)
+		if (ask_domain(ctx, job, DNSBL_ASK_FROM, who->domains[i]) != 0)
 			return no_memory();
 	}
 	return verdict_none;
@@ -438,7 +443,8 @@ collect(struct message *m, struct question *q)
 	if (q->query == NULL ||
 	    dnsbl_health_state(q->list->health) != DNSBL_WORKS)
 		return;
-	dnsbl_read(dns_collect(m->session->snap->dns, q->query, m->deadline_ms),
+	dnsbl_read(
+	    dns_collect(m->session->snap->dns, q->query, &m->session->wait),
 	    &q->answer);
 }
 
@@ -488,15 +494,15 @@ note(struct message *m, const struct dnsbl_finding *found)
 }
 
 static void
-explain(struct message *m, const struct dnsbl_finding *found)
+explain(const struct ctx *ctx, const struct dnsbl_finding *found)
 {
-	struct session *s = m->session;
+	struct session *s = ctx->s;
 	char text[DNSBL_CODE_SIZE];
 
 	for (const struct dnsbl_finding *f = found; s->explains && f != NULL;
 	     f = f->next)
-		session_why(s, "%s says of %s: %s%s%s", f->zone,
-		    session_quote(s, f->about),
+		session_why(ctx, "%s says of %s: %s%s%s", f->zone,
+		    session_quote(ctx, f->about),
 		    dnsbl_status_word(f->answer.status),
 		    f->answer.count == 0 ? "" : " ",
 		    f->answer.count == 0
@@ -548,17 +554,18 @@ weigh_all(struct message *m, const struct state *st, struct job *job,
 /* Of what was asked so far, and not yet weighed: at the moment that RefuseAt
  * chooses, and at the end what the header added. */
 static struct verdict
-judge(struct message *m)
+dnsbl_judge(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
-	struct job *job = *message_slot(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
+	struct job *job = *message_slot(ctx);
 	struct dnsbl_finding **from;
 
 	if (job == NULL || job->first == NULL)
 		return verdict_none;
 	from = job->found_end;
-	if (m->session->snap->offline)
-		end_tests(m);
+	if (ctx->s->snap->offline)
+		end_tests(ctx);
 	for (struct question *q = job->first; q != NULL; q = q->next) {
 		if (!q->weighed)
 			collect(m, q);
@@ -572,23 +579,23 @@ judge(struct message *m)
 	}
 	m->dnsbl = job->found;
 	note(m, *from);
-	explain(m, *from);
+	explain(ctx, *from);
 	return decide(m, st, *from);
 }
 
 static void
-finish(struct message *m, const struct verdict *outcome)
+dnsbl_done(const struct ctx *ctx, const struct verdict *outcome)
 {
-	struct job *job = *message_slot(m);
+	struct job *job = *message_slot(ctx);
 
 	(void)outcome;
 	for (struct question *q = job == NULL ? NULL : job->first; q != NULL;
 	     q = q->next)
-		dns_drop(m->session->snap->dns, q->query);
+		dns_drop(ctx->s->snap->dns, q->query);
 }
 
 static bool
-defines(const void *state, const char *symbol)
+dnsbl_defines(const void *state, const char *symbol)
 {
 	const struct state *st = state;
 
@@ -606,16 +613,16 @@ defines(const void *state, const char *symbol)
 
 const struct stage stage_dnsbl = {
     .name = "dnsbl",
-    .defines = defines,
+    .defines = dnsbl_defines,
     .check = true,
     .holds = true,
-    .options = dnsbl_conf_options,
-    .load = load,
-    .unload = unload,
-    .mail = mail,
-    .eoh = eoh,
-    .eom = judge,
-    .judge = judge,
-    .finish = finish,
-    .tick = tick,
+    .options = &dnsbl_conf_options,
+    .load = dnsbl_load,
+    .unload = dnsbl_unload,
+    .mail = dnsbl_mail,
+    .eoh = dnsbl_eoh,
+    .eom = dnsbl_judge,
+    .judge = dnsbl_judge,
+    .done = dnsbl_done,
+    .tick = dnsbl_tick,
 };

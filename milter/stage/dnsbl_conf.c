@@ -116,33 +116,39 @@ check_reply(const char *value, struct errmsg *msg_r)
 }
 
 static const struct conf_option section_rows[] = {
-    {"Zone", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the list's domain, where it is not the title", check_domain},
-    {"Ask", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
-	"what it lists: ip, or domains: helo, mailfrom, from, rdns", check_ask},
-    {"Codes", CONF_LIST, 0, NULL, 0, 0, NULL, NULL, "the answers that count",
-	check_codes},
-    {"Score", CONF_STR, 0, "1.0", 0, 0, NULL, NULL,
-	"what a listing adds to the message's score", check_score},
-    {"Symbol", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the name of a listing, where it is not made of the title",
-	check_symbol},
-    {"Action", CONF_WORD, 0, "score", 0, 0, actions, NULL,
-	"what is done to a message beside scoring it", NULL},
-    {"Reply", CONF_STR, 0, "%about% is listed by %zone%", 0, 0, NULL, NULL,
-	"the words of a refusal", check_reply},
-    {"Test", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the domain that a list of domains has for tests", check_domain},
-    {"MaxShare", CONF_INT, 0, NULL, 1, 100, NULL, NULL,
-	"per cent; a list that has more of all is broken; 100: never", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "Zone", .type = CONF_STR,
+	.summary = "the list's domain, where it is not the title",
+	.check = check_domain},
+    {.keyword = "Ask", .type = CONF_LIST,
+	.summary = "what it lists: ip, or domains: helo, mailfrom, from, rdns",
+	.check = check_ask},
+    {.keyword = "Codes", .type = CONF_LIST, .summary = "the answers that count",
+	.check = check_codes},
+    {.keyword = "Score", .type = CONF_STR, .def = "1.0",
+	.summary = "what a listing adds to the message's score",
+	.check = check_score},
+    {.keyword = "Symbol", .type = CONF_STR,
+	.summary = "the name of a listing, where it is not made of the title",
+	.check = check_symbol},
+    {.keyword = "Action", .type = CONF_WORD, .def = "score", .words = actions,
+	.summary = "what is done to a message beside scoring it"},
+    {.keyword = "Reply", .type = CONF_STR, .def = "%about% is listed by %zone%",
+	.summary = "the words of a refusal", .check = check_reply},
+    {.keyword = "Test", .type = CONF_STR,
+	.summary = "the domain that a list of domains has for tests",
+	.check = check_domain},
+    {.keyword = "MaxShare", .type = CONF_INT, .min = 1, .max = 100,
+	.summary =
+	    "per cent; a list that has more of all is broken; 100: never"},
 };
 
-const struct conf_option dnsbl_conf_options[] = {
-    {"DNSBL", CONF_SECTION, 0, NULL, 0, 0, NULL, section_rows,
-	"a DNS list, and what a listing counts for", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+static const struct conf_option rows[] = {
+    {.keyword = "DNSBL", .type = CONF_SECTION,
+	.inside = CONF_TABLE(section_rows),
+	.summary = "a DNS list, and what a listing counts for"},
 };
+
+const struct conf_table dnsbl_conf_options = {CONF_ROWS(rows)};
 
 /* -- a section -- */
 

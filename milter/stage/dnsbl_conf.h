@@ -64,7 +64,7 @@ struct dnsbl_conf {
 };
 
 /* The keywords: the stage's rows. */
-extern const struct conf_option dnsbl_conf_options[];
+extern const struct conf_table dnsbl_conf_options;
 
 /* Decode what was read; the conf must outlive the result.  Of lists, health
  * and selftest are left NULL.  0, or a negative ERR_ and *msg_r;

@@ -16,20 +16,20 @@
 #define XCODE_FORM "5.6.0" /* the content is not as it should be (RFC 3463) */
 
 static const struct conf_option options[] = {
-    {"RequiredHeaders", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"refuse inbound mail whose header fields are not as often there as "
-	"RFC 5322 has it, or whose From names no domain",
-	NULL},
-    {"MultipleFrom", CONF_WORD, 0, "accept", 0, 0, verdict_words, NULL,
-	"what to do with inbound mail with more than one From field, or with "
-	"several domains in it",
-	NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "RequiredHeaders", .type = CONF_BOOL, .def = "no",
+	.summary =
+	    "refuse inbound mail whose header fields are not as often there "
+	    "as RFC 5322 has it, or whose From names no domain"},
+    {.keyword = "MultipleFrom", .type = CONF_WORD, .def = "accept",
+	.words = verdict_words,
+	.summary =
+	    "what to do with inbound mail with more than one From field, or "
+	    "with several domains in it"},
 };
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+header_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	(void)old, (void)msg_r;
 	if (snap->verifies)
@@ -38,7 +38,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static void
-unload(void *state)
+header_unload(void *state)
 {
 	(void)state;
 }
@@ -63,8 +63,10 @@ symbols(struct message *m)
 }
 
 static struct verdict
-eoh(struct message *m)
+header_eoh(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
+
 	if (m->direction == DIRECTION_INBOUND && symbols(m) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	return verdict_none;
@@ -108,9 +110,10 @@ form_fault(struct message *m)
 }
 
 static struct verdict
-eom(struct message *m)
+header_eom(const struct ctx *ctx)
 {
-	const struct conf *c = m->session->snap->conf;
+	struct message *m = ctx->m;
+	const struct conf *c = ctx->s->snap->conf;
 	enum verdict_action many =
 	    verdict_from_word(conf_str(c, "MultipleFrom"));
 	const struct author *who = &m->author;
@@ -149,9 +152,9 @@ const struct stage stage_header = {
     .check = true,
     .xcode = XCODE_FORM,
     .holds = true,
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .eoh = eoh,
-    .eom = eom,
+    .options = CONF_TABLE(options),
+    .load = header_load,
+    .unload = header_unload,
+    .eoh = header_eoh,
+    .eom = header_eom,
 };

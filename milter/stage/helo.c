@@ -22,12 +22,12 @@
 #include "milter/stages.h"
 
 static const struct conf_option options[] = {
-    {"HELO", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
-	"look at what outside clients say in HELO", NULL},
-    {"HELOOurs", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"names and addresses of ours, that no outside client may say in HELO",
-	dataset_check},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "HELO", .type = CONF_BOOL, .def = "yes",
+	.summary = "look at what outside clients say in HELO"},
+    {.keyword = "HELOOurs", .type = CONF_SET,
+	.summary =
+	    "names and addresses of ours, that no outside client may say in "
+	    "HELO"},
 };
 
 struct state {
@@ -36,7 +36,7 @@ struct state {
 };
 
 static void
-unload(void *state)
+helo_unload(void *state)
 {
 	struct state *st = state;
 
@@ -47,8 +47,8 @@ unload(void *state)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+helo_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	struct state *st;
@@ -80,15 +80,17 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 static const char *const address_macros[] = {"{if_addr}", "{daemon_addr}"};
 
 static const char *
-macros(const void *state)
+helo_macros(const void *state)
 {
 	(void)state;
 	return " {if_addr} {daemon_addr}";
 }
 
 static struct verdict
-helo(struct session *s)
+helo_helo(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
+
 	/* It may be said anew. */
 	helo_free(s->helo_check);
 	s->helo_check = NULL;
@@ -186,9 +188,10 @@ find(const struct helo_result *r)
 }
 
 static struct verdict
-judge(struct message *m)
+helo_judge(const struct ctx *ctx)
 {
-	struct session *s = m->session;
+	struct message *m = ctx->m;
+	struct session *s = ctx->s;
 	struct finding found;
 	struct helo_fact *fact;
 	struct helo_result *copy;
@@ -200,18 +203,18 @@ judge(struct message *m)
 	if (fact == NULL || copy == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	/* A HELO that is said anew must not take the fact away. */
-	*copy = *helo_collect(s->helo_check, m->deadline_ms);
+	*copy = *helo_collect(s->helo_check, &s->wait);
 	if (copy->name != NULL &&
 	    (copy->name = arena_strdup(&m->arena, copy->name)) == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	fact->result = copy;
-	fact->ours = is_ours(message_state(m), s, copy);
+	fact->ours = is_ours(ctx->state, s, copy);
 	m->helo = fact;
 	found = find(copy);
 	message_note(m, "helo", "%s/%s%s", helo_form_word(copy->form),
 	    helo_status_word(copy->status), fact->ours ? "/ours" : "");
-	session_why(s, "the client says %s: a %s, %s%s",
-	    session_quote(s, s->helo), helo_form_word(copy->form),
+	session_why(ctx, "the client says %s: a %s, %s%s",
+	    session_quote(ctx, s->helo), helo_form_word(copy->form),
 	    helo_status_word(copy->status),
 	    fact->ours ? ", and it is a name of ours" : "");
 	if (message_symbol(m, found.name, found.score) != 0 ||
@@ -221,8 +224,10 @@ judge(struct message *m)
 }
 
 static void
-close_(struct session *s)
+helo_close(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
+
 	helo_free(s->helo_check);
 	s->helo_check = NULL;
 }
@@ -236,11 +241,11 @@ const struct stage stage_helo = {
     .name = "helo",
     .symbols = symbol_names,
     .check = true,
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .macros = macros,
-    .helo = helo,
-    .judge = judge,
-    .close = close_,
+    .options = CONF_TABLE(options),
+    .load = helo_load,
+    .unload = helo_unload,
+    .macros = helo_macros,
+    .helo = helo_helo,
+    .judge = helo_judge,
+    .close = helo_close,
 };

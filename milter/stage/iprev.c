@@ -18,14 +18,14 @@
 #include "milter/stages.h"
 
 static const struct conf_option options[] = {
-    {"IPRev", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
-	"look up the client's name, and whether it has that address", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "IPRev", .type = CONF_BOOL, .def = "yes",
+	.summary =
+	    "look up the client's name, and whether it has that address"},
 };
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+iprev_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	(void)old, (void)msg_r;
 	if (snap->verifies && snap->dns != NULL &&
@@ -35,65 +35,68 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static void
-unload(void *state)
+iprev_unload(void *state)
 {
 	(void)state;
 }
 
 static struct verdict
-connect_(struct session *s)
+iprev_connect(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
+
 	if (s->snap->dns != NULL && host_is_public(&s->client))
 		s->iprev = iprev_new(s->snap->dns, &s->client);
 	return verdict_none;
 }
 
+/* What was answered so far may lead to the next question. */
 static struct verdict
-helo(struct session *s)
+iprev_go_on(const struct ctx *ctx)
 {
-	if (s->iprev != NULL)
-		iprev_poll(s->iprev);
+	if (ctx->s->iprev != NULL)
+		iprev_poll(ctx->s->iprev);
 	return verdict_none;
 }
 
 static struct verdict
-poll_(struct message *m)
+iprev_eom(const struct ctx *ctx)
 {
-	return helo(m->session);
-}
+	struct message *m = ctx->m;
 
-static struct verdict
-eom(struct message *m)
-{
-	if (m->session->iprev != NULL && m->direction == DIRECTION_INBOUND)
-		iprev_advance(m->session->iprev, m->deadline_ms);
+	if (ctx->s->iprev != NULL && m->direction == DIRECTION_INBOUND)
+		iprev_advance(ctx->s->iprev, &ctx->s->wait);
 	return verdict_none;
 }
 
 static void
-close_(struct session *s)
+iprev_close(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
+
 	iprev_free(s->iprev);
 	s->iprev = NULL;
 }
 
 const struct stage stage_iprev = {
     .name = "iprev",
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .connect = connect_,
-    .helo = helo,
-    .mail = poll_,
-    .eoh = poll_,
-    .eom = eom,
-    .close = close_,
+    .options = CONF_TABLE(options),
+    .load = iprev_load,
+    .unload = iprev_unload,
+    .connect = iprev_connect,
+    .helo = iprev_go_on,
+    .mail = iprev_go_on,
+    .eoh = iprev_go_on,
+    .eom = iprev_eom,
+    .close = iprev_close,
 };
 
 /* A failure is a result as others are: On-DNSError has no part in it. */
 static struct verdict
-rdns_judge(struct message *m)
+rdns_judge(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
+
 	/* RDNS_NONE is SpamAssassin's, with the lowest of its four scores: many
 	 * small servers have no name. */
 	static const struct {
@@ -107,13 +110,13 @@ rdns_judge(struct message *m)
 	};
 	const struct iprev_result *r;
 
-	if (m->session->iprev == NULL || m->direction != DIRECTION_INBOUND)
+	if (ctx->s->iprev == NULL || m->direction != DIRECTION_INBOUND)
 		return verdict_none;
-	r = iprev_collect(m->session->iprev, m->deadline_ms);
+	r = iprev_collect(ctx->s->iprev, &ctx->s->wait);
 	m->iprev = r;
 	message_note(m, "iprev", "%s", iprev_word(r->status));
-	session_why(m->session, "%s: the name of the client's address is %s",
-	    iprev_word(r->status), session_quote(m->session, r->name));
+	session_why(ctx, "%s: the name of the client's address is %s",
+	    iprev_word(r->status), session_quote(ctx, r->name));
 	if (message_symbol(m, symbols[r->status].symbol,
 		symbols[r->status].score) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
@@ -128,7 +131,7 @@ const struct stage stage_rdns = {
     .symbols = symbol_names,
     .check = true,
     .xcode = "5.7.25", /* RFC 7372 section 3.3 */
-    .load = load,
-    .unload = unload,
+    .load = iprev_load,
+    .unload = iprev_unload,
     .judge = rdns_judge,
 };

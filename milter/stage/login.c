@@ -32,13 +32,13 @@ static const char *const actions[] = {"off", "log", "refuse", NULL};
 enum action { ACTION_OFF, ACTION_LOG, ACTION_REFUSE };
 
 static const struct conf_option options[] = {
-    {"SenderLogins", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"which logins own an address or @domain", dataset_check},
-    {"SenderLoginsAction", CONF_WORD, 0, "refuse", 0, 0, actions, NULL,
-	"what to do with a From that is not the login's: log leaves it "
-	"unsigned",
-	NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "SenderLogins", .type = CONF_SET,
+	.summary = "which logins own an address or @domain"},
+    {.keyword = "SenderLoginsAction", .type = CONF_WORD, .def = "refuse",
+	.words = actions,
+	.summary =
+	    "what to do with a From that is not the login's: log leaves it "
+	    "unsigned"},
 };
 
 struct state {
@@ -48,7 +48,7 @@ struct state {
 };
 
 static void
-unload(void *state)
+login_unload(void *state)
 {
 	struct state *st = state;
 
@@ -138,8 +138,8 @@ check_owners(const struct conf *c, const struct state *st, struct errmsg *msg_r)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+login_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	int action = conf_word(c, "SenderLoginsAction");
@@ -322,9 +322,10 @@ is_asked(const struct state *st, const struct message *m)
 }
 
 static struct verdict
-eoh(struct message *m)
+login_eoh(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	const char *whose = "";
 	struct buf b = BUF_INIT;
 	struct verdict v;
@@ -332,8 +333,8 @@ eoh(struct message *m)
 
 	if (rc > 0) {
 		if (is_asked(st, m))
-			session_why(m->session,
-			    "the login owns every author that it names");
+			session_why(
+			    ctx, "the login owns every author that it names");
 		return verdict_none;
 	}
 	m->from_denied = true;
@@ -349,8 +350,10 @@ eoh(struct message *m)
 		addrtext_escape(&b, m->login, 256);
 	buf_str(&b, " may not use ");
 	addrtext_escape(&b, whose, 256);
-	log_about(m->session, LOG_WARNING, "%s",
-	    b.failed ? "no memory" : buf_text(&b));
+	/* Off line the result says it. */
+	if (!ctx->s->readonly)
+		log_about(ctx, LOG_WARNING, "%s",
+		    b.failed ? "no memory" : buf_text(&b));
 	buf_fini(&b);
 	if (st->action == ACTION_LOG || st->owners == NULL)
 		return verdict_none;
@@ -359,8 +362,7 @@ eoh(struct message *m)
 	v.symbol = "FROM_NOT_OWNED";
 	v.why = arena_printf(&m->arena,
 	    "SenderLogins does not give %s to the account %s",
-	    session_quote(m->session, whose),
-	    session_quote(m->session, m->account));
+	    session_quote(ctx, whose), session_quote(ctx, m->account));
 	return v;
 }
 
@@ -370,8 +372,8 @@ static const char *const symbol_names[] = {
 const struct stage stage_login = {
     .name = "login",
     .symbols = symbol_names,
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .eoh = eoh,
+    .options = CONF_TABLE(options),
+    .load = login_load,
+    .unload = login_unload,
+    .eoh = login_eoh,
 };

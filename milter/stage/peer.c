@@ -10,27 +10,25 @@
 #include "hosts.h"
 #include "lib/base/err.h"
 #include "lib/conf/conf.h"
-#include "lib/conf/dataset.h"
 #include "milter/chain.h"
 #include "milter/snapshot.h"
 #include "milter/stages.h"
 
 static const struct conf_option options[] = {
-    {"PeerList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"hosts whose mail is accepted without a look", dataset_check},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "PeerList", .type = CONF_SET,
+	.summary = "hosts whose mail is accepted without a look"},
 };
 
 static void
-unload(void *state)
+peer_unload(void *state)
 {
 	hosts_fini(state);
 	free(state);
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+peer_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	struct hosts *peers;
 
@@ -45,19 +43,20 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static struct verdict
-connect_(struct session *s)
+peer_connect(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
 	struct verdict v = verdict_make(VERDICT_ACCEPT, NULL);
 
 	v.why = "PeerList names the client";
-	return hosts_match(session_state(s), s) ? v : verdict_none;
+	return hosts_match(ctx->state, s) ? v : verdict_none;
 }
 
 const struct stage stage_peer = {
     .name = "peer",
     .answers = HOOK_BIT(HOOK_CONNECT),
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .connect = connect_,
+    .options = CONF_TABLE(options),
+    .load = peer_load,
+    .unload = peer_unload,
+    .connect = peer_connect,
 };

@@ -53,8 +53,8 @@
 struct state {
 	struct quota_conf conf;
 	struct quota *table;  /* NULL: off line, and there is none to read */
-	atomic_llong checked; /* CLOCK_MONOTONIC seconds of the last look */
-	atomic_llong pooled;  /* likewise of the last word on pools; 0: none */
+	time_t check_at;      /* CLOCK_MONOTONIC; of the thread that ticks */
+	atomic_llong pooled;  /* likewise, of the last word on pools; 0: none */
 	_Atomic uint64_t told; /* hash of the last look's failure; 0: none */
 	atomic_bool unread;   /* there is one, and the log does not know */
 	struct errmsg why;    /* why it can't be read */
@@ -78,15 +78,15 @@ struct charge {
 };
 
 static struct charge *
-charge_of(struct message *m)
+charge_of(const struct ctx *ctx)
 {
-	return *message_slot(m);
+	return *message_slot(ctx);
 }
 
 static struct quota *
-table_of(const struct message *m)
+table_of(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
+	const struct state *st = ctx->state;
 
 	return st->table;
 }
@@ -145,17 +145,20 @@ check_table(struct state *st)
 	}
 }
 
-/* Look at the table's file now and then; one thread at a time. */
-static void
-check_sometimes(struct state *st)
+/* Now and then: a table may have to be moved, which no mail should wait for. */
+static int64_t
+quota_tick(const struct snapshot *snap, void *state)
 {
+	struct state *st = state;
 	struct timespec now;
-	long long last = atomic_load(&st->checked);
 
+	(void)snap;
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	if (now.tv_sec - last >= CHECK_SECONDS &&
-	    atomic_compare_exchange_strong(&st->checked, &last, now.tv_sec))
+	if (now.tv_sec >= st->check_at) {
 		check_table(st);
+		st->check_at = now.tv_sec + CHECK_SECONDS;
+	}
+	return (st->check_at - now.tv_sec) * 1000;
 }
 
 /* The cause, and what helps where the file or its directory is not for us. */
@@ -164,20 +167,26 @@ table_mistake(const struct conf *c, const char *path, int rc,
     const struct errmsg *why, struct errmsg *msg_r)
 {
 	bool closed = rc == ERR_SYSTEM &&
-	    (errno == ENOENT || errno == EACCES || errno == EPERM);
+	    (errno == ENOENT || errno == EACCES || errno == EPERM ||
+		errno == ENOTDIR);
 	bool missing = closed && errno == ENOENT;
 	bool sealed = rc == ERR_SYSTEM && errno == EROFS;
 	struct buf cure = BUF_INIT;
+	bool fixed = rc == ERR_SYSTEM && errno == EPERM &&
+	    cure_fixed(&cure, path);
 
-	if (closed)
+	closed = closed && !fixed;
+	if (closed) {
+		buf_str(&cure, CURE_WORDS);
 		cure_state(&cure, path, geteuid(), getegid());
+	}
 	errmsg_set(msg_r, "%s: QuotaTable: %s%s%s%s%s%s",
 	    conf_where(c, "QuotaTable"), missing ? path : why->text,
 	    missing ? ": No such file or directory" : "",
 	    closed || sealed ? ": its directory must be there, and belong to "
 			       "the user that postern runs as (UserID)" : "",
-	    closed ? "; " CURE_WORDS : "",
-	    closed && buf_text(&cure) != NULL ? buf_text(&cure) : "",
+	    closed || fixed ? "; " : "",
+	    buf_text(&cure) != NULL ? buf_text(&cure) : "",
 	    sealed ? "; in a systemd unit, name it in ReadWritePaths=" : "");
 	buf_fini(&cure);
 	return rc;
@@ -212,10 +221,17 @@ try_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 {
 	struct quota_options opt;
 	struct errmsg why = {""};
+	const char *foreign;
 	int rc;
 
+	/* Its default is not what was meant. */
+	if (conf_faulty(c, "QuotaTable"))
+		return 0;
 	daemon_options(st, &opt);
-	rc = quota_try(st->conf.path, &opt, &why);
+	rc = quota_try(st->conf.path, &opt, &foreign, &why);
+	if (rc == 0 && foreign != NULL)
+		log_line(LOG_WARNING, "quota: %s: %s; a start keeps it as "
+		    "%s.bad-TIME", st->conf.path, foreign, st->conf.path);
 	return rc == 0 ? 0 : table_mistake(c, st->conf.path, rc, &why, msg_r);
 }
 
@@ -248,7 +264,7 @@ state_of(const struct snapshot *snap)
 }
 
 static void
-unload(void *state)
+quota_unload(void *state)
 {
 	struct state *st = state;
 
@@ -259,8 +275,8 @@ unload(void *state)
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+quota_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	struct state *st = calloc(1, sizeof(*st)), *before = state_of(old);
 	int rc;
@@ -275,7 +291,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (rc == 0 && st->names == NULL)
 		rc = ERR_NOMEM;
 	if (rc != 0 || limits_sections(st->conf.limits) == 0) {
-		unload(st);
+		quota_unload(st);
 		return rc;
 	}
 	/* The counts of a file that was removed would be missing in the one
@@ -290,7 +306,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	else
 		rc = open_table(st, snap->conf, msg_r);
 	if (rc != 0) {
-		unload(st);
+		quota_unload(st);
 		return rc;
 	}
 	*state_r = st;
@@ -298,7 +314,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static void
-adopt(const struct snapshot *snap, void *state)
+quota_adopt(const struct snapshot *snap, void *state)
 {
 	struct state *st = state;
 
@@ -307,7 +323,7 @@ adopt(const struct snapshot *snap, void *state)
 }
 
 static void
-reset(void *state)
+quota_reset_counts(void *state)
 {
 	struct state *st = state;
 
@@ -324,9 +340,9 @@ reset(void *state)
 /* What the account has used, for the summary; nothing where there is no
  * table. */
 static void
-peek(struct message *m, const struct charge *c, struct quota_state *state_r)
+peek(const struct ctx *ctx, const struct charge *c, struct quota_state *state_r)
 {
-	struct quota *table = table_of(m);
+	struct quota *table = table_of(ctx);
 
 	if (table != NULL &&
 	    quota_peek(table, c->account, &c->set, state_r) == 0)
@@ -349,14 +365,16 @@ sum_of(const struct quota_amount *a, const struct quota_amount *b)
 
 /* From the account that is charged now, if it has a pool. */
 static int
-take_from(struct message *m, struct charge *c, const struct quota_amount *want,
-    struct quota_refusal *why_r)
+take_from(const struct ctx *ctx, struct charge *c,
+    const struct quota_amount *want, struct quota_refusal *why_r)
 {
-	struct state *st = (struct state *)(uintptr_t)message_state(m);
+	struct state *st = ctx->state;
 	struct quota_amount sum = sum_of(&c->use.amount, want);
 	int rc;
 
-	if (!m->session->readonly) {
+	if (!ctx->s->readonly) {
+		/* Part of the file is gone, and its counts read as nothing:
+		 * they are looked for first. */
 		if (quota_needs_check(st->table))
 			check_table(st);
 		return quota_reserve(
@@ -373,10 +391,10 @@ take_from(struct message *m, struct charge *c, const struct quota_amount *want,
 
 static void
 give_back(
-    struct message *m, struct charge *c, const struct quota_amount *amount)
+    const struct ctx *ctx, struct charge *c, const struct quota_amount *amount)
 {
-	if (!m->session->readonly) {
-		quota_give_back(table_of(m), &c->use, amount);
+	if (!ctx->s->readonly) {
+		quota_give_back(table_of(ctx), &c->use, amount);
 		return;
 	}
 	for (int k = 0; k < QUOTA_KINDS; k++)
@@ -385,21 +403,21 @@ give_back(
 
 /* Everything goes back, what was committed too. */
 static void
-release(struct message *m, struct charge *c)
+release(const struct ctx *ctx, struct charge *c)
 {
-	if (m->session->readonly)
+	if (ctx->s->readonly)
 		memset(&c->use, 0, sizeof(c->use));
 	else if (c->use.committed)
-		quota_cancel(table_of(m), &c->use);
+		quota_cancel(table_of(ctx), &c->use);
 	else
-		quota_release(table_of(m), &c->use);
+		quota_release(table_of(ctx), &c->use);
 }
 
 /* Half of the table is full: to be said now and then. */
 static void
-log_pools(struct message *m)
+log_pools(const struct ctx *ctx)
 {
-	struct state *st = (struct state *)(uintptr_t)message_state(m);
+	struct state *st = ctx->state;
 	long long last = atomic_load(&st->pooled);
 	struct timespec now;
 
@@ -417,14 +435,14 @@ log_pools(struct message *m)
 /* The table has no place for the account: charge its pool, with nothing so far.
  * false: it has none. */
 static bool
-to_pool(struct message *m, struct charge *c)
+to_pool(const struct ctx *ctx, struct charge *c)
 {
-	const struct state *st = message_state(m);
+	const struct state *st = ctx->state;
 
 	if (!c->set.minor)
 		return false;
-	log_pools(m);
-	release(m, c);
+	log_pools(ctx);
+	release(ctx, c);
 	quota_conf_pool_set(&st->conf, c->account, &c->set);
 	c->account = limits_pool(c->account);
 	return true;
@@ -432,9 +450,10 @@ to_pool(struct message *m, struct charge *c)
 
 /* NULL: no memory. */
 static const char *
-own_name(struct message *m, const struct charge *c)
+own_name(const struct ctx *ctx, const struct charge *c)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 
 	return quota_names_now(
 	    st->names, &st->conf, st->table, &m->arena, c->name);
@@ -443,28 +462,28 @@ own_name(struct message *m, const struct charge *c)
 /* A reload gave the account another name: charge that, with nothing so far.
  * What was reserved went there, and can't be told from what others sent. */
 static bool
-to_new_name(struct message *m, struct charge *c)
+to_new_name(const struct ctx *ctx, struct charge *c)
 {
-	const struct state *st = message_state(m);
-	const char *now = own_name(m, c);
+	const struct state *st = ctx->state;
+	const char *now = own_name(ctx, c);
 
 	if (now == NULL || strcmp(now, c->own) == 0)
 		return false;
-	release(m, c);
+	release(ctx, c);
 	c->own = c->account = now;
 	quota_conf_set(&st->conf, now, &c->set);
 	return true;
 }
 
 static int
-take(struct message *m, struct charge *c, const struct quota_amount *want,
+take(const struct ctx *ctx, struct charge *c, const struct quota_amount *want,
     struct quota_refusal *why_r)
 {
 	struct quota_amount sum = sum_of(&c->use.amount, want);
-	int rc = take_from(m, c, to_new_name(m, c) ? &sum : want, why_r);
+	int rc = take_from(ctx, c, to_new_name(ctx, c) ? &sum : want, why_r);
 
-	if (rc == ERR_FULL && to_pool(m, c))
-		rc = take_from(m, c, &sum, why_r);
+	if (rc == ERR_FULL && to_pool(ctx, c))
+		rc = take_from(ctx, c, &sum, why_r);
 	return rc;
 }
 
@@ -472,13 +491,12 @@ take(struct message *m, struct charge *c, const struct quota_amount *want,
 
 /* The log gets one line for a refused message, however many its recipients. */
 static void
-log_refusal(struct message *m, const struct charge *c, const char *text)
+log_refusal(const struct ctx *ctx, const struct charge *c, const char *text)
 {
 	struct buf b = BUF_INIT;
 
 	buf_escape(&b, c->account, strlen(c->account), QUOTA_ACCOUNT_MAX);
-	log_about(m->session, LOG_INFO, "%s: %s",
-	    b.failed ? "?" : buf_text(&b), text);
+	log_about(ctx, LOG_INFO, "%s: %s", b.failed ? "?" : buf_text(&b), text);
 	buf_fini(&b);
 }
 
@@ -515,14 +533,30 @@ retry_words(const struct message *m, uint64_t seconds, char when[32],
 	    (unsigned long long)(seconds / 60 + (seconds % 60 != 0)));
 }
 
-static struct verdict
-over(struct message *m, struct charge *c, const struct quota_refusal *why)
+/* For a person.  In words of the admin's own it is as in the configuration. */
+static const char *
+kind_words(enum quota_kind kind, uint64_t n)
 {
-	const struct state *st = message_state(m);
+	static const char *const one[] = {
+	    [QUOTA_MESSAGES] = "message",
+	    [QUOTA_RECIPIENTS] = "recipient",
+	    [QUOTA_BYTES] = "byte"};
+
+	return n == 1 ? one[kind] : quota_kind_name(kind);
+}
+
+static struct verdict
+over(const struct ctx *ctx, struct charge *c, const struct quota_refusal *why)
+{
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	char limit[32], used[32], window[LIMITS_TEXT], when[32], minutes[32];
-	const char *kind = quota_kind_name(why->limit.kind);
+	const char *kind = kind_words(why->limit.kind, why->limit.limit);
 	const struct replytext_word words[] = {{"account", c->account},
-	    {"limit", limit}, {"used", used}, {"kind", kind},
+	    {"limit", limit}, {"used", used},
+	    {"kind", st->conf.reply == NULL
+		    ? kind
+		    : quota_kind_name(why->limit.kind)},
 	    {"window", window}, {"retry", when}, {"minutes", minutes},
 	    {NULL, NULL}};
 	const char *text = st->conf.reply;
@@ -541,34 +575,34 @@ over(struct message *m, struct charge *c, const struct quota_refusal *why)
 		snprintf(line, sizeof(line),
 		    "limit of %s %s in %s: %s used, try again after %s", limit,
 		    kind, window, used, when);
-		log_refusal(m, c, line);
+		log_refusal(ctx, c, line);
 	}
 	return act(c, replytext_fill(&m->arena, text, words),
 	    arena_printf(&m->arena,
 		"the account %s would be over its limit of %s %s in %s, of "
 		"which %s are used",
-		session_quote(m->session, c->account), limit, kind, window,
-		used));
+		session_quote(ctx, c->account), limit, kind, window, used));
 }
 
 static struct verdict
-locked(struct message *m, struct charge *c)
+locked(const struct ctx *ctx, struct charge *c)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	const struct replytext_word words[] = {
 	    {"account", c->account}, {NULL, NULL}};
 	const char *text = st->conf.locked_reply;
 
-	log_refusal(m, c, "the account is locked");
+	log_refusal(ctx, c, "the account is locked");
 	return act(c, replytext_fill(&m->arena,
 			  text == NULL ? LOCKED_REPLY : text, words),
 	    "the account is locked");
 }
 
 static struct verdict
-full(struct message *m, struct charge *c)
+full(const struct ctx *ctx, struct charge *c)
 {
-	const struct state *st = message_state(m);
+	const struct state *st = ctx->state;
 	struct verdict v = verdict_make(VERDICT_TEMPFAIL, FULL_REPLY);
 
 	v.code = 450;
@@ -576,12 +610,13 @@ full(struct message *m, struct charge *c)
 		v = verdict_make(VERDICT_QUARANTINE, FULL_HOLD);
 	v.why = "the quota table is full of active accounts";
 	if (!c->logged)
-		log_about(m->session, LOG_WARNING,
+		log_about(ctx, LOG_WARNING,
 		    "%s: the table is full of active accounts, so this one's "
 		    "mail is %s: raise QuotaAccounts (now %ld)",
 		    st->conf.path,
-		    st->conf.full_accepts ? "not counted" :
-			c->unheard        ? "held" : "refused",
+		    st->conf.full_accepts ? "not counted"
+		    : c->unheard	  ? "held"
+					  : "refused",
 		    st->conf.accounts);
 	c->logged = true;
 	c->uncounted = st->conf.full_accepts;
@@ -590,21 +625,22 @@ full(struct message *m, struct charge *c)
 
 /* What the engine's answer means. */
 static struct verdict
-answer(struct message *m, struct charge *c, int rc,
+answer(const struct ctx *ctx, struct charge *c, int rc,
     const struct quota_refusal *why)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	const char *cause = rc == ERR_SYSTEM ? strerror(errno) : err_text(rc);
 
 	switch (rc) {
 	case QUOTA_GRANTED:
 		return verdict_none;
 	case QUOTA_REFUSED:
-		return over(m, c, why);
+		return over(ctx, c, why);
 	case QUOTA_LOCKED:
-		return locked(m, c);
+		return locked(ctx, c);
 	case ERR_FULL:
-		return full(m, c);
+		return full(ctx, c);
 	default:
 		return verdict_error(VERDICT_E_INTERNAL,
 		    arena_printf(&m->arena, "%s: cannot count: %s",
@@ -633,9 +669,10 @@ is_null_sender(const struct message *m)
 }
 
 static void
-choose_action(const struct message *m, struct charge *c)
+choose_action(const struct ctx *ctx, struct charge *c)
 {
-	const struct state *st = message_state(m);
+	const struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	bool local = is_local(m);
 
 	c->action = quota_conf_action(&st->conf, c->account, local);
@@ -648,24 +685,25 @@ choose_action(const struct message *m, struct charge *c)
 /* Begin to charge the message's account.  One without limits is charged
  * nothing, but may be locked.  false: no memory. */
 static bool
-choose(struct message *m)
+choose(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	struct charge *c;
 
-	*message_slot(m) = NULL;
+	*message_slot(ctx) = NULL;
 	if (m->direction != DIRECTION_OUTBOUND || m->account == NULL)
 		return true;
 	c = arena_alloc(&m->arena, sizeof(*c));
 	if (c == NULL)
 		return false;
 	c->name = m->account;
-	c->own = c->account = own_name(m, c);
+	c->own = c->account = own_name(ctx, c);
 	if (c->account == NULL)
 		return false;
 	quota_conf_set(&st->conf, c->account, &c->set);
-	choose_action(m, c);
-	*message_slot(m) = c;
+	choose_action(ctx, c);
+	*message_slot(ctx) = c;
 	return true;
 }
 
@@ -681,22 +719,21 @@ announced_size(const struct message *m)
 }
 
 static struct verdict
-mail(struct message *m)
+quota_mail(const struct ctx *ctx)
 {
-	struct state *st = (struct state *)(uintptr_t)message_state(m);
+	struct message *m = ctx->m;
+	struct state *st = ctx->state;
 	const struct quota_amount announced = {
 	    {[QUOTA_BYTES] = announced_size(m)}};
 	struct quota_refusal why = {0};
 	struct charge *c;
 
-	if (!choose(m))
+	if (!choose(ctx))
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	c = charge_of(m);
+	c = charge_of(ctx);
 	if (c == NULL)
 		return verdict_none;
-	if (!m->session->readonly)
-		check_sometimes(st);
-	else if (atomic_exchange(&st->unread, false))
+	if (ctx->s->readonly && atomic_exchange(&st->unread, false))
 		log_line(LOG_WARNING,
 		    "quota: %s; accounts are judged as if nothing was sent",
 		    st->why.text);
@@ -704,15 +741,15 @@ mail(struct message *m)
 		return verdict_none;
 	/* What is announced is not kept for the message: only what really comes
 	 * is counted. */
-	return answer(m, c,
-	    quota_would(table_of(m), c->account, &c->set, &announced, &why),
+	return answer(ctx, c,
+	    quota_would(table_of(ctx), c->account, &c->set, &announced, &why),
 	    &why);
 }
 
 static struct verdict
-rcpt(struct message *m, struct rcpt *r)
+quota_rcpt(const struct ctx *ctx, struct rcpt *r)
 {
-	struct charge *c = charge_of(m);
+	struct charge *c = charge_of(ctx);
 	struct quota_refusal why = {0};
 	struct quota_amount want = {{[QUOTA_RECIPIENTS] = 1}};
 
@@ -721,14 +758,15 @@ rcpt(struct message *m, struct rcpt *r)
 		return verdict_none;
 	if (c->use.amount.of[QUOTA_MESSAGES] == 0)
 		want.of[QUOTA_MESSAGES] = 1;
-	return answer(m, c, take(m, c, &want, &why), &why);
+	return answer(ctx, c, take(ctx, c, &want, &why), &why);
 }
 
 /* The headers may tell that a script sent this: then it is the script's. */
 static struct verdict
-eoh(struct message *m)
+quota_eoh(const struct ctx *ctx)
 {
-	struct charge *c = charge_of(m), *now;
+	struct message *m = ctx->m;
+	struct charge *c = charge_of(ctx), *now;
 	struct quota_amount moved = {{0}};
 	struct quota_refusal why = {0};
 
@@ -737,20 +775,22 @@ eoh(struct message *m)
 		return verdict_none;
 	if (c != NULL) {
 		moved = c->use.amount;
-		release(m, c);
+		release(ctx, c);
 	}
-	if (!choose(m))
+	if (!choose(ctx))
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	now = charge_of(m);
+	now = charge_of(ctx);
 	if (now == NULL || now->late)
 		return verdict_none;
-	return answer(m, now, take(m, now, &moved, &why), &why);
+	return answer(ctx, now, take(ctx, now, &moved, &why), &why);
 }
 
 /* Count what the message really is, from the account that is charged now. */
 static int
-settle_once(struct message *m, struct charge *c, struct quota_refusal *why_r)
+settle_once(
+    const struct ctx *ctx, struct charge *c, struct quota_refusal *why_r)
 {
+	struct message *m = ctx->m;
 	const uint64_t true_amount[QUOTA_KINDS] = {
 	    [QUOTA_MESSAGES] = 1,
 	    [QUOTA_RECIPIENTS] = m->rcpt_count,
@@ -767,40 +807,41 @@ settle_once(struct message *m, struct charge *c, struct quota_refusal *why_r)
 			less.of[k] = have - true_amount[k];
 	}
 	if (c->use.amount.of[QUOTA_MESSAGES] != 0)
-		give_back(m, c, &less);
-	rc = take(m, c, &more, why_r);
-	if (rc == QUOTA_GRANTED && !m->session->readonly)
-		rc = quota_commit(table_of(m), &c->use, why_r);
+		give_back(ctx, c, &less);
+	rc = take(ctx, c, &more, why_r);
+	if (rc == QUOTA_GRANTED && !ctx->s->readonly)
+		rc = quota_commit(table_of(ctx), &c->use, why_r);
 	if (rc != QUOTA_GRANTED)
-		release(m, c);
+		release(ctx, c);
 	return rc;
 }
 
 /* The place of an account may be another's when its message took very long; and
  * what was counted while the account moved may have been left behind. */
 static int
-settle_up(struct message *m, struct charge *c, struct quota_refusal *why_r)
+settle_up(const struct ctx *ctx, struct charge *c, struct quota_refusal *why_r)
 {
-	int rc = settle_once(m, c, why_r);
+	int rc = settle_once(ctx, c, why_r);
 
-	if (rc == ERR_FULL && to_pool(m, c))
-		rc = settle_once(m, c, why_r);
-	while (rc == QUOTA_GRANTED && to_new_name(m, c))
-		rc = settle_once(m, c, why_r);
+	if (rc == ERR_FULL && to_pool(ctx, c))
+		rc = settle_once(ctx, c, why_r);
+	while (rc == QUOTA_GRANTED && to_new_name(ctx, c))
+		rc = settle_once(ctx, c, why_r);
 	return rc;
 }
 
 /* messages/1h:12/200,... in the summary line. */
 static void
-note(struct message *m, struct charge *c)
+note(const struct ctx *ctx, struct charge *c)
 {
+	struct message *m = ctx->m;
 	struct quota_state state;
 	struct buf b = BUF_INIT;
 
 	c->noted = true;
 	if (c->set.count == 0)
 		return;
-	peek(m, c, &state);
+	peek(ctx, c, &state);
 	for (unsigned i = 0; i < state.count; i++) {
 		const struct quota_usage *u = &state.usage[i];
 		char window[LIMITS_TEXT];
@@ -812,31 +853,31 @@ note(struct message *m, struct charge *c)
 		    (unsigned long long)u->limit.limit);
 	}
 	message_note(m, "quota", "%s", b.failed ? "?" : buf_text(&b));
-	session_why(m->session, "the account %s has used %s of its limits",
-	    session_quote(m->session, c->account),
-	    b.failed ? "?" : buf_text(&b));
+	session_why(ctx, "the account %s has used %s of its limits",
+	    session_quote(ctx, c->account), b.failed ? "?" : buf_text(&b));
 	buf_fini(&b);
 }
 
 static struct verdict
-eom(struct message *m)
+quota_eom(const struct ctx *ctx)
 {
-	struct charge *c = charge_of(m);
+	struct charge *c = charge_of(ctx);
 	struct quota_refusal why = {0};
 	struct verdict v;
 
 	if (c == NULL || c->uncounted)
 		return verdict_none;
 	c->ended = true;
-	v = answer(m, c, settle_up(m, c, &why), &why);
-	note(m, c);
+	v = answer(ctx, c, settle_up(ctx, c, &why), &why);
+	note(ctx, c);
 	return v;
 }
 
 static void
-finish(struct message *m, const struct verdict *outcome)
+quota_done(const struct ctx *ctx, const struct verdict *outcome)
 {
-	struct charge *c = charge_of(m);
+	struct message *m = ctx->m;
+	struct charge *c = charge_of(ctx);
 	struct quota_refusal why;
 	bool accepted = outcome != NULL && !verdict_refuses(outcome);
 
@@ -844,29 +885,30 @@ finish(struct message *m, const struct verdict *outcome)
 		return;
 	/* Someone before this stage let it pass without asking the others. */
 	if (accepted && !c->ended && !c->uncounted && m->rcpt_count > 0)
-		settle_up(m, c, &why);
+		settle_up(ctx, c, &why);
 	if (accepted && c->use.committed) {
-		quota_settle(table_of(m), &c->use);
-		quota_release(table_of(m), &c->use);
+		quota_settle(table_of(ctx), &c->use);
+		quota_release(table_of(ctx), &c->use);
 	} else {
-		release(m, c);
+		release(ctx, c);
 	}
 	if (!c->noted)
-		note(m, c);
+		note(ctx, c);
 }
 
 const struct stage stage_quota = {
     .name = "quota",
     .holds = true,
     .answers = HOOK_BIT(HOOK_MAIL) | HOOK_BIT(HOOK_RCPT),
-    .options = quota_conf_options,
-    .load = load,
-    .unload = unload,
-    .adopt = adopt,
-    .mail = mail,
-    .rcpt = rcpt,
-    .eoh = eoh,
-    .eom = eom,
-    .finish = finish,
-    .reset = reset,
+    .options = &quota_conf_options,
+    .load = quota_load,
+    .unload = quota_unload,
+    .adopt = quota_adopt,
+    .mail = quota_mail,
+    .rcpt = quota_rcpt,
+    .eoh = quota_eoh,
+    .eom = quota_eom,
+    .done = quota_done,
+    .reset_counts = quota_reset_counts,
+    .tick = quota_tick,
 };

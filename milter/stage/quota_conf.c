@@ -54,37 +54,47 @@ check_reply(const char *value, struct errmsg *msg_r)
 }
 
 static const struct conf_option section_rows[] = {
-    {"Messages", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
-	"how many messages in which time", check_limit},
-    {"Recipients", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
-	"how many recipients in which time", check_limit},
-    {"Bytes", CONF_LIST, 0, NULL, 0, 0, NULL, NULL,
-	"how many octets of mail in which time", check_limit},
-    {"Action", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"what is done to mail over a limit, as in QuotaAction", check_action},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "Messages", .type = CONF_LIST,
+	.summary = "how many messages in which time", .check = check_limit},
+    {.keyword = "Recipients", .type = CONF_LIST,
+	.summary = "how many recipients in which time", .check = check_limit},
+    {.keyword = "Bytes", .type = CONF_LIST,
+	.summary = "how many octets of mail in which time",
+	.check = check_limit},
+    {.keyword = "Action", .type = CONF_STR,
+	.summary = "what is done to mail over a limit, as in QuotaAction",
+	.check = check_action},
 };
 
-const struct conf_option quota_conf_options[] = {
-    {"Quota", CONF_SECTION, 0, NULL, 0, 0, NULL, section_rows,
-	"the limits of an account, @domain, or default", NULL},
-    {"QuotaTable", CONF_STR, 0, POSTERN_STATE_DIR "/quota", 0, 0, NULL, NULL,
-	"the file in which counts are kept", NULL},
-    {"QuotaAccounts", CONF_INT, 0, "10000", 1, QUOTA_ACCOUNTS_MAX, NULL, NULL,
-	"how many accounts the table has room for", NULL},
-    {"QuotaExempt", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"accounts and @domains without any limit", dataset_check},
-    {"QuotaAction", CONF_STR, 0, "450", 0, 0, NULL, NULL,
-	"what is done to mail over a limit: a reply code, hold or discard",
-	check_action},
-    {"QuotaFull", CONF_WORD, 0, "tempfail", 0, 0, full_words, NULL,
-	"what is done to mail of a new account when the table is full", NULL},
-    {"QuotaReply", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the words of a refusal", check_reply},
-    {"QuotaLockedReply", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the words of a refusal when the account is locked", check_reply},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+static const struct conf_option rows[] = {
+    {.keyword = "Quota", .type = CONF_SECTION,
+	.inside = CONF_TABLE(section_rows),
+	.summary = "the limits of an account, @domain, or default"},
+    {.keyword = "QuotaTable", .type = CONF_STR,
+	.def = POSTERN_STATE_DIR "/quota",
+	.summary = "the file in which counts are kept",
+	.check = conf_check_path},
+    {.keyword = "QuotaAccounts", .type = CONF_INT, .def = "10000", .min = 1,
+	.max = QUOTA_ACCOUNTS_MAX,
+	.summary = "how many accounts the table has room for"},
+    {.keyword = "QuotaExempt", .type = CONF_SET,
+	.summary = "accounts and @domains without any limit"},
+    {.keyword = "QuotaAction", .type = CONF_STR, .def = "450",
+	.summary =
+	    "what is done to mail over a limit: a reply code, hold or discard",
+	.check = check_action},
+    {.keyword = "QuotaFull", .type = CONF_WORD, .def = "tempfail",
+	.words = full_words,
+	.summary =
+	    "what is done to mail of a new account when the table is full"},
+    {.keyword = "QuotaReply", .type = CONF_STR,
+	.summary = "the words of a refusal", .check = check_reply},
+    {.keyword = "QuotaLockedReply", .type = CONF_STR,
+	.summary = "the words of a refusal when the account is locked",
+	.check = check_reply},
 };
+
+const struct conf_table quota_conf_options = {CONF_ROWS(rows)};
 
 const char *
 quota_conf_account(const struct conf *c, struct arena *a, const char *name)
@@ -179,7 +189,12 @@ read_limits(struct quota_conf *q, const struct conf *c,
     const struct conf_section *s, const char *title, int kind,
     struct errmsg *msg_r)
 {
-	const char *keyword = section_rows[kind].keyword, *value;
+	static const char *const keywords[QUOTA_KINDS] = {
+	    [QUOTA_MESSAGES] = "Messages",
+	    [QUOTA_RECIPIENTS] = "Recipients",
+	    [QUOTA_BYTES] = "Bytes",
+	};
+	const char *keyword = keywords[kind], *value;
 	struct errmsg why = {""};
 	int rc = 0;
 

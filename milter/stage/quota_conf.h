@@ -41,7 +41,7 @@ struct quota_conf {
 };
 
 /* The keywords: the stage's rows. */
-extern const struct conf_option quota_conf_options[];
+extern const struct conf_table quota_conf_options;
 
 /* Decode what was read; the conf must outlive the result.  0, or a negative
  * ERR_ and *msg_r.  Call quota_conf_fini in either case. */

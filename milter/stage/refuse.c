@@ -12,8 +12,10 @@
 #include "milter/stages.h"
 
 static struct verdict
-connect_(struct session *s)
+refuse_connect(const struct ctx *ctx)
 {
+	struct session *s = ctx->s;
+
 	return s->allowed == NULL ? s->kept.v : verdict_none;
 }
 
@@ -26,14 +28,18 @@ is_due(const struct message *m, enum when now)
 }
 
 static struct verdict
-mail(struct message *m)
+refuse_mail(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
+
 	return is_due(m, WHEN_MAIL) ? m->kept.v : verdict_none;
 }
 
 static struct verdict
-rcpt(struct message *m, struct rcpt *r)
+refuse_rcpt(const struct ctx *ctx, struct rcpt *r)
 {
+	struct message *m = ctx->m;
+
 	return is_due(m, WHEN_RCPT) && !r->spared ? m->kept.v : verdict_none;
 }
 
@@ -49,8 +55,9 @@ has_other_rcpts(const struct message *m)
 }
 
 static struct verdict
-eom(struct message *m)
+refuse_eom(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
 	const struct verdict *v = verdict_refuses(&m->kept.v) ? &m->kept.v
 							       : &m->kept_hold;
 
@@ -60,17 +67,17 @@ eom(struct message *m)
 		return *v;
 	message_note(m, "spared", "%s/%s", v->by,
 	    m->allowed == NULL ? "rcpt" : m->allowed);
-	session_why(m->session, "what %s refuses for is nothing to it: %s",
-	    v->by, m->allowed == NULL ? "all its recipients are spared"
-				      : "AllowList speaks for it");
+	session_why(ctx, "what %s refuses for is nothing to it: %s", v->by,
+	    m->allowed == NULL ? "all its recipients are spared"
+			       : "AllowList speaks for it");
 	return verdict_none;
 }
 
 const struct stage stage_refuse = {
     .name = "refuse",
-    .options = options_refuse,
-    .connect = connect_,
-    .mail = mail,
-    .rcpt = rcpt,
-    .eom = eom,
+    .options = &options_refuse,
+    .connect = refuse_connect,
+    .mail = refuse_mail,
+    .rcpt = refuse_rcpt,
+    .eom = refuse_eom,
 };

@@ -35,21 +35,28 @@
 			 * two looks at the clock for each rule of each message
 			 * would cost more than most rules do */
 
-#define LIMIT(keyword, summary) \
-	{keyword, CONF_STR, 0, NULL, 0, 0, NULL, NULL, summary, \
-	    rules_conf_check}
+#define LIMIT(word, what)                                                      \
+	{                                                                      \
+		.keyword = word, .type = CONF_STR, .summary = what,            \
+		.check = rules_conf_check                                      \
+	}
 
 static const struct conf_option options[] = {
-    {"RuleFile", CONF_STR, CONF_MULTI, NULL, 0, 0, NULL, NULL,
-	"rules in SpamAssassin's language: a file, or the *.cf of a directory",
-	NULL},
-    {"ScoreSet", CONF_INT, 0, "0", 0, 3, NULL, NULL,
-	"which of four scores counts: 0 without DNS lists, 1 with", NULL},
-    {"RuleTimeout", CONF_INT, 0, "5", 1, 300, NULL, NULL,
-	"seconds that all rules may take for one message", NULL},
-    {"RuleStats", CONF_STR, 0, POSTERN_STATE_DIR "/rules", 0, 0, NULL, NULL,
-	"where it is counted how often each rule hits: a file, or none",
-	rules_conf_check_stats},
+    {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI,
+	.summary =
+	    "rules in SpamAssassin's language: a file, or the *.cf of a "
+	    "directory",
+	.check = conf_check_path},
+    {.keyword = "ScoreSet", .type = CONF_INT, .def = "0", .max = 3,
+	.summary = "which of four scores counts: 0 without DNS lists, 1 with"},
+    {.keyword = "RuleTimeout", .type = CONF_INT, .def = "5", .min = 1,
+	.max = 300,
+	.summary = "seconds that all rules may take for one message"},
+    {.keyword = "RuleStats", .type = CONF_STR,
+	.def = POSTERN_STATE_DIR "/rules",
+	.summary =
+	    "where it is counted how often each rule hits: a file, or none",
+	.check = rules_conf_check_stats},
     LIMIT("TagScore", "inbound mail with that score is marked as spam"),
     LIMIT("QuarantineScore", "inbound mail with that score is held"),
     LIMIT("RejectScore", "inbound mail with that score is refused"),
@@ -61,22 +68,22 @@ static const struct conf_option options[] = {
     LIMIT("OutboundDiscardScore", "outbound mail with that score is dropped"),
     LIMIT("OutboundTempfailScore",
 	"outbound mail with that score is refused for now"),
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
 /* The actions; tag is apart, since it goes with any other. */
-static const struct {
-	const char *word;
-	enum verdict_action action;
-} actions[] = {
-    {"Reject", VERDICT_REJECT},
-    {"Tempfail", VERDICT_TEMPFAIL},
-    {"Discard", VERDICT_DISCARD},
-    {"Quarantine", VERDICT_QUARANTINE},
-};
+static const enum verdict_action actions[] = {
+    VERDICT_REJECT, VERDICT_TEMPFAIL, VERDICT_DISCARD, VERDICT_QUARANTINE};
 
 #define QUARANTINE 3 /* of these */
 #define ACTIONS (sizeof(actions) / sizeof(*actions))
+
+/* Their keywords in that order, and tag's, by direction. */
+static const char *const keywords[2][ACTIONS + 1] = {
+    [DIRECTION_INBOUND] = {"RejectScore", "TempfailScore", "DiscardScore",
+	"QuarantineScore", "TagScore"},
+    [DIRECTION_OUTBOUND] = {"OutboundRejectScore", "OutboundTempfailScore",
+	"OutboundDiscardScore", "OutboundQuarantineScore", "OutboundTagScore"},
+};
 
 struct limits {
 	struct rules_limit tag, action[ACTIONS];
@@ -150,12 +157,17 @@ begin_stats(struct state *st, const struct conf *c)
 static void
 try_stats(struct state *st, const struct conf *c)
 {
-	const char *path = rules_conf_stats(c);
+	const char *path =
+	    conf_faulty(c, "RuleStats") ? NULL : rules_conf_stats(c);
 	struct errmsg why = {""};
-	int rc = path == NULL ? 0 : rules_stats_try(path, &why);
+	const char *foreign = NULL;
+	int rc = path == NULL ? 0 : rules_stats_try(path, &foreign, &why);
 
 	if (rc != 0)
 		log_stats(st, rc, errno, NULL, &why);
+	else if (foreign != NULL)
+		log_line(LOG_WARNING, "rules: RuleStats: %s: %s; a start keeps "
+		    "it as %s.bad-TIME", path, foreign, path);
 }
 
 bool
@@ -171,7 +183,7 @@ rules_write_counts(const struct snapshot *snap)
 /* -- loading -- */
 
 static void
-unload(void *state)
+rules_unload(void *state)
 {
 	struct state *st = state;
 
@@ -183,18 +195,12 @@ unload(void *state)
 }
 
 static void
-load_limits(const struct conf *c, const char *prefix, struct limits *l)
+load_limits(const struct conf *c, const char *const *words, struct limits *l)
 {
-	char keyword[64];
-
-	snprintf(keyword, sizeof(keyword), "%sTagScore", prefix);
-	rules_conf_limit(c, keyword, &l->tag);
-	l->any = conf_given(c, keyword);
-	for (size_t i = 0; i < ACTIONS; i++) {
-		snprintf(keyword, sizeof(keyword), "%s%sScore", prefix,
-		    actions[i].word);
-		rules_conf_limit(c, keyword, &l->action[i]);
-		l->any |= conf_given(c, keyword);
+	for (size_t i = 0; i < ACTIONS + 1; i++) {
+		rules_conf_limit(
+		    c, words[i], i < ACTIONS ? &l->action[i] : &l->tag);
+		l->any |= conf_given(c, words[i]);
 	}
 }
 
@@ -273,8 +279,8 @@ open_suffixes(
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+rules_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	struct state *st = calloc(1, sizeof(*st));
@@ -284,14 +290,16 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (st == NULL)
 		return ERR_NOMEM;
 	*state_r = st;
-	load_limits(c, "", &st->limits[DIRECTION_INBOUND]);
-	load_limits(c, "Outbound", &st->limits[DIRECTION_OUTBOUND]);
+	load_limits(c, keywords[DIRECTION_INBOUND],
+	    &st->limits[DIRECTION_INBOUND]);
+	load_limits(c, keywords[DIRECTION_OUTBOUND],
+	    &st->limits[DIRECTION_OUTBOUND]);
 	st->time_ns = conf_int(c, "RuleTimeout") * NS;
 	rc = rules_conf_load(c, &st->rules, msg_r);
 	if (rc != 0)
 		return rc;
 	if (st->rules == NULL && !st->limits[0].any && !st->limits[1].any) {
-		unload(st);
+		rules_unload(st);
 		*state_r = NULL;
 		return 0;
 	}
@@ -385,12 +393,14 @@ here(struct message *m)
 }
 
 static bool
-tell(struct state *st, struct message *m, struct rules_input *in)
+tell(const struct ctx *ctx, struct rules_input *in)
 {
-	const struct session *s = m->session;
+	struct state *st = ctx->state;
+	struct message *m = ctx->m;
+	const struct session *s = ctx->s;
 	unsigned nth = atomic_fetch_add_explicit(
 	    &st->messages, 1, memory_order_relaxed);
-	const struct buf *body = *message_slot(m);
+	const struct buf *body = *message_slot(ctx);
 
 	*in = (struct rules_input){.arena = &m->arena,
 	    .headers = &m->headers,
@@ -451,27 +461,28 @@ keep_hits(struct message *m, const struct rules_result *r)
 }
 
 static void
-complain(const struct message *m, const struct rules_result *r)
+complain(const struct ctx *ctx, const struct rules_result *r)
 {
 	for (size_t i = 0; r->limited != NULL && r->limited[i] != NULL; i++)
-		log_about(m->session, LOG_WARNING,
-		    "rule %s ran into its match limit", r->limited[i]);
+		log_about(ctx, LOG_WARNING, "rule %s ran into its match limit",
+		    r->limited[i]);
 	if (r->late)
-		log_about(m->session, LOG_WARNING,
+		log_about(ctx, LOG_WARNING,
 		    "not all rules were run within RuleTimeout");
 }
 
 static int
-score(struct state *st, struct message *m)
+score(const struct ctx *ctx)
 {
+	struct state *st = ctx->state;
+	struct message *m = ctx->m;
 	struct rules_result *r = arena_alloc(&m->arena, sizeof(*r));
 	struct rules_input in;
 
-	if (r == NULL || !tell(st, m, &in) ||
-	    rules_run(st->rules, &in, r) != 0)
+	if (r == NULL || !tell(ctx, &in) || rules_run(st->rules, &in, r) != 0)
 		return ERR_NOMEM;
 	m->rules = r;
-	complain(m, r);
+	complain(ctx, r);
 	rescore(st->rules, m);
 	return keep_hits(m, r);
 }
@@ -514,9 +525,10 @@ mark(const struct state *st, struct message *m, double sum, bool held)
 }
 
 static void
-explain(struct message *m, double sum)
+explain(const struct ctx *ctx, double sum)
 {
-	struct session *s = m->session;
+	struct message *m = ctx->m;
+	struct session *s = ctx->s;
 
 	if (!s->explains)
 		return;
@@ -529,11 +541,11 @@ explain(struct message *m, double sum)
 			  h->matched.len < MATCH_MAX ? h->matched.len
 						     : MATCH_MAX);
 
-		session_why(s, "rule %s hits: %.3g%s%s", h->name, h->score,
+		session_why(ctx, "rule %s hits: %.3g%s%s", h->name, h->score,
 		    text == NULL ? "" : ", by ",
-		    text == NULL ? "" : session_quote(s, text));
+		    text == NULL ? "" : session_quote(ctx, text));
 	}
-	session_why(s, "the sum of all scores is %.1f", sum);
+	session_why(ctx, "the sum of all scores is %.1f", sum);
 }
 
 /* Of those that the sum reaches, the one that asks for most decides. */
@@ -550,7 +562,7 @@ decide(const struct state *st, struct message *m, double sum)
 		if (reached(&l->action[i], sum) &&
 		    (best == NULL || l->action[i].score > best->score)) {
 			best = &l->action[i];
-			action = actions[i].action;
+			action = actions[i];
 		}
 	}
 	if (best == NULL)
@@ -562,23 +574,23 @@ decide(const struct state *st, struct message *m, double sum)
 	    sum, best->score);
 	v = verdict_make(action, text);
 	v.why = arena_printf(&m->arena,
-	    "the score %.1f reaches %s%sScore, which is %.1f", sum,
-	    m->direction == DIRECTION_OUTBOUND ? "Outbound" : "",
-	    actions[best - l->action].word, best->score);
+	    "the score %.1f reaches %s, which is %.1f", sum,
+	    keywords[m->direction][best - l->action], best->score);
 	return v;
 }
 
 /* Rules see the beginning of what is long. */
 static struct verdict
-body(struct message *m, const unsigned char *data, size_t len)
+rules_body(const struct ctx *ctx, const unsigned char *data, size_t len)
 {
-	const struct state *st = message_state(m);
-	struct buf *b = *message_slot(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
+	struct buf *b = *message_slot(ctx);
 
 	if (st->tlds == NULL)
 		return verdict_none;
 	if (b == NULL) {
-		*message_slot(m) = b = arena_alloc(&m->arena, sizeof(*b));
+		*message_slot(ctx) = b = arena_alloc(&m->arena, sizeof(*b));
 		if (b == NULL)
 			return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	}
@@ -590,9 +602,9 @@ body(struct message *m, const unsigned char *data, size_t len)
 }
 
 static void
-finish(struct message *m, const struct verdict *outcome)
+rules_done(const struct ctx *ctx, const struct verdict *outcome)
 {
-	struct buf *b = *message_slot(m);
+	struct buf *b = *message_slot(ctx);
 
 	(void)outcome;
 	if (b != NULL)
@@ -600,18 +612,19 @@ finish(struct message *m, const struct verdict *outcome)
 }
 
 static struct verdict
-eom(struct message *m)
+rules_eom(const struct ctx *ctx)
 {
-	struct state *st = (struct state *)(uintptr_t)message_state(m);
+	struct message *m = ctx->m;
+	struct state *st = ctx->state;
 	struct verdict v;
 	double sum;
 
-	if (st->rules != NULL && score(st, m) != 0)
+	if (st->rules != NULL && score(ctx) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	sum = message_score(m);
 	message_note(m, "score", "%.1f", sum);
 	m->scored = true;
-	explain(m, sum);
+	explain(ctx, sum);
 	v = decide(st, m, sum);
 	if (mark(st, m, sum, v.action == VERDICT_QUARANTINE) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
@@ -620,7 +633,7 @@ eom(struct message *m)
 
 /* What never weighs by itself is no symbol: `__` rules, those that are off. */
 static bool
-defines(const void *state, const char *symbol)
+rules_defines(const void *state, const char *symbol)
 {
 	const struct state *st = state;
 	struct rules_info info;
@@ -636,16 +649,16 @@ defines(const void *state, const char *symbol)
 
 const struct stage stage_rules = {
     .name = "rules",
-    .defines = defines,
+    .defines = rules_defines,
     .check = true,
     .needs = NEED_EXACT_HEADERS,
-    .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_CHANGE) |
-	EDIT_BIT(EDIT_DELETE),
+    .edits =
+	EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_CHANGE) | EDIT_BIT(EDIT_DELETE),
     .holds = true,
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .body = body,
-    .eom = eom,
-    .finish = finish,
+    .options = CONF_TABLE(options),
+    .load = rules_load,
+    .unload = rules_unload,
+    .body = rules_body,
+    .eom = rules_eom,
+    .done = rules_done,
 };

@@ -130,7 +130,7 @@ load_files(
 		rc = fact_names(&lists, &facts);
 	setup.facts = facts.list;
 	if (rc == 0)
-		rc = rules_load(paths, &setup, rules_r);
+		rc = rules_new(paths, &setup, rules_r);
 	free(facts.list);
 	dnsbl_conf_fini(&lists);
 	return rc;
@@ -188,7 +188,7 @@ int
 rules_conf_check_stats(const char *value, struct errmsg *msg_r)
 {
 	return value[0] != '\0' && strlen(value) <= RULES_STATS_PATH_MAX
-	    ? 0
+	    ? conf_check_path(value, msg_r)
 	    : errmsg_set(msg_r, "expected a path of at most %d octets, or none",
 		  RULES_STATS_PATH_MAX);
 }

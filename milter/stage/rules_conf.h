@@ -24,7 +24,7 @@ struct rules_limit {
 int rules_conf_load(
     const struct conf *c, struct rules **rules_r, struct errmsg *msg_r);
 /* The same of these files (NULL-ended), or of those of RuleFile when there is
- * none, and with every mistake left to be asked for.  Otherwise as rules_load;
+ * none, and with every mistake left to be asked for.  Otherwise as rules_new;
  * *rules_r NULL and 0: RuleFile names none. */
 int rules_conf_lint(const struct conf *c, const char *const *paths,
     struct rules **rules_r);

@@ -88,54 +88,53 @@ check_selector(const char *value, struct errmsg *msg_r)
 }
 
 static const struct conf_option options[] = {
-    {"Domain", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"the domains signed for with KeyFile", dataset_check},
-    {"KeyFile", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the private key for Domain", NULL},
-    {"Selector", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"the selector of KeyFile", check_selector},
-    {"SubDomains", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"sign for what is below Domain too", NULL},
-    {"KeyTable", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"keys by name: domain:selector:file", dataset_check},
-    {"SigningTable", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"which key signs for which author address", dataset_check},
-    {"MultipleSignatures", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"sign with every key that SigningTable names, not just the first",
-	NULL},
-    {"SignatureAlgorithm", CONF_STR, 0, NULL, 0, 0, NULL, NULL,
-	"what KeyFile's key must be for; it is read from the key",
-	check_algorithm},
-    {"MinimumKeyBits", CONF_INT, 0, "1024", 0, 16384, NULL, NULL,
-	"refuse shorter RSA keys", NULL},
-    {"RequireSafeKeys", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
-	"refuse key files that others can read or replace", NULL},
-    {"Canonicalization", CONF_STR, 0, "relaxed/relaxed", 0, 0, NULL, NULL,
-	"simple or relaxed, for header/body", check_canons},
-    {"SignHeaders", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"the fields to sign; *,+x,-y changes the default", dataset_check},
-    {"OmitHeaders", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"fields never to sign; *,+x,-y changes the default", dataset_check},
-    {"OversignHeaders", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"fields none of which may be added later", dataset_check},
-    {"SenderHeaders", CONF_SET, 0, "From", 0, 0, NULL, NULL,
-	"the first of these fields present names the author", dataset_check},
-    {"SignatureTTL", CONF_INT, 0, "0", 0, 0, NULL, NULL,
-	"seconds until a signature expires; 0: never", NULL},
-    {"Diagnostics", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"put copies of the signed fields into the signature (z=)", NULL},
-    {"RemoveOldSignatures", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"take signatures off that mail of ours already bears", NULL},
-    {"ExemptDomains", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"author domains to leave alone", dataset_check},
-    {"DontSignMailTo", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"recipients mail to whom is not signed", dataset_check},
-    {"ExternalIgnoreList", CONF_SET, 0, NULL, 0, 0, NULL, NULL,
-	"outside hosts that may use our domains without a log line",
-	dataset_check},
-    {"SyslogSuccess", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"log a line for every signature made", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "Domain", .type = CONF_SET,
+	.summary = "the domains signed for with KeyFile"},
+    {.keyword = "KeyFile", .type = CONF_STR,
+	.summary = "the private key for Domain",
+	.check = conf_check_path},
+    {.keyword = "Selector", .type = CONF_STR,
+	.summary = "the selector of KeyFile", .check = check_selector},
+    {.keyword = "SubDomains", .type = CONF_BOOL, .def = "no",
+	.summary = "sign for what is below Domain too"},
+    {.keyword = "KeyTable", .type = CONF_SET,
+	.summary = "keys by name: domain:selector:file"},
+    {.keyword = "SigningTable", .type = CONF_SET,
+	.summary = "which key signs for which author address"},
+    {.keyword = "MultipleSignatures", .type = CONF_BOOL, .def = "no",
+	.summary =
+	    "sign with every key that SigningTable names, not just the first"},
+    {.keyword = "SignatureAlgorithm", .type = CONF_STR,
+	.summary = "what KeyFile's key must be for; it is read from the key",
+	.check = check_algorithm},
+    {.keyword = "MinimumKeyBits", .type = CONF_INT, .def = "1024", .max = 16384,
+	.summary = "refuse shorter RSA keys"},
+    {.keyword = "RequireSafeKeys", .type = CONF_BOOL, .def = "yes",
+	.summary = "refuse key files that others can read or replace"},
+    {.keyword = "Canonicalization", .type = CONF_STR, .def = "relaxed/relaxed",
+	.summary = "simple or relaxed, for header/body", .check = check_canons},
+    {.keyword = "SignHeaders", .type = CONF_SET,
+	.summary = "the fields to sign; *,+x,-y changes the default"},
+    {.keyword = "OmitHeaders", .type = CONF_SET,
+	.summary = "fields never to sign; *,+x,-y changes the default"},
+    {.keyword = "OversignHeaders", .type = CONF_SET,
+	.summary = "fields none of which may be added later"},
+    {.keyword = "SenderHeaders", .type = CONF_SET, .def = "From",
+	.summary = "the first of these fields present names the author"},
+    {.keyword = "SignatureTTL", .type = CONF_INT, .def = "0",
+	.summary = "seconds until a signature expires; 0: never"},
+    {.keyword = "Diagnostics", .type = CONF_BOOL, .def = "no",
+	.summary = "put copies of the signed fields into the signature (z=)"},
+    {.keyword = "RemoveOldSignatures", .type = CONF_BOOL, .def = "no",
+	.summary = "take signatures off that mail of ours already bears"},
+    {.keyword = "ExemptDomains", .type = CONF_SET,
+	.summary = "author domains to leave alone"},
+    {.keyword = "DontSignMailTo", .type = CONF_SET,
+	.summary = "recipients mail to whom is not signed"},
+    {.keyword = "ExternalIgnoreList", .type = CONF_SET,
+	.summary = "outside hosts that may use our domains without a log line"},
+    {.keyword = "SyslogSuccess", .type = CONF_BOOL, .def = "no",
+	.summary = "log a line for every signature made"},
 };
 
 /* Fields whose addition would change what a reader sees. */
@@ -257,7 +256,7 @@ load_names(const struct conf *c, const char *keyword,
 /* -- loading -- */
 
 static void
-unload(void *state)
+sign_unload(void *state)
 {
 	struct state *st = state;
 
@@ -330,13 +329,13 @@ check_lists(const struct conf *c, int rc, struct errmsg *msg_r)
 	if (st == NULL)
 		return ERR_NOMEM;
 	rc = conf_also(c, rc, load_lists(c, st, msg_r), msg_r);
-	unload(st);
+	sign_unload(st);
 	return rc;
 }
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+sign_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	const struct conf *c = snap->conf;
 	struct signing *signing = NULL;
@@ -351,7 +350,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (rc != 0 && rc != ERR_NOMEM)
 		return check_lists(c, rc, msg_r);
 	if (rc == 0 && signing == NULL && conf_given(c, "Mode"))
-		log_line(LOG_INFO, "%s: Mode: s asks for signatures, but "
+		log_line(LOG_WARNING, "%s: Mode: s asks for signatures, but "
 		    "no key is named: mail goes unsigned",
 		    conf_where(c, "Mode"));
 	if (rc != 0 || signing == NULL)
@@ -436,16 +435,16 @@ goes_to_unsigned(const struct state *st, const struct message *m)
 /* Somebody outside uses a domain of ours: said, as OpenDKIM does, because it
  * is a client that should log in, or a forger. */
 static void
-report_external(
-    const struct state *st, const struct message *m, const struct addr *author)
+report_external(const struct ctx *ctx, const struct addr *author)
 {
-	const struct session *s = m->session;
+	const struct state *st = ctx->state;
+	const struct session *s = ctx->s;
 	struct buf b = BUF_INIT;
 
 	if (hosts_match(&st->ignore, s))
 		return;
 	buf_escape(&b, author->domain, strlen(author->domain), 256);
-	log_about(s, LOG_INFO, "external host %s tried to send mail as %s",
+	log_about(ctx, LOG_INFO, "external host %s tried to send mail as %s",
 	    s->client_ip, buf_text(&b));
 	buf_fini(&b);
 }
@@ -473,29 +472,33 @@ is_left_alone(const struct state *st, struct message *m,
 
 /* Why it leaves without a signature; the first that is said counts. */
 static void
-leave_unsigned(struct message *m, const char *why)
+leave_unsigned(const struct ctx *ctx, const char *why)
 {
+	struct message *m = ctx->m;
+
 	if (m->direction != DIRECTION_OUTBOUND || m->unsigned_why != NULL)
 		return;
 	m->unsigned_why = why == NULL ? "no memory" : why;
-	session_why(m->session, "not signed: %s",
-	    session_quote(m->session, m->unsigned_why));
+	session_why(ctx, "not signed: %s", session_quote(ctx, m->unsigned_why));
 }
 
 /* On-InternalError may let it go nevertheless. */
 static struct verdict
-broken(struct message *m, int rc, const char *cause)
+broken(const struct ctx *ctx, int rc, const char *cause)
 {
+	struct message *m = ctx->m;
+
 	cause = rc == ERR_NOMEM ? "no memory" : arena_strdup(&m->arena, cause);
-	leave_unsigned(m, cause);
+	leave_unsigned(ctx, cause);
 	return verdict_error(VERDICT_E_INTERNAL, cause);
 }
 
 /* The keys for an author; none: it is not ours to sign. */
 static struct verdict
-find_keys(const struct state *st, struct message *m,
-    const struct addr *author, struct job *job)
+find_keys(const struct ctx *ctx, const struct addr *author, struct job *job)
 {
+	const struct state *st = ctx->state;
+	struct message *m = ctx->m;
 	struct errmsg why = {"SigningTable or Domain can't be read"};
 	int rc = signing_find(st->signing, &m->arena, author, job->matches,
 	    &job->count, &why);
@@ -503,32 +506,34 @@ find_keys(const struct state *st, struct message *m,
 
 	if (m->direction == DIRECTION_INBOUND) {
 		if (rc == 0 && job->count > 0)
-			report_external(st, m, author);
+			report_external(ctx, author);
 		job->count = 0;
 		return verdict_none;
 	}
 	if (rc != 0)
-		return broken(m, rc, why.text);
+		return broken(ctx, rc, why.text);
 	if (job->count == 0) {
-		leave_unsigned(m, arena_printf(&m->arena, "no key for %s",
-				      author->domain));
+		leave_unsigned(ctx,
+		    arena_printf(&m->arena, "no key for %s", author->domain));
 		return verdict_none;
 	}
 	rc = is_left_alone(st, m, author, &reason);
 	if (rc < 0)
-		return broken(m, rc, "ExemptDomains or DontSignMailTo can't "
-				     "be read");
+		return broken(ctx, rc,
+		    "ExemptDomains or DontSignMailTo can't "
+		    "be read");
 	if (rc > 0) {
-		leave_unsigned(m, reason);
+		leave_unsigned(ctx, reason);
 		job->count = 0;
 	}
 	return verdict_none;
 }
 
 static struct verdict
-eoh(struct message *m)
+sign_eoh(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
 	struct verdict v;
 	struct addr author;
 	const char *why;
@@ -536,26 +541,26 @@ eoh(struct message *m)
 	int rc = find_author(st, m, &author, &why);
 
 	if (rc == 0) {
-		leave_unsigned(m, why != NULL ? why : "no author");
+		leave_unsigned(ctx, why != NULL ? why : "no author");
 		return verdict_none;
 	}
 	job = arena_alloc(&m->arena, sizeof(*job));
 	if (rc < 0 || job == NULL)
-		return broken(m, ERR_NOMEM, NULL);
-	v = find_keys(st, m, &author, job);
+		return broken(ctx, ERR_NOMEM, NULL);
+	v = find_keys(ctx, &author, job);
 	if (v.action != VERDICT_NONE || job->count == 0)
 		return v;
 	job->sign = dkim_sign_new(st->engine, DKIM_CANON_BIT(st->body));
 	if (job->sign == NULL)
-		return broken(m, ERR_NOMEM, NULL);
-	*message_slot(m) = job;
+		return broken(ctx, ERR_NOMEM, NULL);
+	*message_slot(ctx) = job;
 	return verdict_none;
 }
 
 static struct verdict
-body(struct message *m, const unsigned char *data, size_t len)
+sign_body(const struct ctx *ctx, const unsigned char *data, size_t len)
 {
-	struct job *job = *message_slot(m);
+	struct job *job = *message_slot(ctx);
 
 	if (job != NULL)
 		dkim_sign_body(job->sign, data, len);
@@ -576,26 +581,28 @@ remove_old(struct message *m)
 
 /* The domain may be as the sender wrote it: a key's may be `%`. */
 static void
-log_unsigned(const struct message *m, const struct signing_match *match,
+log_unsigned(const struct ctx *ctx, const struct signing_match *match,
     const char *reason)
 {
 	struct buf b = BUF_INIT;
 
 	buf_escape(&b, match->domain, strlen(match->domain), 256);
-	log_about(m->session, LOG_WARNING, "%s/%s: not signed: %s",
+	log_about(ctx, LOG_WARNING, "%s/%s: not signed: %s",
 	    b.failed ? "?" : buf_text(&b), match->selector, reason);
 	buf_fini(&b);
 }
 
 /* One signature was made, or not. */
 static int
-take_result(const struct state *st, struct message *m,
-    const struct signing_match *match, const struct dkim_result *r,
-    struct buf *note)
+take_result(const struct ctx *ctx, const struct signing_match *match,
+    const struct dkim_result *r, struct buf *note)
 {
+	const struct state *st = ctx->state;
+	struct message *m = ctx->m;
+
 	if (r->error != 0) {
-		log_unsigned(m, match, r->reason);
-		leave_unsigned(m, r->reason);
+		log_unsigned(ctx, match, r->reason);
+		leave_unsigned(ctx, r->reason);
 		return r->error == ERR_NOMEM || r->error == ERR_CRYPTO
 		    ? r->error
 		    : 0;
@@ -603,16 +610,17 @@ take_result(const struct state *st, struct message *m,
 	buf_printf(note, "%s%s/%s/%s", note->len > 0 ? "," : "",
 	    match->domain, match->selector, dkim_key_algorithm(match->key));
 	if (st->log_success)
-		log_about(m->session, LOG_INFO,
-		    FIELD " field added (s=%s, d=%s)", match->selector,
-		    match->domain);
+		log_about(ctx, LOG_INFO, FIELD " field added (s=%s, d=%s)",
+		    match->selector, match->domain);
 	return edit_want(
 	    &m->edits, &m->arena, EDIT_INSERT, 0, FIELD, r->value);
 }
 
 static int
-sign(const struct state *st, struct message *m, struct job *job)
+sign(const struct ctx *ctx, struct job *job)
 {
+	const struct state *st = ctx->state;
+	struct message *m = ctx->m;
 	struct dkim_request requests[SIGNING_MATCHES_MAX];
 	struct dkim_result results[SIGNING_MATCHES_MAX];
 	const char *const *names;
@@ -624,10 +632,10 @@ sign(const struct state *st, struct message *m, struct job *job)
 	if (rc == 0)
 		rc = dkim_sign_names(&m->arena, &leaving, &st->fields, &names);
 	if (rc != 0) {
-		leave_unsigned(m,
-		    rc == ERR_NOMEM ? "no memory" : "no From that can be signed");
-		log_about(m->session, LOG_WARNING, "not signed: %s",
-		    m->unsigned_why);
+		leave_unsigned(ctx, rc == ERR_NOMEM
+					? "no memory"
+					: "no From that can be signed");
+		log_about(ctx, LOG_WARNING, "not signed: %s", m->unsigned_why);
 		return rc == ERR_NOMEM ? rc : 0;
 	}
 	for (size_t i = 0; i < job->count; i++) {
@@ -647,22 +655,23 @@ sign(const struct state *st, struct message *m, struct job *job)
 	dkim_sign_finish(job->sign, &m->arena, &leaving, requests, job->count,
 	    results);
 	for (size_t i = 0; rc == 0 && i < job->count; i++)
-		rc = take_result(st, m, &job->matches[i], &results[i], &note);
+		rc = take_result(ctx, &job->matches[i], &results[i], &note);
 	if (note.len > 0 && buf_text(&note) != NULL)
 		message_note(m, "dkim", "%s", buf_text(&note));
 	m->is_signed = rc == 0 && note.len > 0;
 	if (m->is_signed)
-		session_why(m->session, "signed with %s",
-		    session_quote(m->session, buf_text(&note)));
+		session_why(
+		    ctx, "signed with %s", session_quote(ctx, buf_text(&note)));
 	buf_fini(&note);
 	return rc;
 }
 
 static struct verdict
-eom(struct message *m)
+sign_eom(const struct ctx *ctx)
 {
-	const struct state *st = message_state(m);
-	struct job *job = *message_slot(m);
+	struct message *m = ctx->m;
+	const struct state *st = ctx->state;
+	struct job *job = *message_slot(ctx);
 	int rc = 0;
 
 	if (job == NULL)
@@ -670,14 +679,14 @@ eom(struct message *m)
 	if (st->remove_old)
 		rc = remove_old(m);
 	if (rc == 0)
-		rc = sign(st, m, job);
-	return rc == 0 ? verdict_none : broken(m, rc, err_text(rc));
+		rc = sign(ctx, job);
+	return rc == 0 ? verdict_none : broken(ctx, rc, err_text(rc));
 }
 
 static void
-finish(struct message *m, const struct verdict *outcome)
+sign_done(const struct ctx *ctx, const struct verdict *outcome)
 {
-	struct job *job = *message_slot(m);
+	struct job *job = *message_slot(ctx);
 
 	(void)outcome;
 	if (job != NULL)
@@ -688,11 +697,11 @@ const struct stage stage_sign = {
     .name = "sign",
     .needs = NEED_EXACT_HEADERS,
     .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_DELETE),
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .eoh = eoh,
-    .body = body,
-    .eom = eom,
-    .finish = finish,
+    .options = CONF_TABLE(options),
+    .load = sign_load,
+    .unload = sign_unload,
+    .eoh = sign_eoh,
+    .body = sign_body,
+    .eom = sign_eom,
+    .done = sign_done,
 };

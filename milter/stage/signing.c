@@ -44,7 +44,7 @@ struct signing {
 	uid_t uid;             /* who may own key files */
 	const char *place;     /* `file:line: Keyword: ` of the key that is
 				  loaded; NULL: serves already */
-	bool nobody;           /* there is no such user: nothing is judged */
+	bool nobody;           /* it can't be told who: nothing is judged */
 	pthread_mutex_t lock;  /* of the cache */
 	void *cache;           /* a tree of struct cached */
 	size_t cached;
@@ -730,7 +730,8 @@ load_single(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	return conf_also(c, rc, check_file(c, s, msg_r), msg_r);
 }
 
-/* Who may own keys besides root: the user the daemon runs as. */
+/* Who may own keys besides root: the user the daemon runs as.  An ordinary user
+ * who is another can't see what that one may. */
 static void
 find_owner(const struct conf *c, struct signing *s)
 {
@@ -739,10 +740,12 @@ find_owner(const struct conf *c, struct signing *s)
 	struct user owner;
 
 	s->uid = geteuid();
-	if (s->uid != 0 || user == NULL)
+	s->nobody = conf_faulty(c, "UserID");
+	if (user == NULL)
 		return;
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(user, ":"), user);
-	s->nobody = users_find_word(name, &owner) != 0;
+	s->nobody = users_find_word(name, &owner) != 0 ||
+	    (s->uid != 0 && s->uid != owner.uid);
 	if (!s->nobody)
 		s->uid = owner.uid;
 }

@@ -60,7 +60,7 @@ int signing_keys(struct signing *s, const char *domain,
     void *arg, struct errmsg *msg_r);
 
 /* Whether others can read the keys: false where UserID, for whom that would be
- * judged, is not there. */
+ * judged, is not there, or is not the ordinary user that we are. */
 bool signing_judged(const struct signing *s);
 
 #endif

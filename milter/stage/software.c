@@ -10,14 +10,13 @@
 #define FIELD "DKIM-Filter"
 
 static const struct conf_option options[] = {
-    {"SoftwareHeader", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"add a " FIELD " field that names this filter", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "SoftwareHeader", .type = CONF_BOOL, .def = "no",
+	.summary = "add a " FIELD " field that names this filter"},
 };
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+software_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	(void)old, (void)msg_r;
 	if (conf_bool(snap->conf, "SoftwareHeader"))
@@ -26,16 +25,17 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static void
-unload(void *state)
+software_unload(void *state)
 {
 	(void)state;
 }
 
 static struct verdict
-eom(struct message *m)
+software_eom(const struct ctx *ctx)
 {
+	struct message *m = ctx->m;
 	char *value = arena_printf(&m->arena, "Postern v%s %s %s",
-	    POSTERN_VERSION, m->session->reporter,
+	    POSTERN_VERSION, ctx->s->reporter,
 	    m->queue_id == NULL ? "unknown" : m->queue_id);
 
 	if (value == NULL ||
@@ -47,8 +47,8 @@ eom(struct message *m)
 const struct stage stage_software = {
     .name = "software",
     .edits = EDIT_BIT(EDIT_INSERT),
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .eom = eom,
+    .options = CONF_TABLE(options),
+    .load = software_load,
+    .unload = software_unload,
+    .eom = software_eom,
 };

@@ -26,15 +26,16 @@ static const char *const broad_words[] = {
     [BROAD_PASS] = "pass", [BROAD_NONE] = "none", NULL};
 
 static const struct conf_option options[] = {
-    {"SPF", CONF_BOOL, 0, "yes", 0, 0, NULL, NULL,
-	"check by SPF who may send for a domain", NULL},
-    {"SPFBroadLimit", CONF_INT, 0, "16777216", 0, INT_MAX, NULL, NULL,
-	"more addresses than these make a pass broad; 0 is no limit", NULL},
-    {"SPFBroadPass", CONF_WORD, 0, "pass", 0, 0, broad_words, NULL,
-	"what a broad pass counts as", NULL},
-    {"ReceivedSPF", CONF_BOOL, 0, "no", 0, 0, NULL, NULL,
-	"add a " FIELD " field", NULL},
-    {NULL, CONF_END, 0, NULL, 0, 0, NULL, NULL, NULL, NULL},
+    {.keyword = "SPF", .type = CONF_BOOL, .def = "yes",
+	.summary = "check by SPF who may send for a domain"},
+    {.keyword = "SPFBroadLimit", .type = CONF_INT, .def = "16777216",
+	.max = INT_MAX,
+	.summary =
+	    "more addresses than these make a pass broad; 0 is no limit"},
+    {.keyword = "SPFBroadPass", .type = CONF_WORD, .def = "pass",
+	.words = broad_words, .summary = "what a broad pass counts as"},
+    {.keyword = "ReceivedSPF", .type = CONF_BOOL, .def = "no",
+	.summary = "add a " FIELD " field"},
 };
 
 /* Names and scores are SpamAssassin's (with the network, without Bayes). */
@@ -55,8 +56,8 @@ static const struct {
 #define BROAD_SCORE 0.5
 
 static int
-load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
-    struct errmsg *msg_r)
+spf_load(const struct snapshot *snap, const struct snapshot *old,
+    void **state_r, struct errmsg *msg_r)
 {
 	(void)old, (void)msg_r;
 	if (snap->verifies && conf_bool(snap->conf, "SPF"))
@@ -65,7 +66,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 }
 
 static void
-unload(void *state)
+spf_unload(void *state)
 {
 	(void)state;
 }
@@ -77,9 +78,10 @@ no_memory(void)
 }
 
 static struct verdict
-mail(struct message *m)
+spf_mail(const struct ctx *ctx)
 {
-	struct session *s = m->session;
+	struct message *m = ctx->m;
+	struct session *s = ctx->s;
 	struct spf_request request = {.client = s->client,
 	    .helo = s->helo,
 	    .sender = m->sender,
@@ -93,8 +95,8 @@ mail(struct message *m)
 	if (s->helo != NULL &&
 	    (request.helo = arena_strdup(&m->arena, s->helo)) == NULL)
 		return no_memory();
-	*message_slot(m) = spf_start(s->snap->dns, &m->arena, &request);
-	return *message_slot(m) == NULL ? no_memory() : verdict_none;
+	*message_slot(ctx) = spf_start(s->snap->dns, &m->arena, &request);
+	return *message_slot(ctx) == NULL ? no_memory() : verdict_none;
 }
 
 /* A pass that is worth nothing or little: its symbol, and what it counts as. */
@@ -208,33 +210,34 @@ add_symbols(struct message *m)
 }
 
 static void
-explain(struct message *m, const struct spf_result *r)
+explain(const struct ctx *ctx, const struct spf_result *r)
 {
-	struct session *s = m->session;
+	struct session *s = ctx->s;
 
 	if (!s->explains)
 		return;
-	session_why(s, "%s of %s: %s%s%s%s%s", spf_scope_text(r->scope),
-	    session_quote(s, r->domain), spf_outcome_text(r->result),
+	session_why(ctx, "%s of %s: %s%s%s%s%s", spf_scope_text(r->scope),
+	    session_quote(ctx, r->domain), spf_outcome_text(r->result),
 	    r->mechanism == NULL ? "" : ", by ",
-	    r->mechanism == NULL ? "" : session_quote(s, r->mechanism),
+	    r->mechanism == NULL ? "" : session_quote(ctx, r->mechanism),
 	    r->reason == NULL ? "" : ": ", r->reason == NULL ? "" : r->reason);
 }
 
 static struct verdict
-judge(struct message *m)
+spf_judge(const struct ctx *ctx)
 {
-	struct spf *spf = *message_slot(m);
+	struct message *m = ctx->m;
+	struct spf *spf = *message_slot(ctx);
 	const struct spf_result *mfrom, *helo;
 	bool same;
 
 	if (spf == NULL)
 		return verdict_none;
-	if (spf_finish(spf, m->deadline_ms, &mfrom, &helo) != 0)
+	if (spf_finish(spf, &m->session->wait, &mfrom, &helo) != 0)
 		return no_memory();
-	explain(m, mfrom);
+	explain(ctx, mfrom);
 	if (helo != mfrom)
-		explain(m, helo);
+		explain(ctx, helo);
 	same = mfrom == helo;
 	if (weigh_pass(m, &mfrom) != 0)
 		return no_memory();
@@ -242,17 +245,17 @@ judge(struct message *m)
 	m->spf_helo = same ? mfrom : helo;
 	message_note(m, "spf", "%s", spf_outcome_text(mfrom->result));
 	if (add_symbols(m) != 0 ||
-	    (conf_bool(m->session->snap->conf, "ReceivedSPF") &&
+	    (conf_bool(ctx->s->snap->conf, "ReceivedSPF") &&
 		add_received(m, mfrom) != 0))
 		return no_memory();
 	return verdict_none;
 }
 
 static void
-finish(struct message *m, const struct verdict *outcome)
+spf_done(const struct ctx *ctx, const struct verdict *outcome)
 {
 	(void)outcome;
-	spf_drop(*message_slot(m));
+	spf_drop(*message_slot(ctx));
 }
 
 static const char *const symbol_names[] = {
@@ -268,10 +271,10 @@ const struct stage stage_spf = {
     .check = true,
     .xcode = "5.7.23", /* RFC 7372 section 3.2 */
     .edits = EDIT_BIT(EDIT_INSERT),
-    .options = options,
-    .load = load,
-    .unload = unload,
-    .mail = mail,
-    .judge = judge,
-    .finish = finish,
+    .options = CONF_TABLE(options),
+    .load = spf_load,
+    .unload = spf_unload,
+    .mail = spf_mail,
+    .judge = spf_judge,
+    .done = spf_done,
 };

@@ -65,10 +65,10 @@ start(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
-collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
+collect(void *ctx, struct dns_query *q, struct wait *w)
 {
 	(void)ctx;
-	(void)deadline_ms;
+	(void)w;
 	return &q->answer;
 }
 
@@ -108,7 +108,7 @@ verify_once(void *arg)
 
 		dkim_verify_body(v, b->body.data + at, n < CHUNK ? n : CHUNK);
 	}
-	if (dkim_verify_finish(v, 0, &verdicts) != 0 ||
+	if (dkim_verify_finish(v, NULL, &verdicts) != 0 ||
 	    dkim_verdicts_best(&verdicts) != DKIM_STATUS_PASS)
 		abort();
 	dkim_verify_free(v);

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "lib/base/err.h"
+#include "lib/base/wait.h"
 #include "lib/dns/dns_unbound.h"
 
 #define ROUNDS 1000000
@@ -36,10 +37,13 @@ static enum dns_status
 look_up(const struct dns *d, const char *name, int64_t ms)
 {
 	struct dns_query *q = dns_start(d, name, DNS_A);
-	enum dns_status status =
-	    dns_collect(d, q, (int64_t)(now() * 1000) + ms)->status;
+	struct wait w = WAIT_INIT;
+	enum dns_status status;
 
+	wait_begin(&w, ms);
+	status = dns_collect(d, q, &w)->status;
 	dns_drop(d, q);
+	wait_fini(&w);
 	return status;
 }
 

@@ -168,7 +168,7 @@ load(struct bench *b, const char *path)
 	const char *const paths[] = {path, NULL};
 	const struct rules_mistake *m;
 
-	if (rules_load(paths, &setup, &b->rules) == 0)
+	if (rules_new(paths, &setup, &b->rules) == 0)
 		return;
 	for (size_t i = 0; (m = rules_mistake(b->rules, i)) != NULL; i++) {
 		if (m->severity == RULES_ERROR)

@@ -112,6 +112,7 @@ says '"verdict":"reject","decided_by":"login","reply":"550 5.7.1 The' \
 says '  reply 550 5.7.1 The' --auth bob --output text
 says '  why It is refused by login for the symbol FROM_NOT_OWNED, because '\
 'SenderLogins does not give a@x.org to the account bob.' --auth bob --output text
+ok 'and nothing beside it' test ! -s "$dir/err"
 says '  why It is accepted: nothing refuses or holds it.' --auth al --output text
 says '  insert DKIM-Signature: v=1; a=' --auth al --output text
 says ' unsigned="no key is configured"' -x /dev/null --client-ip 127.0.0.1 --output text
@@ -126,6 +127,8 @@ says '  why It is refused for now by quota, because the account al would be '\
 'over its limit of 0 recipients in 1 hour, of which 0 are used.' \
 	--auth al --rcpt a@y.org --output text
 says '  rcpt a@y.org is refused for now by quota, because the account al ' \
+	--auth al --rcpt a@y.org --output text
+says ', tempfail by quota account=al quota=recipients/1h:0/0' \
 	--auth al --rcpt a@y.org --output text
 says '  reply 450 4.7.1 ' --auth al --rcpt a@y.org --output text
 ok 'makes no table' test ! -e "$dir/quota"
@@ -142,7 +145,7 @@ cat >"$dir/conf" <<-END
 END
 printf 'Authentication-Results: mx.x.org; spf=pass\nSubject: pills\n\nx\n' \
 	>"$dir/in"
-for words in ', reject by blocklist block=client/192.0.2.9 ' \
+for words in ', reject by blocklist account=- block=client/192.0.2.9 ' \
 	'  why It is refused by blocklist for the symbol USER_IN_BLOCKLIST, '\
 'because the client is in BlockList, by its entry 192.0.2.9.' \
 	'  reply 550 5.7.1 ask the postmaster' \

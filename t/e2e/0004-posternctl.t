@@ -122,6 +122,14 @@ def check_usage(place):
            done.stderr.startswith('posternctl %s: ' % args[0]) and
            '--nonsense' in done.stderr.splitlines()[0],
            '%s: an unknown option is named' % words(args), done)
+        first = subprocess.run(
+            [place.program, '-x', '/absent', *place.argv(*args)[1:-2],
+             '--json'], capture_output=True, text=True, check=False)
+        again = place.run('-x', '/absent', *args, '--json')
+        ok('/absent' in first.stderr and first.returncode != 0 and
+           again.returncode != USAGE and '/absent' not in again.stderr,
+           '%s: -x in front and behind, and --json' % words(args),
+           (first, again))
         for how in '>/dev/full', '>&-':
             shutil.rmtree(place.path('new'))
             os.mkdir(place.path('new'))
@@ -149,6 +157,20 @@ def check_usage(place):
              'posternctl key: check: expected one domain\nusage: '),
             (('quota', 'nonsense'), USAGE,
              'posternctl quota: nonsense: no such command of quota\nusage: '),
+            (('quota', '--sort', 'used', 'reset'), USAGE,
+             'posternctl quota: --sort is no option of reset\nusage: '
+             'posternctl [-x FILE] quota reset [options] [ACCOUNT]\n'),
+            (('quota', '--sort', 'size', 'list'), USAGE,
+             'posternctl: --sort: expected used or account\nusage: '
+             'posternctl [-x FILE] quota list [options]\n'),
+            (('quota', 'show', 'bob', 'al'), USAGE,
+             'posternctl quota: al: more than is expected here\nusage: '),
+            (('quota', '--help'), 0,
+             'usage: posternctl [-x FILE] quota list|show|reset|lock|unlock '
+             '[options] [ACCOUNT]\n  list '),
+            (('key', '--nonsense', 'check', '--help'), 0,
+             'usage: posternctl [-x FILE] key check [options] DOMAIN\n'
+             '  check DOMAIN '),
             (('rules', 'nonsense'), USAGE,
              'posternctl rules: nonsense: expected lint or list\nusage: ')):
         done = subprocess.run([place.program, *args], capture_output=True,
@@ -302,7 +324,7 @@ def check_closed(place):
 
 def main():
     need_root()
-    plan(135)
+    plan(151)
     place = Place()
     for step in (check_usage, check_pipe, check_descriptors, check_silence,
                  check_table, check_rules, check_closed):

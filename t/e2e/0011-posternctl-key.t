@@ -178,6 +178,24 @@ cure='take all away but the expected one'
 published several 1 'two records' "$good" "v=DKIM1; k=rsa; p=$other"
 cure='publish the expected record'
 published syntax 1 'no base64' 'v=DKIM1; k=rsa; p=***'
+for len in 101 200; do
+	cut=$(printf %s "$good" | cut -c "1-$len")
+	published syntax 1 "cut at $len octets" "$cut"
+	key=${cut##*p=}
+	printf '%s TXT %s\n' "$checked" "$cut" >"$dir/zone"
+	key check -x "$dir/check.conf" example.org
+	ok "key check, cut at $len octets: where it ends" grep -q \
+		"p= has ${#key} octets of base64 and ends within the key: is" \
+		"$dir/out"
+done
+published syntax 1 'another thing' "v=DKIM1; k=rsa; p=$(printf '0\202\001\042' |
+	cat - /dev/zero | head -c 294 | base64 -w 0)"
+printf '%s TXT v=DKIM1; p=MCowBQYDK2VwAyEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n' \
+	"$checked" >"$dir/zone"
+key check -x "$dir/check.conf" example.org
+ok 'key check, a key of another kind: no word of a second string' \
+	grep -q 'syntax: nobody can use the record: the key is not one for RSA' \
+	"$dir/out"
 published syntax 1 'no tags' 'hello'
 published syntax 1 'a tag twice' "$good; k=rsa"
 published syntax 1 'not for SHA-256' "v=DKIM1; h=sha1; p=${good##*p=}"

@@ -3,6 +3,7 @@
 # starting is found by -n with the same words, and -n leaves everything as it
 # was. Nothing that a configuration names makes either of them wait.
 
+import ctypes
 import fcntl
 import os
 import pwd
@@ -170,6 +171,13 @@ def check_table():
             write_file(path, '', mode)
             os.chown(path, owner, owner)
         case.check(78)
+    case = Case('a file in the place of a directory',
+                'QuotaTable @DIR@/file/t\n' + QUOTA,
+                'file/t: open: Not a directory: its directory must be there, '
+                r'.*; mend it with: install -d -o nobody -g nogroup -m 750 '
+                r'\S*/lib/postern, and name a file in there$')
+    case.write('file', '')
+    case.check(78)
     case = Case('a half-built table of root', 'QuotaTable @DIR@/t\n' + QUOTA,
                 r't.new: create: Permission denied')
     case.write('t.new', '', 0o600)
@@ -369,6 +377,44 @@ def check_term():
                 '%s: no socket and no pid file stay' % name)
 
 
+def check_slips():
+    """A PidFile that names somebody's file costs nobody that file."""
+    for text in 'UserID nobody\n', '-----BEGIN\n', 'x', '1\n2 x\n', '\0':
+        case = Case('pid file, of %r' % text, 'PidFile @DIR@/there\n',
+                    r'conf:4: PidFile: @DIR@/there: holds something else')
+        case.write('there', text)
+        case.check(73)
+        is_(open(case.path).read(), text, 'pid file, of %r: stays' % text)
+    case = Case('pid file, the configuration', 'PidFile @DIR@/conf\n',
+                r'conf:4: PidFile: @DIR@/conf: holds something else')
+    case.check(73)
+    is_(open(case.conf).read(), case.fill(case.text),
+        'pid file, the configuration: stays')
+    case = Case('pid file, empty', 'PidFile @DIR@/there\n', '')
+    case.write('conf', case.text)
+    case.write('there', '')
+    with Starting(case) as started:
+        ok(started.starts(), 'pid file, empty: is taken')
+
+
+def check_socket_name():
+    """The longest name that -n passes, and one octet more."""
+    for octets in 106, 107:
+        case = Case('', '', r'has 107 octets .*at most 106', socket_line='')
+        name = os.path.join(case.dir, '')
+        case.name = 'socket of %d octets' % octets
+        case.text += 'Socket local:%s\n' % (
+            name + 's' * (octets - len(name)))
+        if octets == 107:
+            case.check(78)
+            continue
+        case.write('conf', case.text)
+        is_(broken.run(['-n', '-x', case.conf], program=PROGRAM).returncode, 0,
+            '%s: -n' % case.name)
+        with Starting(case) as started:
+            ok(started.starts(), '%s: starts' % case.name)
+
+
 def check_pid():
     """One pid file, one daemon."""
     case = Case('pid file', 'PidFile @DIR@/pid\n', '')
@@ -415,8 +461,213 @@ def check_pid():
         ok(again.starts(), 'pid file: a running process that does not hold it')
 
 
-FULL = 6 * 6 + 2
-PLAN = 513
+def run_cure(said):
+    subprocess.run(['sh', '-c', said.split('mend it with: ')[1]], check=True)
+
+
+def check_mdb():
+    """Who looks makes no lock file, which could keep out who serves."""
+    text = 'PeerList mdb:@PATH@\n'
+    case = Case('mdb', text, '')
+    case.write('conf', case.text)
+    broken.make_mdb(case.path)
+    lock = case.path + '-lock'
+    for program in [PROGRAM, '-n', '-x', case.conf], [
+            binary('POSTERNCTL'), '-x', case.conf, 'check'], [
+            binary('POSTERNCTL'), '-x', case.conf, 'lookup', 'PeerList', 'x']:
+        before = broken.tree(case.dir)
+        subprocess.run(program, capture_output=True)
+        is_(broken.tree(case.dir), before, 'mdb, %s: no lock file' % program[1])
+    with Starting(case) as started:
+        ok(started.starts(), 'mdb: starts')
+        is_(os.stat(lock).st_uid, USER.pw_uid, "mdb: the lock is the daemon's")
+    os.chown(lock, 0, 0)
+    os.chmod(lock, 0o600)
+    closed = Case('mdb, locked by root', '', r'reading takes write access to '
+                  r"LMDB's lock file\); mend it with: chown \S+ \S+there-lock$")
+    closed.dir, closed.path, closed.conf = case.dir, case.path, case.conf
+    closed.check(78)
+    run_cure(broken.run(['-n', '-x', case.conf], program=PROGRAM).stderr)
+    with Starting(case) as started:
+        ok(started.starts(), 'mdb, locked by root: is mended')
+    os.unlink(lock)
+    os.chown(case.dir, 0, 0)
+    closed.name = 'mdb, no place for a lock'
+    closed.said = (r"LMDB's lock file\); mend it with: install -m 600 -o \S+ "
+                   r'-g \S+ /dev/null \S+there-lock$')
+    closed.check(78)
+    run_cure(broken.run(['-n', '-x', case.conf], program=PROGRAM).stderr)
+    with Starting(case) as started:
+        ok(started.starts(), 'mdb, no place for a lock: is mended')
+
+
+def left(path, kind=socket.SOCK_STREAM, mode=None):
+    """A socket there, that may be served."""
+    bound = socket.socket(socket.AF_UNIX, kind)
+    bound.bind(path)
+    if mode is not None:
+        os.chmod(path, mode)
+    return bound
+
+
+def check_sockets():
+    """A socket is replaced only if it is known that nobody serves it, and if
+    it may be removed."""
+    for kind in socket.SOCK_DGRAM, socket.SOCK_SEQPACKET:
+        case = Case('socket of kind %d' % kind, '', r'serves it already',
+                    socket_line='Socket local:@PATH@\n')
+        with left(case.path, kind) as bound:
+            if kind == socket.SOCK_SEQPACKET:
+                bound.listen()
+            case.check(69)
+    case = Case('closed socket', '', r"can't tell whether a process serves it: "
+                'Permission denied', user=None, starter='nobody',
+                socket_line='Socket local:@PATH@\n')
+    with left(case.path, mode=0) as bound:
+        bound.listen()
+        case.check(69)
+        ok(os.path.exists(case.path), 'closed socket: stays')
+    case = Case('umask', 'UMask 0777\n', '')
+    case.write('conf', case.text)
+    done = broken.run(['-n', '-x', case.conf], program=PROGRAM)
+    is_(done.returncode, 0, 'UMask 0777: no mistake')
+    like(done.stderr, r'conf:4: (warning: )?UMask: 0777 closes the socket to '
+         'everybody', 'UMask 0777: a warning')
+    case = Case('umask', 'UMask 0177\n', '')
+    case.write('conf', case.text)
+    done = broken.run(['-n', '-x', case.conf], program=PROGRAM)
+    is_(done.stderr, '', 'UMask 0177: none')
+
+
+def check_sticky():
+    """In a place like /tmp an ordinary user can't have another one's name."""
+    for name, text, line, said, status in (
+            ('socket', '', 'Socket local:@DIR@/m/x\n',
+             r'was left by user root, and in \S+ \(mode 1777\) nobody else '
+             'may remove it: name another path', 73),
+            ('pid file', 'PidFile @DIR@/m/x\n', 'Socket local:@DIR@/s\n',
+             r'PidFile: \S+: Operation not permitted; mend it with: ', 73)):
+        case = Case('sticky, ' + name, text, said, user=None,
+                    starter='nobody', socket_line=line)
+        where = os.path.join(case.dir, 'm')
+        os.mkdir(where)
+        os.chmod(where, 0o1777)
+        if name == 'socket':
+            left(os.path.join(where, 'x'), mode=0o666).close()
+        else:
+            write_file(os.path.join(where, 'x'), '')
+        case.check(status)
+
+
+def check_attributes():
+    """What an attribute keeps from being changed."""
+    for flag in 'i', 'a':
+        for name, text in ('pid file', 'PidFile @PATH@\n'), (
+                'table', QUOTA + 'QuotaTable @PATH@\n'):
+            case = Case('%s, +%s' % (name, flag), text, r'Operation not '
+                        r'permitted; mend it with: chattr -%s @PATH@$' % flag)
+            write_file(case.path, '')
+            os.chown(case.path, USER.pw_uid, USER.pw_gid)
+            done = subprocess.run(['chattr', '+' + flag, case.path],
+                                  capture_output=True)
+            if done.returncode != 0:
+                for _ in range(8):
+                    skip(case.name, 'no attributes here')
+                continue
+            try:
+                case.check()
+                said = broken.run(['-n', '-x', case.conf], program=PROGRAM)
+            finally:
+                subprocess.run(['chattr', '-' + flag, case.path], check=True)
+            done = broken.run(['-n', '-x', case.conf], program=PROGRAM)
+            is_((said.returncode > 0, done.returncode), (True, 0),
+                '%s: is mended' % case.name)
+
+
+def check_paths():
+    """What postern makes has a path of its own, whichever way it is named."""
+    rules = 'Mode v\nRuleFile @DIR@/rules\n'
+    for text, keyword, other in (
+            ('PidFile @DIR@/./s\n', 'conf:4: PidFile', r'Socket \(\S+conf:2\)'),
+            ('PidFile @DIR@/link/t\nQuotaTable @DIR@/t\n' + QUOTA,
+             'conf:5: QuotaTable', r'PidFile \(\S+conf:4\)'),
+            ('PidFile @DIR@/t.new\nQuotaTable @DIR@/t\n' + QUOTA,
+             'conf:5: QuotaTable', r'PidFile \(\S+conf:4\)'),
+            ('QuotaTable @DIR@/s\n' + QUOTA, 'conf:4: QuotaTable',
+             r'Socket \(\S+conf:2\)'),
+            ('QuotaTable @PATH@\n' + QUOTA + rules + 'RuleStats @DIR@/hard\n',
+             'conf:9: RuleStats', r'QuotaTable \(\S+conf:4\)'),
+            (rules + 'RuleStats @DIR@/rules\n', 'conf:5: RuleFile',
+             r'RuleStats \(\S+conf:6\)'),
+            ('PidFile @PATH@\nPeerList file:@PATH@\n', 'conf:5: PeerList',
+             r'PidFile \(\S+conf:4\)')):
+        case = Case('one path, ' + keyword, text, '')
+        case.write('conf', case.text)
+        case.write('rules', '')
+        case.write('there', '')
+        os.link(case.path, os.path.join(case.dir, 'hard'))
+        os.symlink('.', os.path.join(case.dir, 'link'))
+        before = broken.tree(case.dir)
+        for flag in '-n', '-f':
+            done = broken.run([flag, '-x', case.conf], program=PROGRAM)
+            is_(done.returncode, 78, '%s, %s: status' % (case.name, flag))
+            like(done.stderr, r'%s: \S+: is a file that postern makes for %s: '
+                 'give each a path of its own' % (keyword, other),
+                 '%s, %s: why' % (case.name, flag))
+        is_(broken.tree(case.dir), before, '%s: nothing is made' % case.name)
+    case = Case('', 'PidFile @DIR@/t\nQuotaTable @DIR@/t\n', '')
+    case.write('conf', case.text)
+    is_(broken.run(['-n', '-x', case.conf], program=PROGRAM).stderr, '',
+        'one path, of which only one is written: fine')
+
+
+def check_foreign():
+    """What a start sets aside, -n tells of, and leaves."""
+    for name, text in (('table', 'QuotaTable @PATH@\n' + QUOTA),
+                       ('stats', 'Mode v\nRuleFile @DIR@/rules\n'
+                        'RuleStats @PATH@\n')):
+        case = Case('foreign ' + name, text, '')
+        case.write('conf', case.text)
+        case.write('rules', 'header X Subject =~ /x/\n')
+        case.write('there', 'something else\n' * 1000, 0o600)
+        os.chown(case.path, USER.pw_uid, USER.pw_gid)
+        before = broken.tree(case.dir)
+        done = broken.run(['-n', '-x', case.conf], program=PROGRAM)
+        is_((done.returncode, broken.tree(case.dir) == before), (0, True),
+            '%s: -n passes, and leaves it' % case.name)
+        like(broken.last_words(done), '%s: .*; a start keeps it as '
+             r'%s.bad-TIME$' % (case.path, case.path), '%s: -n' % case.name)
+        with Starting(case) as started:
+            ok(started.starts(), '%s: starts' % case.name)
+            said = started.log_lines('bad-')
+        is_([re.sub(r'bad-\w+$', 'bad-TIME', re.sub(
+            r'^postern(\[\d+\])?: ', '', line)) for line in said],
+            [broken.last_words(done).replace('a start keeps it as',
+                                             'it is kept as')],
+            '%s: the same words' % case.name)
+
+
+def check_capability():
+    """Root without the right to be of another group."""
+    def drop():
+        ctypes.CDLL(None).prctl(24, 6, 0, 0, 0)    # PR_CAPBSET_DROP, SETGID
+
+    Case('no CAP_SETGID', '', r"conf:1: UserID: can't become user nobody: "
+         'Operation not permitted$', limits=drop).check(77)
+
+
+def check_threads():
+    """-n tries as many threads as a start has, and a stack for them."""
+    Case('no threads', '', r"^can't start a thread: Resource temporarily "
+         'unavailable$', limits=lambda: resource.setrlimit(
+             resource.RLIMIT_NPROC, (1, 1))).check(71)
+    Case('a small stack', '', '^a stack of 64 KiB is too small: it takes 512; '
+         'raise it with ulimit -s', limits=lambda: resource.setrlimit(
+             resource.RLIMIT_STACK, (64 << 10, 64 << 10))).check(71)
+
+
+FULL = 6 * 7 + 2
+PLAN = 753
 
 
 def main():
@@ -437,7 +688,17 @@ def main():
     check_others()
     check_limits()
     check_term()
+    check_slips()
+    check_socket_name()
     check_pid()
+    check_mdb()
+    check_sockets()
+    check_sticky()
+    check_attributes()
+    check_paths()
+    check_foreign()
+    check_capability()
+    check_threads()
     broken.end_mounts()
 
 

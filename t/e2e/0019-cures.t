@@ -20,7 +20,7 @@ import broken
 import proc
 
 # What looks like a command in a string, and in which a command could stand.
-COMMANDS = re.compile(r'\b(chmod|chown|chgrp|install|mkdir|setfacl|useradd|'
+COMMANDS = re.compile(r'\b(chmod|chown|chgrp|install(?! Postfix)|mkdir|setfacl|useradd|'
                       r'groupadd|usermod|ulimit|move the)\b')
 # Strings that are none, by what they say.
 NO_COMMANDS = [
@@ -161,7 +161,10 @@ class Case:
         is_((ran.returncode, ran.stderr), (0, ''), '%s: runs' % self.name)
         self.follow(command, words, message)
         checked = self.run('-n')
-        is_((checked.returncode, checked.stderr), (0, ''),
+        # An empty file is no table yet.
+        said = [line for line in checked.stderr.splitlines()
+                if not line.endswith('.bad-TIME')]
+        is_((checked.returncode, said), (0, []),
             '%s: with that done, -n is fine' % self.name)
         ok(self.starts(), '%s: and it starts' % self.name)
         is_(home_modes(), homes, '%s: no home is touched' % self.name)
@@ -325,8 +328,10 @@ def check_reading():
                 starter='postern')
     case.conf = '/etc/postern.conf'
     write_file(case.conf, case.text, 0o600)
-    like(case.run('-n').stderr, 'mend it with: .*chmod g.r /etc/postern.conf$',
+    like(case.run('-f').stderr, 'mend it with: .*chmod g.r /etc/postern.conf$',
          'the configuration for who starts it is ours')
+    like(case.run('-n').stderr, r'mode 0600\); run `postern -n` as root: ',
+         'who only checks it may be anybody')
     os.unlink(case.conf)
     case = Case('the configuration in a home', '')
     case.conf = '/root/test.conf'
@@ -433,6 +438,36 @@ def check_keys():
     case.key(mode=0o600, owner='postern')
     case.directory('', 0o755, 'mysql')
     case.mend(r'^install -D -o postern -g root -m 600 ')
+
+
+def check_strangers():
+    """What is closed to who is not UserID says nothing, and he gets no command
+    that would make it his."""
+    everything = KEY + 'QuotaTable @AT@/q/t\nPidFile @AT@/p/pid\n' + QUOTA
+    for name in 'missing', 'in use':
+        case = Case('an ordinary user, %s' % name, everything, starter='bob',
+                    socket_line='Socket local:/srv/mail/r/s\n')
+        case.key(mode=0o600, owner='postern')
+        if name == 'in use':
+            for directory in 'q', 'p', 'r':
+                case.directory(directory, 0o750, 'postern')
+        case.says(r'only root can become user postern|'
+                  r'^postern: run `postern -n` as root: it reads with')
+        is_([re.sub(r'^postern: (/\S+ )?|: .*', '', line)
+             for line in case.said('-n')],
+            ['UserID', 'run `postern -n` as root'],
+            '%s: and is told no more' % name)
+    case = Case('an ordinary user, and a word', 'Mode x\n', starter='bob')
+    like(case.said('-n')[1], 'Mode: expected', 'the words are judged')
+    case = Case('a key that others may read', KEY, starter='bob')
+    case.key(mode=0o644, owner='postern')
+    is_([line for line in case.said('-n') if 'KeyFile' in line], [],
+        "whose is a key is judged for UserID alone")
+    case = Case('UserID without its colon', KEY, user='postern.mail')
+    case.key(mode=0o600, owner='postern')
+    is_([re.sub(r'.*conf:', '', line) for line in case.said('-n')],
+        ['1: UserID: expected USER or USER:GROUP, with a colon, not '
+         'postern.mail'], 'while UserID is wrong nothing is judged for it')
 
 
 def check_state():
@@ -576,6 +611,23 @@ def check_socket():
         'which stays closed')
 
 
+def check_no_postfix():
+    """The group is Postfix's to make, and before that nothing can be right."""
+    with open('/etc/group') as group:
+        before = group.read()
+    write_file('/etc/group', re.sub(r'(?m)^postfix:.*\n', '', before))
+    case = Case('no Postfix', LOOPBACK, user='postern:postfix',
+                socket_line='Socket local:/var/spool/postfix/postern/s\n')
+    case.says('install Postfix first')
+    like(case.said('-n')[0], 'UserID: there is no group postfix: install Postfix',
+         'no Postfix: which UserID is about, too')
+    is_([re.sub(r'^.*: (?=install)', '', line)
+         for line in case.said('-n') if 'Socket: ' in line],
+        ['install Postfix first: the group postfix comes with it'],
+        'no Postfix: nor is a directory made without its group')
+    write_file('/etc/group', before)
+
+
 def check_sendmail():
     """Sendmail enters no directory that somebody else than root may write."""
     def sendmail_trusts(path):
@@ -702,6 +754,43 @@ def check_descriptors():
     tried.append(done.stderr)
 
 
+def check_stack():
+    def limit(kib):
+        import resource
+        return lambda: resource.setrlimit(resource.RLIMIT_STACK,
+                                          (kib << 10, kib << 10))
+
+    case = Case('a small stack', '', limits=limit(64))
+    write_file(case.conf, case.text)
+    done = case.run('-f')
+    found = re.search(r'it takes (\d+); raise it with ulimit -s', done.stderr)
+    ok(found and done.returncode > 0, 'stack: said', done.stderr)
+    case.limits = limit(int(found.group(1)))
+    is_(case.run('-n').returncode, 0, 'stack: so much will do')
+    tried.append(done.stderr)
+
+
+def check_lock_file():
+    """LMDB's, which whoever reads must be able to write."""
+    text = 'PeerList mdb:@AT@/peers.mdb\n' + LOOPBACK
+    for mode, want in ((0o600, '$'), (0o400,
+                        ' && chmod u.rw /srv/mail/peers.mdb-lock$')):
+        case = Case("root's lock file of mode %o" % mode, text)
+        broken.make_mdb('/srv/mail/peers.mdb')
+        case.put('peers.mdb-lock', '', mode)
+        case.mend('^chown postern /srv/mail/peers.mdb-lock' + want)
+    case = Case('no lock file', text)
+    broken.make_mdb('/srv/mail/peers.mdb')
+    case.mend('^install -m 600 -o postern -g postern /dev/null '
+              '/srv/mail/peers.mdb-lock$')
+    case = Case("another's lock file", text)
+    broken.make_mdb('/srv/mail/peers.mdb')
+    case.put('peers.mdb-lock', '', 0o600, 'mysql')
+    write_file(case.conf, case.text)
+    like(case.run('-n').stderr, r"LMDB's lock file\)$",
+         "another's lock file: is not given away")
+
+
 def set_up():
     """Directories and users of our own to break."""
     for path in ('/etc', '/var/lib', '/var/spool', '/root', '/home', '/srv',
@@ -746,8 +835,10 @@ def main():
     check_asking()
     check_room()
     check_keys()
+    check_strangers()
     check_state()
     check_socket()
+    check_no_postfix()
     check_sendmail()
     check_pid_file()
     check_public_half()
@@ -755,11 +846,13 @@ def main():
     check_users()
     check_names()
     check_descriptors()
+    check_stack()
+    check_lock_file()
     untried = [s for s in sorted(strings())
                if not any(re.search(as_regex(s), m) for m in tried)]
     is_(untried, [], 'there is no other command in the source')
     broken.end_mounts()
 
 
-PLAN = 976
+PLAN = 1023
 main()

@@ -30,7 +30,7 @@ MISTAKES = [
     ('-p', '', ['-p', 'inet:0@localhost'], CONFIG,
      r'inet:0@localhost: expected a port from 1 to 65535'),
     ('path too long', 'Socket local:%s\n' % LONG, [], CONFIG,
-     r'conf:1: Socket: the path has 121 octets .*at most 107'),
+     r'conf:1: Socket: the path has 121 octets .*at most 106'),
     ('no directory', 'Socket local:@DIR@/none/s\n', [], CANTCREAT,
      r'none is not there: make it with: install -d -o root -g \S+ -m 7.. '
      r'\S+/none'),

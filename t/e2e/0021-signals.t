@@ -5,6 +5,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -180,6 +181,46 @@ def suppressed(mail):
         pass
 
 
+def check_restart(socket, extra=''):
+    """A start waits for the one that was told to end, and for no other."""
+    directory = new_dir('restart')
+    pid_file = os.path.join(directory, 'pid')
+    if socket == 'local':
+        address = os.path.join(directory, 's')
+        line = 'local:' + address
+    else:
+        address = ('127.0.0.1', free_port())
+        line = 'inet:%d@127.0.0.1' % address[1]
+    conf = write_file(os.path.join(directory, 'conf'),
+                      'Socket %s\nPidFile %s\nSyslog no\nMode s\n' %
+                      (line, pid_file) + extra)
+
+    def start():
+        return subprocess.run([binary('POSTERN'), '-x', conf],
+                              stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=PATIENCE,
+                              env=no_leak_check())
+    what = 'a restart, %s%s' % (socket, ', AutoRestart' if extra else '')
+    is_(start().returncode, 0, what + ': starts')
+    old = int(open(pid_file).read())
+    is_(start().returncode, 69, what + ': while one serves, no other starts')
+    mail = Conversation(address)
+    mail.begin()        # for two seconds the stop waits for it
+    os.kill(old, signal.SIGTERM)
+    done = start()
+    is_((done.returncode, 'already' in done.stderr), (0, False),
+        what + ': the start waits for the end')
+    new = int(open(pid_file).read())
+    ok(new != old, what + ': and has the pid file')
+    mail.close()
+    mail = Conversation(address)
+    mail.begin()
+    is_(finish(mail), [], what + ': and serves')
+    mail.close()
+    os.kill(new, signal.SIGTERM)
+    proc.wait_until(lambda: not os.path.exists(pid_file), PATIENCE, 'the end')
+
+
 def check_others():
     for number in (signal.SIGINT, signal.SIGHUP):
         with Postern(PLAIN) as postern:
@@ -191,13 +232,16 @@ def check_others():
 
 
 def main():
-    plan(27)
+    plan(42)
     with Postern(PLAIN) as postern:
         check_reload(postern)
         check_bad_reload(postern)
         check_burst(postern)
         check_stop(postern)
     check_stop_with_mail()
+    check_restart('local')
+    check_restart('inet')
+    check_restart('local', 'AutoRestart yes\n')
     check_stop_at_work()
     check_stop_without_end()
     check_others()

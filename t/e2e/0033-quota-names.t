@@ -39,7 +39,8 @@ def warned(postern):
 
 def without(mta, postern):
     """As it is without QuotaRealm: two accounts."""
-    like(str(warned(postern)), r'conf:\d+: Quota: expected QuotaRealms too',
+    like(str(warned(postern)), r'conf:\d+: warning: Quota: expected '
+         'QuotaRealms too',
          '-n: warns without QuotaRealms')
     for user in ('bob', 'bob@example.org'):
         ok(send(mta, user=user).accepted, 'no QuotaRealm: %s sends' % user)

@@ -391,9 +391,9 @@ start(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
-collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
+collect(void *ctx, struct dns_query *q, struct wait *w)
 {
-	(void)ctx, (void)deadline_ms;
+	(void)ctx, (void)w;
 	return &q->answer;
 }
 

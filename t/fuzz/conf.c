@@ -22,7 +22,6 @@ static const struct conf_option quota[] = {
     {.keyword = "Messages", .type = CONF_LIST, .def = "{1/day}"},
     {.keyword = "Score", .type = CONF_INT, .max = 9},
     {.keyword = "Note", .type = CONF_STR},
-    {.type = CONF_END},
 };
 static const struct conf_option rows[] = {
     {.keyword = "Syslog", .type = CONF_BOOL, .def = "no"},
@@ -35,10 +34,9 @@ static const struct conf_option rows[] = {
 	.type = CONF_IGNORED,
 	.flags = CONF_OFF,
 	.summary = "none are sent"},
-    {.keyword = "Quota", .type = CONF_SECTION, .rows = quota},
-    {.type = CONF_END},
+    {.keyword = "Quota", .type = CONF_SECTION, .inside = CONF_TABLE(quota)},
 };
-static const struct conf_option *const tables[] = {rows, NULL};
+static const struct conf_table *const tables[] = {CONF_TABLE(rows), NULL};
 
 static char *
 print(const struct conf *c, size_t *len_r)

@@ -44,10 +44,10 @@ start(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
-collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
+collect(void *ctx, struct dns_query *q, struct wait *w)
 {
 	(void)ctx;
-	(void)deadline_ms;
+	(void)w;
 	return &q->answer;
 }
 
@@ -92,7 +92,7 @@ verify(struct dkim_verifier *r, const struct dns *dns, struct mail *m,
 	for (size_t at = 0; at < len; at += chunk)
 		dkim_verify_body(
 		    v, body + at, len - at < chunk ? len - at : chunk);
-	if (dkim_verify_finish(v, 0, &verdicts) != 0 ||
+	if (dkim_verify_finish(v, NULL, &verdicts) != 0 ||
 	    verdicts.count > DKIM_VERIFY_SIGNATURES_MAX)
 		abort();
 	dkim_verify_free(v);

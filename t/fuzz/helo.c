@@ -28,7 +28,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	h = helo_new(NULL, text, &client);
 	if (h == NULL)
 		abort();
-	r = helo_collect(h, 0);
+	r = helo_collect(h, NULL);
 	if ((r->name != NULL) !=
 		(r->form == HELO_NAME || r->form == HELO_WORD) ||
 	    (r->form == HELO_NAME && strchr(r->name, '.') == NULL) ||

@@ -57,7 +57,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool failed = false;
 	int rc;
 
-	rc = rules_load_text((const char *)data, size, &setup, &rules);
+	rc = rules_new_text((const char *)data, size, &setup, &rules);
 	if (rc != 0 && rc != ERR_CONFIG)
 		return 0;
 	for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {

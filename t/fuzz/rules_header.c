@@ -61,7 +61,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rules *rules;
 	char *selector;
 
-	if (eol == NULL || rules_load_text("", 0, &setup, &rules) != 0)
+	if (eol == NULL || rules_new_text("", 0, &setup, &rules) != 0)
 		return 0;
 	arena_init(&m.arena);
 	selector = arena_memdup(&m.arena, text, (size_t)(eol - text));

@@ -82,7 +82,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int rc;
 
 	if (size == 0 || size > 100000 ||
-	    rules_load_text(text, strlen(text), &setup, &rules) != 0)
+	    rules_new_text(text, strlen(text), &setup, &rules) != 0)
 		return 0;
 	if (mkdtemp(dir) == NULL)
 		abort();

@@ -94,9 +94,9 @@ start(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
-collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
+collect(void *ctx, struct dns_query *q, struct wait *w)
 {
-	(void)ctx, (void)deadline_ms;
+	(void)ctx, (void)w;
 	return &q->answer;
 }
 
@@ -137,7 +137,7 @@ judge(struct zone *z, const char *line[3])
 
 	(void)host_parse(line[0], &request.client);
 	s = spf_start(&dns, &z->arena, &request);
-	if (s == NULL || spf_finish(s, 0, &mfrom, &helo) != 0)
+	if (s == NULL || spf_finish(s, NULL, &mfrom, &helo) != 0)
 		abort();
 	for (const char *p = mfrom->explanation; p != NULL && *p != '\0'; p++) {
 		if (*p < 0x20 || *p > 0x7e)

@@ -3,9 +3,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/host.h"
+#include "lib/dns/dns.h"
 #include "t/support/drivers/test.h"
 #include "t/support/drivers/walk.h"
 
@@ -231,6 +234,112 @@ replies_in_one_line(void **state)
 	assert_int_equal(strlen("451 4.7.123 \r\n") + strlen(text), 512);
 }
 
+/* -- the deadline -- */
+
+static struct {
+	const struct session *s;
+	int64_t first, last; /* deadlines of those that waited */
+	size_t count;
+} waited;
+
+static struct dns_query *
+start(void *ctx, const char *name, enum dns_type type)
+{
+	(void)name, (void)type;
+	return ctx;
+}
+
+static bool
+ready(void *ctx, struct dns_query *q)
+{
+	(void)ctx, (void)q;
+	return false;
+}
+
+static const struct dns_answer *
+collect(void *ctx, struct dns_query *q, struct wait *w)
+{
+	static const struct dns_answer none = {.status = DNS_NXDOMAIN};
+
+	(void)ctx, (void)q;
+	assert_ptr_equal(w, &waited.s->wait);
+	if (waited.count++ == 0)
+		waited.first = waited.last = w->deadline_ms;
+	if (w->deadline_ms < waited.first)
+		waited.first = w->deadline_ms;
+	if (w->deadline_ms > waited.last)
+		waited.last = w->deadline_ms;
+	return &none;
+}
+
+static void
+drop(void *ctx, struct dns_query *q)
+{
+	(void)ctx, (void)q;
+}
+
+static const struct dns slow = {.ctx = (void *)(uintptr_t)&slow,
+    .start = start,
+    .collect = collect,
+    .ready = ready,
+    .drop = drop};
+
+/* In the step that ended just now so many waited at least, all of them until
+ * the same moment: it is as long after the beginning as was configured. */
+static void
+check_step(
+    const char *step, size_t least, int64_t begin, const struct snapshot *snap)
+{
+	if (waited.count < least || waited.first != waited.last ||
+	    waited.first < begin + snap->dns_timeout_ms)
+		fail_msg("%s: %zu waited, from %lld to %lld", step,
+		    waited.count, (long long)(waited.first - begin),
+		    (long long)(waited.last - begin));
+	waited.count = 0;
+}
+
+/* A client that takes its time leaves each step as much as others have. */
+static int64_t
+next_step(void)
+{
+	usleep(3000);
+	return clock_ms();
+}
+
+static void
+gives_each_step_one_deadline(void **state)
+{
+	struct snapshot *snap =
+	    walk_load("Mode v\nRefuseAt helo=mail,spf=rcpt\n");
+	struct host client;
+	struct session *s;
+	int64_t begin;
+
+	(void)state;
+	snap->dns = &slow;
+	s = chain_open(snap, NULL, NULL);
+	waited.s = s;
+	waited.count = 0;
+	chain_connect(s, NULL, walk_address("192.0.2.1", &client));
+	chain_helo(s, "client.example");
+	begin = next_step();
+	chain_mail(s, "<a@client.example>", NULL);
+	check_step("MAIL", 1, begin, snap);
+	begin = next_step();
+	chain_rcpt(s, "<b@here.example>");
+	check_step("RCPT", 1, begin, snap);
+	header(s, "From", " a@author.example");
+	header(s, "DKIM-Signature",
+	    " v=1; a=rsa-sha256; d=signer.example; s=s; c=relaxed/relaxed;"
+	    " h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA");
+	chain_eoh(s);
+	begin = next_step();
+	chain_eom(s);
+	check_step("end", 3, begin, snap); /* rdns, dkim and dmarc */
+	chain_close(s);
+	snapshot_unref(snap);
+}
+
 int
 main(void)
 {
@@ -245,6 +354,7 @@ main(void)
 	    cmocka_unit_test(learns_the_queue_id_late),
 	    cmocka_unit_test(puts_off_what_is_not_whole),
 	    cmocka_unit_test(replies_in_one_line),
+	    cmocka_unit_test(gives_each_step_one_deadline),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

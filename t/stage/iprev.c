@@ -145,11 +145,11 @@ asked_once_a_session(void **state)
 static int64_t earliest;
 
 static const struct dns_answer *
-note_deadline(void *ctx, struct dns_query *q, int64_t deadline_ms)
+note_deadline(void *ctx, struct dns_query *q, struct wait *w)
 {
-	if (deadline_ms < earliest)
-		earliest = deadline_ms;
-	return counted.collect(ctx, q, deadline_ms);
+	if (w != NULL && w->deadline_ms < earliest)
+		earliest = w->deadline_ms;
+	return counted.collect(ctx, q, w);
 }
 
 static void

@@ -252,14 +252,14 @@ start_surely(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
-collect_surely(void *ctx, struct dns_query *q, int64_t deadline_ms)
+collect_surely(void *ctx, struct dns_query *q, struct wait *w)
 {
 	long kept = left;
 	const struct dns_answer *a;
 
 	(void)ctx;
 	left = -1;
-	a = dns_collect(beneath, q, deadline_ms);
+	a = dns_collect(beneath, q, w);
 	left = kept;
 	return a;
 }

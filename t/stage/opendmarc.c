@@ -187,8 +187,8 @@ names_the_rest(void **state)
 	size_t named = 0;
 
 	(void)state;
-	for (const struct conf_option *o = options_opendmarc;
-	     o->type != CONF_END; o++) {
+	for (size_t i = 0; i < options_opendmarc.count; i++) {
+		const struct conf_option *o = &options_opendmarc.rows[i];
 		char theirs[100], want[300];
 		struct errmsg msg;
 		struct conf *c;
@@ -228,11 +228,13 @@ has_every_keyword(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		const struct conf_option *o = options_opendmarc;
+		const struct conf_option *rows = options_opendmarc.rows;
+		size_t j = 0;
 
-		while (o->type != CONF_END && strcmp(o->keyword, words[i]) != 0)
-			o++;
-		if (o->type == CONF_END)
+		while (j < options_opendmarc.count &&
+		    strcmp(rows[j].keyword, words[i]) != 0)
+			j++;
+		if (j == options_opendmarc.count)
 			fail_msg("%s is missing", words[i]);
 	}
 }

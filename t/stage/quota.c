@@ -222,8 +222,8 @@ says_when(void **state)
 	s = walk_run(snap, &w, &v, rcpt_v);
 	print_message("%s\n", rcpt_v[1].text);
 	assert_memory_equal(rcpt_v[1].text,
-	    "bob has reached its limit of 1 recipients in 1 hour; "
-	    "try again after 2026-11-21T13:0", 80);
+	    "bob has reached its limit of 1 recipient in 1 hour; "
+	    "try again after 2026-11-21T13:0", 79);
 	assert_non_null(strstr(rcpt_v[1].text, "Z (in 6"));
 	chain_close(s);
 	snapshot_unref(snap);
@@ -1046,6 +1046,23 @@ reloads(void **state)
 	snapshot_unref(snap);
 }
 
+/* No mail waits until a table has been moved. */
+static void
+mends_beside_the_mail(void **state)
+{
+	struct room *r = *state;
+	struct snapshot *snap = load(r, LIMITS);
+	struct walk w = bob();
+
+	send_mail(snap, &w, NULL);
+	unlink(r->table);
+	send_mail(snap, &w, NULL);
+	assert_int_equal(access(r->table, F_OK), -1);
+	assert_in_range(chain_tick(snap), 1, 60000);
+	assert_used(r, "bob", 2, 4);
+	snapshot_unref(snap);
+}
+
 /* More accounts than there is room for. */
 static void
 fills(void **state)
@@ -1223,6 +1240,7 @@ main(void)
 	    TEST(looks_at_room),
 	    TEST(pools_recipients),
 	    TEST(reloads),
+	    TEST(mends_beside_the_mail),
 	    TEST(fills),
 	    TEST(refuses_mistakes),
 	    TEST(counts_what_could_not_be_signed),

@@ -180,11 +180,11 @@ static struct dns counted;
 static int64_t earliest;
 
 static const struct dns_answer *
-note_deadline(void *ctx, struct dns_query *q, int64_t deadline_ms)
+note_deadline(void *ctx, struct dns_query *q, struct wait *w)
 {
-	if (deadline_ms < earliest)
-		earliest = deadline_ms;
-	return counted.collect(ctx, q, deadline_ms);
+	if (w != NULL && w->deadline_ms < earliest)
+		earliest = w->deadline_ms;
+	return counted.collect(ctx, q, w);
 }
 
 static size_t

@@ -139,6 +139,7 @@ configuration(void **state)
 	char path[] = "/tmp/postern-test-XXXXXX", conf[64];
 	int fd = mkstemp(path);
 	struct snapshot *snap;
+	struct wait w = WAIT_INIT;
 	struct dns_query *q;
 	const struct dns_answer *a;
 
@@ -150,10 +151,12 @@ configuration(void **state)
 	snap = walk_load_dns(conf);
 	unlink(path);
 	q = dns_start(snap->dns, "here.conf.example", DNS_A);
-	a = dns_collect(snap->dns, q, INT64_MAX / 2);
+	wait_begin(&w, INT32_MAX);
+	a = dns_collect(snap->dns, q, &w);
 	assert_int_equal(a->status, DNS_OK);
 	assert_memory_equal(a->records[0].data, "\300\0\2\115", 4);
 	dns_drop(snap->dns, q);
+	wait_fini(&w);
 	snapshot_unref(snap);
 }
 
@@ -163,7 +166,7 @@ test_data(void **state)
 {
 	struct snapshot *snap = walk_load_dns("TestDNSData example.org=text\n");
 	struct dns_query *q = dns_start(snap->dns, "example.org", DNS_TXT);
-	const struct dns_answer *a = dns_collect(snap->dns, q, 0);
+	const struct dns_answer *a = dns_collect(snap->dns, q, NULL);
 	DIR *tasks;
 	int n = 0;
 

@@ -12,7 +12,7 @@
 #include "t/support/drivers/test.h"
 
 #define P50 "/3456789012345678901234567890123456789012345678901"
-#define P107 P50 P50 "/654321"
+#define P106 P50 P50 "/54321"
 
 static void
 sockets(void **state)
@@ -34,8 +34,8 @@ sockets(void **state)
 	    {"six", "inet6:65535@[::1]", "inet6:65535@[::1]", NULL},
 	    {"six bare", "inet6:8891@::1", "inet6:8891@::1", NULL},
 	    {"service", "inet:smtp-in@h", "inet:smtp-in@h", NULL},
-	    {"longest", "local:" P107, "local:" P107, NULL},
-	    {"too long", "local:" P107 "0", NULL, "108 octets"},
+	    {"longest", "local:" P106, "local:" P106, NULL},
+	    {"too long", "local:" P106 "0", NULL, "107 octets"},
 	    {"no path", "local:", NULL, "a path after local:"},
 	    {"Postfix's path", "unix:postern/postern.sock", NULL,
 		"local:/var/spool/postfix/postern/postern.sock"},

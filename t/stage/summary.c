@@ -160,7 +160,7 @@ load(const char *conf)
 
 static const struct line_case {
 	const char *name, *conf;
-	bool outbound, aborted;
+	bool outbound, aborted, envelope; /* and no more than that */
 	const char *message;
 	const char *rcpts[3];
 	const char *has[6], *lacks[4]; /* NULL-ended */
@@ -173,7 +173,8 @@ static const struct line_case {
 	    " reply=\"The message looks like spam (score 4.0 of 4.0)\" time="},
 	.lacks = {"NIL", "__SUB", "unsigned="}},
     {"mail that is let in", RULES, .message = X "\n", .rcpts = {"c@d.example"},
-	.has = {" score=4.0 tests=BIG,SMALL,GOOD verdict=accept by=- time="},
+	.has = {" score=4.0 tests=BIG,SMALL,GOOD verdict=accept by=- time=",
+	    " rcpts=1 size=33 "},
 	.lacks = {"rcpt=", "msgid=", "reply=", "unsigned="}},
     {"mail without rules", "Mode v\n", .message = X "\n",
 	.rcpts = {"c@d.example"}, .has = {" verdict=accept "},
@@ -202,10 +203,10 @@ static const struct line_case {
 	.has = {" block=from/@b.example ", " tests=USER_IN_BLOCKLIST rcpt=",
 	    " reply=\"Sender address refused\""}},
     {"an entry with words", "Mode v\nBlockList file:&/block\n",
-	.aborted = true, .message = X "\n", .rcpts = {"c@d.example"},
+	.aborted = true, .envelope = true, .rcpts = {"c@d.example"},
 	.has = {" block=rcpt/rcpt:c@d.example ",
 	    " rcpt=c@d.example verdict=reject ",
-	    " reply=\"No, \\\"no\\\"\" "}},
+	    " reply=\"No, \\\"no\\\"\" "}, .lacks = {"size="}},
     {"one recipient refused", "Mode v\nBlockList rcpt:c@d.example\n",
 	.message = X "\n", .rcpts = {"c@d.example", "e@f.example"},
 	.has = {" rcpt=c@d.example verdict=accept "},
@@ -322,7 +323,8 @@ says_why(void **state)
 			w.macros[0].name = NULL;
 		memcpy(w.rcpts, c->rcpts, sizeof(c->rcpts));
 		listen_to(false);
-		s = walk_run(snap, &w, &v, NULL);
+		s = c->envelope ? walk_envelope(snap, &w, &v, NULL)
+				: walk_run(snap, &w, &v, NULL);
 		buf_reset(&logged);
 		chain_end(s, c->aborted ? NULL : &v);
 		check(c);

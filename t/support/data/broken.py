@@ -58,6 +58,17 @@ def run(args, timeout=proc.PATIENCE, user=None, program=None, limits=None,
                           env=env)
 
 
+def make_mdb(path):
+    """An LMDB without an entry, and without its lock file."""
+    lmdb = ctypes.CDLL('liblmdb.so.0')
+    env = ctypes.c_void_p()
+    nosubdir, nolock = 0x4000, 0x400000
+    if lmdb.mdb_env_create(ctypes.byref(env)) != 0 or lmdb.mdb_env_open(
+            env, path.encode(), nosubdir | nolock, 0o644) != 0:
+        raise OSError('no LMDB at ' + path)
+    lmdb.mdb_env_close(env)
+
+
 def last_words(done):
     """What it ended with, whoever said it."""
     lines = done.stderr.strip().splitlines() or ['']

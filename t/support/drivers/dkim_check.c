@@ -243,10 +243,10 @@ start(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
-collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
+collect(void *ctx, struct dns_query *q, struct wait *w)
 {
 	(void)ctx;
-	(void)deadline_ms;
+	(void)w;
 	return &q->answer;
 }
 
@@ -294,7 +294,7 @@ dkim_check_ours(const struct hdr_list *headers, const char *value,
 	}
 	v = dkim_verify_new(verifier, &policy, &dns, &a, &list);
 	dkim_verify_body(v, body, len);
-	if (dkim_verify_finish(v, 0, &verdicts) != 0 || verdicts.count == 0)
+	if (dkim_verify_finish(v, NULL, &verdicts) != 0 || verdicts.count == 0)
 		abort();
 	verdict.status = verdicts.list[0].status;
 	verdict.cause = verdicts.list[0].cause;

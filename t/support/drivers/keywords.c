@@ -28,16 +28,18 @@ kind(enum conf_type type)
 }
 
 static void
-print_rows(const char *section, const struct conf_option *rows)
+print_rows(const char *section, const struct conf_table *table)
 {
-	for (const struct conf_option *o = rows; o->type != CONF_END; o++) {
+	for (size_t i = 0; i < table->count; i++) {
+		const struct conf_option *o = &table->rows[i];
+
 		printf("%s%s%s\t%s\t%s\t%s\t%s\n", section,
 		    section[0] == '\0' ? "" : ".", o->keyword, kind(o->type),
 		    o->flags & CONF_START ? "start" : "-",
 		    o->def == NULL ? "-" : o->def,
 		    o->summary == NULL ? "-" : o->summary);
 		if (o->type == CONF_SECTION)
-			print_rows(o->keyword, o->rows);
+			print_rows(o->keyword, o->inside);
 	}
 }
 
@@ -71,10 +73,10 @@ read_file(const char *path)
 int
 main(int argc, char **argv)
 {
-	const struct conf_option *const *tables = snapshot_tables();
+	const struct conf_table *const *tables = snapshot_tables();
 
 	if (argc > 1 && strcmp(argv[1], "--opendmarc") == 0) {
-		print_rows("", options_opendmarc);
+		print_rows("", &options_opendmarc);
 		return EX_OK;
 	}
 	if (argc > 1 && strcmp(argv[1], "--symbols") == 0) {

@@ -22,10 +22,10 @@
  *   ["repeat", N, [COMMAND ...]]   the answer is the last one's
  *   ["close"]
  *
- * Answers: {"reply": WORD, "text": S, "edits": [[KIND, INDEX, NAME, VALUE]]}
- * (reply is "none" when none is due), of negotiate {"actions", "steps",
- * "symbols"}, of a failure {"error": WORDS}.  Exit status 64: a command that is
- * none.
+ * Answers: {"reply": WORD, "text": S, "edits": [[KIND, INDEX, NAME, VALUE]],
+ * "progress": how often the filter said before that it is at work} (reply is
+ * "none" when none is due), of negotiate {"actions", "steps", "symbols"}, of a
+ * failure {"error": WORDS}.  Exit status 64: a command that is none.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -396,9 +396,10 @@ answer_json(const struct mta_answer *a)
 		    json_pack("[s,I,o,o]", mta_word(e->kind),
 			(json_int_t)e->index, from_octets(e->name),
 			from_octets(e->value)));
-	return json_pack("{s:s,s:o,s:o}", "reply",
+	return json_pack("{s:s,s:o,s:o,s:I}", "reply",
 	    a->reply == 0 ? "none" : mta_word(a->reply), "text",
-	    from_octets(a->text), "edits", edits);
+	    from_octets(a->text), "edits", edits, "progress",
+	    (json_int_t)a->progress);
 }
 
 static json_t *

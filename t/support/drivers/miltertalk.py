@@ -5,7 +5,7 @@
         talk('connect', 'localhost', '127.0.0.1')
         talk('mail', '<bob@example.org>')
         answer = talk('eom')
-        answer.reply, answer.edits
+        answer.reply, answer.edits, answer.progress
 
 The commands are those of miltertalk.c; strings are octets in Latin-1.
 """
@@ -26,6 +26,7 @@ class Answer:
         self.reply = told.get('reply')
         self.text = told.get('text', '')
         self.edits = [tuple(edit) for edit in told.get('edits', ())]
+        self.progress = told.get('progress', 0)
         self.told = told
 
     def __repr__(self):

@@ -530,7 +530,9 @@ mta_await(struct mta *m, struct mta_answer *a_r)
 			return ERR_FORMAT;
 		if (w->last)
 			break;
-		if (command != SMFIR_PROGRESS && (rc = edit_add(m, w)) != 0)
+		if (command == SMFIR_PROGRESS)
+			a_r->progress++;
+		else if ((rc = edit_add(m, w)) != 0)
 			return rc;
 	}
 	a_r->reply = command;

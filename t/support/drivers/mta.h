@@ -44,6 +44,7 @@ struct mta_answer {
 	const char *text; /* of SMFIR_REPLYCODE, else "" */
 	const struct mta_edit *edits;
 	size_t nedits;
+	size_t progress; /* how often SMFIR_PROGRESS came before it */
 };
 
 /* Connect to `unix:PATH`, `local:PATH` or `inet:PORT@HOST`.  wait_ms bounds

@@ -123,8 +123,8 @@ load(const char *path, bool verbose)
 	const char *const paths[] = {path, NULL};
 	const struct rules_mistake *e;
 	struct rules *rules;
-	int rc = path == NULL ? rules_load_text("", 0, &setup, &rules)
-			      : rules_load(paths, &setup, &rules);
+	int rc = path == NULL ? rules_new_text("", 0, &setup, &rules)
+			      : rules_new(paths, &setup, &rules);
 
 	if (rc == -1)
 		exit(EX_OSERR);

@@ -89,9 +89,9 @@ start(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
-collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
+collect(void *ctx, struct dns_query *q, struct wait *w)
 {
-	(void)ctx, (void)deadline_ms;
+	(void)ctx, (void)w;
 	return &q->answer;
 }
 
@@ -125,7 +125,7 @@ judge(char *line)
 	request.helo = field[1];
 	request.sender = field[2];
 	s = spf_start(&dns, &a, &request);
-	if (s == NULL || spf_finish(s, 0, &r, &helo) != 0)
+	if (s == NULL || spf_finish(s, NULL, &r, &helo) != 0)
 		exit(1);
 	put_result(r);
 	put_result(helo);

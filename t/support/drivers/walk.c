@@ -34,9 +34,9 @@ ask_nobody(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
-hear_nothing(void *ctx, struct dns_query *q, int64_t deadline_ms)
+hear_nothing(void *ctx, struct dns_query *q, struct wait *w)
 {
-	(void)ctx, (void)q, (void)deadline_ms;
+	(void)ctx, (void)q, (void)w;
 	return &nothing;
 }
 

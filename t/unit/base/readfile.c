@@ -159,8 +159,7 @@ lengths(void **state)
 static void
 readers(void **state)
 {
-	static const struct conf_option rows[] = {{.type = CONF_END}};
-	const struct conf_option *const tables[] = {rows, NULL};
+	const struct conf_table *const tables[] = {NULL};
 	const char *paths[] = {"pipe", NULL};
 	const struct rules_setup setup = {0};
 	struct dns_unbound_conf dns = {.config_file = "pipe"};
@@ -183,7 +182,7 @@ readers(void **state)
 	assert_non_null(strstr(msg.text, "not a named pipe"));
 	assert_int_equal(pslist_open("pipe", &list, &msg), ERR_CONFIG);
 	assert_non_null(strstr(msg.text, "not a named pipe"));
-	assert_int_equal(rules_load(paths, &setup, &rules), ERR_CONFIG);
+	assert_int_equal(rules_new(paths, &setup, &rules), ERR_CONFIG);
 	assert_non_null(
 	    strstr(rules_mistake(rules, 0)->text, "not a named pipe"));
 	rules_free(rules);

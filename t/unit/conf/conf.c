@@ -30,7 +30,6 @@ static const struct conf_option quota_rows[] = {
     {.keyword = "Messages", .type = CONF_LIST, .def = "{9/day, 1/hour}"},
     {.keyword = "Score", .type = CONF_INT, .min = 1, .max = 9},
     {.keyword = "Note", .type = CONF_STR, .def = "none"},
-    {.type = CONF_END},
 };
 
 static const struct conf_option rows[] = {
@@ -42,21 +41,20 @@ static const struct conf_option rows[] = {
 	.type = CONF_WORD,
 	.words = actions,
 	.def = "accept"},
-    {.type = CONF_END},
 };
 static const struct conf_option more_rows[] = {
     {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI},
     {.keyword = "Password", .type = CONF_STR, .flags = CONF_SECRET},
-    {.keyword = "Quota", .type = CONF_SECTION, .rows = quota_rows},
+    {.keyword = "Quota", .type = CONF_SECTION, .inside = CONF_TABLE(quota_rows)},
     {.keyword = "FixCRLF", .type = CONF_IGNORED, .summary = "unsafe"},
     {.keyword = "SendReports",
 	.type = CONF_IGNORED,
 	.flags = CONF_OFF,
 	.summary = "none are sent"},
     {.keyword = "Socket", .type = CONF_STR, .check = check_socket},
-    {.type = CONF_END},
 };
-static const struct conf_option *const tables[] = {rows, more_rows, NULL};
+static const struct conf_table *const tables[] = {
+    CONF_TABLE(rows), CONF_TABLE(more_rows), NULL};
 
 static int
 read_str(const char *text, struct conf **c_r, struct errmsg *msg_r)
@@ -249,7 +247,8 @@ mistakes(void **state)
 		"t.conf:1: Quota: the section is not closed by a }"},
 	    {"no title", "Quota { }", "t.conf:1: Quota: expected a title"},
 	    {"no brace", "Quota a\nSyslog y",
-		"t.conf:2: Quota: expected { after the title"},
+		"t.conf:2: Quota: expected { after the title: "
+		"Quota TITLE { ... }"},
 	    {"no equal sign", "Quota a { Score 5 }",
 		"t.conf:1: Score: expected = and a value"},
 	    {"no value in a section", "Quota a { Score = }",
@@ -346,7 +345,8 @@ all_mistakes(void **state)
 		"Quota {\n Score = 0\n}\nQuota b\nQuota c {\n Score = 11 }\n",
 		"t.conf:1: Quota: expected a title\n"
 		"t.conf:2: Score: expected a number from 1 to 9, not \"0\"\n"
-		"t.conf:5: Quota: expected { after the title\n"
+		"t.conf:5: Quota: expected { after the title: "
+		"Quota TITLE { ... }\n"
 		"t.conf:6: Score: expected a number from 1 to 9, not "
 		"\"11\"\n"},
 	    {"a section as an assignment",
@@ -360,7 +360,8 @@ all_mistakes(void **state)
 		"t.conf:3: Syslog: expected yes or no, not \"maybe\"\n"},
 	    {"a section without its beginning",
 		"Quota a\n Score = 0\n}\nSyslog maybe\n",
-		"t.conf:2: Quota: expected { after the title\n"
+		"t.conf:2: Quota: expected { after the title: "
+		"Quota TITLE { ... }\n"
 		"t.conf:2: Score: expected a number from 1 to 9, not \"0\"\n"
 		"t.conf:4: Syslog: expected yes or no, not \"maybe\"\n"},
 	    {"a section of an unknown kind",
@@ -839,9 +840,8 @@ debian_as_shipped(void **state)
 	    {.keyword = "PidFile", .type = CONF_STR},
 	    {.keyword = "TrustAnchorFile", .type = CONF_STR},
 	    {.keyword = "InternalHosts", .type = CONF_SET},
-	    {.type = CONF_END},
-	};
-	const struct conf_option *const only[] = {opendkim, NULL};
+		};
+	const struct conf_table *const only[] = {CONF_TABLE(opendkim), NULL};
 	struct errmsg msg;
 	struct conf *c;
 

@@ -369,7 +369,8 @@ permissions(void **state)
 	assert_int_equal(dataset_open("file:open", &set, &msg), ERR_CONFIG);
 	assert_non_null(getcwd(here, sizeof(here)));
 	snprintf(want, sizeof(want),
-	    "open: writable by everyone (mode 0666); run: chmod o-w %s/open",
+	    "open: writable by everyone (mode 0666); mend it with: chmod o-w "
+	    "%s/open",
 	    here);
 	assert_string_equal(msg.text, want);
 	assert_int_equal(chmod("open", 0), 0);

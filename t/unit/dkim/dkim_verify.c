@@ -273,7 +273,7 @@ verify(const struct world *w, const struct given *g, const char *sig,
 		dkim_verify_body(v, body + i, 1);
 	if (g->whole)
 		dkim_verify_body(v, body, strlen(body));
-	assert_int_equal(dkim_verify_finish(v, 0, verdicts_r), 0);
+	assert_int_equal(dkim_verify_finish(v, NULL, verdicts_r), 0);
 	dkim_verify_free(v);
 	dns_file_close(&dns);
 }
@@ -871,7 +871,7 @@ fields_of_no_form(void **state)
 		verify_ = dkim_verify_new(
 		    w->verifier, &policy, &dns, &m.arena, &m.list);
 		dkim_verify_body(verify_, "Hi.\r\n", 5);
-		assert_int_equal(dkim_verify_finish(verify_, 0, &v), 0);
+		assert_int_equal(dkim_verify_finish(verify_, NULL, &v), 0);
 		assert_int_equal(v.list[0].cause, DKIM_CAUSE_LIMIT);
 		dkim_verify_free(verify_);
 		dns_file_close(&dns);
@@ -895,11 +895,11 @@ count_start(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
-count_collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
+count_collect(void *ctx, struct dns_query *q, struct wait *w)
 {
 	struct counter *c = ctx;
 
-	return dns_collect(&c->file, q, deadline_ms);
+	return dns_collect(&c->file, q, w);
 }
 
 static void
@@ -947,7 +947,7 @@ without_a_dns_is_a_temporary_error(void **state)
 
 	mail_init(&m, NULL, OTHER("a.org") FIELDS);
 	v = dkim_verify_new(w->verifier, &policy, NULL, &m.arena, &m.list);
-	assert_int_equal(dkim_verify_finish(v, 0, &verdicts), 0);
+	assert_int_equal(dkim_verify_finish(v, NULL, &verdicts), 0);
 	assert_int_equal(verdicts.list[0].status, DKIM_STATUS_TEMPERROR);
 	dkim_verify_free(v);
 	arena_fini(&m.arena);

@@ -90,7 +90,7 @@ answers(void **state)
 		    0);
 		q = dns_start(&d, cases[i].name, cases[i].type);
 		assert_true(dns_ready(&d, q));
-		a = dns_collect(&d, q, 0);
+		a = dns_collect(&d, q, NULL);
 		if (a->status != cases[i].status || a->count != cases[i].count)
 			fail_msg("case %zu: %s: %d %zu", i, cases[i].name,
 			    a->status, a->count);

@@ -32,7 +32,7 @@ answers(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct dns_query *q =
 		    dns_start(&d, cases[i].name, cases[i].type);
-		const struct dns_answer *a = dns_collect(&d, q, 0);
+		const struct dns_answer *a = dns_collect(&d, q, NULL);
 
 		assert_int_equal(a->status, cases[i].status);
 		assert_int_equal(a->count, cases[i].count);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "lib/base/err.h"
+#include "lib/base/wait.h"
 #include "t/support/drivers/test.h"
 
 #define LONG_MS 120000 /* only ever reached by a failing test */
@@ -346,7 +347,7 @@ open_dns(struct dns_unbound_conf conf)
 	return d;
 }
 
-/* By the true clock, as waiting goes by that. */
+/* By the true clock. */
 static int64_t
 in_ms(int64_t ms)
 {
@@ -379,11 +380,23 @@ asked(void)
 	return atomic_load(&server.asked);
 }
 
+static const struct dns_answer *
+collect(const struct dns *d, struct dns_query *q, int64_t ms)
+{
+	struct wait w = WAIT_INIT;
+	const struct dns_answer *a;
+
+	wait_begin(&w, ms);
+	a = dns_collect(d, q, &w);
+	wait_fini(&w);
+	return a;
+}
+
 static enum dns_status
 look_up(const struct dns *d, const char *name, enum dns_type type, int64_t ms)
 {
 	struct dns_query *q = dns_start(d, name, type);
-	enum dns_status status = dns_collect(d, q, in_ms(ms))->status;
+	enum dns_status status = collect(d, q, ms)->status;
 
 	dns_drop(d, q);
 	return status;
@@ -425,8 +438,7 @@ outcomes(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct dns_query *q =
 		    dns_start(&d, cases[i].name, cases[i].type);
-		const struct dns_answer *a =
-		    dns_collect(&d, q, in_ms(LONG_MS));
+		const struct dns_answer *a = collect(&d, q, LONG_MS);
 
 		if (a->status != cases[i].status ||
 		    a->count != cases[i].count)
@@ -438,7 +450,7 @@ outcomes(void **state)
 			    cases[i].len);
 		}
 		assert_false(a->secure);
-		assert_ptr_equal(dns_collect(&d, q, 0), a);
+		assert_ptr_equal(dns_collect(&d, q, NULL), a);
 		dns_drop(&d, q);
 	}
 	dns_unbound_close(&d);
@@ -486,12 +498,60 @@ hanging_names(void **state)
 	}
 	for (int i = 0; i < HANGING; i++) {
 		const struct dns_answer *a =
-		    dns_collect(&d, hanging[i], in_ms(i == 0 ? 30 : 0));
+		    collect(&d, hanging[i], i == 0 ? 30 : 0);
 
 		assert_int_equal(a->status, DNS_TIMEOUT);
-		assert_ptr_equal(dns_collect(&d, hanging[i], 0), a);
+		assert_ptr_equal(dns_collect(&d, hanging[i], NULL), a);
 		dns_drop(&d, hanging[i]);
 	}
+	dns_unbound_close(&d);
+}
+
+/* -- beside descriptors -- */
+
+static void
+read_one(struct wait_io *io, short revents)
+{
+	char c;
+
+	(void)revents;
+	assert_int_equal(read(io->fd, &c, 1), 1);
+	++*(int *)io->arg;
+}
+
+/* What else is waited for goes on while a name hangs; and an answer ends a wait
+ * that has descriptors in it. */
+static void
+beside_descriptors(void **state)
+{
+	struct dns d = open_dns((struct dns_unbound_conf){0});
+	struct dns_query *q = dns_start(&d, "hang.beside", DNS_A);
+	struct wait w = WAIT_INIT;
+	struct wait_io io = {.events = POLLIN, .ready = read_one};
+	char name[64];
+	int fds[2], got = 0;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	io.fd = fds[0];
+	io.arg = &got;
+	assert_int_equal(wait_add(&w, &io), 0);
+	assert_int_equal(write(fds[1], "1", 1), 1);
+	wait_begin(&w, 30);
+	assert_int_equal(dns_collect(&d, q, &w)->status, DNS_TIMEOUT);
+	assert_int_equal(got, 1);
+	dns_drop(&d, q);
+	wait_begin(&w, LONG_MS);
+	for (int i = 0; i < 50; i++) {
+		snprintf(name, sizeof(name), "a%d.beside", i);
+		q = dns_start(&d, name, DNS_A);
+		assert_int_equal(dns_collect(&d, q, &w)->status, DNS_OK);
+		dns_drop(&d, q);
+	}
+	wait_remove(&w, &io);
+	wait_fini(&w);
+	close(fds[0]);
+	close(fds[1]);
 	dns_unbound_close(&d);
 }
 
@@ -578,7 +638,7 @@ ask_many(void *arg)
 		snprintf(name, sizeof(name), "hang%d.many", i);
 		q = dns_start(d, name, DNS_A);
 		dns_drop(d, dns_start(d, "a.many", DNS_A));
-		wrong += dns_collect(d, q, 0)->status != DNS_TIMEOUT;
+		wrong += dns_collect(d, q, NULL)->status != DNS_TIMEOUT;
 		dns_drop(d, q);
 	}
 	return (void *)wrong;
@@ -663,7 +723,7 @@ static bool
 signed_is_secure(const struct dns *d)
 {
 	struct dns_query *q = dns_start(d, "once.signed", DNS_A);
-	const struct dns_answer *a = dns_collect(d, q, in_ms(LONG_MS));
+	const struct dns_answer *a = collect(d, q, LONG_MS);
 	bool secure = a->secure;
 
 	assert_int_equal(a->status, DNS_OK);
@@ -916,6 +976,7 @@ main(int argc, char **argv)
 	    cmocka_unit_test(outcomes),
 	    cmocka_unit_test(answers_are_kept),
 	    cmocka_unit_test(hanging_names),
+	    cmocka_unit_test(beside_descriptors),
 	    cmocka_unit_test(dropped_unseen),
 	    cmocka_unit_test(dropped_while_asked),
 	    cmocka_unit_test(torn_down),

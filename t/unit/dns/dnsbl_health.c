@@ -80,7 +80,7 @@ self_tests(void **state)
 		assert_non_null(t);
 		assert_int_equal(dnsbl_test_wait(t, 1000), 0);
 		changed = i % 2 == 0 ? dnsbl_test_go(t, 1000, &why)
-				     : dnsbl_test_finish(t, 1000, 2000, &why);
+				     : dnsbl_test_finish(t, 1000, NULL, &why);
 		if (!changed || dnsbl_health_state(h) != cases[n].then)
 			fail_msg("%s: %d: %s", cases[n].what,
 			    dnsbl_health_state(h), why.text);
@@ -111,12 +111,12 @@ zone_start(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
-zone_collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
+zone_collect(void *ctx, struct dns_query *q, struct wait *w)
 {
 	static const struct dns_answer late = {.status = DNS_TIMEOUT};
 
 	(void)ctx;
-	return is_ready ? zones[0].collect(NULL, q, deadline_ms) : &late;
+	return is_ready ? zones[0].collect(NULL, q, w) : &late;
 }
 
 static void

@@ -160,9 +160,9 @@ static void
 commit(struct quota_use *use)
 {
 	uint64_t begun = ++cross.stamp;
-	bool other = strcmp(use->account, "other") == 0;
+	bool other = use->account != NULL && strcmp(use->account, "other") == 0;
 
-	if (use->account_len != 0 &&
+	if (use->account != NULL &&
 	    quota_commit(w.q, use, NULL) == QUOTA_GRANTED)
 		w.event[w.events++] = (struct event){begun, other};
 }
@@ -197,7 +197,7 @@ static void
 d_more(int me)
 {
 	(void)me;
-	if (w.steps.account_len != 0 &&
+	if (w.steps.account != NULL &&
 	    quota_reserve(w.q, "u", &w.set, &message, &w.steps, NULL) == 0)
 		commit(&w.steps);
 }
@@ -332,7 +332,7 @@ scene_make(const char *path, enum scene scene)
 		memset(&w.settled, 0, sizeof(w.settled));
 		w.events = 0;
 	}
-	m = atomic_load(&w.q->map);
+	m = atomic_load(&mapped_of(w.q)->map);
 	image = malloc(m->size);
 	memcpy(image, m->t, m->size);
 	start = w;
@@ -381,7 +381,7 @@ judge(bool replaced)
 static int
 cross_once(const struct deed *a, const struct deed *b, uint64_t at, uint64_t to)
 {
-	struct map *m = atomic_load(&start.q->map);
+	struct map *m = atomic_load(&mapped_of(start.q)->map);
 	const char *wrong;
 	uint64_t ops[2];
 

@@ -277,7 +277,7 @@ reserve(struct message *m, int n)
 	struct quota_refusal why = {.used = 0};
 	int rc;
 
-	if (m->use.account_len == 0) {
+	if (m->use.account == NULL) {
 		m->process = (int)rnd(PROCESSES);
 		m->account = rnd(3) == 0 ? (int)rnd(ACCOUNTS) : 0;
 	}
@@ -302,7 +302,7 @@ commit(struct message *m, int n)
 	const char *wrong = NULL;
 	int rc;
 
-	if (m->use.account_len == 0)
+	if (m->use.account == NULL)
 		return NULL;
 	rings_go(m->account, &r.set[m->process]);
 	rc = quota_commit(r.q[m->process], &m->use, &why);
@@ -400,7 +400,7 @@ step(void)
 		return commit(m, n);
 	if (what < 70)
 		give_back(m, n);
-	else if (what < 75 && m->use.account_len != 0) {
+	else if (what < 75 && m->use.account != NULL) {
 		quota_release(r.q[m->process], &m->use);
 		SAY("message %d: given up", n);
 	} else if (what < 93)

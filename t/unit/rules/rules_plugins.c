@@ -47,7 +47,7 @@ expect(const char *rules_text, const char *message, const char *want)
 
 	assert_int_equal(pslist_open(NULL, &tlds, &msg), 0);
 	assert_int_equal(
-	    rules_load_text(rules_text, strlen(rules_text), &setup, &rules), 0);
+	    rules_new_text(rules_text, strlen(rules_text), &setup, &rules), 0);
 	arena_init(&m.arena);
 	body = message_split(message, strlen(message), on_field, &m);
 	m.in = (struct rules_input){.arena = &m.arena,

@@ -52,7 +52,7 @@ rules_of(const char *text)
 	struct rules *rules;
 
 	assert_int_equal(
-	    rules_load_text(text, strlen(text), &setup, &rules), 0);
+	    rules_new_text(text, strlen(text), &setup, &rules), 0);
 	return rules;
 }
 

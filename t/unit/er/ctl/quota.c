@@ -696,7 +696,7 @@ static void
 full_by_damage(void **state)
 {
 	struct rig *r = *state;
-	struct map *m = atomic_load(&r->q->map);
+	struct map *m = atomic_load(&mapped_of(r->q)->map);
 
 	limit(r, QUOTA_MESSAGES, 60, 5);
 	r->set.minor = true;
@@ -742,7 +742,7 @@ full_and_large(void **state)
 	r->opt.limits = 1;
 	r->opt.accounts = 50000;
 	open_table(r);
-	m = atomic_load(&r->q->map);
+	m = atomic_load(&mapped_of(r->q)->map);
 	limit(r, QUOTA_MESSAGES, 60, 5);
 	assert_int_equal(take(r, "first", QUOTA_MESSAGES, 1), 0);
 	/* None is idle: all others are locked. */
@@ -1368,7 +1368,7 @@ facts_go(void **state)
 	r->opt.accounts = 1;
 	open_table(r);
 	limit(r, QUOTA_MESSAGES, 60, 5);
-	m = atomic_load(&r->q->map);
+	m = atomic_load(&mapped_of(r->q)->map);
 	for (n = 0; n < 3; n++) {
 		struct slot *s = map_slot(m, 0);
 		unsigned char *facts = (unsigned char *)(slot_name(m, s) + 1);

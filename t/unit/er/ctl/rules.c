@@ -68,7 +68,7 @@ load(const char *text, int set, struct rules **rules_r)
 	const struct rules_setup setup = {
 	    .score_set = set, .source = "t.cf", .facts = facts};
 
-	return rules_load_text(text, strlen(text), &setup, rules_r);
+	return rules_new_text(text, strlen(text), &setup, rules_r);
 }
 
 /* The hits as `NAME NAME=2 __SUB`, a value of 1 left out. */
@@ -783,7 +783,7 @@ octet_0_is_no_text(void **state)
 
 	(void)state;
 	assert_int_equal(
-	    rules_load_text(text, sizeof(text) - 1, &setup, &rules), ERR_CONFIG);
+	    rules_new_text(text, sizeof(text) - 1, &setup, &rules), ERR_CONFIG);
 	assert_int_equal(rules_mistake(rules, 0)->line, 2);
 	rules_free(rules);
 }
@@ -1151,7 +1151,7 @@ files_include_others_and_directories_are_read_in_order(void **state)
 	write_file(dir, "10.cf", "include more.inc\nscore A 2\n");
 	write_file(dir, "more.inc", "header A To =~ /b/\n");
 	write_file(dir, "notes.txt", "not a rule\n");
-	assert_int_equal(rules_load(paths, &setup, &rules), 0);
+	assert_int_equal(rules_new(paths, &setup, &rules), 0);
 	assert_true(rules_info(rules, 0, &info));
 	assert_string_equal(info.name, "A");
 	assert_true(info.score == 3);
@@ -1159,7 +1159,7 @@ files_include_others_and_directories_are_read_in_order(void **state)
 	rules_free(rules);
 	write_file(dir, "self.inc", "include self.inc\n");
 	write_file(dir, "20.cf", "include self.inc\ninclude nothing.inc\n");
-	assert_int_equal(rules_load(paths, &setup, &rules), ERR_CONFIG);
+	assert_int_equal(rules_new(paths, &setup, &rules), ERR_CONFIG);
 	assert_non_null(
 	    strstr(rules_mistake(rules, 0)->text, "does one include itself"));
 	assert_non_null(

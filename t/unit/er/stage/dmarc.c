@@ -308,7 +308,7 @@ run(const struct dns *dns, struct arena *a, const struct pslist *psl,
 	}
 	if (e.spf.domain != NULL)
 		dmarc_expect(d, e.spf.domain);
-	assert_int_equal(dmarc_finish(d, &e, 0, r), 0);
+	assert_int_equal(dmarc_finish(d, &e, NULL, r), 0);
 	dmarc_drop(d);
 }
 
@@ -367,14 +367,14 @@ count_start(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
-count_collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
+count_collect(void *ctx, struct dns_query *q, struct wait *w)
 {
 	struct counter *c = ctx;
 	size_t len = strlen(c->asked);
 
 	if (len > 0 && c->asked[len - 1] != '|')
 		snprintf(c->asked + len, sizeof(c->asked) - len, "|");
-	return dns_collect(&c->below, q, deadline_ms);
+	return dns_collect(&c->below, q, w);
 }
 
 static void
@@ -428,7 +428,7 @@ asks_at_once(void **state)
 		d = dmarc_start(&dns, &a, NULL, &walks[i].author, 1);
 		if (walks[i].spf != NULL)
 			dmarc_expect(d, walks[i].spf);
-		assert_int_equal(dmarc_finish(d, &e, 0, &r), 0);
+		assert_int_equal(dmarc_finish(d, &e, NULL, &r), 0);
 		assert_string_equal(c.asked, walks[i].asked);
 		dmarc_drop(d);
 		assert_int_equal(c.count, 0);
@@ -470,7 +470,7 @@ takes_the_list(void **state)
 		struct dmarc *d =
 		    dmarc_start(&dns, &a, psl, &lists[i].author, 1);
 
-		assert_int_equal(dmarc_finish(d, &e, 0, &r), 0);
+		assert_int_equal(dmarc_finish(d, &e, NULL, &r), 0);
 		assert_true(r.psl);
 		assert_int_equal(r.result, lists[i].result);
 		if (lists[i].policy_domain != NULL)

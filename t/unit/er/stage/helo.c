@@ -98,7 +98,7 @@ forms_and_results(void **state)
 		struct host client;
 		struct helo *h = helo_new(
 		    &d, cases[i].helo, address(cases[i].client, &client));
-		const struct helo_result *r = helo_collect(h, 0);
+		const struct helo_result *r = helo_collect(h, NULL);
 
 		if (r->form != cases[i].form || r->status != cases[i].status)
 			fail_msg("%s from %s: %s %s", cases[i].helo,
@@ -106,7 +106,7 @@ forms_and_results(void **state)
 			    helo_status_word(r->status));
 		assert_true((r->name != NULL) ==
 		    (r->form == HELO_NAME || r->form == HELO_WORD));
-		assert_ptr_equal(helo_collect(h, 0), r);
+		assert_ptr_equal(helo_collect(h, NULL), r);
 		helo_free(h);
 	}
 	dns_file_close(&d);
@@ -116,7 +116,7 @@ static void
 names_are_as_in_the_dns(void **state)
 {
 	struct helo *h = helo_new(NULL, "B\303\274cher.EXAMPLE.", NULL);
-	const struct helo_result *r = helo_collect(h, 0);
+	const struct helo_result *r = helo_collect(h, NULL);
 
 	(void)state;
 	assert_string_equal(r->name, "xn--bcher-kva.example");

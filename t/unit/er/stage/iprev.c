@@ -99,16 +99,16 @@ results(void **state)
 		assert_non_null(p);
 		if (i % 2 == 1) {
 			iprev_poll(p);
-			iprev_advance(p, 0);
+			iprev_advance(p, NULL);
 		}
-		r = iprev_collect(p, 0);
+		r = iprev_collect(p, NULL);
 		if (strcmp(iprev_word(r->status), cases[n].word) != 0)
 			fail_msg("%s: %s", cases[n].ip, iprev_word(r->status));
 		if (cases[n].name == NULL)
 			assert_null(r->name);
 		else
 			assert_string_equal(r->name, cases[n].name);
-		assert_ptr_equal(iprev_collect(p, 0), r);
+		assert_ptr_equal(iprev_collect(p, NULL), r);
 		iprev_free(p);
 	}
 	iprev_free(NULL);

@@ -67,7 +67,7 @@ judge(const char *text, struct arena *a, const struct check *c,
 	assert_int_equal(dns_file_open(text, &dns), 0);
 	s = spf_start(&dns, a, &request);
 	assert_non_null(s);
-	assert_int_equal(spf_finish(s, 0, &r, &helo), 0);
+	assert_int_equal(spf_finish(s, NULL, &r, &helo), 0);
 	spf_drop(s);
 	dns_file_close(&dns);
 	if (helo_r != NULL)
@@ -400,7 +400,7 @@ count_start(void *ctx, const char *name, enum dns_type type)
 }
 
 static const struct dns_answer *
-count_collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
+count_collect(void *ctx, struct dns_query *q, struct wait *w)
 {
 	struct counted *n = ctx;
 	size_t i = 0;
@@ -409,7 +409,7 @@ count_collect(void *ctx, struct dns_query *q, int64_t deadline_ms)
 		i++;
 	if (n->due[i] > n->trips)
 		n->trips = n->due[i];
-	return dns_collect(&n->file, q, deadline_ms);
+	return dns_collect(&n->file, q, w);
 }
 
 static void
@@ -441,7 +441,7 @@ count(
 	assert_true(host_parse(client, &request.client));
 	assert_int_equal(dns_file_open(text, &n.file), 0);
 	s = spf_start(&dns, &a, &request);
-	assert_int_equal(spf_finish(s, 0, &r, &h), 0);
+	assert_int_equal(spf_finish(s, NULL, &r, &h), 0);
 	out.result = r->result;
 	out.trips = n.trips;
 	spf_drop(s);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/utf8.h"
+#include "posternctl.h"
+
+json_t *
+posternctl_stringn(const char *text, size_t len)
+{
+	struct buf b = BUF_INIT;
+	json_t *j;
+
+	utf8_mend(&b, text, len);
+	j = json_stringn(buf_text(&b), b.len);
+	buf_fini(&b);
+	return j;
+}
+
+json_t *
+posternctl_string(const char *text)
+{
+	return text == NULL ? json_null()
+			    : posternctl_stringn(text, strlen(text));
+}
+
+void
+posternctl_print(json_t *object)
+{
+	char *line = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+
+	puts(line == NULL ? "{}" : line);
+	free(line);
+}

@@ -1,0 +1,156 @@
+/*
+ * What of the configuration a command loads, and how mistakes in it are told.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/base/cure.h"
+#include "lib/base/err.h"
+#include "lib/base/errlist.h"
+#include "lib/conf/conf.h"
+#include "milter/log.h"
+#include "milter/snapshot.h"
+#include "posternctl.h"
+
+/* -- mistakes -- */
+
+bool
+posternctl_closed(const char *text)
+{
+	return geteuid() != 0 && cure_closed(text);
+}
+
+/* Keys and tables are for UserID alone: what opens them to the daemon would
+ * hand them to whoever runs this. */
+int
+posternctl_mistake(const char *text)
+{
+	const char *cure = cure_find(text);
+	bool closed = posternctl_closed(text);
+	size_t len = closed && cure != NULL ? (size_t)(cure - text)
+					    : strlen(text);
+
+	while (closed && len > 0 && strchr(";: ", text[len - 1]) != NULL)
+		len--;
+	fprintf(stderr, "%.*s%s\n", (int)len, text,
+	    closed ? "; run posternctl as root" : "");
+	return closed ? EX_NOPERM : EX_CONFIG;
+}
+
+static void
+count_wrong(const char *text, void *arg)
+{
+	size_t *wrong = arg;
+
+	*wrong += posternctl_mistake(text) != EX_NOPERM;
+}
+
+/* Say them all; EX_NOPERM when each is that something may not be read. */
+static int
+say_mistakes(struct errlist *list)
+{
+	size_t wrong = 0;
+
+	errlist_sort(list);
+	errlist_each(list, count_wrong, &wrong);
+	return wrong == 0 && errlist_count(list) > 0 ? EX_NOPERM : EX_CONFIG;
+}
+
+int
+posternctl_no_memory(void)
+{
+	fprintf(stderr, "posternctl: %s\n", err_text(ERR_NOMEM));
+	return EX_OSERR;
+}
+
+/* -- loading -- */
+
+const char *
+posternctl_config(const struct call *c)
+{
+	if (c->config != NULL)
+		return c->config;
+	return access(POSTERN_CONF, F_OK) == 0 || errno != ENOENT
+	    ? POSTERN_CONF
+	    : NULL;
+}
+
+/* What is odd in the configuration `postern -n` says, and the daemon; not each
+ * command again. */
+static void
+mute(void)
+{
+	static const struct log_options o = {
+	    .mute = true, .name = "posternctl"};
+
+	log_open(&o);
+}
+
+int
+posternctl_conf_also(
+    struct call *c, int (*also)(struct call *c, struct errmsg *msg_r))
+{
+	struct errlist *list = errlist_new();
+	struct errmsg msg = {""};
+	int rc = ERR_NOMEM;
+
+	mute();
+	if (list != NULL)
+		rc = conf_read_list(
+		    posternctl_config(c), snapshot_tables(), list, &c->conf);
+	if (c->conf != NULL && also != NULL)
+		rc = conf_also(c->conf, rc, also(c, &msg), &msg);
+	if (c->conf == NULL || rc == ERR_NOMEM) {
+		rc = posternctl_no_memory();
+	} else if (errlist_count(list) > 0) {
+		rc = say_mistakes(list);
+	} else if (rc != 0) {
+		fprintf(stderr, "posternctl: %s\n", err_text(rc));
+		rc = EX_SOFTWARE;
+	}
+	if (c->conf != NULL)
+		conf_end_list(c->conf);
+	errlist_free(list);
+	return rc;
+}
+
+int
+posternctl_conf(struct call *c)
+{
+	return posternctl_conf_also(c, NULL);
+}
+
+static int
+load_chain(struct call *c, enum snapshot_use use)
+{
+	static const struct log_options quiet = {
+	    .quiet = true, .name = "posternctl"};
+	struct errlist *list = errlist_new();
+	int rc = EX_OK;
+
+	mute();
+	if (list == NULL)
+		rc = posternctl_no_memory();
+	else if (snapshot_load_list(posternctl_config(c), use, NULL, list,
+		     &c->snap) != 0)
+		rc = say_mistakes(list);
+	log_open(&quiet);
+	errlist_free(list);
+	return rc;
+}
+
+int
+posternctl_chain(struct call *c)
+{
+	return load_chain(c, SNAPSHOT_OFFLINE);
+}
+
+int
+posternctl_inbound(struct call *c)
+{
+	return load_chain(c, SNAPSHOT_INBOUND);
+}

@@ -1,0 +1,24 @@
+/*
+ * What postern writes has a path of its own.
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef MILTER_DAEMON_PATHS_H
+#define MILTER_DAEMON_PATHS_H
+
+struct conf;
+struct errlist;
+
+/* What may be given in place of what the configuration says; NULL: nothing. */
+struct paths_start {
+	const char *socket, *socket_where; /* the path alone */
+	const char *pid_file, *pid_where;
+	const char *chroot; /* all but these two is in there */
+};
+
+/* Does any other keyword name a file that we make and replace: the socket, the
+ * pid file, the table of quotas, the counts of the rules?  EX_OK; or EX_CONFIG
+ * and each such pair in the list. */
+int paths_check(const struct conf *c, const struct paths_start *start,
+    struct errlist *list);
+
+#endif
