@@ -8,7 +8,6 @@
 
 #include "lib/base/err.h"
 #include "log.h"
-#include "snapshot.h"
 
 #define NOTE_MAX 1000  /* octets of a note's value, as written */
 #define NOTES_MAX 4000 /* of all of them */
