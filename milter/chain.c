@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "chain.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "counters.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/dns/idna.h"
 #include "lib/mail/addr.h"
 #include "log.h"
@@ -244,34 +243,6 @@ chain_open(struct snapshot *snap, macro_fn macro, void *macro_ctx)
 	return s;
 }
 
-/* Keep the client's address; an IPv4-mapped one as IPv4. */
-static void
-set_client(struct session *s, const struct sockaddr *client)
-{
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&s->client;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)client;
-
-	if (client == NULL)
-		return;
-	if (client->sa_family == AF_INET) {
-		memcpy(v4, client, sizeof(*v4));
-	} else if (client->sa_family == AF_INET6 &&
-	    IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = v6->sin6_port;
-		memcpy(&v4->sin_addr, v6->sin6_addr.s6_addr + 12, 4);
-	} else if (client->sa_family == AF_INET6) {
-		memcpy(&s->client, v6, sizeof(*v6));
-	}
-	if (s->client.ss_family == AF_INET)
-		inet_ntop(AF_INET, &v4->sin_addr, s->client_ip,
-		    sizeof(s->client_ip));
-	else if (s->client.ss_family == AF_INET6)
-		inet_ntop(AF_INET6,
-		    &((struct sockaddr_in6 *)&s->client)->sin6_addr,
-		    s->client_ip, sizeof(s->client_ip));
-}
-
 /* To all who want it. */
 static void
 hand_out(struct session *s, const struct record *r)
@@ -327,14 +298,16 @@ walk_message(struct message *m, const struct call *c)
 
 struct verdict
 chain_connect(
-    struct session *s, const char *name, const struct sockaddr *client)
+    struct session *s, const char *name, const struct host *client)
 {
 	const struct call c = {.hook = HOOK_CONNECT};
 	int rc = keep(&s->arena, name, &s->client_name);
 
 	if (rc == 0)
 		rc = name_host(s, session_macro(s, "j"));
-	set_client(s, client);
+	if (client != NULL)
+		s->client = *client;
+	host_text(&s->client, s->client_ip);
 	walk_client(s, &c, rc);
 	end_step(s, "connect");
 	return disposition_now(&s->disposition);

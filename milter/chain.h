@@ -46,7 +46,6 @@
 struct conf_table;
 struct errmsg;
 struct snapshot;
-struct sockaddr;
 
 #define HOOK_BIT(h) (1u << (h))
 
@@ -136,8 +135,9 @@ struct stage {
 	void (*reset_counts)(void *state);
 
 	/* What is to be done beside the mail, now and then: called by one
-	 * thread of a daemon's while the snapshot is in force, first when it
-	 * comes into force.  Must not wait.  Returns in how many milliseconds
+	 * thread of a daemon's (service/ticks.c) while the snapshot is in
+	 * force, first when it comes into force, and perhaps while another is
+	 * loaded or adopted.  Must not wait.  Returns in how many milliseconds
 	 * to be called again at the latest. */
 	int64_t (*tick)(const struct snapshot *snap, void *state);
 };
@@ -157,8 +157,9 @@ extern const struct stage *const stages[];
  */
 struct session *chain_open(
     struct snapshot *snap, macro_fn macro, void *macro_ctx);
+/* client NULL: as HOST_NONE */
 struct verdict chain_connect(
-    struct session *s, const char *name, const struct sockaddr *client);
+    struct session *s, const char *name, const struct host *client);
 struct verdict chain_helo(struct session *s, const char *helo);
 /* sender with or without <>; params NULL-ended or NULL.  A message that was
  * under way is aborted. */

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "log.h"
 
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/errlist.h"
-#include "session.h"
 
 #define LINE_SIZE (LOG_TEXT_MAX + 128) /* queue id and stage, too */
 #define SELDOM 60 /* seconds */
@@ -99,17 +98,16 @@ void
 log_seldom(struct log_seldom *seldom, int level, const char *fmt, ...)
 {
 	char line[LINE_SIZE];
-	struct timespec now;
+	long now = (long)(clock_ms() / 1000);
 	unsigned left_out;
 	long next = seldom->next;
 	size_t len;
 	va_list ap;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	/* 0 is never: the clock may stand there after a boot. */
-	if ((next != 0 && now.tv_sec < next) ||
+	if ((next != 0 && now < next) ||
 	    !atomic_compare_exchange_strong(
-		&seldom->next, &next, (long)now.tv_sec + SELDOM)) {
+		&seldom->next, &next, now + SELDOM)) {
 		seldom->left_out++;
 		return;
 	}
@@ -140,13 +138,12 @@ log_fatal(const char *fmt, ...)
 }
 
 void
-log_about(const struct ctx *ctx, int level, const char *fmt, ...)
+log_vabout(
+    int level, const char *id, const char *stage, const char *fmt, va_list ap)
 {
 	char line[LINE_SIZE];
-	const char *id = ctx->m == NULL ? NULL : ctx->m->queue_id;
 	struct buf b = BUF_INIT;
 	size_t len = 0;
-	va_list ap;
 
 	if (level > target.level)
 		return;
@@ -156,12 +153,10 @@ log_about(const struct ctx *ctx, int level, const char *fmt, ...)
 	len = (size_t)snprintf(line, sizeof(line), "%s: ",
 	    id == NULL || id[0] == '\0' ? "NOQUEUE" : id);
 	buf_fini(&b);
-	if (ctx->stage != NULL)
-		len += (size_t)snprintf(line + len, sizeof(line) - len, "%s: ",
-		    ctx->stage);
-	va_start(ap, fmt);
+	if (stage != NULL)
+		len += (size_t)snprintf(
+		    line + len, sizeof(line) - len, "%s: ", stage);
 	vsnprintf(line + len, sizeof(line) - len, fmt, ap);
-	va_end(ap);
 	write_line(level, line);
 }
 

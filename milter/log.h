@@ -13,10 +13,10 @@
 #ifndef MILTER_LOG_H
 #define MILTER_LOG_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <syslog.h>
 
-struct ctx;
 struct errlist;
 
 struct log_options {
@@ -28,7 +28,7 @@ struct log_options {
 	const char *name; /* SyslogName; copied */
 };
 
-/* Octets of a line that log_about writes whole; what is longer is cut.  rsyslog
+/* Octets of a line that log_vabout writes whole; what is longer is cut.  rsyslog
  * takes 8 KiB unless it is told otherwise. */
 #define LOG_TEXT_MAX 7800
 
@@ -56,9 +56,10 @@ struct log_seldom {
 };
 void log_seldom(struct log_seldom *seldom, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* A line about a message: its queue id and the stage that speaks come first. */
-void log_about(const struct ctx *ctx, int level, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
+/* A line about a message: its queue id, and the stage that speaks, come first;
+ * NULL: not known, nobody.  Most want log_about (session.h). */
+void log_vabout(int level, const char *id, const char *stage, const char *fmt,
+    va_list ap) __attribute__((format(printf, 4, 0)));
 
 /* The facility of a word (mail, daemon, local0 ...); -1: unknown. */
 int log_facility(const char *word);

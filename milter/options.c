@@ -17,8 +17,8 @@
 #include "lib/conf/dataset.h"
 #include "lib/dns/idna.h"
 #include "log.h"
-#include "milter/daemon/sockspec.h"
 #include "snapshot.h"
+#include "sockspec.h"
 
 static int
 check_facility(const char *value, struct errmsg *msg_r)

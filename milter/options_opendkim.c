@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "lib/conf/conf.h"
-#include "milter/stage/opendmarc.h"
+#include "opendmarc.h"
 
 #define ROW(word, why)                                                         \
 	{                                                                      \

@@ -19,7 +19,6 @@
 #include "lib/dns/dns_unbound.h"
 #include "log.h"
 #include "options.h"
-#include "snapshot.h"
 
 #define RESOLV_CONF "/etc/resolv.conf"
 #define SERVERS_MAX 16
@@ -159,10 +158,15 @@ describe(const struct plan *p, struct buf *b)
 /* -- making it -- */
 
 static void
-on_word(void *arg, const char *text)
+on_validation(void *arg, bool on)
 {
 	(void)arg;
-	log_line(LOG_WARNING, "dns: %s", text);
+	log_line(LOG_WARNING, "dns: %s",
+	    on ? "the name servers supply what DNSSEC needs again: answers are "
+		 "validated"
+	       : "the name servers do not supply what DNSSEC needs (the root's "
+		 "DNSKEY, validated by TrustAnchorFile): answers are not "
+		 "validated; name servers that do, or remove TrustAnchorFile");
 }
 
 static void
@@ -183,6 +187,12 @@ resolver_unref(struct resolver *r)
 	if (r != NULL &&
 	    atomic_fetch_sub_explicit(&r->refs, 1, memory_order_acq_rel) == 1)
 		resolver_free(r);
+}
+
+int
+resolver_start(struct resolver *r)
+{
+	return dns_unbound_start(&r->unbound);
 }
 
 /* TestPublicKeys, a file without `file:`. */
@@ -248,18 +258,16 @@ say_of_unbound(const struct conf *c, const struct plan *p, const char *why,
 		errmsg_set(msg_r, "DNS: %s", why);
 }
 
-/* Validation is probed at once, so that a daemon says early what is wrong with
- * it; all else waits for the first look-up. */
 static int
-open_unbound(const struct conf *c, const struct plan *p, bool offline,
-    struct resolver *r, struct errmsg *msg_r)
+open_unbound(const struct conf *c, const struct plan *p, struct resolver *r,
+    struct errmsg *msg_r)
 {
 	struct dns_unbound_conf conf = {
 	    .servers =
 		p->count == 0 ? NULL : (const char *const *)p->servers,
 	    .config_file = p->config_file,
 	    .anchor_file = p->anchor_file,
-	    .say = on_word,
+	    .on_validation = on_validation,
 	};
 	struct plan other;
 	struct errmsg why;
@@ -275,21 +283,15 @@ open_unbound(const struct conf *c, const struct plan *p, bool offline,
 			other.config_file = NULL;
 			rc = conf_also(c, 0, rc, msg_r);
 			rc = conf_also(c, rc,
-			    open_unbound(c, &other, true, r, msg_r), msg_r);
+			    open_unbound(c, &other, r, msg_r), msg_r);
 		}
-		return rc;
 	}
-	if (!offline && p->anchor_file != NULL &&
-	    dns_unbound_start(&r->unbound) != 0) {
-		errmsg_set(msg_r, "DNS: can't start a thread");
-		return ERR_SYSTEM;
-	}
-	return 0;
+	return rc;
 }
 
 static int
-make(const struct conf *c, const struct plan *p, bool offline,
-    struct resolver **r_r, struct errmsg *msg_r)
+make(const struct conf *c, const struct plan *p, struct resolver **r_r,
+    struct errmsg *msg_r)
 {
 	struct resolver *r = calloc(1, sizeof(*r));
 	int rc;
@@ -300,7 +302,7 @@ make(const struct conf *c, const struct plan *p, bool offline,
 	}
 	atomic_init(&r->refs, 1);
 	describe(p, &r->made_of);
-	rc = conf_also(c, 0, open_unbound(c, p, offline, r, msg_r), msg_r);
+	rc = conf_also(c, 0, open_unbound(c, p, r, msg_r), msg_r);
 	if (rc == 0 || conf_list(c) != NULL)
 		rc = conf_also(c, rc, open_tests(c, r, msg_r), msg_r);
 	if (rc != 0) {
@@ -314,10 +316,8 @@ make(const struct conf *c, const struct plan *p, bool offline,
 /* The old one, if it is what would be made now; those for tests are not looked
  * into. */
 static struct resolver *
-keep_old(const struct snapshot *old, const struct conf *c,
-    const struct plan *p)
+keep_old(struct resolver *r, const struct conf *c, const struct plan *p)
 {
-	struct resolver *r = old == NULL ? NULL : old->resolver;
 	struct buf b = BUF_INIT;
 	bool same;
 
@@ -335,32 +335,35 @@ keep_old(const struct snapshot *old, const struct conf *c,
 }
 
 int
-resolver_load(
-    struct snapshot *snap, const struct snapshot *old, struct errmsg *msg_r)
+resolver_load(const struct conf *c, struct resolver *old,
+    struct resolver **r_r, struct errmsg *msg_r)
 {
-	const struct conf *c = snap->conf;
-	long timeout = conf_int(c, "DNSTimeout");
 	struct plan p = {
 	    .config_file = conf_str(c, "ResolverConfiguration"),
 	    .anchor_file = conf_str(c, "TrustAnchorFile"),
 	};
-	int rc;
+	int rc = conf_also(c, 0, check_files(c, msg_r), msg_r);
 
-	snap->dns_timeout_ms = (timeout == 0 ? TIMEOUT_NONE : timeout) * 1000;
-	if (!snap->verifies)
-		return 0;
-	rc = conf_also(c, 0, check_files(c, msg_r), msg_r);
 	if (rc == 0 || conf_list(c) != NULL)
 		rc = conf_also(c, rc, read_servers(c, &p, msg_r), msg_r);
-	if (rc == 0)
-		snap->resolver = keep_old(old, c, &p);
-	if (rc == 0 && snap->resolver == NULL)
-		rc = make(c, &p, snap->offline, &snap->resolver, msg_r);
+	*r_r = rc == 0 ? keep_old(old, c, &p) : NULL;
+	if (rc == 0 && *r_r == NULL)
+		rc = make(c, &p, r_r, msg_r);
 	for (size_t i = 0; i < p.count; i++)
 		free(p.servers[i]);
-	if (rc == 0)
-		snap->dns = snap->resolver->tests.start != NULL
-		    ? &snap->resolver->tests
-		    : &snap->resolver->unbound;
 	return rc;
+}
+
+const struct dns *
+resolver_dns(const struct resolver *r)
+{
+	return r->tests.start != NULL ? &r->tests : &r->unbound;
+}
+
+long
+resolver_timeout_ms(const struct conf *c)
+{
+	long timeout = conf_int(c, "DNSTimeout");
+
+	return (timeout == 0 ? TIMEOUT_NONE : timeout) * 1000;
 }

@@ -7,20 +7,26 @@
 
 #include "lib/conf/conf.h"
 
+struct dns;
 struct errmsg;
 struct resolver;
-struct snapshot;
 
 extern const struct conf_table options_resolver;
 
 /*
- * Set snap->dns, resolver and dns_timeout_ms from snap->conf; no resolver where
- * mail is not verified.  `old` is the snapshot in force, or NULL: its resolver
- * goes on, with what it knows, if nothing has changed.  0, or a negative ERR_
- * and *msg_r.
+ * Make the resolver of a configuration.  `old` is the one in use, or NULL: it
+ * goes on, with what it knows, if nothing has changed.  0 and a reference in
+ * *r_r, or a negative ERR_ and *msg_r.
  */
-int resolver_load(struct snapshot *snap, const struct snapshot *old,
-    struct errmsg *msg_r);
+int resolver_load(const struct conf *c, struct resolver *old,
+    struct resolver **r_r, struct errmsg *msg_r);
+/* Where look-ups go; as long as there is a reference. */
+const struct dns *resolver_dns(const struct resolver *r);
+/* What DNSTimeout says: for all look-ups of one message. */
+long resolver_timeout_ms(const struct conf *c);
+/* Start its threads, if they do not run yet: validation is probed at once, so
+ * that a daemon says early what is wrong with it.  0, or ERR_SYSTEM and errno. */
+int resolver_start(struct resolver *r);
 void resolver_unref(struct resolver *r); /* NULL is fine */
 
 #endif

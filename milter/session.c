@@ -7,7 +7,7 @@
 #include <strings.h>
 
 #include "lib/base/err.h"
-#include "snapshot.h"
+#include "log.h"
 
 #define NOTE_MAX 1000  /* octets of a note's value, as written */
 #define NOTES_MAX 4000 /* of all of them */
@@ -41,6 +41,17 @@ const char *
 session_macro(const struct session *s, const char *name)
 {
 	return s->macro == NULL ? NULL : s->macro(s->macro_ctx, name);
+}
+
+void
+log_about(const struct ctx *ctx, int level, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vabout(level, ctx->m == NULL ? NULL : ctx->m->queue_id, ctx->stage,
+	    fmt, ap);
+	va_end(ap);
 }
 
 /* cut may be NULL. */

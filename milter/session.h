@@ -12,13 +12,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 #include <time.h>
 
 #include "disposition.h"
 #include "edit.h"
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/base/host.h"
 #include "lib/base/wait.h"
 #include "lib/mail/author.h"
 #include "lib/mail/hdr.h"
@@ -88,8 +88,9 @@ struct session {
 
 	/* The client, from connect. */
 	const char *client_name; /* verified name or "[ip]"; may be NULL */
-	struct sockaddr_storage client; /* ss_family 0: not known */
-	char client_ip[48]; /* the same as text; "" when not known */
+	struct host client;
+	char client_ip[HOST_TEXT_SIZE]; /* the same as text; "" when not
+	    known */
 	const char *helo;   /* the last one; NULL: none yet */
 	const char *host;   /* chain: what this MTA is called: {j}, or the
 	    system's name where it does not say */
@@ -225,6 +226,11 @@ bool message_is_utf8(const struct message *m);
 time_t message_time(const struct message *m);
 /* The MTA's macro, through the session's driver. */
 const char *session_macro(const struct session *s, const char *name);
+
+/* A line in the log about a message: its queue id and the stage that speaks come
+ * first. */
+void log_about(const struct ctx *ctx, int level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Add ` key=value` to the summary line; the value is quoted where it must be
  * (buf_quote), and cut where it is long. */

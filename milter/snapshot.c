@@ -9,10 +9,10 @@
 #include "lib/base/errlist.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
-#include "milter/daemon/peers.h"
-#include "milter/stage/opendmarc.h"
+#include "opendmarc.h"
 #include "options.h"
 #include "options_opendkim.h"
+#include "peers.h"
 #include "refuse.h"
 #include "resolver.h"
 #include "stages.h"
@@ -123,6 +123,23 @@ load_stages(struct snapshot *snap, const struct snapshot *old, int rc)
 	return rc;
 }
 
+/* No resolver where mail is not verified. */
+static int
+load_resolver(
+    struct snapshot *snap, const struct snapshot *old, struct errmsg *msg_r)
+{
+	int rc;
+
+	snap->dns_timeout_ms = resolver_timeout_ms(snap->conf);
+	if (!snap->verifies)
+		return 0;
+	rc = resolver_load(snap->conf, old == NULL ? NULL : old->resolver,
+	    &snap->resolver, msg_r);
+	if (rc == 0)
+		snap->dns = resolver_dns(snap->resolver);
+	return rc;
+}
+
 static int
 load(struct snapshot *snap, const struct snapshot *old, int rc)
 {
@@ -134,7 +151,7 @@ load(struct snapshot *snap, const struct snapshot *old, int rc)
 	rc = conf_also(c, rc, options_decode(snap, &msg), &msg);
 	rc = conf_also(c, rc, peers_load(c, &snap->peers, &msg), &msg);
 	rc = conf_also(c, rc, refuse_load(snap, &msg), &msg);
-	rc = conf_also(c, rc, resolver_load(snap, old, &msg), &msg);
+	rc = conf_also(c, rc, load_resolver(snap, old, &msg), &msg);
 	return load_stages(snap, old, rc);
 }
 
@@ -216,6 +233,16 @@ snapshot_load(const char *path, enum snapshot_use use,
 	return first_of(list, rc, msg_r);
 }
 
+void *
+snapshot_state(const struct snapshot *snap, const struct stage *stage)
+{
+	for (size_t i = 0; snap != NULL && stages[i] != NULL; i++) {
+		if (stages[i] == stage)
+			return snap->state[i];
+	}
+	return NULL;
+}
+
 struct snapshot *
 snapshot_ref(struct snapshot *snap)
 {
@@ -223,12 +250,32 @@ snapshot_ref(struct snapshot *snap)
 	return snap;
 }
 
+static void (*_Atomic heir)(struct snapshot *);
+
+void
+snapshot_leave_to(void (*to)(struct snapshot *snap))
+{
+	atomic_store(&heir, to);
+}
+
 void
 snapshot_unref(struct snapshot *snap)
 {
+	void (*to)(struct snapshot *);
+
 	if (snap == NULL ||
 	    atomic_fetch_sub_explicit(&snap->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	to = atomic_load(&heir);
+	if (to != NULL)
+		to(snap);
+	else
+		snapshot_free(snap);
+}
+
+void
+snapshot_free(struct snapshot *snap)
+{
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		if (snap->state[i] != NULL)
 			stages[i]->unload(snap->state[i]);

@@ -19,6 +19,7 @@ struct errlist;
 struct errmsg;
 struct peers;
 struct resolver;
+struct stage;
 
 /* What for. */
 enum snapshot_use {
@@ -33,6 +34,7 @@ enum snapshot_use {
 
 struct snapshot {
 	atomic_int refs;
+	struct snapshot *next; /* of those that wait to be freed */
 	struct conf *conf;
 	void *state[STAGES_MAX]; /* what each stage's load made; NULL: none */
 	bool on[STAGES_MAX];     /* does the stage take part? */
@@ -76,8 +78,17 @@ int snapshot_load_list(const char *path, enum snapshot_use use,
  * the snapshot's, or freed. */
 int snapshot_load_conf(struct conf *conf, enum snapshot_use use,
     const struct snapshot *old, struct snapshot **snap_r);
+/* What a stage's load made of it; NULL: nothing, or there is no snapshot. */
+void *snapshot_state(
+    const struct snapshot *snap, const struct stage *stage);
 struct snapshot *snapshot_ref(struct snapshot *snap);
+/* The last reference: it is freed, or left to whoever wants that. */
 void snapshot_unref(struct snapshot *snap);
+/* From now on call this instead of freeing one, which may take long; NULL:
+ * nobody.  It must not wait, since whoever serves mail calls it. */
+void snapshot_leave_to(void (*heir)(struct snapshot *snap));
+/* For the heir: nobody has a reference. */
+void snapshot_free(struct snapshot *snap);
 
 /* Read the file, and the opendmarc.conf that it may name; what the files name
  * besides is not opened.  As conf_read, and conf_read_list. */

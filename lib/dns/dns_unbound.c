@@ -61,7 +61,7 @@ struct unbound {
 	bool validates; /* an anchor was given */
 	char **servers; /* what the contexts are made of */
 	char *resolv_conf, *config_file, *anchor_file;
-	void (*say)(void *arg, const char *text);
+	void (*on_validation)(void *arg, bool on);
 	void *arg;
 	int wake[2]; /* a pipe to the pump */
 
@@ -104,6 +104,29 @@ static const struct dns_answer answer_tempfail = {.status = DNS_TEMPFAIL};
 static const struct dns_answer answer_badname = {.status = DNS_BADNAME};
 
 /* -- contexts -- */
+
+/* libunbound has locks for all contexts, which it makes and destroys with any
+ * of them, unguarded: so only one thread at a time does either. */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+
+static struct ub_ctx *
+new_context(void)
+{
+	struct ub_ctx *ctx;
+
+	pthread_mutex_lock(&making);
+	ctx = ub_ctx_create();
+	pthread_mutex_unlock(&making);
+	return ctx;
+}
+
+static void
+delete_context(struct ub_ctx *ctx)
+{
+	pthread_mutex_lock(&making);
+	ub_ctx_delete(ctx);
+	pthread_mutex_unlock(&making);
+}
 
 /*
  * Many ports, or names that never answer make the others wait.  The caches are
@@ -237,7 +260,7 @@ static int
 make_context(const struct unbound *u, bool validating, struct ub_ctx **ctx_r,
     struct errmsg *msg_r)
 {
-	struct ub_ctx *ctx = ub_ctx_create();
+	struct ub_ctx *ctx = new_context();
 	int rc;
 
 	if (ctx == NULL) {
@@ -251,7 +274,7 @@ make_context(const struct unbound *u, bool validating, struct ub_ctx **ctx_r,
 	if (rc == 0)
 		rc = remove_zones(u, ctx, validating, msg_r);
 	if (rc != 0) {
-		ub_ctx_delete(ctx);
+		delete_context(ctx);
 		return rc;
 	}
 	*ctx_r = ctx;
@@ -427,13 +450,6 @@ unhold(struct unbound *u, struct dns_query *q)
 
 /* -- the pump -- */
 
-static void
-say(const struct unbound *u, const char *text)
-{
-	if (u->say != NULL)
-		u->say(u->arg, text);
-}
-
 /* That context; made now if there was none. */
 static struct ub_ctx *
 context(struct unbound *u, size_t i)
@@ -498,14 +514,8 @@ static void
 probe_end(struct unbound *u, bool good)
 {
 	u->probing = false;
-	if (!good && !u->off_said)
-		say(u, "the name servers do not supply what DNSSEC needs (the "
-		       "root's DNSKEY, validated by TrustAnchorFile): answers "
-		       "are not validated; name servers that do, or remove "
-		       "TrustAnchorFile");
-	else if (good && u->off_said)
-		say(u, "the name servers supply what DNSSEC needs again: "
-		       "answers are validated");
+	if (good == u->off_said && u->on_validation != NULL)
+		u->on_validation(u->arg, good);
 	u->off_said = !good;
 	set_mode(u, good ? MODE_VALIDATING : MODE_PLAIN);
 }
@@ -551,7 +561,7 @@ check_probe(struct unbound *u)
 		probe_end(u, false);
 	}
 	if (!u->probing && u->ctx[PROBING] != NULL) {
-		ub_ctx_delete(u->ctx[PROBING]);
+		delete_context(u->ctx[PROBING]);
 		u->ctx[PROBING] = NULL;
 	}
 	pthread_mutex_lock(&u->lock);
@@ -823,7 +833,7 @@ copy_conf(struct unbound *u, const struct dns_unbound_conf *conf)
 {
 	size_t n = 0;
 
-	u->say = conf->say;
+	u->on_validation = conf->on_validation;
 	u->arg = conf->arg;
 	u->validates = conf->anchor_file != NULL;
 	if (copy_text(&u->config_file, conf->config_file) != 0 ||
@@ -851,7 +861,7 @@ unbound_free(struct unbound *u)
 {
 	for (size_t i = 0; i < CONTEXTS; i++) {
 		if (u->ctx[i] != NULL)
-			ub_ctx_delete(u->ctx[i]);
+			delete_context(u->ctx[i]);
 	}
 	for (size_t i = 0; u->servers != NULL && u->servers[i] != NULL; i++)
 		free(u->servers[i]);

@@ -32,9 +32,10 @@ struct dns_unbound_conf {
 	 * are servers.  NULL: none. */
 	const char *config_file;
 	const char *anchor_file; /* trust anchors; NULL: no validation */
-	/* Told in words, from a thread of the resolver's, that validation went
-	 * off or on; NULL: nobody. */
-	void (*say)(void *arg, const char *text);
+	/* Told, from a thread of the resolver's, that validation is off, since
+	 * the name servers do not supply what it needs, or on again; NULL:
+	 * nobody. */
+	void (*on_validation)(void *arg, bool on);
 	void *arg;
 };
 
@@ -42,7 +43,7 @@ struct dns_unbound_conf {
 bool dns_unbound_server(const char *text);
 
 /* 0 and *d is filled, or a negative ERR_ and *msg_r.  What conf points to need
- * not outlive the call, but for say and arg. */
+ * not outlive the call, but for arg. */
 int dns_unbound_open(const struct dns_unbound_conf *conf, struct dns *d,
     struct errmsg *msg_r);
 /* Start its threads now.  0, or ERR_SYSTEM. */

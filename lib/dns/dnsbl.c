@@ -2,15 +2,14 @@
 #include "dnsbl.h"
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/dns/dns.h"
 
-#define REVERSE_SIZE 72 /* octets of an address backwards, with a NUL */
 #define LABEL_MAX 63
 #define NET_CODES 0x7f000000u	/* 127/8 */
 #define NET_REFUSED 0x7fffff00u /* 127.255.255.0/24 */
@@ -24,34 +23,12 @@ join(const char *what, const char *zone, char *name_r)
 }
 
 bool
-dnsbl_name_ip(const struct sockaddr *client, const char *zone,
+dnsbl_name_ip(const struct host *client, const char *zone,
     char name_r[DNSBL_NAME_SIZE])
 {
-	static const char hex[] = "0123456789abcdef";
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)client;
-	char reverse[REVERSE_SIZE], *p = reverse;
+	char reverse[HOST_REVERSE_SIZE];
 
-	if (client->sa_family == AF_INET) {
-		const struct sockaddr_in *v4 =
-		    (const struct sockaddr_in *)client;
-		uint32_t ip = ntohl(v4->sin_addr.s_addr);
-
-		snprintf(reverse, sizeof(reverse), "%u.%u.%u.%u", ip & 0xff,
-		    ip >> 8 & 0xff, ip >> 16 & 0xff, ip >> 24);
-		return join(reverse, zone, name_r);
-	}
-	if (client->sa_family != AF_INET6)
-		return false;
-	for (size_t i = 16; i-- > 0;) {
-		unsigned char octet = v6->sin6_addr.s6_addr[i];
-
-		*p++ = hex[octet & 15];
-		*p++ = '.';
-		*p++ = hex[octet >> 4];
-		*p++ = '.';
-	}
-	p[-1] = '\0';
-	return join(reverse, zone, name_r);
+	return host_reverse(client, reverse) && join(reverse, zone, name_r);
 }
 
 bool

@@ -15,7 +15,7 @@
 
 struct dns_answer;
 struct errmsg;
-struct sockaddr;
+struct host;
 
 #define DNSBL_NAME_SIZE 254 /* octets of a name to ask for, with a NUL */
 #define DNSBL_CODES_MAX 16  /* codes of an answer that are looked at */
@@ -28,9 +28,9 @@ enum dnsbl_kind {
 	DNSBL_KINDS, /* how many there are */
 };
 
-/* The name to ask for about an address (AF_INET, AF_INET6), sections 2.1 and
- * 2.4.  False: there is none, the zone's name is too long. */
-bool dnsbl_name_ip(const struct sockaddr *client, const char *zone,
+/* The name to ask for about an address, sections 2.1 and 2.4.  False: there is
+ * none, the zone's name is too long. */
+bool dnsbl_name_ip(const struct host *client, const char *zone,
     char name_r[DNSBL_NAME_SIZE]);
 /* The same about a domain (section 2.5), as idna_ascii makes it.  False for
  * what no list knows: names of one label, and addresses. */

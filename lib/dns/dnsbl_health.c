@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dnsbl_health.h"
 
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/dns/dns.h"
 
 #define POLL_MS 50 /* while the answers of a self-test are awaited */
@@ -187,17 +187,14 @@ static bool
 test_name(enum dnsbl_kind kind, const char *domain, unsigned char last,
     const char *zone, char *name_r)
 {
-	struct sockaddr_in v4 = {.sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(0x7f000000u | last)};
-	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6,
-	    .sin6_addr.s6_addr = {
-		[10] = 0xff, [11] = 0xff, [12] = 0x7f, [15] = last}};
+	/* One address, written in two ways. */
+	struct host entry = {
+	    .family = kind == DNSBL_IP4 ? HOST_IP4 : HOST_IP6,
+	    .octets = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = last}};
 	size_t domain_len = strlen(domain), zone_len = strlen(zone);
 
-	if (kind == DNSBL_IP4)
-		return dnsbl_name_ip((struct sockaddr *)&v4, zone, name_r);
-	if (kind == DNSBL_IP6)
-		return dnsbl_name_ip((struct sockaddr *)&v6, zone, name_r);
+	if (kind != DNSBL_DOMAIN)
+		return dnsbl_name_ip(&entry, zone, name_r);
 	/* TEST is one label. */
 	if (domain_len + 1 + zone_len >= DNSBL_NAME_SIZE)
 		return false;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "helo.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +8,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/dns/dns.h"
 #include "lib/dns/idna.h"
 
@@ -17,8 +16,7 @@
 
 struct helo {
 	const struct dns *dns;
-	unsigned char client[16];
-	bool has_client;
+	struct host client;
 	struct dns_query *query; /* for addresses of the client's family */
 	struct dns_query *other; /* for those of the other */
 	bool done;
@@ -26,60 +24,12 @@ struct helo {
 	struct arena arena;
 };
 
-static void
-map(const void *v4, unsigned char address_r[16])
-{
-	memset(address_r, 0, 10);
-	memset(address_r + 10, 0xff, 2);
-	memcpy(address_r + 12, v4, 4);
-}
-
-static bool
-is_mapped(const unsigned char address[16])
-{
-	static const unsigned char prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-	return memcmp(address, prefix, sizeof(prefix)) == 0;
-}
-
-bool
-helo_sockaddr(const struct sockaddr *sa, unsigned char address_r[16])
-{
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-
-	if (sa != NULL && sa->sa_family == AF_INET) {
-		memcpy(&v4, sa, sizeof(v4));
-		map(&v4.sin_addr, address_r);
-		return true;
-	}
-	if (sa != NULL && sa->sa_family == AF_INET6) {
-		memcpy(&v6, sa, sizeof(v6));
-		memcpy(address_r, &v6.sin6_addr, 16);
-		return true;
-	}
-	return false;
-}
-
-bool
-helo_address(const char *text, unsigned char address_r[16])
-{
-	struct in_addr v4;
-
-	if (inet_pton(AF_INET, text, &v4) == 1) {
-		map(&v4, address_r);
-		return true;
-	}
-	return inet_pton(AF_INET6, text, address_r) == 1;
-}
-
 /* RFC 5321 section 4.1.3.  IPv6 has its tag; without one it is no literal. */
 static bool
-parse_literal(const char *text, size_t len, unsigned char address_r[16])
+parse_literal(const char *text, size_t len, struct host *address_r)
 {
 	static const char tag[] = "IPv6:";
-	char inner[INET6_ADDRSTRLEN];
-	struct in_addr v4;
+	char inner[HOST_TEXT_SIZE];
 	bool v6;
 
 	if (len < 2 || text[len - 1] != ']')
@@ -91,12 +41,8 @@ parse_literal(const char *text, size_t len, unsigned char address_r[16])
 		return false;
 	memcpy(inner, text, len);
 	inner[len] = '\0';
-	if (v6)
-		return inet_pton(AF_INET6, inner, address_r) == 1;
-	if (inet_pton(AF_INET, inner, &v4) != 1)
-		return false;
-	map(&v4, address_r);
-	return true;
+	return (strchr(inner, ':') != NULL) == v6 &&
+	    host_parse(inner, address_r);
 }
 
 /* A name that is all digits and dots is no name (RFC 3696 section 2). */
@@ -122,11 +68,11 @@ parse(struct helo *h, const char *text)
 	if (len > TEXT_MAX)
 		return 0;
 	if (r->bracketed) {
-		if (parse_literal(text, len, r->address))
+		if (parse_literal(text, len, &r->address))
 			r->form = HELO_LITERAL;
 		return 0;
 	}
-	if (helo_address(text, r->address)) {
+	if (host_parse(text, &r->address)) {
 		r->form = HELO_ADDRESS;
 		return 0;
 	}
@@ -140,7 +86,7 @@ parse(struct helo *h, const char *text)
 }
 
 struct helo *
-helo_new(const struct dns *d, const char *helo, const struct sockaddr *client)
+helo_new(const struct dns *d, const char *helo, const struct host *client)
 {
 	struct helo *h = calloc(1, sizeof(*h));
 	bool v4;
@@ -149,14 +95,16 @@ helo_new(const struct dns *d, const char *helo, const struct sockaddr *client)
 		return NULL;
 	h->dns = d;
 	arena_init(&h->arena);
-	h->has_client = helo_sockaddr(client, h->client);
+	if (client != NULL)
+		h->client = *client;
 	if (parse(h, helo) != 0) {
 		helo_free(h);
 		return NULL;
 	}
-	if (d == NULL || h->result.form != HELO_NAME || !h->has_client)
+	if (d == NULL || h->result.form != HELO_NAME ||
+	    h->client.family == HOST_NONE)
 		return h;
-	v4 = is_mapped(h->client);
+	v4 = h->client.family == HOST_IP4;
 	h->query = dns_start(d, h->result.name, v4 ? DNS_A : DNS_AAAA);
 	h->other = dns_start(d, h->result.name, v4 ? DNS_AAAA : DNS_A);
 	if (h->query == NULL || h->other == NULL) {
@@ -167,18 +115,17 @@ helo_new(const struct dns *d, const char *helo, const struct sockaddr *client)
 }
 
 static bool
-has_address(const struct dns_answer *a, const unsigned char client[16])
+has_address(const struct dns_answer *a, const struct host *client)
 {
 	for (size_t i = 0; i < a->count; i++) {
-		unsigned char address[16];
+		const struct dns_record *r = &a->records[i];
+		struct host h = {HOST_NONE, {0}};
 
-		if (a->records[i].len == 4)
-			map(a->records[i].data, address);
-		else if (a->records[i].len == 16)
-			memcpy(address, a->records[i].data, 16);
-		else
-			continue;
-		if (memcmp(address, client, 16) == 0)
+		if (r->len == 4)
+			h = host_ip4(r->data);
+		else if (r->len == 16)
+			h = host_ip6(r->data);
+		if (host_equal(&h, client))
 			return true;
 	}
 	return false;
@@ -196,7 +143,7 @@ look_up(struct helo *h, struct wait *w)
 	const struct dns_answer *a = dns_collect(h->dns, h->query, w);
 	const struct dns_answer *b;
 
-	if (has_address(a, h->client))
+	if (has_address(a, &h->client))
 		return HELO_PASS;
 	if (is_unsure(a))
 		return HELO_TEMPERROR;
@@ -219,10 +166,10 @@ helo_collect(struct helo *h, struct wait *w)
 	r->status = HELO_NONE;
 	if (h->query != NULL)
 		r->status = look_up(h, w);
-	else if (h->has_client &&
+	else if (h->client.family != HOST_NONE &&
 	    (r->form == HELO_LITERAL || r->form == HELO_ADDRESS))
-		r->status = memcmp(r->address, h->client, 16) == 0 ? HELO_PASS
-								   : HELO_FAIL;
+		r->status = host_equal(&r->address, &h->client) ? HELO_PASS
+								: HELO_FAIL;
 	return r;
 }
 

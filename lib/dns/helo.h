@@ -11,10 +11,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/base/host.h"
+#include <stdint.h>
+
 struct arena;
 struct dns;
 struct helo;
-struct sockaddr;
 struct wait;
 
 enum helo_form {
@@ -38,25 +40,20 @@ struct helo_result {
 	bool bracketed;   /* it begins with [, as a literal does */
 	const char *name; /* in lower case, as A-labels, without final dot; NULL
 	    unless it is a name or word */
-	unsigned char address[16]; /* of a literal or address; IPv4 mapped */
+	struct host address; /* of a literal or address */
 };
 
 /*
  * Take it apart, and begin to ask for the addresses of a name; nothing is asked
- * of what has none to be had.  client: AF_INET or AF_INET6, a mapped address is
- * the IPv4 one.  d NULL: form only.  NULL: no memory.
+ * of what has none to be had, or where client is NULL or HOST_NONE.  d NULL:
+ * form only.  NULL: no memory.
  */
 struct helo *helo_new(
-    const struct dns *d, const char *helo, const struct sockaddr *client);
+    const struct dns *d, const char *helo, const struct host *client);
 /* Wait for the answers.  The result lives as long as h; a second call returns
  * the same. */
 const struct helo_result *helo_collect(struct helo *h, struct wait *w);
 void helo_free(struct helo *h); /* NULL is fine */
-
-/* The address in 16 octets, IPv4 as mapped; false: it is neither. */
-bool helo_sockaddr(const struct sockaddr *sa, unsigned char address_r[16]);
-/* An address as text, IPv4 or IPv6, the same way. */
-bool helo_address(const char *text, unsigned char address_r[16]);
 
 const char *helo_form_word(enum helo_form form);       /* `name` ... */
 const char *helo_status_word(enum helo_status status); /* `pass` ... */

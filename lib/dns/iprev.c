@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "iprev.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/host.h"
 #include "lib/dns/dns.h"
-
-#define REVERSE_MAX 80 /* octets of an ip6.arpa name, with a NUL */
 
 struct iprev {
 	const struct dns *dns;
-	unsigned char address[16];
-	size_t address_len; /* 4 or 16 */
+	struct host client;
 	struct dns_query *reverse;
 	bool second; /* the second round has begun, or need not */
 	size_t count;
@@ -26,76 +22,19 @@ struct iprev {
 	struct iprev_result result;
 };
 
-static bool
-is_public4(uint32_t ip)
-{
-	static const struct {
-		uint32_t net;
-		int bits;
-	} not[] = {{0x00000000, 8}, {0x0a000000, 8}, {0x64400000, 10},
-	    {0x7f000000, 8}, {0xa9fe0000, 16}, {0xac100000, 12},
-	    {0xc0a80000, 16}, {0xe0000000, 3}};
-
-	for (size_t i = 0; i < sizeof(not) / sizeof(*not); i++) {
-		if ((ip ^ not[i].net) >> (32 - not[i].bits) == 0)
-			return false;
-	}
-	return true;
-}
-
-bool
-iprev_is_public(const struct sockaddr *client)
-{
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)client;
-	const struct in6_addr *a =
-	    &((const struct sockaddr_in6 *)client)->sin6_addr;
-
-	if (client->sa_family == AF_INET)
-		return is_public4(ntohl(v4->sin_addr.s_addr));
-	if (client->sa_family != AF_INET6)
-		return false;
-	return !IN6_IS_ADDR_UNSPECIFIED(a) && !IN6_IS_ADDR_LOOPBACK(a) &&
-	    !IN6_IS_ADDR_LINKLOCAL(a) && !IN6_IS_ADDR_SITELOCAL(a) &&
-	    !IN6_IS_ADDR_MULTICAST(a) && (a->s6_addr[0] & 0xfe) != 0xfc;
-}
-
-/* RFC 1035 section 3.5, RFC 3596 section 2.5 */
-static void
-reverse_name(const unsigned char *address, size_t len, char *name_r)
-{
-	static const char hex[] = "0123456789abcdef";
-
-	if (len == 4) {
-		snprintf(name_r, REVERSE_MAX, "%d.%d.%d.%d.in-addr.arpa",
-		    address[3], address[2], address[1], address[0]);
-		return;
-	}
-	for (size_t i = len; i-- > 0;) {
-		*name_r++ = hex[address[i] & 15];
-		*name_r++ = '.';
-		*name_r++ = hex[address[i] >> 4];
-		*name_r++ = '.';
-	}
-	strcpy(name_r, "ip6.arpa");
-}
-
 struct iprev *
-iprev_new(const struct dns *d, const struct sockaddr *client)
+iprev_new(const struct dns *d, const struct host *client)
 {
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)client;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)client;
 	struct iprev *p = calloc(1, sizeof(*p));
-	char name[REVERSE_MAX];
+	char reverse[HOST_REVERSE_SIZE], name[HOST_REVERSE_SIZE + 16];
 
 	if (p == NULL)
 		return NULL;
 	p->dns = d;
-	p->address_len = client->sa_family == AF_INET ? 4 : 16;
-	if (p->address_len == 4)
-		memcpy(p->address, &v4->sin_addr, 4);
-	else
-		memcpy(p->address, &v6->sin6_addr, 16);
-	reverse_name(p->address, p->address_len, name);
+	p->client = *client;
+	(void)host_reverse(client, reverse);
+	snprintf(name, sizeof(name), "%s.%s", reverse,
+	    client->family == HOST_IP4 ? "in-addr.arpa" : "ip6.arpa");
 	p->reverse = dns_start(d, name, DNS_PTR);
 	if (p->reverse == NULL) {
 		free(p);
@@ -115,7 +54,7 @@ finish(struct iprev *p, enum iprev_status status, const char *name)
 static void
 begin_second(struct iprev *p, const struct dns_answer *a)
 {
-	enum dns_type type = p->address_len == 4 ? DNS_A : DNS_AAAA;
+	enum dns_type type = p->client.family == HOST_IP4 ? DNS_A : DNS_AAAA;
 
 	p->second = true;
 	if (a->status == DNS_TEMPFAIL || a->status == DNS_TIMEOUT) {
@@ -154,10 +93,12 @@ iprev_poll(struct iprev *p)
 static bool
 has_address(const struct iprev *p, const struct dns_answer *a)
 {
+	size_t len;
+	const unsigned char *octets = host_octets(&p->client, &len);
+
 	for (size_t i = 0; i < a->count; i++) {
-		if (a->records[i].len == p->address_len &&
-		    memcmp(a->records[i].data, p->address, p->address_len) ==
-			0)
+		if (a->records[i].len == len &&
+		    memcmp(a->records[i].data, octets, len) == 0)
 			return true;
 	}
 	return false;

@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 struct dns;
-struct sockaddr;
+struct host;
 struct wait;
 
 #define IPREV_NAMES_MAX 10 /* names that are looked up, RFC 8601 section 7.6 */
@@ -32,12 +32,8 @@ struct iprev_result {
 
 struct iprev;
 
-/* An address that others could know a name of: not loopback, private (RFC 1918,
- * RFC 4193), shared (RFC 6598), link-local or none at all. */
-bool iprev_is_public(const struct sockaddr *client);
-
-/* Begin; AF_INET or AF_INET6.  NULL: no memory. */
-struct iprev *iprev_new(const struct dns *d, const struct sockaddr *client);
+/* Begin; client is not HOST_NONE.  NULL: no memory. */
+struct iprev *iprev_new(const struct dns *d, const struct host *client);
 /* Go on as far as it goes without waiting. */
 void iprev_poll(struct iprev *p);
 /* Wait for the first round, begin the second. */

@@ -142,10 +142,10 @@ accesslist_warning(const struct accesslist *list, size_t i)
 
 int
 accesslist_client(const struct accesslist *list, const char *name,
-    const struct sockaddr *addr, struct dataset_entry *entry_r)
+    const struct host *host, struct dataset_entry *entry_r)
 {
 	if (list == NULL ||
-	    !peerlist_find(list->clients, name, addr, entry_r))
+	    !peerlist_find(list->clients, name, host, entry_r))
 		return 0;
 	/* A pattern such as * may have been meant for others. */
 	if (kind_of(entry_r->key) == CLIENT)

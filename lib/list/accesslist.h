@@ -25,7 +25,7 @@ struct dataset;
 struct dataset_entry;
 struct errlist;
 struct errmsg;
-struct sockaddr;
+struct host;
 
 /*
  * Build from a set, which must outlive the list.  `check` judges the value of
@@ -45,12 +45,12 @@ const char *accesslist_warning(const struct accesslist *list, size_t i);
  * Is it in the list?  1, and the entry (the caller's, dataset_entry_fini); 0;
  * or an ERR_ where the set can't be read.  A list of NULL has nobody in it.
  *
- * The client's name may be NULL; an IPv4-mapped address is the IPv4 one.
- * Addresses are without <>; a domain matches in the form of the entry and as
- * A-labels.  What is longer than an address can be is in no list.
+ * The client's name and host may be NULL.  Addresses are without <>; a domain
+ * matches in the form of the entry and as A-labels.  What is longer than an
+ * address can be is in no list.
  */
 int accesslist_client(const struct accesslist *list, const char *name,
-    const struct sockaddr *addr, struct dataset_entry *entry_r);
+    const struct host *host, struct dataset_entry *entry_r);
 int accesslist_helo(const struct accesslist *list, const char *helo,
     struct dataset_entry *entry_r);
 int accesslist_sender(const struct accesslist *list, const char *address,

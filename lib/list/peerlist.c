@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/conf/dataset.h"
 
 #define NAME_MAX_LEN 255 /* RFC 1035 2.3.4 */
@@ -54,28 +55,6 @@ mask(struct in6_addr *addr, int bits)
 		else if (bits < 8)
 			addr->s6_addr[i] &= (uint8_t)(0xff00 >> bits);
 	}
-}
-
-static bool
-peer_addr(const struct sockaddr *sa, struct in6_addr *addr_r)
-{
-	struct sockaddr_in6 in6;
-	struct sockaddr_in in;
-
-	if (sa == NULL)
-		return false;
-	/* Copied, since nobody promises the alignment of a sockaddr. */
-	if (sa->sa_family == AF_INET) {
-		memcpy(&in, sa, sizeof(in));
-		map_v4(&in.sin_addr, addr_r);
-		return true;
-	}
-	if (sa->sa_family == AF_INET6) {
-		memcpy(&in6, sa, sizeof(in6));
-		*addr_r = in6.sin6_addr;
-		return true;
-	}
-	return false;
 }
 
 /* -- entries -- */
@@ -521,7 +500,7 @@ ask_addr(const struct peerlist *list, struct in6_addr addr, bool v4,
 
 bool
 peerlist_find(const struct peerlist *list, const char *name,
-    const struct sockaddr *sa, struct dataset_entry *entry_r)
+    const struct host *host, struct dataset_entry *entry_r)
 {
 	enum answer answer = UNKNOWN;
 	struct in6_addr addr;
@@ -530,8 +509,9 @@ peerlist_find(const struct peerlist *list, const char *name,
 	/* Without a name MTAs give the address in brackets. */
 	if (name != NULL && name[0] != '[')
 		answer = ask_name(list->set, name, entry_r);
-	if (answer == UNKNOWN && peer_addr(sa, &addr)) {
-		v4 = IN6_IS_ADDR_V4MAPPED(&addr);
+	if (answer == UNKNOWN && host != NULL && host->family != HOST_NONE) {
+		memcpy(&addr, host->octets, sizeof(addr));
+		v4 = host->family == HOST_IP4;
 		answer = asks_by_key(list->set)
 			     ? ask_addr_by_key(list->set, addr, v4, entry_r)
 			     : ask_addr(list, addr, v4, entry_r);
@@ -541,11 +521,11 @@ peerlist_find(const struct peerlist *list, const char *name,
 
 bool
 peerlist_match(
-    const struct peerlist *list, const char *name, const struct sockaddr *sa)
+    const struct peerlist *list, const char *name, const struct host *host)
 {
 	struct dataset_entry e;
 
-	if (!peerlist_find(list, name, sa, &e))
+	if (!peerlist_find(list, name, host, &e))
 		return false;
 	dataset_entry_fini(&e);
 	return true;

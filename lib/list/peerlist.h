@@ -18,7 +18,7 @@ struct dataset;
 struct dataset_entry;
 struct errmsg;
 struct peerlist;
-struct sockaddr;
+struct host;
 
 /* Build from a set, which must outlive the list.  Sets of type refile and mdb
  * are looked into at each match, by every form in which the peer may be
@@ -34,15 +34,14 @@ int peerlist_new_of(const struct dataset *set,
 void peerlist_free(struct peerlist *list);
 
 /* Is it in the list?  name: the client's, NULL or "" when it has none.
- * addr: AF_INET or AF_INET6; NULL, or another family: names only.
- * A mapped address (::ffff:192.0.2.1) is the IPv4 address. */
+ * host: NULL, or HOST_NONE: names only. */
 bool peerlist_match(const struct peerlist *list, const char *name,
-    const struct sockaddr *addr);
+    const struct host *host);
 
 /* The same, and the entry by which it is (the caller's, dataset_entry_fini;
  * its place, index and line, is not told for networks). */
 bool peerlist_find(const struct peerlist *list, const char *name,
-    const struct sockaddr *addr, struct dataset_entry *entry_r);
+    const struct host *host, struct dataset_entry *entry_r);
 
 /* Entries that no peer can match (a network with bits behind its prefix), or
  * that are hardly meant so (a word without a dot), as warning i in words; NULL:

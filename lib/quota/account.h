@@ -16,14 +16,14 @@
  *
  * In this form blanks at the ends and the dots at the end of a realm (what
  * follows the last @) are gone, ASCII letters are in lower case, bob@ is bob,
- * and a login without a realm has that of QuotaRealm.  A name of more than
+ * and a login without a realm has that of the caller.  A name of more than
  * ACCOUNT_MAX octets is its first ACCOUNT_KEPT, `#`, and 64 hexadecimal digits
  * of SHA-256 over the whole name in this form.  All other octets stay as they
  * are: who shows a name escapes it.  Nothing that a client says as its login
  * makes a name of another sort, nor the short form of another's name.
  *
  * Results are in the arena, of 1 to ACCOUNT_MAX octets; NULL: no memory.
- * `realm` is what account_realm made of QuotaRealm; NULL: there is none.
+ * `realm` is what account_realm made of that; NULL: there is none.
  */
 #ifndef LIB_QUOTA_ACCOUNT_H
 #define LIB_QUOTA_ACCOUNT_H

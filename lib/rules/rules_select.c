@@ -10,6 +10,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/rules/rules_address.h"
 #include "lib/rules/rules_impl.h"
 #include "lib/text/ascii.h"

@@ -2,10 +2,10 @@
 #include "lib/spf/spf.h"
 
 #include <limits.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/dns/idna.h"
 #include "lib/spf/spf_impl.h"
 
@@ -32,25 +32,14 @@ spf_scope_text(enum spf_scope scope)
 }
 
 static void
-set_client(struct spf *s, const struct sockaddr *client)
+set_client(struct spf *s, const struct host *client)
 {
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)client;
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)client;
-	const unsigned char *from;
+	size_t len;
+	const unsigned char *octets = host_octets(client, &len);
 
-	if (client == NULL)
-		return;
-	if (client->sa_family == AF_INET) {
-		s->v4 = true;
-		from = (const unsigned char *)&v4->sin_addr;
-	} else if (client->sa_family == AF_INET6) {
-		s->v4 = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
-		from = v6->sin6_addr.s6_addr + (s->v4 ? 12 : 0);
-	} else {
-		return;
-	}
-	memcpy(s->ip, from, s->v4 ? 4 : 16);
-	s->known = true;
+	s->v4 = len == 4;
+	s->known = len > 0;
+	memcpy(s->ip, octets, len);
 }
 
 /* Section 4.3: a name of several labels, none of them empty or too long.  A
@@ -124,7 +113,7 @@ spf_start(const struct dns *dns, struct arena *arena,
 	s->request = *request;
 	if (s->request.helo == NULL)
 		s->request.helo = "";
-	set_client(s, request->client);
+	set_client(s, &request->client);
 	split_sender(s);
 	if (request->sender[0] != '\0')
 		ask_record(s, s->sender_domain);

@@ -12,8 +12,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 #include <time.h>
+
+#include "lib/base/host.h"
 
 struct arena;
 struct dns;
@@ -58,7 +59,7 @@ struct spf_result {
 };
 
 struct spf_request {
-	const struct sockaddr *client; /* IPv4 mapped into IPv6 counts as IPv4 */
+	struct host client;
 	const char *helo;   /* may be NULL */
 	const char *sender; /* without <>; "" is the null sender */
 	const char *host;   /* the receiver's name, for %{r}; may be NULL */

@@ -2,10 +2,8 @@
  * posternctl check: messages in files through the same chain.
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +12,7 @@
 #include <sysexits.h>
 
 #include "facts.h"
+#include "lib/base/host.h"
 #include "lib/dns/idna.h"
 #include "lib/mail/message.h"
 #include "lib/rules/rules.h"
@@ -35,7 +34,7 @@ struct check {
 	const char *client_name, *helo, *from, *auth, *daemon, *queue_id;
 	const char *rcpts[RCPTS_MAX + 1];
 	size_t rcpt_count;
-	struct sockaddr_storage client; /* ss_family 0: none */
+	struct host client;
 	time_t at;
 	enum output output;
 	size_t judged;
@@ -88,9 +87,7 @@ walk_envelope(const struct check *c, struct session *s, struct verdict *v_r)
 	bool any = c->rcpt_count == 0;
 	struct verdict v;
 
-	chain_connect(s, c->client_name,
-	    c->client.ss_family == 0 ? NULL
-				     : (const struct sockaddr *)&c->client);
+	chain_connect(s, c->client_name, &c->client);
 	if (c->helo != NULL)
 		chain_helo(s, c->helo);
 	*v_r = chain_mail(
@@ -429,15 +426,8 @@ static bool
 take_client_ip(struct call *call, const char *ip)
 {
 	struct check *c = call->own;
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&c->client;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&c->client;
 
-	memset(&c->client, 0, sizeof(c->client));
-	if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1)
-		c->client.ss_family = AF_INET;
-	else if (inet_pton(AF_INET6, ip, &v6->sin6_addr) == 1)
-		c->client.ss_family = AF_INET6;
-	return c->client.ss_family != 0 ||
+	return host_parse(ip, &c->client) ||
 	    verb_expected("--client-ip", "an IPv4 or IPv6 address");
 }
 

@@ -13,6 +13,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/wait.h"
 #include "lib/conf/conf.h"
@@ -22,7 +23,6 @@
 #include "lib/dns/dns.h"
 #include "milter/privileges.h"
 #include "milter/resolver.h"
-#include "milter/snapshot.h"
 #include "milter/stage/signing.h"
 #include "posternctl.h"
 
@@ -33,7 +33,7 @@ struct check {
 	const char *domain;
 	const char *selector; /* NULL: all */
 	bool json;
-	const struct snapshot *snap;
+	const struct key_check *with;
 	size_t count;
 	int rc;
 };
@@ -306,17 +306,17 @@ print(const struct check *c, const struct finding *f)
 static void
 ask(struct check *c, struct finding *f, struct arena *a)
 {
-	struct dns_query *q =
-	    dns_start(c->snap->dns, buf_text(&f->name), DNS_TXT);
+	const struct dns *d = resolver_dns(c->with->resolver);
+	struct dns_query *q = dns_start(d, buf_text(&f->name), DNS_TXT);
 	struct wait w = WAIT_INIT;
 
 	if (q == NULL) {
 		find(f, "memory", err_text(ERR_NOMEM));
 		return;
 	}
-	wait_begin(&w, c->snap->dns_timeout_ms);
-	judge_answer(f, a, dns_collect(c->snap->dns, q, &w));
-	dns_drop(c->snap->dns, q);
+	wait_begin(&w, resolver_timeout_ms(c->with->conf));
+	judge_answer(f, a, dns_collect(d, q, &w));
+	dns_drop(d, q);
 	wait_fini(&w);
 }
 
@@ -386,18 +386,17 @@ key_check_load(struct key_check *k, struct conf *conf, struct errmsg *msg_r)
 {
 	int rc;
 
-	k->snap.conf = conf;
-	k->snap.verifies = k->snap.offline = true;
+	k->conf = conf;
 	rc = conf_also(conf, 0, load_keys(k, conf, msg_r), msg_r);
 	return conf_also(
-	    conf, rc, resolver_load(&k->snap, NULL, msg_r), msg_r);
+	    conf, rc, resolver_load(conf, NULL, &k->resolver, msg_r), msg_r);
 }
 
 void
 key_check_close(struct key_check *k)
 {
 	signing_free(k->signing);
-	resolver_unref(k->snap.resolver);
+	resolver_unref(k->resolver);
 }
 
 static void
@@ -419,11 +418,11 @@ key_check_run(const struct key_check *k, const char *domain,
 	struct check c = {.domain = domain,
 	    .selector = selector,
 	    .json = json,
-	    .snap = &k->snap};
+	    .with = k};
 	struct errmsg msg = {""};
 
 	if (k->signing != NULL && !signing_judged(k->signing))
-		say_unjudged(k->snap.conf);
+		say_unjudged(k->conf);
 	if (k->signing != NULL &&
 	    signing_keys(k->signing, domain, check_key, &c, &msg) != 0) {
 		fprintf(stderr, "posternctl: %s\n",

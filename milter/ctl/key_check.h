@@ -7,12 +7,16 @@
 
 #include <stdbool.h>
 
-#include "milter/snapshot.h"
+struct conf;
+struct errmsg;
+struct resolver;
+struct signing;
 
 /* Keys and a resolver, and no more of the configuration.  All zero at first. */
 struct key_check {
+	const struct conf *conf;
 	struct signing *signing; /* NULL: no key is configured */
-	struct snapshot snap;    /* of it: what a look-up needs */
+	struct resolver *resolver;
 };
 
 /* 0 or a negative ERR_ and *msg_r, or mistakes in the conf's list; the conf

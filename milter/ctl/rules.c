@@ -14,6 +14,7 @@
 #include "lib/rules/rules.h"
 #include "lib/rules/rules_stats.h"
 #include "milter/snapshot.h"
+#include "milter/stage/rules.h"
 #include "milter/stage/rules_conf.h"
 #include "posternctl.h"
 
@@ -289,7 +290,7 @@ list(struct call *c)
 {
 	const struct own *own = c->own;
 	const struct rules *rules =
-	    c->snap == NULL ? own->rules : rules_conf_of(c->snap);
+	    c->snap == NULL ? own->rules : rules_in_force(c->snap);
 
 	if (rules == NULL)
 		return no_rules();

@@ -11,16 +11,16 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "callbacks.h"
 #include "crowd.h"
 #include "lib/base/err.h"
 #include "lib/base/peercred.h"
 #include "lib/base/users.h"
 #include "lib/conf/conf.h"
+#include "milter/inforce.h"
 #include "milter/log.h"
+#include "milter/peers.h"
 #include "milter/snapshot.h"
-#include "peers.h"
-#include "sockspec.h"
+#include "milter/sockspec.h"
 
 /* Descriptors, beside those that are open when serving begins and one for each
  * connection.  Of files that a reload opens, of libmilter's and the resolver's
@@ -142,7 +142,7 @@ admits(int fd)
 		door.tried = true;
 		return true;
 	}
-	snap = door.started ? callbacks_current() : NULL;
+	snap = door.started ? inforce_get() : NULL;
 	if (snap == NULL)
 		return false;
 	may = knows(snap->peers, fd, &uid);
@@ -323,7 +323,7 @@ int
 accept_start(
     const struct sockspec *spec, const struct conf *conf, struct errmsg *msg_r)
 {
-	struct snapshot *snap = callbacks_current();
+	struct snapshot *snap = inforce_get();
 	bool everybody = peers_everybody(snap->peers);
 	long max = 0;
 	int rc;

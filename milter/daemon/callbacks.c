@@ -17,7 +17,9 @@
 #include <libmilter/mfapi.h>
 
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "milter/chain.h"
+#include "milter/inforce.h"
 #include "milter/log.h"
 #include "milter/snapshot.h"
 
@@ -37,13 +39,6 @@ struct connection {
 	atomic_bool busy;    /* in one of our callbacks */
 	struct connection *next, **prev;
 };
-
-/* The configuration that new sessions begin with.  libmilter hands a callback
- * nothing of ours, so this has to be reachable from here. */
-static struct {
-	pthread_mutex_t lock;
-	struct snapshot *snap;
-} current = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /*
  * How the filter stops.  libmilter's own way (smfi_stop) frees contexts that
@@ -128,29 +123,6 @@ list_remove(struct connection *c)
 	pthread_mutex_unlock(&door.lock);
 }
 
-void
-callbacks_use(struct snapshot *snap)
-{
-	struct snapshot *old;
-
-	pthread_mutex_lock(&current.lock);
-	old = current.snap;
-	current.snap = snap;
-	pthread_mutex_unlock(&current.lock);
-	snapshot_unref(old);
-}
-
-struct snapshot *
-callbacks_current(void)
-{
-	struct snapshot *snap;
-
-	pthread_mutex_lock(&current.lock);
-	snap = current.snap == NULL ? NULL : snapshot_ref(current.snap);
-	pthread_mutex_unlock(&current.lock);
-	return snap;
-}
-
 static const char *
 get_macro(void *ctx, const char *name)
 {
@@ -167,7 +139,7 @@ connection_new(SMFICTX *ctx)
 	if (atomic_load(&door.closing))
 		return NULL;
 	c = calloc(1, sizeof(*c));
-	snap = callbacks_current();
+	snap = inforce_get();
 	if (c != NULL && snap != NULL)
 		c->s = chain_open(snap, get_macro, ctx);
 	snapshot_unref(snap);
@@ -281,11 +253,12 @@ static sfsistat
 on_connect(SMFICTX *ctx, char *name, _SOCK_ADDR *addr)
 {
 	struct connection *c = enter_command(ctx);
+	struct host client = host_of((const struct sockaddr *)addr);
 	struct verdict v;
 
 	if (c == NULL)
 		return SMFIS_TEMPFAIL;
-	v = chain_connect(c->s, name, (const struct sockaddr *)addr);
+	v = chain_connect(c->s, name, &client);
 	if (c->quiet & SMFIP_NR_CONN)
 		return leave(c, SMFIS_NOREPLY);
 	return leave(c, status_before_mail(&v, false));

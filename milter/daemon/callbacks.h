@@ -4,8 +4,6 @@
 #ifndef MILTER_DAEMON_CALLBACKS_H
 #define MILTER_DAEMON_CALLBACKS_H
 
-struct snapshot;
-
 /*
  * Register the callbacks and open the socket (libmilter's syntax); a local
  * socket that is there is removed.  Call it before privileges are dropped.
@@ -13,11 +11,6 @@ struct snapshot;
  * only the system's log the reason.
  */
 int callbacks_open(const char *socket, int debug);
-/* Sessions that begin from now on use this snapshot; takes the caller's
- * reference.  NULL: let go of the last one. */
-void callbacks_use(struct snapshot *snap);
-/* The snapshot in force, with a reference for the caller; NULL: none. */
-struct snapshot *callbacks_current(void);
 /* Serve.  Returns when libmilter gives up (ERR_SYSTEM), or when a signal
  * reached libmilter's own thread (0). */
 int callbacks_run(void);

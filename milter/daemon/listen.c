@@ -23,8 +23,8 @@
 #include "lib/base/users.h"
 #include "milter/log.h"
 #include "milter/privileges.h"
+#include "milter/sockspec.h"
 #include "runfiles.h"
-#include "sockspec.h"
 
 #define MTA_NAME "postfix" /* its user and group */
 #define MTA_QUEUE "/var/spool/postfix" /* its daemons may be shut in there */

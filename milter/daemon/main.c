@@ -33,15 +33,15 @@
 #include "listen.h"
 #include "milter/log.h"
 #include "milter/options.h"
+#include "milter/peers.h"
 #include "milter/privileges.h"
 #include "milter/snapshot.h"
+#include "milter/sockspec.h"
 #include "paths.h"
-#include "peers.h"
 #include "prove.h"
 #include "ready.h"
 #include "runfiles.h"
 #include "serve.h"
-#include "sockspec.h"
 #include "supervise.h"
 
 #define AS_ROOT                                                                \

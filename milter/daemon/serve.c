@@ -21,21 +21,21 @@
 #include "lib/base/errlist.h"
 #include "lib/conf/conf.h"
 #include "milter/chain.h"
+#include "milter/inforce.h"
 #include "milter/log.h"
 #include "milter/options.h"
+#include "milter/peers.h"
+#include "milter/service.h"
+#include "milter/services.h"
 #include "milter/snapshot.h"
-#include "peers.h"
 #include "ready.h"
 #include "runfiles.h"
 
 /* Milliseconds, at a stop: for messages under way to come to their end, for
- * callbacks to return. */
+ * callbacks to return, and for each service to end. */
 #define DRAIN_MAX 2000
 #define SHUT_MAX 1000
 #define STEP 5
-/* Milliseconds: what a stage wants to be called for may come sooner than it
- * said, when mail has shown something. */
-#define TICK_MAX 60000
 
 /* Of libmilter's threads.  No callback needs a tenth of it, and with the
  * system's 8 MiB only five stacks would be kept for the next thread. */
@@ -47,7 +47,7 @@
 
 struct server {
 	const struct serve_options *o;
-	pthread_t listener, worker;
+	pthread_t listener;
 	sem_t go; /* the listener may start */
 	int listener_rc;
 	atomic_bool listener_ended;
@@ -55,12 +55,10 @@ struct server {
 	sem_t stop;           /* posted by a signal, or the listener's end */
 	atomic_int signal;    /* that said so */
 
-	/* What the worker is to do; set before the post. */
-	sem_t work;
-	atomic_bool reload, reset, quit;
+	atomic_bool reload, reset; /* asked for by a signal */
 };
 
-static struct server *serving; /* for on_signal */
+static struct server *serving; /* for on_signal, and the service */
 
 void
 serve_log(const struct serve_options *o, const struct conf *conf,
@@ -254,7 +252,7 @@ say_what_waits(const struct conf *old, const struct conf *new)
 static void
 reload(const struct server *srv)
 {
-	struct snapshot *old = callbacks_current(), *snap;
+	struct snapshot *old = inforce_get(), *snap;
 	struct log_options log;
 
 	if (serve_load(srv->o, SNAPSHOT_SERVES, old, &snap) == 0) {
@@ -262,7 +260,8 @@ reload(const struct server *srv)
 		serve_log(srv->o, snap->conf, &log);
 		log_open(&log);
 		chain_adopt(snap);
-		callbacks_use(snap);
+		inforce_set(snap);
+		services_wake();
 		log_line(LOG_INFO, "reloaded");
 	}
 	snapshot_unref(old);
@@ -271,68 +270,48 @@ reload(const struct server *srv)
 static void
 reset(void)
 {
-	struct snapshot *snap = callbacks_current();
+	struct snapshot *snap = inforce_get();
 
 	chain_reset(snap);
 	snapshot_unref(snap);
 	log_line(LOG_INFO, "quotas reset");
 }
 
-/* Until there is work.  Meanwhile the stages may do what is theirs. */
-static void
-wait_for_work(struct server *srv)
-{
-	for (;;) {
-		struct snapshot *snap = callbacks_current();
-		int64_t ms = snap == NULL ? -1 : chain_tick(snap);
-		struct timespec end;
-
-		snapshot_unref(snap);
-		if (ms < 0) {
-			while (sem_wait(&srv->work) != 0)
-				;
-			return;
-		}
-		if (ms > TICK_MAX)
-			ms = TICK_MAX;
-		clock_gettime(CLOCK_MONOTONIC, &end);
-		end.tv_sec += ms / 1000;
-		end.tv_nsec += ms % 1000 * 1000000;
-		if (end.tv_nsec >= 1000000000L) {
-			end.tv_nsec -= 1000000000L;
-			end.tv_sec++;
-		}
-		if (sem_clockwait(&srv->work, CLOCK_MONOTONIC, &end) == 0)
-			return;
-	}
-}
-
 /* However many ask for a reload while one runs, one more follows. */
-static void *
-work(void *arg)
+static int64_t
+reload_tick(void)
 {
-	struct server *srv = arg;
+	bool asked = false;
 
-	for (;;) {
-		wait_for_work(srv);
-		if (atomic_load(&srv->quit))
-			return NULL;
-		if (atomic_exchange(&srv->reload, false))
-			reload(srv);
-		if (atomic_exchange(&srv->reset, false))
-			reset();
-		/* A TERM close behind that signal may have gone to libmilter's
-		 * thread: have the listener look, sooner than it would. */
-		pthread_kill(srv->listener, SIGURG);
+	if (atomic_exchange(&serving->reload, false)) {
+		reload(serving);
+		asked = true;
 	}
+	if (atomic_exchange(&serving->reset, false)) {
+		reset();
+		asked = true;
+	}
+	/* A TERM close behind that signal may have gone to libmilter's thread:
+	 * have the listener look, sooner than it would. */
+	if (asked)
+		pthread_kill(serving->listener, SIGURG);
+	return -1;
 }
 
-/* In a signal handler too. */
+const struct service service_reload = {
+    .name = "reload",
+    .thread = true,
+    .tick = reload_tick,
+    .late = "stopped during a reload, which was not finished: no mail is "
+	    "concerned",
+};
+
+/* In a signal handler. */
 static void
-ask(struct server *srv, atomic_bool *what)
+ask(atomic_bool *what)
 {
-	if (!atomic_exchange(what, true))
-		sem_post(&srv->work);
+	atomic_store(what, true);
+	service_wake(&service_reload);
 }
 
 /* -- signals -- */
@@ -349,9 +328,9 @@ on_signal(int sig)
 	int saved = errno;
 
 	if (sig == SIGUSR1) {
-		ask(serving, &serving->reload);
+		ask(&serving->reload);
 	} else if (sig == SIGUSR2) {
-		ask(serving, &serving->reset);
+		ask(&serving->reset);
 	} else {
 		holder_end();
 		atomic_store(&serving->signal, sig);
@@ -367,7 +346,7 @@ on_signal(int sig)
  * and before libmilter starts.
  */
 static void
-take_signals(struct server *srv)
+take_signals(void)
 {
 	static const int numbers[] = {
 	    SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT};
@@ -376,7 +355,6 @@ take_signals(struct server *srv)
 	struct sigaction nudge = {.sa_handler = on_nudge};
 	sigset_t set;
 
-	serving = srv;
 	sigemptyset(&set);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
 		sigaction(numbers[i], &action, NULL);
@@ -451,16 +429,29 @@ no_thread(int error, struct errmsg *msg_r)
 	return EX_OSERR;
 }
 
+/* As start_threads starts. */
+static int
+count_threads(void)
+{
+	int own = 0, shared = 0;
+
+	for (size_t i = 0; services[i] != NULL; i++) {
+		own += services[i]->thread;
+		shared |= !services[i]->thread;
+	}
+	return own + shared + 1; /* the listener */
+}
+
 int
 serve_check_threads(struct errmsg *msg_r)
 {
-	pthread_t threads[2]; /* as many as start_threads has */
+	pthread_t threads[SERVICES_MAX + 2];
+	int rc = 0, n, all = count_threads();
 	sem_t go;
-	int rc = 0, n;
 
 	if (sem_init(&go, 0, 0) != 0)
 		return no_thread(errno, msg_r);
-	for (n = 0; n < 2 && rc == 0; n++)
+	for (n = 0; n < all && rc == 0; n++)
 		rc = pthread_create(&threads[n], NULL, end_thread, &go);
 	n -= rc != 0;
 	for (int i = 0; i < n; i++)
@@ -471,27 +462,38 @@ serve_check_threads(struct errmsg *msg_r)
 	return rc == 0 ? EX_OK : no_thread(rc, msg_r);
 }
 
-/* With all signals blocked, as new threads have it from this one. */
 static int
-start_threads(struct server *srv)
+start_listener(struct server *srv)
 {
 	pthread_attr_t attr;
-	struct errmsg msg;
-	int rc;
+	int rc = pthread_attr_init(&attr);
 
-	if (sem_init(&srv->go, 0, 0) != 0 || sem_init(&srv->stop, 0, 0) != 0 ||
-	    sem_init(&srv->work, 0, 0) != 0 || pthread_attr_init(&attr) != 0)
-		return EX_OSERR;
-	/* The worker decodes keys and compiles patterns: the usual stack. */
-	rc = pthread_create(&srv->worker, NULL, work, srv);
-	if (rc == 0)
-		rc = pthread_attr_setstacksize(&attr, STACK_SIZE);
+	if (rc != 0)
+		return rc;
+	rc = pthread_attr_setstacksize(&attr, STACK_SIZE);
 	if (rc == 0)
 		rc = pthread_setattr_default_np(&attr);
 	if (rc == 0)
 		rc = pthread_create(
 		    &srv->listener, NULL, listen_and_serve, srv);
 	pthread_attr_destroy(&attr);
+	return rc;
+}
+
+/* With all signals blocked, as new threads have it from this one. */
+static int
+start_threads(struct server *srv)
+{
+	struct errmsg msg;
+	int rc;
+
+	if (sem_init(&srv->go, 0, 0) != 0 || sem_init(&srv->stop, 0, 0) != 0)
+		return EX_OSERR;
+	serving = srv;
+	/* One decodes keys and compiles patterns: they have the usual stack. */
+	rc = services_start(services) == 0 ? 0 : errno;
+	if (rc == 0 && (rc = start_listener(srv)) != 0)
+		(void)services_stop(SHUT_MAX);
 	if (rc == 0)
 		return EX_OK;
 	rc = no_thread(rc, &msg);
@@ -525,38 +527,18 @@ drain(struct server *srv)
 	}
 }
 
-/* Shut the door and tidy up; false: not all is at its end.  *left_r: so many
- * callbacks do not return. */
+/* Shut the door and tidy up; false: not all is at its end. */
 static bool
-shut(struct server *srv, int *left_r)
+shut(struct server *srv)
 {
-	struct timespec end;
 	int left = callbacks_shut();
 
 	for (int ms = 0; left > 0 && ms < SHUT_MAX; ms += STEP) {
 		(void)wait_a_step(srv);
 		left = callbacks_shut();
 	}
-	*left_r = left;
-	atomic_store(&srv->quit, true);
-	sem_post(&srv->work);
-	clock_gettime(CLOCK_REALTIME, &end);
-	end.tv_sec += SHUT_MAX / 1000;
-	if (pthread_timedjoin_np(srv->worker, NULL, &end) != 0)
-		return false;
-	callbacks_use(NULL);
-	return left == 0;
-}
-
-/* A thread that is still at work ends with the process. */
-static void
-say_what_is_lost(int left)
-{
-	if (left == 0)
-		log_line(LOG_WARNING,
-		    "stopped during a reload, which was not finished: no mail "
-		    "is concerned");
-	else
+	/* A thread that is still at work ends with the process. */
+	if (left > 0)
 		log_line(LOG_WARNING,
 		    "stopped while %d connection%s waited for an answer of "
 		    "ours, for a name server or a disk: their messages are not "
@@ -564,6 +546,7 @@ say_what_is_lost(int left)
 		    "what they had reserved of quotas stays counted until its "
 		    "window has passed",
 		    left, left == 1 ? "" : "s");
+	return services_stop(SHUT_MAX) && left == 0;
 }
 
 /* What said so; NULL: nobody, libmilter failed. */
@@ -641,19 +624,19 @@ serve(const struct serve_options *o)
 	static struct server srv; /* a signal may come to the very end */
 	struct snapshot *snap;
 	const char *why;
-	int rc, left;
+	int rc;
 
 	srv.o = o;
 	if (load_first(o, &snap) != 0)
 		return EX_CONFIG;
 	chain_adopt(snap);
-	callbacks_use(snap);
+	inforce_set(snap);
 	rc = take_the_door(o, snap);
 	if (rc == EX_OK)
 		rc = start_threads(&srv);
 	if (rc != EX_OK)
 		return rc;
-	take_signals(&srv);
+	take_signals();
 	sem_post(&srv.go);
 	log_line(LOG_INFO, "postern %s serves", POSTERN_VERSION);
 	ready_say(EX_OK);
@@ -667,8 +650,7 @@ serve(const struct serve_options *o)
 	}
 	drain(&srv);
 	/* A thread that is still at work must not see exit's clean-up. */
-	if (!shut(&srv, &left)) {
-		say_what_is_lost(left);
+	if (!shut(&srv)) {
 		runfiles_remove();
 		_exit(rc);
 	}

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "holder.h"
 #include "milter/log.h"
 #include "ready.h"
@@ -45,10 +46,7 @@ struct supervisor {
 static time_t
 now(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec;
+	return clock_ms() / 1000;
 }
 
 static void

@@ -6,7 +6,6 @@
  * comes in by an MTA name or a macro that was named (opendkim.conf(5): MTA,
  * MacroList).  All else is inbound.
  */
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "hosts.h"
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/list/peerlist.h"
@@ -114,16 +114,13 @@ warn_macro(const struct dataset_entry *e, void *arg)
 static void
 warn_loopback(const struct conf *c, const struct hosts *hosts)
 {
-	struct sockaddr_in v4 = {.sin_family = AF_INET,
-	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	struct sockaddr_in6 v6 = {
-	    .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	struct host v4, v6;
 	const char *given = conf_str(c, "InternalHosts");
 	struct errmsg both;
 
-	if (!peerlist_match(
-		hosts->list, NULL, (const struct sockaddr *)&v4) ||
-	    peerlist_match(hosts->list, NULL, (const struct sockaddr *)&v6))
+	if (!host_parse("127.0.0.1", &v4) || !host_parse("::1", &v6) ||
+	    !peerlist_match(hosts->list, NULL, &v4) ||
+	    peerlist_match(hosts->list, NULL, &v6))
 		return;
 	if (dataset_type(hosts->set) == DATASET_CSL)
 		errmsg_set(&both, "InternalHosts %s, ::1",

@@ -13,18 +13,16 @@
  * lost to its sender, one that it did not mark is one of many.  A failure of a
  * list is never a failure of the mail: On-DNSError has no part in it.
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "dnsbl_conf.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/dns/dns.h"
 #include "lib/dns/dnsbl_health.h"
 #include "lib/dns/idna.h"
-#include "lib/dns/iprev.h"
 #include "lib/mail/addr.h"
 #include "milter/chain.h"
 #include "milter/log.h"
@@ -53,15 +51,6 @@ struct job {
 	struct dnsbl_finding *found, **found_end;
 };
 
-static int64_t
-now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
 /* -- the configuration -- */
 
 static void
@@ -80,11 +69,7 @@ dnsbl_unload(void *state)
 static const struct state *
 state_of(const struct snapshot *snap)
 {
-	for (size_t i = 0; snap != NULL && stages[i] != NULL; i++) {
-		if (stages[i] == &stage_dnsbl)
-			return snap->state[i];
-	}
-	return NULL;
+	return snapshot_state(snap, &stage_dnsbl);
 }
 
 /* What is known of it from before a reload; through another resolver a list may
@@ -221,7 +206,7 @@ have_selftest(const struct snapshot *snap, struct dnsbl_list *l)
 static int64_t
 go_on(const struct snapshot *snap, const struct state *st)
 {
-	int64_t now = now_ms(), wait = DNSBL_TEST_AGAIN_MS;
+	int64_t now = clock_ms(), wait = DNSBL_TEST_AGAIN_MS;
 
 	for (size_t i = 0; i < st->conf.list_count; i++) {
 		struct dnsbl_list *l = &st->conf.lists[i];
@@ -260,7 +245,7 @@ end_tests(const struct ctx *ctx)
 
 		if (have_selftest(snap, l) &&
 		    dnsbl_test_finish(
-			l->selftest, now_ms(), &m->session->wait, &why))
+			l->selftest, clock_ms(), &m->session->wait, &why))
 			say_change(snap, l, &why);
 	}
 }
@@ -311,20 +296,19 @@ ask_address(const struct ctx *ctx, struct job *job)
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
 	const struct session *s = ctx->s;
-	const struct sockaddr *client = (const struct sockaddr *)&s->client;
 	enum dnsbl_kind kind =
-	    client->sa_family == AF_INET6 ? DNSBL_IP6 : DNSBL_IP4;
+	    s->client.family == HOST_IP6 ? DNSBL_IP6 : DNSBL_IP4;
 	char name[DNSBL_NAME_SIZE];
 	int rc = 0;
 
-	if (!iprev_is_public(client))
+	if (!host_is_public(&s->client))
 		return 0;
 	for (size_t i = 0; rc == 0 && i < st->conf.list_count; i++) {
 		const struct dnsbl_list *l = &st->conf.lists[i];
 
 		if (l->kind == kind &&
 		    dnsbl_health_state(l->health) != DNSBL_ABSENT &&
-		    dnsbl_name_ip(client, l->zone, name))
+		    dnsbl_name_ip(&s->client, l->zone, name))
 			rc = ask_list(
 			    m, job, l, DNSBL_ASK_IP, s->client_ip, name);
 	}
@@ -467,28 +451,26 @@ collect(struct message *m, struct question *q)
 /* Whom a share counts once: otherwise one client could show as many listed
  * domains as it takes, or addresses of its /64, to have the list switched off. */
 static const char *
-client_net(const struct session *s, char text[INET6_ADDRSTRLEN])
+client_net(const struct session *s, char text[HOST_TEXT_SIZE])
 {
-	struct in6_addr net;
+	struct host net = s->client;
 
-	if (s->client.ss_family != AF_INET6)
+	if (net.family != HOST_IP6)
 		return s->client_ip;
-	net = ((const struct sockaddr_in6 *)&s->client)->sin6_addr;
-	memset(net.s6_addr + 8, 0, 8);
-	inet_ntop(AF_INET6, &net, text, INET6_ADDRSTRLEN);
-	return text;
+	memset(net.octets + 8, 0, 8);
+	return host_text(&net, text);
 }
 
 /* What an answer tells about the list itself. */
 static void
 tell(const struct message *m, const struct question *q)
 {
-	char text[INET6_ADDRSTRLEN];
+	char text[HOST_TEXT_SIZE];
 	struct errmsg why;
 
 	if (q->answer.status != DNSBL_NOT_ASKED && !m->session->snap->offline &&
 	    dnsbl_health_tell(q->list->health, client_net(m->session, text),
-		&q->answer, q->hit, q->list->share_max, now_ms(), &why))
+		&q->answer, q->hit, q->list->share_max, clock_ms(), &why))
 		say_off(q->list, &why);
 }
 

@@ -5,16 +5,15 @@
  * Look-ups begin at HELO and are collected when the chain wants the result; a
  * failure of the DNS is a result as others are.
  */
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/dns/helo.h"
-#include "lib/dns/iprev.h"
 #include "lib/list/peerlist.h"
 #include "milter/chain.h"
 #include "milter/log.h"
@@ -91,14 +90,13 @@ static struct verdict
 helo_helo(const struct ctx *ctx)
 {
 	struct session *s = ctx->s;
-	const struct sockaddr *client = (const struct sockaddr *)&s->client;
 
 	/* It may be said anew. */
 	helo_free(s->helo_check);
 	s->helo_check = NULL;
-	if (s->helo == NULL || s->internal || !iprev_is_public(client))
+	if (s->helo == NULL || s->internal || !host_is_public(&s->client))
 		return verdict_none;
-	s->helo_check = helo_new(s->snap->dns, s->helo, client);
+	s->helo_check = helo_new(s->snap->dns, s->helo, &s->client);
 	return s->helo_check != NULL
 	    ? verdict_none
 	    : verdict_error(VERDICT_E_INTERNAL, "no memory");
@@ -118,10 +116,9 @@ is_our_name(const struct state *st, const struct session *s, const char *name)
 
 static bool
 is_our_address(const struct state *st, const struct session *s,
-    const unsigned char address[16])
+    const struct host *address)
 {
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
-	unsigned char own[16];
+	struct host own;
 
 	for (size_t i = 0; i < 2; i++) {
 		const char *text = session_macro(s, address_macros[i]);
@@ -129,14 +126,11 @@ is_our_address(const struct state *st, const struct session *s,
 		/* Sendmail writes IPv6 with its tag. */
 		if (text != NULL && strncasecmp(text, "IPv6:", 5) == 0)
 			text += 5;
-		if (text != NULL && helo_address(text, own) &&
-		    memcmp(own, address, sizeof(own)) == 0)
+		if (text != NULL && host_parse(text, &own) &&
+		    host_equal(&own, address))
 			return true;
 	}
-	memcpy(&in6.sin6_addr, address, 16);
-	return st->list != NULL &&
-	    peerlist_match(
-		st->list, NULL, (const struct sockaddr *)&in6);
+	return st->list != NULL && peerlist_match(st->list, NULL, address);
 }
 
 /* Whoever has our name in the DNS may say it: a host of ours elsewhere. */
@@ -148,7 +142,7 @@ is_ours(const struct state *st, const struct session *s,
 		return false;
 	if (r->name != NULL)
 		return is_our_name(st, s, r->name);
-	return r->form != HELO_INVALID && is_our_address(st, s, r->address);
+	return r->form != HELO_INVALID && is_our_address(st, s, &r->address);
 }
 
 /* -- symbols: where SpamAssassin has one, its name and score -- */

@@ -44,6 +44,5 @@ hosts_match(const struct hosts *h, const struct session *s)
 	if (name != NULL &&
 	    (name[0] == '[' || strcasecmp(name, "unknown") == 0))
 		name = NULL;
-	return peerlist_match(
-	    h->list, name, (const struct sockaddr *)&s->client);
+	return peerlist_match(h->list, name, &s->client);
 }

@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "lib/base/host.h"
 #include "lib/conf/conf.h"
 #include "lib/dns/dns.h"
 #include "lib/dns/iprev.h"
@@ -43,10 +44,9 @@ static struct verdict
 iprev_connect(const struct ctx *ctx)
 {
 	struct session *s = ctx->s;
-	const struct sockaddr *client = (const struct sockaddr *)&s->client;
 
-	if (s->snap->dns != NULL && iprev_is_public(client))
-		s->iprev = iprev_new(s->snap->dns, client);
+	if (s->snap->dns != NULL && host_is_public(&s->client))
+		s->iprev = iprev_new(s->snap->dns, &s->client);
 	return verdict_none;
 }
 

@@ -81,8 +81,7 @@ lists_client(const struct lists *l, const struct session *s,
 	if (name != NULL &&
 	    (name[0] == '[' || strcasecmp(name, "unknown") == 0))
 		name = NULL;
-	return accesslist_client(
-	    l->list, name, (const struct sockaddr *)&s->client, entry_r);
+	return accesslist_client(l->list, name, &s->client, entry_r);
 }
 
 int

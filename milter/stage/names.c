@@ -450,11 +450,7 @@ names_fini(struct names *n)
 const struct names *
 names_of(const struct snapshot *snap)
 {
-	for (size_t i = 0; stages[i] != NULL; i++) {
-		if (stages[i] == &stage_account)
-			return snap->state[i];
-	}
-	return NULL;
+	return snapshot_state(snap, &stage_account);
 }
 
 /* -- sets of accounts -- */

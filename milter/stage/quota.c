@@ -13,9 +13,7 @@
  * of the table at most.  Those for which there is no place in it are charged to
  * the pool of their kind, sender:* or script:*.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +24,7 @@
 
 #include "lib/base/cure.h"
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/base/siphash.h"
 #include "lib/quota/account.h"
 #include "lib/quota/limits.h"
@@ -682,21 +681,11 @@ answer(const struct ctx *ctx, struct charge *c, int rc,
 static bool
 is_local(const struct message *m)
 {
-	const struct sockaddr_in *v4 =
-	    (const struct sockaddr_in *)&m->session->client;
-	const struct sockaddr_in6 *v6 =
-	    (const struct sockaddr_in6 *)&m->session->client;
+	const struct host *client = &m->session->client;
 
-	if (m->login != NULL)
-		return false;
-	switch (m->session->client.ss_family) {
-	case AF_INET:
-		return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-	case AF_INET6:
-		return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-	default:
-		return true; /* no address: a pipe or a socket file */
-	}
+	/* No address: a pipe or a socket file. */
+	return m->login == NULL &&
+	    (client->family == HOST_NONE || host_is_loopback(client));
 }
 
 /* Does a mail server send it for itself?  Nobody would be told of a refusal. */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/errlist.h"
 #include "lib/conf/conf.h"
@@ -23,13 +24,13 @@
 #include "milter/log.h"
 #include "milter/snapshot.h"
 #include "milter/stages.h"
+#include "rules.h"
 #include "rules_conf.h"
 #include "spam_fields.h"
 
 #define NS INT64_C(1000000000)
 #define WARNINGS_MAX 20 /* that are logged at a start or reload */
 #define MATCH_MAX 80    /* octets shown of what a rule matched */
-#define STATS_MS 1000   /* between two times that counts are put down */
 #define TIMED_EVERY 64  /* of so many messages the rules of one are timed:
 			 * two looks at the clock for each rule of each message
 			 * would cost more than most rules do */
@@ -126,8 +127,6 @@ log_stats(struct state *st, int rc, int error,
 	st->uncounted = rc != 0;
 }
 
-/* Put down what was counted since the last time.  Nothing that mail depends
- * on: who can't, says so once and goes on. */
 static void
 put_down(struct state *st)
 {
@@ -171,14 +170,14 @@ try_stats(struct state *st, const struct conf *c)
 		    "it as %s.bad-TIME", path, foreign, path);
 }
 
-static int64_t
-rules_tick(const struct snapshot *snap, void *state)
+bool
+rules_write_counts(const struct snapshot *snap)
 {
-	struct state *st = state;
+	struct state *st = snapshot_state(snap, &stage_rules);
 
-	(void)snap;
-	put_down(st);
-	return st->stats == NULL ? INT64_MAX : STATS_MS;
+	if (st != NULL)
+		put_down(st);
+	return st != NULL && st->stats != NULL;
 }
 
 /* -- loading -- */
@@ -206,15 +205,11 @@ load_limits(const struct conf *c, const char *const *words, struct limits *l)
 }
 
 const struct rules *
-rules_conf_of(const struct snapshot *snap)
+rules_in_force(const struct snapshot *snap)
 {
-	for (size_t i = 0; stages[i] != NULL; i++) {
-		const struct state *st = snap->state[i];
+	const struct state *st = snapshot_state(snap, &stage_rules);
 
-		if (stages[i] == &stage_rules)
-			return st == NULL ? NULL : st->rules;
-	}
-	return NULL;
+	return st == NULL ? NULL : st->rules;
 }
 
 /* In the files that are in force nothing is worse than a warning.  What is odd
@@ -326,15 +321,6 @@ rules_load(const struct snapshot *snap, const struct snapshot *old,
 		return begin_stats(st, c);
 	try_stats(st, c);
 	return 0;
-}
-
-static int64_t
-clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * NS + now.tv_nsec;
 }
 
 /* -- what the rules are told -- */
@@ -680,5 +666,4 @@ const struct stage stage_rules = {
     .body = rules_body,
     .eom = rules_eom,
     .done = rules_done,
-    .tick = rules_tick,
 };

@@ -12,7 +12,6 @@ struct conf;
 struct errmsg;
 struct rules;
 struct rules_mistake;
-struct snapshot;
 
 /* Where a mail with that score or more goes; off: nowhere. */
 struct rules_limit {
@@ -29,8 +28,6 @@ int rules_conf_load(
  * *rules_r NULL and 0: RuleFile names none. */
 int rules_conf_lint(const struct conf *c, const char *const *paths,
     struct rules **rules_r);
-/* Those in force; NULL: none. */
-const struct rules *rules_conf_of(const struct snapshot *snap);
 /* `file:line: severity: text`, safe to print. */
 void rules_conf_say(struct buf *b, const struct rules_mistake *m);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/conf/conf.h"
 #include "lib/mail/addrtext.h"
 #include "lib/spf/spf.h"
@@ -81,14 +82,14 @@ spf_mail(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 	struct session *s = ctx->s;
-	struct spf_request request = {.client = (struct sockaddr *)&s->client,
+	struct spf_request request = {.client = s->client,
 	    .helo = s->helo,
 	    .sender = m->sender,
 	    .host = s->host,
 	    .now = message_time(m)};
 
 	if (m->direction != DIRECTION_INBOUND || s->snap->dns == NULL ||
-	    (s->client.ss_family != AF_INET && s->client.ss_family != AF_INET6))
+	    s->client.family == HOST_NONE)
 		return verdict_none;
 	/* A HELO may be said anew before the message ends. */
 	if (s->helo != NULL &&

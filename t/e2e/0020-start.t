@@ -214,6 +214,9 @@ def check_background():
         'background: the terminal is let go of')
     is_(os.getsid(pid) in (pid, os.getsid(0)), False,
         'background: no session leader, nor of our session')
+    ok('services' in [open('/proc/%d/task/%s/comm' % (pid, task)).read().strip()
+                      for task in os.listdir('/proc/%d/task' % pid)],
+       'background: services are threads of the process that serves')
     os.kill(pid, 15)
     proc.wait_until(lambda: os.listdir(directory) == ['conf'], PATIENCE,
                     'the end')
@@ -224,7 +227,7 @@ def check_background():
 
 def main():
     need_root()
-    plan(3 * len(MISTAKES + UNPRIVILEGED) + 33)
+    plan(3 * len(MISTAKES + UNPRIVILEGED) + 34)
     check_mistakes()
     check_missing_file()
     check_flags()

@@ -54,6 +54,22 @@ def check_signals(postern):
     is_(child(postern), first, 'by the same child')
 
 
+def threads(pid):
+    names = []
+    for task in os.listdir('/proc/%d/task' % pid):
+        with open('/proc/%d/task/%s/comm' % (pid, task)) as comm:
+            names.append(comm.read().strip())
+    return sorted(names)
+
+
+def check_services(postern):
+    """Threads do not survive a fork: they are the child's, whichever it is."""
+    is_(threads(postern.pid), ['postern'], 'the parent has one thread')
+    is_([name for name in ('reload', 'services', 'snapshots', 'statistics')
+         if name not in threads(child(postern))], [],
+        'the child has the services')
+
+
 def check_group(postern):
     """More often than AutoRestartCount allows for crashes."""
     for count in range(1, 4):
@@ -130,11 +146,13 @@ def check_configuration():
 
 
 def main():
-    plan(27)
+    plan(31)
     with Postern(CONF + 'AutoRestartCount 1\n') as postern:
         check_signals(postern)
+        check_services(postern)
         check_group(postern)
         check_crash(postern)
+        check_services(postern)
         check_end(postern)
     check_limit('AutoRestartRate 2/1h', 2, r'more than 2 restarts in 3600 s')
     check_limit('AutoRestartCount 1', 1, r'gave up after 1 restarts')

@@ -88,7 +88,7 @@ def resets(mta, postern):
 def reloads(mta, postern):
     take(postern, CONF % 1)
     like(str(refusal(send(mta, user='bob'))), r'@example\.org has reached its '
-         r'limit of 1 messages', 'a reload: with less')
+         r'limit of 1 message ', 'a reload: with less')
     take(postern, CONF % 5)
     ok(send(mta, user='bob').accepted, 'a reload: with more')
     is_(used(postern), [1, 1, 0, 2, 2], 'a reload: counts stay')

@@ -44,6 +44,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/dns/dns.h"
 #include "lib/quota/quota.h"
 #include "milter/log.h"
@@ -701,12 +702,12 @@ set_macro(struct run *r, char *text)
 static void
 connect_client(struct run *r, char *text)
 {
-	struct sockaddr_storage ss;
+	struct host client;
 	char *name, *ip = word(text, ' ', &name);
 
 	tell(r, HOOK_CONNECT,
 	    chain_connect(r->s, *name == '\0' ? NULL : name,
-		*ip == '\0' ? NULL : walk_address(ip, &ss)));
+		*ip == '\0' ? NULL : walk_address(ip, &client)));
 }
 
 static void

@@ -5,13 +5,12 @@
  */
 #include "lib/conf/dataset.h"
 
-#include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/list/peerlist.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -34,16 +33,14 @@ find_again(const struct dataset_entry *e, void *arg)
 static void
 match_peers(const struct dataset *set)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET};
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+	struct host v4 = host_ip4("\300\0\2\1");
+	struct host v6 = {.family = HOST_IP6, .octets = {0x20}};
 	struct peerlist *list;
 
 	if (peerlist_new(set, &list, NULL) != 0)
 		return;
-	in.sin_addr.s_addr = htonl(0xc0000201);
-	in6.sin6_addr.s6_addr[0] = 0x20;
-	peerlist_match(list, "mx.example.com", (struct sockaddr *)&in);
-	peerlist_match(list, NULL, (struct sockaddr *)&in6);
+	peerlist_match(list, "mx.example.com", &v4);
+	peerlist_match(list, NULL, &v6);
 	peerlist_free(list);
 }
 

@@ -6,13 +6,12 @@
  * record `T` may hold any octets but LF.
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/host.h"
 #include "lib/dns/dns.h"
 #include "lib/spf/spf.h"
 
@@ -130,20 +129,13 @@ judge(struct zone *z, const char *line[3])
 {
 	struct dns dns = {
 	    .ctx = z, .start = start, .collect = collect, .drop = drop};
-	struct sockaddr_storage client = {0};
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&client;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&client;
-	struct spf_request request = {.client = (struct sockaddr *)&client,
-	    .helo = line[1],
+	struct spf_request request = {.helo = line[1],
 	    .sender = line[2],
 	    .host = "mx.example.org"};
 	const struct spf_result *mfrom, *helo;
 	struct spf *s;
 
-	if (inet_pton(AF_INET, line[0], &v4->sin_addr) == 1)
-		client.ss_family = AF_INET;
-	else if (inet_pton(AF_INET6, line[0], &v6->sin6_addr) == 1)
-		client.ss_family = AF_INET6;
+	(void)host_parse(line[0], &request.client);
 	s = spf_start(&dns, &z->arena, &request);
 	if (s == NULL || spf_finish(s, NULL, &mfrom, &helo) != 0)
 		abort();

@@ -1,14 +1,13 @@
 /* The walk itself: caps, odd orders, what is negotiated. SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/chain.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "lib/base/host.h"
 #include "lib/dns/dns.h"
 #include "t/support/drivers/test.h"
 #include "t/support/drivers/walk.h"
@@ -155,13 +154,11 @@ quotes_notes(void **state)
 static void
 keeps_what_was_decided_at_connect(void **state)
 {
-	struct sockaddr_in6 mapped = {.sin6_family = AF_INET6};
+	struct host mapped;
 	struct session *s = begin("PeerList 192.0.2.7\n");
 
 	(void)state;
-	assert_int_equal(
-	    inet_pton(AF_INET6, "::ffff:192.0.2.7", &mapped.sin6_addr), 1);
-	chain_connect(s, NULL, (const struct sockaddr *)&mapped);
+	chain_connect(s, NULL, walk_address("::ffff:192.0.2.7", &mapped));
 	assert_string_equal(s->client_ip, "192.0.2.7");
 	assert_int_equal(chain_helo(s, "a").action, VERDICT_ACCEPT);
 	assert_int_equal(chain_mail(s, "<a@b>", NULL).action, VERDICT_ACCEPT);
@@ -317,7 +314,7 @@ gives_each_step_one_deadline(void **state)
 {
 	struct snapshot *snap =
 	    walk_load("Mode v\nRefuseAt helo=mail,spf=rcpt\n");
-	struct sockaddr_storage ss;
+	struct host client;
 	struct session *s;
 	int64_t begin;
 
@@ -326,7 +323,7 @@ gives_each_step_one_deadline(void **state)
 	s = chain_open(snap, NULL, NULL);
 	waited.s = s;
 	waited.count = 0;
-	chain_connect(s, NULL, walk_address("192.0.2.1", &ss));
+	chain_connect(s, NULL, walk_address("192.0.2.1", &client));
 	chain_helo(s, "client.example");
 	begin = next_step();
 	chain_mail(s, "<a@client.example>", NULL);

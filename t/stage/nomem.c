@@ -4,9 +4,7 @@
  * nothing taken that is refused otherwise.
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/host.h"
 #include "lib/dns/dns.h"
 #include "lib/quota/quota.h"
 #include "milter/record.h"
@@ -360,13 +359,12 @@ receive(struct session *s, const struct mail *mail, const char *signature,
     long room)
 {
 	unsigned answers = chain_answers(s->snap);
-	struct sockaddr_in client = {.sin_family = AF_INET};
+	struct host client;
 	char from[100];
 	struct verdict v;
 
 	snprintf(from, sizeof(from), " %s", mail->from);
-	inet_pton(AF_INET, mail->ip, &client.sin_addr);
-	chain_connect(s, mail->helo, (struct sockaddr *)&client);
+	chain_connect(s, mail->helo, walk_address(mail->ip, &client));
 	chain_helo(s, mail->helo);
 	v = chain_mail(s, mail->sender, NULL);
 	if (v.action != VERDICT_NONE && answers & HOOK_BIT(HOOK_MAIL))

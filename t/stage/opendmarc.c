@@ -2,7 +2,7 @@
  * OpenDMARCConfig: what an opendmarc.conf comes to.
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "milter/stage/opendmarc.h"
+#include "milter/opendmarc.h"
 
 #include <stdio.h>
 #include <stdlib.h>

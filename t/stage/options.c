@@ -11,8 +11,8 @@
 #include "lib/base/err.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/conf_impl.h"
+#include "milter/opendmarc.h"
 #include "milter/snapshot.h"
-#include "milter/stage/opendmarc.h"
 #include "t/support/drivers/test.h"
 
 #define INSIDE_MAX 64 /* rows of a section: bits of a word */

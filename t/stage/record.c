@@ -179,7 +179,7 @@ converse(const char *conf, const char *login, const char *const *rcpts,
 	struct session *s =
 	    chain_open(snap, macro, (void *)(uintptr_t)login);
 	static const char text[] = "read it\r\nat its\r\nvery end\r\n";
-	struct sockaddr_storage ss;
+	struct host ss;
 	struct verdict v;
 
 	assert_non_null(s);
@@ -404,7 +404,7 @@ is_made_of_a_client(void **state)
 	    load(CHECKS "BlockList 192.0.2.1\nRefuseAt connect\n");
 	struct session *s = chain_open(snap, NULL, NULL);
 	struct saved k = {.count = 0};
-	struct sockaddr_storage ss;
+	struct host ss;
 
 	(void)state;
 	s->recorded = keep;

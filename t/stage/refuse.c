@@ -1,14 +1,13 @@
 /* Refuse and RefuseAt.  SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/refuse.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/mail/message.h"
 #include "t/support/drivers/dns_file.h"
 #include "t/support/drivers/inbound.h"
@@ -106,11 +105,10 @@ macro(void *ctx, const char *name)
 static const char *
 converse(struct session *s, const struct talk *t, struct verdict *v)
 {
-	struct sockaddr_in client = {.sin_family = AF_INET};
+	struct host client;
 	char message[200];
 
-	inet_pton(AF_INET, "192.0.2.1", &client.sin_addr);
-	*v = chain_connect(s, NULL, (const struct sockaddr *)&client);
+	*v = chain_connect(s, NULL, walk_address("192.0.2.1", &client));
 	if (verdict_refuses(v))
 		return "connect";
 	chain_helo(s, "desktop");

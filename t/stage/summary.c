@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/host.h"
 #include "lib/dkim/dkim_key.h"
 #include "milter/log.h"
 #include "t/support/drivers/logline.h"
@@ -430,12 +431,12 @@ names_the_entry_of_a_client(void **state)
 	struct snapshot *snap = load(
 	    "Mode v\nBlockList file:&/block\nRefuseAt connect\n");
 	struct session *s = chain_open(snap, NULL, NULL);
-	struct sockaddr_storage ss;
+	struct host client;
 	struct verdict v;
 
 	(void)state;
 	listen_to(false);
-	chain_connect(s, NULL, walk_address("192.0.2.200", &ss));
+	chain_connect(s, NULL, walk_address("192.0.2.200", &client));
 	assert_string_equal(buf_text(&logged),
 	    "NOQUEUE: client=192.0.2.200 verdict=tempfail by=blocklist "
 	    "at=connect block=client/192.0.2.128/25 tests=USER_IN_BLOCKLIST "

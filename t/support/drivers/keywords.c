@@ -16,8 +16,8 @@
 #include "lib/base/err.h"
 #include "lib/conf/conf.h"
 #include "milter/chain.h"
+#include "milter/opendmarc.h"
 #include "milter/snapshot.h"
-#include "milter/stage/opendmarc.h"
 
 static const char *
 kind(enum conf_type type)

@@ -8,13 +8,12 @@
  * MECHANISM INNER EXPLANATION REASON ADDRESSES PLUSALL`, the numbers and the
  * first two words in the clear.
  */
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/host.h"
 #include "lib/dns/dns.h"
 #include "lib/spf/spf.h"
 
@@ -110,11 +109,7 @@ judge(char *line)
 	static const struct dns dns = {
 	    .start = start, .collect = collect, .drop = drop};
 	struct arena a;
-	struct sockaddr_storage client = {0};
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&client;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&client;
-	struct spf_request request = {.client = (struct sockaddr *)&client,
-	    .host = "mx.example.org",
+	struct spf_request request = {.host = "mx.example.org",
 	    .now = 1000000000};
 	const struct spf_result *r, *helo;
 	char *save, *field[3];
@@ -126,10 +121,7 @@ judge(char *line)
 
 		field[i] = get_hex(&a, word == NULL ? "" : word + 1, NULL);
 	}
-	if (inet_pton(AF_INET, field[0], &v4->sin_addr) == 1)
-		client.ss_family = AF_INET;
-	else if (inet_pton(AF_INET6, field[0], &v6->sin6_addr) == 1)
-		client.ss_family = AF_INET6;
+	(void)host_parse(field[0], &request.client);
 	request.helo = field[1];
 	request.sender = field[2];
 	s = spf_start(&dns, &a, &request);

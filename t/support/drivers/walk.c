@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "walk.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/dns/dns.h"
 #include "lib/mail/message.h"
 
@@ -89,20 +88,11 @@ on_field(void *ctx, const char *name, size_t name_len, const char *value,
 	chain_header(ctx, name, name_len, value, value_len);
 }
 
-const struct sockaddr *
-walk_address(const char *ip, struct sockaddr_storage *ss)
+const struct host *
+walk_address(const char *ip, struct host *h)
 {
-	struct sockaddr_in *v4 = (struct sockaddr_in *)ss;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ss;
-
-	memset(ss, 0, sizeof(*ss));
-	if (ip == NULL)
-		return NULL;
-	if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1)
-		ss->ss_family = AF_INET;
-	else if (inet_pton(AF_INET6, ip, &v6->sin6_addr) == 1)
-		ss->ss_family = AF_INET6;
-	return (const struct sockaddr *)ss;
+	(void)host_parse(ip == NULL ? "" : ip, h);
+	return h;
 }
 
 struct session *
@@ -111,13 +101,13 @@ walk_envelope(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 {
 	struct session *s =
 	    chain_open(snap, macro, (void *)(uintptr_t)w);
-	struct sockaddr_storage ss;
+	struct host client;
 
 	if (s == NULL)
 		abort();
 	s->readonly = w->readonly;
 	s->at = w->at;
-	chain_connect(s, w->client_name, walk_address(w->client_ip, &ss));
+	chain_connect(s, w->client_name, walk_address(w->client_ip, &client));
 	if (w->helo != NULL)
 		chain_helo(s, w->helo);
 	*v_r = chain_mail(s, w->from == NULL ? "" : w->from, w->params);

@@ -44,9 +44,8 @@ struct session *walk_run(struct snapshot *snap, const struct walk *w,
 struct session *walk_envelope(struct snapshot *snap, const struct walk *w,
     struct verdict *v_r, struct verdict *rcpt_v_r);
 
-/* The address for chain_connect; what is none has no family.  NULL for NULL. */
-const struct sockaddr *walk_address(
-    const char *ip, struct sockaddr_storage *ss);
+/* The address for chain_connect; HOST_NONE for NULL and for what is none. */
+const struct host *walk_address(const char *ip, struct host *h);
 
 /* What stages find, they have in their lists: ends the process otherwise. */
 void walk_check_symbols(const struct session *s);

@@ -1,10 +1,9 @@
 /* What clients say in HELO.  SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/dns/helo.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 
+#include "lib/base/host.h"
 #include "t/support/drivers/dns_file.h"
 #include "t/support/drivers/test.h"
 
@@ -81,20 +80,11 @@ static const struct {
     {LONG LONG LONG LONG "com", "192.0.2.1", HELO_INVALID, HELO_NONE},
 };
 
-static const struct sockaddr *
-address(const char *ip, struct sockaddr_storage *ss)
+static const struct host *
+address(const char *ip, struct host *h)
 {
-	struct sockaddr_in *v4 = (struct sockaddr_in *)ss;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ss;
-
-	memset(ss, 0, sizeof(*ss));
-	if (inet_pton(AF_INET, ip, &v4->sin_addr) == 1) {
-		ss->ss_family = AF_INET;
-	} else {
-		assert_int_equal(inet_pton(AF_INET6, ip, &v6->sin6_addr), 1);
-		ss->ss_family = AF_INET6;
-	}
-	return (const struct sockaddr *)ss;
+	assert_true(host_parse(ip, h));
+	return h;
 }
 
 static void
@@ -105,9 +95,9 @@ forms_and_results(void **state)
 	(void)state;
 	assert_int_equal(dns_file_open(zone, &d), 0);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct sockaddr_storage ss;
+		struct host client;
 		struct helo *h = helo_new(
-		    &d, cases[i].helo, address(cases[i].client, &ss));
+		    &d, cases[i].helo, address(cases[i].client, &client));
 		const struct helo_result *r = helo_collect(h, NULL);
 
 		if (r->form != cases[i].form || r->status != cases[i].status)

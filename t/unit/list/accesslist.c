@@ -1,9 +1,7 @@
 /* Whom to let in or keep out.  SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/list/accesslist.h"
 
-#include <arpa/inet.h>
 #include <lmdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +9,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/errlist.h"
+#include "lib/base/host.h"
 #include "lib/conf/dataset.h"
 #include "t/support/drivers/test.h"
 
@@ -112,8 +111,7 @@ static int
 ask(const struct accesslist *list, enum kind kind, const char *what,
     struct dataset_entry *e)
 {
-	struct sockaddr_storage ss = {.ss_family = AF_INET};
-	struct sockaddr *sa = (struct sockaddr *)&ss;
+	struct host host;
 
 	switch (kind) {
 	case HELO:
@@ -125,12 +123,8 @@ ask(const struct accesslist *list, enum kind kind, const char *what,
 	default:
 		break;
 	}
-	if (inet_pton(AF_INET, what, &((struct sockaddr_in *)&ss)->sin_addr))
-		return accesslist_client(list, NULL, sa, e);
-	ss.ss_family = AF_INET6;
-	if (inet_pton(
-		AF_INET6, what, &((struct sockaddr_in6 *)&ss)->sin6_addr))
-		return accesslist_client(list, NULL, sa, e);
+	if (host_parse(what, &host))
+		return accesslist_client(list, NULL, &host, e);
 	return accesslist_client(list, what, NULL, e);
 }
 

@@ -3,35 +3,24 @@
  */
 #include "lib/list/peerlist.h"
 
-#include <arpa/inet.h>
 #include <lmdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/base/err.h"
+#include "lib/base/host.h"
 #include "lib/conf/dataset.h"
 #include "t/support/drivers/test.h"
 
-static const struct sockaddr *
-addr_of(const char *text, struct sockaddr_storage *ss)
+static const struct host *
+addr_of(const char *text, struct host *h)
 {
-	struct sockaddr_in *in = (struct sockaddr_in *)ss;
-	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
-
-	memset(ss, 0, sizeof(*ss));
 	if (text == NULL)
 		return NULL;
-	ss->ss_family = AF_INET;
-	if (inet_pton(AF_INET, text, &in->sin_addr) == 1)
-		return (struct sockaddr *)ss;
-	ss->ss_family = AF_INET6;
-	assert_int_equal(inet_pton(AF_INET6, text, &in6->sin6_addr), 1);
-	return (struct sockaddr *)ss;
+	assert_true(host_parse(text, h));
+	return h;
 }
 
 /* What may be asked by key in a refile or LMDB too gives the same there, but
@@ -121,11 +110,11 @@ static const struct {
 static void
 check(const struct dataset *set, size_t i, const char *kind)
 {
-	struct sockaddr_storage ss;
+	struct host h;
 	struct peerlist *list;
 
 	assert_int_equal(peerlist_new(set, &list, NULL), 0);
-	if (peerlist_match(list, cases[i].host, addr_of(cases[i].addr, &ss)) !=
+	if (peerlist_match(list, cases[i].host, addr_of(cases[i].addr, &h)) !=
 	    cases[i].in)
 		fail_msg("%s, %s", cases[i].name, kind);
 	peerlist_free(list);
@@ -173,7 +162,7 @@ static void
 in_refile_with_star(void **state)
 {
 	static const char text[] = "!mx.*\n*.example.com\n192.0.2.*\n";
-	struct sockaddr_storage ss;
+	struct host h;
 	struct dataset *set;
 	struct peerlist *list;
 
@@ -184,7 +173,7 @@ in_refile_with_star(void **state)
 	assert_int_equal(peerlist_new(set, &list, NULL), 0);
 	assert_true(peerlist_match(list, "a.example.com", NULL));
 	assert_false(peerlist_match(list, "mx.example.com", NULL));
-	assert_true(peerlist_match(list, NULL, addr_of("192.0.2.8", &ss)));
+	assert_true(peerlist_match(list, NULL, addr_of("192.0.2.8", &h)));
 	peerlist_free(list);
 	dataset_free(set);
 }
@@ -338,7 +327,7 @@ names_that_are_none(void **state)
 static void
 odd_peers(void **state)
 {
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	struct host none = {.family = HOST_NONE};
 	struct dataset *set;
 	struct peerlist *list;
 	char name[2000];
@@ -348,7 +337,7 @@ odd_peers(void **state)
 			     ".x,::/0,0.0.0.0/0", 17, &set, NULL),
 	    0);
 	assert_int_equal(peerlist_new(set, &list, NULL), 0);
-	assert_false(peerlist_match(list, NULL, (struct sockaddr *)&un));
+	assert_false(peerlist_match(list, NULL, &none));
 	memset(name, '.', sizeof(name));
 	memcpy(name + sizeof(name) - 3, ".x", 3);
 	assert_false(peerlist_match(list, name, NULL));

@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: BSD-2-Clause */
 #include "lib/spf/spf.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/buf.h"
+#include "lib/base/host.h"
 #include "t/support/drivers/dns_file.h"
 #include "t/support/drivers/test.h"
 
@@ -57,20 +57,13 @@ static const struct spf_result *
 judge(const char *text, struct arena *a, const struct check *c,
     const struct spf_result **helo_r)
 {
-	struct sockaddr_storage client = {0};
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&client;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&client;
-	struct spf_request request = {.client = (struct sockaddr *)&client,
-	    .helo = c->helo,
+	struct spf_request request = {.helo = c->helo,
 	    .sender = c->sender};
 	const struct spf_result *r, *helo;
 	struct dns dns;
 	struct spf *s;
 
-	if (inet_pton(AF_INET, c->client, &v4->sin_addr) == 1)
-		client.ss_family = AF_INET;
-	else if (inet_pton(AF_INET6, c->client, &v6->sin6_addr) == 1)
-		client.ss_family = AF_INET6;
+	(void)host_parse(c->client, &request.client);
 	assert_int_equal(dns_file_open(text, &dns), 0);
 	s = spf_start(&dns, a, &request);
 	assert_non_null(s);
@@ -436,9 +429,7 @@ static struct asked
 count(
     const char *text, const char *client, const char *helo, const char *sender)
 {
-	struct sockaddr_in v4 = {.sin_family = AF_INET};
-	struct spf_request request = {
-	    .client = (struct sockaddr *)&v4, .helo = helo, .sender = sender};
+	struct spf_request request = {.helo = helo, .sender = sender};
 	const struct spf_result *r, *h;
 	struct counted n = {.count = 0};
 	struct dns dns = {&n, count_start, count_collect, count_drop, NULL};
@@ -447,7 +438,7 @@ count(
 	struct spf *s;
 
 	arena_init(&a);
-	assert_int_equal(inet_pton(AF_INET, client, &v4.sin_addr), 1);
+	assert_true(host_parse(client, &request.client));
 	assert_int_equal(dns_file_open(text, &n.file), 0);
 	s = spf_start(&dns, &a, &request);
 	assert_int_equal(spf_finish(s, NULL, &r, &h), 0);

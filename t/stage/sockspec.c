@@ -2,7 +2,7 @@
  * Where to listen, and how often to start again: what may be written.
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "milter/daemon/sockspec.h"
+#include "milter/sockspec.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,8 +6,8 @@
  * file, where that does not say something else.  Those of the daemon are left
  * alone, and what is of no use here is named in a warning.
  */
-#ifndef MILTER_STAGE_OPENDMARC_H
-#define MILTER_STAGE_OPENDMARC_H
+#ifndef MILTER_OPENDMARC_H
+#define MILTER_OPENDMARC_H
 
 #include "lib/conf/conf.h"
 

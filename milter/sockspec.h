@@ -3,8 +3,8 @@
  * or the path alone), inet:PORT[@HOST], inet6:PORT[@HOST].
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef MILTER_DAEMON_SOCKSPEC_H
-#define MILTER_DAEMON_SOCKSPEC_H
+#ifndef MILTER_SOCKSPEC_H
+#define MILTER_SOCKSPEC_H
 
 #include <netdb.h>
 #include <sys/un.h>

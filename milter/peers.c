@@ -11,8 +11,8 @@
 #include "lib/base/users.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
-#include "milter/log.h"
-#include "milter/options.h"
+#include "log.h"
+#include "options.h"
 
 #define KEYWORD "SocketPeers"
 #define USER_NAME_SIZE 64

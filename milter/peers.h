@@ -2,8 +2,8 @@
  * SocketPeers: the users who may connect.
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#ifndef MILTER_DAEMON_PEERS_H
-#define MILTER_DAEMON_PEERS_H
+#ifndef MILTER_PEERS_H
+#define MILTER_PEERS_H
 
 #include <stdbool.h>
 #include <sys/types.h>
