@@ -247,6 +247,7 @@ options_decode(struct snapshot *snap, struct errmsg *msg_r)
 	snap->verifies = strchr(mode, 'v') != NULL;
 	name_host(snap);
 	snap->header_bytes_max = conf_int(snap->conf, "MaximumHeaders");
+	snap->spf_broad = (uint64_t)conf_int(snap->conf, "SPFBroadLimit");
 	for (size_t i = 0; i < VERDICT_E_COUNT; i++) {
 		const char *word = conf_str(snap->conf, keywords[i]);
 

@@ -6,6 +6,7 @@
  * Look-ups begin at MAIL and are collected when the chain wants the result.
  */
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/err.h"
@@ -37,6 +38,11 @@ static const struct conf_option options[] = {
 	.summary = "add a " FIELD " field"},
 };
 
+struct state {
+	enum broad broad_pass; /* SPFBroadPass */
+	bool received;         /* ReceivedSPF */
+};
+
 /* Names and scores are SpamAssassin's (with the network, without Bayes). */
 static const struct {
 	const char *name, *helo;
@@ -58,16 +64,23 @@ static int
 load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
     struct errmsg *msg_r)
 {
+	struct state *st;
+
 	(void)old, (void)msg_r;
-	if (snap->verifies && conf_bool(snap->conf, "SPF"))
-		*state_r = snap->conf; /* only to be on */
+	if (!snap->verifies || !conf_bool(snap->conf, "SPF"))
+		return 0;
+	*state_r = st = malloc(sizeof(*st));
+	if (st == NULL)
+		return ERR_NOMEM;
+	st->broad_pass = (enum broad)conf_word(snap->conf, "SPFBroadPass");
+	st->received = conf_bool(snap->conf, "ReceivedSPF");
 	return 0;
 }
 
 static void
 unload(void *state)
 {
-	(void)state;
+	free(state);
 }
 
 static struct verdict
@@ -101,8 +114,8 @@ mail(struct message *m)
 static int
 weigh_pass(struct message *m, const struct spf_result **r)
 {
-	const struct conf *conf = m->session->snap->conf;
-	long limit = conf_int(conf, "SPFBroadLimit");
+	const struct state *st = message_state(m);
+	uint64_t limit = m->session->snap->spf_broad;
 	struct spf_result *none;
 	int rc;
 
@@ -110,11 +123,11 @@ weigh_pass(struct message *m, const struct spf_result **r)
 		return 0;
 	if ((*r)->plus_all)
 		rc = message_symbol(m, "SPF_PLUS_ALL", PLUS_ALL_SCORE);
-	else if (limit != 0 && (*r)->addresses > (uint64_t)limit)
+	else if (limit != 0 && (*r)->addresses > limit)
 		rc = message_symbol(m, "SPF_BROAD", BROAD_SCORE);
 	else
 		return 0;
-	if (rc != 0 || conf_word(conf, "SPFBroadPass") == BROAD_PASS)
+	if (rc != 0 || st->broad_pass == BROAD_PASS)
 		return rc;
 	none = arena_alloc(&m->arena, sizeof(*none));
 	if (none == NULL)
@@ -224,6 +237,7 @@ explain(struct message *m, const struct spf_result *r)
 static struct verdict
 judge(struct message *m)
 {
+	const struct state *st = message_state(m);
 	struct spf *spf = *message_slot(m);
 	const struct spf_result *mfrom, *helo;
 	bool same;
@@ -242,8 +256,7 @@ judge(struct message *m)
 	m->spf_helo = same ? mfrom : helo;
 	message_note(m, "spf", "%s", spf_outcome_text(mfrom->result));
 	if (add_symbols(m) != 0 ||
-	    (conf_bool(m->session->snap->conf, "ReceivedSPF") &&
-		add_received(m, mfrom) != 0))
+	    (st->received && add_received(m, mfrom) != 0))
 		return no_memory();
 	return verdict_none;
 }

@@ -105,12 +105,22 @@ walk_address(const char *ip, struct sockaddr_storage *ss)
 	return (const struct sockaddr *)ss;
 }
 
+struct conf *
+walk_without_conf(struct snapshot *snap)
+{
+	struct conf *conf = snap->conf;
+
+	snap->conf = NULL;
+	return conf;
+}
+
 struct session *
 walk_envelope(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
     struct verdict *rcpt_v_r)
 {
 	struct session *s =
 	    chain_open(snap, macro, (void *)(uintptr_t)w);
+	struct conf *conf = walk_without_conf(snap);
 	struct sockaddr_storage ss;
 
 	if (s == NULL)
@@ -127,6 +137,7 @@ walk_envelope(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 		if (rcpt_v_r != NULL)
 			rcpt_v_r[i] = v;
 	}
+	snap->conf = conf;
 	return s;
 }
 
@@ -160,6 +171,7 @@ walk_run(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 	struct session *s = walk_envelope(snap, w, v_r, rcpt_v_r);
 	size_t len = w->message_len != 0 ? w->message_len : strlen(w->message);
 	size_t body = message_split(w->message, len, on_field, s);
+	struct conf *conf = walk_without_conf(snap);
 	struct buf b = BUF_INIT;
 
 	chain_eoh(s);
@@ -174,6 +186,7 @@ walk_run(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 	}
 	buf_fini(&b);
 	*v_r = chain_eom(s);
+	snap->conf = conf;
 	walk_check_symbols(s);
 	return s;
 }

@@ -45,7 +45,9 @@ static const struct conf_option rows[] = {
 static const struct conf_option more_rows[] = {
     {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI},
     {.keyword = "Password", .type = CONF_STR, .flags = CONF_SECRET},
-    {.keyword = "Quota", .type = CONF_SECTION, .inside = CONF_TABLE(quota_rows)},
+    {.keyword = "Quota",
+	.type = CONF_SECTION,
+	.inside = CONF_TABLE(quota_rows)},
     {.keyword = "FixCRLF", .type = CONF_IGNORED, .summary = "unsafe"},
     {.keyword = "SendReports",
 	.type = CONF_IGNORED,
