@@ -46,7 +46,7 @@ load(const struct snapshot *snap, const struct snapshot *old, void **state_r,
 	if (st == NULL)
 		return ERR_NOMEM;
 	st->required = conf_bool(snap->conf, "RequiredHeaders");
-	st->many = verdict_from_word(conf_str(snap->conf, "MultipleFrom"));
+	st->many = verdict_of_choice(conf_word(snap->conf, "MultipleFrom"));
 	return 0;
 }
 
