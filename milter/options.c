@@ -223,9 +223,6 @@ static const struct conf_option rows[] = {
     {.keyword = "On-DNSError", .type = CONF_WORD, .def = "tempfail",
 	.words = verdict_words,
 	.summary = "what to do when the DNS does not answer"},
-    {.keyword = "On-Security", .type = CONF_WORD, .def = "tempfail",
-	.words = verdict_words,
-	.summary = "what to do with a message that is a danger to the filter"},
 };
 
 const struct conf_table options_global = {CONF_ROWS(rows)};
@@ -248,7 +245,6 @@ options_decode(struct snapshot *snap, struct errmsg *msg_r)
 	static const char *const keywords[VERDICT_E_COUNT] = {
 	    [VERDICT_E_INTERNAL] = "On-InternalError",
 	    [VERDICT_E_DNS] = "On-DNSError",
-	    [VERDICT_E_SECURITY] = "On-Security",
 	};
 	const struct mode *mode = conf_value(snap->conf, "Mode", sizeof(*mode));
 

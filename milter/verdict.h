@@ -24,7 +24,6 @@ enum verdict_action {
 enum verdict_error {
 	VERDICT_E_INTERNAL, /* On-InternalError */
 	VERDICT_E_DNS,      /* On-DNSError */
-	VERDICT_E_SECURITY, /* On-Security */
 	VERDICT_E_COUNT,
 };
 
