@@ -21,9 +21,11 @@
 #include "sockspec.h"
 
 static int
-check_facility(const char *value, struct errmsg *msg_r)
+parse_facility(const char *value, void *facility_r, struct errmsg *msg_r)
 {
-	if (log_facility(value) >= 0)
+	int facility = *(int *)facility_r = log_facility(value);
+
+	if (facility >= 0)
 		return 0;
 	return errmsg_set(
 	    msg_r, "expected a syslog facility, such as mail or local0");
@@ -42,9 +44,17 @@ is_domain(const char *name)
 	return is;
 }
 
+struct mode {
+	bool signs, verifies;
+};
+
 static int
-check_mode(const char *value, struct errmsg *msg_r)
+parse_mode(const char *value, void *mode_r, struct errmsg *msg_r)
 {
+	struct mode *m = mode_r;
+
+	m->signs = strchr(value, 's') != NULL;
+	m->verifies = strchr(value, 'v') != NULL;
 	if (value[0] != '\0' && strspn(value, "sv") == strlen(value))
 		return 0;
 	return errmsg_set(msg_r, "expected s, v or sv");
@@ -73,8 +83,9 @@ check_authserv_id(const char *value, struct errmsg *msg_r)
 
 #define RATE_COUNT_MAX 1000
 
-int
-options_rate(const char *value, struct options_rate *rate_r)
+/* 0, or ERR_SYNTAX. */
+static int
+read_rate(const char *value, struct options_rate *rate_r)
 {
 	static const char units[] = "smhd";
 	static const long seconds[] = {1, 60, 3600, 86400};
@@ -98,11 +109,9 @@ options_rate(const char *value, struct options_rate *rate_r)
 }
 
 static int
-check_rate(const char *value, struct errmsg *msg_r)
+parse_rate(const char *value, void *rate_r, struct errmsg *msg_r)
 {
-	struct options_rate rate;
-
-	if (options_rate(value, &rate) == 0)
+	if (read_rate(value, rate_r) == 0)
 		return 0;
 	return errmsg_set(msg_r,
 	    "expected COUNT/TIME, the time in seconds or with m, h or d behind "
@@ -151,10 +160,10 @@ check_user(const char *value, struct errmsg *msg_r)
 static const struct conf_option rows[] = {
     {.keyword = "Mode", .type = CONF_STR, .def = "sv",
 	.summary = "s signs outbound mail, v verifies inbound mail",
-	.check = check_mode},
+	.parse = parse_mode, .size = sizeof(struct mode)},
     {.keyword = "Socket", .type = CONF_STR, .flags = CONF_START,
 	.summary = "where the MTA connects: inet:PORT@HOST or local:PATH",
-	.check = sockspec_check},
+	.parse = sockspec_parse_row, .size = sizeof(struct sockspec)},
     {.keyword = "SocketPeers", .type = CONF_SET,
 	.summary = "the users who may connect; *: everybody"},
     {.keyword = "MaxConnections", .type = CONF_INT, .flags = CONF_START,
@@ -187,13 +196,14 @@ static const struct conf_option rows[] = {
 	.def = "0", .summary = "give up after so many restarts; 0: never"},
     {.keyword = "AutoRestartRate", .type = CONF_STR, .flags = CONF_START,
 	.summary = "give up after more than N restarts in a time, as 10/1h",
-	.check = check_rate},
+	.parse = parse_rate, .size = sizeof(struct options_rate)},
     {.keyword = "MilterDebug", .type = CONF_INT, .flags = CONF_START,
 	.def = "0", .max = 6, .summary = "libmilter's own debugging level"},
     {.keyword = "Syslog", .type = CONF_BOOL, .def = "no",
 	.summary = "log through syslog, not to standard error"},
     {.keyword = "SyslogFacility", .type = CONF_STR, .def = "mail",
-	.summary = "the syslog facility", .check = check_facility},
+	.summary = "the syslog facility", .parse = parse_facility,
+	.size = sizeof(int)},
     {.keyword = "SyslogName", .type = CONF_STR, .flags = CONF_START,
 	.def = "postern", .summary = "the name in the log"},
     {.keyword = "LogWhy", .type = CONF_BOOL, .def = "no",
@@ -218,9 +228,6 @@ static const struct conf_option rows[] = {
     {.keyword = "On-DNSError", .type = CONF_WORD, .def = "tempfail",
 	.words = verdict_words,
 	.summary = "what to do when the DNS does not answer"},
-    {.keyword = "On-Security", .type = CONF_WORD, .def = "tempfail",
-	.words = verdict_words,
-	.summary = "what to do with a message that is a danger to the filter"},
 };
 
 const struct conf_table options_global = {CONF_ROWS(rows)};
@@ -243,22 +250,22 @@ options_decode(struct snapshot *snap, struct errmsg *msg_r)
 	static const char *const keywords[VERDICT_E_COUNT] = {
 	    [VERDICT_E_INTERNAL] = "On-InternalError",
 	    [VERDICT_E_DNS] = "On-DNSError",
-	    [VERDICT_E_SECURITY] = "On-Security",
 	};
-	const char *mode = conf_str(snap->conf, "Mode");
+	const struct mode *mode = conf_value(snap->conf, "Mode", sizeof(*mode));
 
 	(void)msg_r;
-	snap->signs = strchr(mode, 's') != NULL;
-	snap->verifies = strchr(mode, 'v') != NULL;
+	snap->signs = mode->signs;
+	snap->verifies = mode->verifies;
 	name_host(snap);
 	snap->header_bytes_max = conf_int(snap->conf, "MaximumHeaders");
+	snap->spf_broad = (uint64_t)conf_int(snap->conf, "SPFBroadLimit");
 	for (size_t i = 0; i < VERDICT_E_COUNT; i++) {
-		const char *word = conf_str(snap->conf, keywords[i]);
+		int word = conf_word(snap->conf, keywords[i]);
 
 		if (!conf_given(snap->conf, keywords[i]) &&
 		    conf_given(snap->conf, "On-Default"))
-			word = conf_str(snap->conf, "On-Default");
-		snap->on_error[i] = verdict_from_word(word);
+			word = conf_word(snap->conf, "On-Default");
+		snap->on_error[i] = verdict_of_choice(word);
 	}
 	return 0;
 }
@@ -269,7 +276,8 @@ options_log(const struct conf *conf, struct log_options *o_r)
 	*o_r = (struct log_options){
 	    .syslog = conf_bool(conf, "Syslog"),
 	    .debug = conf_bool(conf, "LogWhy"),
-	    .facility = log_facility(conf_str(conf, "SyslogFacility")),
+	    .facility = *(const int *)conf_value(
+		conf, "SyslogFacility", sizeof(int)),
 	    .name = conf_str(conf, "SyslogName"),
 	};
 }

@@ -21,13 +21,10 @@ int options_decode(struct snapshot *snap, struct errmsg *msg_r);
 /* How to log. */
 void options_log(const struct conf *conf, struct log_options *o_r);
 
-/* AutoRestartRate: so many restarts in so many seconds. */
+/* What AutoRestartRate is: so many restarts in so many seconds. */
 struct options_rate {
 	long count, seconds;
 };
-
-/* 0, or ERR_SYNTAX. */
-int options_rate(const char *value, struct options_rate *rate_r);
 
 /* The mistakes of a data set, as those of the keyword that names it: into the
  * conf's list, or where it has none the first into *msg_r. */

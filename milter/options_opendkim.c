@@ -92,6 +92,9 @@ static const struct conf_option rows[] = {
 	"a signature that leaves a part of the body out never passes"),
     ROW("On-ReputationError", REPUTE),
     ROW("LogResults", "the summary line has the result of every signature"),
+    ROW("On-Security",
+	"a header over MaximumHeaders is always refused, and no other mail is "
+	"a danger to postern"),
     ROW("On-SignatureError",
 	"a message that cannot be signed is a case of On-InternalError"),
     ROW("RedirectFailuresTo",

@@ -68,9 +68,9 @@ expect_item(const char *item, size_t len, struct errmsg *msg_r)
 	    (int)(len < 100 ? len : 100), item, names);
 }
 
-/* One item; at NULL: only look whether it is right. */
+/* One item: CHECK=MOMENT goes into `at`, or a moment alone, which is for all. */
 static bool
-take_item(const char *item, size_t len, enum phase *at)
+take_item(const char *item, size_t len, enum phase *at, bool alone)
 {
 	const char *equals = memchr(item, '=', len);
 	size_t name = equals == NULL ? 0 : (size_t)(equals - item);
@@ -81,38 +81,33 @@ take_item(const char *item, size_t len, enum phase *at)
 		check = find_check(item, name);
 	if (moment < 0 || (equals != NULL && check < 0))
 		return false;
-	if (at != NULL && check >= 0)
+	if (!alone && check >= 0)
 		at[check] = (enum phase)moment;
+	for (size_t i = 0; alone && check < 0 && i < STAGES_MAX; i++)
+		at[i] = (enum phase)moment;
 	return true;
 }
 
 /* All of them, what stands alone first: it is for those not named. */
 static int
-take_items(const char *value, enum phase *at, struct errmsg *msg_r)
+parse_moments(const char *value, void *at_r, struct errmsg *msg_r)
 {
 	static const char separators[] = ", \t";
+	enum phase *at = at_r;
 
+	for (size_t i = 0; i < STAGES_MAX; i++)
+		at[i] = PHASE_END;
 	for (int named = 0; named < 2; named++) {
 		const char *s = value + strspn(value, separators);
 
 		for (size_t len; *s != '\0'; s += strspn(s, separators)) {
 			len = strcspn(s, separators);
-			if (!take_item(s, len, named ? at : NULL))
+			if (!take_item(s, len, at, named == 0))
 				return expect_item(s, len, msg_r);
-			for (size_t i = 0; !named && at != NULL &&
-			     memchr(s, '=', len) == NULL && i < STAGES_MAX;
-			     i++)
-				at[i] = (enum phase)find_moment(s, len);
 			s += len;
 		}
 	}
 	return 0;
-}
-
-static int
-check_moments(const char *value, struct errmsg *msg_r)
-{
-	return take_items(value, NULL, msg_r);
 }
 
 static const struct conf_option rows[] = {
@@ -123,7 +118,7 @@ static const struct conf_option rows[] = {
 	.summary =
 	    "when checks refuse: connect, mail, rcpt or end, for all, and as "
 	    "CHECK=MOMENT for some",
-	.check = check_moments},
+	.parse = parse_moments, .size = sizeof(enum phase[STAGES_MAX])},
 };
 
 const struct conf_table options_refuse = {CONF_ROWS(rows)};
@@ -219,13 +214,10 @@ load_symbols(struct snapshot *snap, struct errmsg *msg_r)
 int
 refuse_load(struct snapshot *snap, struct errmsg *msg_r)
 {
-	int rc;
+	const size_t size = sizeof(snap->refuse_at);
 
-	for (size_t i = 0; i < STAGES_MAX; i++)
-		snap->refuse_at[i] = PHASE_END;
-	rc = take_items(
-	    conf_str(snap->conf, "RefuseAt"), snap->refuse_at, msg_r);
-	return rc != 0 ? rc : load_symbols(snap, msg_r);
+	memcpy(snap->refuse_at, conf_value(snap->conf, "RefuseAt", size), size);
+	return load_symbols(snap, msg_r);
 }
 
 static int

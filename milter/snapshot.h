@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "disposition.h"
 #include "session.h"
@@ -50,6 +51,8 @@ struct snapshot {
 	                            none */
 	const char *reporter;    /* AuthservID; NULL: what the MTA is called */
 	long header_bytes_max;   /* MaximumHeaders; 0: no limit */
+	uint64_t spf_broad;      /* SPFBroadLimit, which two stages go by; 0: no
+	                            limit */
 	enum verdict_action on_error[VERDICT_E_COUNT]; /* On-... */
 
 	/* What refuses, and when each stage that is a check does (refuse.c). */

@@ -141,11 +141,9 @@ sockspec_parse(
 }
 
 int
-sockspec_check(const char *text, struct errmsg *msg_r)
+sockspec_parse_row(const char *text, void *spec_r, struct errmsg *msg_r)
 {
-	struct sockspec spec;
-
-	return sockspec_parse(text, &spec, msg_r);
+	return sockspec_parse(text, spec_r, msg_r);
 }
 
 char *

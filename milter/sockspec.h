@@ -21,8 +21,9 @@ struct sockspec {
 /* 0, or ERR_CONFIG and in *msg_r what was expected. */
 int sockspec_parse(
     const char *text, struct sockspec *spec_r, struct errmsg *msg_r);
-/* The same for a configuration row. */
-int sockspec_check(const char *text, struct errmsg *msg_r);
+/* The same for a configuration row: a struct sockspec. */
+int sockspec_parse_row(
+    const char *text, void *spec_r, struct errmsg *msg_r);
 /* As libmilter wants it; the caller's, NULL: no memory. */
 char *sockspec_text(const struct sockspec *spec);
 

@@ -2,7 +2,6 @@
 #include "verdict.h"
 
 #include <stddef.h>
-#include <strings.h>
 
 #include "lib/base/buf.h"
 
@@ -59,13 +58,13 @@ verdict_word(enum verdict_action action)
 }
 
 enum verdict_action
-verdict_from_word(const char *word)
+verdict_of_choice(int word)
 {
-	for (size_t i = VERDICT_ACCEPT; i < VERDICT_ERROR; i++) {
-		if (strcasecmp(actions[i].word, word) == 0)
-			return actions[i].action;
-	}
-	return VERDICT_NONE;
+	static const enum verdict_action choices[] = {VERDICT_ACCEPT,
+	    VERDICT_DISCARD, VERDICT_QUARANTINE, VERDICT_REJECT,
+	    VERDICT_TEMPFAIL};
+
+	return choices[word];
 }
 
 char *

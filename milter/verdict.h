@@ -24,7 +24,6 @@ enum verdict_action {
 enum verdict_error {
 	VERDICT_E_INTERNAL, /* On-InternalError */
 	VERDICT_E_DNS,      /* On-DNSError */
-	VERDICT_E_SECURITY, /* On-Security */
 	VERDICT_E_COUNT,
 };
 
@@ -56,10 +55,10 @@ bool verdict_refuses(const struct verdict *v);
 
 /* accept, reject ...; "accept" for VERDICT_NONE too. */
 const char *verdict_word(enum verdict_action action);
-/* The action of one of verdict_words; VERDICT_NONE: there is no such word. */
-enum verdict_action verdict_from_word(const char *word);
-/* The words for configuration rows, NULL-ended. */
+/* The words for configuration rows, NULL-ended; and the action of one of them,
+ * as conf_word counts them. */
 extern const char *const verdict_words[];
+enum verdict_action verdict_of_choice(int word);
 
 /* Words that fit into one line with their codes (RFC 5321 section 4.5.3.1.5),
  * and a NUL. */

@@ -107,10 +107,13 @@ conf_is_no(const char *text, size_t len)
 }
 
 int
-conf_judge(const struct conf_option *row, const char *text, long *number_r,
-    struct errmsg *msg_r)
+conf_judge(const struct conf_option *row, const char *text,
+    struct conf_judged *judged_r, struct errmsg *msg_r)
 {
+	long *number_r = &judged_r->number;
 	int rc = 0;
+
+	judged_r->number = 0;
 
 	if (row->type == CONF_BOOL)
 		rc = judge_bool(text, number_r, msg_r);
@@ -122,7 +125,11 @@ conf_judge(const struct conf_option *row, const char *text, long *number_r,
 		rc = dataset_check(text, msg_r);
 	if (rc == 0 && row->check != NULL)
 		rc = row->check(text, msg_r);
-	return rc;
+	if (rc != 0 || row->parse == NULL)
+		return rc;
+	assert(row->size > 0 && row->size <= sizeof(judged_r->parsed));
+	memset(judged_r->parsed, 0, row->size);
+	return row->parse(text, judged_r->parsed, msg_r);
 }
 
 /* -- making -- */
@@ -184,8 +191,8 @@ conf_new(const struct conf_table *const *tables)
 	return c;
 }
 
-static void
-value_clear(struct conf_value *v)
+void
+conf_value_clear(struct conf_value *v)
 {
 	for (size_t i = 0; i < v->n; i++) {
 		if (v->row->flags & CONF_SECRET)
@@ -193,7 +200,9 @@ value_clear(struct conf_value *v)
 		free(v->text[i]);
 	}
 	free(v->text);
+	free(v->parsed);
 	v->text = NULL;
+	v->parsed = NULL;
 	v->n = 0;
 }
 
@@ -201,7 +210,7 @@ void
 conf_values_free(struct conf_value *values, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		value_clear(&values[i]);
+		conf_value_clear(&values[i]);
 		free(values[i].where);
 		for (size_t j = 0; j < values[i].nplaces; j++)
 			free(values[i].places[j]);
@@ -232,56 +241,65 @@ conf_free(struct conf *c)
 }
 
 int
-conf_value_add(struct conf_value *v, const char *text, size_t len)
+conf_value_add(struct conf_value *v, const char *text, const void *parsed)
 {
+	size_t size = v->row->parse != NULL ? v->row->size : 0;
 	char **grown = reallocarray(v->text, v->n + 1, sizeof(*grown));
+	unsigned char *room = NULL;
 
 	if (grown == NULL)
 		return ERR_NOMEM;
 	v->text = grown;
-	v->text[v->n] = strndup(text, len);
+	if (size > 0) {
+		room = reallocarray(v->parsed, v->n + 1, size);
+		if (room == NULL)
+			return ERR_NOMEM;
+		v->parsed = room;
+		memcpy(room + v->n * size, parsed, size);
+	}
+	v->text[v->n] = strdup(text);
 	if (v->text[v->n] == NULL)
 		return ERR_NOMEM;
 	v->n++;
 	return 0;
 }
 
+static int
+add_default(struct conf_value *v, const char *text)
+{
+	struct conf_judged judged;
+	int rc = conf_judge(v->row, text, &judged, NULL);
+
+	assert(rc == 0); /* our own rows */
+	if (rc != 0)
+		return rc;
+	v->number = judged.number;
+	return conf_value_add(v, text, judged.parsed);
+}
+
 /* The default of a list: words with commas between, in braces or not. */
 static int
 list_default(struct conf_value *v)
 {
-	const char *s = v->row->def;
-	int rc;
+	char *words = strdup(v->row->def), *rest = words, *word;
+	int rc = words == NULL ? ERR_NOMEM : 0;
 
-	for (;;) {
-		size_t len;
-
-		s += strspn(s, " \t,{}");
-		len = strcspn(s, " \t,{}");
-		if (len == 0)
-			return 0;
-		rc = conf_value_add(v, s, len);
-		if (rc != 0)
-			return rc;
-		s += len;
+	while (rc == 0 && (word = strsep(&rest, " \t,{}")) != NULL) {
+		if (word[0] != '\0')
+			rc = add_default(v, word);
 	}
+	free(words);
+	return rc;
 }
 
 int
 conf_value_default(struct conf_value *v)
 {
-	int rc;
-
 	if (v->row->def == NULL || (v->where != NULL && !v->faulty) ||
 	    v->row->type == CONF_SECTION || v->row->type == CONF_IGNORED)
 		return 0;
-	if (v->row->type == CONF_LIST)
-		return list_default(v);
-	rc = conf_judge(v->row, v->row->def, &v->number, NULL);
-	assert(rc == 0); /* our own rows */
-	if (rc != 0)
-		return rc;
-	return conf_value_add(v, v->row->def, strlen(v->row->def));
+	return v->row->type == CONF_LIST ? list_default(v)
+					 : add_default(v, v->row->def);
 }
 
 int
@@ -365,24 +383,24 @@ conf_take(struct conf *c, const char *keyword, const char *value,
     const char *where, struct errmsg *msg_r)
 {
 	struct conf_value *v = conf_find(c, keyword);
+	struct conf_judged judged;
 	struct errmsg why;
-	long number = 0;
 
 	assert(v != NULL && v->row->type < CONF_LIST &&
 	    !(v->row->flags & CONF_MULTI));
-	if (conf_judge(v->row, value, &number, &why) != 0)
+	if (conf_judge(v->row, value, &judged, &why) != 0)
 		return errmsg_set(msg_r, "%s: %s: %s", where,
 		    v->row->keyword, why.text);
-	if (v->faulty || (v->where != NULL && is_same(v, value, number)))
+	if (v->faulty || (v->where != NULL && is_same(v, value, judged.number)))
 		return 0;
 	if (v->where != NULL)
 		return conf_warn(c, "%s: %s: also given at %s; this one counts",
 		    v->where, v->row->keyword, where);
-	value_clear(v);
-	v->number = number;
+	conf_value_clear(v);
+	v->number = judged.number;
 	v->where = strdup(where);
 	return v->where == NULL ? ERR_NOMEM
-				: conf_value_add(v, value, strlen(value));
+				: conf_value_add(v, value, judged.parsed);
 }
 
 /* -- asking -- */
@@ -445,6 +463,19 @@ conf_word(const struct conf *c, const char *keyword)
 
 	assert(v->row->type == CONF_WORD);
 	return (int)v->number;
+}
+
+static const void *
+parsed_of(const struct conf_value *v, size_t i, size_t size)
+{
+	assert(v->row->parse != NULL && v->row->size == size);
+	return i < v->n ? v->parsed + i * size : NULL;
+}
+
+const void *
+conf_value(const struct conf *c, const char *keyword, size_t size)
+{
+	return parsed_of(value_of(c, keyword), 0, size);
 }
 
 const char *
@@ -533,21 +564,37 @@ section_value(const struct conf_section *s, const char *keyword)
 }
 
 const char *
-conf_section_list(const struct conf_section *s, const char *keyword, size_t i)
-{
-	const struct conf_value *v = section_value(s, keyword);
-
-	assert(v->row->type == CONF_LIST);
-	return i < v->n ? v->text[i] : NULL;
-}
-
-const char *
 conf_section_str(const struct conf_section *s, const char *keyword)
 {
 	const struct conf_value *v = section_value(s, keyword);
 
 	assert(v->row->type != CONF_LIST);
 	return v->n > 0 ? v->text[0] : NULL;
+}
+
+long
+conf_section_int(const struct conf_section *s, const char *keyword)
+{
+	const struct conf_value *v = section_value(s, keyword);
+
+	assert(v->row->type == CONF_INT);
+	return v->number;
+}
+
+int
+conf_section_word(const struct conf_section *s, const char *keyword)
+{
+	const struct conf_value *v = section_value(s, keyword);
+
+	assert(v->row->type == CONF_WORD);
+	return (int)v->number;
+}
+
+const void *
+conf_section_value(const struct conf_section *s, const char *keyword, size_t i,
+    size_t size)
+{
+	return parsed_of(section_value(s, keyword), i, size);
 }
 
 const char *

@@ -66,9 +66,16 @@ struct conf_option {
 	const char *summary;      /* one line; for CONF_IGNORED the reason */
 	/* Judge one value when it is met, so that the line is known.  Returns
 	 * 0, or ERR_CONFIG with what was expected in msg_r (the words after
-	 * `file:line: Keyword: `). NULL: anything goes. */
+	 * `file:line: Keyword: `).  NULL: anything goes. */
 	int (*check)(const char *value, struct errmsg *msg_r);
+	/* The same of a value that means something else than its words: reads
+	 * it into `size` octets (at most CONF_VALUE_MAX, all zero before),
+	 * which conf_value hands out.  They own nothing, and are copied. */
+	int (*parse)(const char *value, void *value_r, struct errmsg *msg_r);
+	size_t size;
 };
+
+#define CONF_VALUE_MAX 2048
 
 /* Rows, and how many there are. */
 struct conf_table {
@@ -145,6 +152,9 @@ long conf_int(const struct conf *c, const char *keyword);
 const char *conf_str(const struct conf *c, const char *keyword);
 /* The index in words[]; -1: unset. */
 int conf_word(const struct conf *c, const char *keyword);
+/* What the row's parse function made of it, `size` octets (asserted); NULL:
+ * unset. */
+const void *conf_value(const struct conf *c, const char *keyword, size_t size);
 /* Value i of a CONF_MULTI keyword; NULL when there are no more. */
 const char *conf_multi(const struct conf *c, const char *keyword, size_t i);
 /* Was it written, rather than left at its default? */
@@ -165,12 +175,17 @@ const char *conf_section_title(const struct conf_section *s);
 const char *conf_section_where(const struct conf_section *s);
 /* Is something inside of it wrong, and left out? */
 bool conf_section_faulty(const struct conf_section *s);
-/* Value i of a CONF_LIST inside a section; NULL: no more. */
-const char *conf_section_list(
-    const struct conf_section *s, const char *keyword, size_t i);
-/* Any other value inside a section, as text; NULL: unset. */
+/* A value inside a section that is no list, as text; NULL: unset. */
 const char *conf_section_str(
     const struct conf_section *s, const char *keyword);
+/* CONF_INT inside a section; 0: unset. */
+long conf_section_int(const struct conf_section *s, const char *keyword);
+/* CONF_WORD inside a section: the index in words[]; -1: unset. */
+int conf_section_word(const struct conf_section *s, const char *keyword);
+/* What the row's parse function made of value i of a CONF_LIST, or with i 0 of
+ * any other value; NULL: no more, or unset. */
+const void *conf_section_value(const struct conf_section *s,
+    const char *keyword, size_t i, size_t size);
 
 /*
  * For who reads another program's configuration into this one, before anybody

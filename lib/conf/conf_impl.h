@@ -11,10 +11,17 @@
 
 struct errmsg;
 
+/* What a text comes to. */
+struct conf_judged {
+	long number; /* what struct conf_value.number should be */
+	_Alignas(max_align_t) unsigned char parsed[CONF_VALUE_MAX];
+};
+
 /* What one keyword has. */
 struct conf_value {
 	const struct conf_option *row;
 	char **text; /* n values, in the order in which they were written */
+	unsigned char *parsed; /* the row's `size` octets of each of them */
 	size_t n;
 	char *where; /* `file:line`; NULL: not written, text is the default */
 	char **places; /* of CONF_MULTI: the where of each value written */
@@ -53,16 +60,19 @@ void conf_values_free(struct conf_value *values, size_t n);
 /* NULL when there is no such keyword. */
 struct conf_value *conf_find(const struct conf *c, const char *keyword);
 
-/* Judge a text by its row.  ERR_CONFIG with what was expected in msg_r, or 0
- * and in number_r what struct conf_value.number should be. */
-int conf_judge(const struct conf_option *row, const char *text, long *number_r,
-    struct errmsg *msg_r);
+/* Judge a text by its row.  ERR_CONFIG with what was expected in msg_r, or 0. */
+int conf_judge(const struct conf_option *row, const char *text,
+    struct conf_judged *judged_r, struct errmsg *msg_r);
 
 /* Is it one of the ways to say no?  It need not be terminated. */
 bool conf_is_no(const char *text, size_t len);
 
-/* Append a copy of text.  ERR_NOMEM or 0. */
-int conf_value_add(struct conf_value *v, const char *text, size_t len);
+/* Append a copy of text, and of what the row's parse function made of it.
+ * ERR_NOMEM or 0. */
+int conf_value_add(
+    struct conf_value *v, const char *text, const void *parsed);
+/* Forget all values. */
+void conf_value_clear(struct conf_value *v);
 /* Give a value that was not written its default. */
 int conf_value_default(struct conf_value *v);
 

@@ -115,20 +115,67 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	    cfg->filename, cfg->line, cfg_name(cfg), shown);
 }
 
-/* False: it is wrong, and the list has it. */
-static bool
-judge(cfg_t *cfg, cfg_opt_t *opt, const struct conf_option *row, long *number_r)
+/* A value as libconfuse keeps it for us. */
+struct item {
+	char *text;
+	char *where; /* `file:line` */
+	bool wrong;  /* and the list has it */
+	long number; /* as struct conf_value has it */
+	unsigned char *parsed; /* what the row's parse function made of it */
+};
+
+static void
+item_free(void *item)
 {
-	const char *text = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
+	struct item *it = item;
+
+	free(it->text);
+	free(it->where);
+	free(it->parsed);
+	free(it);
+}
+
+static struct item *
+item_new(const cfg_t *cfg, const struct conf_option *row, const char *text,
+    const struct conf_judged *judged)
+{
+	struct item *it = calloc(1, sizeof(*it));
+
+	if (it == NULL)
+		return NULL;
+	it->text = strdup(text);
+	if (asprintf(&it->where, "%s:%d", cfg->filename, cfg->line) < 0)
+		it->where = NULL;
+	it->wrong = judged == NULL;
+	if (judged != NULL && row->parse != NULL) {
+		it->parsed = malloc(row->size);
+		if (it->parsed != NULL)
+			memcpy(it->parsed, judged->parsed, row->size);
+	}
+	if (judged != NULL)
+		it->number = judged->number;
+	if (it->text != NULL && it->where != NULL &&
+	    (it->parsed != NULL || it->wrong || row->parse == NULL))
+		return it;
+	item_free(it);
+	return NULL;
+}
+
+/* The only moment at which both the value and its line are known: judge it.
+ * NULL: no memory. */
+static struct item *
+judge(const cfg_t *cfg, const struct conf_option *row, const char *text)
+{
+	struct conf_judged judged;
 	struct errmsg why;
 
 	if (strcmp(text, VOID) == 0)
-		return false;
-	if (conf_judge(row, text, number_r, &why) == 0)
-		return true;
+		return item_new(cfg, row, text, NULL);
+	if (conf_judge(row, text, &judged, &why) == 0)
+		return item_new(cfg, row, text, &judged);
 	errlist_add(parsing->list, "%s:%d: %s: %s", cfg->filename, cfg->line,
 	    row->keyword, why.text);
-	return false;
+	return item_new(cfg, row, text, NULL);
 }
 
 /* In quotes of a kind that an editor may have made of others. */
@@ -171,48 +218,52 @@ add_place(struct conf_value *v, const char *where)
 	return grown[v->nplaces++] == NULL ? ERR_NOMEM : 0;
 }
 
-/* Validate function of a keyword outside sections.  The only moment at which
- * both the value and its line are known. */
+/* What there is to say of a value outside sections beside right or wrong. */
 static int
-on_value(cfg_t *cfg, cfg_opt_t *opt)
+met_value(struct conf_value *v, const struct item *it)
 {
-	struct conf_value *v = conf_find(parsing->conf, cfg_opt_name(opt));
-	const char *text = cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1);
-	char *where;
 	int rc = 0;
 
-	if (!judge(cfg, opt, v->row, &v->number))
-		v->faulty = true;
-	if (asprintf(&where, "%s:%d", cfg->filename, cfg->line) < 0)
-		return parsing->err = ERR_NOMEM;
-	if (!v->faulty && is_quoted(text))
+	v->faulty = v->faulty || it->wrong;
+	if (!v->faulty && is_quoted(it->text))
 		rc = conf_warn(parsing->conf, "%s: %s: the quotes are part of "
 		    "the value %s: outside of sections a value stands without",
-		    where, v->row->keyword, text);
-	if (rc == 0 && (v->row->flags & CONF_MULTI))
-		rc = add_place(v, where);
-	else if (rc == 0 && v->where != NULL)
+		    it->where, v->row->keyword, it->text);
+	if (rc == 0 && !(v->row->flags & CONF_MULTI) && v->where != NULL)
 		rc = conf_warn(parsing->conf,
-		    "%s: %s: given before at %s; this one counts", where,
+		    "%s: %s: given before at %s; this one counts", it->where,
 		    v->row->keyword, v->where);
 	free(v->where);
-	v->where = where;
-	return parsing->err = rc;
+	v->where = strdup(it->where);
+	return v->where == NULL ? ERR_NOMEM : rc;
 }
 
-/* Validate function of a keyword inside a section. */
+/* How libconfuse comes from a text to a value: outside sections ... */
 static int
-on_section_value(cfg_t *cfg, cfg_opt_t *opt)
+on_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *item_r)
 {
-	struct conf_value *sec = conf_find(parsing->conf, cfg_name(cfg));
-	const char *keyword = cfg_opt_name(opt);
-	long number;
+	struct conf_value *v = conf_find(parsing->conf, cfg_opt_name(opt));
+	struct item *it = judge(cfg, v->row, text);
 
-	if (cfg_opt_size(opt) == 0) /* the end of an empty list */
-		return 0;
-	(void)judge(cfg, opt,
-	    find_row(sec->row->inside, keyword, strlen(keyword)), &number);
-	return 0;
+	parsing->err = it == NULL ? ERR_NOMEM : met_value(v, it);
+	if (parsing->err != 0 && it != NULL)
+		item_free(it);
+	else
+		*(void **)item_r = it;
+	return parsing->err;
+}
+
+/* ... and inside. */
+static int
+on_section_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *item_r)
+{
+	const struct conf_value *sec = conf_find(parsing->conf, cfg_name(cfg));
+	const char *keyword = cfg_opt_name(opt);
+	struct item *it = judge(
+	    cfg, find_row(sec->row->inside, keyword, strlen(keyword)), text);
+
+	*(void **)item_r = it;
+	return parsing->err = it == NULL ? ERR_NOMEM : 0;
 }
 
 /* -- the rows as libconfuse's options -- */
@@ -226,10 +277,12 @@ opts_free(cfg_opt_t *opts)
 }
 
 static cfg_opt_t
-opt_of(const struct conf_option *row)
+opt_of(const struct conf_option *row, cfg_callback_t on)
 {
-	cfg_opt_t one = CFG_STR(row->keyword, NULL, CFGF_NODEFAULT);
-	cfg_opt_t list = CFG_STR_LIST(row->keyword, NULL, CFGF_NODEFAULT);
+	cfg_opt_t one = CFG_PTR_CB(
+	    row->keyword, NULL, CFGF_NODEFAULT, on, item_free);
+	cfg_opt_t list = CFG_PTR_LIST_CB(
+	    row->keyword, NULL, CFGF_NODEFAULT, on, item_free);
 
 	if (row->type == CONF_LIST || row->flags & CONF_MULTI)
 		return list;
@@ -247,7 +300,7 @@ section_opts(const struct conf_table *table)
 	for (size_t i = 0; i < table->count; i++) {
 		assert(table->rows[i].type != CONF_SECTION &&
 		       table->rows[i].type != CONF_IGNORED);
-		opts[i] = opt_of(&table->rows[i]);
+		opts[i] = opt_of(&table->rows[i], on_section_value);
 	}
 	opts[table->count] = end;
 	return opts;
@@ -269,7 +322,7 @@ root_opts(const struct conf *c)
 		if (row->type == CONF_IGNORED)
 			continue;
 		if (row->type != CONF_SECTION) {
-			opts[n++] = opt_of(row);
+			opts[n++] = opt_of(row, on_value);
 			continue;
 		}
 		section.subopts = section_opts(row->inside);
@@ -281,27 +334,6 @@ root_opts(const struct conf *c)
 	}
 	opts[n] = end;
 	return opts;
-}
-
-static void
-set_validators(cfg_t *cfg, const struct conf *c)
-{
-	for (size_t i = 0; i < c->nvalues; i++) {
-		const struct conf_option *row = c->values[i].row;
-		char path[256];
-
-		if (row->type == CONF_IGNORED)
-			continue;
-		if (row->type != CONF_SECTION) {
-			cfg_set_validate_func(cfg, row->keyword, on_value);
-			continue;
-		}
-		for (size_t j = 0; j < row->inside->count; j++) {
-			snprintf(path, sizeof(path), "%s|%s", row->keyword,
-			    row->inside->rows[j].keyword);
-			cfg_set_validate_func(cfg, path, on_section_value);
-		}
-	}
 }
 
 static int
@@ -316,7 +348,6 @@ reader_open(struct reader *r)
 	if (r->cfg == NULL)
 		return ERR_NOMEM;
 	cfg_set_error_function(r->cfg, on_error);
-	set_validators(r->cfg, r->conf);
 	return 0;
 }
 
@@ -727,11 +758,10 @@ emit_value(struct values *v, const char *word)
 static bool
 is_right(const struct values *v, const char *word)
 {
-	struct errmsg ignored;
-	long number;
+	struct conf_judged judged;
 
 	return strcmp(word, VOID) != 0 &&
-	    conf_judge(v->row, word, &number, &ignored) == 0;
+	    conf_judge(v->row, word, &judged, NULL) == 0;
 }
 
 /* Words with blanks between them, the first of which was read: several values
@@ -741,20 +771,23 @@ static int
 read_words(struct values *v, int line)
 {
 	char *joined = strdup(v->s->r->word), *grown = NULL;
-	bool many = false, right = true, broken = false;
+	bool many = false, right = false, broken = false;
 	int at;
 
 	for (;;) {
 		if (joined == NULL)
 			return ERR_NOMEM;
 		show_value(v, v->s->r->word);
-		right = right && is_right(v, v->s->r->word);
+		if (many)
+			right = right && is_right(v, v->s->r->word);
 		broken = broken || strcmp(v->s->r->word, VOID) == 0;
 		if (peek(v->s, &at) != CONF_TOK_WORD ||
 		    (line > 0 && at > line) || at_assignment(v->s))
 			break;
-		(void)next_token(v->s);
+		if (!many)
+			right = is_right(v, joined);
 		many = true;
+		(void)next_token(v->s);
 		if (strlen(joined) > SHOWN_MAX) /* wrong by now */
 			continue;
 		if (asprintf(&grown, "%s %s", joined, v->s->r->word) < 0)
@@ -1200,42 +1233,25 @@ read_file(
 
 /* -- from libconfuse to struct conf -- */
 
-/* The value that comes next is the i-th of those written. */
-static void
-keep_place(struct conf_value *v, size_t i)
-{
-	char *place;
-
-	if (i >= v->nplaces)
-		return;
-	place = v->places[v->n];
-	v->places[v->n] = v->places[i];
-	v->places[i] = place;
-}
-
 /* What is wrong is left out; v->faulty: it was. */
 static int
-collect_value(struct reader *r, cfg_t *cfg, struct conf_value *v)
+collect_value(cfg_t *cfg, struct conf_value *v)
 {
 	cfg_opt_t *opt = cfg_getopt(cfg, v->row->keyword);
-	bool look = errlist_count(r->list) > 0;
+	int rc = 0;
 
-	for (unsigned i = 0; i < cfg_opt_size(opt); i++) {
-		const char *text = cfg_opt_getnstr(opt, i);
-		long number;
-		int rc;
+	for (unsigned i = 0; i < cfg_opt_size(opt) && rc == 0; i++) {
+		const struct item *it = cfg_opt_getnptr(opt, i);
 
-		if (look && (strcmp(text, VOID) == 0 ||
-			conf_judge(v->row, text, &number, NULL) != 0)) {
-			v->faulty = true;
+		v->faulty = v->faulty || it->wrong;
+		if (it->wrong)
 			continue;
-		}
-		keep_place(v, i);
-		rc = conf_value_add(v, text, strlen(text));
-		if (rc != 0)
-			return rc;
+		v->number = it->number;
+		rc = conf_value_add(v, it->text, it->parsed);
+		if (rc == 0 && v->row->flags & CONF_MULTI)
+			rc = add_place(v, it->where);
 	}
-	return 0;
+	return rc;
 }
 
 static int
@@ -1256,7 +1272,7 @@ collect_section(struct reader *r, const struct met *m, cfg_t *cfg)
 		struct conf_value *v = &s->values[i];
 		cfg_opt_t *opt = cfg_getopt(cfg, v->row->keyword);
 
-		rc = collect_value(r, cfg, v);
+		rc = collect_value(cfg, v);
 		s->faulty = s->faulty || v->faulty;
 		/* An empty list is written too, and has no default. */
 		if (rc == 0 && opt->flags & CFGF_MODIFIED &&
@@ -1308,9 +1324,7 @@ collect_sections(struct reader *r, struct conf_value *v)
 static int
 collect_default(struct conf_value *v)
 {
-	for (size_t i = 0; i < v->n; i++)
-		free(v->text[i]);
-	v->n = 0;
+	conf_value_clear(v);
 	v->number = v->row->type == CONF_WORD ? -1 : 0;
 	return conf_value_default(v);
 }
@@ -1328,7 +1342,7 @@ collect(struct reader *r)
 		if (v->row->type == CONF_SECTION)
 			rc = collect_sections(r, v);
 		else if (v->where != NULL)
-			rc = collect_value(r, r->cfg, v);
+			rc = collect_value(r->cfg, v);
 		/* What is left of several values is as good as they. */
 		if (v->faulty && v->n > 0 && v->row->flags & CONF_MULTI)
 			v->faulty = false;

@@ -365,15 +365,11 @@ make_section(struct limits *l, const char *title, struct section **s_r,
 
 int
 limits_add(struct limits *l, const char *title, enum quota_kind kind,
-    const char *text, struct errmsg *msg_r)
+    uint64_t amount, uint32_t window, struct errmsg *msg_r)
 {
 	struct section *s;
-	uint64_t amount;
-	uint32_t window;
-	int rc = limits_parse(text, &amount, &window, msg_r);
+	int rc = make_section(l, title, &s, msg_r);
 
-	if (rc == 0)
-		rc = make_section(l, title, &s, msg_r);
 	return rc != 0 ? rc : add_limit(&s->kinds[kind], amount, window, msg_r);
 }
 

@@ -52,12 +52,12 @@ void limits_free(struct limits *l);
 
 /*
  * Give the section of that title one more limit; the first one makes the
- * section.  0, ERR_NOMEM, or ERR_CONFIG: the text is no limit, the title no
- * title, the window is there already for that kind, there are too many, or
- * `none` stands beside others.
+ * section.  0, ERR_NOMEM, or ERR_CONFIG: the title is no title, the window is
+ * there already for that kind, there are too many, or `none` (a window of 0)
+ * stands beside others.
  */
 int limits_add(struct limits *l, const char *title, enum quota_kind kind,
-    const char *text, struct errmsg *msg_r);
+    uint64_t amount, uint32_t window, struct errmsg *msg_r);
 
 /* What the caller does over the limits, a number of its own that is not 0, as a
  * section says it; makes the section.  0, ERR_NOMEM, or ERR_CONFIG as above. */

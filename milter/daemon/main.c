@@ -265,11 +265,15 @@ read_conf(struct plan *plan)
 static void
 plan_socket(struct plan *plan)
 {
-	const char *text =
-	    given_or(plan->args->socket, plan->conf, "Socket");
+	const char *text = plan->args->socket;
+	const struct sockspec *given =
+	    conf_value(plan->conf, "Socket", sizeof(*given));
 	struct errmsg msg, why;
 
-	if (text == NULL) {
+	if (text == NULL && given != NULL) {
+		plan->socket = *given;
+		plan->has_socket = true;
+	} else if (text == NULL) {
 		if (!conf_faulty(plan->conf, "Socket"))
 			errlist_add(plan->wrong,
 			    "Socket: say where to listen, with Socket in the "
@@ -395,7 +399,8 @@ make_plan(struct plan *plan)
 {
 	const struct arguments *args = plan->args;
 	const struct conf *conf = plan->conf;
-	const char *rate = conf_str(conf, "AutoRestartRate");
+	const struct options_rate *rate =
+	    conf_value(conf, "AutoRestartRate", sizeof(*rate));
 
 	plan_socket(plan);
 	plan_user(plan);
@@ -407,7 +412,7 @@ make_plan(struct plan *plan)
 	plan->restart = args->restart || conf_bool(conf, "AutoRestart");
 	plan->supervise.count = conf_int(conf, "AutoRestartCount");
 	if (rate != NULL)
-		(void)options_rate(rate, &plan->supervise.rate);
+		plan->supervise.rate = *rate;
 	plan_directory(plan);
 	plan_paths(plan);
 	plan_files(plan);

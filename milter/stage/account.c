@@ -27,7 +27,8 @@ static const struct conf_option options[] = {
 	.check = names_check_realm},
     {.keyword = "QuotaRealms", .type = CONF_SET,
 	.summary =
-	    "the domains that logins may have; those of others are one account"},
+	    "the domains that logins may have; those of others are one "
+	    "account"},
 };
 
 /* For `postern -n`, as each start would say it again. */

@@ -124,10 +124,10 @@ allowlist_rcpt(const struct ctx *ctx, struct rcpt *r)
 static bool
 spf_passes(const struct message *m, const struct spf_result *r)
 {
-	long limit = conf_int(m->session->snap->conf, "SPFBroadLimit");
+	uint64_t limit = m->session->snap->spf_broad;
 
 	return r != NULL && r->result == SPF_PASS && !r->plus_all &&
-	    (limit == 0 || r->addresses <= (uint64_t)limit);
+	    (limit == 0 || r->addresses <= limit);
 }
 
 /* Is the name the domain, or below it? */

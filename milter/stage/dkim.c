@@ -80,7 +80,7 @@ action(const struct conf *c, const char *keyword)
 {
 	if (!conf_given(c, keyword) && conf_given(c, "On-Default"))
 		keyword = "On-Default";
-	return verdict_from_word(conf_str(c, keyword));
+	return verdict_of_choice(conf_word(c, keyword));
 }
 
 static void

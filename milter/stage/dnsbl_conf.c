@@ -16,7 +16,6 @@
 #define SYMBOL_MAX 100
 #define SCORE_MAX 1000.0
 #define SHARE_MAX_DEFAULT 98
-#define ASK_DEFAULT "ip"
 /* 127.0.0.1 is no listing anywhere that follows RFC 5782. */
 #define CODES_DEFAULT "127.0.0.2-127.0.0.255"
 
@@ -33,6 +32,8 @@ static const struct {
 
 static const char *const actions[] = {
     "score", "quarantine", "tempfail", "reject", "discard", NULL};
+static const enum verdict_action action_codes[] = {VERDICT_NONE,
+    VERDICT_QUARANTINE, VERDICT_TEMPFAIL, VERDICT_REJECT, VERDICT_DISCARD};
 
 /* -- values, one at a time -- */
 
@@ -47,24 +48,26 @@ ask_from_word(const char *word)
 }
 
 static int
-check_ask(const char *value, struct errmsg *msg_r)
+parse_ask(const char *value, void *ask_r, struct errmsg *msg_r)
 {
-	return ask_from_word(value) != DNSBL_ASK_COUNT
+	enum dnsbl_ask *ask = ask_r;
+
+	*ask = ask_from_word(value);
+	return *ask != DNSBL_ASK_COUNT
 		   ? 0
 		   : errmsg_set(
 			 msg_r, "expected ip, helo, mailfrom, from or rdns");
 }
 
 static int
-check_codes(const char *value, struct errmsg *msg_r)
+parse_codes(const char *value, void *range_r, struct errmsg *msg_r)
 {
-	struct dnsbl_range range;
-
-	return dnsbl_range_parse(value, &range, msg_r);
+	return dnsbl_range_parse(value, range_r, msg_r);
 }
 
+/* In the form in which it is asked for, of ZONE_MAX octets and a NUL. */
 static int
-check_domain(const char *value, struct errmsg *msg_r)
+parse_domain(const char *value, void *name_r, struct errmsg *msg_r)
 {
 	struct arena a;
 	const char *name;
@@ -75,15 +78,17 @@ check_domain(const char *value, struct errmsg *msg_r)
 	if (rc == ERR_SYNTAX || (rc == 0 && strlen(name) > ZONE_MAX))
 		rc = errmsg_set(
 		    msg_r, "expected a domain of at most %d octets", ZONE_MAX);
+	else if (rc == 0)
+		memcpy(name_r, name, strlen(name) + 1);
 	arena_fini(&a);
 	return rc;
 }
 
 static int
-check_score(const char *value, struct errmsg *msg_r)
+parse_score(const char *value, void *score_r, struct errmsg *msg_r)
 {
 	char *end;
-	double score = strtod(value, &end);
+	double score = *(double *)score_r = strtod(value, &end);
 
 	if (end == value || *end != '\0' || !isfinite(score) ||
 	    fabs(score) > SCORE_MAX)
@@ -118,15 +123,15 @@ check_reply(const char *value, struct errmsg *msg_r)
 static const struct conf_option section_rows[] = {
     {.keyword = "Zone", .type = CONF_STR,
 	.summary = "the list's domain, where it is not the title",
-	.check = check_domain},
+	.parse = parse_domain, .size = ZONE_MAX + 1},
     {.keyword = "Ask", .type = CONF_LIST,
 	.summary = "what it lists: ip, or domains: helo, mailfrom, from, rdns",
-	.check = check_ask},
+	.parse = parse_ask, .size = sizeof(enum dnsbl_ask)},
     {.keyword = "Codes", .type = CONF_LIST, .summary = "the answers that count",
-	.check = check_codes},
+	.parse = parse_codes, .size = sizeof(struct dnsbl_range)},
     {.keyword = "Score", .type = CONF_STR, .def = "1.0",
 	.summary = "what a listing adds to the message's score",
-	.check = check_score},
+	.parse = parse_score, .size = sizeof(double)},
     {.keyword = "Symbol", .type = CONF_STR,
 	.summary = "the name of a listing, where it is not made of the title",
 	.check = check_symbol},
@@ -136,7 +141,7 @@ static const struct conf_option section_rows[] = {
 	.summary = "the words of a refusal", .check = check_reply},
     {.keyword = "Test", .type = CONF_STR,
 	.summary = "the domain that a list of domains has for tests",
-	.check = check_domain},
+	.parse = parse_domain, .size = ZONE_MAX + 1},
     {.keyword = "MaxShare", .type = CONF_INT, .min = 1, .max = 100,
 	.summary =
 	    "per cent; a list that has more of all is broken; 100: never"},
@@ -156,16 +161,17 @@ static int
 read_codes(struct dnsbl_conf *d, struct dnsbl_section *s,
     const struct conf_section *cs)
 {
+	const size_t size = sizeof(*s->codes);
 	size_t n = 0;
 
-	while (conf_section_list(cs, "Codes", n) != NULL)
+	while (conf_section_value(cs, "Codes", n, size) != NULL)
 		n++;
-	s->codes = arena_alloc(&d->arena, (n + 1) * sizeof(*s->codes));
+	s->codes = arena_alloc(&d->arena, (n + 1) * size);
 	if (s->codes == NULL)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < n; i++)
-		(void)dnsbl_range_parse(
-		    conf_section_list(cs, "Codes", i), &s->codes[i], NULL);
+		memcpy(&s->codes[i], conf_section_value(cs, "Codes", i, size),
+		    size);
 	if (n == 0)
 		(void)dnsbl_range_parse(CODES_DEFAULT, &s->codes[n++], NULL);
 	s->code_count = n;
@@ -195,13 +201,14 @@ static int
 read_asks(struct dnsbl_conf *d, struct dnsbl_section *s,
     const struct conf_section *cs)
 {
-	const char *word, *symbol = conf_section_str(cs, "Symbol");
+	const char *symbol = conf_section_str(cs, "Symbol");
+	const enum dnsbl_ask *ask;
 
-	for (size_t i = 0; (word = conf_section_list(cs, "Ask", i)) != NULL;
-	     i++)
-		s->asks |= DNSBL_ASK_BIT(ask_from_word(word));
+	for (size_t i = 0; (ask = conf_section_value(cs, "Ask", i,
+				sizeof(*ask))) != NULL; i++)
+		s->asks |= DNSBL_ASK_BIT(*ask);
 	if (s->asks == 0)
-		s->asks = DNSBL_ASK_BIT(ask_from_word(ASK_DEFAULT));
+		s->asks = DNSBL_ASK_BIT(DNSBL_ASK_IP);
 	for (size_t i = 0; i < DNSBL_ASK_COUNT; i++) {
 		s->symbols[i] = symbol != NULL ? symbol
 					       : make_symbol(&d->arena,
@@ -216,18 +223,18 @@ static int
 read_zone(struct dnsbl_conf *d, struct dnsbl_section *s,
     const struct conf_section *cs, struct errmsg *msg_r)
 {
-	const char *zone = conf_section_str(cs, "Zone");
-	struct errmsg why;
+	const char *zone = conf_section_value(cs, "Zone", 0, ZONE_MAX + 1);
+	char own[ZONE_MAX + 1] = "";
 
 	if (zone == NULL && !conf_section_faulty(cs) &&
-	    (check_domain(s->title, &why) != 0 ||
+	    (parse_domain(s->title, own, NULL) != 0 ||
 		strchr(s->title, '.') == NULL))
 		return errmsg_set(msg_r,
 		    "%s: DNSBL: %s: expected the list's domain as title, or "
 		    "Zone = DOMAIN",
 		    conf_section_where(cs), s->title);
-	return idna_ascii(
-	    &d->arena, zone == NULL ? s->title : zone, &s->zone);
+	s->zone = zone != NULL ? zone : arena_strdup(&d->arena, own);
+	return s->zone == NULL ? ERR_NOMEM : 0;
 }
 
 static struct dnsbl_list *
@@ -269,30 +276,27 @@ static int
 read_section(struct dnsbl_conf *d, struct dnsbl_section *s,
     const struct conf_section *cs, struct errmsg *msg_r)
 {
-	const char *test = conf_section_str(cs, "Test");
+	const char *test = conf_section_value(cs, "Test", 0, ZONE_MAX + 1);
 	unsigned ip = DNSBL_ASK_BIT(DNSBL_ASK_IP);
-	const char *share = conf_section_str(cs, "MaxShare");
-	long share_max = share == NULL ? 0 : strtol(share, NULL, 0);
+	long share_max = conf_section_int(cs, "MaxShare");
 	int rc;
 
 	s->title = conf_section_title(cs);
-	s->score = strtod(conf_section_str(cs, "Score"), NULL);
-	s->action = verdict_from_word(conf_section_str(cs, "Action"));
+	s->score = *(const double *)conf_section_value(
+	    cs, "Score", 0, sizeof(s->score));
+	s->action = action_codes[conf_section_word(cs, "Action")];
 	s->reply = conf_section_str(cs, "Reply");
 	rc = read_zone(d, s, cs, msg_r);
 	if (rc == 0)
 		rc = read_codes(d, s, cs);
 	if (rc == 0)
 		rc = read_asks(d, s, cs);
-	if (rc == 0 && test != NULL) {
-		if ((s->asks & ~ip) == 0)
-			return errmsg_set(msg_r,
-			    "%s: DNSBL: Test: expected only where Ask names "
-			    "helo, mailfrom, from or rdns: the test entry of "
-			    "addresses is always 127.0.0.2",
-			    conf_section_where(cs));
-		rc = idna_ascii(&d->arena, test, &test);
-	}
+	if (rc == 0 && test != NULL && (s->asks & ~ip) == 0)
+		rc = errmsg_set(msg_r,
+		    "%s: DNSBL: Test: expected only where Ask names helo, "
+		    "mailfrom, from or rdns: the test entry of addresses is "
+		    "always 127.0.0.2",
+		    conf_section_where(cs));
 	if (rc != 0)
 		return rc;
 	add_list(d, s, DNSBL_IP4, s->asks & ip, NULL, share_max);

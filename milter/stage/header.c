@@ -4,6 +4,7 @@
  * symbols, and RequiredHeaders and MultipleFrom, which refuse.
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/err.h"
@@ -27,20 +28,32 @@ static const struct conf_option options[] = {
 	    "with several domains in it"},
 };
 
+struct state {
+	bool required;            /* RequiredHeaders */
+	enum verdict_action many; /* MultipleFrom */
+};
+
 static int
 header_load(const struct snapshot *snap, const struct snapshot *old,
     void **state_r, struct errmsg *msg_r)
 {
+	struct state *st;
+
 	(void)old, (void)msg_r;
-	if (snap->verifies)
-		*state_r = snap->conf;
+	if (!snap->verifies)
+		return 0;
+	*state_r = st = malloc(sizeof(*st));
+	if (st == NULL)
+		return ERR_NOMEM;
+	st->required = conf_bool(snap->conf, "RequiredHeaders");
+	st->many = verdict_of_choice(conf_word(snap->conf, "MultipleFrom"));
 	return 0;
 }
 
 static void
 header_unload(void *state)
 {
-	(void)state;
+	free(state);
 }
 
 /* The names are SpamAssassin's, where it has one. */
@@ -117,17 +130,15 @@ form_fault(struct message *m, const char **fault_r)
 static struct verdict
 header_eom(const struct ctx *ctx)
 {
+	const struct state *st = ctx->state;
 	struct message *m = ctx->m;
-	const struct conf *c = ctx->s->snap->conf;
-	enum verdict_action many =
-	    verdict_from_word(conf_str(c, "MultipleFrom"));
 	const struct author *who = &m->author;
 	const char *fault;
 	struct verdict v;
 
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
-	if (conf_bool(c, "RequiredHeaders")) {
+	if (st->required) {
 		if (form_fault(m, &fault) != 0)
 			return verdict_error(VERDICT_E_INTERNAL, "no memory");
 		if (fault != NULL)
@@ -135,16 +146,16 @@ header_eom(const struct ctx *ctx)
 			    m, VERDICT_REJECT, "RequiredHeaders", fault);
 	}
 	/* To accept is to go on. */
-	if (many == VERDICT_ACCEPT)
+	if (st->many == VERDICT_ACCEPT)
 		return verdict_none;
 	if (who->fields > 1) {
-		v = refuse(m, many, "MultipleFrom",
+		v = refuse(m, st->many, "MultipleFrom",
 		    "There is more than one From field");
 		v.symbol = "MULTIPLE_FROM";
 		return v;
 	}
 	if (has_domains(who))
-		return refuse(m, many, "MultipleFrom",
+		return refuse(m, st->many, "MultipleFrom",
 		    "From names more than one domain");
 	return verdict_none;
 }

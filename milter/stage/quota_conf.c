@@ -18,29 +18,45 @@
 #include "milter/replytext.h"
 #include "names.h"
 
-static const char *const full_words[] = {"accept", "tempfail", NULL};
+enum { FULL_ACCEPT, FULL_TEMPFAIL };
+
+static const char *const full_words[] = {
+    [FULL_ACCEPT] = "accept", [FULL_TEMPFAIL] = "tempfail", NULL};
+
+struct limit {
+	uint64_t amount;
+	uint32_t window; /* 0: none */
+};
 
 static int
-check_limit(const char *value, struct errmsg *msg_r)
+parse_limit(const char *value, void *limit_r, struct errmsg *msg_r)
 {
-	uint64_t amount;
-	uint32_t window;
+	struct limit *l = limit_r;
 
-	return limits_parse(value, &amount, &window, msg_r);
+	return limits_parse(value, &l->amount, &l->window, msg_r);
 }
+
+/* hold and discard as numbers, beside the codes of a reply. */
+enum { ACTION_HOLD = 1, ACTION_DISCARD = 2 };
 
 /* 450, another code of an SMTP refusal, hold or discard. */
 static int
-check_action(const char *value, struct errmsg *msg_r)
+parse_action(const char *value, void *number_r, struct errmsg *msg_r)
 {
-	if (strcasecmp(value, "hold") == 0 || strcasecmp(value, "discard") == 0)
-		return 0;
-	if (strlen(value) == 3 && (value[0] == '4' || value[0] == '5') &&
+	int *number = number_r;
+
+	if (strcasecmp(value, "hold") == 0)
+		*number = ACTION_HOLD;
+	else if (strcasecmp(value, "discard") == 0)
+		*number = ACTION_DISCARD;
+	else if (strlen(value) == 3 && (value[0] == '4' || value[0] == '5') &&
 	    isdigit((unsigned char)value[1]) &&
 	    isdigit((unsigned char)value[2]))
-		return 0;
-	return errmsg_set(msg_r,
-	    "expected hold, discard, or a reply code such as 450 or 550");
+		*number = atoi(value);
+	else
+		return errmsg_set(msg_r, "expected hold, discard, or a reply "
+		    "code such as 450 or 550");
+	return 0;
 }
 
 static int
@@ -55,15 +71,17 @@ check_reply(const char *value, struct errmsg *msg_r)
 
 static const struct conf_option section_rows[] = {
     {.keyword = "Messages", .type = CONF_LIST,
-	.summary = "how many messages in which time", .check = check_limit},
+	.summary = "how many messages in which time", .parse = parse_limit,
+	.size = sizeof(struct limit)},
     {.keyword = "Recipients", .type = CONF_LIST,
-	.summary = "how many recipients in which time", .check = check_limit},
+	.summary = "how many recipients in which time", .parse = parse_limit,
+	.size = sizeof(struct limit)},
     {.keyword = "Bytes", .type = CONF_LIST,
 	.summary = "how many octets of mail in which time",
-	.check = check_limit},
+	.parse = parse_limit, .size = sizeof(struct limit)},
     {.keyword = "Action", .type = CONF_STR,
 	.summary = "what is done to mail over a limit, as in QuotaAction",
-	.check = check_action},
+	.parse = parse_action, .size = sizeof(int)},
 };
 
 static const struct conf_option total_rows[] = {
@@ -98,7 +116,7 @@ static const struct conf_option rows[] = {
     {.keyword = "QuotaAction", .type = CONF_STR, .def = "450",
 	.summary =
 	    "what is done to mail over a limit: a reply code, hold or discard",
-	.check = check_action},
+	.parse = parse_action, .size = sizeof(int)},
     {.keyword = "QuotaFull", .type = CONF_WORD, .def = "tempfail",
 	.words = full_words,
 	.summary =
@@ -189,17 +207,6 @@ quota_conf_pool_set(const struct quota_conf *q, const char *account,
 		limits_of_pool(q->limits, account, set_r);
 }
 
-/* hold and discard as numbers, beside the codes of a reply. */
-enum { ACTION_HOLD = 1, ACTION_DISCARD = 2 };
-
-static int
-action_number(const char *word)
-{
-	if (strcasecmp(word, "hold") == 0)
-		return ACTION_HOLD;
-	return strcasecmp(word, "discard") == 0 ? ACTION_DISCARD : atoi(word);
-}
-
 static struct quota_action
 action_of(int number)
 {
@@ -230,18 +237,18 @@ static int
 read_section_action(struct quota_conf *q, const struct conf_section *s,
     const char *title, struct errmsg *msg_r)
 {
-	const char *word = conf_section_str(s, "Action");
+	const int *number =
+	    conf_section_value(s, "Action", 0, sizeof(*number));
 	struct errmsg why = {""};
 	int rc;
 
-	if (word == NULL)
+	if (number == NULL)
 		return 0;
-	if (strcmp(title, LIMITS_NULL_SENDER) == 0 &&
-	    action_number(word) > ACTION_DISCARD)
+	if (strcmp(title, LIMITS_NULL_SENDER) == 0 && *number > ACTION_DISCARD)
 		return errmsg_set(msg_r, "%s: Quota: Action: expected hold or "
 		    "discard: mail of the null sender is never refused",
 		    conf_section_where(s));
-	rc = limits_set_action(q->limits, title, action_number(word), &why);
+	rc = limits_set_action(q->limits, title, *number, &why);
 	if (rc == ERR_CONFIG)
 		errmsg_set(msg_r, "%s: Quota: %s", conf_section_where(s),
 		    why.text);
@@ -259,13 +266,15 @@ read_limits(struct limits *l, const struct conf *c,
 	    [QUOTA_RECIPIENTS] = "Recipients",
 	    [QUOTA_BYTES] = "Bytes",
 	};
-	const char *keyword = keywords[kind], *value;
+	const char *keyword = keywords[kind];
+	const struct limit *limit;
 	struct errmsg why = {""};
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 &&
-	     (value = conf_section_list(s, keyword, i)) != NULL; i++) {
-		rc = limits_add(l, title, (enum quota_kind)kind, value, &why);
+	for (size_t i = 0; rc == 0 && (limit = conf_section_value(s, keyword,
+				       i, sizeof(*limit))) != NULL; i++) {
+		rc = limits_add(l, title, (enum quota_kind)kind,
+		    limit->amount, limit->window, &why);
 		if (rc == ERR_CONFIG)
 			errmsg_set(msg_r, "%s: %s: %s: %s",
 			    conf_section_where(s), section, keyword,
@@ -359,10 +368,11 @@ quota_conf_init(
 	arena_init(&q->arena);
 	q->path = conf_str(c, "QuotaTable");
 	q->accounts = conf_int(c, "QuotaAccounts");
-	q->full_accepts = strcmp(conf_str(c, "QuotaFull"), "accept") == 0;
+	q->full_accepts = conf_word(c, "QuotaFull") == FULL_ACCEPT;
 	q->reply = conf_str(c, "QuotaReply");
 	q->locked_reply = conf_str(c, "QuotaLockedReply");
-	q->action = action_of(action_number(conf_str(c, "QuotaAction")));
+	q->action =
+	    action_of(*(const int *)conf_value(c, "QuotaAction", sizeof(int)));
 	q->limits = limits_new();
 	q->totals = limits_new();
 	if (q->limits == NULL || q->totals == NULL ||

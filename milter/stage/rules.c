@@ -38,7 +38,8 @@
 #define LIMIT(word, what)                                                      \
 	{                                                                      \
 		.keyword = word, .type = CONF_STR, .summary = what,            \
-		.check = rules_conf_check                                      \
+		.parse = rules_conf_parse_limit,                               \
+		.size = sizeof(struct rules_limit)                             \
 	}
 
 static const struct conf_option options[] = {
@@ -198,8 +199,11 @@ static void
 load_limits(const struct conf *c, const char *const *words, struct limits *l)
 {
 	for (size_t i = 0; i < ACTIONS + 1; i++) {
-		rules_conf_limit(
-		    c, words[i], i < ACTIONS ? &l->action[i] : &l->tag);
+		const struct rules_limit *given =
+		    conf_value(c, words[i], sizeof(*given));
+
+		if (given != NULL)
+			*(i < ACTIONS ? &l->action[i] : &l->tag) = *given;
 		l->any |= conf_given(c, words[i]);
 	}
 }

@@ -193,35 +193,18 @@ rules_conf_check_stats(const char *value, struct errmsg *msg_r)
 		  RULES_STATS_PATH_MAX);
 }
 
-static bool
-parse(const char *value, struct rules_limit *limit_r)
+int
+rules_conf_parse_limit(const char *value, void *limit_r, struct errmsg *msg_r)
 {
+	struct rules_limit *limit = limit_r;
 	char *end;
 
-	limit_r->on = strcasecmp(value, "none") != 0;
-	limit_r->score = limit_r->on ? strtod(value, &end) : 0;
-	return !limit_r->on ||
-	    (end != value && *end == '\0' && isfinite(limit_r->score) &&
-		fabs(limit_r->score) <= SCORE_LIMIT);
-}
-
-int
-rules_conf_check(const char *value, struct errmsg *msg_r)
-{
-	struct rules_limit limit;
-
-	return parse(value, &limit)
+	limit->on = strcasecmp(value, "none") != 0;
+	if (!limit->on)
+		return 0;
+	limit->score = strtod(value, &end);
+	return end != value && *end == '\0' && isfinite(limit->score) &&
+		fabs(limit->score) <= SCORE_LIMIT
 	    ? 0
 	    : errmsg_set(msg_r, "expected a number, or none");
-}
-
-void
-rules_conf_limit(
-    const struct conf *c, const char *keyword, struct rules_limit *limit_r)
-{
-	const char *value = conf_str(c, keyword);
-
-	*limit_r = (struct rules_limit){0};
-	if (value != NULL)
-		parse(value, limit_r);
 }

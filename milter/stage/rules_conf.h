@@ -36,10 +36,8 @@ const char *rules_conf_stats(const struct conf *c);
 /* For its row. */
 int rules_conf_check_stats(const char *value, struct errmsg *msg_r);
 
-/* The value of a threshold keyword, a number or `none`; unset: off. */
-void rules_conf_limit(
-    const struct conf *c, const char *keyword, struct rules_limit *limit_r);
-/* For the rows of such keywords. */
-int rules_conf_check(const char *value, struct errmsg *msg_r);
+/* For the rows of thresholds, a number or `none`: a struct rules_limit. */
+int rules_conf_parse_limit(
+    const char *value, void *limit_r, struct errmsg *msg_r);
 
 #endif

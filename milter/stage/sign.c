@@ -24,6 +24,10 @@
 
 #define FIELD "DKIM-Signature"
 
+struct canons {
+	enum dkim_canon header, body;
+};
+
 static int
 parse_canon(const char *word, size_t len, enum dkim_canon *canon_r)
 {
@@ -38,25 +42,14 @@ parse_canon(const char *word, size_t len, enum dkim_canon *canon_r)
 
 /* `header/body`, or `header` alone, with which the body's is simple. */
 static int
-parse_canons(const char *value, enum dkim_canon *header_r,
-    enum dkim_canon *body_r)
+parse_canons(const char *value, void *canons_r, struct errmsg *msg_r)
 {
+	struct canons *c = canons_r;
 	size_t n = strcspn(value, "/");
+	const char *body = value[n] == '\0' ? "simple" : value + n + 1;
 
-	*body_r = DKIM_SIMPLE;
-	if (parse_canon(value, n, header_r) != 0)
-		return ERR_SYNTAX;
-	return value[n] == '\0'
-	    ? 0
-	    : parse_canon(value + n + 1, strlen(value + n + 1), body_r);
-}
-
-static int
-check_canons(const char *value, struct errmsg *msg_r)
-{
-	enum dkim_canon header, body;
-
-	if (parse_canons(value, &header, &body) == 0)
+	if (parse_canon(value, n, &c->header) == 0 &&
+	    parse_canon(body, strlen(body), &c->body) == 0)
 		return 0;
 	return errmsg_set(msg_r, "expected simple or relaxed, or two of them "
 	    "with a slash between: header/body");
@@ -112,7 +105,8 @@ static const struct conf_option options[] = {
     {.keyword = "RequireSafeKeys", .type = CONF_BOOL, .def = "yes",
 	.summary = "refuse key files that others can read or replace"},
     {.keyword = "Canonicalization", .type = CONF_STR, .def = "relaxed/relaxed",
-	.summary = "simple or relaxed, for header/body", .check = check_canons},
+	.summary = "simple or relaxed, for header/body", .parse = parse_canons,
+	.size = sizeof(struct canons)},
     {.keyword = "SignHeaders", .type = CONF_SET,
 	.summary = "the fields to sign; *,+x,-y changes the default"},
     {.keyword = "OmitHeaders", .type = CONF_SET,
@@ -149,7 +143,7 @@ struct state {
 	struct dkim_engine *engine;
 	struct dkim_fields fields;
 	const char *const *sender_fields;
-	enum dkim_canon header, body;
+	struct canons canons;
 	time_t ttl;
 	bool copies, remove_old, log_success;
 	struct dataset *exempt, *dont_sign;
@@ -367,7 +361,8 @@ sign_load(const struct snapshot *snap, const struct snapshot *old,
 	st->copies = conf_bool(c, "Diagnostics");
 	st->remove_old = conf_bool(c, "RemoveOldSignatures");
 	st->log_success = conf_bool(c, "SyslogSuccess");
-	parse_canons(conf_str(c, "Canonicalization"), &st->header, &st->body);
+	st->canons = *(const struct canons *)conf_value(
+	    c, "Canonicalization", sizeof(st->canons));
 	return st->engine == NULL ? ERR_NOMEM : load_lists(c, st, msg_r);
 }
 
@@ -552,7 +547,7 @@ sign_eoh(const struct ctx *ctx)
 	v = find_keys(ctx, &author, job);
 	if (v.action != VERDICT_NONE || job->count == 0)
 		return v;
-	job->sign = dkim_sign_new(st->engine, DKIM_CANON_BIT(st->body));
+	job->sign = dkim_sign_new(st->engine, DKIM_CANON_BIT(st->canons.body));
 	if (job->sign == NULL)
 		return broken(ctx, ERR_NOMEM, NULL);
 	*message_slot(ctx) = job;
@@ -647,8 +642,8 @@ sign(const struct ctx *ctx, struct job *job)
 		    .selector = match->selector,
 		    .identity = match->identity,
 		    .key = match->key,
-		    .header = st->header,
-		    .body = st->body,
+		    .header = st->canons.header,
+		    .body = st->canons.body,
 		    .names = names,
 		    .at = message_time(m),
 		    .ttl = st->ttl,

@@ -6,6 +6,7 @@
  * Look-ups begin at MAIL and are collected when the chain wants the result.
  */
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/err.h"
@@ -38,6 +39,11 @@ static const struct conf_option options[] = {
 	.summary = "add a " FIELD " field"},
 };
 
+struct state {
+	enum broad broad_pass; /* SPFBroadPass */
+	bool received;         /* ReceivedSPF */
+};
+
 /* Names and scores are SpamAssassin's (with the network, without Bayes). */
 static const struct {
 	const char *name, *helo;
@@ -59,16 +65,23 @@ static int
 spf_load(const struct snapshot *snap, const struct snapshot *old,
     void **state_r, struct errmsg *msg_r)
 {
+	struct state *st;
+
 	(void)old, (void)msg_r;
-	if (snap->verifies && conf_bool(snap->conf, "SPF"))
-		*state_r = snap->conf; /* only to be on */
+	if (!snap->verifies || !conf_bool(snap->conf, "SPF"))
+		return 0;
+	*state_r = st = malloc(sizeof(*st));
+	if (st == NULL)
+		return ERR_NOMEM;
+	st->broad_pass = (enum broad)conf_word(snap->conf, "SPFBroadPass");
+	st->received = conf_bool(snap->conf, "ReceivedSPF");
 	return 0;
 }
 
 static void
 spf_unload(void *state)
 {
-	(void)state;
+	free(state);
 }
 
 static struct verdict
@@ -101,10 +114,11 @@ spf_mail(const struct ctx *ctx)
 
 /* A pass that is worth nothing or little: its symbol, and what it counts as. */
 static int
-weigh_pass(struct message *m, const struct spf_result **r)
+weigh_pass(const struct ctx *ctx, const struct spf_result **r)
 {
-	const struct conf *conf = m->session->snap->conf;
-	long limit = conf_int(conf, "SPFBroadLimit");
+	const struct state *st = ctx->state;
+	uint64_t limit = ctx->s->snap->spf_broad;
+	struct message *m = ctx->m;
 	struct spf_result *none;
 	int rc;
 
@@ -112,11 +126,11 @@ weigh_pass(struct message *m, const struct spf_result **r)
 		return 0;
 	if ((*r)->plus_all)
 		rc = message_symbol(m, "SPF_PLUS_ALL", PLUS_ALL_SCORE);
-	else if (limit != 0 && (*r)->addresses > (uint64_t)limit)
+	else if (limit != 0 && (*r)->addresses > limit)
 		rc = message_symbol(m, "SPF_BROAD", BROAD_SCORE);
 	else
 		return 0;
-	if (rc != 0 || conf_word(conf, "SPFBroadPass") == BROAD_PASS)
+	if (rc != 0 || st->broad_pass == BROAD_PASS)
 		return rc;
 	none = arena_alloc(&m->arena, sizeof(*none));
 	if (none == NULL)
@@ -226,6 +240,7 @@ explain(const struct ctx *ctx, const struct spf_result *r)
 static struct verdict
 spf_judge(const struct ctx *ctx)
 {
+	const struct state *st = ctx->state;
 	struct message *m = ctx->m;
 	struct spf *spf = *message_slot(ctx);
 	const struct spf_result *mfrom, *helo;
@@ -239,14 +254,13 @@ spf_judge(const struct ctx *ctx)
 	if (helo != mfrom)
 		explain(ctx, helo);
 	same = mfrom == helo;
-	if (weigh_pass(m, &mfrom) != 0)
+	if (weigh_pass(ctx, &mfrom) != 0)
 		return no_memory();
 	m->spf = mfrom;
 	m->spf_helo = same ? mfrom : helo;
 	message_note(m, "spf", "%s", spf_outcome_text(mfrom->result));
 	if (add_symbols(m) != 0 ||
-	    (conf_bool(ctx->s->snap->conf, "ReceivedSPF") &&
-		add_received(m, mfrom) != 0))
+	    (st->received && add_received(m, mfrom) != 0))
 		return no_memory();
 	return verdict_none;
 }

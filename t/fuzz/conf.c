@@ -18,8 +18,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char *const words[] = {"accept", "reject", "tempfail", NULL};
 
+#define TEXT_SIZE 24
+
+static int
+parse_text(const char *value, void *value_r, struct errmsg *msg_r)
+{
+	if (strlen(value) < TEXT_SIZE) {
+		strcpy(value_r, value);
+		return 0;
+	}
+	return errmsg_set(msg_r, "expected less");
+}
+
 static const struct conf_option quota[] = {
-    {.keyword = "Messages", .type = CONF_LIST, .def = "{1/day}"},
+    {.keyword = "Messages",
+	.type = CONF_LIST,
+	.def = "{1/day}",
+	.parse = parse_text,
+	.size = TEXT_SIZE},
     {.keyword = "Score", .type = CONF_INT, .max = 9},
     {.keyword = "Note", .type = CONF_STR},
 };

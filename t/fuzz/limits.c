@@ -46,6 +46,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct limits *l = limits_new();
 	char *text = malloc(size + 1), *line, *save = NULL;
+	uint64_t amount;
+	uint32_t window;
 	struct quota_set set;
 	const char *title;
 
@@ -65,8 +67,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_text(value);
 		if (*value == '!')
 			limits_set_action(l, line, 1 + value[1], NULL);
-		limits_add(l, line, (enum quota_kind)(size % QUOTA_KINDS),
-		    value, NULL);
+		if (limits_parse(value, &amount, &window, NULL) == 0)
+			limits_add(l, line,
+			    (enum quota_kind)(size % QUOTA_KINDS), amount,
+			    window, NULL);
 		if (limits_of(l, line, &set) == 0 &&
 		    set.count > limits_most(l, &title))
 			abort();

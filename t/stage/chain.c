@@ -50,7 +50,7 @@ refuses_too_many_fields(void **state)
 static void
 refuses_too_long_a_header(void **state)
 {
-	struct session *s = begin("MaximumHeaders 100\n");
+	struct session *s = begin("MaximumHeaders 100\nOn-Security accept\n");
 	char value[] = "__________________________________________________"
 		       "_________________________________________";
 

@@ -31,6 +31,10 @@ type_fault(const struct conf_option *o)
 		return "a range of what is no number";
 	if (o->type == CONF_INT && o->min > o->max)
 		return "min is over max";
+	if (o->parse != NULL && o->check != NULL)
+		return "both check and parse";
+	if ((o->parse != NULL) != (o->size != 0) || o->size > CONF_VALUE_MAX)
+		return "size is for parse, which needs it, and not too large";
 	if ((o->flags & CONF_OFF) && o->type != CONF_IGNORED)
 		return "CONF_OFF is for CONF_IGNORED";
 	if ((o->flags & CONF_MULTI) && o->type != CONF_STR)
@@ -45,8 +49,8 @@ static const char *
 row_fault(const struct conf_option *o, char words_r[200])
 {
 	const char *fault;
+	struct conf_judged judged;
 	struct errmsg why;
-	long number;
 
 	if (o->keyword == NULL || o->keyword[0] == '\0')
 		return "no keyword";
@@ -55,7 +59,7 @@ row_fault(const struct conf_option *o, char words_r[200])
 	fault = type_fault(o);
 	if (fault != NULL || o->def == NULL || o->type == CONF_LIST)
 		return fault;
-	if (conf_judge(o, o->def, &number, &why) == 0)
+	if (conf_judge(o, o->def, &judged, &why) == 0)
 		return NULL;
 	snprintf(words_r, 200, "the default: %.180s", why.text);
 	return words_r;
@@ -165,6 +169,19 @@ static const struct conf_option bad_inside[] = {
     {.keyword = "Inner", .type = CONF_INT, .min = 2, .max = 1,
 	.summary = "a number"}};
 
+static int
+parse_none(const char *value, void *value_r, struct errmsg *msg_r)
+{
+	(void)value, (void)value_r;
+	return errmsg_set(msg_r, "expected nothing");
+}
+
+static int
+check_none(const char *value, struct errmsg *msg_r)
+{
+	return parse_none(value, NULL, msg_r);
+}
+
 static const struct {
 	struct conf_option row;
 	const char *fault; /* how it begins; NULL: none */
@@ -198,6 +215,19 @@ static const struct {
 	"A: CONF_MULTI"},
     {{.keyword = "A", .type = CONF_BOOL, .flags = CONF_OFF, .summary = "s"},
 	"A: CONF_OFF"},
+    {{.keyword = "A", .type = CONF_STR, .def = "x", .parse = parse_none,
+	 .size = 1, .summary = "s"},
+	"A: the default: expected nothing"},
+    {{.keyword = "A", .type = CONF_STR, .parse = parse_none, .summary = "s"},
+	"A: size is"},
+    {{.keyword = "A", .type = CONF_STR, .size = 8, .summary = "s"},
+	"A: size is"},
+    {{.keyword = "A", .type = CONF_STR, .parse = parse_none,
+	 .size = CONF_VALUE_MAX + 1, .summary = "s"},
+	"A: size is"},
+    {{.keyword = "A", .type = CONF_STR, .parse = parse_none, .size = 1,
+	 .check = check_none, .summary = "s"},
+	"A: both"},
     {{.keyword = "gOOD", .type = CONF_BOOL, .summary = "s"},
 	"Good: two rows"},
     {{.keyword = "A", .type = CONF_SECTION, .inside = CONF_TABLE(nested),

@@ -9,6 +9,7 @@
 
 #include "lib/base/err.h"
 #include "milter/options.h"
+#include "milter/snapshot.h"
 #include "t/support/drivers/test.h"
 
 #define P50 "/3456789012345678901234567890123456789012345678901"
@@ -79,6 +80,25 @@ sockets(void **state)
 	}
 }
 
+static bool
+read_rate(const char *value, struct options_rate *rate_r)
+{
+	const struct options_rate *rate;
+	struct errmsg msg;
+	struct conf *c;
+	char text[64];
+
+	snprintf(text, sizeof(text), "AutoRestartRate %s\n", value);
+	if (conf_read_text(
+		text, strlen(text), "t", snapshot_tables(), &c, &msg) != 0)
+		return false;
+	rate = conf_value(c, "AutoRestartRate", sizeof(*rate));
+	assert_non_null(rate);
+	*rate_r = *rate;
+	conf_free(c);
+	return true;
+}
+
 static void
 rates(void **state)
 {
@@ -108,13 +128,13 @@ rates(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct options_rate rate = {0, 0};
-		int rc = options_rate(cases[i].in, &rate);
+		bool right = read_rate(cases[i].in, &rate);
 
-		if ((rc == 0) != (cases[i].count != 0) ||
+		if (right != (cases[i].count != 0) ||
 		    rate.count != cases[i].count ||
 		    rate.seconds != cases[i].seconds)
-			fail_msg("%s: %d %ld %ld", cases[i].in, rc, rate.count,
-			    rate.seconds);
+			fail_msg("%s: %d %ld %ld", cases[i].in, right,
+			    rate.count, rate.seconds);
 	}
 }
 

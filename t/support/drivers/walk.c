@@ -95,12 +95,22 @@ walk_address(const char *ip, struct host *h)
 	return h;
 }
 
+struct conf *
+walk_without_conf(struct snapshot *snap)
+{
+	struct conf *conf = snap->conf;
+
+	snap->conf = NULL;
+	return conf;
+}
+
 struct session *
 walk_envelope(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
     struct verdict *rcpt_v_r)
 {
 	struct session *s =
 	    chain_open(snap, macro, (void *)(uintptr_t)w);
+	struct conf *conf = walk_without_conf(snap);
 	struct host client;
 
 	if (s == NULL)
@@ -117,6 +127,7 @@ walk_envelope(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 		if (rcpt_v_r != NULL)
 			rcpt_v_r[i] = v;
 	}
+	snap->conf = conf;
 	return s;
 }
 
@@ -150,6 +161,7 @@ walk_run(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 	struct session *s = walk_envelope(snap, w, v_r, rcpt_v_r);
 	size_t len = w->message_len != 0 ? w->message_len : strlen(w->message);
 	size_t body = message_split(w->message, len, on_field, s);
+	struct conf *conf = walk_without_conf(snap);
 	struct buf b = BUF_INIT;
 
 	chain_eoh(s);
@@ -164,6 +176,7 @@ walk_run(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 	}
 	buf_fini(&b);
 	*v_r = chain_eom(s);
+	snap->conf = conf;
 	walk_check_symbols(s);
 	return s;
 }

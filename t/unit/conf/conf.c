@@ -23,11 +23,37 @@ check_socket(const char *value, struct errmsg *msg_r)
 	return errmsg_set(msg_r, "expected local:PATH or inet:PORT");
 }
 
+#define ITEM_SIZE 64
+
+static int items_parsed;
+
+static int
+parse_item(const char *value, void *value_r, struct errmsg *msg_r)
+{
+	items_parsed++;
+	if (((char *)value_r)[0] != '\0')
+		fail_msg("the room for a value is not empty");
+	if (strlen(value) >= ITEM_SIZE)
+		return errmsg_set(msg_r, "expected less");
+	strcpy(value_r, value);
+	return 0;
+}
+
+static const char *
+item(const struct conf_section *s, size_t i)
+{
+	return conf_section_value(s, "Messages", i, ITEM_SIZE);
+}
+
 static const char *const actions[] = {
     "accept", "discard", "quarantine", "reject", "tempfail", "refuse", NULL};
 
 static const struct conf_option quota_rows[] = {
-    {.keyword = "Messages", .type = CONF_LIST, .def = "{9/day, 1/hour}"},
+    {.keyword = "Messages",
+	.type = CONF_LIST,
+	.def = "{9/day, 1/hour}",
+	.parse = parse_item,
+	.size = ITEM_SIZE},
     {.keyword = "Score", .type = CONF_INT, .min = 1, .max = 9},
     {.keyword = "Note", .type = CONF_STR, .def = "none"},
 };
@@ -45,7 +71,9 @@ static const struct conf_option rows[] = {
 static const struct conf_option more_rows[] = {
     {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI},
     {.keyword = "Password", .type = CONF_STR, .flags = CONF_SECRET},
-    {.keyword = "Quota", .type = CONF_SECTION, .inside = CONF_TABLE(quota_rows)},
+    {.keyword = "Quota",
+	.type = CONF_SECTION,
+	.inside = CONF_TABLE(quota_rows)},
     {.keyword = "FixCRLF", .type = CONF_IGNORED, .summary = "unsafe"},
     {.keyword = "SendReports",
 	.type = CONF_IGNORED,
@@ -464,8 +492,8 @@ what_is_left(void **state)
 	assert_true(conf_given(c, "RuleFile"));
 	s = conf_section(c, "Quota", 0);
 	assert_true(conf_section_faulty(s));
-	assert_string_equal(conf_section_list(s, "Messages", 1), "2");
-	assert_null(conf_section_list(s, "Messages", 2));
+	assert_string_equal(item(s, 1), "2");
+	assert_null(item(s, 2));
 	assert_null(conf_section_str(s, "Score"));
 	s = conf_section(c, "Quota", 1);
 	assert_false(conf_section_faulty(s));
@@ -578,8 +606,8 @@ answers(void **state)
 	assert_string_equal(conf_section_title(s), "b");
 	assert_string_equal(conf_section_where(s), "t.conf:7");
 	assert_string_equal(conf_section_str(s, "score"), "4");
-	assert_string_equal(conf_section_list(s, "Messages", 1), "1/hour");
-	assert_null(conf_section_list(s, "Messages", 2));
+	assert_string_equal(item(s, 1), "1/hour");
+	assert_null(item(s, 2));
 	s = conf_section(c, "quota", 1);
 	assert_string_equal(conf_section_title(s), "a");
 	assert_null(conf_section_str(s, "Score"));
@@ -590,6 +618,37 @@ answers(void **state)
 	assert_int_equal(conf_word(c, "On-Default"), 0);
 	conf_free(c);
 	conf_free(NULL);
+}
+
+/* A value is made of its text once, by the row's parse function. */
+static void
+parses_once(void **state)
+{
+	static const char text[] = "Quota a {\n"
+				   "Messages = {x, y}\n"
+				   "Messages += z }\n"
+				   "Quota b { Messages = {} }\n";
+	const struct conf_section *s;
+	struct errmsg msg;
+	struct conf *c;
+
+	(void)state;
+	items_parsed = 0;
+	assert_int_equal(read_str(text, &c, &msg), 0);
+	assert_int_equal(items_parsed, 3);
+	s = conf_section(c, "Quota", 0);
+	assert_string_equal(item(s, 0), "x");
+	assert_string_equal(item(s, 1), "y");
+	assert_string_equal(item(s, 2), "z");
+	assert_null(item(s, 3));
+	assert_null(item(conf_section(c, "Quota", 1), 0));
+	assert_int_equal(items_parsed, 3);
+	conf_free(c);
+	/* The default's, for want of a value. */
+	assert_int_equal(read_str("Quota a { }\n", &c, &msg), 0);
+	assert_string_equal(item(conf_section(c, "Quota", 0), 1), "1/hour");
+	assert_int_equal(items_parsed, 5);
+	conf_free(c);
 }
 
 /* What is printed reads as the same. */
@@ -960,6 +1019,7 @@ main(void)
 	    cmocka_unit_test(no_text),
 	    cmocka_unit_test(warnings),
 	    cmocka_unit_test(answers),
+	    cmocka_unit_test(parses_once),
 	    cmocka_unit_test(prints_what_it_reads),
 	    cmocka_unit_test(includes),
 	    cmocka_unit_test(include_depth),

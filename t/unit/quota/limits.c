@@ -134,10 +134,21 @@ says_windows(void **state)
 	}
 }
 
+static int
+try(struct limits *l, const char *title, enum quota_kind kind,
+    const char *text, struct errmsg *msg_r)
+{
+	uint64_t amount;
+	uint32_t window;
+
+	assert_int_equal(limits_parse(text, &amount, &window, NULL), 0);
+	return limits_add(l, title, kind, amount, window, msg_r);
+}
+
 static void
 add(struct limits *l, const char *title, enum quota_kind kind, const char *text)
 {
-	assert_int_equal(limits_add(l, title, kind, text, NULL), 0);
+	assert_int_equal(try(l, title, kind, text, NULL), 0);
 }
 
 /* `messages 5/3600 bytes 7/60`, in the order given back. */
@@ -331,13 +342,13 @@ contradictions(void **state)
 	(void)state;
 	add(l, "a", QUOTA_MESSAGES, "1/hour");
 	assert_int_equal(
-	    limits_add(l, "A", QUOTA_MESSAGES, "2/60min", &msg), ERR_CONFIG);
+	    try(l, "A", QUOTA_MESSAGES, "2/60min", &msg), ERR_CONFIG);
 	assert_non_null(strstr(msg.text, "one limit for each window"));
 	assert_int_equal(
-	    limits_add(l, "a", QUOTA_MESSAGES, "none", &msg), ERR_CONFIG);
+	    try(l, "a", QUOTA_MESSAGES, "none", &msg), ERR_CONFIG);
 	add(l, "b", QUOTA_MESSAGES, "none");
 	assert_int_equal(
-	    limits_add(l, "b", QUOTA_MESSAGES, "1/hour", &msg), ERR_CONFIG);
+	    try(l, "b", QUOTA_MESSAGES, "1/hour", &msg), ERR_CONFIG);
 	assert_non_null(strstr(msg.text, "alone"));
 	for (int i = 2; i <= LIMITS_KIND_MAX; i++) {
 		char text[32];
@@ -346,15 +357,15 @@ contradictions(void **state)
 		add(l, "a", QUOTA_MESSAGES, text);
 	}
 	assert_int_equal(
-	    limits_add(l, "a", QUOTA_MESSAGES, "1/week", &msg), ERR_CONFIG);
+	    try(l, "a", QUOTA_MESSAGES, "1/week", &msg), ERR_CONFIG);
 	assert_non_null(strstr(msg.text, "at most"));
 	add(l, "a", QUOTA_BYTES, "1/week");
 	assert_int_equal(
-	    limits_add(l, "", QUOTA_BYTES, "1/week", &msg), ERR_CONFIG);
+	    try(l, "", QUOTA_BYTES, "1/week", &msg), ERR_CONFIG);
 	memset(title, 't', sizeof(title));
 	title[256] = '\0';
 	assert_int_equal(
-	    limits_add(l, title, QUOTA_BYTES, "1/week", &msg), ERR_CONFIG);
+	    try(l, title, QUOTA_BYTES, "1/week", &msg), ERR_CONFIG);
 	title[255] = '\0';
 	add(l, title, QUOTA_BYTES, "1/week");
 	limits_free(l);
