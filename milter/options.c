@@ -281,15 +281,15 @@ void
 options_mistakes(const struct conf *c, const char *keyword,
     struct errlist *list, struct errmsg *msg_r)
 {
-	struct errmsg before, first = {""};
+	struct errmsg before, first = {.text = ""};
 
 	errmsg_set(&before, "%s: %s: ", conf_where(c, keyword), keyword);
 	errlist_sort(list);
 	if (conf_list(c) != NULL)
 		errlist_append(conf_list(c), before.text, list);
 	else if (errlist_first(list, &first) != 0)
-		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
-		    first.text);
+		errmsg_wrap(msg_r, &first, "%s: %s: ", conf_where(c, keyword),
+		    keyword);
 }
 
 struct blanks {
@@ -435,7 +435,7 @@ warn_key(const struct dataset_entry *e, void *arg)
 {
 	const struct keys *w = arg;
 	const char *fault = w->fault(e->key, w->keyword);
-	struct errmsg where = {""};
+	struct errmsg where = {.text = ""};
 
 	/* Of one with blanks more was said. */
 	if (fault == NULL || strpbrk(e->key, " \t") != NULL)

@@ -189,7 +189,7 @@ check_symbol(const struct dataset_entry *e, void *arg)
 {
 	static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_*";
 	const struct entries *w = arg;
-	struct errmsg why = {"expected a symbol, such as SPF_FAIL"};
+	struct errmsg why = {.text = "expected a symbol, such as SPF_FAIL"};
 	int rc = 0;
 
 	if (e->key[strspn(e->key, letters)] != '\0' ||

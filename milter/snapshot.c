@@ -47,7 +47,7 @@ int
 snapshot_read_list(
     const char *path, struct errlist *list, struct conf **conf_r)
 {
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct conf *c;
 	int rc = conf_read_list(path, tables, list, &c);
 
@@ -103,7 +103,7 @@ static int
 load_stages(struct snapshot *snap, const struct snapshot *old, int rc)
 {
 	for (size_t i = 0; stages[i] != NULL && rc != ERR_NOMEM; i++) {
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 
 		/* What is not to come into force creates nothing; what would
 		 * fail is a mistake all the same. */
@@ -126,7 +126,7 @@ static int
 load(struct snapshot *snap, const struct snapshot *old, int rc)
 {
 	const struct conf *c = snap->conf;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 
 	if (rc != 0 && !snap->offline)
 		snap->offline = snap->trial = true;

@@ -304,17 +304,6 @@ mend_by_moving(struct buf *b, const struct cure_reader *r)
 	cure_move(b, r);
 }
 
-const char *
-cure_find(const char *text)
-{
-	static const char *const words[] = {CURE_WORDS, ASKING, TOO_LONG};
-	const char *cure = NULL;
-
-	for (size_t i = 0; cure == NULL && i < 3; i++)
-		cure = strstr(text, words[i]);
-	return cure;
-}
-
 static void
 put_group(struct buf *b, const struct stat *st, gid_t gid, const char *path,
     const char *mode)

@@ -354,7 +354,7 @@ conf_also(const struct conf *c, int rc, int step, struct errmsg *msg)
 {
 	if (step != 0 && step != ERR_NOMEM && c->list != NULL) {
 		if (msg->text[0] != '\0')
-			errlist_add(c->list, "%s", msg->text);
+			errlist_add_msg(c->list, msg);
 		msg->text[0] = '\0';
 	}
 	return rc == 0 || step == ERR_NOMEM ? step : rc;

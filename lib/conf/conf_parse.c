@@ -433,7 +433,7 @@ unknown_keyword(struct source *s, int line, const char *word, size_t len,
 	const struct conf_option *section = NULL;
 	const char *other =
 	    inside == NULL ? other_program(s->r->tables, word, len) : NULL;
-	struct errmsg hint = {""};
+	struct errmsg hint = {.text = ""};
 	char shown[64];
 
 	if (inside != NULL) {
@@ -1187,17 +1187,18 @@ read_file(
 {
 	char *text = NULL;
 	size_t len = 0;
-	struct errmsg why;
+	struct errmsg msg, why;
 	int rc = readfile_text(path, CONF_FILE_MAX, &text, &len, &why);
 	int saved = errno;
 
-	if (rc == 0)
+	if (rc == 0) {
 		rc = read_text(r, text, len, path, depth);
-	else if (name != NULL)
-		errlist_add(r->list, "%s:%d: Include: %s", name, line,
-		    why.text);
-	else
-		errlist_add(r->list, "%s", why.text);
+	} else if (name != NULL) {
+		errmsg_wrap(&msg, &why, "%s:%d: Include: ", name, line);
+		errlist_add_msg(r->list, &msg);
+	} else {
+		errlist_add_msg(r->list, &why);
+	}
 	free(text);
 	errno = saved;
 	return rc;

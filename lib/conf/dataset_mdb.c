@@ -51,11 +51,14 @@ static struct shared *all;
 static int
 say(const char *path, const char *what, int rc, struct errmsg *msg_r)
 {
-	if (rc == EACCES || rc == EROFS)
-		return errmsg_set(msg_r,
+	if (rc == EACCES || rc == EROFS) {
+		errmsg_set(msg_r,
 		    "mdb:%s: %s: %s (reading takes write access to LMDB's "
 		    "lock file)",
 		    path, what, mdb_strerror(rc));
+		errmsg_of_file(msg_r, path, rc);
+		return ERR_CONFIG;
+	}
 	return errmsg_set(msg_r, "mdb:%s: %s: %s", path, what,
 	    rc == MDB_INVALID ? "no LMDB file" : mdb_strerror(rc));
 }
@@ -71,8 +74,13 @@ stat_data(
 		return say(path, "cannot be opened", errno, msg_r);
 	*subdir_r = S_ISDIR(st->st_mode);
 	snprintf(file, sizeof(file), "%s/data.mdb", path);
-	if (*subdir_r && stat(file, st) != 0)
-		return errmsg_set(msg_r, "%s: %s", file, strerror(errno));
+	if (*subdir_r && stat(file, st) != 0) {
+		int error = errno;
+
+		errmsg_set(msg_r, "%s: %s", file, strerror(error));
+		errmsg_of_file(msg_r, file, error);
+		return ERR_CONFIG;
+	}
 	if (!S_ISREG(st->st_mode))
 		return errmsg_set(
 		    msg_r, "mdb:%s: expected a regular file", path);

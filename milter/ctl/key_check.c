@@ -355,7 +355,7 @@ load_keys(struct check *c, const struct conf *conf, struct errmsg *msg_r)
 static int
 load(struct check *c, const char *config)
 {
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct conf *conf;
 	int rc = posternctl_conf(config, &conf);
 
@@ -375,7 +375,7 @@ posternctl_key_check(const char *config, const char *domain,
 {
 	struct check c = {
 	    .domain = domain, .selector = selector, .json = json};
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	int rc = load(&c, config);
 
 	if (rc == EX_OK && c.signing != NULL && !signing_judged(c.signing))

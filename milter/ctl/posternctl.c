@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
-#include "lib/base/cure.h"
 #include "lib/base/err.h"
 #include "lib/base/errlist.h"
 #include "lib/base/mapguard.h"
@@ -31,37 +30,27 @@ static const struct command *const commands[] = {
     NULL,
 };
 
-bool
-posternctl_closed(const char *text)
-{
-	return geteuid() != 0 &&
-	    (cure_find(text) != NULL ||
-		strstr(text, strerror(EACCES)) != NULL);
-}
-
 /* Keys and tables are for UserID alone: what opens them to the daemon would
  * hand them to whoever runs this. */
 int
-posternctl_mistake(const char *text)
+posternctl_mistake(const struct errmsg *msg)
 {
-	const char *cure = cure_find(text);
-	bool closed = posternctl_closed(text);
-	size_t len = closed && cure != NULL ? (size_t)(cure - text)
-					    : strlen(text);
+	bool closed = geteuid() != 0 &&
+	    (msg->kind == ERRMSG_CLOSED || msg->cure > 0);
+	size_t len =
+	    closed && msg->cure > 0 ? msg->cure : strlen(msg->text);
 
-	while (closed && len > 0 && strchr(";: ", text[len - 1]) != NULL)
-		len--;
-	fprintf(stderr, "%.*s%s\n", (int)len, text,
+	fprintf(stderr, "%.*s%s\n", (int)len, msg->text,
 	    closed ? "; run posternctl as root" : "");
 	return closed ? EX_NOPERM : EX_CONFIG;
 }
 
 static void
-count_wrong(const char *text, void *arg)
+count_wrong(const struct errmsg *msg, void *arg)
 {
 	size_t *wrong = arg;
 
-	*wrong += posternctl_mistake(text) != EX_NOPERM;
+	*wrong += posternctl_mistake(msg) != EX_NOPERM;
 }
 
 int

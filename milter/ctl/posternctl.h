@@ -11,6 +11,7 @@
 
 struct conf;
 struct errlist;
+struct errmsg;
 struct snapshot;
 
 struct command {
@@ -44,10 +45,9 @@ int posternctl_conf_end(struct conf *conf, int rc);
  * what mail that goes out needs.  EX_OK, or another exit code after saying
  * why. */
 int posternctl_load(const char *config, bool inbound, struct snapshot **snap_r);
-/* Is the mistake that this user may not read something? */
-bool posternctl_closed(const char *text);
-/* Say it on standard error; EX_NOPERM if it is of that kind, or EX_CONFIG. */
-int posternctl_mistake(const char *text);
+/* Say it on standard error; EX_NOPERM if it is that this user may not read
+ * something, or EX_CONFIG. */
+int posternctl_mistake(const struct errmsg *msg);
 /* Say them all; EX_NOPERM when all are of that kind. */
 int posternctl_mistakes(struct errlist *list);
 /* Messages through the chain as `check` does it, with nothing printed of them;

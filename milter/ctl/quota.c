@@ -365,14 +365,14 @@ static int
 open_table(struct query *q)
 {
 	const struct quota_options opt = {.mode = verbs[q->verb].mode};
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	int rc = quota_open(&q->table, q->path, &opt, NULL, &msg);
 
 	if (rc == 0)
 		return EX_OK;
 	q->table = NULL;
 	if (rc != ERR_NOTFOUND)
-		return posternctl_mistake(msg.text) == EX_NOPERM ? EX_NOPERM
+		return posternctl_mistake(&msg) == EX_NOPERM ? EX_NOPERM
 								 : FAILED;
 	fprintf(stderr, "posternctl: %s: there is no table yet, so nothing is "
 	    "counted: postern makes it when it starts and there is a Quota "
@@ -384,7 +384,7 @@ open_table(struct query *q)
 static int
 load(struct query *q, const char *config, struct conf **conf_r)
 {
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	int rc = posternctl_conf(config, conf_r);
 
 	if (rc != ERR_NOMEM)
@@ -398,7 +398,7 @@ load(struct query *q, const char *config, struct conf **conf_r)
 static int
 answer(struct query *q, const char *config, const char *account)
 {
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct conf *conf;
 	int rc = load(q, config, &conf);
 

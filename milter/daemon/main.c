@@ -193,15 +193,18 @@ static int
 mistake(struct plan *plan, int status, const char *keyword,
     const struct errmsg *msg)
 {
-	errlist_add(plan->wrong, "%s: %s", place_of(plan, keyword), msg->text);
+	struct errmsg placed;
+
+	errmsg_wrap(&placed, msg, "%s: ", place_of(plan, keyword));
+	errlist_add_msg(plan->wrong, &placed);
 	return end_with(plan, status);
 }
 
 static void
-say_fatal(const char *text, void *arg)
+say_fatal(const struct errmsg *msg, void *arg)
 {
 	(void)arg;
-	log_fatal("%s", text);
+	log_fatal("%s", msg->text);
 }
 
 static void
@@ -216,7 +219,7 @@ static int
 read_conf(struct plan *plan)
 {
 	const char *path = plan->args->serve.config;
-	struct errmsg why = {"no memory"};
+	struct errmsg why = {.text = "no memory"};
 	int rc = ERR_NOMEM;
 
 	if (plan->misread != NULL && plan->wrong != NULL &&
@@ -254,7 +257,7 @@ plan_socket(struct plan *plan)
 			    "inet:PORT@HOST");
 		(void)end_with(plan, EX_CONFIG);
 	} else if (sockspec_parse(text, &plan->socket, &why) != 0) {
-		errmsg_set(&msg, "Socket: %s: %s", text, why.text);
+		errmsg_wrap(&msg, &why, "Socket: %s: ", text);
 		(void)mistake(plan, EX_CONFIG, "Socket", &msg);
 	} else {
 		plan->has_socket = true;
@@ -316,7 +319,7 @@ plan_files(struct plan *plan)
 {
 	const struct holder_for f = {
 	    .start = !plan->args->check, .config = plan->args->serve.config};
-	struct errmsg socket = {""}, pid = {""};
+	struct errmsg socket = {.text = ""}, pid = {.text = ""};
 
 	if (plan->has_socket)
 		looked_at(plan,
@@ -482,7 +485,7 @@ check_as_user(struct plan *plan)
 		errlist_append(plan->wrong, "", plan->misread);
 	else if (options.config != NULL &&
 		 readfile_check(options.config, &why) != 0) {
-		errlist_add(plan->misread, "%s", why.text);
+		errlist_add_msg(plan->misread, &why);
 		options.conf = plan->conf;
 	}
 	if (rc != EX_OK) {

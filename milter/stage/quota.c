@@ -134,7 +134,7 @@ static void
 check_table(struct state *st)
 {
 	struct quota_report report = {0};
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 
 	if (quota_check(st->table, &report, &msg) == 0) {
 		atomic_store(&st->told, 0);
@@ -170,16 +170,21 @@ table_mistake(const struct conf *c, const char *path, int rc,
 	bool sealed = rc == ERR_SYSTEM && errno == EROFS;
 	struct buf cure = BUF_INIT;
 
-	if (closed)
+	if (closed) {
+		buf_str(&cure, CURE_WORDS);
 		cure_state(&cure, path, geteuid(), getegid());
-	errmsg_set(msg_r, "%s: QuotaTable: %s%s%s%s%s%s",
+	}
+	errmsg_set(msg_r, "%s: QuotaTable: %s%s%s%s",
 	    conf_where(c, "QuotaTable"), missing ? path : why->text,
 	    missing ? ": No such file or directory" : "",
 	    closed || sealed ? ": its directory must be there, and belong to "
 			       "the user that postern runs as (UserID)" : "",
-	    closed ? "; " CURE_WORDS : "",
-	    closed && buf_text(&cure) != NULL ? buf_text(&cure) : "",
 	    sealed ? "; in a systemd unit, name it in ReadWritePaths=" : "");
+	if (why->cure > 0)
+		errmsg_about(msg_r, why);
+	if (closed)
+		errmsg_cure(msg_r, "; ",
+		    buf_text(&cure) != NULL ? buf_text(&cure) : CURE_WORDS);
 	buf_fini(&cure);
 	return rc;
 }
@@ -212,7 +217,7 @@ static int
 try_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 {
 	struct quota_options opt;
-	struct errmsg why = {""};
+	struct errmsg why = {.text = ""};
 	int rc;
 
 	daemon_options(st, &opt);
@@ -225,7 +230,7 @@ open_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 {
 	struct quota_options opt;
 	struct quota_report report = {0};
-	struct errmsg why = {""};
+	struct errmsg why = {.text = ""};
 	int rc;
 
 	daemon_options(st, &opt);

@@ -132,7 +132,7 @@ static void
 put_down(struct state *st)
 {
 	struct rules_stats_report report;
-	struct errmsg why = {""};
+	struct errmsg why = {.text = ""};
 	int rc;
 
 	if (st->stats == NULL)
@@ -159,7 +159,7 @@ static void
 try_stats(struct state *st, const struct conf *c)
 {
 	const char *path = rules_conf_stats(c);
-	struct errmsg why = {""};
+	struct errmsg why = {.text = ""};
 	int rc = path == NULL ? 0 : rules_stats_try(path, &why);
 
 	if (rc != 0)
@@ -276,8 +276,8 @@ open_suffixes(
 	    pslist_open(conf_str(c, "PublicSuffixList"), list_r, &why);
 
 	if (rc != 0 && rc != ERR_NOMEM)
-		errmsg_set(msg_r, "%s: PublicSuffixList: %s",
-		    conf_where(c, "PublicSuffixList"), why.text);
+		errmsg_wrap(msg_r, &why, "%s: PublicSuffixList: ",
+		    conf_where(c, "PublicSuffixList"));
 	return rc;
 }
 

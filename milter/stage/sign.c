@@ -489,7 +489,7 @@ static struct verdict
 find_keys(const struct state *st, struct message *m,
     const struct addr *author, struct job *job)
 {
-	struct errmsg why = {"SigningTable or Domain can't be read"};
+	struct errmsg why = {.text = "SigningTable or Domain can't be read"};
 	int rc = signing_find(st->signing, &m->arena, author, job->matches,
 	    &job->count, &why);
 	const char *reason;

@@ -527,7 +527,7 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	struct checker *c = arg;
 	const struct dkim_key *key;
 	struct dataset_field f[3];
-	struct errmsg why = {"expected domain:selector:key"}, place;
+	struct errmsg why = {.text = "expected domain:selector:key"}, place;
 	int rc;
 
 	if (dataset_type(c->s->keys) == DATASET_CSL && e->value[0] == '\0')
@@ -546,7 +546,8 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	c->s->place = NULL;
 	if (rc == 0)
 		return 0;
-	return wrong(c, c->s->keys, e, "KeyTable", why.text);
+	entry_error(c->conf, c->s->keys, e, "KeyTable", why.text, c->msg);
+	return conf_noted(c->conf, errmsg_about(c->msg, &why), c->msg);
 }
 
 /* Why no address matches the key, nor any form of one; NULL: one may. */
@@ -679,8 +680,8 @@ check_file(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	rc = get_key(s, s->key_file, &key, &why);
 	s->place = NULL;
 	if (rc != 0)
-		errmsg_set(msg_r, "%s: KeyFile: %s", conf_where(c, "KeyFile"),
-		    why.text);
+		errmsg_wrap(
+		    msg_r, &why, "%s: KeyFile: ", conf_where(c, "KeyFile"));
 	else if (algorithm != NULL &&
 	    strcasecmp(algorithm, dkim_key_algorithm(key)) != 0)
 		rc = errmsg_set(msg_r, "%s: SignatureAlgorithm: expected %s, "

@@ -110,7 +110,7 @@ try_load(const struct room *r, const char *text, const struct snapshot *old,
 static struct snapshot *
 load(const struct room *r, const char *text, const struct snapshot *old)
 {
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct snapshot *snap;
 
 	if (try_load(r, text, old, &snap, &msg) != 0)
@@ -316,7 +316,7 @@ refuses_what_cannot_match(void **state)
 	struct room *r = *state;
 
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 		struct snapshot *snap;
 		char conf[500];
 
