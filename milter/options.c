@@ -304,7 +304,7 @@ warn_blank(const struct dataset_entry *e, void *arg)
 	size_t n = strcspn(e->key, " \t;");
 
 	if (strpbrk(e->key, " \t") != NULL)
-		log_line(LOG_WARNING, "%s: %s: \"%s\" is taken for one entry: "
+		conf_odd(w->c, "%s: %s: \"%s\" is taken for one entry: "
 		    "expected commas between those of a list: %.*s, %s",
 		    conf_where(w->c, w->keyword), w->keyword, e->key, (int)n,
 		    e->key, e->key + n + strspn(e->key + n, " \t;"));
@@ -333,7 +333,7 @@ static void
 warn_path(const struct conf *c, const char *keyword, const char *path)
 {
 	if (is_astray(c, path))
-		log_line(LOG_WARNING, "%s: %s: %s begins in whatever directory "
+		conf_odd(c, "%s: %s: %s begins in whatever directory "
 		    "postern is started in: expected a path that begins with /, "
 		    "or BaseDirectory",
 		    conf_where(c, keyword), keyword, path);
@@ -442,7 +442,7 @@ warn_key(const struct dataset_entry *e, void *arg)
 		return 0;
 	if (e->line > 0)
 		errmsg_set(&where, "%s:%d: ", dataset_name(w->set), e->line);
-	log_line(LOG_WARNING, "%s: %s: %s%s: %s; the entry matches nothing",
+	conf_odd(w->c, "%s: %s: %s%s: %s; the entry matches nothing",
 	    conf_where(w->c, w->keyword), w->keyword, where.text, e->key,
 	    fault);
 	return 0;
@@ -493,7 +493,7 @@ options_warn(const struct conf *c)
 	for (size_t i = 0; (path = conf_multi(c, "RuleFile", i)) != NULL; i++)
 		warn_path(c, "RuleFile", path);
 	if (mask != NULL && mask[0] != '0' && conf_int(c, "UMask") > 7)
-		log_line(LOG_WARNING, "%s: UMask: %s is decimal, 0%lo in octal: "
+		conf_odd(c, "%s: UMask: %s is decimal, 0%lo in octal: "
 		    "expected a 0 before an octal number: 0%s",
 		    conf_where(c, "UMask"), mask,
 		    (unsigned long)conf_int(c, "UMask"), mask);

@@ -48,6 +48,7 @@ struct conf {
 	char **warnings;
 	size_t nwarnings;
 	struct errlist *list; /* of mistakes, while it is loaded; or NULL */
+	struct errlist *odd;  /* the same of what is odd */
 };
 
 /* An empty one for those rows: no values yet.  NULL: no memory. */

@@ -75,9 +75,9 @@ struct source {
 	int line; /* of the segment's end */
 };
 
-/* libconfuse's error and validate functions get no argument of ours, and the
- * cfg_t they get may be a section's.  So the reader of this thread stands here
- * while it parses, and at no other time. */
+/* libconfuse's error and parse functions get no argument of ours, nor has the
+ * cfg_t that they get, which may be a section's, a place for one.  So the reader
+ * of this thread stands here while it parses, and at no other time. */
 static _Thread_local struct reader *parsing;
 
 /* libconfuse's scanner lives in globals, reset by cfg_free of a root. */

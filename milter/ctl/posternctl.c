@@ -134,7 +134,7 @@ posternctl_load(const char *config, bool inbound, struct snapshot **snap_r)
 		rc = EX_OSERR;
 	} else if (snapshot_load_list(posternctl_config(config),
 		       inbound ? SNAPSHOT_INBOUND : SNAPSHOT_OFFLINE, NULL,
-		       list, snap_r) != 0) {
+		       list, NULL, snap_r) != 0) {
 		rc = posternctl_mistakes(list);
 	}
 	log_open(&quiet);

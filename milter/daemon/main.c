@@ -441,9 +441,8 @@ set_limits(const struct plan *plan)
 static void
 warn(struct plan *plan)
 {
-	log_hold(plan->warnings);
-	listen_warn(&plan->socket, &plan->user, place_of(plan, "Socket"));
-	log_hold(NULL);
+	listen_warn(&plan->socket, &plan->user, place_of(plan, "Socket"),
+	    plan->warnings);
 }
 
 /* -- checking -- */

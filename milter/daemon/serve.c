@@ -163,13 +163,12 @@ serve_load(const struct serve_options *o, enum snapshot_use use,
 	if (list != NULL && warnings != NULL) {
 		if (old == NULL && o->wrong != NULL)
 			errlist_append(list, "", o->wrong);
-		log_hold(warnings);
 		if (given != NULL)
-			rc = snapshot_load_conf(o->conf, use, old, snap_r);
+			rc = snapshot_load_conf(
+			    o->conf, use, old, warnings, snap_r);
 		else
 			rc = snapshot_load_list(
-			    o->config, use, old, list, snap_r);
-		log_hold(NULL);
+			    o->config, use, old, list, warnings, snap_r);
 		if (rc == 0 && old == NULL && o->warnings != NULL)
 			errlist_append(warnings, "", o->warnings);
 		errlist_order_as(warnings, list);

@@ -231,7 +231,7 @@ warn_of(const struct conf *c, const struct rules_mistake *m)
 		    conf_multi_where(c, "RuleFile", m->source), m->file,
 		    m->text);
 	if (buf_text(&b) != NULL)
-		log_line(LOG_WARNING, "%s", buf_text(&b));
+		conf_odd(c, "%s", buf_text(&b));
 	buf_fini(&b);
 }
 
@@ -257,11 +257,11 @@ warn(const struct conf *c, const struct rules *rules)
 		}
 	}
 	if (all > 0)
-		log_line(LOG_WARNING,
+		conf_odd(c,
 		    "rules: %zu more warnings, see `posternctl rules lint`",
 		    all);
 	if (dangling > 0)
-		log_line(LOG_WARNING,
+		conf_odd(c,
 		    "rules: names in scores and metas that no rule has: %zu, "
 		    "see `posternctl rules lint`",
 		    dangling);

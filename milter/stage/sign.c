@@ -269,7 +269,7 @@ warn_recipient(const struct dataset_entry *e, void *arg)
 
 	if (at == NULL || at == e->key || at[1] == '\0' ||
 	    strchr(e->key, '*') != NULL)
-		log_line(LOG_WARNING, "%s: DontSignMailTo: %s: expected an "
+		conf_odd(arg, "%s: DontSignMailTo: %s: expected an "
 		    "address such as bob@example.com, or a pattern in a set "
 		    "refile:PATH; the entry matches nothing",
 		    conf_where(arg, "DontSignMailTo"), e->key);
