@@ -9,7 +9,6 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
-#include "lib/base/errlist.h"
 
 #define LINE_SIZE (LOG_TEXT_MAX + 128) /* queue id and stage, too */
 #define SELDOM 60 /* seconds */
@@ -23,8 +22,6 @@ static struct {
 	bool named;    /* name is set, and openlog was told: by the first call */
 	char name[64]; /* openlog keeps the pointer */
 } target = {.level = LOG_INFO, .facility = LOG_MAIL, .name = "postern"};
-
-static _Thread_local struct errlist *held; /* NULL: warnings are written */
 
 void
 log_open(const struct log_options *o)
@@ -82,16 +79,7 @@ log_line(int level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	if (held != NULL && level == LOG_WARNING)
-		errlist_add(held, "%s", line);
-	else
-		write_line(level, line);
-}
-
-void
-log_hold(struct errlist *list)
-{
-	held = list;
+	write_line(level, line);
 }
 
 void

@@ -17,7 +17,6 @@
 #include <stdbool.h>
 #include <syslog.h>
 
-struct errlist;
 
 struct log_options {
 	bool syslog;      /* Syslog; otherwise standard error */
@@ -44,9 +43,6 @@ void log_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A line about the daemon. */
 void log_line(int level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* Until it is called with NULL, this thread's warnings go into that list, for
- * who sees only later what they are worth. */
-void log_hold(struct errlist *list);
 /* A line that somebody else can cause as often as they like: written at most
  * once a minute for each `seldom` (a static one, zero at first), with how many
  * were left out since. */

@@ -349,8 +349,8 @@ opendmarc_take(struct conf *c, struct errmsg *msg_r)
 		return 0;
 	/* One that can't be opened is a mistake of the keyword. */
 	if (readfile_check(path, &why) != 0)
-		return errmsg_set(msg_r, "%s: OpenDMARCConfig: %s",
-		    conf_where(c, "OpenDMARCConfig"), why.text);
+		return errmsg_wrap(msg_r, &why, "%s: OpenDMARCConfig: ",
+		    conf_where(c, "OpenDMARCConfig"));
 	rc = conf_list(c) != NULL
 	    ? conf_read_list(path, tables, conf_list(c), &theirs)
 	    : conf_read(path, tables, &theirs, &why);

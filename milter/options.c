@@ -286,15 +286,15 @@ void
 options_mistakes(const struct conf *c, const char *keyword,
     struct errlist *list, struct errmsg *msg_r)
 {
-	struct errmsg before, first = {""};
+	struct errmsg before, first = {.text = ""};
 
 	errmsg_set(&before, "%s: %s: ", conf_where(c, keyword), keyword);
 	errlist_sort(list);
 	if (conf_list(c) != NULL)
 		errlist_append(conf_list(c), before.text, list);
 	else if (errlist_first(list, &first) != 0)
-		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
-		    first.text);
+		errmsg_wrap(msg_r, &first, "%s: %s: ", conf_where(c, keyword),
+		    keyword);
 }
 
 struct blanks {
@@ -309,7 +309,7 @@ warn_blank(const struct dataset_entry *e, void *arg)
 	size_t n = strcspn(e->key, " \t;");
 
 	if (strpbrk(e->key, " \t") != NULL)
-		log_line(LOG_WARNING, "%s: %s: \"%s\" is taken for one entry: "
+		conf_odd(w->c, "%s: %s: \"%s\" is taken for one entry: "
 		    "expected commas between those of a list: %.*s, %s",
 		    conf_where(w->c, w->keyword), w->keyword, e->key, (int)n,
 		    e->key, e->key + n + strspn(e->key + n, " \t;"));
@@ -338,7 +338,7 @@ static void
 warn_path(const struct conf *c, const char *keyword, const char *path)
 {
 	if (is_astray(c, path))
-		log_line(LOG_WARNING, "%s: %s: %s begins in whatever directory "
+		conf_odd(c, "%s: %s: %s begins in whatever directory "
 		    "postern is started in: expected a path that begins with /, "
 		    "or BaseDirectory",
 		    conf_where(c, keyword), keyword, path);
@@ -440,14 +440,14 @@ warn_key(const struct dataset_entry *e, void *arg)
 {
 	const struct keys *w = arg;
 	const char *fault = w->fault(e->key, w->keyword);
-	struct errmsg where = {""};
+	struct errmsg where = {.text = ""};
 
 	/* Of one with blanks more was said. */
 	if (fault == NULL || strpbrk(e->key, " \t") != NULL)
 		return 0;
 	if (e->line > 0)
 		errmsg_set(&where, "%s:%d: ", dataset_name(w->set), e->line);
-	log_line(LOG_WARNING, "%s: %s: %s%s: %s; the entry matches nothing",
+	conf_odd(w->c, "%s: %s: %s%s: %s; the entry matches nothing",
 	    conf_where(w->c, w->keyword), w->keyword, where.text, e->key,
 	    fault);
 	return 0;
@@ -498,7 +498,7 @@ options_warn(const struct conf *c)
 	for (size_t i = 0; (path = conf_multi(c, "RuleFile", i)) != NULL; i++)
 		warn_path(c, "RuleFile", path);
 	if (mask != NULL && mask[0] != '0' && conf_int(c, "UMask") > 7)
-		log_line(LOG_WARNING, "%s: UMask: %s is decimal, 0%lo in octal: "
+		conf_odd(c, "%s: UMask: %s is decimal, 0%lo in octal: "
 		    "expected a 0 before an octal number: 0%s",
 		    conf_where(c, "UMask"), mask,
 		    (unsigned long)conf_int(c, "UMask"), mask);

@@ -11,7 +11,6 @@
 #include "lib/base/users.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
-#include "log.h"
 #include "options.h"
 
 #define KEYWORD "SocketPeers"
@@ -141,7 +140,7 @@ warn_no_mta(const struct conf *conf, const struct peers *peers, bool list)
 	}
 	if (!postfix && peers_has(peers, 0))
 		return;
-	log_line(LOG_WARNING, "%s: " KEYWORD ": an MTA of this machine can't "
+	conf_odd(conf, "%s: " KEYWORD ": an MTA of this machine can't "
 	    "connect: expected its user too (postfix; smmsp or smmta and root "
 	    "for Sendmail): %s%s%s",
 	    conf_where(conf, KEYWORD), list ? KEYWORD " " : "postfix in ",

@@ -9,7 +9,6 @@
 #include "chain.h"
 #include "lib/base/err.h"
 #include "lib/conf/dataset.h"
-#include "log.h"
 #include "options.h"
 #include "snapshot.h"
 
@@ -189,7 +188,7 @@ check_symbol(const struct dataset_entry *e, void *arg)
 {
 	static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_*";
 	const struct entries *w = arg;
-	struct errmsg why = {"expected a symbol, such as SPF_FAIL"};
+	struct errmsg why = {.text = "expected a symbol, such as SPF_FAIL"};
 	int rc = 0;
 
 	if (e->key[strspn(e->key, letters)] != '\0' ||
@@ -227,7 +226,7 @@ warn_of(const struct dataset_entry *e, void *arg)
 
 	/* A name with a star stands for several. */
 	if (strchr(e->key, '*') == NULL && !chain_defines(snap, e->key))
-		log_line(LOG_WARNING,
+		conf_odd(snap->conf,
 		    "%s: Refuse: %s: no check, DNSBL section or rule has that "
 		    "symbol, so nothing is refused for it",
 		    conf_where(snap->conf, "Refuse"), e->key);

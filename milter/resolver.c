@@ -104,8 +104,8 @@ check_files(const struct conf *c, struct errmsg *msg_r)
 
 		if (path == NULL || readfile_check(path, &why) == 0)
 			continue;
-		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keywords[i]),
-		    keywords[i], why.text);
+		errmsg_wrap(msg_r, &why, "%s: %s: ", conf_where(c, keywords[i]),
+		    keywords[i]);
 		rc = conf_also(c, rc, ERR_CONFIG, msg_r);
 	}
 	return rc;
@@ -238,24 +238,24 @@ begins_with(const char *text, const char *path)
 
 /* libunbound's complaint, as a mistake of the keyword that it is about. */
 static void
-say_of_unbound(const struct conf *c, const struct plan *p, const char *why,
-    struct errmsg *msg_r)
+say_of_unbound(const struct conf *c, const struct plan *p,
+    const struct errmsg *why, struct errmsg *msg_r)
 {
 	const char *keyword = NULL;
 
-	if (begins_with(why, p->config_file))
+	if (begins_with(why->text, p->config_file))
 		keyword = "ResolverConfiguration";
-	else if (begins_with(why, p->anchor_file))
+	else if (begins_with(why->text, p->anchor_file))
 		keyword = "TrustAnchorFile";
 	for (size_t i = 0; keyword == NULL && i < p->count; i++) {
-		if (begins_with(why, p->servers[i]))
+		if (begins_with(why->text, p->servers[i]))
 			keyword = "Nameservers";
 	}
 	if (keyword != NULL)
-		errmsg_set(
-		    msg_r, "%s: %s: %s", conf_where(c, keyword), keyword, why);
+		errmsg_wrap(
+		    msg_r, why, "%s: %s: ", conf_where(c, keyword), keyword);
 	else
-		errmsg_set(msg_r, "DNS: %s", why);
+		errmsg_wrap(msg_r, why, "DNS: ");
 }
 
 static int
@@ -274,7 +274,7 @@ open_unbound(const struct conf *c, const struct plan *p, struct resolver *r,
 	int rc = dns_unbound_open(&conf, &r->unbound, &why);
 
 	if (rc != 0) {
-		say_of_unbound(c, p, why.text, msg_r);
+		say_of_unbound(c, p, &why, msg_r);
 		/* Nor has it looked at the other file then. */
 		if (rc == ERR_CONFIG && conf_list(c) != NULL &&
 		    begins_with(why.text, p->config_file) &&

@@ -48,7 +48,7 @@ int
 snapshot_read_list(
     const char *path, struct errlist *list, struct conf **conf_r)
 {
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct conf *c;
 	int rc = conf_read_list(path, tables, list, &c);
 
@@ -104,7 +104,7 @@ static int
 load_stages(struct snapshot *snap, const struct snapshot *old, int rc)
 {
 	for (size_t i = 0; stages[i] != NULL && rc != ERR_NOMEM; i++) {
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 
 		/* What is not to come into force creates nothing; what would
 		 * fail is a mistake all the same. */
@@ -144,7 +144,7 @@ static int
 load(struct snapshot *snap, const struct snapshot *old, int rc)
 {
 	const struct conf *c = snap->conf;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 
 	if (rc != 0 && !snap->offline)
 		snap->offline = snap->trial = true;
@@ -169,7 +169,8 @@ warn(const struct snapshot *snap)
 /* `read` is what reading came to. */
 static int
 load_read(struct conf *conf, int read, enum snapshot_use use,
-    const struct snapshot *old, struct errlist *list, struct snapshot **snap_r)
+    const struct snapshot *old, struct errlist *list, struct errlist *odd,
+    struct snapshot **snap_r)
 {
 	struct snapshot *snap = calloc(1, sizeof(*snap));
 	int rc = snap == NULL ? ERR_NOMEM : read;
@@ -179,6 +180,8 @@ load_read(struct conf *conf, int read, enum snapshot_use use,
 	} else {
 		atomic_init(&snap->refs, 1);
 		snap->conf = conf;
+		if (conf != NULL)
+			conf_watch(conf, odd);
 		snap->offline = use != SNAPSHOT_SERVES;
 		snap->inbound = use == SNAPSHOT_INBOUND;
 		snap->trial = use == SNAPSHOT_TRIAL;
@@ -196,28 +199,30 @@ load_read(struct conf *conf, int read, enum snapshot_use use,
 	}
 	conf_end_list(snap->conf);
 	warn(snap);
+	conf_watch(snap->conf, NULL);
 	*snap_r = snap;
 	return 0;
 }
 
 int
 snapshot_load_list(const char *path, enum snapshot_use use,
-    const struct snapshot *old, struct errlist *list, struct snapshot **snap_r)
+    const struct snapshot *old, struct errlist *list, struct errlist *odd,
+    struct snapshot **snap_r)
 {
 	struct conf *conf = NULL;
 	int rc = snapshot_read_list(path, list, &conf);
 
-	return load_read(conf, rc, use, old, list, snap_r);
+	return load_read(conf, rc, use, old, list, odd, snap_r);
 }
 
 int
 snapshot_load_conf(struct conf *conf, enum snapshot_use use,
-    const struct snapshot *old, struct snapshot **snap_r)
+    const struct snapshot *old, struct errlist *odd, struct snapshot **snap_r)
 {
 	struct errlist *list = conf_list(conf);
 	int rc = errlist_count(list) > 0 ? ERR_CONFIG : 0;
 
-	return load_read(conf, rc, use, old, list, snap_r);
+	return load_read(conf, rc, use, old, list, odd, snap_r);
 }
 
 int
@@ -228,7 +233,7 @@ snapshot_load(const char *path, enum snapshot_use use,
 	struct errlist *list = errlist_new();
 	int rc = list == NULL
 	    ? ERR_NOMEM
-	    : snapshot_load_list(path, use, old, list, snap_r);
+	    : snapshot_load_list(path, use, old, list, NULL, snap_r);
 
 	return first_of(list, rc, msg_r);
 }

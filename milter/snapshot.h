@@ -74,13 +74,15 @@ int snapshot_load(const char *path, enum snapshot_use use,
     const struct snapshot *old, struct snapshot **snap_r,
     struct errmsg *msg_r);
 /* The same with every mistake of all files, sections and data sets, which a
- * list takes in the order of files. */
+ * list takes in the order of files; and with what is odd in another (NULL:
+ * nobody wants to know). */
 int snapshot_load_list(const char *path, enum snapshot_use use,
-    const struct snapshot *old, struct errlist *list, struct snapshot **snap_r);
+    const struct snapshot *old, struct errlist *list, struct errlist *odd,
+    struct snapshot **snap_r);
 /* The same of what was read, with the list that conf_list names; the conf is
  * the snapshot's, or freed. */
 int snapshot_load_conf(struct conf *conf, enum snapshot_use use,
-    const struct snapshot *old, struct snapshot **snap_r);
+    const struct snapshot *old, struct errlist *odd, struct snapshot **snap_r);
 /* What a stage's load made of it; NULL: nothing, or there is no snapshot. */
 void *snapshot_state(
     const struct snapshot *snap, const struct stage *stage);

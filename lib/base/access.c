@@ -44,10 +44,12 @@ explain(const struct walk *w, const char *part, int mode, struct errmsg *msg_r)
 		cure_enter(&b, part, &r);
 	else
 		cure_file(&b, part, &r);
-	errmsg_set(msg_r,
-	    "%s: user %s may not %s it (owner %s:%s, mode %04o); %s", part, us,
-	    mode == X_OK ? "enter" : "read", users_name(st.st_uid, owner),
-	    users_group_name(st.st_gid, group), (unsigned)st.st_mode & 07777,
+	errmsg_set(msg_r, "%s: user %s may not %s it (owner %s:%s, mode %04o)",
+	    part, us, mode == X_OK ? "enter" : "read",
+	    users_name(st.st_uid, owner), users_group_name(st.st_gid, group),
+	    (unsigned)st.st_mode & 07777);
+	errmsg_of_file(msg_r, w->named, EACCES);
+	errmsg_cure(msg_r, "; ",
 	    buf_text(&b) == NULL ? err_text(ERR_NOMEM) : buf_text(&b));
 	buf_fini(&b);
 	return ERR_CONFIG;

@@ -305,24 +305,6 @@ mend_by_moving(struct buf *b, const struct cure_reader *r)
 	cure_move(b, r);
 }
 
-const char *
-cure_find(const char *text)
-{
-	static const char *const words[] = {CURE_WORDS, ASKING, TOO_LONG};
-	const char *cure = NULL;
-
-	for (size_t i = 0; cure == NULL && i < 3; i++)
-		cure = strstr(text, words[i]);
-	return cure;
-}
-
-bool
-cure_closed(const char *text)
-{
-	return cure_find(text) != NULL ||
-	       strstr(text, strerror(EACCES)) != NULL;
-}
-
 static void
 put_group(struct buf *b, const struct stat *st, gid_t gid, const char *path,
     const char *mode)
@@ -449,13 +431,13 @@ cure_writable(const char *name, const char *path, const struct stat *st,
 	char *real = realpath(path, NULL); /* a shell stands elsewhere */
 	struct buf b = BUF_INIT;
 
-	buf_str(&b, "chmod o-w ");
+	buf_str(&b, CURE_WORDS "chmod o-w ");
 	cure_path(&b, real == NULL ? path : real);
 	cure_fit(&b, 0);
-	errmsg_set(msg_r, "%s: writable by everyone (mode %04o); "
-	    CURE_WORDS "%s", name,
-	    (unsigned)st->st_mode & 07777,
-	    buf_text(&b) == NULL ? "" : buf_text(&b));
+	errmsg_set(msg_r, "%s: writable by everyone (mode %04o)", name,
+	    (unsigned)st->st_mode & 07777);
+	errmsg_cure(
+	    msg_r, "; ", buf_text(&b) == NULL ? CURE_WORDS : buf_text(&b));
 	buf_fini(&b);
 	free(real);
 	return ERR_CONFIG;

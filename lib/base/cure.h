@@ -20,7 +20,7 @@ struct buf;
 struct errmsg;
 struct stat;
 
-/* In front of it: a message that has it needs no other. */
+/* In front of it. */
 #define CURE_WORDS "mend it with: "
 
 /* What a file is to us. */
@@ -60,11 +60,6 @@ bool cure_may_take(const char *dir, uid_t uid);
 void cure_file(struct buf *b, const char *path, const struct cure_reader *r);
 void cure_enter(
     struct buf *b, const char *directory, const struct cure_reader *r);
-/* Where either of these stands in a message; NULL: it has none. */
-const char *cure_find(const char *text);
-/* Is that of what is closed to us?  Who is not the one that it is for learns
- * nothing from it. */
-bool cure_closed(const char *text);
 /* "COMMAND", and words behind it: to have the file in a place of its own. */
 void cure_move(struct buf *b, const struct cure_reader *r);
 /* CURE_WORDS, "COMMAND": to write to a lock file, which may not be there.

@@ -9,6 +9,9 @@
 #ifndef LIB_BASE_ERR_H
 #define LIB_BASE_ERR_H
 
+#include <stdarg.h>
+#include <stddef.h>
+
 enum {
 	ERR_OK = 0,
 	ERR_NOMEM = -1,   /* no memory */
@@ -26,14 +29,36 @@ enum {
 /* The English words of a code; never NULL. */
 const char *err_text(int code);
 
+/* What there is to do about a mistake, for who prints it. */
+enum errmsg_kind {
+	ERRMSG_PLAIN,  /* what the words say */
+	ERRMSG_CLOSED, /* a file, or the way to it, is closed to this process */
+};
+
 /* One mistake in words, cut off at its size, always terminated. */
 struct errmsg {
 	char text[1024];
+	enum errmsg_kind kind;
+	size_t cure;     /* where in the text a command that mends it begins,
+	                    with what joins it to the cause; 0: it has none */
+	char path[1024]; /* of ERRMSG_CLOSED: which file; "": it is too long */
 };
 
-/* Replace the text.  A NULL msg is fine.  Returns ERR_CONFIG, so that a check
- * can end in `return errmsg_set(...)`. */
+/* Replace it by a text.  In all of these a NULL msg is fine.  Returns
+ * ERR_CONFIG, so that a check can end in `return errmsg_set(...)`. */
 int errmsg_set(struct errmsg *msg, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+void errmsg_vset(struct errmsg *msg, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+/* Replace it by the words of another behind some in front of it, and by what
+ * else that one says. */
+int errmsg_wrap(struct errmsg *msg, const struct errmsg *why, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
+/* Its text is there, and ends with that of another: it is about the same. */
+int errmsg_about(struct errmsg *msg, const struct errmsg *why);
+/* Its text is there, and came of that errno about a file. */
+void errmsg_of_file(struct errmsg *msg, const char *path, int error);
+/* Its text is there, and is the cause: add what mends it. */
+void errmsg_cure(struct errmsg *msg, const char *joint, const char *cure);
 
 #endif

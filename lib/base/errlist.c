@@ -16,6 +16,9 @@
 
 struct item {
 	char *text;
+	enum errmsg_kind kind;
+	size_t cure;
+	char *path; /* NULL: none */
 	uint64_t hash;
 	size_t part; /* SIZE_MAX: none */
 	int line;
@@ -50,8 +53,10 @@ errlist_free(struct errlist *l)
 {
 	if (l == NULL)
 		return;
-	for (size_t i = 0; i < l->kept; i++)
+	for (size_t i = 0; i < l->kept; i++) {
 		free(l->items[i].text);
+		free(l->items[i].path);
+	}
 	for (size_t i = 0; i < l->nparts; i++)
 		free(l->parts[i].file);
 	free(l->items);
@@ -198,7 +203,7 @@ is_known(const struct errlist *l, const char *text, uint64_t hash)
 }
 
 static void
-keep(struct errlist *l, const char *text, uint64_t hash)
+keep(struct errlist *l, const struct errmsg *msg, uint64_t hash)
 {
 	struct item *grown =
 	    reallocarray(l->items, l->kept + 1, sizeof(*grown));
@@ -206,39 +211,61 @@ keep(struct errlist *l, const char *text, uint64_t hash)
 	if (grown == NULL)
 		return;
 	l->items = grown;
-	grown[l->kept] = (struct item){
-	    .text = strdup(text), .hash = hash, .found = l->count};
+	grown[l->kept] = (struct item){.text = strdup(msg->text),
+	    .kind = msg->kind,
+	    .cure = msg->cure,
+	    .path = msg->path[0] != '\0' ? strdup(msg->path) : NULL,
+	    .hash = hash,
+	    .found = l->count};
 	l->kept += grown[l->kept].text != NULL;
+}
+
+int
+errlist_add_msg(struct errlist *l, const struct errmsg *msg)
+{
+	uint64_t hash = hash_text(msg->text);
+
+	if (l == NULL || is_known(l, msg->text, hash))
+		return ERR_CONFIG;
+	if (l->kept < KEPT_MAX)
+		keep(l, msg, hash);
+	l->count++;
+	return ERR_CONFIG;
 }
 
 int
 errlist_add(struct errlist *l, const char *fmt, ...)
 {
 	struct errmsg msg;
-	uint64_t hash;
 	va_list ap;
 
-	if (l == NULL)
-		return ERR_CONFIG;
 	va_start(ap, fmt);
-	if (vsnprintf(msg.text, sizeof(msg.text), fmt, ap) < 0)
-		msg.text[0] = '\0';
+	errmsg_vset(&msg, fmt, ap);
 	va_end(ap);
-	hash = hash_text(msg.text);
-	if (is_known(l, msg.text, hash))
-		return ERR_CONFIG;
-	if (l->kept < KEPT_MAX)
-		keep(l, msg.text, hash);
-	l->count++;
-	return ERR_CONFIG;
+	return errlist_add_msg(l, &msg);
+}
+
+static void
+message_of(const struct item *item, struct errmsg *msg_r)
+{
+	errmsg_set(msg_r, "%s", item->text);
+	msg_r->kind = item->kind;
+	msg_r->cure = item->cure;
+	if (item->path != NULL)
+		strcpy(msg_r->path, item->path);
 }
 
 void
 errlist_append(
     struct errlist *l, const char *before, const struct errlist *other)
 {
-	for (size_t i = 0; i < other->kept; i++)
-		errlist_add(l, "%s%s", before, other->items[i].text);
+	struct errmsg msg, why;
+
+	for (size_t i = 0; i < other->kept; i++) {
+		message_of(&other->items[i], &why);
+		errmsg_wrap(&msg, &why, "%s", before);
+		errlist_add_msg(l, &msg);
+	}
 	l->count += other->count - other->kept;
 }
 
@@ -247,12 +274,6 @@ errlist_more(struct errlist *l, size_t count)
 {
 	if (l != NULL)
 		l->count += count;
-}
-
-bool
-errlist_has(const struct errlist *l, const char *text)
-{
-	return is_known(l, text, hash_text(text));
 }
 
 void
@@ -301,19 +322,20 @@ errlist_get(const struct errlist *l, size_t i)
 
 void
 errlist_each(const struct errlist *l,
-    void (*say)(const char *text, void *arg), void *arg)
+    void (*say)(const struct errmsg *msg, void *arg), void *arg)
 {
-	struct errmsg more;
-	const char *text;
+	struct errmsg msg;
 	size_t i;
 
-	for (i = 0; (text = errlist_get(l, i)) != NULL; i++)
-		say(text, arg);
+	for (i = 0; errlist_get(l, i) != NULL; i++) {
+		message_of(&l->items[i], &msg);
+		say(&msg, arg);
+	}
 	if (i == l->count)
 		return;
-	errmsg_set(&more, i == 0 ? "%zu mistakes, for which there is no memory"
-				 : "and %zu more", l->count - i);
-	say(more.text, arg);
+	errmsg_set(&msg, i == 0 ? "%zu mistakes, for which there is no memory"
+				: "and %zu more", l->count - i);
+	say(&msg, arg);
 }
 
 int
@@ -322,6 +344,9 @@ errlist_first(struct errlist *l, struct errmsg *msg_r)
 	if (l->count == 0)
 		return 0;
 	errlist_sort(l);
-	return errmsg_set(msg_r, "%s",
-	    l->kept > 0 ? l->items[0].text : err_text(ERR_NOMEM));
+	if (l->kept == 0)
+		return errmsg_set(msg_r, "%s", err_text(ERR_NOMEM));
+	if (msg_r != NULL)
+		message_of(&l->items[0], msg_r);
+	return ERR_CONFIG;
 }

@@ -29,12 +29,13 @@ void errlist_free(struct errlist *l);
  * can end in `return errlist_add(...)`.  A NULL list is fine. */
 int errlist_add(struct errlist *l, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same of a message, with all that it says. */
+int errlist_add_msg(struct errlist *l, const struct errmsg *msg);
 /* Add all of another, each with `before` in front of it. */
 void errlist_append(
     struct errlist *l, const char *before, const struct errlist *other);
 /* So many more were found, of which there are no words. */
 void errlist_more(struct errlist *l, size_t count);
-bool errlist_has(const struct errlist *l, const char *text);
 /* The length of `file:line: ` in front of a text; 0: it has no place. */
 size_t errlist_place(const struct errlist *l, const char *text);
 /* Order by the files that were read for another list. */
@@ -51,7 +52,7 @@ const char *errlist_get(const struct errlist *l, size_t i);
 /* Hand out all that are told, in order, and at last, in words, how many more
  * there are. */
 void errlist_each(const struct errlist *l,
-    void (*say)(const char *text, void *arg), void *arg);
+    void (*say)(const struct errmsg *msg, void *arg), void *arg);
 /* The first one, for whom one is enough.  ERR_CONFIG, or 0: there is none. */
 int errlist_first(struct errlist *l, struct errmsg *msg_r);
 

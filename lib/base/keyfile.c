@@ -24,6 +24,15 @@ struct node {
 	struct errmsg *msg;
 };
 
+static int
+failed_call(const char *path, int error, struct errmsg *msg)
+{
+	errmsg_set(msg, "%s: %s", path, strerror(error));
+	errmsg_of_file(msg, path, error);
+	errno = error;
+	return ERR_SYSTEM;
+}
+
 /*
  * Say what is wrong with the node: "PATH (owner U:G, mode M) lets WHOM ...; to
  * mend it: COMMAND PATH".  Without a command, or where it would change a
@@ -170,7 +179,7 @@ directories_safe(struct node *n, char *path)
 		if (safe)
 			safe = directory_safe(n);
 		else
-			errmsg_set(n->msg, "%s: %s", path, strerror(errno));
+			(void)failed_call(path, errno, n->msg);
 		p[p == path] = saved;
 	}
 	n->path = path;
@@ -235,7 +244,7 @@ keyfile_read(
 
 	*f_r = (struct keyfile){0};
 	if (real == NULL)
-		return failed(path, strerror(errno), ERR_SYSTEM, msg_r);
+		return failed_call(path, errno, msg_r);
 	fd = open_regular(real, &n.st, msg_r);
 	rc = fd < 0 ? fd : read_all(fd, path, f_r, msg_r);
 	if (rc == 0) {

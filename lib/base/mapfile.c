@@ -22,12 +22,9 @@ mapfile_fail(struct errmsg *msg, int code, const char *fmt, ...)
 	int saved = errno;
 	va_list ap;
 
-	if (msg != NULL) {
-		va_start(ap, fmt);
-		if (vsnprintf(msg->text, sizeof(msg->text), fmt, ap) < 0)
-			msg->text[0] = '\0';
-		va_end(ap);
-	}
+	va_start(ap, fmt);
+	errmsg_vset(msg, fmt, ap);
+	va_end(ap);
 	errno = saved;
 	return code;
 }
@@ -35,8 +32,10 @@ mapfile_fail(struct errmsg *msg, int code, const char *fmt, ...)
 int
 mapfile_fail_call(struct errmsg *msg, const char *what, const char *path)
 {
-	return mapfile_fail(
+	mapfile_fail(
 	    msg, ERR_SYSTEM, "%s: %s: %s", path, what, strerror(errno));
+	errmsg_of_file(msg, path, errno);
+	return ERR_SYSTEM;
 }
 
 int
@@ -68,11 +67,12 @@ fail_cure(struct errmsg *msg, const char *path, const char *what,
 	char owner[USERS_NAME_SIZE];
 	struct buf b = BUF_INIT;
 
+	buf_str(&b, CURE_WORDS);
 	cure_state(&b, path, geteuid(), getegid());
-	mapfile_fail(msg, ERR_CONFIG,
-	    "%s: mode %04o of user %s %s: " CURE_WORDS "%s", path,
-	    (unsigned)st->st_mode & 07777, users_name(st->st_uid, owner), what,
-	    buf_text(&b) == NULL ? "" : buf_text(&b));
+	mapfile_fail(msg, ERR_CONFIG, "%s: mode %04o of user %s %s", path,
+	    (unsigned)st->st_mode & 07777, users_name(st->st_uid, owner), what);
+	errmsg_cure(
+	    msg, ": ", buf_text(&b) == NULL ? CURE_WORDS : buf_text(&b));
 	buf_fini(&b);
 	return ERR_CONFIG;
 }

@@ -20,6 +20,7 @@ say_errno(const char *path, struct errmsg *msg_r)
 	int saved = errno;
 
 	errmsg_set(msg_r, "%s: %s", path, strerror(saved));
+	errmsg_of_file(msg_r, path, saved);
 	errno = saved;
 	return ERR_SYSTEM;
 }

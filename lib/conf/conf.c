@@ -349,12 +349,30 @@ conf_mistake(const struct conf *c, const char *fmt, ...)
 	return errlist_add(c->list, "%s", msg.text);
 }
 
+void
+conf_watch(struct conf *c, struct errlist *odd)
+{
+	c->odd = odd;
+}
+
+void
+conf_odd(const struct conf *c, const char *fmt, ...)
+{
+	struct errmsg msg;
+	va_list ap;
+
+	va_start(ap, fmt);
+	errmsg_vset(&msg, fmt, ap);
+	va_end(ap);
+	errlist_add_msg(c->odd, &msg);
+}
+
 int
 conf_also(const struct conf *c, int rc, int step, struct errmsg *msg)
 {
 	if (step != 0 && step != ERR_NOMEM && c->list != NULL) {
 		if (msg->text[0] != '\0')
-			errlist_add(c->list, "%s", msg->text);
+			errlist_add_msg(c->list, msg);
 		msg->text[0] = '\0';
 	}
 	return rc == 0 || step == ERR_NOMEM ? step : rc;

@@ -132,6 +132,12 @@ void conf_end_list(struct conf *c);
 /* Add a mistake to the list.  Returns ERR_CONFIG. */
 int conf_mistake(const struct conf *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* What is odd goes into that list from now on (NULL: nobody wants to know),
+ * which must live until then. */
+void conf_watch(struct conf *c, struct errlist *odd);
+/* Say what is odd about it, and no mistake: `file:line: Keyword: ...`. */
+void conf_odd(const struct conf *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /*
  * After one of several steps, which ended in `step` and says its mistake in
  * *msg (empty: the list has it): put that into the list and empty *msg, so that

@@ -49,6 +49,7 @@ struct conf {
 	size_t nwarnings;
 	bool unread; /* a file of it, of which nothing is known */
 	struct errlist *list; /* of mistakes, while it is loaded; or NULL */
+	struct errlist *odd;  /* the same of what is odd */
 };
 
 /* An empty one for those rows: no values yet.  NULL: no memory. */

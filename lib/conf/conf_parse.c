@@ -75,9 +75,9 @@ struct source {
 	int line; /* of the segment's end */
 };
 
-/* libconfuse's error and validate functions get no argument of ours, and the
- * cfg_t they get may be a section's.  So the reader of this thread stands here
- * while it parses, and at no other time. */
+/* libconfuse's error and parse functions get no argument of ours, nor has the
+ * cfg_t that they get, which may be a section's, a place for one.  So the reader
+ * of this thread stands here while it parses, and at no other time. */
 static _Thread_local struct reader *parsing;
 
 /* libconfuse's scanner lives in globals, reset by cfg_free of a root. */
@@ -1211,21 +1211,25 @@ read_file(
 {
 	char *text = NULL;
 	size_t len = 0;
-	struct errmsg why;
+	struct errmsg msg, why;
 	int rc = readfile_text(path, CONF_FILE_MAX, &text, &len, &why);
 	int saved = errno;
 
 	r->conf->unread = r->conf->unread || rc != 0;
-	if (rc == 0)
+	if (rc == 0) {
 		rc = read_text(r, text, len, path, depth);
-	else if (name != NULL)
-		errlist_add(r->list, "%s:%d: Include: %s%s", name, line,
-		    why.text,
-		    saved == ENOENT && strpbrk(path, "*?[") != NULL
-			? "; a pattern stands for no other names: name each file"
-			: "");
-	else
-		errlist_add(r->list, "%s", why.text);
+	} else if (name != NULL && saved == ENOENT &&
+		   strpbrk(path, "*?[") != NULL) {
+		errlist_add(r->list,
+		    "%s:%d: Include: %s; a pattern stands for no other names: "
+		    "name each file",
+		    name, line, why.text);
+	} else if (name != NULL) {
+		errmsg_wrap(&msg, &why, "%s:%d: Include: ", name, line);
+		errlist_add_msg(r->list, &msg);
+	} else {
+		errlist_add_msg(r->list, &why);
+	}
 	free(text);
 	errno = saved;
 	return rc;

@@ -451,7 +451,7 @@ static int
 open_path(enum dataset_type type, const char *path, struct errlist *list,
     struct dataset **set_r)
 {
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	char *text = NULL;
 	size_t len = 0;
 	int rc;
@@ -461,7 +461,7 @@ open_path(enum dataset_type type, const char *path, struct errlist *list,
 	else
 		rc = slurp(path, &text, &len, &msg);
 	if (rc != 0 && rc != ERR_NOMEM)
-		errlist_add(list, "%s", msg.text);
+		errlist_add_msg(list, &msg);
 	if (rc == 0 && type != DATASET_MDB)
 		rc = load(type, path, text, len, list, set_r);
 	if (rc == ERR_NOMEM)
@@ -483,7 +483,7 @@ dataset_open_list(
 	if (rc == 0)
 		rc = classify(spec, &type, &rest, &msg);
 	if (rc != 0)
-		return errlist_add(list, "%s", msg.text);
+		return errlist_add_msg(list, &msg);
 	rest += strspn(rest, " \t");
 	return type == DATASET_CSL
 	    ? open_text(type, rest, rest, strlen(rest), list, set_r)

@@ -60,8 +60,10 @@ dataset_mdb_look_only(bool on)
 static int
 say(const char *path, const char *what, int rc, struct errmsg *msg_r)
 {
-	return errmsg_set(msg_r, "mdb:%s: %s: %s", path, what,
+	errmsg_set(msg_r, "mdb:%s: %s: %s", path, what,
 	    rc == MDB_INVALID ? "no LMDB file" : mdb_strerror(rc));
+	errmsg_of_file(msg_r, path, rc);
+	return ERR_CONFIG;
 }
 
 /* The data file's status; subdir_r: does it stand in a directory of its own? */
@@ -75,8 +77,13 @@ stat_data(
 		return say(path, "cannot be opened", errno, msg_r);
 	*subdir_r = S_ISDIR(st->st_mode);
 	snprintf(file, sizeof(file), "%s/data.mdb", path);
-	if (*subdir_r && stat(file, st) != 0)
-		return errmsg_set(msg_r, "%s: %s", file, strerror(errno));
+	if (*subdir_r && stat(file, st) != 0) {
+		int error = errno;
+
+		errmsg_set(msg_r, "%s: %s", file, strerror(error));
+		errmsg_of_file(msg_r, file, error);
+		return ERR_CONFIG;
+	}
 	if (!S_ISREG(st->st_mode))
 		return errmsg_set(
 		    msg_r, "mdb:%s: expected a regular file", path);
@@ -103,9 +110,11 @@ say_closed(const char *path, bool subdir, int rc, struct errmsg *msg_r)
 	cure_lock(&cure, lock, geteuid(), getegid());
 	errmsg_set(msg_r,
 	    "mdb:%s: cannot be opened: %s (reading takes write access to "
-	    "LMDB's lock file)%s%s",
-	    path, mdb_strerror(rc), cure.len == 0 ? "" : "; ",
-	    buf_text(&cure) == NULL ? "" : buf_text(&cure));
+	    "LMDB's lock file)",
+	    path, mdb_strerror(rc));
+	errmsg_of_file(msg_r, path, rc);
+	if (cure.len > 0)
+		errmsg_cure(msg_r, "; ", buf_text(&cure));
 	buf_fini(&cure);
 	return ERR_CONFIG;
 }

@@ -157,9 +157,11 @@ static const char *const own_zones[] = {"test.", "invalid.", "onion.",
 static int
 refused(struct errmsg *msg_r, const char *what, int rc)
 {
+	int error = rc == UB_READFILE ? errno : 0;
+
 	errmsg_set(msg_r, "%s: %s%s%s", what, ub_strerror(rc),
-	    rc == UB_READFILE ? ": " : "",
-	    rc == UB_READFILE && errno != 0 ? strerror(errno) : "");
+	    rc == UB_READFILE ? ": " : "", error != 0 ? strerror(error) : "");
+	errmsg_of_file(msg_r, what, error);
 	return rc == UB_NOMEM ? ERR_NOMEM : ERR_CONFIG;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "rules.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,6 +230,22 @@ say_of(struct reader *rd, struct rules_mistake m, const char *fmt, ...)
 	va_start(ap, fmt);
 	say(rd, m, fmt, ap);
 	va_end(ap);
+}
+
+void
+rules_say_unread(
+    struct reader *rd, const char *path, int error, const char *text)
+{
+	const char *closed = NULL;
+
+	if (error == EACCES)
+		closed = arena_strdup(&rd->rules->arena, path);
+	say_of(rd,
+	    (struct rules_mistake){.severity = RULES_ERROR,
+		.file = rd->file,
+		.line = rd->line,
+		.closed = closed},
+	    "%s", text);
 }
 
 void

@@ -56,6 +56,8 @@ struct rules_mistake {
 	bool dangling;    /* a name that no rule has: files that are written for
 			     more plugins have many */
 	const char *text;
+	const char *closed; /* the file, where it is that one is closed to this
+			       process; NULL: it is not */
 	size_t source; /* of the paths that were given, which led to the file */
 };
 

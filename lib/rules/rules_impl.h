@@ -219,6 +219,9 @@ void rules_say(struct reader *rd, enum rules_severity severity,
 void rules_say_at(struct reader *rd, enum rules_severity severity,
     const char *file, unsigned line, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+/* The file at hand, or one that it includes, can't be read, by that errno. */
+void rules_say_unread(
+    struct reader *rd, const char *path, int error, const char *text);
 /* About a rule that never hits because of it. */
 void rules_say_lost(struct reader *rd, enum rules_severity severity,
     const struct rule *rule, const char *why);

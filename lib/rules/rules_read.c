@@ -239,14 +239,15 @@ rules_read_text(struct reader *rd, const char *text, size_t len)
 /* The text begins with the path, which stands in front already where nothing
  * includes the file. */
 static void
-say_of_file(struct reader *rd, const char *path, const char *text)
+say_of_file(
+    struct reader *rd, const char *path, int error, const char *text)
 {
 	size_t len = strlen(path);
 
 	if (strcmp(rd->file, path) == 0 && strncmp(text, path, len) == 0 &&
 	    strncmp(text + len, ": ", 2) == 0)
 		text += len + 2;
-	rules_say(rd, RULES_ERROR, "%s", text);
+	rules_say_unread(rd, path, error, text);
 }
 
 static void
@@ -265,11 +266,12 @@ read_file(struct reader *rd, const char *path)
 		return;
 	}
 	if (readfile_text(path, RULES_FILE_MAX, &text, &len, &why) != 0) {
-		say_of_file(rd, path, why.text);
+		say_of_file(rd, path,
+		    why.kind == ERRMSG_CLOSED ? EACCES : 0, why.text);
 	} else if (len > RULES_FILE_MAX) {
 		errmsg_set(
 		    &why, "%s: larger than %d octets", path, RULES_FILE_MAX);
-		say_of_file(rd, path, why.text);
+		say_of_file(rd, path, 0, why.text);
 	} else {
 		rules_enter(rd, path);
 		if (rd->file != NULL)
@@ -303,7 +305,7 @@ read_directory(struct reader *rd, const char *path)
 	int n = scandir(path, &names, is_rule_file, by_name);
 
 	if (n < 0) {
-		rules_say(rd, RULES_ERROR, "%s", strerror(errno));
+		rules_say_unread(rd, path, errno, strerror(errno));
 		return;
 	}
 	if (n == 0)

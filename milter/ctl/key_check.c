@@ -419,7 +419,7 @@ key_check_run(const struct key_check *k, const char *domain,
 	    .selector = selector,
 	    .json = json,
 	    .with = k};
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 
 	if (k->signing != NULL && !signing_judged(k->signing))
 		say_unjudged(k->conf);

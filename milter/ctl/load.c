@@ -8,7 +8,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "lib/base/cure.h"
 #include "lib/base/err.h"
 #include "lib/base/errlist.h"
 #include "lib/conf/conf.h"
@@ -18,35 +17,27 @@
 
 /* -- mistakes -- */
 
-bool
-posternctl_closed(const char *text)
-{
-	return geteuid() != 0 && cure_closed(text);
-}
-
 /* Keys and tables are for UserID alone: what opens them to the daemon would
  * hand them to whoever runs this. */
 int
-posternctl_mistake(const char *text)
+posternctl_mistake(const struct errmsg *msg)
 {
-	const char *cure = cure_find(text);
-	bool closed = posternctl_closed(text);
-	size_t len = closed && cure != NULL ? (size_t)(cure - text)
-					    : strlen(text);
+	bool closed = geteuid() != 0 &&
+	    (msg->kind == ERRMSG_CLOSED || msg->cure > 0);
+	size_t len =
+	    closed && msg->cure > 0 ? msg->cure : strlen(msg->text);
 
-	while (closed && len > 0 && strchr(";: ", text[len - 1]) != NULL)
-		len--;
-	fprintf(stderr, "%.*s%s\n", (int)len, text,
+	fprintf(stderr, "%.*s%s\n", (int)len, msg->text,
 	    closed ? "; run posternctl as root" : "");
 	return closed ? EX_NOPERM : EX_CONFIG;
 }
 
 static void
-count_wrong(const char *text, void *arg)
+count_wrong(const struct errmsg *msg, void *arg)
 {
 	size_t *wrong = arg;
 
-	*wrong += posternctl_mistake(text) != EX_NOPERM;
+	*wrong += posternctl_mistake(msg) != EX_NOPERM;
 }
 
 /* Say them all; EX_NOPERM when each is that something may not be read. */
@@ -95,7 +86,7 @@ posternctl_conf_also(
     struct call *c, int (*also)(struct call *c, struct errmsg *msg_r))
 {
 	struct errlist *list = errlist_new();
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	int rc = ERR_NOMEM;
 
 	mute();
@@ -136,7 +127,7 @@ load_chain(struct call *c, enum snapshot_use use)
 	if (list == NULL)
 		rc = posternctl_no_memory();
 	else if (snapshot_load_list(posternctl_config(c), use, NULL, list,
-		     &c->snap) != 0)
+		     NULL, &c->snap) != 0)
 		rc = say_mistakes(list);
 	log_open(&quiet);
 	errlist_free(list);

@@ -106,10 +106,9 @@ int posternctl_chain(struct call *c);
 /* The same but for what mail that goes out needs. */
 int posternctl_inbound(struct call *c);
 
-/* Is the mistake that this user may not read something? */
-bool posternctl_closed(const char *text);
-/* Say it on standard error; EX_NOPERM if it is of that kind, or EX_CONFIG. */
-int posternctl_mistake(const char *text);
+/* Say it on standard error; EX_NOPERM if it is that this user may not read
+ * something, or EX_CONFIG. */
+int posternctl_mistake(const struct errmsg *msg);
 /* Say that there is no memory; EX_OSERR. */
 int posternctl_no_memory(void);
 

@@ -374,14 +374,14 @@ static int
 open_table(struct query *q, enum quota_mode mode)
 {
 	const struct quota_options opt = {.mode = mode};
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	int rc = quota_open(&q->table, q->path, &opt, NULL, &msg);
 
 	if (rc == 0)
 		return EX_OK;
 	q->table = NULL;
 	if (rc != ERR_NOTFOUND)
-		return posternctl_mistake(msg.text) == EX_NOPERM ? EX_NOPERM
+		return posternctl_mistake(&msg) == EX_NOPERM ? EX_NOPERM
 								 : FAILED;
 	fprintf(stderr, "posternctl: %s: there is no table yet, so nothing is "
 	    "counted: postern makes it when it starts and there is a Quota "
@@ -423,7 +423,7 @@ static int
 with_table(struct call *c, enum quota_mode mode, int (*act)(struct query *q))
 {
 	struct query *q = c->own;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	int rc;
 
 	q->now = time(NULL);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
@@ -58,7 +59,7 @@ print_mistakes(const struct rules *rules, bool json)
 		if (m->severity != RULES_ERROR)
 			continue;
 		wrong = true;
-		closed &= m->line == 0 && posternctl_closed(m->text);
+		closed &= m->line == 0 && m->closed != NULL && geteuid() != 0;
 	}
 	if (!wrong)
 		return EX_OK;
@@ -195,8 +196,8 @@ live(const struct conf *c, const struct rules *rules,
 	if (rc == 0)
 		return EX_OK;
 	*list_r = NULL;
-	errmsg_set(&say, "RuleStats: %s", why.text);
-	if (posternctl_mistake(say.text) == EX_NOPERM)
+	errmsg_wrap(&say, &why, "RuleStats: ");
+	if (posternctl_mistake(&say) == EX_NOPERM)
 		return EX_NOPERM;
 	return rc == ERR_NOTFOUND ? EX_OK : EX_NOINPUT;
 }

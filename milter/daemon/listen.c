@@ -20,8 +20,8 @@
 #include "lib/base/buf.h"
 #include "lib/base/cure.h"
 #include "lib/base/err.h"
+#include "lib/base/errlist.h"
 #include "lib/base/users.h"
-#include "milter/log.h"
 #include "milter/privileges.h"
 #include "milter/sockspec.h"
 #include "runfiles.h"
@@ -209,7 +209,8 @@ check_directory(
 }
 
 static void
-warn_closed(const char *path, const struct privileges *p, const char *where)
+warn_closed(const char *path, const struct privileges *p, const char *where,
+    struct errlist *warnings)
 {
 	char part[PATH_MAX], dir[PATH_MAX];
 	struct buf b = BUF_INIT;
@@ -224,7 +225,7 @@ warn_closed(const char *path, const struct privileges *p, const char *where)
 	last = strcmp(part, dir) == 0 && !cure_in_home(dir, owner_of(p)) &&
 	    !cure_is_ours(dir) && st.st_uid != 0 && st.st_uid == owner_of(p);
 	put_directory(&b, last ? dir : better_place(dir, p), p);
-	log_line(LOG_WARNING,
+	errlist_add(warnings,
 	    "%s: Socket: %s: user " MTA_NAME " can't enter %s (mode %04o), so "
 	    "Postfix will not connect: make %s with: %s%s",
 	    where, path, part, (unsigned)st.st_mode & 07777,
@@ -454,17 +455,17 @@ is_loopback(const struct addrinfo *ai)
 }
 
 void
-listen_warn(
-    const struct sockspec *spec, const struct privileges *p, const char *where)
+listen_warn(const struct sockspec *spec, const struct privileges *p,
+    const char *where, struct errlist *warnings)
 {
 	struct addrinfo *list;
 
 	if (spec->family == AF_UNIX)
-		warn_closed(spec->local.sun_path, p, where);
+		warn_closed(spec->local.sun_path, p, where, warnings);
 	if (spec->family == AF_UNIX || resolve(spec, &list) != 0)
 		return;
 	if (!is_loopback(list))
-		log_line(LOG_WARNING,
+		errlist_add(warnings,
 		    "%s: Socket: port %s%s%s: who reaches it from another "
 		    "machine or container can have mail signed and use up "
 		    "quotas, for "

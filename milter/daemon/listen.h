@@ -5,6 +5,7 @@
 #ifndef MILTER_DAEMON_LISTEN_H
 #define MILTER_DAEMON_LISTEN_H
 
+struct errlist;
 struct errmsg;
 struct holder_for;
 struct privileges;
@@ -16,10 +17,10 @@ struct sockspec;
  */
 int listen_check(const struct sockspec *spec, const struct privileges *p,
     const struct holder_for *f, struct errmsg *msg_r);
-/* Log a warning if others than this machine's users can reach it, or Postfix
+/* Add a warning if others than this machine's users can reach it, or Postfix
  * can't; `where` is Socket's place. */
-void listen_warn(
-    const struct sockspec *spec, const struct privileges *p, const char *where);
+void listen_warn(const struct sockspec *spec, const struct privileges *p,
+    const char *where, struct errlist *warnings);
 /* Listen.  A local socket belongs to the group that p names, so that UMask can
  * open it for that group. */
 int listen_open(const struct sockspec *spec, const struct privileges *p,

@@ -201,15 +201,18 @@ static int
 mistake(struct plan *plan, int status, const char *keyword,
     const struct errmsg *msg)
 {
-	errlist_add(plan->wrong, "%s: %s", place_of(plan, keyword), msg->text);
+	struct errmsg placed;
+
+	errmsg_wrap(&placed, msg, "%s: ", place_of(plan, keyword));
+	errlist_add_msg(plan->wrong, &placed);
 	return end_with(plan, status);
 }
 
 static void
-say_fatal(const char *text, void *arg)
+say_fatal(const struct errmsg *msg, void *arg)
 {
 	(void)arg;
-	log_fatal("%s", text);
+	log_fatal("%s", msg->text);
 }
 
 static void
@@ -222,20 +225,14 @@ say_all(struct errlist *list)
 /* Whose it should be is said in it, so that a check, which anybody may make,
  * can't tell; who starts a daemon is whom it is for. */
 static void
-say_closed(const struct plan *plan, const char *why)
+say_closed(const struct plan *plan, const struct errmsg *why)
 {
-	const char *cure = cure_find(why);
-	size_t len = strlen(why);
+	size_t len = why->cure > 0 ? why->cure : strlen(why->text);
 
-	if (!plan->args->check || geteuid() == 0) {
-		log_fatal("%s", why);
-		return;
-	}
-	if (cure != NULL)
-		len = (size_t)(cure - why);
-	while (len > 0 && strchr(";: ", why[len - 1]) != NULL)
-		len--;
-	log_fatal("%.*s; %s", (int)len, why, AS_ROOT);
+	if (!plan->args->check || geteuid() == 0)
+		log_fatal("%s", why->text);
+	else
+		log_fatal("%.*s; %s", (int)len, why->text, AS_ROOT);
 }
 
 /* EX_OK also where it has mistakes, for more to be looked for. */
@@ -243,7 +240,7 @@ static int
 read_conf(struct plan *plan)
 {
 	const char *path = plan->args->serve.config;
-	struct errmsg why = {"no memory"};
+	struct errmsg why = {.text = "no memory"};
 	int rc = ERR_NOMEM;
 
 	if (plan->misread != NULL && plan->wrong != NULL &&
@@ -256,7 +253,7 @@ read_conf(struct plan *plan)
 		return EX_OK;
 	if (plan->conf == NULL ||
 	    (path != NULL && access_why(path, CURE_READ, &why) != 0))
-		say_closed(plan, why.text);
+		say_closed(plan, &why);
 	else
 		say_all(plan->misread);
 	return EX_CONFIG;
@@ -281,7 +278,7 @@ plan_socket(struct plan *plan)
 			    "inet:PORT@HOST");
 		(void)end_with(plan, EX_CONFIG);
 	} else if (sockspec_parse(text, &plan->socket, &why) != 0) {
-		errmsg_set(&msg, "Socket: %s: %s", text, why.text);
+		errmsg_wrap(&msg, &why, "Socket: %s: ", text);
 		(void)mistake(plan, EX_CONFIG, "Socket", &msg);
 	} else {
 		plan->has_socket = true;
@@ -349,7 +346,7 @@ plan_files(struct plan *plan)
 {
 	const struct holder_for f = {
 	    .start = !plan->args->check, .config = plan->args->serve.config};
-	struct errmsg socket = {""}, pid = {""};
+	struct errmsg socket = {.text = ""}, pid = {.text = ""};
 
 	if (plan->stranger)
 		return;
@@ -498,7 +495,7 @@ warn_mask(struct plan *plan)
 
 	if (plan->socket.family == AF_UNIX &&
 	    conf_given(plan->conf, "UMask") && (mask & 0222) == 0222)
-		log_line(LOG_WARNING,
+		errlist_add(plan->warnings,
 		    "%s: UMask: %04lo closes the socket to everybody, the mail "
 		    "server too: expected one such as 0007 or 0117",
 		    conf_where(plan->conf, "UMask"), (unsigned long)mask);
@@ -507,10 +504,9 @@ warn_mask(struct plan *plan)
 static void
 warn(struct plan *plan)
 {
-	log_hold(plan->warnings);
-	listen_warn(&plan->socket, &plan->user, place_of(plan, "Socket"));
+	listen_warn(&plan->socket, &plan->user, place_of(plan, "Socket"),
+	    plan->warnings);
 	warn_mask(plan);
-	log_hold(NULL);
 }
 
 /* -- checking -- */
@@ -554,7 +550,7 @@ check_as_user(struct plan *plan)
 		errlist_append(plan->wrong, "", plan->misread);
 	else if (options.config != NULL &&
 		 readfile_check(options.config, &why) != 0) {
-		errlist_add(plan->misread, "%s", why.text);
+		errlist_add_msg(plan->misread, &why);
 		options.conf = plan->conf;
 	}
 	if (rc != EX_OK) {

@@ -229,11 +229,14 @@ pid_mistake(const char *path, uid_t uid, long pid, struct errmsg *msg_r)
 		buf_str(&cure, CURE_WORDS);
 		cure_state(&cure, path, uid, getegid());
 	}
-	errmsg_set(msg_r, "PidFile: %s: %s; %s%s", path,
+	errmsg_set(msg_r, "PidFile: %s: %s%s", path,
 	    error == EEXIST ? "is not a plain file" : strerror(error),
-	    closed ? "" : "name a file in a directory that is there and that "
-			  "may be written to",
-	    buf_text(&cure) == NULL ? "" : buf_text(&cure));
+	    closed ? ""
+		   : "; name a file in a directory that is there and that may "
+		     "be written to");
+	if (closed)
+		errmsg_cure(msg_r, "; ",
+		    buf_text(&cure) != NULL ? buf_text(&cure) : CURE_WORDS);
 	buf_fini(&cure);
 	return EX_CANTCREAT;
 }

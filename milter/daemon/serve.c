@@ -68,62 +68,34 @@ serve_log(const struct serve_options *o, const struct conf *conf,
 	log_r->syslog |= o->syslog;
 }
 
-/* If a file that the text names is closed to us: how to open it.  False: none
- * is, or the text says it already.  A path may have blanks in it. */
-static bool
-find_cure(const char *text, const char *config, struct errmsg *cure_r)
-{
-	static const char *const ends[] = {":,;", ": ,;"};
-	char path[sizeof(cure_r->text)];
-	enum cure_kind kind;
-	size_t len = 0;
-
-	if (cure_find(text) != NULL)
-		return false;
-	for (const char *at = strchr(text, '/'); at != NULL;
-	     at = strchr(at + len, '/')) {
-		for (size_t i = 0; i < 2; i++) {
-			len = strcspn(at, ends[i]);
-			snprintf(path, sizeof(path), "%.*s", (int)len, at);
-			kind = config != NULL && strcmp(path, config) == 0
-			    ? CURE_CONF
-			    : CURE_READ;
-			/* With blanks, only where a reason follows. */
-			if ((i == 1 || at[len] == ':') &&
-			    access_why(path, kind, cure_r) != 0)
-				return true;
-		}
-	}
-	return false;
-}
-
 struct saying {
 	int level;          /* in the log; 0: as log_fatal */
 	const char *before; /* what stands before the first of them */
-	const struct errlist *list; /* that they stand in; or NULL */
-	const struct errlist *done; /* those that need no cure; or NULL */
 	const char *config; /* the file that was read */
 	bool stranger;      /* leave out what is closed to us */
 };
 
 static void
-say_one(const char *text, void *arg)
+say_one(const struct errmsg *msg, void *arg)
 {
 	struct saying *saying = arg;
-	struct errmsg cure = {""};
-	bool done = saying->done != NULL && errlist_has(saying->done, text);
-	/* What is said of a place in a file was read in there. */
-	size_t from =
-	    saying->list == NULL ? 0 : errlist_place(saying->list, text);
-	bool closed = !done && find_cure(text + from, saying->config, &cure);
-	const char *between = closed ? "; " : "";
+	struct errmsg cure = {.text = ""};
+	enum cure_kind kind =
+	    saying->config != NULL && strcmp(msg->path, saying->config) == 0
+	    ? CURE_CONF
+	    : CURE_READ;
+	const char *between = "";
 
-	if (saying->stranger && !done && (closed || cure_closed(text)))
+	if (saying->stranger && (msg->kind == ERRMSG_CLOSED || msg->cure > 0))
 		return;
+	/* What has a command of its own needs no other. */
+	if (msg->kind == ERRMSG_CLOSED && msg->cure == 0 &&
+	    access_why(msg->path, kind, &cure) != 0)
+		between = "; ";
 	if (saying->level == 0)
-		log_fatal("%s%s%s", text, between, cure.text);
+		log_fatal("%s%s%s", msg->text, between, cure.text);
 	else
-		log_line(saying->level, "%s%s%s%s", saying->before, text,
+		log_line(saying->level, "%s%s%s%s", saying->before, msg->text,
 		    between, cure.text);
 	saying->before = "";
 }
@@ -148,10 +120,11 @@ place_in(const struct errlist *list, const char *text)
 }
 
 static void
-say_warning(const char *text, void *arg)
+say_warning(const struct errmsg *msg, void *arg)
 {
 	static const char word[] = "warning: ";
 	const struct warning *w = arg;
+	const char *text = msg->text;
 	size_t n = place_in(w->list, text);
 	bool has = strncmp(text + n, word, sizeof(word) - 1) == 0;
 
@@ -180,35 +153,32 @@ serve_load(const struct serve_options *o, enum snapshot_use use,
 	struct errlist *given = o->conf == NULL ? NULL : conf_list(o->conf);
 	struct errlist *list = given != NULL ? given : errlist_new();
 	struct errlist *warnings = errlist_new();
-	struct saying saying = {.before = "", .list = list,
-	    .config = o->config};
+	struct saying saying = {.before = "", .config = o->config};
+	struct errmsg msg;
 	int rc = ERR_NOMEM;
 
 	if (old != NULL)
 		saying = (struct saying){.level = LOG_ERR,
 		    .before = "reload refused, the configuration in force "
 			      "stays: ",
-		    .list = list,
 		    .config = o->config};
-	else if (o->wrong != NULL)
-		saying.done = o->wrong;
 	saying.stranger = o->stranger;
 	if (list != NULL && warnings != NULL) {
-		if (saying.done != NULL)
-			errlist_append(list, "", saying.done);
-		log_hold(warnings);
+		if (old == NULL && o->wrong != NULL)
+			errlist_append(list, "", o->wrong);
 		if (given != NULL)
-			rc = snapshot_load_conf(o->conf, use, old, snap_r);
+			rc = snapshot_load_conf(
+			    o->conf, use, old, warnings, snap_r);
 		else
 			rc = snapshot_load_list(
-			    o->config, use, old, list, snap_r);
-		log_hold(NULL);
+			    o->config, use, old, list, warnings, snap_r);
 		if (rc == 0 && old == NULL && o->warnings != NULL)
 			errlist_append(warnings, "", o->warnings);
 		errlist_order_as(warnings, list);
 	}
+	errmsg_set(&msg, "%s", err_text(rc));
 	if (list == NULL || warnings == NULL)
-		say_one(err_text(rc), &saying);
+		say_one(&msg, &saying);
 	else if (rc != 0)
 		errlist_each(list, say_one, &saying);
 	if (warnings != NULL)

@@ -42,9 +42,10 @@ account_warn(const struct snapshot *snap, const void *state)
 		s = conf_section(snap->conf, "QuotaTotal", 0);
 	if (snap->offline && s != NULL &&
 	    !conf_given(snap->conf, "QuotaRealms"))
-		log_line(LOG_WARNING, "%s: Quota: expected QuotaRealms too, which "
-		    "says which domains logins may have: without it bob@a and "
-		    "bob@b are two accounts, even if one password opens both",
+		conf_odd(snap->conf,
+		    "%s: Quota: expected QuotaRealms too, which says which "
+		    "domains logins may have: without it bob@a and bob@b are "
+		    "two accounts, even if one password opens both",
 		    conf_section_where(s));
 }
 

@@ -18,7 +18,6 @@
 #include "lib/conf/dataset.h"
 #include "lib/list/peerlist.h"
 #include "milter/chain.h"
-#include "milter/log.h"
 #include "milter/options.h"
 #include "milter/snapshot.h"
 #include "milter/stages.h"
@@ -93,7 +92,7 @@ static int
 warn_mta(const struct dataset_entry *e, void *arg)
 {
 	if (strpbrk(e->key, "{}") != NULL)
-		log_line(LOG_WARNING, "%s: MTA: %s: expected the name of a "
+		conf_odd(arg, "%s: MTA: %s: expected the name of a "
 		    "service, as the MTA has it in {daemon_name}; the entry "
 		    "matches nothing",
 		    conf_where(arg, "MTA"), e->key);
@@ -104,7 +103,7 @@ static int
 warn_macro(const struct dataset_entry *e, void *arg)
 {
 	if (strchr(e->key, '|') != NULL)
-		log_line(LOG_WARNING, "%s: MacroList: %s: expected "
+		conf_odd(arg, "%s: MacroList: %s: expected "
 		    "macro=value|value; the entry matches nothing",
 		    conf_where(arg, "MacroList"), e->key);
 	return 0;
@@ -127,7 +126,7 @@ warn_loopback(const struct conf *c, const struct hosts *hosts)
 		    given != NULL ? given : INTERNAL_DEFAULT);
 	else
 		errmsg_set(&both, "::1 in %s", dataset_name(hosts->set));
-	log_line(LOG_WARNING, "%s: InternalHosts: %s 127.0.0.1 and not ::1: mail "
+	conf_odd(c, "%s: InternalHosts: %s 127.0.0.1 and not ::1: mail "
 	    "that programs of this machine send by ::1 without a login is "
 	    "inbound, unsigned and uncounted; expected both: %s",
 	    conf_where(c, "InternalHosts"), given != NULL ? "has" : "is",

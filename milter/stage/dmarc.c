@@ -120,14 +120,13 @@ load_psl(const struct conf *c, struct pslist **psl_r, struct errmsg *msg_r)
 		return 0;
 	rc = pslist_open(conf_str(c, "PublicSuffixList"), psl_r, &why);
 	if (rc != 0 && rc != ERR_NOMEM)
-		errmsg_set(msg_r, "%s: %s: %s",
+		errmsg_wrap(msg_r, &why, "%s: %s: ",
 		    conf_where(c,
 			conf_given(c, "PublicSuffixList")
 			    ? "PublicSuffixList"
 			    : "OrganizationalDomain"),
 		    conf_given(c, "PublicSuffixList") ? "PublicSuffixList"
-						      : "OrganizationalDomain",
-		    why.text);
+						      : "OrganizationalDomain");
 	return rc;
 }
 

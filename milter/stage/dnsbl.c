@@ -210,7 +210,7 @@ go_on(const struct snapshot *snap, const struct state *st)
 
 	for (size_t i = 0; i < st->conf.list_count; i++) {
 		struct dnsbl_list *l = &st->conf.lists[i];
-		struct errmsg why = {""};
+		struct errmsg why = {.text = ""};
 		int64_t ms;
 
 		if (!have_selftest(snap, l))
@@ -241,7 +241,7 @@ end_tests(const struct ctx *ctx)
 
 	for (size_t i = 0; i < st->conf.list_count; i++) {
 		struct dnsbl_list *l = &st->conf.lists[i];
-		struct errmsg why = {""};
+		struct errmsg why = {.text = ""};
 
 		if (have_selftest(snap, l) &&
 		    dnsbl_test_finish(

@@ -16,7 +16,6 @@
 #include "lib/dns/helo.h"
 #include "lib/list/peerlist.h"
 #include "milter/chain.h"
-#include "milter/log.h"
 #include "milter/options.h"
 #include "milter/snapshot.h"
 #include "milter/stages.h"
@@ -71,7 +70,7 @@ helo_load(const struct snapshot *snap, const struct snapshot *old,
 	for (size_t i = 0; rc == 0 && st->list != NULL &&
 	     (w = peerlist_warning(st->list, i)) != NULL;
 	     i++)
-		log_line(LOG_WARNING, "%s: HELOOurs: %s",
+		conf_odd(c, "%s: HELOOurs: %s",
 		    conf_where(c, "HELOOurs"), w);
 	return rc;
 }

@@ -6,7 +6,6 @@
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/list/peerlist.h"
-#include "milter/log.h"
 #include "milter/options.h"
 #include "milter/session.h"
 
@@ -21,7 +20,7 @@ hosts_load(const struct conf *c, const char *keyword, const char *otherwise,
 		return rc;
 	rc = peerlist_new(h->set, &h->list, msg_r);
 	for (size_t i = 0; rc == 0 && (w = peerlist_warning(h->list, i)); i++)
-		log_line(LOG_WARNING, "%s: %s: %s", conf_where(c, keyword),
+		conf_odd(c, "%s: %s: %s", conf_where(c, keyword),
 		    keyword, w);
 	return rc;
 }

@@ -8,7 +8,6 @@
 #include "lib/base/errlist.h"
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
-#include "milter/log.h"
 #include "milter/options.h"
 #include "milter/session.h"
 
@@ -19,7 +18,7 @@ warn(const struct conf *c, const char *keyword, const struct lists *l)
 	const char *w;
 
 	for (size_t i = 0; (w = accesslist_warning(l->list, i)) != NULL; i++)
-		log_line(LOG_WARNING, "%s: %s: %s", conf_where(c, keyword),
+		conf_odd(c, "%s: %s: %s", conf_where(c, keyword),
 		    keyword, w);
 }
 

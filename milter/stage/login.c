@@ -96,11 +96,11 @@ warn_owner(struct walk *w, const struct dataset_entry *e)
 		return;
 	w->warned = true;
 	if (e->line > 0)
-		log_line(LOG_WARNING, "%s: SenderLogins: %s:%d: %s: %s; the "
+		conf_odd(w->c, "%s: SenderLogins: %s:%d: %s: %s; the "
 		    "entry matches nothing", conf_where(w->c, "SenderLogins"),
 		    dataset_name(w->set), e->line, e->key, fault);
 	else
-		log_line(LOG_WARNING, "%s: SenderLogins: %s: %s; the entry "
+		conf_odd(w->c, "%s: SenderLogins: %s: %s; the entry "
 		    "matches nothing", conf_where(w->c, "SenderLogins"), e->key,
 		    fault);
 }
@@ -150,7 +150,7 @@ login_load(const struct snapshot *snap, const struct snapshot *old,
 	if (!conf_given(c, "SenderLogins")) {
 		/* No error: `postern -T` prints it, as it prints all defaults. */
 		if (conf_given(c, "SenderLoginsAction"))
-			log_line(LOG_WARNING, "%s: SenderLoginsAction: expected "
+			conf_odd(c, "%s: SenderLoginsAction: expected "
 			    "SenderLogins too, which says who owns what",
 			    conf_where(c, "SenderLoginsAction"));
 		if (!conf_given(c, "QuotaRealms"))

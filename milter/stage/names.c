@@ -14,7 +14,6 @@
 #include "lib/quota/limits.h"
 #include "lib/text/ascii.h"
 #include "milter/chain.h"
-#include "milter/log.h"
 #include "milter/options.h"
 #include "milter/snapshot.h"
 #include "milter/stages.h"
@@ -262,8 +261,8 @@ shown(struct arena *a, const char *text)
 /* Judge a title of Quota or an entry of QuotaExempt.  where: file, line and
  * keyword. */
 static int
-judge(const struct names *n, const char *where, const char *text,
-    struct errmsg *msg_r)
+judge(const struct names *n, const struct conf *c, const char *where,
+    const char *text, struct errmsg *msg_r)
 {
 	const char *mistake, *title;
 	struct errmsg why;
@@ -281,7 +280,7 @@ judge(const struct names *n, const char *where, const char *text,
 		rc = errmsg_set(msg_r, "%s: \"%s\": %s", where,
 		    shown(&a, text), mistake);
 	else if (title_doubt(n, &a, title, &why))
-		log_line(LOG_WARNING, "%s: \"%s\": %s", where,
+		conf_odd(c, "%s: \"%s\": %s", where,
 		    shown(&a, text), why.text);
 	arena_fini(&a);
 	return rc;
@@ -299,21 +298,22 @@ judge_titles(const struct names *n, const struct conf *c, struct errmsg *msg_r)
 	     i++) {
 		errmsg_set(&where, "%s: Quota", conf_section_where(s));
 		rc = conf_also(c, rc,
-		    judge(n, where.text, conf_section_title(s), msg_r), msg_r);
+		    judge(n, c, where.text, conf_section_title(s), msg_r),
+		    msg_r);
 	}
 	return rc;
 }
 
 /* A domain as for Quota; other titles are seen where sections are read. */
 static int
-judge_total(const struct names *n, const struct conf_section *s,
-    struct errmsg *msg_r)
+judge_total(const struct names *n, const struct conf *c,
+    const struct conf_section *s, struct errmsg *msg_r)
 {
 	const char *title = conf_section_title(s);
 	struct errmsg where;
 
 	errmsg_set(&where, "%s: QuotaTotal", conf_section_where(s));
-	return *title != '@' ? 0 : judge(n, where.text, title, msg_r);
+	return *title != '@' ? 0 : judge(n, c, where.text, title, msg_r);
 }
 
 static int
@@ -324,7 +324,7 @@ judge_totals(const struct names *n, const struct conf *c, struct errmsg *msg_r)
 
 	for (size_t i = 0; rc != ERR_NOMEM &&
 	     (s = conf_section(c, "QuotaTotal", i)) != NULL; i++)
-		rc = conf_also(c, rc, judge_total(n, s, msg_r), msg_r);
+		rc = conf_also(c, rc, judge_total(n, c, s, msg_r), msg_r);
 	return rc;
 }
 
@@ -365,7 +365,7 @@ judge_exempt(const struct dataset_entry *e, void *arg)
 		    "@domain: logins of unknown realms are never exempt",
 		    where.text, e->key);
 	else
-		rc = judge(w->n, where.text, e->key, w->msg);
+		rc = judge(w->n, w->c, where.text, e->key, w->msg);
 	return conf_noted(w->c, rc, w->msg);
 }
 

@@ -135,7 +135,7 @@ static void
 check_table(struct state *st)
 {
 	struct quota_report report = {0};
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 
 	if (quota_check(st->table, &report, &msg) == 0) {
 		atomic_store(&st->told, 0);
@@ -182,14 +182,17 @@ table_mistake(const struct conf *c, const char *path, int rc,
 		buf_str(&cure, CURE_WORDS);
 		cure_state(&cure, path, geteuid(), getegid());
 	}
-	errmsg_set(msg_r, "%s: QuotaTable: %s%s%s%s%s%s",
+	errmsg_set(msg_r, "%s: QuotaTable: %s%s%s%s",
 	    conf_where(c, "QuotaTable"), missing ? path : why->text,
 	    missing ? ": No such file or directory" : "",
 	    closed || sealed ? ": its directory must be there, and belong to "
 			       "the user that postern runs as (UserID)" : "",
-	    closed || fixed ? "; " : "",
-	    buf_text(&cure) != NULL ? buf_text(&cure) : "",
 	    sealed ? "; in a systemd unit, name it in ReadWritePaths=" : "");
+	if (why->cure > 0)
+		errmsg_about(msg_r, why);
+	if (closed || fixed)
+		errmsg_cure(msg_r, "; ",
+		    buf_text(&cure) != NULL ? buf_text(&cure) : CURE_WORDS);
 	buf_fini(&cure);
 	return rc;
 }
@@ -222,7 +225,7 @@ static int
 try_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 {
 	struct quota_options opt;
-	struct errmsg why = {""};
+	struct errmsg why = {.text = ""};
 	const char *foreign;
 	int rc;
 
@@ -232,7 +235,7 @@ try_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 	daemon_options(st, &opt);
 	rc = quota_try(st->conf.path, &opt, &foreign, &why);
 	if (rc == 0 && foreign != NULL)
-		log_line(LOG_WARNING, "quota: %s: %s; a start keeps it as "
+		conf_odd(c, "quota: %s: %s; a start keeps it as "
 		    "%s.bad-TIME", st->conf.path, foreign, st->conf.path);
 	return rc == 0 ? 0 : table_mistake(c, st->conf.path, rc, &why, msg_r);
 }
@@ -242,7 +245,7 @@ open_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 {
 	struct quota_options opt;
 	struct quota_report report = {0};
-	struct errmsg why = {""};
+	struct errmsg why = {.text = ""};
 	int rc;
 
 	daemon_options(st, &opt);

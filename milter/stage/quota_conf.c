@@ -242,7 +242,7 @@ read_section_action(struct quota_conf *q, const struct conf_section *s,
 {
 	const int *number =
 	    conf_section_value(s, "Action", 0, sizeof(*number));
-	struct errmsg why = {""};
+	struct errmsg why = {.text = ""};
 	int rc;
 
 	if (number == NULL)
@@ -271,7 +271,7 @@ read_limits(struct limits *l, const struct conf *c,
 	};
 	const char *keyword = keywords[kind];
 	const struct limit *limit;
-	struct errmsg why = {""};
+	struct errmsg why = {.text = ""};
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && (limit = conf_section_value(s, keyword,

@@ -132,7 +132,7 @@ static void
 put_down(struct state *st)
 {
 	struct rules_stats_report report;
-	struct errmsg why = {""};
+	struct errmsg why = {.text = ""};
 	int rc;
 
 	if (st->stats == NULL)
@@ -160,14 +160,14 @@ try_stats(struct state *st, const struct conf *c)
 {
 	const char *path =
 	    conf_faulty(c, "RuleStats") ? NULL : rules_conf_stats(c);
-	struct errmsg why = {""};
+	struct errmsg why = {.text = ""};
 	const char *foreign = NULL;
 	int rc = path == NULL ? 0 : rules_stats_try(path, &foreign, &why);
 
 	if (rc != 0)
 		log_stats(st, rc, errno, NULL, &why);
 	else if (foreign != NULL)
-		log_line(LOG_WARNING, "rules: RuleStats: %s: %s; a start keeps "
+		conf_odd(c, "rules: RuleStats: %s: %s; a start keeps "
 		    "it as %s.bad-TIME", path, foreign, path);
 }
 
@@ -232,7 +232,7 @@ warn_of(const struct conf *c, const struct rules_mistake *m)
 		    conf_multi_where(c, "RuleFile", m->source), m->file,
 		    m->text);
 	if (buf_text(&b) != NULL)
-		log_line(LOG_WARNING, "%s", buf_text(&b));
+		conf_odd(c, "%s", buf_text(&b));
 	buf_fini(&b);
 }
 
@@ -258,11 +258,11 @@ warn(const struct conf *c, const struct rules *rules)
 		}
 	}
 	if (all > 0)
-		log_line(LOG_WARNING,
+		conf_odd(c,
 		    "rules: %zu more warnings, see `posternctl rules lint`",
 		    all);
 	if (dangling > 0)
-		log_line(LOG_WARNING,
+		conf_odd(c,
 		    "rules: names in scores and metas that no rule has: %zu, "
 		    "see `posternctl rules lint`",
 		    dangling);
@@ -277,8 +277,8 @@ open_suffixes(
 	    pslist_open(conf_str(c, "PublicSuffixList"), list_r, &why);
 
 	if (rc != 0 && rc != ERR_NOMEM)
-		errmsg_set(msg_r, "%s: PublicSuffixList: %s",
-		    conf_where(c, "PublicSuffixList"), why.text);
+		errmsg_wrap(msg_r, &why, "%s: PublicSuffixList: ",
+		    conf_where(c, "PublicSuffixList"));
 	return rc;
 }
 

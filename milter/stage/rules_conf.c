@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "rules_conf.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,13 +51,17 @@ refuse(const struct conf *c, const struct rules *rules)
 
 	for (size_t i = 0; (m = rules_mistake(rules, i)) != NULL; i++) {
 		struct buf b = BUF_INIT;
+		struct errmsg msg;
 
-		if (m->severity == RULES_ERROR && m->rule == NULL) {
-			rules_conf_say(&b, m);
-			conf_mistake(c, "%s: RuleFile: %s",
-			    conf_multi_where(c, "RuleFile", m->source),
-			    buf_text(&b) == NULL ? "no memory" : buf_text(&b));
-		}
+		if (m->severity != RULES_ERROR || m->rule != NULL)
+			continue;
+		rules_conf_say(&b, m);
+		errmsg_set(&msg, "%s: RuleFile: %s",
+		    conf_multi_where(c, "RuleFile", m->source),
+		    buf_text(&b) == NULL ? "no memory" : buf_text(&b));
+		if (m->closed != NULL)
+			errmsg_of_file(&msg, m->closed, EACCES);
+		errlist_add_msg(conf_list(c), &msg);
 		buf_fini(&b);
 	}
 	errlist_more(conf_list(c), rules_errors_more(rules));

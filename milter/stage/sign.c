@@ -270,7 +270,7 @@ warn_recipient(const struct dataset_entry *e, void *arg)
 
 	if (at == NULL || at == e->key || at[1] == '\0' ||
 	    strchr(e->key, '*') != NULL)
-		log_line(LOG_WARNING, "%s: DontSignMailTo: %s: expected an "
+		conf_odd(arg, "%s: DontSignMailTo: %s: expected an "
 		    "address such as bob@example.com, or a pattern in a set "
 		    "refile:PATH; the entry matches nothing",
 		    conf_where(arg, "DontSignMailTo"), e->key);
@@ -344,7 +344,7 @@ sign_load(const struct snapshot *snap, const struct snapshot *old,
 	if (rc != 0 && rc != ERR_NOMEM)
 		return check_lists(c, rc, msg_r);
 	if (rc == 0 && signing == NULL && conf_given(c, "Mode"))
-		log_line(LOG_WARNING, "%s: Mode: s asks for signatures, but "
+		conf_odd(c, "%s: Mode: s asks for signatures, but "
 		    "no key is named: mail goes unsigned",
 		    conf_where(c, "Mode"));
 	if (rc != 0 || signing == NULL)
@@ -496,7 +496,7 @@ find_keys(const struct ctx *ctx, const struct addr *author, struct job *job)
 {
 	const struct state *st = ctx->state;
 	struct message *m = ctx->m;
-	struct errmsg why = {"SigningTable or Domain can't be read"};
+	struct errmsg why = {.text = "SigningTable or Domain can't be read"};
 	int rc = signing_find(st->signing, &m->arena, author, job->matches,
 	    &job->count, &why);
 	const char *reason;

@@ -42,8 +42,9 @@ struct signing {
 	bool subdomains, multiple, safe;
 	unsigned min_bits;
 	uid_t uid;             /* who may own key files */
-	const char *place;     /* `file:line: Keyword: ` of the key that is
-				  loaded; NULL: serves already */
+	const struct conf *conf; /* while a key that it names is loaded; NULL:
+				    serves already */
+	const char *place;     /* `file:line: Keyword: ` of that key */
 	bool nobody;           /* it can't be told who: nothing is judged */
 	pthread_mutex_t lock;  /* of the cache */
 	void *cache;           /* a tree of struct cached */
@@ -98,9 +99,10 @@ read_key(const struct signing *s, const char *path, struct dkim_key **key_r,
 		dkim_key_free(*key_r);
 		*key_r = NULL;
 		rc = ERR_CONFIG;
+	} else if (unsafe && s->conf != NULL) {
+		conf_odd(s->conf, "%s%s", s->place, msg_r->text);
 	} else if (unsafe) {
-		log_line(LOG_WARNING, "%s%s", s->place == NULL ? "" : s->place,
-		    msg_r->text);
+		log_line(LOG_WARNING, "%s", msg_r->text);
 	}
 	return rc;
 }
@@ -520,7 +522,7 @@ warn_key(struct checker *c, const struct dataset_entry *e,
 	entry_error(c->conf, c->s->keys, e, "KeyTable", "its signatures would "
 	    "have no key in the DNS: expected domain:selector:key, such as "
 	    "example.com:s1:/PATH", &msg);
-	log_line(LOG_WARNING, "%s", msg.text);
+	conf_odd(c->conf, "%s", msg.text);
 }
 
 static int
@@ -529,7 +531,7 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	struct checker *c = arg;
 	const struct dkim_key *key;
 	struct dataset_field f[3];
-	struct errmsg why = {"expected domain:selector:key"}, place;
+	struct errmsg why = {.text = "expected domain:selector:key"}, place;
 	int rc;
 
 	if (dataset_type(c->s->keys) == DATASET_CSL && e->value[0] == '\0')
@@ -543,12 +545,14 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	if (strchr(f[2].text, '%') != NULL || c->s->cached >= PRELOAD_MAX)
 		return 0;
 	entry_error(c->conf, c->s->keys, e, "KeyTable", "", &place);
+	c->s->conf = c->conf;
 	c->s->place = place.text;
 	rc = get_key(c->s, f[2].text, &key, &why);
-	c->s->place = NULL;
+	c->s->conf = NULL;
 	if (rc == 0)
 		return 0;
-	return wrong(c, c->s->keys, e, "KeyTable", why.text);
+	entry_error(c->conf, c->s->keys, e, "KeyTable", why.text, c->msg);
+	return conf_noted(c->conf, errmsg_about(c->msg, &why), c->msg);
 }
 
 /* Why no address matches the key, nor any form of one; NULL: one may. */
@@ -586,7 +590,7 @@ warn_signing(struct checker *c, const struct dataset_entry *e)
 	c->warned = true;
 	entry_error(
 	    c->conf, c->s->table, e, "SigningTable", fault, &msg);
-	log_line(LOG_WARNING, "%s", msg.text);
+	conf_odd(c->conf, "%s", msg.text);
 }
 
 static int
@@ -632,7 +636,7 @@ load_tables(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 		    "expected SigningTable too, which says who is signed for",
 		    conf_where(c, "KeyTable")), msg_r);
 	if (conf_given(c, "Domain") || conf_given(c, "Selector"))
-		log_line(LOG_WARNING,
+		conf_odd(c,
 		    "%s: KeyTable: Domain and Selector are not used: KeyTable "
 		    "names them", conf_where(c, "KeyTable"));
 	rc = conf_also(
@@ -677,12 +681,13 @@ check_file(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	int rc;
 
 	errmsg_set(&place, "%s: KeyFile: ", conf_where(c, "KeyFile"));
+	s->conf = c;
 	s->place = place.text;
 	rc = get_key(s, s->key_file, &key, &why);
-	s->place = NULL;
+	s->conf = NULL;
 	if (rc != 0)
-		errmsg_set(msg_r, "%s: KeyFile: %s", conf_where(c, "KeyFile"),
-		    why.text);
+		errmsg_wrap(
+		    msg_r, &why, "%s: KeyFile: ", conf_where(c, "KeyFile"));
 	else if (algorithm != NULL &&
 	    strcasecmp(algorithm, dkim_key_algorithm(key)) != 0)
 		rc = errmsg_set(msg_r, "%s: SignatureAlgorithm: expected %s, "

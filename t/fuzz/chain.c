@@ -995,7 +995,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
 	struct run *r = calloc(1, sizeof(*r));
-	struct conf *conf;
 	size_t which = 0;
 
 	if (r == NULL)
@@ -1008,9 +1007,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		which = (size_t)(text[0] - '0');
 	r->setup = &setups[which];
 	renew(r->setup);
-	conf = walk_without_conf(r->setup->snap);
+	walk_passes(true);
 	converse(r, text, text + size);
-	r->setup->snap->conf = conf;
+	walk_passes(false);
 	arena_fini(&r->arena);
 	free(r);
 	return 0;

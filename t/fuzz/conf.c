@@ -88,7 +88,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct errlist *list;
 	struct conf *c, *again;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	char *first, *second;
 	size_t len, len2;
 	int rc;

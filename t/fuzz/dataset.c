@@ -49,7 +49,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum dataset_type types[] = {
 	    DATASET_FILE, DATASET_REFILE, DATASET_CSL};
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct dataset *set;
 
 	if (size == 0)

@@ -41,7 +41,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned char hash[DKIM_KEY_HASH_SIZE] = {0};
 	size_t len = sizeof(sig);
 	struct dkim_key *key;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	int rc = dkim_key_decode(data, size, 0, &key, &msg);
 
 	if (rc != 0) {

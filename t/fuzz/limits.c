@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void
 check_text(const char *text)
 {
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	char again[64], window_text[LIMITS_TEXT];
 	uint64_t amount, amount2;
 	uint32_t window, window2;

@@ -617,7 +617,7 @@ mistakes(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct snapshot *snap;
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 
 		if (load_text(cases[i].conf, NULL, &snap, &msg) == 0)
 			fail_msg("%s", cases[i].conf);

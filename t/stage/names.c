@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/base/err.h"
+#include "lib/base/errlist.h"
 #include "lib/quota/quota.h"
 #include "t/support/drivers/test.h"
 #include "t/support/drivers/walk.h"
@@ -110,7 +111,7 @@ try_load(const struct room *r, const char *text, const struct snapshot *old,
 static struct snapshot *
 load(const struct room *r, const char *text, const struct snapshot *old)
 {
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct snapshot *snap;
 
 	if (try_load(r, text, old, &snap, &msg) != 0)
@@ -316,7 +317,7 @@ refuses_what_cannot_match(void **state)
 	struct room *r = *state;
 
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 		struct snapshot *snap;
 		char conf[500];
 
@@ -392,24 +393,44 @@ static const struct {
 	NULL},
 };
 
+/* What is odd about a configuration, in words. */
+static const char *
+load_odd(const struct room *r, const char *text)
+{
+	static char said[4096];
+	struct errlist *list = errlist_new(), *odd = errlist_new();
+	char conf[2000];
+	struct snapshot *snap;
+	const char *one;
+
+	said[0] = '\0';
+	snprintf(conf, sizeof(conf), "QuotaTable %s\n%s", r->table, text);
+	write_file(r->conf, conf);
+	assert_int_equal(
+	    snapshot_load_list(r->conf, false, NULL, list, odd, &snap), 0);
+	errlist_sort(odd);
+	for (size_t i = 0; (one = errlist_get(odd, i)) != NULL; i++)
+		snprintf(said + strlen(said), sizeof(said) - strlen(said),
+		    "%s\n", one);
+	errlist_free(list);
+	errlist_free(odd);
+	snapshot_unref(snap);
+	return said;
+}
+
 static void
 doubts_what_hardly_matches(void **state)
 {
 	struct room *r = *state;
 
 	for (size_t i = 0; i < sizeof(doubts) / sizeof(*doubts); i++) {
-		struct snapshot *snap;
 		const char *said;
 		char conf[500];
-		int was;
 
 		unlink(r->table);
 		write_file(r->list, "*@*\nexample.com\n");
 		snprintf(conf, sizeof(conf), doubts[i].conf, r->list, r->list);
-		was = begin_log(r);
-		snap = load(r, conf, NULL);
-		said = end_log(r, was);
-		snapshot_unref(snap);
+		said = load_odd(r, conf);
 		print_message("%s\n  %s", doubts[i].name, said);
 		if (doubts[i].words == NULL)
 			assert_null(strstr(said, "\": "));

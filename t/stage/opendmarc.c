@@ -156,7 +156,7 @@ means(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 		struct conf *c;
 		const char *w;
 		char *all;

@@ -67,7 +67,7 @@ static struct snapshot *
 load(const struct room *r, const char *text)
 {
 	struct snapshot *snap;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 
 	if (try_load(r, text, false, NULL, &snap, &msg) != 0)
 		fail_msg("%s", msg.text);
@@ -1019,7 +1019,7 @@ reloads(void **state)
 	struct walk w = bob();
 	struct verdict v, rcpt_v[WALK_MAX];
 	struct session *s;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 
 	send_mail(old, &w, NULL);
 	/* A session that began before goes on with what it had. */
@@ -1081,7 +1081,7 @@ sums(void **state)
 	struct walk w = bob();
 	struct verdict v;
 	struct session *s;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 
 	assert_int_equal(to_so_many(snap, "ann@example.org", 2), 2);
 	assert_int_equal(to_so_many(snap, "bob@example.org", 2), 2);
@@ -1261,7 +1261,7 @@ refuses_mistakes(void **state)
 
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
 		struct snapshot *snap;
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 
 		print_message("%s\n", mistakes[i].name);
 		assert_int_not_equal(

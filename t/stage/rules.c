@@ -530,7 +530,8 @@ bad_files_are_refused_with_line_and_cure(void **state)
 	snprintf(conf, sizeof(conf), "\nRuleFile %s\n", path);
 	write_file(conf_path, conf);
 	assert_int_equal(
-	    snapshot_load_list(conf_path, true, NULL, list, &snap), ERR_CONFIG);
+	    snapshot_load_list(conf_path, true, NULL, list, NULL, &snap),
+	    ERR_CONFIG);
 	assert_null(snap);
 	assert_int_equal(errlist_count(list), 2);
 	first = errlist_get(list, 0);

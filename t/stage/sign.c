@@ -318,7 +318,7 @@ names_mistakes(void **state)
 	for (size_t i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
 		char *conf = with_dir(mistakes[i].conf), path[200];
 		struct snapshot *snap;
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 
 		put("conf", conf);
 		snprintf(path, sizeof(path), "%s/conf", dir);

@@ -65,7 +65,7 @@ sockets(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 		struct sockspec spec;
 		int rc = sockspec_parse(cases[i].in, &spec, &msg);
 		char *text = rc == 0 ? sockspec_text(&spec) : NULL;

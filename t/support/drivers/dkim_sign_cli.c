@@ -50,7 +50,7 @@ load(const char *path)
 {
 	struct dkim_key *key = NULL;
 	struct buf b = BUF_INIT;
-	struct errmsg msg = {"can't be read"};
+	struct errmsg msg = {.text = "can't be read"};
 
 	if (slurp(path, &b) != 0 ||
 	    dkim_key_decode(b.data, b.len, 0, &key, &msg) != 0) {

@@ -27,7 +27,6 @@ inbound_run(struct snapshot *snap, const struct walk *w,
     const struct inbound *facts, struct verdict *v_r)
 {
 	struct session *s = walk_envelope(snap, w, v_r, NULL);
-	struct conf *conf;
 
 	s->msg->iprev = facts->iprev;
 	s->msg->spf = facts->spf;
@@ -35,10 +34,10 @@ inbound_run(struct snapshot *snap, const struct walk *w,
 	s->msg->dkim = facts->dkim;
 	s->msg->dmarc = facts->dmarc;
 	message_split(w->message, strlen(w->message), on_field, s);
-	conf = walk_without_conf(snap);
+	walk_passes(true);
 	chain_eoh(s);
 	*v_r = chain_eom(s);
-	snap->conf = conf;
+	walk_passes(false);
 	return s;
 }
 

@@ -8,6 +8,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/host.h"
+#include "lib/conf/conf.h"
 #include "lib/dns/dns.h"
 #include "lib/mail/message.h"
 
@@ -95,14 +96,54 @@ walk_address(const char *ip, struct host *h)
 	return h;
 }
 
-struct conf *
-walk_without_conf(struct snapshot *snap)
-{
-	struct conf *conf = snap->conf;
+/* -- no look-ups while mail passes -- */
 
-	snap->conf = NULL;
-	return conf;
+static _Thread_local bool passing;
+
+void
+walk_passes(bool passes)
+{
+	passing = passes;
 }
+
+static void
+look_up(const char *keyword)
+{
+	if (!passing)
+		return;
+	fprintf(stderr, "%s is looked up while mail passes\n", keyword);
+	abort();
+}
+
+/* In place of what conf.h has (--wrap). */
+#define ASKED(type, name)                                                      \
+	type __real_##name(const struct conf *c, const char *keyword);         \
+	type __wrap_##name(const struct conf *c, const char *keyword);         \
+	type __wrap_##name(const struct conf *c, const char *keyword)          \
+	{                                                                      \
+		look_up(keyword);                                              \
+		return __real_##name(c, keyword);                              \
+	}
+#define ASKED_MORE(type, name)                                                 \
+	type __real_##name(const struct conf *c, const char *keyword, size_t); \
+	type __wrap_##name(const struct conf *c, const char *keyword, size_t); \
+	type __wrap_##name(                                                    \
+	    const struct conf *c, const char *keyword, size_t more)            \
+	{                                                                      \
+		look_up(keyword);                                              \
+		return __real_##name(c, keyword, more);                        \
+	}
+
+ASKED(bool, conf_bool)
+ASKED(long, conf_int)
+ASKED(const char *, conf_str)
+ASKED(int, conf_word)
+ASKED(bool, conf_given)
+ASKED(bool, conf_faulty)
+ASKED(const char *, conf_where)
+ASKED_MORE(const void *, conf_value)
+ASKED_MORE(const char *, conf_multi)
+ASKED_MORE(const struct conf_section *, conf_section)
 
 struct session *
 walk_envelope(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
@@ -110,11 +151,11 @@ walk_envelope(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 {
 	struct session *s =
 	    chain_open(snap, macro, (void *)(uintptr_t)w);
-	struct conf *conf = walk_without_conf(snap);
 	struct host client;
 
 	if (s == NULL)
 		abort();
+	walk_passes(true);
 	s->readonly = w->readonly;
 	s->at = w->at;
 	chain_connect(s, w->client_name, walk_address(w->client_ip, &client));
@@ -127,7 +168,7 @@ walk_envelope(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 		if (rcpt_v_r != NULL)
 			rcpt_v_r[i] = v;
 	}
-	snap->conf = conf;
+	walk_passes(false);
 	return s;
 }
 
@@ -161,9 +202,9 @@ walk_run(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 	struct session *s = walk_envelope(snap, w, v_r, rcpt_v_r);
 	size_t len = w->message_len != 0 ? w->message_len : strlen(w->message);
 	size_t body = message_split(w->message, len, on_field, s);
-	struct conf *conf = walk_without_conf(snap);
 	struct buf b = BUF_INIT;
 
+	walk_passes(true);
 	chain_eoh(s);
 	message_crlf(&b, w->message + body, len - body);
 	for (size_t at = 0; at < b.len;) {
@@ -176,7 +217,7 @@ walk_run(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
 	}
 	buf_fini(&b);
 	*v_r = chain_eom(s);
-	snap->conf = conf;
+	walk_passes(false);
 	walk_check_symbols(s);
 	return s;
 }

@@ -44,11 +44,11 @@ struct session *walk_run(struct snapshot *snap, const struct walk *w,
 struct session *walk_envelope(struct snapshot *snap, const struct walk *w,
     struct verdict *v_r, struct verdict *rcpt_v_r);
 
-/* Stages have made what they need of the configuration when it was loaded: while
- * the functions above let mail pass, there is none to look a keyword up in.  For
- * who drives a chain himself: takes it away, until it is put back into
- * snap->conf. */
-struct conf *walk_without_conf(struct snapshot *snap);
+/* Stages have made what they need of the configuration when it was loaded: who
+ * looks a keyword up while the functions above let mail pass ends the process.
+ * For who drives a chain himself: mail passes from here on in this thread, or
+ * does not. */
+void walk_passes(bool passes);
 
 /* The address for chain_connect; HOST_NONE for NULL and for what is none. */
 const struct host *walk_address(const char *ip, struct host *h);

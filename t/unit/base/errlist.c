@@ -4,6 +4,7 @@
  */
 #include "lib/base/errlist.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,8 +89,6 @@ knows_places(void **state)
 	errlist_add(other, "z:1: X");
 	errlist_sort(other);
 	assert_string_equal(errlist_get(other, 0), "z:1: X");
-	assert_true(errlist_has(other, "/a:1: b:5: X"));
-	assert_false(errlist_has(other, "/a:1: b:5: Y"));
 	errlist_free(l);
 	errlist_free(other);
 }
@@ -98,7 +97,7 @@ static void
 has_each_once(void **state)
 {
 	struct errlist *l = errlist_new();
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 
 	(void)state;
 	assert_int_equal(errlist_first(l, &msg), 0);
@@ -120,12 +119,72 @@ struct said {
 };
 
 static void
-say(const char *text, void *arg)
+say(const struct errmsg *msg, void *arg)
 {
 	struct said *said = arg;
 
 	said->n++;
-	snprintf(said->last, sizeof(said->last), "%s", text);
+	snprintf(said->last, sizeof(said->last), "%.60s", msg->text);
+}
+
+static void
+keep_last(const struct errmsg *msg, void *arg)
+{
+	*(struct errmsg *)arg = *msg;
+}
+
+/* What a message says beside its words: which file is closed, and where the
+ * command begins that opens it. */
+static void
+keeps_what_is_closed(void **state)
+{
+	struct errlist *l = errlist_new(), *outer = errlist_new();
+	struct errmsg why, msg, got;
+
+	(void)state;
+	errmsg_set(&why, "/x: Permission denied");
+	errmsg_of_file(&why, "/x", EACCES);
+	errmsg_cure(&why, "; ", "mend it with: chmod");
+	assert_string_equal(
+	    why.text, "/x: Permission denied; mend it with: chmod");
+	errmsg_wrap(&msg, &why, "t:%d: ", 5);
+	assert_int_equal(errlist_add_msg(l, &msg), ERR_CONFIG);
+	errlist_append(outer, "conf:1: T: ", l);
+	errlist_each(outer, keep_last, &got);
+	assert_string_equal(got.text, "conf:1: T: t:5: /x: Permission denied; "
+				      "mend it with: chmod");
+	assert_int_equal(got.kind, ERRMSG_CLOSED);
+	assert_string_equal(got.path, "/x");
+	assert_string_equal(got.text + got.cure, "; mend it with: chmod");
+	assert_int_equal(errlist_first(outer, &msg), ERR_CONFIG);
+	assert_string_equal(msg.text, got.text);
+	assert_int_equal(msg.kind, ERRMSG_CLOSED);
+	assert_int_equal(msg.cure, got.cure);
+	/* Another one on top of it is not. */
+	errmsg_set(&msg, "y");
+	errmsg_of_file(&msg, "/y", ENOENT);
+	assert_int_equal(msg.kind, ERRMSG_PLAIN);
+	assert_int_equal(msg.cure, 0);
+	assert_string_equal(msg.path, "");
+	errlist_free(l);
+	errlist_free(outer);
+}
+
+/* The command was cut off with the end of the text. */
+static void
+has_no_cure_beyond_its_end(void **state)
+{
+	struct errmsg why, msg;
+	char long_name[900];
+
+	(void)state;
+	memset(long_name, 'x', sizeof(long_name));
+	long_name[sizeof(long_name) - 1] = '\0';
+	errmsg_set(&why, "%.300s", long_name);
+	errmsg_cure(&why, "; ", "chmod");
+	errmsg_wrap(&msg, &why, "%s: ", long_name);
+	assert_int_equal(strlen(msg.text), sizeof(msg.text) - 1);
+	assert_int_equal(msg.cure, 0);
 }
 
 /* A hundred are told, and how many there are besides, exactly. */
@@ -181,6 +240,8 @@ main(void)
 	    cmocka_unit_test(is_in_order_inside),
 	    cmocka_unit_test(knows_places),
 	    cmocka_unit_test(has_each_once),
+	    cmocka_unit_test(keeps_what_is_closed),
+	    cmocka_unit_test(has_no_cure_beyond_its_end),
 	    cmocka_unit_test(tells_a_hundred),
 	    cmocka_unit_test(cuts_off),
 	};

@@ -133,7 +133,7 @@ static void
 check_node(const struct node *n)
 {
 	char dir[PATH_MAX], file[PATH_MAX + 8], mend[PATH_MAX + 64];
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct keyfile f;
 
 	snprintf(dir, sizeof(dir), "%s/dir", base);
@@ -189,7 +189,7 @@ static void
 owner_is_the_daemons(void **state)
 {
 	char file[PATH_MAX];
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct keyfile f;
 
 	(void)state;
@@ -217,7 +217,7 @@ static void
 follows_links(void **state)
 {
 	char dir[PATH_MAX - 8], file[PATH_MAX], link[PATH_MAX];
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct keyfile f;
 
 	(void)state;
@@ -245,7 +245,7 @@ static void
 says_what_cannot_be_read(void **state)
 {
 	static char large[KEYFILE_SIZE_MAX + 1];
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	char path[PATH_MAX];
 	struct keyfile f;
 
@@ -291,7 +291,7 @@ read_often(void *arg)
 
 	pthread_barrier_wait(&shared.start);
 	for (int i = 0; i < 2000; i++) {
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 		struct keyfile f;
 
 		if (keyfile_read(shared.file, 0, &f, &msg) != 0 || !f.unsafe ||

@@ -98,7 +98,7 @@ kinds(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 		int rc = readfile_text(cases[i].path, 9, &text, &len, &msg);
 
 		if (rc != cases[i].rc ||

@@ -181,7 +181,7 @@ values(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct conf *c = NULL;
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 		int rc = read_str(cases[i].text, &c, &msg);
 		char *text;
 
@@ -314,7 +314,7 @@ mistakes(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct conf *c = NULL;
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 
 		if (read_str(cases[i].text, &c, &msg) == 0)
 			fail_msg("%s: accepted", cases[i].name);
@@ -925,7 +925,7 @@ static void
 many_sections(void **state)
 {
 	enum { COUNT = FEWER ? 5000 : 50000 };
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct conf *c;
 	char *text, want[32];
 	size_t len;
@@ -982,7 +982,7 @@ takes(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 		struct conf *c;
 		char *all;
 		int rc;

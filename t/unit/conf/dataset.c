@@ -266,7 +266,7 @@ kinds(void **state)
 	put("set", "a\n");
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct dataset *set;
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 		int rc = dataset_open(cases[i].spec, &set, &msg);
 
 		if (cases[i].type < 0) {

@@ -18,7 +18,7 @@ static struct dkim_key *
 decode(const char *text)
 {
 	struct dkim_key *k = NULL;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 
 	if (dkim_key_decode(text, strlen(text), 0, &k, &msg) != 0)
 		fail_msg("%s", msg.text);
@@ -144,7 +144,7 @@ says_what_is_wrong(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct dkim_key *k = (struct dkim_key *)1;
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 
 		assert_int_equal(dkim_key_decode(cases[i].text,
 		    strlen(cases[i].text), cases[i].bits, &k, &msg),

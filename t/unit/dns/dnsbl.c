@@ -126,7 +126,7 @@ ranges(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 		struct dnsbl_range r;
 		int rc = dnsbl_range_parse(cases[i].text, &r, &msg);
 

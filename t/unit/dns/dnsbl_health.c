@@ -70,7 +70,7 @@ self_tests(void **state)
 		size_t n = i / 2;
 		struct dnsbl_health *h = dnsbl_health_new();
 		struct dnsbl_test *t;
-		struct errmsg why = {""};
+		struct errmsg why = {.text = ""};
 		struct dns d;
 		bool changed;
 

@@ -536,7 +536,7 @@ round_run(const struct store *store, uint64_t seed)
 	const struct quota_options opt = {.mode = QUOTA_CREATE,
 	    .accounts = 2 * PAYERS, .limits = QUOTA_LIMITS_MAX,
 	    .clock = &clock};
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 
 	memset(&r, 0, offsetof(struct round, grants));
 	r.seed = seed;

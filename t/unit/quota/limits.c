@@ -81,7 +81,7 @@ reads(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 		uint64_t amount = 99;
 		uint32_t window = 99;
 
@@ -98,7 +98,7 @@ refuses(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 		uint64_t amount;
 		uint32_t window;
 

@@ -56,7 +56,7 @@ open_table(struct rig *r, uint32_t accounts)
 {
 	const struct quota_options opt = {.mode = QUOTA_CREATE,
 	    .accounts = accounts, .limits = 2, .clock = &r->clock};
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct quota *q = NULL;
 
 	if (quota_open(&q, r->path, &opt, NULL, &msg) != 0)

@@ -91,7 +91,7 @@ begin(const struct place *p, const struct rules *rules, time_t now,
 {
 	struct rules_stats *s = rules_stats_new(p->path, rules);
 	struct rules_stats_report rep;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 
 	assert_non_null(s);
 	if (rules_stats_flush(s, now, &rep, &msg) != 0)
@@ -104,7 +104,7 @@ static void
 flush(struct rules_stats *s, enum rules_stats_event event)
 {
 	struct rules_stats_report rep;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 
 	if (rules_stats_flush(s, NOW, &rep, &msg) != 0)
 		fail_msg("%s", msg.text);
@@ -299,7 +299,7 @@ what_cannot_be_put_down_waits(void **state)
 	struct rules *rules = rules_of(two);
 	struct rules_stats_report rep;
 	struct rules_stats *s;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct place p, sub;
 
 	(void)state;
@@ -355,7 +355,7 @@ what_is_none_of_ours_is_kept_aside(void **state)
 		struct rules_stats_count *list;
 		struct rules_stats_report rep;
 		struct rules_stats *s;
-		struct errmsg msg = {""};
+		struct errmsg msg = {.text = ""};
 		struct place p;
 
 		place_init(&p);
@@ -433,7 +433,7 @@ a_later_programs_is_let_alone(void **state)
 	struct rules_stats *s;
 	struct rules_stats_count *list;
 	struct rules_stats_report rep;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct stat before, after;
 	struct place p;
 
@@ -467,7 +467,7 @@ unsafe_files_are_refused(void **state)
 	struct rules_stats *s;
 	struct rules_stats_count *list;
 	struct rules_stats_report rep;
-	struct errmsg msg = {""};
+	struct errmsg msg = {.text = ""};
 	struct place p;
 
 	(void)state;
