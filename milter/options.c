@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,6 +281,21 @@ options_log(const struct conf *conf, struct log_options *o_r)
 		conf, "SyslogFacility", sizeof(int)),
 	    .name = conf_str(conf, "SyslogName"),
 	};
+}
+
+void
+options_odd(const struct conf *c, const char *fmt, ...)
+{
+	struct errmsg msg;
+	va_list ap;
+
+	va_start(ap, fmt);
+	errmsg_vset(&msg, fmt, ap);
+	va_end(ap);
+	if (c != NULL)
+		conf_odd(c, "%s", msg.text);
+	else
+		log_line(LOG_WARNING, "%s", msg.text);
 }
 
 void

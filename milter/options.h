@@ -46,7 +46,11 @@ int options_fields(const struct conf *c, const char *keyword,
 int options_set_too(const struct conf *c, const char *keyword,
     struct dataset **set_r, struct errmsg *msg_r);
 
-/* Where nothing is wrong: say in the log what is odd. */
+/* What is odd, found while c is loaded, as conf_odd says it; NULL: c serves
+ * already, and the log has it at once. */
+void options_odd(const struct conf *c, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Where nothing is wrong: say what is odd. */
 void options_warn(const struct conf *c);
 
 #endif

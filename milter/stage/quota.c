@@ -31,6 +31,7 @@
 #include "lib/quota/quota.h"
 #include "milter/chain.h"
 #include "milter/log.h"
+#include "milter/options.h"
 #include "milter/replytext.h"
 #include "milter/snapshot.h"
 #include "milter/stages.h"
@@ -95,10 +96,11 @@ table_of(const struct ctx *ctx)
 
 /* -- the table -- */
 
-/* What opening the table or looking at its file found; `why` may be empty. */
+/* What opening the table or looking at its file found; `why` may be empty.  c as
+ * options_odd has it. */
 static void
-log_report(
-    const char *path, const struct quota_report *r, const struct errmsg *why)
+log_report(const struct conf *c, const char *path,
+    const struct quota_report *r, const struct errmsg *why)
 {
 	switch (r->event) {
 	case QUOTA_OPENED:
@@ -108,13 +110,13 @@ log_report(
 		log_line(LOG_INFO, "quota: %s: %s", path, r->words);
 		break;
 	case QUOTA_RENEWED:
-		log_line(LOG_WARNING, "quota: %s: %s; it is kept as %s", path,
+		options_odd(c, "quota: %s: %s; it is kept as %s", path,
 		    r->words, r->bad_path);
 		break;
 	case QUOTA_MIGRATED:
 	case QUOTA_TOO_SMALL:
 	case QUOTA_RESTORED:
-		log_line(LOG_WARNING, "quota: %s: %s%s%s", path, r->words,
+		options_odd(c, "quota: %s: %s%s%s", path, r->words,
 		    why->text[0] == '\0' ? "" : ": ", why->text);
 		break;
 	}
@@ -139,7 +141,7 @@ check_table(struct state *st)
 
 	if (quota_check(st->table, &report, &msg) == 0) {
 		atomic_store(&st->told, 0);
-		log_report(st->conf.path, &report, &msg);
+		log_report(NULL, st->conf.path, &report, &msg);
 	} else if (is_news(st, &msg)) {
 		log_line(LOG_WARNING,
 		    "quota: %s; counting goes on in the file as it was",
@@ -254,7 +256,7 @@ open_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 		st->table = NULL;
 		return table_mistake(c, st->conf.path, rc, &why, msg_r);
 	}
-	log_report(st->conf.path, &report, &why);
+	log_report(c, st->conf.path, &report, &why);
 	return 0;
 }
 

@@ -22,6 +22,7 @@
 #include "lib/text/mime.h"
 #include "milter/chain.h"
 #include "milter/log.h"
+#include "milter/options.h"
 #include "milter/snapshot.h"
 #include "milter/stages.h"
 #include "rules.h"
@@ -104,8 +105,9 @@ struct state {
 
 /* -- what each rule did, in a file -- */
 
+/* c as options_odd has it. */
 static void
-log_stats(struct state *st, int rc, int error,
+log_stats(struct state *st, const struct conf *c, int rc, int error,
     const struct rules_stats_report *r, const struct errmsg *why)
 {
 	const char *cure = rc == ERR_SYSTEM &&
@@ -115,13 +117,13 @@ log_stats(struct state *st, int rc, int error,
 	    : "";
 
 	if (rc != 0 && !st->uncounted)
-		log_line(LOG_WARNING,
+		options_odd(c,
 		    "rules: RuleStats: %s%s; until then posternctl rules list "
 		    "does not show what hits",
 		    why->text, cure);
 	else if (rc == 0 && r->event == RULES_STATS_RENEWED)
-		log_line(LOG_WARNING, "rules: RuleStats: %s: %s; it is kept as "
-		    "%s", st->stats_path, r->why, r->bad_path);
+		options_odd(c, "rules: RuleStats: %s: %s; it is kept as %s",
+		    st->stats_path, r->why, r->bad_path);
 	else if (rc == 0 && r->event == RULES_STATS_CREATED)
 		log_line(LOG_INFO, "rules: RuleStats: %s: a new file",
 		    st->stats_path);
@@ -129,7 +131,7 @@ log_stats(struct state *st, int rc, int error,
 }
 
 static void
-put_down(struct state *st)
+put_down(struct state *st, const struct conf *c)
 {
 	struct rules_stats_report report;
 	struct errmsg why = {.text = ""};
@@ -138,7 +140,7 @@ put_down(struct state *st)
 	if (st->stats == NULL)
 		return;
 	rc = rules_stats_flush(st->stats, time(NULL), &report, &why);
-	log_stats(st, rc, errno, &report, &why);
+	log_stats(st, c, rc, errno, &report, &why);
 }
 
 static int
@@ -150,7 +152,7 @@ begin_stats(struct state *st, const struct conf *c)
 	st->stats = rules_stats_new(st->stats_path, st->rules);
 	if (st->stats == NULL)
 		return ERR_NOMEM;
-	put_down(st);
+	put_down(st, c);
 	return 0;
 }
 
@@ -165,7 +167,7 @@ try_stats(struct state *st, const struct conf *c)
 	int rc = path == NULL ? 0 : rules_stats_try(path, &foreign, &why);
 
 	if (rc != 0)
-		log_stats(st, rc, errno, NULL, &why);
+		log_stats(st, c, rc, errno, NULL, &why);
 	else if (foreign != NULL)
 		conf_odd(c, "rules: RuleStats: %s: %s; a start keeps "
 		    "it as %s.bad-TIME", path, foreign, path);
@@ -177,7 +179,7 @@ rules_write_counts(const struct snapshot *snap)
 	struct state *st = snapshot_state(snap, &stage_rules);
 
 	if (st != NULL)
-		put_down(st);
+		put_down(st, NULL);
 	return st != NULL && st->stats != NULL;
 }
 
@@ -188,7 +190,7 @@ rules_unload(void *state)
 {
 	struct state *st = state;
 
-	put_down(st);
+	put_down(st, NULL);
 	rules_stats_free(st->stats);
 	rules_free(st->rules);
 	pslist_free(st->tlds);

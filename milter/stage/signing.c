@@ -22,7 +22,6 @@
 #include "lib/dkim/dkim_sign.h"
 #include "lib/dns/idna.h"
 #include "lib/mail/addr.h"
-#include "milter/log.h"
 #include "milter/options.h"
 
 #define PRELOAD_MAX 1000 /* keys decoded at start; more would delay it */
@@ -99,10 +98,9 @@ read_key(const struct signing *s, const char *path, struct dkim_key **key_r,
 		dkim_key_free(*key_r);
 		*key_r = NULL;
 		rc = ERR_CONFIG;
-	} else if (unsafe && s->conf != NULL) {
-		conf_odd(s->conf, "%s%s", s->place, msg_r->text);
 	} else if (unsafe) {
-		log_line(LOG_WARNING, "%s", msg_r->text);
+		options_odd(s->conf, "%s%s", s->conf == NULL ? "" : s->place,
+		    msg_r->text);
 	}
 	return rc;
 }
