@@ -87,16 +87,13 @@ static const struct conf_option section_rows[] = {
 static const struct conf_option total_rows[] = {
     {.keyword = "Messages", .type = CONF_LIST,
 	.summary = "how many messages of all accounts in which time",
-	.parse = parse_limit,
-	.size = sizeof(struct limit)},
+	.parse = parse_limit, .size = sizeof(struct limit)},
     {.keyword = "Recipients", .type = CONF_LIST,
 	.summary = "how many recipients of all accounts in which time",
-	.parse = parse_limit,
-	.size = sizeof(struct limit)},
+	.parse = parse_limit, .size = sizeof(struct limit)},
     {.keyword = "Bytes", .type = CONF_LIST,
 	.summary = "how many octets of all accounts in which time",
-	.parse = parse_limit,
-	.size = sizeof(struct limit)},
+	.parse = parse_limit, .size = sizeof(struct limit)},
 };
 
 static const struct conf_option rows[] = {
