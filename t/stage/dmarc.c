@@ -215,19 +215,12 @@ static const struct {
 static struct verdict
 run(struct snapshot *snap, size_t i, struct session **s_r)
 {
+	/* They live as long as the message, which the caller ends. */
+	static struct spf_result r;
+	static struct dkim_verdict one;
+	static struct dkim_verdicts all;
 	const char *spf = cases[i].spf, *dkim = cases[i].dkim;
-	struct spf_result r = {
-	    .result = spf == NULL ? SPF_FAIL
-		: spf[0] == '?'	  ? SPF_TEMPERROR
-				  : SPF_PASS,
-	    .domain = spf == NULL ? "own.example" : spf + (spf[0] == '?')};
-	struct dkim_verdict one = {
-	    .status = dkim == NULL ? DKIM_STATUS_FAIL : DKIM_STATUS_PASS,
-	    .domain = dkim == NULL ? "own.example" : dkim};
 	const char *from = strstr(cases[i].header, "From:");
-	struct dkim_verdicts all = {.count = 1,
-	    .list = &one,
-	    .many_from = from == NULL || strstr(from + 1, "From:") != NULL};
 	struct inbound facts = {.spf = &r, .dkim = &all};
 	char text[600];
 	struct walk w = {.client_ip = "192.0.2.7",
@@ -237,6 +230,17 @@ run(struct snapshot *snap, size_t i, struct session **s_r)
 	    .message = text};
 	struct verdict v;
 
+	r = (struct spf_result){
+	    .result = spf == NULL ? SPF_FAIL
+		: spf[0] == '?'	  ? SPF_TEMPERROR
+				  : SPF_PASS,
+	    .domain = spf == NULL ? "own.example" : spf + (spf[0] == '?')};
+	one = (struct dkim_verdict){
+	    .status = dkim == NULL ? DKIM_STATUS_FAIL : DKIM_STATUS_PASS,
+	    .domain = dkim == NULL ? "own.example" : dkim};
+	all = (struct dkim_verdicts){.count = 1,
+	    .list = &one,
+	    .many_from = from == NULL || strstr(from + 1, "From:") != NULL};
 	snprintf(text, sizeof(text), "%s\n", cases[i].header);
 	*s_r = inbound_run(snap, &w, &facts, &v);
 	return v;
