@@ -15,7 +15,7 @@ PACKAGES_RIG="python3 python3-dkim libsasl2-modules libsasl2-modules-db"
 
 # To run the tests.
 PACKAGES_TEST="$PACKAGES_RIG python3-nacl python3-yaml opendkim-tools openssl mandoc
-	lmdb-utils m4 make python3-spf publicsuffix"
+	lmdb-utils m4 make python3-spf publicsuffix xz-utils"
 
 # packages_missing NAME...: prints those that are not installed.
 packages_missing() {

@@ -913,24 +913,6 @@ say(struct run *r, char command, char *text, size_t len)
 	}
 }
 
-/* ^X, and all other octets as they are. */
-static char *
-decode(struct arena *a, const char *text, size_t len, size_t *len_r)
-{
-	char *out = arena_alloc(a, len + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		bool control = text[i] == '^' && i + 1 < len &&
-		    text[i + 1] >= '?' && text[i + 1] <= '_';
-
-		i += control;
-		out[n++] = control ? (char)((text[i] ^ 0x40) & 0x7f) : text[i];
-	}
-	*len_r = n;
-	return out;
-}
-
 static void
 converse(struct run *r, const char *p, const char *end_)
 {
@@ -944,7 +926,7 @@ converse(struct run *r, const char *p, const char *end_)
 			const char *arg = p + 1;
 
 			arg += arg < stop && *arg == ' ';
-			text = decode(
+			text = walk_decode(
 			    &r->arena, arg, (size_t)(stop - arg), &len);
 			say(r, *p, text, len);
 		}

@@ -215,11 +215,11 @@ static const struct {
 static struct verdict
 run(struct snapshot *snap, size_t i, struct session **s_r)
 {
-	const char *spf = cases[i].spf, *dkim = cases[i].dkim;
-	/* They are looked at once more when the message ends. */
+	/* They live as long as the message, which the caller ends. */
 	static struct spf_result r;
 	static struct dkim_verdict one;
 	static struct dkim_verdicts all;
+	const char *spf = cases[i].spf, *dkim = cases[i].dkim;
 	const char *from = strstr(cases[i].header, "From:");
 	struct inbound facts = {.spf = &r, .dkim = &all};
 	char text[600];

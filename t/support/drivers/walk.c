@@ -145,6 +145,23 @@ ASKED_MORE(const void *, conf_value)
 ASKED_MORE(const char *, conf_multi)
 ASKED_MORE(const struct conf_section *, conf_section)
 
+char *
+walk_decode(struct arena *a, const char *text, size_t len, size_t *len_r)
+{
+	char *out = arena_alloc(a, len + 1);
+	size_t n = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		bool control = text[i] == '^' && i + 1 < len &&
+		    text[i + 1] >= '?' && text[i + 1] <= '_';
+
+		i += control;
+		out[n++] = control ? (char)((text[i] ^ 0x40) & 0x7f) : text[i];
+	}
+	*len_r = n;
+	return out;
+}
+
 struct session *
 walk_envelope(struct snapshot *snap, const struct walk *w, struct verdict *v_r,
     struct verdict *rcpt_v_r)

@@ -53,6 +53,11 @@ void walk_passes(bool passes);
 /* The address for chain_connect; HOST_NONE for NULL and for what is none. */
 const struct host *walk_address(const char *ip, struct host *h);
 
+/* A text in which ^X is the control octet, and all others are as they are.  In
+ * the arena, *len_r octets and a NUL. */
+char *walk_decode(
+    struct arena *a, const char *text, size_t len, size_t *len_r);
+
 /* What stages find, they have in their lists: ends the process otherwise. */
 void walk_check_symbols(const struct session *s);
 

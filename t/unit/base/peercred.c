@@ -3,7 +3,12 @@
 #include "lib/base/peercred.h"
 
 #include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -257,6 +262,196 @@ again(void **state)
 	peercred_free(pc);
 }
 
+/* -- a kernel that says something else -- */
+
+/* What comes in place of its answers, in order. */
+static struct {
+	bool on, elsewhere; /* elsewhere: addresses of a network, not loopback */
+	int send_error;
+	size_t count, next;
+	struct answer {
+		uint16_t type;
+		int error; /* NLMSG_ERROR: which; ENOMSG: recv fails */
+		size_t cut, late; /* octets; how many questions too late */
+		uint8_t state; /* of the socket; or the kind of route */
+		uint32_t inode, uid;
+		uint16_t port; /* added to the peer's */
+	} list[3];
+} kernel;
+
+static uint32_t asked; /* the number of the last question */
+static struct inet_diag_req_v2 about;
+
+ssize_t __real_sendto(int fd, const void *data, size_t len, int flags,
+    const struct sockaddr *to, socklen_t to_len);
+ssize_t __wrap_sendto(int fd, const void *data, size_t len, int flags,
+    const struct sockaddr *to, socklen_t to_len);
+ssize_t
+__wrap_sendto(int fd, const void *data, size_t len, int flags,
+    const struct sockaddr *to, socklen_t to_len)
+{
+	const struct nlmsghdr *h = data;
+
+	if (!kernel.on)
+		return __real_sendto(fd, data, len, flags, to, to_len);
+	asked = h->nlmsg_seq;
+	if (h->nlmsg_type == SOCK_DIAG_BY_FAMILY)
+		memcpy(&about, NLMSG_DATA(h), sizeof(about));
+	errno = kernel.send_error;
+	return kernel.send_error != 0 ? -1 : (ssize_t)len;
+}
+
+/* The answer as octets; how many. */
+static size_t
+put_answer(const struct answer *a, void *data)
+{
+	struct nlmsghdr *h = data;
+	struct inet_diag_msg *m = NLMSG_DATA(h);
+	struct rtmsg *route = NLMSG_DATA(h);
+	struct nlmsgerr *e = NLMSG_DATA(h);
+
+	memset(data, 0, 1024);
+	h->nlmsg_type = a->type;
+	h->nlmsg_seq = asked - (uint32_t)a->late;
+	h->nlmsg_len = NLMSG_LENGTH(sizeof(*m));
+	if (a->type == NLMSG_ERROR) {
+		h->nlmsg_len = NLMSG_LENGTH(sizeof(*e));
+		e->error = -a->error;
+	} else if (a->type == RTM_NEWROUTE) {
+		h->nlmsg_len = NLMSG_LENGTH(sizeof(*route));
+		route->rtm_type = a->state;
+	} else {
+		m->idiag_state = a->state;
+		m->idiag_inode = a->inode;
+		m->idiag_uid = a->uid;
+		m->id.idiag_sport = (uint16_t)(about.id.idiag_sport + a->port);
+		m->id.idiag_dport = about.id.idiag_dport;
+	}
+	h->nlmsg_len -= (uint32_t)a->cut;
+	return h->nlmsg_len;
+}
+
+ssize_t __real_recv(int fd, void *data, size_t len, int flags);
+ssize_t __wrap_recv(int fd, void *data, size_t len, int flags);
+ssize_t
+__wrap_recv(int fd, void *data, size_t len, int flags)
+{
+	const struct answer *a = &kernel.list[kernel.next];
+
+	if (!kernel.on)
+		return __real_recv(fd, data, len, flags);
+	errno = EAGAIN;
+	if (kernel.next == kernel.count || a->error == ENOMSG)
+		return -1;
+	kernel.next++;
+	return (ssize_t)put_answer(a, data);
+}
+
+int __real_getsockname(int fd, struct sockaddr *sa, socklen_t *len);
+int __wrap_getsockname(int fd, struct sockaddr *sa, socklen_t *len);
+int
+__wrap_getsockname(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	int rc = __real_getsockname(fd, sa, len);
+
+	if (kernel.elsewhere)
+		((struct sockaddr_in *)(void *)sa)->sin_addr.s_addr =
+		    htonl(0xc0000201);
+	return rc;
+}
+
+#define DIAG SOCK_DIAG_BY_FAMILY
+#define FINE                                                                   \
+	{                                                                      \
+		.type = DIAG, .state = TCP_ESTABLISHED, .inode = 1, .uid = 7   \
+	}
+#define NOBODY {.type = NLMSG_ERROR, .error = ENOENT}
+
+static const struct {
+	const char *name;
+	struct answer list[3];
+	enum peercred_result found;
+	bool elsewhere;
+	int send_error;
+} answers[] = {
+    {"an answer", {FINE}, PEERCRED_USER, false, 0},
+    {"none", {{0}}, PEERCRED_ERROR, false, 0},
+    {"not to be asked", {FINE}, PEERCRED_ERROR, false, EPERM},
+    {"that of an earlier question first",
+	{{.type = DIAG, .state = TCP_ESTABLISHED, .inode = 1, .uid = 9,
+	     .late = 1}, FINE}, PEERCRED_USER, false, 0},
+    {"that of an earlier question alone",
+	{{.type = DIAG, .state = TCP_ESTABLISHED, .inode = 1, .late = 1}},
+	PEERCRED_ERROR, false, 0},
+    {"one cut short", {{.type = DIAG, .state = TCP_ESTABLISHED, .inode = 1,
+	.cut = 4}}, PEERCRED_ERROR, false, 0},
+    {"one cut to nothing", {{.type = DIAG, .cut = 80}}, PEERCRED_ERROR, false,
+	0},
+    {"one of another kind", {{.type = NLMSG_DONE, .state = TCP_ESTABLISHED,
+	.inode = 1}}, PEERCRED_ERROR, false, 0},
+    {"nobody", {NOBODY}, PEERCRED_GONE, false, 0},
+    {"forbidden", {{.type = NLMSG_ERROR, .error = EACCES}}, PEERCRED_ERROR,
+	false, 0},
+    {"an error cut short", {{.type = NLMSG_ERROR, .error = ENOENT, .cut = 8}},
+	PEERCRED_ERROR, false, 0},
+    {"a listener", {{.type = DIAG, .state = TCP_LISTEN, .inode = 1}},
+	PEERCRED_GONE, false, 0},
+    {"nobody's", {{.type = DIAG, .state = TCP_ESTABLISHED}}, PEERCRED_GONE,
+	false, 0},
+    {"another's", {{.type = DIAG, .state = TCP_ESTABLISHED, .inode = 1,
+	.port = 256}}, PEERCRED_GONE, false, 0},
+    {"an address of ours", {NOBODY, {.type = RTM_NEWROUTE,
+	.state = RTN_LOCAL}}, PEERCRED_GONE, true, 0},
+    {"an address of another machine", {NOBODY, {.type = RTM_NEWROUTE,
+	.state = RTN_UNICAST}}, PEERCRED_REMOTE, true, 0},
+    {"no route", {NOBODY, {.type = NLMSG_ERROR, .error = ENETUNREACH}},
+	PEERCRED_REMOTE, true, 0},
+    {"no word on the route", {NOBODY, {.type = NLMSG_ERROR, .error = EPERM}},
+	PEERCRED_ERROR, true, 0},
+    {"no route's answer", {NOBODY, {.type = NLMSG_DONE}}, PEERCRED_ERROR,
+	true, 0},
+    {"a route cut short", {NOBODY, {.type = RTM_NEWROUTE, .state = RTN_LOCAL,
+	.cut = 4}}, PEERCRED_ERROR, true, 0},
+};
+
+/* Only an answer to the question, in full and about the very connection, names
+ * a user. */
+static void
+odd_answers_name_nobody(void **state)
+{
+	struct listener l;
+	in_port_t port = 0;
+	int first, fd;
+
+	(void)state;
+	assert_true(listener_open(&l, AF_INET, false));
+	first = connect_from(&l, &port);
+	fd = accept(l.fd, NULL, NULL);
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
+		struct peercred *pc = peercred_new();
+		enum peercred_result found;
+		uid_t uid = (uid_t)-2;
+
+		assert_non_null(pc);
+		memset(&kernel, 0, sizeof(kernel));
+		memcpy(kernel.list, answers[i].list, sizeof(kernel.list));
+		while (kernel.count < 3 && kernel.list[kernel.count].type != 0)
+			kernel.count++;
+		kernel.elsewhere = answers[i].elsewhere;
+		kernel.send_error = answers[i].send_error;
+		kernel.on = true;
+		found = peercred_find(pc, fd, &uid);
+		memset(&kernel, 0, sizeof(kernel));
+		if (found != answers[i].found ||
+		    (uid == 7) != (found == PEERCRED_USER))
+			fail_msg("%s: %d, %u", answers[i].name, found, uid);
+		peercred_free(pc);
+	}
+	close(fd);
+	close(first);
+	close(l.fd);
+}
+
 int
 main(void)
 {
@@ -268,6 +463,7 @@ main(void)
 	    cmocka_unit_test(reused),
 	    cmocka_unit_test(tries),
 	    cmocka_unit_test(again),
+	    cmocka_unit_test(odd_answers_name_nobody),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -552,6 +552,167 @@ hosts_of_addresses_are_listed(void **state)
 	EXPECT_ALL(rules, cases);
 }
 
+static void
+fields_are_counted_and_have_odd_octets(void **state)
+{
+	static const char rules[] =
+	    "header COUNT eval:check_header_count_range('X-A','2','3')\n"
+	    "header ILL eval:check_illegal_chars('Subject','0.1','2')\n"
+	    "header ILLF eval:check_illegal_chars('From','0.0','1')\n"
+	    "header TEMPL eval:check_unresolved_template()\n";
+	static const struct mail_case cases[] = {
+	    {"X-A: 1\nX-A: 2\n\n", "COUNT"},
+	    {"X-A: 1\nX-A: 1\n\n", ""},
+	    {"X-A: 1\nX-A: 2\nX-A: 3\nX-A: 3\n\n", "COUNT"},
+	    {"X-A: 1\nX-A: 2\nX-A: 3\nX-A: 4\n\n", ""},
+	    {"Subject: a\xe9\xe8" "b\n\n", "ILL"},
+	    {"Subject: \xc3\xa9\xc3\xa8\n\n", ""},
+	    {"Subject: ab\xa3\xff\n\n", ""},
+	    {"Subject: ab\xa3\xff\xfe\n\n", "ILL"},
+	    {"Subject: ab\x01\x02\n\n", "ILL"},
+	    {"From: \xff <a@b.example>\n\n", "ILLF"},
+	    {"X-A: a %RND_B c\n\n", "TEMPL"},
+	    {"X-A: a %R c\n\n", ""},
+	    {"X-A: a %RB\n\n", "TEMPL"},
+	    {"References: a %RND_B c\n\n", ""},
+	    {"X-A: 100%R-x\n\n", "TEMPL"},
+	};
+
+	(void)state;
+	EXPECT_ALL(rules, cases);
+}
+
+static void
+subjects_in_capitals_or_with_the_recipient(void **state)
+{
+	static const char rules[] =
+	    "header CAPS eval:subject_is_all_caps()\n"
+	    "header TOSUBJ eval:check_for_to_in_subject('user')\n"
+	    "header TOADDR eval:check_for_to_in_subject('address')\n";
+	static const struct mail_case cases[] = {
+	    {"Subject: BUY CHEAP PILLS\n\n", "CAPS"},
+	    {"Subject: Re: FW: BUY CHEAP PILLS\n\n", "CAPS"},
+	    {"Subject: FW: Re: BUY CHEAP PILLS\n\n", "CAPS"},
+	    {"Subject: Re:BUY CHEAP PILLS\n\n", "CAPS"},
+	    {"Subject: BUYCHEAPPILLS\n\n", ""},
+	    {"Subject: BUY IT\n\n", ""},
+	    {"Subject: BUY CHEAP PILLS now\n\n", ""},
+	    {"Subject: =?koi8-r?Q?BUY_CHEAP_PILLS?=\n\n", ""},
+	    {"Subject: =?utf-8?Q?BUY_CHEAP_PILLS?=\n\n", "CAPS"},
+	    {"To: bob@y.example\nSubject: bob\n\n", "TOSUBJ"},
+	    {"To: bob@y.example\nSubject: bob, look\n\n", "TOSUBJ"},
+	    {"To: bob@y.example\nSubject: Bob, look\n\n", ""},
+	    {"To: bob@y.example\nSubject: bobby, look\n\n", ""},
+	    {"To: bob@y.example\nSubject: bob,look\n\n", ""},
+	    {"To: bob@y.example\nSubject: Re: bob\n\n", "TOSUBJ"},
+	    {"To: bob@y.example\nSubject: Fw:  BOB\n\n", "TOSUBJ"},
+	    {"To: bob@y.example\nSubject: Re: bob, look\n\n", ""},
+	    {"To: bob@y.example\nSubject: for bob@y.example "
+	     "only\n\n",
+		"TOADDR"},
+	    {"To: bob@y.example\nSubject: for BOB@Y.example\n\n", "TOADDR"},
+	    {"To: bob@y.example\nSubject: jbob@y.example\n\n", ""},
+	    {"To: bob@y.example\nSubject: bob@y.examples\n\n", ""},
+	    {"To: bob@y.example\nSubject: (bob@y.example)\n\n", "TOADDR"},
+	};
+
+	(void)state;
+	EXPECT_ALL(rules, cases);
+}
+
+static void
+senders_are_compared_and_gmail_is_known(void **state)
+{
+	static const char rules[] =
+	    "header MATCH eval:check_for_matching_env_and_hdr_from()\n"
+	    "header GMAIL eval:check_for_forged_gmail_received_headers()\n";
+	static const struct mail_case cases[] = {
+	    {"Return-Path: <a@b.example>\nFrom: A <A@b.example>\n\n", "MATCH"},
+	    {"Return-Path: <c@b.example>\nFrom: A <a@b.example>\n\n", ""},
+	    {"From: a@gmail.com\n\n", "GMAIL"},
+	    {"From: a@gmail.com\nX-Received: by 10.1.2.3 with SMTP id "
+	     "x\n\n",
+		""},
+	    {"From: a@xgmail.com\n\n", ""},
+	    {"From: a@mail.gmail.com\n\n", "GMAIL"},
+	};
+
+	(void)state;
+	EXPECT_ALL(rules, cases);
+}
+
+static void
+recipients_are_sorted_or_similar(void **state)
+{
+	static const char rules[] =
+	    "header SORTED eval:sorted_recipients()\n"
+	    "header SIMIL eval:similar_recipients('0.65','undef')\n"
+	    "header SOME eval:similar_recipients('0.2','0.65')\n"
+	    "header NOTO eval:check_for_missing_to_header()\n";
+	static const struct mail_case cases[] = {
+	    {"To: a@y.example, b@y.example, c@y.example, d@y.example, "
+	     "e@y.example\n\n",
+		""},
+	    {"To: a@y.example, c@y.example, b@y.example, d@y.example, "
+	     "e@y.example, f@y.example, g@y.example\n\n",
+		""},
+	    {"To: aa@y.example, ab@y.example, ac@y.example, ad@y.example, "
+	     "ae@y.example, af@y.example, ag@y.example\n\n",
+		"SORTED"},
+	    {"To: bob1@y.example, bob2@y.example, bob3@y.example, "
+	     "bob4@z.example, bob5@y.example\n\n",
+		"SIMIL"},
+	    {"To: bob1@a.example, al@b.example, cy@c.example, di@d.example, "
+	     "ed@e.example\n\n",
+		""},
+	    {"To: bob1@a.example, bob2@b.example, cy@c.example, "
+	     "di@d.example, ed@e.example\n\n",
+		""},
+	    {"Cc: a@y.example, b@y.example, c@y.example\nBcc: d@y.example, "
+	     "e@y.example, f@y.example\n\n",
+		"NOTO"},
+	};
+
+	(void)state;
+	EXPECT_ALL(rules, cases);
+}
+
+static void
+relays_are_counted_and_say_who_they_are(void **state)
+{
+	static const char rules[] =
+	    "header NORELAY eval:check_no_relays()\n"
+	    "header ALLTR eval:check_all_trusted()\n"
+	    "header UNPARS eval:check_relays_unparseable()\n"
+	    "header HELOIP eval:helo_ip_mismatch()\n"
+	    "header NUMHELO eval:check_for_numeric_helo()\n";
+	static const struct mail_case cases[] = {
+	    {"Received: from 198.51.100.7 (h.example [198.51.100.9]) by "
+	     "y.example (Postfix) with SMTP id 1\n\n",
+		"NUMHELO"},
+	    {"Received: from 198.51.100.7 (h.example [203.0.113.9]) by "
+	     "y.example (Postfix) with SMTP id 1\n\n",
+		"HELOIP NUMHELO"},
+	    {"Received: from 8.8.8.7 (h.example [9.9.9.9]) by y.example "
+	     "(Postfix) with SMTP id 1\n\n",
+		"HELOIP NUMHELO"},
+	    {"Received: from 8.8.8.7 (h.example [8.8.8.9]) by y.example "
+	     "(Postfix) with SMTP id 1\n\n",
+		"NUMHELO"},
+	    {"Received: from h.example (h.example [9.9.9.9]) by y.example "
+	     "(Postfix) with SMTP id 1\n\n",
+		""},
+	    {"Received: nonsense that nobody reads\n\n", "NORELAY"},
+	    {"Received: from local (h.example [127.0.0.1]) by y.example "
+	     "(Postfix) with SMTP id 1\n\n",
+		"ALLTR"},
+	    {"Subject: x\n\n", "NORELAY"},
+	};
+
+	(void)state;
+	EXPECT_ALL(rules, cases);
+}
+
 int
 main(void)
 {
@@ -567,6 +728,11 @@ main(void)
 	    cmocka_unit_test(trails_with_gaps_are_forged),
 	    cmocka_unit_test(lists_have_names),
 	    cmocka_unit_test(hosts_of_addresses_are_listed),
+	    cmocka_unit_test(fields_are_counted_and_have_odd_octets),
+	    cmocka_unit_test(subjects_in_capitals_or_with_the_recipient),
+	    cmocka_unit_test(senders_are_compared_and_gmail_is_known),
+	    cmocka_unit_test(recipients_are_sorted_or_similar),
+	    cmocka_unit_test(relays_are_counted_and_say_who_they_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
