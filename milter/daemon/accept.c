@@ -20,6 +20,7 @@
 #include "milter/log.h"
 #include "milter/snapshot.h"
 #include "peers.h"
+#include "reader.h"
 #include "sockspec.h"
 
 /* Descriptors, beside those that are open when serving begins and one for each
@@ -197,6 +198,7 @@ accept_ours(int listener, struct sockaddr *addr, socklen_t *len)
 		errno = ECONNABORTED;
 		return -1;
 	}
+	reader_begin(fd);
 	if (addr != NULL && len != NULL) {
 		memcpy(addr, &from, *len < from_len ? *len : from_len);
 		*len = from_len;

@@ -21,6 +21,10 @@
 char *mi_rd_cmd(
     int fd, struct timeval *timeout, char *cmd_r, size_t *len_r, char *name);
 
+/* A connection has been accepted: what was held for another one of this number
+ * is not its.  Only of a descriptor that was said here are packets held. */
+void reader_begin(int fd);
+
 /* For prove.c, in a process of its own: have it call this. */
 void reader_trial(void (*called)(void));
 
