@@ -27,7 +27,7 @@ enum {
 };
 
 #define HEAD (MILTER_LEN_BYTES + 1)
-#define PEEK_MAX 8192   /* looked at in one go: two writes of Postfix */
+#define PEEK_MAX 8192  /* looked at in one go: two writes of Postfix */
 #define HELD_FDS 65536 /* packets from a higher one are read one by one */
 
 /*
@@ -122,7 +122,7 @@ find_length(const char *head, size_t *len_r)
 	memcpy(&size, head, sizeof(size));
 	size = ntohl(size);
 	*len_r = size - 1;
-	return size == 0				    ? READ_ERROR
+	return size == 0				   ? READ_ERROR
 	       : size - 1 > (uint32_t)MILTER_MAX_DATA_SIZE ? READ_TOO_BIG
 							   : 0;
 }

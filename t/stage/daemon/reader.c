@@ -291,9 +291,9 @@ not_accepted_by_us(void **state)
 			assert_int_equal(
 			    __real_recv(p.ours, &size, 4, flags), 4);
 		if (i + 1 < N)
-			assert_int_equal(ntohl(size),
-			    1 + strlen(burst[i + 1][1]) +
-				(burst[i + 1][0][0] != 'E'));
+			assert_int_equal(
+			    ntohl(size), 1 + strlen(burst[i + 1][1]) +
+					     (burst[i + 1][0][0] != 'E'));
 	}
 	disconnect(&p);
 }
@@ -353,8 +353,9 @@ end_of_connection(void **state)
 static void
 slow_peer(void **state)
 {
-	static const char *const large[][2] = {{"B", "body"}, {"B",
-	    "0123456789012345678901234567890123456789012345678901234567890123"}};
+	static const char *const large[][2] = {
+	    {"B", "body"}, {"B", "012345678901234567890123456789012345678901234"
+				 "5678901234567890123"}};
 	char data[1024];
 	size_t len = make_burst(data, large, 2);
 
