@@ -31,6 +31,16 @@ enum {
 #define HELD_FDS 65536 /* packets from a higher one are read one by one */
 
 /*
+ * When a worker thread of libmilter's has dealt with a packet, it waits for the
+ * next so long, and then gives the session back to the pool: a write and a read
+ * of a pipe, another poll, the waking of another worker, and often the end of
+ * this thread and the start of a new one.  Within a message an MTA is seldom
+ * quicker, and never much slower, so the worker stays a little.
+ */
+#define WORKER_WAIT_MS 1
+#define LINGER_MS 20
+
+/*
  * An MTA sends many small packets in a row.  Whole ones are copied from the
  * socket in one go, but left in it (MSG_PEEK) until the last of them is handed
  * out: libmilter polls the descriptor before it asks for a packet, and what it
@@ -45,6 +55,10 @@ struct held {
  * when another connection has its number; &nothing: no packets are held. */
 static _Atomic(struct held *) table[HELD_FDS];
 static struct held nothing;
+
+/* The connection of which this thread read last: -1: none.  Another thread may
+ * poll a number that was that of a connection, and is now a file's. */
+static _Thread_local int mine = -1;
 
 static void (*trial)(void);
 
@@ -257,6 +271,7 @@ get_packet(int fd, const struct timeval *timeout, char head[HEAD],
 		}
 	}
 	put_held(fd, h);
+	mine = h == NULL || *rc_r != 0 ? -1 : fd;
 	return rest;
 }
 
@@ -292,31 +307,27 @@ reader_begin(int fd)
 		forget(atomic_exchange(&table[fd], &nothing));
 }
 
-static bool
-holds(int fd)
-{
-	struct held *h =
-	    fd >= 0 && fd < HELD_FDS ? atomic_load(&table[fd]) : NULL;
+/* -- libc's poll, for everything in this process -- */
 
-	return h != NULL && h != &nothing;
-}
-
-/*
- * libc's poll for everything in this process.  What is held is still in the
- * socket, so the system's answer is known without asking it.
- */
 int poll_ours(struct pollfd *fds, nfds_t n, int timeout) __asm__("poll")
     __attribute__((used, visibility("default")));
 
 int
 poll_ours(struct pollfd *fds, nfds_t n, int timeout)
 {
-	struct timespec ts = {timeout / 1000, timeout % 1000 * 1000000L};
+	const struct held *h = NULL;
+	struct timespec ts;
 
-	if (n == 1 && fds->events == POLLIN && holds(fds->fd)) {
+	if (n == 1 && fds->events == POLLIN && mine >= 0 && fds->fd == mine)
+		h = atomic_load(&table[mine]); /* NULL inside mi_rd_cmd */
+	if (h != NULL && h != &nothing) {
+		/* It is still in the socket, so the system would say so. */
 		fds->revents = POLLIN;
 		return 1;
 	}
+	if (h != NULL && timeout == WORKER_WAIT_MS)
+		timeout = LINGER_MS;
+	ts = (struct timespec){timeout / 1000, timeout % 1000 * 1000000L};
 	return ppoll(fds, n, timeout < 0 ? NULL : &ts, NULL);
 }
 

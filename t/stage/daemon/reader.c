@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +23,7 @@
 
 #define TIMED_OUT 1 /* what libmilter takes for it */
 #define BROKEN 4
+#define ENDED 5
 #define BIG 60000
 #define PACKETS 100
 #define STEP_S 60 /* of the slow peer's clock */
@@ -30,8 +32,10 @@
 
 static struct {
 	unsigned recvs, polls;
-	bool slow; /* an octet a minute */
-	bool came; /* this minute's */
+	long waited_ms; /* by the last poll, if `still` */
+	bool still;	/* nothing comes */
+	bool slow;	/* an octet a minute */
+	bool came;	/* this minute's */
 	time_t clock;
 } sys;
 
@@ -63,6 +67,11 @@ __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
     const void *mask)
 {
 	sys.polls++;
+	sys.waited_ms = timeout == NULL ? -1
+					: timeout->tv_sec * 1000 +
+					      timeout->tv_nsec / 1000000;
+	if (sys.still)
+		return 0;
 	if (!sys.slow)
 		return __real_ppoll(fds, n, timeout, mask);
 	sys.clock += STEP_S;
@@ -241,6 +250,46 @@ other_polls(void **state)
 	disconnect(&q);
 }
 
+static void
+expect_wait(int fd, short events, int timeout, long ms)
+{
+	struct pollfd two[2] = {{.fd = fd, .events = events}, {.fd = -1}};
+
+	assert_int_equal(poll(two, 1, timeout), 0);
+	assert_int_equal(sys.waited_ms, ms);
+	assert_int_equal(poll(two, 2, timeout), 0);
+	assert_int_equal(sys.waited_ms, timeout);
+}
+
+/* A worker of libmilter's waits a little longer for its session than it asks;
+ * nobody else does. */
+static void
+lingers(void **state)
+{
+	char data[1024];
+	struct pair p;
+
+	(void)state;
+	connect_pair(&p, true);
+	sys.still = true;
+	expect_wait(p.ours, POLLIN, 1, 1);
+	say(&p, data, make_burst(data, burst, 1));
+	expect(&p, burst[0][0][0], burst[0][1]);
+	expect_wait(p.ours, POLLIN, 1, 20);
+	expect_wait(p.ours, POLLIN, 0, 0);
+	expect_wait(p.ours, POLLIN, 10000, 10000);
+	expect_wait(p.ours, POLLIN, -1, -1);
+	expect_wait(p.ours, POLLOUT, 1, 1);
+	expect_wait(p.ours, POLLIN | POLLPRI, 1, 1);
+	expect_wait(p.theirs, POLLIN, 1, 1);
+	expect_wait(-1, POLLIN, 1, 1);
+	expect_wait(1000000, POLLIN, 1, 1);
+	shutdown(p.theirs, SHUT_WR);
+	expect_end(&p, ENDED);
+	expect_wait(p.ours, POLLIN, 1, 1);
+	disconnect(&p);
+}
+
 /* A connection that ended in the middle of a burst, and the next one that has
  * its descriptor's number. */
 static void
@@ -266,6 +315,39 @@ not_anothers(void **state)
 	say(&q, data, make_burst(data, others, 1));
 	expect(&q, 'H', others[0][1]);
 	disconnect(&q);
+}
+
+static void *
+poll_it(void *arg)
+{
+	struct pollfd *pfd = arg;
+
+	return poll(pfd, 1, 0) == 0 ? NULL : pfd;
+}
+
+/* Such a number can be a file's, too: for another thread that is what counts.
+ */
+static void
+not_a_files(void **state)
+{
+	struct pollfd pfd = {.events = POLLIN};
+	char data[1024];
+	struct pair p, file;
+	pthread_t thread;
+	void *readable;
+
+	(void)state;
+	connect_pair(&p, true);
+	connect_pair(&file, false);
+	say(&p, data, make_burst(data, burst, N));
+	expect(&p, burst[0][0][0], burst[0][1]);
+	assert_int_equal(dup2(file.ours, p.ours), p.ours);
+	pfd.fd = p.ours;
+	assert_int_equal(pthread_create(&thread, NULL, poll_it, &pfd), 0);
+	assert_int_equal(pthread_join(thread, &readable), 0);
+	assert_null(readable);
+	disconnect(&p);
+	disconnect(&file);
 }
 
 /* Nobody would say when its number is another's. */
@@ -344,7 +426,7 @@ end_of_connection(void **state)
 	say(&p, data, make_burst(data, burst, 2) - 1);
 	shutdown(p.theirs, SHUT_WR);
 	expect(&p, burst[0][0][0], burst[0][1]);
-	expect_end(&p, 5);
+	expect_end(&p, ENDED);
 	disconnect(&p);
 }
 
@@ -437,7 +519,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(few_calls),
 	    cmocka_unit_test(other_polls),
+	    cmocka_unit_test(lingers),
 	    cmocka_unit_test(not_anothers),
+	    cmocka_unit_test(not_a_files),
 	    cmocka_unit_test(not_accepted_by_us),
 	    cmocka_unit_test(refused_in_a_burst),
 	    cmocka_unit_test(end_of_connection),
