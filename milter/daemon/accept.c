@@ -21,6 +21,7 @@
 #include "milter/peers.h"
 #include "milter/snapshot.h"
 #include "milter/sockspec.h"
+#include "reader.h"
 
 /* Descriptors, beside those that are open when serving begins and one for each
  * connection.  Of files that a reload opens, of libmilter's and the resolver's
@@ -197,6 +198,7 @@ accept_ours(int listener, struct sockaddr *addr, socklen_t *len)
 		errno = ECONNABORTED;
 		return -1;
 	}
+	reader_begin(fd);
 	if (addr != NULL && len != NULL) {
 		memcpy(addr, &from, *len < from_len ? *len : from_len);
 		*len = from_len;

@@ -1,10 +1,11 @@
 /*
- * Our own mi_rd_cmd: the function by which libmilter reads a packet.
+ * Our own mi_rd_cmd: the function by which libmilter reads a packet; and poll,
+ * by which it asks whether there is one.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * libmilter exports it and calls it as any other function of a shared library,
- * so that one of this name in the executable takes its place.  A packet that
- * packet_check refuses ends the connection before libmilter's engine has it.
+ * libmilter calls them as any other function of a shared library, so that one
+ * of this name in the executable takes its place.  A packet that packet_check
+ * refuses ends the connection before libmilter's engine has it.
  */
 #ifndef MILTER_DAEMON_READER_H
 #define MILTER_DAEMON_READER_H
@@ -20,6 +21,10 @@
  */
 char *mi_rd_cmd(
     int fd, struct timeval *timeout, char *cmd_r, size_t *len_r, char *name);
+
+/* A connection has been accepted: what was held for another one of this number
+ * is not its.  Only of a descriptor that was said here are packets held. */
+void reader_begin(int fd);
 
 /* For prove.c, in a process of its own: have it call this. */
 void reader_trial(void (*called)(void));

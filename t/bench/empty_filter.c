@@ -2,10 +2,11 @@
  * A libmilter filter that receives everything and does nothing: the floor that
  * a filter's cost is compared with.  SPDX-License-Identifier: BSD-2-Clause
  *
- * usage: empty_filter SOCKET STEPS
+ * usage: empty_filter SOCKET STEPS [FIELD]
  *
  * STEPS are the SMFIP_ flags to agree on, as far as the MTA offers them: those
- * of the filter to compare with.
+ * of the filter to compare with.  A field of the name FIELD is added to each
+ * message.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <libmilter/mfapi.h>
 
 static unsigned long wanted;
+static char *field;
 
 static sfsistat
 answer(unsigned long quiet)
@@ -93,6 +95,15 @@ on_body(SMFICTX *ctx, unsigned char *data, size_t len)
 }
 
 static sfsistat
+on_eom(SMFICTX *ctx)
+{
+	if (field != NULL &&
+	    smfi_addheader(ctx, field, (char *)(uintptr_t) "yes") != MI_SUCCESS)
+		return SMFIS_TEMPFAIL;
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat
 on_other(SMFICTX *ctx)
 {
 	(void)ctx;
@@ -114,17 +125,18 @@ main(int argc, char **argv)
 	    .xxfi_header = on_header,
 	    .xxfi_eoh = on_eoh,
 	    .xxfi_body = on_body,
-	    .xxfi_eom = on_other,
+	    .xxfi_eom = on_eom,
 	    .xxfi_abort = on_other,
 	    .xxfi_close = on_other,
 	    .xxfi_negotiate = on_negotiate,
 	};
 
-	if (argc != 3) {
-		fprintf(stderr, "usage: empty_filter SOCKET STEPS\n");
+	if (argc != 3 && argc != 4) {
+		fprintf(stderr, "usage: empty_filter SOCKET STEPS [FIELD]\n");
 		return EX_USAGE;
 	}
 	wanted = strtoul(argv[2], NULL, 0);
+	field = argv[3];
 	if (smfi_setconn(argv[1]) != MI_SUCCESS ||
 	    smfi_register(filter) != MI_SUCCESS ||
 	    smfi_opensocket(1) != MI_SUCCESS)
