@@ -50,8 +50,8 @@ def talked(postern):
                 talk('body', 'Hello.\r\n').progress]
         end = talk('eom')
     is_(end.reply, 'accept', 'the message is taken')
-    is_((sum(told), end.progress), (0, 1),
-        'the MTA hears that we are at work, at the end alone')
+    ok(sum(told) == 0 and end.progress > 0,
+       'the MTA hears that we are at work, at the end alone', (told, end.progress))
 
 
 def through_postfix(mta, postern, sink):
