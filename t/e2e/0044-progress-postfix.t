@@ -51,7 +51,8 @@ def talked(postern):
         end = talk('eom')
     is_(end.reply, 'accept', 'the message is taken')
     ok(sum(told) == 0 and end.progress > 0,
-       'the MTA hears that we are at work, at the end alone', (told, end.progress))
+       'the MTA hears that we are at work, at the end alone',
+       (told, end.progress))
 
 
 def through_postfix(mta, postern, sink):
