@@ -105,8 +105,9 @@ static const struct dns_answer answer_badname = {.status = DNS_BADNAME};
 
 /* -- contexts -- */
 
-/* libunbound has locks for all contexts, which it makes and destroys with any
- * of them, unguarded: so only one thread at a time does either. */
+/* libunbound has locks for all contexts, which it makes when it finalizes one and
+ * destroys with any of them, unguarded: so only one thread at a time does
+ * either. */
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
 
 static struct ub_ctx *
@@ -258,6 +259,20 @@ remove_zones(const struct unbound *u, struct ub_ctx *ctx, bool validating,
 	return 0;
 }
 
+/* The first zone to go finalizes the context, and that makes the locks that all
+ * contexts have in common. */
+static int
+finalize(const struct unbound *u, struct ub_ctx *ctx, bool validating,
+    struct errmsg *msg_r)
+{
+	int rc;
+
+	pthread_mutex_lock(&making);
+	rc = remove_zones(u, ctx, validating, msg_r);
+	pthread_mutex_unlock(&making);
+	return rc;
+}
+
 static int
 make_context(const struct unbound *u, bool validating, struct ub_ctx **ctx_r,
     struct errmsg *msg_r)
@@ -274,7 +289,7 @@ make_context(const struct unbound *u, bool validating, struct ub_ctx **ctx_r,
 	if (rc == 0)
 		rc = set_servers(u, ctx, msg_r);
 	if (rc == 0)
-		rc = remove_zones(u, ctx, validating, msg_r);
+		rc = finalize(u, ctx, validating, msg_r);
 	if (rc != 0) {
 		delete_context(ctx);
 		return rc;
