@@ -16,7 +16,7 @@
 #include "snapshot.h"
 #include "summary.h"
 
-/* What all stages are asked. */
+/* One call of a hook, the same for all stages. */
 struct call {
 	enum hook hook;
 	struct rcpt *r;
@@ -34,7 +34,7 @@ ctx_of(struct session *s, struct message *m, size_t i)
 	    .state = s->snap->state[i]};
 }
 
-/* Ask one stage; NONE when it has no such hook. */
+/* Call the stage's hook; NONE: it has no such hook. */
 static struct verdict
 ask(const struct ctx *ctx, const struct call *c)
 {
@@ -76,7 +76,7 @@ phase_of(enum hook hook)
 	}
 }
 
-/* Is this where the stage is to judge the message? */
+/* Is the stage's judge hook to be called at this hook? */
 static bool
 is_due(const struct ctx *ctx, enum hook hook)
 {
@@ -97,7 +97,8 @@ judge(const struct ctx *ctx, enum hook hook)
 	return stages[ctx->index]->judge(ctx);
 }
 
-/* Ask a stage that is a check; *may_defer_r: what it returns can wait. */
+/* Call a check: its hook, then its judge hook, then look for symbols that are
+ * refused.  *may_defer_r: the verdict may be deferred. */
 static struct verdict
 ask_check(const struct ctx *ctx, const struct call *c, bool *may_defer_r)
 {
@@ -105,7 +106,7 @@ ask_check(const struct ctx *ctx, const struct call *c, bool *may_defer_r)
 	struct symbol *last = m == NULL ? NULL : m->last_symbol;
 	struct verdict v = ask(ctx, c), named;
 
-	/* What its rcpt hook refuses concerns that recipient alone. */
+	/* A refusal by its rcpt hook is for that recipient alone. */
 	*may_defer_r = c->hook != HOOK_RCPT || v.action == VERDICT_NONE;
 	if (v.action == VERDICT_NONE)
 		v = judge(ctx, c->hook);
@@ -118,8 +119,8 @@ ask_check(const struct ctx *ctx, const struct call *c, bool *may_defer_r)
 
 /* -- how long stages take -- */
 
-/* Has the stage anything to do at this hook?  Who has nothing takes no time, and
- * the clock costs more than this question. */
+/* Has the stage anything to do at this hook?  Only such stages are timed:
+ * reading the clock costs more than this look. */
 static bool
 acts(const struct ctx *ctx, enum hook hook)
 {
@@ -144,7 +145,7 @@ acts(const struct ctx *ctx, enum hook hook)
 	return false;
 }
 
-/* What passed since *since is the stage's. */
+/* Count the time since *since as the stage's, and restart it. */
 static void
 charge(const struct ctx *ctx, int64_t *since)
 {
@@ -157,14 +158,13 @@ charge(const struct ctx *ctx, int64_t *since)
 
 /* -- the walk -- */
 
-/* Ask the stages in order; the first that decides ends it.  The deadline of a
- * step begins here, and nowhere else: a client that takes its time before the
- * step must not use up that of the look-ups.  Only the chunks of a body have
- * that of the header's end in common. */
+/* Call the stages in order, until one decides.  Every step gets a new deadline
+ * here, so that a slow client does not use up the time of the look-ups.  The
+ * exception is the body: its chunks keep the deadline of the header's end. */
 static struct verdict
 walk(struct session *s, struct message *m, const struct call *c)
 {
-	int64_t since = 0; /* 0: no stage was asked */
+	int64_t since = 0; /* 0: no stage was timed yet */
 
 	if (c->hook != HOOK_BODY)
 		wait_begin(&s->wait, s->snap->dns_timeout_ms);
@@ -193,7 +193,7 @@ walk(struct session *s, struct message *m, const struct call *c)
 	return verdict_none;
 }
 
-/* A copy; of NULL: NULL.  0 or ERR_NOMEM. */
+/* Copy s into the arena; the copy of NULL is NULL.  0 or ERR_NOMEM. */
 static int
 keep(struct arena *a, const char *s, const char **copy_r)
 {
@@ -201,8 +201,9 @@ keep(struct arena *a, const char *s, const char **copy_r)
 	return s != NULL && *copy_r == NULL ? ERR_NOMEM : 0;
 }
 
-/* mta: what the MTA says; NULL: nothing.  Fields are headers of ASCII unless the
- * message says otherwise, and all of them show one name.  0 or ERR_NOMEM. */
+/* Set the names of this host.  mta: the name that the MTA gives; NULL: none.
+ * The name in header fields is in ASCII, as not every message may have UTF-8
+ * there, and it is the same in all of them.  0 or ERR_NOMEM. */
 static int
 name_host(struct session *s, const char *mta)
 {
@@ -243,7 +244,7 @@ chain_open(struct snapshot *snap, macro_fn macro, void *macro_ctx)
 	return s;
 }
 
-/* To all who want it. */
+/* Give the record to the counters, the log and s->recorded. */
 static void
 hand_out(struct session *s, const struct record *r)
 {
@@ -254,7 +255,7 @@ hand_out(struct session *s, const struct record *r)
 		s->recorded(s->recorded_ctx, r);
 }
 
-/* A step of the client's ends. */
+/* A step before any message ends: log it, and record a refusal. */
 static void
 end_step(struct session *s, const char *at)
 {
@@ -273,7 +274,7 @@ out_of_memory(struct session *s)
 	return disposition_no_memory(&ctx);
 }
 
-/* rc: what keeping the client's words came to. */
+/* Walk for the client; rc: ERR_NOMEM where its data could not be copied. */
 static void
 walk_client(struct session *s, const struct call *c, int rc)
 {
@@ -285,7 +286,7 @@ walk_client(struct session *s, const struct call *c, int rc)
 		disposition_decide(d, walk(s, NULL, c));
 }
 
-/* The same for the message, as far as it has come. */
+/* Walk for the message. */
 static struct verdict
 walk_message(struct message *m, const struct call *c)
 {
@@ -343,7 +344,7 @@ keep_params(struct arena *a, const char *const *params)
 	return copy;
 }
 
-/* The MTA may know it late.  0 or ERR_NOMEM. */
+/* Take the queue id, if the MTA has one by now.  0 or ERR_NOMEM. */
 static int
 learn_queue_id(struct message *m)
 {
@@ -613,7 +614,7 @@ chain_needs(const struct snapshot *snap)
 
 	for (size_t i = 0; stages[i] != NULL; i++)
 		bits |= snap->on[i] ? stages[i]->needs : 0;
-	/* On-... may say quarantine for any check. */
+	/* On-... may make a quarantine of any check's error. */
 	for (size_t i = 0; i < VERDICT_E_COUNT; i++) {
 		if (snap->on_error[i] == VERDICT_QUARANTINE)
 			bits |= NEED_QUARANTINE;

@@ -8,19 +8,19 @@
  * At MAIL the chain calls the mail hooks in order: direction_mail sees the
  * login and writes the facts m->direction = outbound and m->login = "bob";
  * account_mail makes m->account of it; quota_mail looks whether the account is
- * locked.  None of them decides, so the client hears 250.  At each RCPT
+ * locked.  None of them decides, so the client gets a 250.  At each RCPT
  * quota_rcpt reserves one recipient; were the account over its limit, it would
  * return a TEMPFAIL verdict, the walk would stop there, and that recipient
- * alone would hear 450.  The header and the body go to the stages that have a
+ * alone would get a 450.  The header and the body go to the stages that have a
  * hook for them.  At the end of the message quota_eom commits what was
- * reserved, sign_eom asks for an edit (insert a DKIM-Signature at the top) and
- * nobody decides: the driver applies the edits, tells the MTA to go on, and
- * calls chain_end with what came of it.  Then the done hooks hear the outcome,
+ * reserved, sign_eom adds an edit (insert a DKIM-Signature at the top) and no
+ * stage decides: the driver applies the edits, lets the MTA go on, and calls
+ * chain_end with the outcome.  Then the done hooks are called with the outcome,
  * whatever it is; had the client gone away instead, quota_done would give the
  * reservations back.
  *
  * Another: an outside client whose HELO is our own name, where the
- * configuration says `Refuse HELO_OURS` and `RefuseAt helo=rcpt`.  `helo` and
+ * configuration has `Refuse HELO_OURS` and `RefuseAt helo=rcpt`.  `helo` and
  * `spf` are checks with a judge hook: helo_helo and spf_mail only started
  * look-ups.  At the first RCPT the chain calls helo_judge, which waits for the
  * answers, writes the fact m->helo and adds the symbol.  The chain makes a
@@ -59,35 +59,35 @@ enum {
 struct stage {
 	const char *name; /* as in logs and decided_by */
 	unsigned needs;   /* NEED_ */
-	unsigned edits;   /* EDIT_BIT()s it may ask for */
+	unsigned edits;   /* EDIT_BIT()s of the edits it may add */
 	unsigned answers; /* HOOK_BIT()s of connect, helo, mail, rcpt, eoh at
-	    which the client must be told of a refusal at once.  At other hooks
-	    the MTA need not wait: it is told at the next one */
+	    which the MTA must wait for the reply.  At other hooks it need not
+	    wait: it gets a refusal at the next hook at which it waits */
 	const struct conf_table *options; /* its keywords; may be NULL */
 
 	/*
-	 * Make what the stage needs of a configuration; everything it can get
-	 * wrong is said here, all of it: by conf_mistake, and what ends it in
-	 * *msg_r, which is empty before.  The snapshot comes into force only if
-	 * nobody said anything.  Leaving *state_r NULL switches the stage off.
-	 * Without a load hook it is always on.
+	 * Make the stage's state from a configuration.  Report every mistake
+	 * in it here: by conf_mistake, and one that ends the load in *msg_r,
+	 * which is empty before.  The snapshot comes into force only if no
+	 * stage reports a mistake.  *state_r left NULL switches the stage off;
+	 * a stage without a load hook is always on.
 	 */
 	int (*load)(const struct snapshot *snap, const struct snapshot *old,
 	    void **state_r, struct errmsg *msg_r);
 	void (*unload)(void *state);
-	/* All stages are loaded and nothing is wrong: say in the log what is
-	 * odd, if that would only add to mistakes.  May be NULL. */
+	/* Log what is odd in the configuration but no mistake.  Called when all
+	 * stages are loaded without one.  May be NULL. */
 	void (*warn)(const struct snapshot *snap, const void *state);
-	/* The snapshot is about to come into force, and nothing can refuse it
-	 * any more: change what is shared with others here, not in load.  Called
-	 * by the daemon only, by one thread, before any session has it. */
+	/* Change what is shared with others here, not in load: the snapshot is
+	 * certain to come into force.  Called by the daemon only, by one
+	 * thread, before any session has the snapshot. */
 	void (*adopt)(const struct snapshot *snap, void *state);
-	/* Further macros to ask the MTA for, each after a space; may be NULL.
-	 * They are there at connect and MAIL. */
+	/* Further macros to request from the MTA, each after a space; may be
+	 * NULL.  The MTA gives them at connect and MAIL. */
 	const char *(*macros)(const void *state);
 
-	/* Asked in order, up to the first verdict that decides.  Every hook of
-	 * a session or message is told whose it is: struct ctx in session.h. */
+	/* Called in order, up to the first verdict that decides.  Every hook
+	 * gets its session and message in a struct ctx (session.h). */
 	struct verdict (*connect)(const struct ctx *ctx);
 	struct verdict (*helo)(const struct ctx *ctx);
 	struct verdict (*mail)(const struct ctx *ctx);
@@ -105,40 +105,43 @@ struct stage {
 	 * stage_refuse returns them, unless the message or the recipient is
 	 * exempt (disposition.h).  The same holds for its quarantines, for what
 	 * On-DNSError makes of its errors, and for those of its symbols that
-	 * Refuse names, for which the chain looks after each hook.  What its
-	 * rcpt hook refuses is told at once: it concerns that recipient alone.
+	 * Refuse names: the chain looks for them after each hook.  The
+	 * exception: what its rcpt hook refuses is refused at once, as it is
+	 * for that recipient alone.
 	 */
 	bool check;
 	const char *xcode; /* of a refusal for its symbols; NULL: 5.7.1 */
-	/* Every symbol that it may find, NULL-ended; NULL: none.  And is it one
-	 * that the configuration made up?  Not asked where state is NULL. */
+	/* Every symbol that it may find, NULL-ended; NULL: none.  defines: does
+	 * the configuration define the symbol?  Not called with a NULL
+	 * state. */
 	const char *const *symbols;
 	bool (*defines)(const void *state, const char *symbol);
 	/*
-	 * Of a check that can refuse before the end; it is one that RefuseAt
-	 * can name.  Called once for each inbound message, in the phase that
-	 * RefuseAt names (at MAIL for connect), after the stage's own hook
-	 * there.  Writes facts, symbols and notes, and may refuse.  Look-ups
-	 * are started in connect, helo or mail, and collected here by s->wait.
-	 * What only the header tells is judged in eom.  A check that can judge
-	 * the client alone does it in its connect hook, where
-	 * disposition_at_connect() says so, and again in judge.
+	 * For a check that can refuse before the end: only such a check can be
+	 * named by RefuseAt.  Called once for each inbound message, in the
+	 * phase that RefuseAt names (at MAIL for connect), after the stage's
+	 * own hook there.  Writes facts, symbols and notes, and may refuse.
+	 * Look-ups are started in connect, helo or mail, and collected here by
+	 * s->wait.  What needs the header is judged in eom.  A check that can
+	 * judge the client alone does so in its connect hook too, if
+	 * disposition_at_connect() is true, and again in judge.
 	 */
 	struct verdict (*judge)(const struct ctx *ctx);
 
-	/* Told to everyone, in order; a message that got as far as MAIL gets
-	 * exactly one.  outcome NULL: aborted, or the connection broke. */
+	/* Called for every stage, in order, exactly once for each message that
+	 * got as far as MAIL.  outcome NULL: it was aborted, or the connection
+	 * broke. */
 	void (*done)(const struct ctx *ctx, const struct verdict *outcome);
 	void (*close)(const struct ctx *ctx);
 
-	/* The admin asked (SIGUSR2) to begin all counts anew. */
+	/* Begin all counts anew: the admin sent SIGUSR2. */
 	void (*reset_counts)(void *state);
 
-	/* What is to be done beside the mail, now and then: called by one
-	 * thread of a daemon's (service/ticks.c) while the snapshot is in
-	 * force, first when it comes into force, and perhaps while another is
-	 * loaded or adopted.  Must not wait.  Returns in how many milliseconds
-	 * to be called again at the latest. */
+	/* Periodic work beside the mail.  Must not wait.  Returns in how many
+	 * milliseconds to be called again at the latest.  Called by one thread
+	 * of the daemon (service/ticks.c) from when the snapshot comes into
+	 * force, as long as it is in force; another may be loaded or adopted at
+	 * the same time. */
 	int64_t (*tick)(const struct snapshot *snap, void *state);
 };
 
@@ -148,11 +151,11 @@ extern const struct stage *const stages[];
 /*
  * For drivers.  A session is used by one thread at a time.
  *
- * session_new takes a reference of its own on the snapshot; NULL: no memory.
- * Each chain_ function returns what the client is to hear now: an action of
- * NONE means go on (QUARANTINE is only ever returned by chain_eom, and is to be
- * carried out together with the edits).  Errors have become what the
- * configuration makes of them.  A verdict's strings live as long as the
+ * chain_open takes a reference of its own on the snapshot; NULL: no memory.
+ * Each chain_ function returns the reply for the client at this step; an action
+ * of NONE means go on.  Only chain_eom returns a QUARANTINE, which is carried
+ * out together with the edits.  No verdict is an error: it is replaced by what
+ * the configuration makes of it.  A verdict's strings live as long as the
  * message, or the session where there is none.
  */
 struct session *chain_open(
@@ -166,8 +169,8 @@ struct verdict chain_helo(struct session *s, const char *helo);
 struct verdict chain_mail(
     struct session *s, const char *sender, const char *const *params);
 struct verdict chain_rcpt(struct session *s, const char *addr);
-/* One field: see lib/mail/hdr.h for the form.  value NULL: there was no memory for
- * it.  Never answers. */
+/* One field: see lib/mail/hdr.h for the form.  value NULL: no memory for it.
+ * Has no reply. */
 void chain_header(struct session *s, const char *name, size_t name_len,
     const char *value, size_t value_len);
 struct verdict chain_eoh(struct session *s);
@@ -175,17 +178,17 @@ struct verdict chain_body(
     struct session *s, const unsigned char *data, size_t len);
 /* The edits to apply are in s->msg->edits, sorted. */
 struct verdict chain_eom(struct session *s);
-/* The message is over; outcome is what the client heard, NULL for an abort.  Its
- * record is made, counted, logged and given to s->recorded.  No message under
- * way: nothing happens. */
+/* End the message; outcome is the reply that the client got, NULL for an abort.
+ * Its record is made, counted, logged and given to s->recorded.  Without a
+ * message under way nothing happens. */
 void chain_end(struct session *s, const struct verdict *outcome);
 void chain_close(struct session *s); /* frees the session */
 /* Every stage's adopt hook. */
 void chain_adopt(const struct snapshot *snap);
 /* SIGUSR2: every stage's reset_counts hook. */
 void chain_reset(const struct snapshot *snap);
-/* Every stage's tick hook; the shortest of the times, -1: nobody waits for
- * one. */
+/* Every stage's tick hook.  Returns the shortest of their times; -1: none of
+ * them is to be called again. */
 int64_t chain_tick(const struct snapshot *snap);
 
 /* Computed from the stages that are on in this snapshot. */
@@ -194,7 +197,7 @@ unsigned chain_edits(const struct snapshot *snap);   /* EDIT_BIT()s */
 unsigned chain_needs(const struct snapshot *snap);   /* NEED_ */
 /* May a stage ever find a symbol of that name? */
 bool chain_defines(const struct snapshot *snap, const char *symbol);
-/* What the stages' macros hooks say, in a row. */
+/* Append what the stages' macros hooks return. */
 void chain_macros(const struct snapshot *snap, struct buf *names_r);
 
 #endif

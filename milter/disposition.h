@@ -1,13 +1,13 @@
 /*
- * What is to become of a message, or of a client before any message: what is
- * decided, what is deferred, and what the MTA is to be told now.
+ * The disposition of a message, or of a client before any message: what is
+ * decided, what is deferred, and the present reply to the MTA.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Most verdicts count at once.  What a check wants refused is deferred to the
- * phase that RefuseAt names for the check, and what it wants held to the end:
- * until then other checks look, and who is exempt becomes known.  A message is
- * exempt when AllowList speaks for it, a recipient when it is postmaster (RFC
- * 5321 section 4.5.1) or in AllowList.
+ * Most verdicts count at once.  The exception is a check's: its refusal is
+ * deferred to the phase that RefuseAt names for the check, and its quarantine
+ * to the end.  Until then other checks run, and it becomes known who is exempt.
+ * A message is exempt by AllowList; a recipient is exempt by AllowList, or if
+ * it is postmaster (RFC 5321 section 4.5.1).
  */
 #ifndef MILTER_DISPOSITION_H
 #define MILTER_DISPOSITION_H
@@ -27,43 +27,44 @@ enum phase { PHASE_CONNECT, PHASE_MAIL, PHASE_RCPT, PHASE_END };
 struct disposition {
 	struct verdict decided;  /* the first that decides; before there is one,
 	    the first quarantine, which counts at the end; or NONE */
-	struct verdict deferred; /* a check's refusal or quarantine; NONE: there
-	    is none.  Of several refusals the one with the earliest phase, of
-	    one and a quarantine the refusal */
+	struct verdict deferred; /* a check's refusal or quarantine; or NONE.  A
+	    refusal goes before a quarantine, and of several refusals the one
+	    with the earliest phase stays */
 	enum phase phase;        /* to which it is deferred */
 };
 
 /*
- * The stage has returned v: decide, hold or defer.  An error becomes what the
- * configuration makes of it (On-...), and is logged.  may_defer: v is a
- * check's, and not for one recipient alone.  Returns v if it ends the walk,
- * and otherwise NONE.
+ * Take v, which the stage has returned: decide, hold or defer.  An error is
+ * logged, and replaced by what the configuration makes of it (On-...).
+ * may_defer: v is a check's, and not for one recipient alone.  Returns the
+ * verdict if it ends the walk, and otherwise NONE.
  */
 struct verdict disposition_take(
     const struct ctx *ctx, struct verdict v, bool may_defer);
-/* What to return where something can't be kept for want of memory.  It is never
- * a quarantine: what is not known in full can't be held. */
+/* The verdict when memory runs out.  It is never a quarantine: a message that
+ * is not known in full can't be held. */
 struct verdict disposition_no_memory(const struct ctx *ctx);
 /* The walk ended with v: the message, or the client, is decided if v decides. */
 void disposition_decide(struct disposition *d, struct verdict v);
-/* What the MTA is to be told now; NONE: go on.  A quarantine is told at the
- * end only. */
+/* The present reply to the MTA; NONE: go on.  A quarantine is no reply before
+ * the end. */
 struct verdict disposition_now(const struct disposition *d);
 
-/* A recipient comes: is it exempt whoever it is for? */
+/* Before the walk for a recipient: set whether the recipient is exempt. */
 void disposition_begin_rcpt(const struct message *m, struct rcpt *r);
-/* The walk for a recipient ended with v.  told: the MTA waits for the answer to
- * RCPT; otherwise what is refused to one is refused to all. */
+/* The walk for a recipient ended with v.  told: the MTA waits for the reply to
+ * RCPT.  If it does not, a refusal of one recipient refuses the message. */
 void disposition_end_rcpt(
     struct message *m, struct rcpt *r, const struct verdict *v, bool told);
 /* The last refusal of a recipient; NULL: none was refused. */
 const struct verdict *disposition_refused(const struct message *m);
 
-/* Does the check judge the client alone, at connect?  Not one that is known to
- * be internal. */
+/* Is the check to judge the client alone, at connect?  Never if the client is
+ * known to be internal. */
 bool disposition_at_connect(const struct ctx *ctx);
-/* What is deferred, is due in this phase and is not exempt, for the client (no
- * message), the message (r NULL) or the recipient; NONE: nothing. */
+/* The deferred verdict that is due in this phase, for the client (no message),
+ * the message (r NULL) or the recipient.  NONE: there is none, or it is
+ * exempt. */
 struct verdict disposition_due(
     const struct ctx *ctx, enum phase phase, const struct rcpt *r);
 

@@ -4,7 +4,7 @@
  * A session lives from connect to close and pins the configuration it began
  * with.  A message lives from MAIL to its end or abort; everything that dies
  * with it is in its arena.  Drivers make and fill them through chain.h; stages
- * read them, write the facts that are theirs, and ask for edits.
+ * read them, write the facts that are theirs, and add edits.
  */
 #ifndef MILTER_SESSION_H
 #define MILTER_SESSION_H
@@ -50,7 +50,7 @@ enum direction {
 /* What is known of HELO. */
 struct helo_fact {
 	const struct helo_result *result;
-	bool ours; /* it says that it is us, and is not */
+	bool ours; /* it is a name of ours, from a client that is not us */
 };
 
 /* A limit, and what of it is used. */
@@ -63,14 +63,14 @@ struct quota_level {
 
 /* What led to a decision, in words. */
 struct why {
-	const char *stage; /* who says so */
+	const char *stage; /* whose decision it is */
 	const char *text;  /* printable ASCII */
 	struct why *next;
 };
 
 struct whys {
 	struct why *first, *last;
-	const struct why *told; /* the last that the log has */
+	const struct why *told; /* the last one that is logged */
 	size_t count;
 };
 
@@ -78,12 +78,12 @@ struct session {
 	struct snapshot *snap; /* pinned by a reference */
 	macro_fn macro;
 	void *macro_ctx;
-	bool readonly;   /* a question, not mail: change no lasting state */
+	bool readonly;   /* a trial, not mail: change no lasting state */
 	bool explains;   /* session_why() is wanted */
 	time_t at;       /* the time to judge by; 0: the clock's */
 	struct arena arena;
 	struct wait wait;    /* chain: what stages wait by; its deadline is that
-	    of the step under way.  Drivers set whom progress is told */
+	    of the step under way.  Drivers set its progress function */
 	struct message *msg; /* under way, or NULL */
 
 	/* The client, from connect. */
@@ -92,10 +92,10 @@ struct session {
 	char client_ip[HOST_TEXT_SIZE]; /* the same as text; "" when not
 	    known */
 	const char *helo;   /* the last one; NULL: none yet */
-	const char *host;   /* chain: what this MTA is called: {j}, or the
-	    system's name where it does not say */
-	const char *reporter; /* chain: the name under which header fields of
-	    ours speak: AuthservID, or host */
+	const char *host;   /* chain: this MTA's name: {j}, or without it the
+	    system's name */
+	const char *reporter; /* chain: the name of the reporting host in our
+	    header fields: AuthservID, or host */
 
 	struct iprev *iprev; /* iprev: its look-ups, for rdns to end; or NULL */
 
@@ -106,20 +106,20 @@ struct session {
 
 	struct disposition disposition; /* of the client, before any message */
 	struct buf notes;       /* ` key=value` for the line of such a refusal */
-	struct whys whys;       /* said while no message was under way */
+	struct whys whys;       /* given while no message was under way */
 	uint64_t stage_ns[STAGES_MAX]; /* chain: time in each stage's hooks that
 	    no message has yet */
-	/* Is told of each record (record.h) that is made, while the message is
-	 * still there; NULL: nobody wants to know. */
+	/* Called with each record (record.h) that is made, while its message
+	 * still exists; may be NULL. */
 	void (*recorded)(void *ctx, const struct record *r);
 	void *recorded_ctx;
 };
 
-/* One thing that was found out about a message, for rules to weigh. */
+/* One finding about a message, which rules score. */
 struct symbol {
 	const char *name; /* constant; SpamAssassin's where it has one */
 	double score;
-	unsigned times; /* how often it hit; 0: told once */
+	unsigned times; /* how often it hit; 0: it is not counted */
 	const char *match; /* the text that its rule met first; NULL: none */
 	size_t match_len;
 	struct symbol *next;
@@ -128,8 +128,8 @@ struct symbol {
 struct rcpt {
 	const char *addr; /* without <> */
 	bool refused;
-	struct verdict refusal; /* by what, where it is; or NONE */
-	bool exempt; /* what checks refuse for is nothing to this one */
+	struct verdict refusal; /* the verdict that refuses it; or NONE */
+	bool exempt; /* the refusals of checks do not count for it */
 	struct rcpt *next;
 };
 
@@ -137,7 +137,7 @@ struct message {
 	struct session *session;
 	struct arena arena;
 
-	/* What the MTA said. */
+	/* From the MTA. */
 	const char *queue_id;  /* NULL until known */
 	const char *sender;    /* without <>; "" is the null sender */
 	const char *const *params; /* ESMTP parameters of MAIL, NULL-ended */
@@ -164,28 +164,29 @@ struct message {
 	const struct dkim_verdicts *dkim;  /* dkim: a result for each signature;
 	    NULL: not checked */
 	const struct dmarc_result *dmarc;  /* dmarc; NULL: not checked */
-	const struct dnsbl_finding *dnsbl; /* dnsbl: what lists were asked and
-	    answered; NULL: none was asked */
+	const struct dnsbl_finding *dnsbl; /* dnsbl: the lists that were
+	    queried, and their replies; NULL: none was queried */
 	const struct rules_result *rules;  /* rules; NULL: no rule was run */
 	struct symbol *symbols, *last_symbol; /* what was found, in order */
-	const struct quota_level *quota; /* quota: what the account's limits came
-	    to, from the end of the message on */
+	const struct quota_level *quota; /* quota: the account's limits and what
+	    is used of them, from the end of the message on */
 	size_t quota_count;
-	bool scored;         /* rules: the sum of scores was weighed */
+	bool scored;         /* rules: the score was compared with its limits */
 	bool is_signed;      /* sign: it leaves with a signature of ours */
-	const char *unsigned_why; /* sign: why outbound mail does not; NULL:
-	    it does, or was not asked */
-	const char *allowed; /* allowlist: what in AllowList speaks for it
-	    (client, helo, sender, from); NULL: nothing */
-	bool may_be_allowed; /* allowlist: so it is, if it is what it says */
+	const char *unsigned_why; /* sign: why outbound mail has no signature;
+	    NULL: it has one, or sign did not run */
+	const char *allowed; /* allowlist: which of its names makes it exempt by
+	    AllowList (client, helo, sender, from); NULL: none */
+	bool may_be_allowed; /* allowlist: a name is in AllowList, but is not
+	    authenticated yet */
 
-	uint32_t judged;     /* chain: stages whose judge hook was asked */
+	uint32_t judged;     /* chain: bits of stages whose judge was called */
 	struct disposition disposition;
 
 	struct edit_list edits;
 	struct buf notes;       /* ` key=value` for the summary line */
-	struct buf cut;         /* keys of those that found no room there */
-	struct whys whys;       /* what led to what became of it */
+	struct buf cut;         /* keys of notes for which it had no room */
+	struct whys whys;       /* the reasons for its outcome */
 	struct timespec begun;  /* CLOCK_MONOTONIC */
 	uint64_t stage_ns[STAGES_MAX]; /* chain: time in each stage's hooks; of
 	    the first message with those at connect and HELO */
@@ -203,19 +204,19 @@ enum hook {
 };
 
 /*
- * Whose turn it is: what a stage's hooks are given, and what the helpers below
- * take.  A copy is as good, in any thread that has the session to itself, as
- * long as the message lives, or the session where there is none.
+ * The context of a call: a stage's hooks get it, and the helpers below take it.
+ * It may be copied.  A copy is valid as long as the message, or without one the
+ * session, in any thread that has the session to itself.
  */
 struct ctx {
 	struct session *s;
 	struct message *m; /* NULL in connect, helo and close */
-	const char *stage; /* its name; NULL: no stage speaks */
+	const char *stage; /* its name; NULL: no stage is called */
 	size_t index;      /* its place in stages[], where it has one */
 	void *state;       /* what its load hook made of the configuration */
 };
 
-/* Of the session and its message, where no stage speaks. */
+/* The context of the session and its message, outside any stage. */
 struct ctx session_ctx(struct session *s);
 
 /* Octets of the message as sent: header, empty line, body. */
@@ -227,13 +228,12 @@ time_t message_time(const struct message *m);
 /* The MTA's macro, through the session's driver. */
 const char *session_macro(const struct session *s, const char *name);
 
-/* A line in the log about a message: its queue id and the stage that speaks come
- * first. */
+/* Log a line about a message, which begins with the queue id and the stage. */
 void log_about(const struct ctx *ctx, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Add ` key=value` to the summary line; the value is quoted where it must be
- * (buf_quote), and cut where it is long. */
+/* Add ` key=value` to the summary line.  The value is quoted if it must be
+ * (buf_quote), and cut if it is long. */
 void message_note(struct message *m, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* The same for the line of a client that is refused before any message. */
@@ -241,20 +241,19 @@ void session_note(struct session *s, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*
- * Say what leads to a decision of the stage, where s->explains, in one
- * sentence without its full stop.  It goes to the log (LogWhy) when the message
- * ends and its queue id is known, or when the step ends where there is no
- * message, and to posternctl check.  Text from outside goes through
- * session_quote; what costs something to find out is to be asked for only where
- * s->explains.
+ * Give a reason for the stage's decision, in one sentence without its full
+ * stop.  It does nothing unless s->explains; test that first where a reason is
+ * costly to find.  Quote text from outside by session_quote.  The reason goes
+ * to posternctl check, and to the log (LogWhy) when the message ends and its
+ * queue id is known; without a message, when the step ends.
  */
 void session_why(const struct ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* Text from outside for session_why, quoted as buf_quote has it; "-" for NULL.
- * It lives as long as the message, or the session where there is none. */
+/* Text from outside for session_why, quoted by buf_quote; "-" for NULL.  It
+ * lives as long as the message, or without one the session. */
 const char *session_quote(const struct ctx *ctx, const char *text);
 
-/* Record that something was found; a name counts once.  ERR_NOMEM, or 0. */
+/* Add a symbol to the message; a name counts once.  0 or ERR_NOMEM. */
 int message_symbol(struct message *m, const char *name, double score);
 /* The sum of their scores. */
 double message_score(const struct message *m);

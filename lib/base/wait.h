@@ -3,23 +3,23 @@
  * all at the same time and under one deadline.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Whatever waits has three steps.  *Start* begins it, and never waits.
- * *Collect* takes the struct wait and returns what came of it, at the deadline
- * at the latest; it is built on wait_until.  *Drop* ends it, whether answered
- * or not.  There are two kinds:
+ * Every such request has three steps.  *Start* begins it, and never waits.
+ * *Collect* takes the struct wait and returns the result, at the deadline at
+ * the latest; it is built on wait_until.  *Drop* ends it, whether answered or
+ * not.  There are two kinds:
  *
- * - Something that another thread answers (lib/dns/dns.h): while somebody
- *   waits, that thread calls wait_wake when the answer is there.
+ * - A request that another thread answers (lib/dns/dns.h): if somebody waits
+ *   when the answer is there, that thread calls wait_wake.
  * - A descriptor that we write to and read from ourselves, say a scanner's.
- *   Start puts its struct wait_io into the list, drop takes it out.  Its ready
- *   function is called in every wait_until, whoever waits for whatever: while a
+ *   Start puts its struct wait_io into the list, drop takes it out.  Every
+ *   wait_until calls its ready function, whatever it waits for itself: while a
  *   check waits for the DNS, the scanner gets the message.
  *
- * So who collects one after the other waits for as long as the slowest takes,
- * and not for the sum of all.
+ * So to collect several, one after the other, takes as long as the slowest, and
+ * not as long as their sum.
  *
- * One thread at a time uses a struct wait, but for wait_wake.  Times are those
- * of lib/base/clock.h, in milliseconds.
+ * One thread at a time may use a struct wait; the exception is wait_wake.
+ * Times are those of lib/base/clock.h, in milliseconds.
  */
 #ifndef LIB_BASE_WAIT_H
 #define LIB_BASE_WAIT_H
@@ -31,8 +31,8 @@
 
 #define WAIT_IO_MAX 16 /* descriptors of one message */
 
-/* How often the MTA is told that we are at work: before Sendmail's 10 seconds
- * (R= of its filter's T=) are over, which is the shortest default. */
+/* How often the MTA gets a report of progress.  The shortest default timeout of
+ * an MTA is Sendmail's 10 seconds (R= of its filter's T=). */
 #define WAIT_PROGRESS_MS 5000
 
 struct wait_io {
@@ -47,7 +47,8 @@ struct wait_io {
 struct wait {
 	int64_t deadline_ms;
 	/* Called every progress_ms from wait_begin on, while something is
-	 * waited for.  May be set at any time; NULL: there is nobody. */
+	 * waited for.  May be set at any time; NULL: progress is not
+	 * reported. */
 	void (*progress)(void *arg);
 	void *progress_arg;
 	int64_t progress_ms;
@@ -63,7 +64,7 @@ struct wait {
 	bool polls; /* in poll(2), so it is woken by wake_fd */
 };
 
-/* To initialize one with; a deadline in the past waits for nothing. */
+/* The initial value.  Its deadline is in the past, so nothing is waited for. */
 #define WAIT_INIT                                                              \
 	{                                                                      \
 		.progress_ms = WAIT_PROGRESS_MS, .wake_fd = -1,                \
@@ -73,25 +74,25 @@ struct wait {
 /* All ios must have been taken out, and nobody may wake it any more. */
 void wait_fini(struct wait *w);
 
-/* From now on there are that many milliseconds. */
+/* Set the deadline to that many milliseconds from now. */
 void wait_begin(struct wait *w, int64_t ms);
 
 /*
- * Wait until done(arg), which is asked again whenever something has happened.
- * False: the deadline passed first.  What has come by then counts: done is
- * asked at least once, and ios are looked at even after the deadline.
+ * Wait until done(arg) is true; it is called again whenever something has
+ * happened.  False: the deadline passed first.  What has come by then counts:
+ * done is called at least once, and ios are polled even after the deadline.
  *
- * w NULL: don't wait, only ask.
+ * w NULL: don't wait, only call done.
  */
 bool wait_until(struct wait *w, bool (*done)(void *arg), void *arg);
-/* Have done asked again.  From any thread; a lock that the caller and who waits
- * have in common has to see that w is still there. */
+/* Make wait_until call done again.  May be called from any thread.  The caller
+ * and the waiter must share a lock that keeps w from going away. */
 void wait_wake(struct wait *w);
 
 /* io is the caller's, and must stay where it is until it is taken out.  0, or
  * ERR_FULL. */
 int wait_add(struct wait *w, struct wait_io *io);
-/* It need not be in there. */
+/* Take io out, if it is in. */
 void wait_remove(struct wait *w, const struct wait_io *io);
 
 #endif

@@ -1,11 +1,11 @@
 /*
- * What a check asks of the DNS: look-ups that are started as soon as their
- * names are known, and collected later, as lib/base/wait.h has it.
+ * DNS look-ups of a check.  They are started as soon as their names are known,
+ * and collected later; lib/base/wait.h describes these steps.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * This is an interface: a struct of functions and a context.  Who makes one
- * fills it: a resolver in production, a file in tests.  All functions may be
- * called from any thread.
+ * This is an interface: a struct of functions and a context.  A resolver fills
+ * it in production, a file of records in tests.  All functions may be called
+ * from any thread.
  */
 #ifndef LIB_DNS_DNS_H
 #define LIB_DNS_DNS_H
@@ -31,7 +31,7 @@ enum dns_status {
 	DNS_NXDOMAIN, /* no such name, and nothing below it (RFC 8020) */
 	DNS_TEMPFAIL, /* SERVFAIL, no answer, or bogus */
 	DNS_TIMEOUT,  /* the caller's deadline passed first */
-	DNS_BADNAME,  /* not a name that can be asked for */
+	DNS_BADNAME,  /* not a name that can be queried */
 };
 
 struct dns_record {
@@ -55,14 +55,15 @@ struct wait;
 
 struct dns {
 	void *ctx;
-	/* Begin to ask; NULL: no memory.  Never waits. */
+	/* Start a query; NULL: no memory.  Never waits. */
 	struct dns_query *(*start)(
 	    void *ctx, const char *name, enum dns_type type);
-	/* Wait for the answer; w NULL: it has to be there.  The answer lives as
-	 * long as the query; a second call returns the same.  Never NULL. */
+	/* Wait for the answer; never NULL.  w NULL: don't wait, the answer must
+	 * be there.  It lives as long as the query, and a second call returns
+	 * the same. */
 	const struct dns_answer *(*collect)(
 	    void *ctx, struct dns_query *q, struct wait *w);
-	/* The query is not wanted any more, whether answered or not. */
+	/* End the query, whether answered or not. */
 	void (*drop)(void *ctx, struct dns_query *q);
 	/* Is the answer there, so that collect would not wait?  NULL: it always
 	 * is. */

@@ -1,13 +1,12 @@
 /*
- * Who does what: start() looks into the cache, or hands the question to
- * libunbound; libunbound's own thread asks; our pump thread takes its answers,
- * has them parsed and kept, and wakes whoever collects.
+ * The path of a query: start() looks into the cache, or gives the query to
+ * libunbound, whose own thread sends it.  Our pump thread takes the replies,
+ * has them parsed and cached, and wakes whoever collects.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A context of libunbound's is made to validate or not to, and can't change its
- * mind: there are two, of which the second comes into being when it is needed.
- * Until the probe of the root's keys has told which one to use, questions are
- * held back.
+ * A context of libunbound either validates or does not, from its making to its
+ * end.  So there are two, and the second is made when it is needed.  The probe
+ * of the root's keys decides which one to use; until its end queries are held.
  *
  * Lock order: u->lock is never held while libunbound is called.
  */
@@ -41,12 +40,13 @@
 #define PROBE_AGAIN_ON 60000     /* at the earliest, after a failed answer */
 #define PROBE_AGAIN_OFF 600000   /* while validation is off */
 
-/* The last is there for later probes only: what another has kept of the root's
- * keys tells nothing of the name servers. */
+/* PROBING is for later probes only, and is made anew for each: a probe must
+ * reach the name servers, and the other contexts may have the root's keys
+ * cached. */
 enum { PLAIN, VALIDATING, PROBING, CONTEXTS };
 
 enum mode {
-	MODE_UNKNOWN, /* questions are held back */
+	MODE_UNKNOWN, /* queries are held until the first probe ends */
 	MODE_PLAIN,
 	MODE_VALIDATING,
 };
@@ -70,7 +70,7 @@ struct unbound {
 	pthread_t pump;
 	bool started, quit;
 	enum mode mode;
-	struct ub_ctx *ctx[CONTEXTS]; /* but for the last set once */
+	struct ub_ctx *ctx[CONTEXTS]; /* set once, except PROBING */
 	struct query_list held;
 	bool probe_wanted;
 

@@ -171,8 +171,8 @@ clean_domain(struct arena *a, const char *text, size_t len)
 	return d;
 }
 
-/* RFC 5322 section 3.6.2 lets nothing else stand in a dot-atom; octets above
- * 0x7f are RFC 6532's. */
+/* Is it a domain literal, or a dot-atom by RFC 5322 section 3.2.3?  A dot-atom
+ * may have octets above 0x7f (RFC 6532). */
 static bool
 domain_fits(const char *d)
 {
@@ -213,7 +213,7 @@ addr_at_length(const char *p, const char *end)
 	return 3;
 }
 
-/* Can the octet stand in what a program may take for a part of an address? */
+/* May the octet be in a word that a program takes for a part of an address? */
 static bool
 is_part(char c)
 {
@@ -221,14 +221,14 @@ is_part(char c)
 	    strchr("()<>,;:@", c) == NULL;
 }
 
-/* The same where signs that look like an @ are none. */
+/* The same at p, but a sign that looks like an @ does not belong to a part. */
 static bool
 is_part_of(const char *p, const char *end)
 {
 	return is_part(*p) && addr_at_length(p, end) == 0;
 }
 
-/* Behind white space, controls (which some readers drop), and dots. */
+/* Skip white space, controls (which some readers drop) and, with dots, dots. */
 static const char *
 skip_blanks(const char *p, const char *end, bool dots)
 {
@@ -238,7 +238,7 @@ skip_blanks(const char *p, const char *end, bool dots)
 	return p;
 }
 
-/* A dot with a part on either side, white space aside. */
+/* Is there a dot with a part on either side?  White space is ignored. */
 static bool
 has_dot(const char *p, const char *end)
 {
@@ -256,10 +256,10 @@ has_dot(const char *p, const char *end)
 	return dot < end && is_part(*dot);
 }
 
-/* The parts on both sides of an @ of `sign` octets: does a program or a person
- * take them for an address other than `but`?  White space beside it is obsolete,
- * `Bob @ Work` or `@bob` a name, and other signs are an @ only to who looks at
- * them; there counts only what is a domain beyond doubt. */
+/* Would a program or a person read an address other than `but` around the @ at
+ * `at`, which has `sign` octets?  A plain @ needs a part on both sides.  With
+ * white space beside it (`Bob @ Work`), nothing before it (`@bob`) or another
+ * sign for it, the text may be a name: then it needs a domain with a dot. */
 static bool
 is_address(const char *text, const char *at, size_t sign, const char *end,
     const struct addr *but)

@@ -2,18 +2,19 @@
  * How much every account has sent: a table in a file that several processes map
  * and count in at once, or one in memory.  SPDX-License-Identifier: BSD-2-Clause
  *
- * The promise: in no window of a limit's length is an account granted more than
- * that limit, with any number of processes and threads, and whatever is killed.
- * A refusal means that what was committed or is reserved within the window (and
- * at most a 24th of it more) reaches the limit.  The same holds of a sum, which
- * is an account too: that of a domain's, or of all accounts.
+ * The rule: in no window of a limit's length is an account granted more than
+ * that limit, with any number of processes and threads, whichever of them is
+ * killed.  A refusal means that what was committed or is reserved within the
+ * window, or at most a 24th of it before, reaches the limit.  The same is true
+ * of a sum, which is an account too: that of a domain's accounts, or of all
+ * accounts.
  *
  * What a killed process had reserved and not committed stays counted until it
  * has left the window (at most 25/24 of its length later), or until a reset.
- * By the life of a message as below that is, for each message that was under
- * way: the message, its recipients so far, and its octets from the end of data
- * on.  No more than the limit stays, and never more is granted.  A move to
- * another file while messages are under way may cost the same.
+ * With the calls below that is, for each message that was under way: the
+ * message, its recipients so far, and from the end of data on its octets.  It
+ * is never more than the limit, and nothing is granted beyond the limit.  A
+ * move to another file while messages are under way may cost the same.
  *
  * The life of a message:
  *
@@ -77,12 +78,12 @@ struct quota_limit {
 struct quota_set {
 	struct quota_limit limit[QUOTA_LIMITS_MAX];
 	unsigned count;
-	/* The account's name is anybody's to make up: such accounts have half
-	 * of the table at most, so that they can't crowd out the others. */
+	/* Anybody can make up names of such accounts.  They get half of the
+	 * table at most, so that they can't crowd out the others. */
 	bool minor;
-	/* Accounts in which all of its mail is counted too, as that of a domain
-	 * or of the whole server; their sets have no sums.  Borrowed with the
-	 * set.  All of them grant, or nothing is counted in any. */
+	/* The sums: accounts in which all of its mail is counted too, such as
+	 * a domain's or the whole server's.  All of them grant, or nothing is
+	 * counted in any.  Their sets have no sums.  Borrowed with the set. */
 	unsigned sums;
 	struct quota_sum {
 		const char *account;
@@ -182,10 +183,10 @@ void quota_close(struct quota *q);
  * Has somebody removed, replaced or resized the file?  To be called now and
  * then (every few seconds, at a reload) by the daemon: until then it goes on
  * counting in the removed file.  Counts are moved to a new file under the old
- * name, or joined with the one that stands there.  Tells the time of day to the
- * table too, for after a reboot.  QUOTA_OPENED in *report_r: nothing happened.
- * A file that is cut off or damaged while it is in use is renamed as at the
- * start, and all that can still be read of it goes into a new one.
+ * name, or joined with those of a file that has the name.  Also notes the time
+ * of day in the table, for after a reboot.  QUOTA_OPENED in *report_r: nothing
+ * happened.  A file that is cut off or damaged while it is in use is renamed as
+ * at the start, and all that can still be read of it goes into a new one.
  * 0, or an error as of quota_open: the old file stays in use.  In the modes
  * QUOTA_WRITE and QUOTA_READ it follows a table that was moved, no more;
  * ERR_FORMAT: it was cut off or damaged, so what was read of it may be wrong.
@@ -193,8 +194,8 @@ void quota_close(struct quota *q);
 int quota_check(struct quota *q, struct quota_report *report_r,
     struct errmsg *msg_r);
 
-/* Is there reason to call quota_check at once: part of the mapped file is gone,
- * or what was done about damage is still to be told?  Costs next to nothing. */
+/* Is quota_check to be called at once?  It is if part of the mapped file is
+ * gone, or a repair is still to be reported.  Costs next to nothing. */
 bool quota_needs_check(const struct quota *q);
 
 struct quota_info {
@@ -217,22 +218,21 @@ enum {
 	QUOTA_REFUSED = 1, /* a limit is reached */
 	QUOTA_LOCKED = 2,  /* the account is locked, or a sum of it */
 	/*
-	 * A store on another host was asked and has not answered: it may have
-	 * counted or not.  No table that is mapped or in memory says so.  The
-	 * use holds what was asked for, so that a release takes it back there
-	 * too; whether the mail is granted says the local table, asked next,
-	 * with the same limits.
+	 * A store on another host has not replied: it may have counted or not.
+	 * A table that is mapped or in memory never returns this.  The use has
+	 * the amount, so that a release takes it back there too.  The local
+	 * table, called next with the same limits, decides on the mail.
 	 */
 	QUOTA_UNCERTAIN = 3,
 };
 
-/* Why not, and when. */
+/* Which limit refuses, and until when. */
 struct quota_refusal {
 	unsigned level; /* whose limit or lock: 0 the account's, n that of the
 			 * set's sum n - 1 */
-	struct quota_limit limit; /* the one that lasts longest; the rest is 0
-				   * where the answer is QUOTA_LOCKED */
-	uint64_t used;            /* of it, without what was asked for */
+	struct quota_limit limit; /* the one that refuses longest.  This and
+				   * the rest are 0 with QUOTA_LOCKED */
+	uint64_t used;            /* of it, without the amount refused */
 	uint64_t retry_s; /* seconds from now until it fits if nobody else
 			   * sends, rounded up, at least 1; or QUOTA_NEVER */
 };
@@ -257,15 +257,17 @@ struct quota_use {
  * QUOTA_ACCOUNT_MAX octets) and set must be those of earlier calls with the
  * same use; both are borrowed until the use is released.  The set may be NULL
  * or empty.  All of it is granted, or nothing changes and *refusal_r (may be
- * NULL) says why.  What is more than a limit is refused without anything being
- * added for even a moment.  ERR_FULL: the account, or a sum of it, is new and
- * the table has neither a free nor an idle slot for it, or none for the minor
- * kind (that nothing was found is remembered for a second, or 32 times as long
- * as the search took; meanwhile this needs no lock); or the account's counts
- * stand in so many other windows that the set's find no room until the next
- * quota_check.  The caller decides, nothing is counted.  ERR_LIMIT: a name is
- * too long, an amount too large, or a set has more limits than the table was
- * opened for.  ERR_SYSTEM: locking the file failed.
+ * NULL) has the reason.  An amount larger than a limit is refused without being
+ * added for even a moment.  An error counts nothing, and the caller decides:
+ * ERR_FULL    the account, or a sum of it, is new and the table has neither a
+ *             free nor an idle slot for it, or none for the minor kind; the
+ *             result of that search is kept for a second, or for 32 times as
+ *             long as it took, and needs no lock meanwhile.  Or the account has
+ *             counts in so many other windows that there is no room for the
+ *             set's until the next quota_check,
+ * ERR_LIMIT   a name is too long, an amount too large, or a set has more limits
+ *             than the table was opened for,
+ * ERR_SYSTEM  locking the file failed.
  */
 int quota_reserve(struct quota *q, const char *account,
     const struct quota_set *set, const struct quota_amount *amount,
@@ -277,19 +279,19 @@ void quota_give_back(struct quota *q, struct quota_use *use,
     const struct quota_amount *amount);
 
 /*
- * The message is accepted, now.  Where time has passed since the reservation it
- * is made anew as of now, and may be refused (or find the table full: ERR_FULL,
- * ERR_SYSTEM); then all of it has gone back.  To be called as late as possible,
- * just before the reply.  A lock set since the reservation refuses too.
+ * Count the message as accepted now.  To be called as late as possible, just
+ * before the reply.  If time has passed since the reservation, that is made
+ * anew as of now, and it may be refused or fail (ERR_FULL, ERR_SYSTEM); then
+ * all of it has gone back.  A lock set since the reservation refuses too.
  */
 int quota_commit(struct quota *q, struct quota_use *use,
     struct quota_refusal *refusal_r);
 
 /*
  * Count a committed message as of now: for a caller that learns the moment of
- * the reply and wants windows measured from there.  A window is covered with
- * 1/110 of its length to spare, so that replies this much apart from their
- * commits need no settling.  Never refuses.  Without a commit it does nothing.
+ * the reply and wants windows measured from there.  Never refuses.  Without a
+ * commit it does nothing.  Windows have a margin of 1/110 of their length: a
+ * reply that is no further from its commit needs no settling.
  */
 void quota_settle(struct quota *q, struct quota_use *use);
 
@@ -318,11 +320,11 @@ struct quota_state {
 };
 
 /*
- * What quota_reserve would say if the account asked for so much more now,
- * changing nothing and taking no lock.  q NULL stands for a table in which
- * nothing was counted.  An account that the table does not have has used
- * nothing; whether there is room for it tells quota_has_room.  QUOTA_GRANTED,
- * QUOTA_REFUSED, QUOTA_LOCKED, or ERR_LIMIT: the name is too long.
+ * What quota_reserve would return for so much more now, changing nothing and
+ * taking no lock.  q NULL means a table in which nothing was counted.  An
+ * account that the table does not have has used nothing; quota_has_room finds
+ * whether there is room for it.  QUOTA_GRANTED, QUOTA_REFUSED, QUOTA_LOCKED, or
+ * ERR_LIMIT: the name is too long.
  */
 int quota_would(struct quota *q, const char *account,
     const struct quota_set *set, const struct quota_amount *amount,
@@ -330,15 +332,15 @@ int quota_would(struct quota *q, const char *account,
 
 /*
  * Has the table the account, or a place for it, so that quota_reserve would not
- * say ERR_FULL?  The answer of this moment, changing nothing and taking no
+ * return ERR_FULL?  True of this moment only.  Changes nothing and takes no
  * lock.  May look at the whole table: not for a caller that serves mail.
  */
 bool quota_has_room(struct quota *q, const char *account,
     const struct quota_set *set);
 
-/* What an account has used of a set, changing nothing (a limit that it was
- * never counted against shows what its kind's other windows know).  An unknown
- * account has used nothing.  0, or ERR_LIMIT: the name is too long. */
+/* What an account has used of a set, changing nothing.  A limit that it was
+ * never counted against is reported from the other windows of its kind.  An
+ * unknown account has used nothing.  0, or ERR_LIMIT: the name is too long. */
 int quota_peek(struct quota *q, const char *account,
     const struct quota_set *set, struct quota_state *state_r);
 
@@ -374,18 +376,19 @@ int quota_reset(struct quota *q, const char *account);
 int quota_lock(struct quota *q, const char *account, bool locked);
 
 /*
- * The account `from` is to be called `to`: its lock goes along, and its counts
- * as they are.  If there is a `to` already, it is locked when one of the two
- * was, and what each has used adds up, as of now.  A message under way counts
- * under the name that it began with.  Killed at any point nothing is lost; done
- * again, it may count some twice.  0, and *joined_r (may be NULL): there was
- * one; ERR_NOTFOUND: no `from`; ERR_FULL, ERR_LIMIT, ERR_SYSTEM.
+ * Rename the account `from` to `to`, with its lock and its counts.  If there is
+ * a `to` already, the two are joined: it is locked if one of the two was, and
+ * what each has used adds up, as of now.  A message under way counts under the
+ * name that it began with.  If this is killed, at any point, no count is lost;
+ * when it is done again, it may count some twice.  0, and *joined_r (may be
+ * NULL): there was one; ERR_NOTFOUND: no `from`; ERR_FULL, ERR_LIMIT,
+ * ERR_SYSTEM.
  */
 int quota_rename(
     struct quota *q, const char *from, const char *to, bool *joined_r);
 
-/* What a caller notes with the table, to know at its next start what the
- * accounts were named by.  Only a hash is kept. */
+/* Notes of a caller in the table: at its next start they show by which
+ * configuration accounts were named.  Only a hash of the words is kept. */
 enum quota_note {
 	QUOTA_NOTE_REALM, /* the realm that was added to logins */
 	QUOTA_NOTE_NAMES, /* all that names depend on */

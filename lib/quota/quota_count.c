@@ -1,10 +1,10 @@
 /*
  * Counting.  SPDX-License-Identifier: BSD-2-Clause
  *
- * An attempt (struct claim) brings the cells of a use to what is wanted, at the
- * tick that is now: add, read the clock again, then sum, then see whether
- * anything but cells has changed in the slot meanwhile.  Bringing is
- * idempotent, so that an attempt may be begun again at any point.
+ * An attempt (struct claim) raises the cells of a use to the wanted counts, at
+ * the present tick.  Its steps: add; read the clock again; sum; check that
+ * nothing but cells has changed in the slot meanwhile.  To raise a cell twice
+ * is the same as once, so an attempt may start again from any point.
  */
 #include "table.h"
 
@@ -44,8 +44,8 @@ struct claim {
 	enum mode mode;
 	uint64_t version;
 	uint64_t now; /* table time */
-	unsigned over; /* the ring that STEP_OVER was said of */
-	bool never;    /* a limit never grants so much: that of ring over */
+	unsigned over; /* the ring to which STEP_OVER applies */
+	bool never;    /* more than the limit of ring `over` can ever grant */
 	unsigned rings; /* up to the last one that takes part */
 	unsigned touched; /* bits: the ring's cell was changed, in this map */
 	struct claim_ring {
@@ -65,10 +65,11 @@ struct claim {
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__) && \
     !defined(QUOTA_PLAIN_SUM)
 /*
- * The sum of what is within the ring at this tick, or ahead of it, and of this
- * generation.  An aligned word is read in one piece by vector loads too, and no
- * load passes the locked instruction that added before; C has no words for
- * that, hence not portable.
+ * The sum of the cells of this generation that are within the ring at this
+ * tick, or ahead of it.  It needs two properties of the processor that C can't
+ * express, so it is for x86-64 only: a vector load reads each aligned word
+ * whole, and no load is done before an earlier locked instruction, such as the
+ * one that added our count.
  */
 typedef uint64_t vec __attribute__((vector_size(32), may_alias));
 typedef uint64_t uvec __attribute__((vector_size(32), aligned(8), may_alias));
@@ -83,7 +84,7 @@ static const uint64_t lap_back[2 * RING_CELLS] = {
 __attribute__((always_inline)) static inline uint64_t
 sum_vectors(const word64 *cells, uint64_t tick, uint64_t gen)
 {
-	/* Of the difference, what is to be 0: the sign, the generation. */
+	/* Bits of the difference that must be 0: the sign, the generation. */
 	const uint64_t same = UINT64_C(1) << 63 | GEN_MASK << COUNT_BITS;
 	const uint64_t *back = lap_back + RING_CELLS - 1 - tick % RING_CELLS;
 	uint64_t base = cell_tag(tick, gen);
@@ -129,7 +130,9 @@ ring_sum(const word64 *cells, uint64_t tick, uint64_t gen)
 }
 #endif
 
-/* Add, and leave the place to nobody older.  STEP_OVER: it would not fit. */
+/* Add n to the tick's cell.  An older lap's count, or an older generation's, is
+ * replaced.  STEP_OVER: the cell can't hold so much.  STEP_MEND: it has a later
+ * lap's count.  STEP_AGAIN: the ring has another generation by now. */
 static enum step
 cell_add(const struct claim *c, unsigned i, uint64_t tick, uint64_t n)
 {
@@ -153,8 +156,8 @@ cell_add(const struct claim *c, unsigned i, uint64_t tick, uint64_t n)
 			continue;
 		if (lap > 0) /* we slept for a window */
 			return STEP_MEND;
-		/* Of another generation: an older one's straggler that nobody
-		 * will miss, unless it is ours that is old. */
+		/* A count of another generation is void and is replaced,
+		 * unless the ring has left our generation. */
 		if (atomic_load(&slot_ring(c->s, i)->gen) != r->gen)
 			return STEP_AGAIN;
 	} while (!atomic_compare_exchange_weak(cell, &v, next));
@@ -162,9 +165,10 @@ cell_add(const struct claim *c, unsigned i, uint64_t tick, uint64_t n)
 }
 
 /*
- * Take back what was counted, if it still stands there.  The cell is read before
- * the clock: one of the right lap then, within the ring now, was not of another
- * lap.
+ * Take n off a cell, if it still has what was counted.  The cell is read first,
+ * the clock second.  A cell has its lap modulo 256 only, but if by the later
+ * clock the tick is still within the ring, the lap that was read is that of
+ * the tick.
  */
 __attribute__((noinline, cold)) static void
 cell_take(const struct mapped *q, const struct map *m, struct slot *s,
@@ -175,7 +179,7 @@ cell_take(const struct mapped *q, const struct map *m, struct slot *s,
 
 	desc = atomic_load(&slot_ring(s, i)->desc);
 	v = atomic_load(cell);
-	/* Of the one who counted, hence the desc was the ring's. */
+	/* With the generation in which it was counted, desc is the same too. */
 	if (n == 0 || !desc_valid(desc) ||
 	    atomic_load(&slot_ring(s, i)->gen) != from->gen)
 		return;
@@ -206,7 +210,7 @@ claim_hint(struct claim *c, unsigned i)
 		    memory_order_relaxed);
 }
 
-/* Bring one cell to what is wanted, at the tick that is now. */
+/* Raise one cell to the wanted count, at the present tick. */
 static enum step
 claim_put(struct claim *c, unsigned i)
 {
@@ -263,8 +267,8 @@ claim_late(const struct claim *c)
 	return false;
 }
 
-/* Which of the set's limits a ring stands for.  Rings are mostly made in the
- * opposite of its order: see rings_fit. */
+/* Find the set's limit that the ring counts for; false: there is none.  Rings
+ * are mostly made in the reverse order of the set: see rings_fit. */
 static bool
 claim_limit(struct claim *c, unsigned i)
 {
@@ -284,7 +288,7 @@ claim_limit(struct claim *c, unsigned i)
 	return false;
 }
 
-/* How much more of a limit it takes. */
+/* How much of a limit the attempt needs. */
 static uint64_t
 claim_need(const struct claim *c, const struct claim_ring *r)
 {
@@ -292,10 +296,10 @@ claim_need(const struct claim *c, const struct claim_ring *r)
 }
 
 /*
- * What is wanted of each ring.  A reservation leaves alone what it adds nothing
- * to, but where that does not stand in the ring as it is now (a reset has come
- * in between, or other windows) it is counted again.  False: the set has limits
- * without a ring.
+ * Set the wanted count of each ring.  A reservation uses only rings of the
+ * kinds to which it adds.  The exception: a ring that does not have what was
+ * reserved before (after a reset, or with other windows) is used too, and it is
+ * counted there again.  False: the set has a limit without a ring.
  */
 static bool
 claim_rings(struct claim *c)
@@ -312,7 +316,7 @@ claim_rings(struct claim *c)
 		r->used = r->limited = false;
 		r->desc = atomic_load_explicit(&slot_ring(c->s, i)->desc,
 		    memory_order_acquire);
-		if (r->desc == 0) /* so are those behind it */
+		if (r->desc == 0) /* and so are all after it */
 			break;
 		if (!desc_valid(r->desc))
 			continue;
@@ -341,7 +345,7 @@ claim_rings(struct claim *c)
 	return found == c->hold->set->count;
 }
 
-/* Is the slot the account's, and as it should be? */
+/* Is the slot the account's, and ready to count in? */
 static enum step
 claim_begin(struct claim *c)
 {
@@ -360,12 +364,12 @@ claim_begin(struct claim *c)
 	if (!claim_rings(c) || atomic_load(&c->s->seen) !=
 	    atomic_load(&c->m->t->reset))
 		return STEP_MEND;
-	/* Or else some generations may be of a change that is under way, which
-	 * is yet to clear what would be added. */
+	/* If the version differs, a change was under way: some generations may
+	 * be its new ones, and it may still clear what we would add. */
 	return atomic_load(&c->s->version) == c->version ? STEP_OK : STEP_AGAIN;
 }
 
-/* Bring all cells to the same moment. */
+/* Raise all cells, each at the tick of the same moment. */
 static enum step
 claim_put_all(struct claim *c)
 {
@@ -409,7 +413,7 @@ claim_sum(struct claim *c)
 	return step;
 }
 
-/* Did the slot or the table change under us? */
+/* Was the slot or the table changed meanwhile? */
 static bool
 claim_moved(const struct claim *c)
 {
@@ -417,8 +421,9 @@ claim_moved(const struct claim *c)
 	    !slot_changed(c->m, c->s);
 }
 
-/* What is reserved was checked, and stands until the first tick is over.  What
- * a reservation has left alone stands in ticks of before. */
+/* The use is checked now, and its check holds until the first of its ticks
+ * ends.  Rings that a reservation did not use have ticks of an earlier one: the
+ * earlier end counts too. */
 static void
 claim_done(const struct claim *c)
 {
@@ -441,8 +446,9 @@ claim_try(struct claim *c)
 {
 	enum step step = claim_begin(c);
 
-	/* Then nothing is to be added, not for a moment: a kill before it is
-	 * taken back would cost the account its whole window. */
+	/* More than a limit can ever grant is not added even for a moment: if
+	 * we were killed before taking it back, the account could send nothing
+	 * for a whole window. */
 	if (step == STEP_OK && c->never && c->mode != MODE_SETTLE)
 		step = STEP_OVER;
 	while (step == STEP_OK) {
@@ -451,7 +457,8 @@ claim_try(struct claim *c)
 			step = claim_sum(c);
 		if (claim_moved(c))
 			return STEP_AGAIN;
-		/* An event's time is its commit: that is now, not then. */
+		/* The commit's own time counts: if a tick has ended meanwhile,
+		 * count again. */
 		if (step != STEP_OK || c->mode == MODE_RESERVE)
 			break;
 		claim_clock(c);
@@ -465,8 +472,8 @@ claim_try(struct claim *c)
 
 /* --- around attempts ---------------------------------------------------- */
 
-/* Under which key the account stands in this table.  A key of another table:
- * what was counted there names nothing here. */
+/* Set the account's key in this table.  If the hold had the key of another
+ * table, its cells belong to that table, and their counts are dropped here. */
 static void
 hold_key(const struct map *m, struct hold *h)
 {
@@ -479,7 +486,7 @@ hold_key(const struct map *m, struct hold *h)
 	h->key = key;
 }
 
-/* Its slot, wherever it is by now; NULL: the table has none. */
+/* The account's present slot; NULL: the table has none. */
 static struct slot *
 hold_slot(struct map *m, struct hold *h)
 {
@@ -494,7 +501,7 @@ hold_slot(struct map *m, struct hold *h)
 	return slot_find(m, &h->key, &h->slot);
 }
 
-/* Take back down to so much; NULL: to nothing. */
+/* Take counts back until only `to` is left; NULL: nothing is left. */
 static void
 hold_take_back(struct mapped *q, struct hold *h, const struct quota_amount *to)
 {
@@ -513,7 +520,7 @@ hold_take_back(struct mapped *q, struct hold *h, const struct quota_amount *to)
 			continue;
 		if (s == NULL && (s = hold_slot(m, h)) == NULL)
 			break;
-		/* Where the ring is another one by now, nothing is taken. */
+		/* cell_take does nothing if the ring has been replaced. */
 		desc = atomic_load(&slot_ring(s, i)->desc);
 		keep = to == NULL || !desc_valid(desc) ? 0 :
 		    to->of[desc_kind(desc)];
@@ -526,7 +533,7 @@ hold_take_back(struct mapped *q, struct hold *h, const struct quota_amount *to)
 		slot_changed(m, s);
 }
 
-/* Find the slot or make it, under the lock, and do there what is needed. */
+/* Under the lock: find the slot or make it, and make it ready to count in. */
 static int
 hold_mend(struct mapped *q, struct map *m, struct hold *h)
 {
@@ -580,7 +587,7 @@ ring_retry(const struct map *m, struct slot *s, unsigned ring, uint64_t limit,
 	return (at * width - now + NSEC - 1) / NSEC;
 }
 
-/* Say why not.  False: by now it seems to fit after all. */
+/* Report the limit that refuses.  False: by now it seems to fit. */
 static bool
 claim_refusal(struct claim *c, struct quota_refusal *refusal_r)
 {
@@ -595,14 +602,15 @@ claim_refusal(struct claim *c, struct quota_refusal *refusal_r)
 
 		if (!r->used || !r->limited)
 			continue;
-		/* Where nothing was added, it is not swept either. */
+		/* A ring to which nothing was added was not swept either. */
 		used = slot_live(c->m, c->s, i, c->now, QUOTA_WINDOW_MAX);
 		need = claim_need(c, r);
 		if (used + need <= r->limit)
 			continue;
 		over = true;
 		retry = ring_retry(c->m, c->s, i, r->limit, need, c->now);
-		/* Of several the last of the set, as would says it. */
+		/* Of limits that last equally long the set's last one, as
+		 * quota_would reports it. */
 		if (retry > refusal.retry_s ||
 		    (retry == refusal.retry_s && c->limits[i] > last)) {
 			last = c->limits[i];
@@ -615,9 +623,10 @@ claim_refusal(struct claim *c, struct quota_refusal *refusal_r)
 	return over;
 }
 
-/* The last resort for why: others were in the way for a moment, of the ring
- * that was over last.  (One without a limit is over when a cell can't hold
- * more: then it stands for itself.) */
+/* Report a refusal for which claim_refusal finds no limit: the counts of others
+ * were in the way for a moment.  It names the limit of ring `over`.  A ring
+ * without a limit is over when its cell can't hold more: then it names that
+ * bound. */
 static void
 claim_contended(struct claim *c, struct quota_refusal *refusal_r)
 {
@@ -631,7 +640,8 @@ claim_contended(struct claim *c, struct quota_refusal *refusal_r)
 		    r->limit : QUOTA_LIMIT_MAX, .retry_s = 1};
 }
 
-/* Not all of it: half a kilobyte would be cleared for nothing. */
+/* Sets only what is read before it is written: the rings are half a
+ * kilobyte. */
 static void
 claim_init(struct claim *c, struct mapped *q, struct hold *h,
     const struct quota_amount *have, const struct quota_amount *extra,
@@ -647,8 +657,8 @@ claim_init(struct claim *c, struct mapped *q, struct hold *h,
 }
 
 /*
- * The map to count in.  When the table was moved during an attempt, nobody
- * knows whether what was added came along: then it is added again.
+ * Take the map to count in.  If the table was moved during an attempt, what was
+ * added may not have been copied: it is added again.
  */
 static void
 claim_map(struct claim *c)
@@ -673,7 +683,7 @@ set_too_large(const struct mapped *q, const struct map *m, unsigned limits)
 	    limits > q->limits && limits + QUOTA_KINDS > m->rings);
 }
 
-/* One attempt, wherever the table and the slot are by now. */
+/* One attempt, in the present table and slot. */
 static enum step
 hold_attempt(struct claim *c, int *rc_r)
 {

@@ -204,7 +204,8 @@ map_damage(const struct map *m)
 	return header_wrong(m->t, m->size);
 }
 
-/* Map the file, which takes fd; the header is not looked at. */
+/* Map the file, without a look at its header.  fd is closed with the map, or
+ * here on failure. */
 static int
 map_new(const struct mapped *q, int fd, const struct stat *st,
     struct map **m_r)
@@ -231,8 +232,9 @@ map_new(const struct mapped *q, int fd, const struct stat *st,
 		map_free(m);
 		return ERR_NOMEM;
 	}
-	/* Accounts lie anywhere; where the file system has big pages (/dev/shm)
-	 * they save much.  No harm where not. */
+	/* Accounts are spread over the whole table, so huge pages save misses
+	 * of the TLB.  Only some file systems have them (tmpfs, if the kernel
+	 * is set so); with others the advice has no effect. */
 	madvise(m->t, m->size, MADV_HUGEPAGE);
 	*m_r = m;
 	return 0;

@@ -1,9 +1,9 @@
 /*
- * Accounts come to slots and leave them, rings are cleared and replaced: what
- * is done under the lock.  SPDX-License-Identifier: BSD-2-Clause
+ * What is done under the lock: accounts get slots and lose them, rings are
+ * cleared and replaced.  SPDX-License-Identifier: BSD-2-Clause
  *
- * Every change that takes more than one store is written to the journal first
- * and can be done again from there, from whatever point it was left at.
+ * A change of more than one store is written to the journal first.  If it is
+ * interrupted, at any point, it is done again from there.
  */
 #include "table.h"
 
@@ -13,16 +13,16 @@
 #include "lib/base/siphash.h"
 
 #define TICKS_AHEAD 4 /* of another processor's clock, at the very most */
-/* How long a full table is called full unseen: of the time, searches in vain
- * take one part in so many at most. */
+/* After a search in vain the table counts as full for FULL_FACTOR times as long
+ * as the search took, and FULL_NSEC at least. */
 #define FULL_NSEC NSEC
 #define FULL_FACTOR 32
 #define FULL_MAX (3600 * NSEC) /* whatever a damaged file says */
-/* Slots that are searched under one taking of the lock, at least, and a part of
- * the table. */
+/* Slots that are searched before the lock is released: this part of the table,
+ * and HUNT_SLOTS at least. */
 #define HUNT_SLOTS 16384
 #define HUNT_PART 512
-#define HUNT_NSEC NSEC /* an older hunt knows nothing any more */
+#define HUNT_NSEC NSEC /* a hunt that rested for so long begins anew */
 #define ENTRY_TOMB (UINT64_C(1) << 32) /* a tag, and no slot */
 
 /* --- the index -------------------------------------------------------- */
@@ -50,8 +50,8 @@ slot_is(struct slot *s, const struct quota_key *key)
 	    atomic_load_explicit(&s->key_lo, memory_order_relaxed) == key->lo;
 }
 
-/* All that counting will mostly touch, at once: one by one each atomic addition
- * would wait for memory. */
+/* Prefetch what counting mostly touches.  Otherwise each atomic addition would
+ * wait for memory, one after the other. */
 static void
 slot_prefetch(const struct map *m, struct slot *s)
 {
@@ -88,7 +88,7 @@ slot_find(const struct map *m, const struct quota_key *key, uint32_t *n_r)
 	return NULL;
 }
 
-/* Is there a free place; the index is never more than half full of slots. */
+/* There is always a free place: slots fill half of the index at most. */
 static void
 index_add(struct map *m, const struct quota_key *key, uint32_t n)
 {
@@ -120,7 +120,8 @@ index_remove(struct map *m, const struct quota_key *key, uint32_t n)
 			at = next;
 			continue;
 		}
-		/* At the end of a run nobody looks further anyway. */
+		/* A search ends at an empty entry.  So the last one of a run
+		 * can become empty; any other must stay as a tomb. */
 		if (atomic_load(&m->index[next]) == 0) {
 			atomic_store(&m->index[at], 0);
 		} else {
@@ -132,8 +133,9 @@ index_remove(struct map *m, const struct quota_key *key, uint32_t n)
 }
 
 /*
- * Who looks an account up meanwhile may miss it; then he comes for the lock and
- * finds it after all: nobody is to think that it has no place.
+ * Make the index anew.  A look-up without the lock may miss an account
+ * meanwhile; it is then repeated under the lock.  It must not end in "the table
+ * is full" before that, so what is known of full searches is cleared first.
  */
 void
 table_reindex(struct map *m)
@@ -155,7 +157,8 @@ table_reindex(struct map *m)
 
 		if (key.hi == 0 || !(atomic_load(&s->state) & SLOT_TAKEN))
 			continue;
-		/* Only pages of different age can hold one twice. */
+		/* An account is in two slots only if a crash left pages of
+		 * different age: the first slot stays. */
 		if (slot_find(m, &key, &other) == NULL) {
 			index_add(m, &key, n);
 			minors += slot_is_minor(s);
@@ -175,8 +178,8 @@ table_index_slot(struct map *m, uint32_t n, const struct quota_key *had)
 	    atomic_load(&s->key_lo)};
 	uint32_t other;
 
-	/* An account that went to another slot and came back is found in that
-	 * one, if it was copied in between. */
+	/* An unchanged key needs nothing, unless the index has another slot for
+	 * it: the account was moved there, copied, and moved back. */
 	if (had->hi == key.hi && had->lo == key.lo && (key.hi == 0 ||
 	    (slot_find(m, &key, &other) != NULL && other == n)))
 		return;
@@ -184,7 +187,7 @@ table_index_slot(struct map *m, uint32_t n, const struct quota_key *had)
 		index_remove(m, had, n);
 	if (key.hi == 0 || !(atomic_load(&s->state) & SLOT_TAKEN))
 		return;
-	/* It went from one slot to another: that one's copy is old. */
+	/* The account was moved here: the copy of its other slot is old. */
 	if (slot_find(m, &key, &other) != NULL && other != n)
 		index_remove(m, &key, other);
 	if (slot_find(m, &key, &other) == NULL)
@@ -196,7 +199,7 @@ table_index_slot(struct map *m, uint32_t n, const struct quota_key *had)
 static void
 version_odd(struct slot *s)
 {
-	atomic_store(&s->dirty, 1); /* to who copies: he waits for the lock */
+	atomic_store(&s->dirty, 1); /* for a copier, which waits for the lock */
 	atomic_store(&s->version, atomic_load(&s->version) | 1);
 }
 
@@ -206,8 +209,9 @@ version_even(struct slot *s)
 	atomic_store(&s->version, (atomic_load(&s->version) | 1) + 1);
 }
 
-/* In this order: from the moment of the even version on others count, and what
- * they count must not be cleared by doing the journal's work again. */
+/* The journal is emptied first, the version made even second.  From the even
+ * version on others count in the slot, and a change done again from the journal
+ * would clear their counts. */
 static void
 slot_done(struct map *m, struct slot *s)
 {
@@ -215,7 +219,7 @@ slot_done(struct map *m, struct slot *s)
 	version_even(s);
 }
 
-/* The next one whose lowest bits follow those of the last one. */
+/* The next generation whose lowest bits are those of `last` plus one. */
 static uint64_t
 next_generation(struct map *m, uint64_t last)
 {
@@ -234,14 +238,15 @@ ring_wipe(struct map *m, struct slot *s, unsigned i)
 	atomic_store(gen, next_generation(m, atomic_load(gen)));
 	for (unsigned c = 0; c < RING_CELLS; c++)
 		atomic_store_explicit(&cell[c], 0, memory_order_relaxed);
-	/* All cells are empty, so no lap can be mistaken from any tick on;
-	 * the next one who counts says when that was. */
+	/* 0: the next one who counts sets them.  All cells are empty, so no lap
+	 * can be mistaken before that. */
 	atomic_store(&slot_ring(s, i)->swept, 0);
 	atomic_store(&slot_ring(s, i)->head, 0);
 }
 
-/* So long unswept that laps say nothing.  But whoever had come in the last half
- * of that time would have swept: all of it is old. */
+/* Was the ring unswept for so long that lap numbers repeat?  Then all its
+ * counts are old: a count in the last half of that time would have swept
+ * first. */
 static bool
 laps_ambiguous(uint64_t tick, uint64_t swept)
 {

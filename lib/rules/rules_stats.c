@@ -258,7 +258,8 @@ map_open(struct map *m, const char *path, bool read_only, const char **why_r,
 
 /* -- slots -- */
 
-/* The key's slot, or NULL; claim: a free one where it has none. */
+/* The key's slot.  If it has none: with claim a free one, otherwise NULL.  NULL
+ * too if no slot is free within PROBES_MAX. */
 static struct slot *
 slot_find(const struct map *m, uint64_t key, bool claim)
 {
@@ -266,7 +267,7 @@ slot_find(const struct map *m, uint64_t key, bool claim)
 		struct slot *s = &m->slots[(key + n) & (m->count - 1)];
 		uint64_t there = get(&s->key);
 
-		/* Who loses a race for it learns whose it is now. */
+		/* If another claims the slot first, `there` becomes its key. */
 		if (there == 0 && claim &&
 		    atomic_compare_exchange_strong_explicit(&s->key, &there,
 			key, memory_order_relaxed, memory_order_relaxed))
@@ -279,7 +280,7 @@ slot_find(const struct map *m, uint64_t key, bool claim)
 	return NULL;
 }
 
-/* Find the places of all rules; false: there is not one for each. */
+/* Find a slot for each rule; false: some rules have none. */
 static bool
 take_places(struct rules_stats *s, uint64_t now)
 {
@@ -310,7 +311,8 @@ leave(struct rules_stats *s)
 
 /* -- a new file -- */
 
-/* Has one of the rules' daemons been there lately?  Not so a damaged one. */
+/* Was the slot in use lately?  A time in the future is damage: then it was
+ * not. */
 static bool
 is_kept(const struct slot *s, uint64_t now)
 {

@@ -1,5 +1,6 @@
 /*
- * posternctl(1): what a person does at the shell.
+ * posternctl(1): finds the command that is named and runs it.  Every command is
+ * a file of its own and a row in commands[].
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "posternctl.h"

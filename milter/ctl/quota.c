@@ -341,7 +341,8 @@ lock(struct query *q)
 static int
 unlock(struct query *q)
 {
-	return changed(q, quota_lock(q->table, q->account, false), "is not locked");
+	return changed(
+	    q, quota_lock(q->table, q->account, false), "is not locked");
 }
 
 /* The account was meant as a login's, whose mail is counted elsewhere: what was

@@ -74,7 +74,8 @@ check_selector(const char *value, struct errmsg *msg_r)
 	size_t len = strlen(value);
 
 	if (strcasestr(value, "._domainkey") == NULL && value[0] != '.' &&
-	    value[len - (len > 0)] != '.' && strpbrk(value, " \t\"',:;/@") == NULL)
+	    value[len - (len > 0)] != '.' &&
+	    strpbrk(value, " \t\"',:;/@") == NULL)
 		return 0;
 	return errmsg_set(msg_r, "expected the selector alone, such as s1, "
 	    "without quotes or ._domainkey, not %s", value);

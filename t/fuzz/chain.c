@@ -939,7 +939,8 @@ static void
 set_up(void)
 {
 	const struct log_options quiet = {
-	    .syslog = true, .debug = true, .facility = LOG_MAIL, .name = "postern"};
+	    .syslog = true, .debug = true, .facility = LOG_MAIL,
+	    .name = "postern"};
 
 	if (mkdtemp(dir) == NULL || dns_file_open(lists_zone, &lists) != 0)
 		abort();

@@ -1027,7 +1027,8 @@ reloads(void **state)
 	assert_int_equal(rcpt_v[0].action, VERDICT_TEMPFAIL);
 	chain_close(s);
 	if (try_load(r, "QuotaAccounts 30000\nQuota default {\n"
-			" Messages = {2/hour, 3/day}\n Recipients = {9/hour}\n}\n",
+			" Messages = {2/hour, 3/day}\n"
+			" Recipients = {9/hour}\n}\n",
 		false, old, &snap, &msg) != 0)
 		fail_msg("%s", msg.text);
 	assert_used(r, "bob", 1, 2);

@@ -289,7 +289,8 @@ shares(void **state)
 		bool off;
 	} cases[] = {{DNSBL_SHARE_CLIENTS, 98, true},
 	    {DNSBL_SHARE_CLIENTS - 2, 98, true},
-	    {DNSBL_SHARE_CLIENTS - 3, 98, false}, {DNSBL_SHARE_CLIENTS, 100, false},
+	    {DNSBL_SHARE_CLIENTS - 3, 98, false},
+	    {DNSBL_SHARE_CLIENTS, 100, false},
 	    {0, 98, false}, {DNSBL_SHARE_CLIENTS / 2, 50, false},
 	    {DNSBL_SHARE_CLIENTS / 2 + 1, 50, true}};
 	struct errmsg why;
