@@ -34,6 +34,8 @@ QUOTA = ('Quota default { Messages = 1/hour }\nQuotaRealms example.org\n' +
 KEY = ('Mode s\nDomain x.example\nSelector s\nKeyFile @AT@/key\n' +
        LOOPBACK)
 TABLE = 'InternalHosts @AT@/hosts\n'
+HOME = pwd.getpwuid(0).pw_dir               # root's: a home like others
+NAMED = HOME.strip('/').replace('/', '-')   # as copies of what is there are
 tried = []      # messages whose command was run, and mended
 
 
@@ -83,7 +85,7 @@ class Case:
         self.limits = limits
         self.at = place
         for top in ('/etc/postern', '/var/lib/postern', '/run/postern',
-                    '/root', '/srv', '/opt'):
+                    HOME, '/srv', '/opt'):
             empty(top)
         os.makedirs(place, exist_ok=True)
         self.conf = '/etc/test.conf'
@@ -233,7 +235,7 @@ LIMIT = {}
 
 def home_modes():
     return [(p, oct(os.stat(p).st_mode), os.stat(p).st_uid, os.stat(p).st_gid)
-            for p in ('/root', '/home', '/home/bob', '/var/lib/mysql')]
+            for p in (HOME, '/home', '/home/bob', '/var/lib/mysql')]
 
 
 OURS = '/etc/postern'
@@ -305,23 +307,23 @@ def check_reading():
                   r'/etc/postern/srv-mail-d-hosts$')
         is_(oct(os.stat('/srv/mail/d').st_mode & 0o7777), oct(mode),
             'which stays shut')
-    for home in '/root', '/home/bob', '/var/lib/mysql':
+    for home in HOME, '/home/bob', '/var/lib/mysql':
         case = Case('a table in %s' % home, TABLE, place=home)
         case.put('hosts')
         case.mend(r'^install -D -o root -g postern -m 640 %s/hosts '
                   r'/etc/postern/%s-hosts$' % (home, home[1:].replace('/', '-')))
-    case = Case('a second of that name', TABLE, place='/root')
+    case = Case('a second of that name', TABLE, place=HOME)
     case.put('hosts')
     os.makedirs('/etc/postern')
-    write_file('/etc/postern/root-hosts', 'mine\n')
-    case.mend(r' /root/hosts /etc/postern/2-root-hosts$')
-    is_(open('/etc/postern/root-hosts').read(), 'mine\n',
+    write_file('/etc/postern/%s-hosts' % NAMED, 'mine\n')
+    case.mend(r' %s/hosts /etc/postern/2-%s-hosts$' % (HOME, NAMED))
+    is_(open('/etc/postern/%s-hosts' % NAMED).read(), 'mine\n',
         'the first one stays')
     case = Case('a link into a home', 'InternalHosts /srv/mail/link\n',
-                place='/root')
+                place=HOME)
     case.put('hosts')
     os.makedirs('/srv/mail')
-    os.symlink('/root/hosts', '/srv/mail/link')
+    os.symlink(HOME + '/hosts', '/srv/mail/link')
     case.mend(r'^install -D -o root -g postern -m 640 /srv/mail/link '
               r'/etc/postern/srv-mail-link$')
     case = Case('the configuration, for who starts it', '', user=None,
@@ -334,9 +336,9 @@ def check_reading():
          'who only checks it may be anybody')
     os.unlink(case.conf)
     case = Case('the configuration in a home', '')
-    case.conf = '/root/test.conf'
-    case.mend(r'^install -D -o root -g postern -m 640 /root/test.conf '
-              r'/etc/postern/root-test.conf$')
+    case.conf = HOME + '/test.conf'
+    case.mend(r'^install -D -o root -g postern -m 640 %s/test.conf '
+              r'/etc/postern/%s-test.conf$' % (HOME, NAMED))
     case = Case('a table that everyone may write', TABLE)
     case.put('hosts', mode=0o666)
     case.mend(r'^chmod o-w /srv/mail/hosts$')
@@ -365,12 +367,12 @@ def check_asking():
         case.put(top + '/hosts')
         case.directory(top, 0o710)
         case.asks(top + '/hosts', 'owner root, group postern and mode 640$')
-    case = Case('a hidden file', 'InternalHosts /root/.ssh/hosts\n')
-    case.put('/root/.ssh/hosts')
-    case.asks('/root/.ssh/hosts', ' mode 640$')
-    case = Case('a key of another program', KEY.replace('@AT@', '/root/.ssh'))
-    case.put('/root/.ssh/key', KEY_TEXT, 0o600)
-    case.asks('/root/.ssh/key', 'mode 600$', 'postern', 'root', 0o600)
+    case = Case('a hidden file', 'InternalHosts %s/.ssh/hosts\n' % HOME)
+    case.put(HOME + '/.ssh/hosts')
+    case.asks(HOME + '/.ssh/hosts', ' mode 640$')
+    case = Case('a key of another program', KEY.replace('@AT@', HOME + '/.ssh'))
+    case.put(HOME + '/.ssh/key', KEY_TEXT, 0o600)
+    case.asks(HOME + '/.ssh/key', 'mode 600$', 'postern', 'root', 0o600)
     case = Case("a file of /etc's own", KEY.replace('@AT@', '/etc'))
     case.put('/etc/key', KEY_TEXT, 0o600)
     case.asks('/etc/key', 'mode 600$', 'postern', 'root', 0o600)
@@ -403,7 +405,7 @@ def check_keys():
     case = Case("root's key, which all read", KEY)
     case.key(mode=0o644)
     case.mend(r'^chown postern /srv/mail/key && chmod o= /srv/mail/key$')
-    for home in '/root', '/home/bob':
+    for home in HOME, '/home/bob':
         case = Case('a key in %s' % home, KEY, place=home)
         case.key(mode=0o600)
         case.mend(r'^install -D -o postern -g root -m 600 %s/key ' % home)
@@ -487,8 +489,8 @@ def check_state():
         case.put(name + '/theirs')
         case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
         is_(os.stat(name).st_uid, 0, 'which stays as it is')
-    case = Case("root's /root/postern", 'QuotaTable /root/postern/t\n' + QUOTA)
-    case.directory('/root/postern')
+    case = Case("root's own postern", 'QuotaTable %s/postern/t\n' % HOME + QUOTA)
+    case.directory(HOME + '/postern')
     case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
     for top in '/dev', '/proc', '/proc/none', '/usr', '/usr/none', '/srv/mail':
         case = Case('a table in ' + top, 'QuotaTable %s/t\n' % top + QUOTA)
@@ -540,7 +542,7 @@ def check_state():
         case.mend(r'^install -d -o postern -g postern -m 750 '
                   r'/var/lib/postern$')
     case = Case('a table in a home', 'QuotaTable @AT@/t\n' + QUOTA,
-                place='/root')
+                place=HOME)
     case.mend(r'^install -d -o postern -g postern -m 750 /var/lib/postern$')
     for name, mode, owner, want in (
             ("root's table", 0o600, 'root', r'^chown postern:postern \S+ && '
@@ -563,13 +565,13 @@ def check_socket():
                 socket_line='Socket local:/srv/mail/run/s\n')
     case.mend(r'^install -d -o postern -g postfix -m 750 /srv/mail/run$')
     is_(postfix_enters('/srv/mail/run'), 0, 'and Postfix may enter it')
-    case = Case('no directory for the socket, in a home', '', place='/root',
-                socket_line='Socket local:/root/x/s\n')
+    case = Case('no directory for the socket, in a home', '', place=HOME,
+                socket_line='Socket local:%s/x/s\n' % HOME)
     case.mend(r'^install -d -o postern -g postfix -m 750 /run/postern$')
     is_(postfix_enters('/run/postern'), 0, 'and Postfix may enter it')
     os.mkdir('/var/spool/postfix')
-    case = Case('nor where Postfix does not see it', '', place='/root',
-                socket_line='Socket local:/root/x/s\n')
+    case = Case('nor where Postfix does not see it', '', place=HOME,
+                socket_line='Socket local:%s/x/s\n' % HOME)
     case.mend(r'^install -d -o postern -g postfix -m 750 '
               '/var/spool/postfix/postern$')
     is_(postfix_enters('/var/spool/postfix/postern'), 0,
@@ -582,8 +584,8 @@ def check_socket():
     case = Case('not for who starts it', '', user=None, starter='postern',
                 socket_line='Socket local:/srv/mail/s\n')
     case.mend(r'^install -d -o postern -g postfix -m 750 /srv/mail/postern$')
-    case = Case('a socket in a home', '', place='/root',
-                socket_line='Socket local:/root/s\n')
+    case = Case('a socket in a home', '', place=HOME,
+                socket_line='Socket local:%s/s\n' % HOME)
     case.mend(r'^install -d -o postern -g postfix -m 750 /run/postern$',
               warns=True)
     case = Case('an own directory that is closed to Postfix', '',
@@ -648,8 +650,8 @@ def check_sendmail():
         ok(sendmail_trusts(place), '%s: Sendmail trusts it' % name)
         shutil.rmtree(place)
         if user:
-            case = Case('a better place for Sendmail', '', place='/root',
-                        socket_line='Socket local:/root/x/s\n')
+            case = Case('a better place for Sendmail', '', place=HOME,
+                        socket_line='Socket local:%s/x/s\n' % HOME)
             case.mend(r'^install -d -o root -g root -m 755 %s$' % place)
             shutil.rmtree(place)
             case = Case('for Postfix, by its group', '', user='postern:postfix',
@@ -793,12 +795,12 @@ def check_lock_file():
 
 def set_up():
     """Directories and users of our own to break."""
-    for path in ('/etc', '/var/lib', '/var/spool', '/root', '/home', '/srv',
+    for path in ('/etc', '/var/lib', '/var/spool', HOME, '/home', '/srv',
                  '/run', '/opt'):
         if path == '/etc':
             broken.own_copy(path)
         else:
-            broken.mount(path, 'mode=%s' % ('700' if path == '/root' else
+            broken.mount(path, 'mode=%s' % ('700' if path == HOME else
                                             '755'))
     for name, home in (('postern', '/nonexistent'), ('postfix', '/var/spool'),
                        ('mysql', '/var/lib/mysql'), ('bob', '/home/bob'),
