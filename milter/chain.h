@@ -67,7 +67,7 @@ struct stage {
 
 	/*
 	 * Make the stage's state from a configuration.  Report every mistake
-	 * in it here: by conf_mistake, and one that ends the load in *msg_r,
+	 * in it here: by conf_noted, and one that ends the load in *msg_r,
 	 * which is empty before.  The snapshot comes into force only if no
 	 * stage reports a mistake.  *state_r left NULL switches the stage off;
 	 * a stage without a load hook is always on.

@@ -336,19 +336,6 @@ conf_end_list(struct conf *c)
 	c->list = NULL;
 }
 
-int
-conf_mistake(const struct conf *c, const char *fmt, ...)
-{
-	struct errmsg msg;
-	va_list ap;
-
-	va_start(ap, fmt);
-	if (vsnprintf(msg.text, sizeof(msg.text), fmt, ap) < 0)
-		msg.text[0] = '\0';
-	va_end(ap);
-	return errlist_add(c->list, "%s", msg.text);
-}
-
 void
 conf_watch(struct conf *c, struct errlist *odd)
 {

@@ -117,8 +117,8 @@ void conf_free(struct conf *c);
  * negative ERR_ with at least one mistake in the list.  Unless there is no
  * memory, *conf_r is set (the caller's) all the same: what is wrong is left out
  * of it as if it were not written (but see conf_faulty), so that others can
- * check the rest.  They add their mistakes by conf_mistake.  The list must live
- * until conf_end_list, or the conf's end.
+ * check the rest.  They add their mistakes by conf_also and conf_noted.  The
+ * list must live until conf_end_list, or the conf's end.
  */
 int conf_read_list(const char *path, const struct conf_table *const *tables,
     struct errlist *list, struct conf **conf_r);
@@ -129,9 +129,6 @@ int conf_read_text_list(const char *text, size_t len, const char *name,
 /* The list that conf_read_list was given; NULL: none. */
 struct errlist *conf_list(const struct conf *c);
 void conf_end_list(struct conf *c);
-/* Add a mistake to the list.  Returns ERR_CONFIG. */
-int conf_mistake(const struct conf *c, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
 /* What is odd goes into that list from now on (NULL: nobody wants to know),
  * which must live until then. */
 void conf_watch(struct conf *c, struct errlist *odd);
