@@ -85,12 +85,7 @@ load(const char *conf)
 	struct buf b = BUF_INIT;
 	struct snapshot *snap;
 
-	for (; *conf != '\0'; conf++) {
-		if (*conf == '&')
-			buf_str(&b, dir);
-		else
-			buf_char(&b, *conf);
-	}
+	walk_place(&b, conf, dir);
 	snap = walk_load_dns(buf_text(&b));
 	buf_fini(&b);
 	/* Lists are tried out before they count. */

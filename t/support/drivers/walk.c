@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/host.h"
 #include "lib/conf/conf.h"
@@ -49,6 +50,17 @@ let_go(void *ctx, struct dns_query *q)
 
 static const struct dns nobody = {
     .start = ask_nobody, .collect = hear_nothing, .drop = let_go};
+
+void
+walk_place(struct buf *b, const char *conf, const char *dir)
+{
+	for (; *conf != '\0'; conf++) {
+		if (*conf == '&')
+			buf_str(b, dir);
+		else
+			buf_char(b, *conf);
+	}
+}
 
 struct snapshot *
 walk_load(const char *conf)

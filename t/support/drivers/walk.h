@@ -34,6 +34,8 @@ struct walk {
 struct snapshot *walk_load(const char *conf);
 /* The same with the DNS that the configuration names. */
 struct snapshot *walk_load_dns(const char *conf);
+/* A configuration with the directory in place of each `&`. */
+void walk_place(struct buf *b, const char *conf, const char *dir);
 /* A session that has said everything up to the end of the message.  *v_r is
  * what decided, whenever it did; rcpt_v_r (WALK_MAX of them, or NULL) the
  * answers at RCPT.  The message is still under way: look at s->msg, then
