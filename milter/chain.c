@@ -244,12 +244,19 @@ chain_open(struct snapshot *snap, macro_fn macro, void *macro_ctx)
 	return s;
 }
 
-/* Give the record to the counters, the log and s->recorded. */
+/* Give the record to the counters, the stages that keep it, the log and
+ * s->recorded. */
 static void
 hand_out(struct session *s, const struct record *r)
 {
 	if (!s->readonly)
 		counters_count(r);
+	for (size_t i = 0; stages[i] != NULL && !s->readonly; i++) {
+		const struct ctx ctx = ctx_of(s, s->msg, i);
+
+		if (s->snap->on[i] && stages[i]->record != NULL)
+			stages[i]->record(&ctx, r);
+	}
 	summary_log(s, r);
 	if (s->recorded != NULL)
 		s->recorded(s->recorded_ctx, r);

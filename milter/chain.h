@@ -45,6 +45,7 @@
 
 struct conf_table;
 struct errmsg;
+struct record;
 struct snapshot;
 
 #define HOOK_BIT(h) (1u << (h))
@@ -133,6 +134,11 @@ struct stage {
 	 * broke. */
 	void (*done)(const struct ctx *ctx, const struct verdict *outcome);
 	void (*close)(const struct ctx *ctx);
+
+	/* Called in order with every record that is made, of a message (behind
+	 * all done hooks) or of a client that is refused.  Must not wait.  Not
+	 * called in a trial. */
+	void (*record)(const struct ctx *ctx, const struct record *r);
 
 	/* Begin all counts anew: the admin sent SIGUSR2. */
 	void (*reset_counts)(void *state);

@@ -8,7 +8,7 @@
  * made from it, and from nothing else.
  *
  * A new record owns nothing: it points into the message, its session and their
- * configuration.  A copy (record_copy) needs none of them.
+ * configuration.  As octets (record_pack.h) it needs none of them.
  */
 #ifndef MILTER_RECORD_H
 #define MILTER_RECORD_H
@@ -20,8 +20,6 @@
 
 #include "session.h"
 #include "verdict.h"
-
-struct arena;
 
 struct record {
 	struct timespec time; /* when it was over, by the wall clock; or the
@@ -80,6 +78,8 @@ struct record {
 
 	const char *notes; /* ` key=value` ... for the log */
 	const char *cut;   /* keys of notes without room there; NULL: none */
+	unsigned shortened; /* what it was shortened by when it was packed:
+	    enum record_short; of a new one 0 */
 };
 
 /* The message is over; outcome as for chain_end. */
@@ -87,8 +87,6 @@ void record_message(
     struct record *r, const struct message *m, const struct verdict *outcome);
 /* The same of a client; false: it is not refused. */
 bool record_client(struct record *r, const struct session *s, const char *at);
-/* All in the arena; NULL: no memory. */
-struct record *record_copy(const struct record *r, struct arena *a);
 
 /* accept, reject ...; "none" for a message that was given up without a
  * refusal. */
