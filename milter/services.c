@@ -12,6 +12,7 @@ const struct service *const services[] = {
     &service_snapshots,  /* stops last: all others let go of theirs */
     &service_dns,        /* before those that ask */
     &service_ticks,      /* what stages do now and then */
+    &service_ring,       /* writes a file, which may wait for a disk */
     &service_statistics, /* writes a file, which may wait for a disk */
     &service_reload,     /* stops first: then nothing changes any more */
     NULL,

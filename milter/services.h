@@ -8,6 +8,7 @@ struct service;
 
 extern const struct service service_dns;
 extern const struct service service_reload;
+extern const struct service service_ring;
 extern const struct service service_snapshots;
 extern const struct service service_statistics;
 extern const struct service service_ticks;

@@ -30,5 +30,6 @@ const struct stage *const stages[] = {
     &stage_authres,   /* reports the results of all before it */
     &stage_software,  /* an edit that depends on nothing */
     &stage_sign,      /* last: it signs the header as the edits leave it */
+    &stage_ring,      /* keeps the records of what all others did */
     NULL,
 };

@@ -19,6 +19,7 @@ extern const struct stage stage_login;
 extern const struct stage stage_peer;
 extern const struct stage stage_rdns;
 extern const struct stage stage_refuse;
+extern const struct stage stage_ring;
 extern const struct stage stage_allowlist;
 extern const struct stage stage_blocklist;
 extern const struct stage stage_helo;

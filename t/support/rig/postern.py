@@ -49,7 +49,7 @@ class Postern(Milter):
     `@DIR@` in conf_text is the daemon's directory. `Socket`, `Syslog no` and
     `Nameservers` are added unless the text has them; the last is a server
     that knows no name, so that no test asks the world. So is `SocketPeers`, for
-    the rig's Postfix is a user's of another name. Leaving the `with` block stops it and
+    the rig's Postfix is a user's of another name, and where state is kept. Leaving the `with` block stops it and
     insists on exit status 0, which a sanitizer's report is not.
     """
 
@@ -81,6 +81,10 @@ class Postern(Milter):
             text = text.rstrip('\n') + '\nSocketPeers root,%s\n' % MAIL_OWNER
         if not re.search(r'(?im)^\s*(Nameservers|Test\w+)\s', text):
             text = text.rstrip('\n') + '\nNameservers %s\n' % _no_names()
+        for keyword, name in (('RingFile', 'ring'), ('StateDirectory', '.')):
+            if not re.search(r'(?im)^\s*%s\s' % keyword, text):
+                text = text.rstrip('\n') + '\n%s %s\n' % (
+                    keyword, os.path.join(self.dir, name))
         proc.write_file(self.conf_file, text)
 
     def run(self):
