@@ -169,7 +169,7 @@ open_file(struct file *f, const struct conf *c)
 		log_failure(f, c, &why);
 		return;
 	}
-	if (report.event == SHARED_CREATED)
+	if (report.event == SHARED_CREATED || report.event == SHARED_RENEWED)
 		take_copy(f, r);
 	log_opened(f, c, &report);
 	atomic_fetch_add(&f->opened, 1);
