@@ -256,6 +256,8 @@ renew(const struct request *q, struct shared *m, const struct stat *st)
 		mapfile_unbuild(q->new_path, fd);
 		return rc;
 	}
+	/* The mapping keeps the open file, and its lock, alive. */
+	mapfile_lock(fd, F_UNLCK);
 	close(fd);
 	shared_close(m);
 	*m = to;
