@@ -374,7 +374,7 @@ open_set(const struct conf *c, const char *keyword, const char *otherwise,
 		return 0;
 	list = errlist_new();
 	if (list != NULL)
-		rc = dataset_open_list(spec, list, set_r);
+		rc = dataset_open_list(spec, conf_use(c), list, set_r);
 	if (rc == ERR_NOMEM)
 		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
 		    err_text(rc));
@@ -402,7 +402,7 @@ options_set(const struct conf *c, const char *keyword, const char *otherwise,
 
 	if (*set_r == NULL)
 		return rc;
-	if (dataset_type(*set_r) == DATASET_CSL)
+	if (dataset_is_listed(*set_r))
 		warn_blanks(c, keyword, *set_r);
 	else
 		warn_path(c, keyword, dataset_name(*set_r));
@@ -473,8 +473,8 @@ warn_key(const struct dataset_entry *e, void *arg)
 static void
 warn_keys(struct keys *w)
 {
-	if (w->set != NULL && dataset_type(w->set) != DATASET_MDB &&
-	    dataset_type(w->set) != DATASET_REFILE)
+	if (w->set != NULL && !dataset_is_live(w->set) &&
+	    !dataset_has_patterns(w->set))
 		(void)dataset_walk(w->set, warn_key, w);
 }
 

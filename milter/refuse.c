@@ -205,7 +205,7 @@ load_symbols(struct snapshot *snap, struct errmsg *msg_r)
 	int rc = options_set(snap->conf, "Refuse", NULL, &snap->refuse, msg_r);
 
 	if (rc != 0 || snap->refuse == NULL ||
-	    dataset_type(snap->refuse) == DATASET_MDB)
+	    dataset_is_live(snap->refuse))
 		return rc;
 	return dataset_walk(snap->refuse, check_symbol, &w);
 }
@@ -237,7 +237,7 @@ void
 refuse_warn(const struct snapshot *snap)
 {
 	/* Walking an LMDB could take long. */
-	if (snap->refuse != NULL && dataset_type(snap->refuse) != DATASET_MDB)
+	if (snap->refuse != NULL && !dataset_is_live(snap->refuse))
 		dataset_walk(snap->refuse, warn_of, (void *)snap);
 }
 

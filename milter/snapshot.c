@@ -180,9 +180,11 @@ load_read(struct conf *conf, int read, enum snapshot_use use,
 	} else {
 		atomic_init(&snap->refs, 1);
 		snap->conf = conf;
+		snap->offline = use != SNAPSHOT_SERVES;
 		if (conf != NULL)
 			conf_watch(conf, odd);
-		snap->offline = use != SNAPSHOT_SERVES;
+		if (conf != NULL && !snap->offline)
+			conf_serve(conf);
 		snap->inbound = use == SNAPSHOT_INBOUND;
 		snap->trial = use == SNAPSHOT_TRIAL;
 	}
