@@ -42,9 +42,10 @@ int dataset_check(const char *spec, struct errmsg *msg_r);
 const char *dataset_path(const char *spec);
 
 /*
- * Open for who serves, and but for mdb: load.  0 and *set_r (the caller's, dataset_free), or
- * a negative ERR_ and in *msg_r the file, the line, and what is wrong: a file
- * that is missing, unreadable or writable by everyone, a line that is no text.
+ * Open for who serves, and but for mdb: load.  0 and *set_r (the caller's,
+ * dataset_free), or a negative ERR_ and in *msg_r the file, the line, and what
+ * is wrong: a file that is missing, unreadable or writable by everyone, a line
+ * that is no text.
  * Types that postern lacks are mistakes that say what to do instead.
  */
 int dataset_open(
