@@ -89,8 +89,8 @@ static const struct dataset_type *
 type_of(const char *spec)
 {
 	for (size_t i = 0; i < NTYPES; i++) {
-		if (strncasecmp(spec, types[i]->prefix,
-			strlen(types[i]->prefix)) == 0)
+		if (strncasecmp(
+			spec, types[i]->prefix, strlen(types[i]->prefix)) == 0)
 			return types[i];
 	}
 	return NULL;
@@ -102,12 +102,11 @@ say_foreign(const char *spec, struct errmsg *msg_r)
 	struct buf known = BUF_INIT;
 	int rc = ERR_NOMEM;
 
-	for (size_t i = 0; i < NTYPES; i++)
-		buf_printf(&known, "%s%s",
-		    i == 0		? ""
-			: i + 1 < NTYPES ? ", "
-					 : " or ",
-		    types[i]->prefix);
+	for (size_t i = 0; i < NTYPES; i++) {
+		if (i > 0)
+			buf_str(&known, i + 1 < NTYPES ? ", " : " or ");
+		buf_str(&known, types[i]->prefix);
+	}
 	if (buf_text(&known) != NULL)
 		rc = errmsg_set(msg_r, "%s: expected %s before a path", spec,
 		    buf_text(&known));

@@ -418,16 +418,18 @@ make_entry(const MDB_val *key, const MDB_val *value, size_t i,
 static int
 find_value(struct shared *s, MDB_val *key, MDB_val *value)
 {
-	return setjmp(s->corrupt) != 0
-	    ? MDB_CORRUPTED
-	    : mdb_get(s->txn, s->dbi, key, value);
+	if (setjmp(s->corrupt) != 0)
+		return MDB_CORRUPTED;
+	return mdb_get(s->txn, s->dbi, key, value);
 }
 
 static int
 step(struct shared *s, MDB_cursor *cursor, MDB_val *key, MDB_val *value,
     MDB_cursor_op to)
 {
-	if (is_cut(s) || setjmp(s->corrupt) != 0)
+	if (is_cut(s))
+		return MDB_CORRUPTED;
+	if (setjmp(s->corrupt) != 0)
 		return MDB_CORRUPTED;
 	return mdb_cursor_get(cursor, key, value, to);
 }

@@ -286,6 +286,10 @@ kinds(void **state)
 			    dataset_type(set)->prefix, dataset_name(set));
 		dataset_free(set);
 	}
+	assert_string_equal(dataset_path("refile:/x"), "/x");
+	assert_string_equal(dataset_path("MDB:/x"), "/x");
+	assert_string_equal(dataset_path("/x"), "/x");
+	assert_string_equal(dataset_path("csl:/x"), "csl:/x");
 	assert_int_equal(dataset_check("file:absent", NULL), 0);
 	assert_int_equal(dataset_check("db:x", NULL), ERR_CONFIG);
 }
