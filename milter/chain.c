@@ -112,8 +112,8 @@ ask_check(const struct ctx *ctx, const struct call *c, bool *may_defer_r)
 		v = judge(ctx, c->hook);
 	if (m == NULL || verdict_decides(&v) || m->last_symbol == last)
 		return v;
-	named = refuse_symbols(
-	    m, stages[ctx->index], last == NULL ? m->symbols : last->next);
+	named = refuse_symbols(ctx->s->snap->refuse, m, stages[ctx->index],
+	    last == NULL ? m->symbols : last->next);
 	return named.action == VERDICT_NONE ? v : named;
 }
 

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
@@ -18,8 +17,8 @@
 #include "lib/conf/dataset.h"
 #include "lib/dns/idna.h"
 #include "log.h"
-#include "snapshot.h"
 #include "sockspec.h"
+#include "verdict.h"
 
 static int
 parse_facility(const char *value, void *facility_r, struct errmsg *msg_r)
@@ -45,14 +44,10 @@ is_domain(const char *name)
 	return is;
 }
 
-struct mode {
-	bool signs, verifies;
-};
-
 static int
 parse_mode(const char *value, void *mode_r, struct errmsg *msg_r)
 {
-	struct mode *m = mode_r;
+	struct options_mode *m = mode_r;
 
 	m->signs = strchr(value, 's') != NULL;
 	m->verifies = strchr(value, 'v') != NULL;
@@ -161,7 +156,7 @@ check_user(const char *value, struct errmsg *msg_r)
 static const struct conf_option rows[] = {
     {.keyword = "Mode", .type = CONF_STR, .def = "sv",
 	.summary = "s signs outbound mail, v verifies inbound mail",
-	.parse = parse_mode, .size = sizeof(struct mode)},
+	.parse = parse_mode, .size = sizeof(struct options_mode)},
     {.keyword = "Socket", .type = CONF_STR, .flags = CONF_START,
 	.summary = "where the MTA connects: inet:PORT@HOST or local:PATH",
 	.parse = sockspec_parse_row, .size = sizeof(struct sockspec)},
@@ -232,44 +227,6 @@ static const struct conf_option rows[] = {
 };
 
 const struct conf_table options_global = {CONF_ROWS(rows)};
-
-static void
-name_host(struct snapshot *snap)
-{
-	const char *id = conf_str(snap->conf, "AuthservID");
-
-	if (gethostname(snap->host, sizeof(snap->host) - 1) != 0 ||
-	    snap->host[0] == '\0')
-		strcpy(snap->host, "localhost");
-	snap->reporter =
-	    id != NULL && strcmp(id, "HOSTNAME") == 0 ? snap->host : id;
-}
-
-int
-options_decode(struct snapshot *snap, struct errmsg *msg_r)
-{
-	static const char *const keywords[VERDICT_E_COUNT] = {
-	    [VERDICT_E_INTERNAL] = "On-InternalError",
-	    [VERDICT_E_DNS] = "On-DNSError",
-	};
-	const struct mode *mode = conf_value(snap->conf, "Mode", sizeof(*mode));
-
-	(void)msg_r;
-	snap->signs = mode->signs;
-	snap->verifies = mode->verifies;
-	name_host(snap);
-	snap->header_bytes_max = conf_int(snap->conf, "MaximumHeaders");
-	snap->spf_broad = (uint64_t)conf_int(snap->conf, "SPFBroadLimit");
-	for (size_t i = 0; i < VERDICT_E_COUNT; i++) {
-		int word = conf_word(snap->conf, keywords[i]);
-
-		if (!conf_given(snap->conf, keywords[i]) &&
-		    conf_given(snap->conf, "On-Default"))
-			word = conf_word(snap->conf, "On-Default");
-		snap->on_error[i] = verdict_of_choice(word);
-	}
-	return 0;
-}
 
 void
 options_log(const struct conf *conf, struct log_options *o_r)
@@ -374,7 +331,7 @@ open_set(const struct conf *c, const char *keyword, const char *otherwise,
 		return 0;
 	list = errlist_new();
 	if (list != NULL)
-		rc = dataset_open_list(spec, list, set_r);
+		rc = dataset_open_list(spec, conf_use(c), list, set_r);
 	if (rc == ERR_NOMEM)
 		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
 		    err_text(rc));
@@ -402,7 +359,7 @@ options_set(const struct conf *c, const char *keyword, const char *otherwise,
 
 	if (*set_r == NULL)
 		return rc;
-	if (dataset_type(*set_r) == DATASET_CSL)
+	if (dataset_is_listed(*set_r))
 		warn_blanks(c, keyword, *set_r);
 	else
 		warn_path(c, keyword, dataset_name(*set_r));
@@ -473,8 +430,8 @@ warn_key(const struct dataset_entry *e, void *arg)
 static void
 warn_keys(struct keys *w)
 {
-	if (w->set != NULL && dataset_type(w->set) != DATASET_MDB &&
-	    dataset_type(w->set) != DATASET_REFILE)
+	if (w->set != NULL && !dataset_is_live(w->set) &&
+	    !dataset_has_patterns(w->set))
 		(void)dataset_walk(w->set, warn_key, w);
 }
 

@@ -12,12 +12,14 @@ struct dataset;
 struct errlist;
 struct errmsg;
 struct log_options;
-struct snapshot;
 
 extern const struct conf_table options_global;
 
-/* Decode the global keywords of snap->conf into snap. */
-int options_decode(struct snapshot *snap, struct errmsg *msg_r);
+/* What Mode is. */
+struct options_mode {
+	bool signs, verifies;
+};
+
 /* How to log. */
 void options_log(const struct conf *conf, struct log_options *o_r);
 

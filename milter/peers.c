@@ -172,7 +172,7 @@ peers_load(
 		rc = set == NULL ? add_defaults(peers)
 				 : dataset_walk(set, add_entry, &w);
 	if (set != NULL)
-		list = dataset_type(set) == DATASET_CSL;
+		list = dataset_is_listed(set);
 	dataset_free(set);
 	if (rc != 0) {
 		peers_free(peers);

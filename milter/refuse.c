@@ -10,7 +10,6 @@
 #include "lib/base/err.h"
 #include "lib/conf/dataset.h"
 #include "options.h"
-#include "snapshot.h"
 
 #define WORDS_MAX 400 /* octets of a reply's words */
 
@@ -198,47 +197,16 @@ check_symbol(const struct dataset_entry *e, void *arg)
 	return conf_noted(w->c, rc, w->msg);
 }
 
-static int
-load_symbols(struct snapshot *snap, struct errmsg *msg_r)
-{
-	struct entries w = {snap->conf, msg_r};
-	int rc = options_set(snap->conf, "Refuse", NULL, &snap->refuse, msg_r);
-
-	if (rc != 0 || snap->refuse == NULL ||
-	    dataset_type(snap->refuse) == DATASET_MDB)
-		return rc;
-	return dataset_walk(snap->refuse, check_symbol, &w);
-}
-
 int
-refuse_load(struct snapshot *snap, struct errmsg *msg_r)
+refuse_load(
+    const struct conf *c, struct dataset **symbols_r, struct errmsg *msg_r)
 {
-	const size_t size = sizeof(snap->refuse_at);
+	struct entries w = {c, msg_r};
+	int rc = options_set(c, "Refuse", NULL, symbols_r, msg_r);
 
-	memcpy(snap->refuse_at, conf_value(snap->conf, "RefuseAt", size), size);
-	return load_symbols(snap, msg_r);
-}
-
-static int
-warn_of(const struct dataset_entry *e, void *arg)
-{
-	const struct snapshot *snap = arg;
-
-	/* A name with a star stands for several. */
-	if (strchr(e->key, '*') == NULL && !chain_defines(snap, e->key))
-		conf_odd(snap->conf,
-		    "%s: Refuse: %s: no check, DNSBL section or rule has that "
-		    "symbol, so nothing is refused for it",
-		    conf_where(snap->conf, "Refuse"), e->key);
-	return 0;
-}
-
-void
-refuse_warn(const struct snapshot *snap)
-{
-	/* Walking an LMDB could take long. */
-	if (snap->refuse != NULL && dataset_type(snap->refuse) != DATASET_MDB)
-		dataset_walk(snap->refuse, warn_of, (void *)snap);
+	if (rc != 0 || *symbols_r == NULL || dataset_is_live(*symbols_r))
+		return rc;
+	return dataset_walk(*symbols_r, check_symbol, &w);
 }
 
 /* The entry's strings may die with it: the message gets its own. */
@@ -262,11 +230,9 @@ refusal(struct message *m, const struct stage *st, const struct symbol *sym,
 }
 
 struct verdict
-refuse_symbols(
-    struct message *m, const struct stage *st, const struct symbol *first)
+refuse_symbols(const struct dataset *set, struct message *m,
+    const struct stage *st, const struct symbol *first)
 {
-	const struct dataset *set = m->session->snap->refuse;
-
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
 	for (const struct symbol *s = first; set != NULL && s != NULL;

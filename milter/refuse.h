@@ -9,26 +9,26 @@
 #include "lib/conf/conf.h"
 #include "verdict.h"
 
+struct dataset;
 struct errmsg;
 struct message;
-struct snapshot;
 struct stage;
 struct symbol;
 
 extern const struct conf_table options_refuse;
 
-/* Set snap->refuse and snap->refuse_at.  0, or a negative ERR_ and *msg_r. */
-int refuse_load(struct snapshot *snap, struct errmsg *msg_r);
-
-/* When all stages are loaded: warn of symbols in Refuse that nobody finds. */
-void refuse_warn(const struct snapshot *snap);
+/* Open the symbols of Refuse; *symbols_r stays as it is where there are none.
+ * 0, or a negative ERR_ and *msg_r.  (RefuseAt is a value of its row: an enum
+ * phase for each stage.) */
+int refuse_load(
+    const struct conf *c, struct dataset **symbols_r, struct errmsg *msg_r);
 
 /*
  * What a stage says when one of the symbols from `first` on, which it has just
- * found, is among those that refuse: a verdict, or none.
+ * found, is in the set, which may be NULL: a verdict, or none.
  */
-struct verdict refuse_symbols(
-    struct message *m, const struct stage *st, const struct symbol *first);
+struct verdict refuse_symbols(const struct dataset *set, struct message *m,
+    const struct stage *st, const struct symbol *first);
 
 /*
  * The words of a refusal as a data set's value has them, `[CODE] words`, CODE

@@ -205,7 +205,8 @@ read_keys(const struct conf *c, struct dataset **set_r, struct errmsg *msg_r)
 
 	buf_printf(&spec, "file:%s", conf_str(c, "TestPublicKeys"));
 	if (list != NULL && buf_text(&spec) != NULL)
-		rc = dataset_open_list(buf_text(&spec), list, set_r);
+		rc = dataset_open_list(
+		    buf_text(&spec), conf_use(c), list, set_r);
 	if (rc != 0 && rc != ERR_NOMEM)
 		options_mistakes(c, "TestPublicKeys", list, msg_r);
 	errlist_free(list);

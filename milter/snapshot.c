@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "chain.h"
 #include "lib/base/err.h"
@@ -140,26 +142,82 @@ load_resolver(
 	return rc;
 }
 
+static void
+name_host(struct snapshot *snap)
+{
+	const char *id = conf_str(snap->conf, "AuthservID");
+
+	if (gethostname(snap->host, sizeof(snap->host) - 1) != 0 ||
+	    snap->host[0] == '\0')
+		strcpy(snap->host, "localhost");
+	snap->reporter =
+	    id != NULL && strcmp(id, "HOSTNAME") == 0 ? snap->host : id;
+}
+
+/* The global keywords. */
+static void
+decode(struct snapshot *snap)
+{
+	static const char *const keywords[VERDICT_E_COUNT] = {
+	    [VERDICT_E_INTERNAL] = "On-InternalError",
+	    [VERDICT_E_DNS] = "On-DNSError",
+	};
+	const struct options_mode *mode =
+	    conf_value(snap->conf, "Mode", sizeof(*mode));
+
+	snap->signs = mode->signs;
+	snap->verifies = mode->verifies;
+	name_host(snap);
+	snap->header_bytes_max = conf_int(snap->conf, "MaximumHeaders");
+	snap->spf_broad = (uint64_t)conf_int(snap->conf, "SPFBroadLimit");
+	for (size_t i = 0; i < VERDICT_E_COUNT; i++) {
+		int word = conf_word(snap->conf, keywords[i]);
+
+		if (!conf_given(snap->conf, keywords[i]) &&
+		    conf_given(snap->conf, "On-Default"))
+			word = conf_word(snap->conf, "On-Default");
+		snap->on_error[i] = verdict_of_choice(word);
+	}
+}
+
 static int
 load(struct snapshot *snap, const struct snapshot *old, int rc)
 {
+	const size_t size = sizeof(snap->refuse_at);
 	const struct conf *c = snap->conf;
 	struct errmsg msg = {.text = ""};
 
 	if (rc != 0 && !snap->offline)
 		snap->offline = snap->trial = true;
-	rc = conf_also(c, rc, options_decode(snap, &msg), &msg);
+	decode(snap);
 	rc = conf_also(c, rc, peers_load(c, &snap->peers, &msg), &msg);
-	rc = conf_also(c, rc, refuse_load(snap, &msg), &msg);
+	memcpy(snap->refuse_at, conf_value(c, "RefuseAt", size), size);
+	rc = conf_also(c, rc, refuse_load(c, &snap->refuse, &msg), &msg);
 	rc = conf_also(c, rc, load_resolver(snap, old, &msg), &msg);
 	return load_stages(snap, old, rc);
+}
+
+static int
+warn_symbol(const struct dataset_entry *e, void *arg)
+{
+	const struct snapshot *snap = arg;
+
+	/* A name with a star stands for several. */
+	if (strchr(e->key, '*') == NULL && !chain_defines(snap, e->key))
+		conf_odd(snap->conf,
+		    "%s: Refuse: %s: no check, DNSBL section or rule has that "
+		    "symbol, so nothing is refused for it",
+		    conf_where(snap->conf, "Refuse"), e->key);
+	return 0;
 }
 
 static void
 warn(const struct snapshot *snap)
 {
 	options_warn(snap->conf);
-	refuse_warn(snap);
+	/* Walking an LMDB could take long. */
+	if (snap->refuse != NULL && !dataset_is_live(snap->refuse))
+		dataset_walk(snap->refuse, warn_symbol, (void *)snap);
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		if (stages[i]->warn != NULL && snap->on[i])
 			stages[i]->warn(snap, snap->state[i]);
@@ -180,9 +238,11 @@ load_read(struct conf *conf, int read, enum snapshot_use use,
 	} else {
 		atomic_init(&snap->refs, 1);
 		snap->conf = conf;
+		snap->offline = use != SNAPSHOT_SERVES;
 		if (conf != NULL)
 			conf_watch(conf, odd);
-		snap->offline = use != SNAPSHOT_SERVES;
+		if (conf != NULL && !snap->offline)
+			conf_serve(conf);
 		snap->inbound = use == SNAPSHOT_INBOUND;
 		snap->trial = use == SNAPSHOT_TRIAL;
 	}

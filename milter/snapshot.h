@@ -44,7 +44,7 @@ struct snapshot {
 	bool trial;   /* SNAPSHOT_TRIAL, and what a mistake keeps from serving
 	               */
 
-	/* Global keywords, decoded (options.c). */
+	/* Global keywords, decoded (rows in options.c). */
 	bool signs, verifies;    /* Mode */
 	struct peers *peers;     /* SocketPeers */
 	char host[256];          /* the system's name, for where the MTA gives
@@ -55,7 +55,8 @@ struct snapshot {
 	                            limit */
 	enum verdict_action on_error[VERDICT_E_COUNT]; /* On-... */
 
-	/* What refuses, and when each stage that is a check does (refuse.c). */
+	/* What refuses, and when each stage that is a check does (rows in
+	 * refuse.c). */
 	struct dataset *refuse; /* symbols; NULL: none does */
 	enum phase refuse_at[STAGES_MAX];
 

@@ -336,6 +336,18 @@ conf_end_list(struct conf *c)
 	c->list = NULL;
 }
 
+enum dataset_use
+conf_use(const struct conf *c)
+{
+	return c->serves ? DATASET_SERVES : DATASET_LOOKS;
+}
+
+void
+conf_serve(struct conf *c)
+{
+	c->serves = true;
+}
+
 void
 conf_watch(struct conf *c, struct errlist *odd)
 {

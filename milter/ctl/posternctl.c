@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "lib/base/mapguard.h"
-#include "lib/conf/dataset.h"
 
 static const struct command *const commands[] = {
     &command_check,
@@ -93,6 +92,5 @@ main(int argc, char **argv)
 		printf("posternctl %s\n", POSTERN_VERSION);
 		return end(EX_OK);
 	}
-	dataset_look_only(true);
 	return end(dispatch(argc - at, argv + at, config));
 }

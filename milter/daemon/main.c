@@ -29,7 +29,6 @@
 #include "lib/base/mapguard.h"
 #include "lib/base/readfile.h"
 #include "lib/conf/conf.h"
-#include "lib/conf/dataset.h"
 #include "listen.h"
 #include "milter/log.h"
 #include "milter/options.h"
@@ -627,7 +626,6 @@ serve_it(void *arg)
 	/* A change of user forbids dumps; asked for after it. */
 	if (conf_bool(plan->conf, "EnableCoredumps"))
 		prctl(PR_SET_DUMPABLE, 1);
-	dataset_look_only(false);
 	return serve(&options);
 }
 
@@ -744,7 +742,6 @@ main(int argc, char **argv)
 	rc = parse(argc, argv, &args);
 	if (rc != EX_OK)
 		return rc < 0 ? EX_OK : rc;
-	dataset_look_only(true);
 	find_config(&args);
 	plan.misread = errlist_new();
 	plan.wrong = errlist_new();

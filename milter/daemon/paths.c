@@ -119,17 +119,9 @@ static void
 add_read(struct look *l, const char *keyword, const char *where,
     const char *value)
 {
-	static const char *const types[] = {"file:", "refile:", "mdb:"};
 	struct file f;
 
-	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
-		size_t len = strlen(types[i]);
-
-		if (strncasecmp(value, types[i], len) == 0) {
-			value += len;
-			break;
-		}
-	}
+	value = dataset_path(value);
 	if ((value[0] == '/' || strncmp(value, "./", 2) == 0) &&
 	    fill(&f, keyword, where, value, l->chroot))
 		compare(l, &f);

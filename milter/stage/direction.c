@@ -121,7 +121,7 @@ warn_loopback(const struct conf *c, const struct hosts *hosts)
 	    !peerlist_match(hosts->list, NULL, &v4) ||
 	    peerlist_match(hosts->list, NULL, &v6))
 		return;
-	if (dataset_type(hosts->set) == DATASET_CSL)
+	if (dataset_is_listed(hosts->set))
 		errmsg_set(&both, "InternalHosts %s, ::1",
 		    given != NULL ? given : INTERNAL_DEFAULT);
 	else
@@ -148,7 +148,7 @@ direction_warn(const struct snapshot *snap, const void *state)
 
 	if (snap->signs && is_in_use(snap->conf))
 		warn_loopback(snap->conf, &st->internal);
-	if (st->mtas != NULL && dataset_type(st->mtas) == DATASET_CSL)
+	if (st->mtas != NULL && dataset_is_listed(st->mtas))
 		(void)dataset_walk(st->mtas, warn_mta, snap->conf);
 	if (st->macros != NULL)
 		(void)dataset_walk(st->macros, warn_macro, snap->conf);

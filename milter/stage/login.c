@@ -89,8 +89,7 @@ owner_fault(const struct dataset_entry *e, bool pattern)
 static void
 warn_owner(struct walk *w, const struct dataset_entry *e)
 {
-	const char *fault =
-	    owner_fault(e, dataset_type(w->set) == DATASET_REFILE);
+	const char *fault = owner_fault(e, dataset_has_patterns(w->set));
 
 	if (fault == NULL || w->warned)
 		return;
@@ -132,7 +131,7 @@ check_owners(const struct conf *c, const struct state *st, struct errmsg *msg_r)
 	struct walk w = {.c = c, .set = st->owners, .msg = msg_r};
 
 	/* A data base may be large, and changes. */
-	return st->owners == NULL || dataset_type(st->owners) == DATASET_MDB
+	return st->owners == NULL || dataset_is_live(st->owners)
 	    ? 0
 	    : dataset_walk(st->owners, check_owner, &w);
 }

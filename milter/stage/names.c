@@ -398,8 +398,8 @@ judge_set(const struct names *n, const struct conf *c, const char *keyword,
 {
 	struct walk w = {n, c, set, keyword, msg_r};
 
-	if (set == NULL || dataset_type(set) == DATASET_MDB ||
-	    dataset_type(set) == DATASET_REFILE)
+	if (set == NULL || dataset_is_live(set) ||
+	    dataset_has_patterns(set))
 		return 0;
 	return dataset_walk(set, each, &w);
 }
@@ -506,8 +506,7 @@ names_set_new(const struct dataset *set, const char *realm,
 	arena_init(&s->arena);
 	s->set = set;
 	s->realm = realm;
-	s->live = dataset_type(set) == DATASET_MDB ||
-	    dataset_type(set) == DATASET_REFILE;
+	s->live = dataset_is_live(set) || dataset_has_patterns(set);
 	if (!s->live)
 		rc = dataset_walk(set, add_name, s);
 	if (rc != 0) {

@@ -308,7 +308,7 @@ load_lists(const struct conf *c, struct state *st, struct errmsg *msg_r)
 	rc = conf_also(c, rc,
 	    options_set(c, "DontSignMailTo", NULL, &st->dont_sign, msg_r),
 	    msg_r);
-	if (st->dont_sign != NULL && dataset_type(st->dont_sign) == DATASET_CSL)
+	if (st->dont_sign != NULL && dataset_is_listed(st->dont_sign))
 		(void)dataset_walk(st->dont_sign, warn_recipient, (void *)c);
 	return conf_also(c, rc,
 	    hosts_load(c, "ExternalIgnoreList", NULL, &st->ignore, msg_r),

@@ -331,7 +331,7 @@ walk_forms(struct finder *f)
 	const char *user = f->from->local, *host = f->from->domain, *dot;
 	int rc = try_form(f, user, "@", host);
 
-	if (rc != 0 || dataset_type(f->s->table) == DATASET_REFILE)
+	if (rc != 0 || dataset_has_patterns(f->s->table))
 		return rc;
 	rc = try_form(f, "", "", host);
 	for (dot = strchr(host, '.'); rc == 0 && dot != NULL;
@@ -532,7 +532,7 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	struct errmsg why = {.text = "expected domain:selector:key"}, place;
 	int rc;
 
-	if (dataset_type(c->s->keys) == DATASET_CSL && e->value[0] == '\0')
+	if (dataset_is_listed(c->s->keys) && e->value[0] == '\0')
 		return wrong(c, c->s->keys, e, "KeyTable",
 		    "expected name=domain:selector:key, or the /PATH of a file "
 		    "that has them");
@@ -580,7 +580,7 @@ static void
 warn_signing(struct checker *c, const struct dataset_entry *e)
 {
 	const char *fault = signing_fault(
-	    e->key, dataset_type(c->s->table) == DATASET_REFILE);
+	    e->key, dataset_has_patterns(c->s->table));
 	struct errmsg msg;
 
 	if (fault == NULL || c->warned)
@@ -644,7 +644,7 @@ load_tables(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	if (s->keys != NULL)
 		rc = conf_also(c, rc,
 		    dataset_walk(s->keys, check_key_entry, &check), msg_r);
-	if (s->table != NULL && dataset_type(s->table) != DATASET_MDB)
+	if (s->table != NULL && !dataset_is_live(s->table))
 		rc = conf_also(c, rc,
 		    dataset_walk(s->table, check_signing_entry, &check), msg_r);
 	return rc;
