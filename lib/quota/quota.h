@@ -378,8 +378,10 @@ int quota_lock(struct quota *q, const char *account, bool locked);
 /*
  * Rename the account `from` to `to`, with its lock and its counts.  If there is
  * a `to` already, the two are joined: it is locked if one of the two was, and
- * what each has used adds up, as of now.  A message under way counts under the
- * name that it began with.  If this is killed, at any point, no count is lost;
+ * what each has used adds up, as of now.  A message under way goes on in the
+ * account in which it has reserved, whatever the name.  The exception: where
+ * two are joined, what it had reserved stays counted, and it begins anew under
+ * the old name.  If this is killed, at any point, no count is lost;
  * when it is done again, it may count some twice.  0, and *joined_r (may be
  * NULL): there was one; ERR_NOTFOUND: no `from`; ERR_FULL, ERR_LIMIT,
  * ERR_SYSTEM.

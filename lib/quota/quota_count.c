@@ -486,15 +486,43 @@ hold_key(const struct map *m, struct hold *h)
 	h->key = key;
 }
 
-/* The account's present slot; NULL: the table has none. */
+/* Is the hinted slot the one in which the hold has counted?  A generation names
+ * one account's ring, so the slot is, whatever name the account has. */
+static bool
+hold_counts_in(const struct map *m, const struct hold *h, struct slot *s)
+{
+	for (unsigned i = 0; i < m->rings; i++) {
+		if (h->cell[i].count != 0 &&
+		    h->cell[i].gen == atomic_load(&slot_ring(s, i)->gen))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The account's present slot; NULL: the table has none.  An account that was
+ * renamed while the hold has a count in it is still the hold's: key becomes
+ * that of the new name.  (While the name is changing the slot has no key; then
+ * its version is odd.)
+ */
 static struct slot *
 hold_slot(struct map *m, struct hold *h)
 {
 	if (h->slot < m->slot_count && h->key.hi != 0) {
 		struct slot *s = map_slot(m, h->slot);
+		struct quota_key key = {atomic_load(&s->key_hi),
+		    atomic_load(&s->key_lo)};
 
-		if (atomic_load(&s->key_hi) == h->key.hi &&
-		    atomic_load(&s->key_lo) == h->key.lo)
+		if (key.hi == h->key.hi && key.lo == h->key.lo)
+			return s;
+		if (hold_counts_in(m, h, s)) {
+			if (key.hi != 0)
+				h->key = key;
+			return s;
+		}
+		/* The table was moved, and the slots have other numbers. */
+		s = slot_find(m, &h->key, &h->slot);
+		if (s != NULL)
 			return s;
 	}
 	hold_key(m, h);
@@ -543,7 +571,9 @@ hold_mend(struct mapped *q, struct map *m, struct hold *h)
 	if (rc != 0)
 		return rc;
 	if (!map_moving(m)) {
-		hold_key(m, h);
+		hold_slot(m, h);
+		if (slot_find(m, &h->key, &h->slot) == NULL)
+			hold_key(m, h);
 		rc = slot_make(q, m, &h->key, h->account, h->account_len,
 		    h->set->minor, false, &h->slot);
 		if (rc == 0)

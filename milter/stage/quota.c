@@ -468,7 +468,8 @@ own_name(const struct ctx *ctx, const struct charge *c)
 }
 
 /* A reload gave the account another name: charge that, with nothing so far.
- * What was reserved went there, and can't be told from what others sent. */
+ * What was reserved went there, and goes back.  The exception: where two
+ * accounts became one, it stays counted. */
 static bool
 to_new_name(const struct ctx *ctx, struct charge *c)
 {
