@@ -156,7 +156,8 @@ struct quota_report {
  * ERR_NOTFOUND  no file there (QUOTA_WRITE, QUOTA_READ),
  * ERR_FORMAT    it is foreign or torn (the same two modes), or a later
  *               program's (in all modes; it is not touched),
- * ERR_SYSTEM    a call failed, errno is set; ENOSPC: the disk is full,
+ * ERR_SYSTEM    a call failed, errno is set; where the disk is full, msg_r is
+ *               ERRMSG_NO_ROOM: fewer accounts may fit,
  * ERR_CONFIG    options out of range; owner or mode make the file unsafe,
  * ERR_NOMEM.
  * Each has its cause and cure in msg_r, which may be NULL.

@@ -236,16 +236,16 @@ options_wrong(const struct quota_options *opt, const char *path,
     struct errmsg *msg)
 {
 	if (path[0] == '\0' || strlen(path) > 3900)
-		return mapfile_fail(msg, ERR_CONFIG, "QuotaTable: a path of 1 "
-		    "to 3900 octets is expected");
+		return mapfile_fail(msg, ERR_CONFIG, "expected a path of 1 to "
+		    "3900 octets");
 	if (opt->mode != QUOTA_CREATE)
 		return 0;
 	if (opt->accounts < 1 || opt->accounts > QUOTA_ACCOUNTS_MAX)
-		return mapfile_fail(msg, ERR_CONFIG, "QuotaAccounts: a number "
-		    "from 1 to %u is expected", QUOTA_ACCOUNTS_MAX);
+		return mapfile_fail(msg, ERR_CONFIG, "expected room for 1 to "
+		    "%u accounts", QUOTA_ACCOUNTS_MAX);
 	if (opt->limits < 1 || opt->limits > QUOTA_LIMITS_MAX)
-		return mapfile_fail(msg, ERR_CONFIG, "Quota: an account has 1 "
-		    "to %u limits", QUOTA_LIMITS_MAX);
+		return mapfile_fail(msg, ERR_CONFIG, "expected accounts of 1 to "
+		    "%u limits", QUOTA_LIMITS_MAX);
 	return 0;
 }
 

@@ -412,11 +412,12 @@ fail_allocate(const struct mapped *q, uint32_t slots, uint64_t size,
 {
 	if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG)
 		return mapfile_fail_call(msg, "allocate", q->new_path);
-	return mapfile_fail(msg, ERR_SYSTEM, "%s: %s: a table of %u "
-	    "accounts takes %llu MiB: make room, or lower "
-	    "QuotaAccounts",
-	    q->new_path, strerror(errno), slots,
+	mapfile_fail(msg, ERR_SYSTEM, "%s: %s: a table of %u accounts takes "
+	    "%llu MiB: make room", q->new_path, strerror(errno), slots,
 	    (unsigned long long)(size >> 20) + 1);
+	if (msg != NULL)
+		msg->kind = ERRMSG_NO_ROOM;
+	return ERR_SYSTEM;
 }
 
 int
