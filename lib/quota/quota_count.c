@@ -17,7 +17,7 @@
 #include "lib/base/err.h"
 
 #define CONTENTION_TRIES 8
-#define BREATH_NSEC 50000 /* for others to take the lock */
+#define YIELD_NSEC 50000 /* for others to take the lock */
 #define ATTEMPTS_MAX 1000 /* far more than any storm of resets needs */
 
 enum mode {
@@ -565,7 +565,7 @@ hold_take_back(struct mapped *q, struct hold *h, const struct quota_amount *to)
 static int
 hold_mend(struct mapped *q, struct map *m, struct hold *h)
 {
-	const struct timespec moment = {0, BREATH_NSEC};
+	const struct timespec moment = {0, YIELD_NSEC};
 	int rc = table_lock(q, m);
 
 	if (rc != 0)
@@ -705,7 +705,7 @@ claim_map(struct claim *c)
 }
 
 /* More limits than the table was opened for.  (A file that was made for more
- * than this process asked for holds more.) */
+ * than this process amount for holds more.) */
 static bool
 set_too_large(const struct mapped *q, const struct map *m, unsigned limits)
 {
@@ -917,16 +917,16 @@ never_fits(const struct holds *h, const struct quota_amount *amount)
 	return false;
 }
 
-/* The level has said rc, and nothing of the attempt is left anywhere: what do
- * those behind it say? */
+/* A level has returned rc, and the attempt is taken back everywhere.  Check the
+ * levels behind it too: one of them may refuse longer, or be locked. */
 static int
 levels_refused(struct mapped *q, const struct quota_use *use,
-    const struct hold *first, unsigned level, const struct quota_amount *asked,
+    const struct hold *first, unsigned level, const struct quota_amount *amount,
     int rc, struct quota_refusal *why, struct quota_refusal *refusal_r)
 {
 	why->level = level;
 	if (rc == QUOTA_REFUSED)
-		rc = look_levels(q, use->account, first->set, level + 1, asked,
+		rc = look_levels(q, use->account, first->set, level + 1, amount,
 		    rc, why);
 	if (rc > 0 && refusal_r != NULL)
 		*refusal_r = *why;
@@ -1036,7 +1036,7 @@ mapped_commit(struct quota *base, struct quota_use *use,
 	struct mapped *q = mapped_of(base);
 	struct holds *h = holds_of(use);
 	struct quota_refusal why = {.retry_s = 0};
-	struct quota_amount asked;
+	struct quota_amount amount;
 	unsigned level = 0;
 	int rc;
 
@@ -1046,10 +1046,10 @@ mapped_commit(struct quota *base, struct quota_use *use,
 	use->committed = rc == QUOTA_GRANTED;
 	if (rc == QUOTA_GRANTED)
 		return rc;
-	asked = use->amount;
+	amount = use->amount;
 	use->amount = nothing;
 	take_all_back(q, h);
-	return levels_refused(q, use, &h->level[0], level, &asked, rc, &why,
+	return levels_refused(q, use, &h->level[0], level, &amount, rc, &why,
 	    refusal_r);
 }
 
