@@ -35,7 +35,7 @@ struct errmsg;
 enum conf_type {
 	CONF_BOOL,    /* yes|no, by the first character (TtYy1, FfNn0) */
 	CONF_INT,     /* a number, min..max; 0 and 0x begin octal and hex, as
-	                 OpenDKIM has it: UMask 007 */
+	                 OpenDKIM has it: a mask is 007 */
 	CONF_STR,     /* words up to the end of the line */
 	CONF_WORD,    /* one of words[] (NULL ends), matched without case, or
 	                 its first letter if no other begins with it */

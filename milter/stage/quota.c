@@ -96,6 +96,13 @@ table_of(const struct ctx *ctx)
 
 /* -- the table -- */
 
+/* Behind the words of a mistake: what else helps. */
+static const char *
+room_words(const struct errmsg *why)
+{
+	return why->kind == ERRMSG_NO_ROOM ? ", or lower QuotaAccounts" : "";
+}
+
 /* What opening the table or looking at its file found; `why` may be empty.  c as
  * options_odd has it. */
 static void
@@ -116,8 +123,9 @@ log_report(const struct conf *c, const char *path,
 	case QUOTA_MIGRATED:
 	case QUOTA_TOO_SMALL:
 	case QUOTA_RESTORED:
-		options_odd(c, "quota: %s: %s%s%s", path, r->words,
-		    why->text[0] == '\0' ? "" : ": ", why->text);
+		options_odd(c, "quota: %s: %s%s%s%s", path, r->words,
+		    why->text[0] == '\0' ? "" : ": ", why->text,
+		    room_words(why));
 		break;
 	}
 }
@@ -144,8 +152,8 @@ check_table(struct state *st)
 		log_report(NULL, st->conf.path, &report, &msg);
 	} else if (is_news(st, &msg)) {
 		log_line(LOG_WARNING,
-		    "quota: %s; counting goes on in the file as it was",
-		    msg.text);
+		    "quota: %s%s; counting goes on in the file as it was",
+		    msg.text, room_words(&msg));
 	}
 }
 
@@ -184,9 +192,9 @@ table_mistake(const struct conf *c, const char *path, int rc,
 		buf_str(&cure, CURE_WORDS);
 		cure_state(&cure, path, geteuid(), getegid());
 	}
-	errmsg_set(msg_r, "%s: QuotaTable: %s%s%s%s",
+	errmsg_set(msg_r, "%s: QuotaTable: %s%s%s%s%s",
 	    conf_where(c, "QuotaTable"), missing ? path : why->text,
-	    missing ? ": No such file or directory" : "",
+	    missing ? ": No such file or directory" : "", room_words(why),
 	    closed || sealed ? ": its directory must be there, and belong to "
 			       "the user that postern runs as (UserID)" : "",
 	    sealed ? "; in a systemd unit, name it in ReadWritePaths=" : "");
@@ -468,7 +476,8 @@ own_name(const struct ctx *ctx, const struct charge *c)
 }
 
 /* A reload gave the account another name: charge that, with nothing so far.
- * What was reserved went there, and can't be told from what others sent. */
+ * What was reserved went there, and goes back.  The exception: where two
+ * accounts became one, it stays counted. */
 static bool
 to_new_name(const struct ctx *ctx, struct charge *c)
 {
