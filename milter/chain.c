@@ -158,16 +158,24 @@ charge(const struct ctx *ctx, int64_t *since)
 
 /* -- the walk -- */
 
-/* Call the stages in order, until one decides.  Every step gets a new deadline
- * here, so that a slow client does not use up the time of the look-ups.  The
- * exception is the body: its chunks keep the deadline of the header's end. */
+/* DNSTimeout is for the waiting in all steps of one message together; before
+ * MAIL, for that in one step. */
+static void
+begin_waiting(struct session *s, const struct message *m, enum hook hook)
+{
+	if (m == NULL || hook == HOOK_MAIL)
+		wait_begin(&s->wait, s->snap->dns_timeout_ms);
+	else
+		wait_step(&s->wait);
+}
+
+/* Call the stages in order, until one decides. */
 static struct verdict
 walk(struct session *s, struct message *m, const struct call *c)
 {
 	int64_t since = 0; /* 0: no stage was timed yet */
 
-	if (c->hook != HOOK_BODY)
-		wait_begin(&s->wait, s->snap->dns_timeout_ms);
+	begin_waiting(s, m, c->hook);
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		const struct ctx ctx = ctx_of(s, m, i);
 		const struct symbol *last = m == NULL ? NULL : m->last_symbol;

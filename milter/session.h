@@ -82,8 +82,8 @@ struct session {
 	bool explains;   /* session_why() is wanted */
 	time_t at;       /* the time to judge by; 0: the clock's */
 	struct arena arena;
-	struct wait wait;    /* chain: what stages wait by; its deadline is that
-	    of the step under way.  Drivers set its progress function */
+	struct wait wait;    /* chain: what stages wait by, for DNSTimeout in one
+	    message.  Drivers set its progress function */
 	struct message *msg; /* under way, or NULL */
 
 	/* The client, from connect. */

@@ -62,7 +62,7 @@ struct snapshot {
 
 	const struct dns *dns; /* where look-ups go; NULL: nowhere, checks that
 	                          need it are not made */
-	long dns_timeout_ms;   /* for all look-ups of one step */
+	long dns_timeout_ms;   /* for all look-ups of one message */
 	struct resolver *resolver; /* whose dns that is; NULL: nobody's */
 };
 
