@@ -260,16 +260,6 @@ open_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 	return 0;
 }
 
-static struct state *
-state_of(const struct snapshot *snap)
-{
-	for (size_t i = 0; snap != NULL && stages[i] != NULL; i++) {
-		if (stages[i] == &stage_quota)
-			return snap->state[i];
-	}
-	return NULL;
-}
-
 static void
 quota_unload(void *state)
 {
@@ -285,7 +275,8 @@ static int
 quota_load(const struct snapshot *snap, const struct snapshot *old,
     void **state_r, struct errmsg *msg_r)
 {
-	struct state *st = calloc(1, sizeof(*st)), *before = state_of(old);
+	struct state *before = snapshot_state(old, &stage_quota);
+	struct state *st = calloc(1, sizeof(*st));
 	int rc;
 
 	if (st == NULL) {
