@@ -12,7 +12,7 @@
 #include "options.h"
 #include "snapshot.h"
 
-#define WORDS_MAX 400 /* octets of a reply's words */
+#define WORDS_MAX 400 /* octets of a reply's text */
 
 static const char *const moments[] = {
     [PHASE_CONNECT] = "connect",
@@ -26,7 +26,7 @@ static const char *const moments[] = {
 /* -- RefuseAt: MOMENT, CHECK=MOMENT, ... -- */
 
 static int
-find_moment(const char *word, size_t len)
+find_phase(const char *word, size_t len)
 {
 	for (size_t i = 0; i < MOMENTS; i++) {
 		if (strlen(moments[i]) == len &&
@@ -36,7 +36,7 @@ find_moment(const char *word, size_t len)
 	return -1;
 }
 
-/* A check that can be asked before the end; -1: there is none of that name. */
+/* A check that can refuse before the end; -1: there is none of that name. */
 static int
 find_check(const char *word, size_t len)
 {
@@ -67,14 +67,15 @@ expect_item(const char *item, size_t len, struct errmsg *msg_r)
 	    (int)(len < 100 ? len : 100), item, names);
 }
 
-/* One item: CHECK=MOMENT goes into `at`, or a moment alone, which is for all. */
+/* Take one item.  alone: only a moment alone, which is for all checks;
+ * otherwise only CHECK=MOMENT.  false: the item is neither. */
 static bool
 take_item(const char *item, size_t len, enum phase *at, bool alone)
 {
 	const char *equals = memchr(item, '=', len);
 	size_t name = equals == NULL ? 0 : (size_t)(equals - item);
 	size_t skip = equals == NULL ? 0 : name + 1;
-	int moment = find_moment(item + skip, len - skip), check = -1;
+	int moment = find_phase(item + skip, len - skip), check = -1;
 
 	if (equals != NULL)
 		check = find_check(item, name);
@@ -87,7 +88,8 @@ take_item(const char *item, size_t len, enum phase *at, bool alone)
 	return true;
 }
 
-/* All of them, what stands alone first: it is for those not named. */
+/* Moments that stand alone are taken first: they are for the checks that no
+ * other item names, wherever it stands. */
 static int
 parse_moments(const char *value, void *at_r, struct errmsg *msg_r)
 {
@@ -124,7 +126,8 @@ const struct conf_table options_refuse = {CONF_ROWS(rows)};
 
 /* -- replies -- */
 
-/* The reply code in front of the words, and where these begin; 0: none. */
+/* The reply code in front of the text, and where the text begins; 0: no
+ * code. */
 static int
 leading_code(const char *value, const char **words_r)
 {
@@ -166,7 +169,8 @@ refuse_verdict(const char *value, const char *otherwise)
 	const char *words;
 	int code;
 
-	/* What an LMDB holds is seen here for the first time. */
+	/* Nobody has checked the values of an LMDB: the load does not read
+	 * them. */
 	if (refuse_check(value, &ignored) != 0)
 		value = "";
 	code = leading_code(value, &words);
@@ -224,7 +228,7 @@ warn_of(const struct dataset_entry *e, void *arg)
 {
 	const struct snapshot *snap = arg;
 
-	/* A name with a star stands for several. */
+	/* A name with a star is a pattern for several symbols. */
 	if (strchr(e->key, '*') == NULL && !chain_defines(snap, e->key))
 		conf_odd(snap->conf,
 		    "%s: Refuse: %s: no check, DNSBL section or rule has that "
@@ -236,12 +240,13 @@ warn_of(const struct dataset_entry *e, void *arg)
 void
 refuse_warn(const struct snapshot *snap)
 {
-	/* Walking an LMDB could take long. */
+	/* An LMDB is not walked, which could take long. */
 	if (snap->refuse != NULL && dataset_type(snap->refuse) != DATASET_MDB)
 		dataset_walk(snap->refuse, warn_of, (void *)snap);
 }
 
-/* The entry's strings may die with it: the message gets its own. */
+/* The entry's strings end with it, so they are copied into the message's
+ * arena. */
 static struct verdict
 refusal(struct message *m, const struct stage *st, const struct symbol *sym,
     const char *value)
@@ -257,7 +262,7 @@ refusal(struct message *m, const struct stage *st, const struct symbol *sym,
 	if (v.action == VERDICT_REJECT)
 		v.xcode = st->xcode;
 	v.symbol = sym->name;
-	v.why = "Refuse names it";
+	v.why = "Refuse has its symbol";
 	return v;
 }
 
