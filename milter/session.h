@@ -158,7 +158,8 @@ struct message {
 
 	/* Facts, each written by the stage named. */
 	enum direction direction; /* direction */
-	const char *why;          /* direction: a word for what decided it */
+	const char *why;          /* direction: the keyword or "login" by which
+	    it is outbound; NULL: it is inbound */
 	const char *login;        /* direction: {auth_authen}; NULL: none */
 	const char *account;      /* account: whose quota; NULL: nobody's */
 	struct author author;     /* author: who wrote it, by From; from the end

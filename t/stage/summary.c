@@ -479,7 +479,8 @@ static const struct {
 	    "has its symbol\n"}},
     {"who is exempt", "Mode v\nRefuse SPF_NONE\nAllowList 192.0.2.1\n", NULL,
 	{"refuse: spf would refuse it, but AllowList makes it exempt\n",
-	    "allowlist: the client is in AllowList, and is what it says"}},
+	    "allowlist: the client is in AllowList, so that no check refuses "
+	    "the message\n"}},
     {"outbound", SIGN "SenderLogins a@b.example=bob\n", "bob",
 	{"direction: outbound: client 192.0.2.1 logged in as bob\n",
 	    "account: the account is bob, by the login\n",
