@@ -91,7 +91,7 @@ done(const struct ctx *ctx, const char *by)
 }
 
 static void
-say_unknown(const struct ctx *ctx)
+log_unknown(const struct ctx *ctx)
 {
 	const struct message *m = ctx->m;
 	struct buf b = BUF_INIT;
@@ -119,7 +119,7 @@ account_mail(const struct ctx *ctx)
 			    rc == ERR_NOMEM ? "no memory"
 					    : "QuotaRealms can't be read");
 		if (strcmp(m->account, ACCOUNT_OTHER_REALMS) == 0)
-			say_unknown(ctx);
+			log_unknown(ctx);
 		explain(ctx, "the login");
 		return verdict_none;
 	}

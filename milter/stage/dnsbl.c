@@ -146,32 +146,32 @@ static void
 log_on(const struct snapshot *snap, const struct dnsbl_list *l)
 {
 	const struct state *st = state_of(snap);
-	const struct dnsbl_answer *heard = dnsbl_test_heard(l->selftest);
+	const struct dnsbl_answer *answer = dnsbl_test_heard(l->selftest);
 	char text[DNSBL_CODE_SIZE];
 	struct buf b = BUF_INIT;
 	bool counts = false;
 
-	for (size_t i = 0; i < heard->count; i++)
+	for (size_t i = 0; i < answer->count; i++)
 		buf_printf(&b, "%s%s", i == 0 ? "" : ", ",
-		    dnsbl_code_text(heard->codes[i], text));
+		    dnsbl_code_text(answer->codes[i], text));
 	for (size_t i = 0; i < st->conf.count; i++) {
 		const struct dnsbl_section *s = &st->conf.sections[i];
 
-		for (size_t j = 0; j < heard->count; j++)
+		for (size_t j = 0; j < answer->count; j++)
 			counts |= s->lists[l->kind] == l &&
-				  dnsbl_conf_counts(s, heard->codes[j]);
+				  dnsbl_conf_counts(s, answer->codes[j]);
 	}
 	if (!counts || !snap->offline)
 		log_line(counts ? LOG_INFO : LOG_WARNING,
 		    "dnsbl: %s: in use for %s: its test entry answers %s%s",
 		    l->zone, kind_word(l),
 		    buf_text(&b) == NULL ? "" : buf_text(&b),
-		    counts ? "" : ", which no Codes of yours has");
+		    counts ? "" : ", which no Codes counts");
 	buf_fini(&b);
 }
 
 static void
-say_change(const struct snapshot *snap, const struct dnsbl_list *l,
+log_change(const struct snapshot *snap, const struct dnsbl_list *l,
     const struct errmsg *why)
 {
 	switch (dnsbl_health_state(l->health)) {
@@ -218,7 +218,7 @@ run_selftests(const struct snapshot *snap, const struct state *st)
 		if (!have_selftest(snap, l))
 			continue;
 		if (dnsbl_test_go(l->selftest, now, &why))
-			say_change(snap, l, &why);
+			log_change(snap, l, &why);
 		ms = dnsbl_test_wait(l->selftest, now);
 		if (ms < wait)
 			wait = ms;
@@ -248,7 +248,7 @@ end_tests(const struct ctx *ctx)
 		if (have_selftest(snap, l) &&
 		    dnsbl_test_finish(
 			l->selftest, clock_ms(), &m->session->wait, &why))
-			say_change(snap, l, &why);
+			log_change(snap, l, &why);
 	}
 }
 
@@ -266,7 +266,7 @@ find_question(struct job *job, const struct dnsbl_list *l, const char *name)
 
 /* Query the list, unless the same query was sent already. */
 static int
-ask_list(struct message *m, struct job *job, const struct dnsbl_list *l,
+query_list(struct message *m, struct job *job, const struct dnsbl_list *l,
     enum dnsbl_ask ask, const char *about, const char *name)
 {
 	struct lookup *q = find_question(job, l, name);
@@ -293,7 +293,7 @@ ask_list(struct message *m, struct job *job, const struct dnsbl_list *l,
 }
 
 static int
-ask_address(const struct ctx *ctx, struct job *job)
+query_address(const struct ctx *ctx, struct job *job)
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
@@ -311,7 +311,7 @@ ask_address(const struct ctx *ctx, struct job *job)
 		if (l->kind == kind &&
 		    dnsbl_health_state(l->health) != DNSBL_ABSENT &&
 		    dnsbl_name_ip(&s->client, l->zone, name))
-			rc = ask_list(
+			rc = query_list(
 			    m, job, l, DNSBL_ASK_IP, s->client_ip, name);
 	}
 	return rc;
@@ -319,7 +319,7 @@ ask_address(const struct ctx *ctx, struct job *job)
 
 /* Query lists about the domain in the text; NULL and "" are none. */
 static int
-ask_domain(const struct ctx *ctx, struct job *job, enum dnsbl_ask ask,
+query_domain(const struct ctx *ctx, struct job *job, enum dnsbl_ask ask,
     const char *domain)
 {
 	struct message *m = ctx->m;
@@ -335,7 +335,7 @@ ask_domain(const struct ctx *ctx, struct job *job, enum dnsbl_ask ask,
 
 		if (l->kind == DNSBL_DOMAIN && l->asks & DNSBL_ASK_BIT(ask) &&
 		    dnsbl_name_domain(about, l->zone, name))
-			rc = ask_list(m, job, l, ask, about, name);
+			rc = query_list(m, job, l, ask, about, name);
 	}
 	return rc;
 }
@@ -367,10 +367,10 @@ dnsbl_mail(const struct ctx *ctx)
 	if (m->sender[0] != '\0' &&
 	    addr_split(&m->arena, m->sender, &sender) != 0)
 		return no_memory();
-	if (ask_address(ctx, job) != 0 ||
-	    ask_domain(ctx, job, DNSBL_ASK_HELO, s->helo) != 0 ||
-	    ask_domain(ctx, job, DNSBL_ASK_RDNS, s->client_name) != 0 ||
-	    ask_domain(ctx, job, DNSBL_ASK_MAILFROM, sender.domain) != 0)
+	if (query_address(ctx, job) != 0 ||
+	    query_domain(ctx, job, DNSBL_ASK_HELO, s->helo) != 0 ||
+	    query_domain(ctx, job, DNSBL_ASK_RDNS, s->client_name) != 0 ||
+	    query_domain(ctx, job, DNSBL_ASK_MAILFROM, sender.domain) != 0)
 		return no_memory();
 	return verdict_none;
 }
@@ -383,7 +383,8 @@ dnsbl_eoh(const struct ctx *ctx)
 	struct job *job = *message_slot(ctx);
 
 	for (size_t i = 0; job != NULL && i < who->domain_count; i++) {
-		if (ask_domain(ctx, job, DNSBL_ASK_FROM, who->domains[i]) != 0)
+		if (query_domain(
+			ctx, job, DNSBL_ASK_FROM, who->domains[i]) != 0)
 			return no_memory();
 	}
 	return verdict_none;

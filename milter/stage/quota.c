@@ -344,8 +344,8 @@ quota_reset_counts(void *state)
 
 /* -- counting; a readonly session changes nothing -- */
 
-/* What an account or a sum has used, for the summary line; without a table
- * nothing. */
+/* What an account or a sum has used, for the summary line; 0 without a
+ * table. */
 static void
 peek(const struct ctx *ctx, const char *account, const struct quota_set *set,
     struct quota_state *state_r)

@@ -166,7 +166,7 @@ adopt(struct adoption *ad, const struct quota_entry *e)
 }
 
 static void
-say_sums(const struct adoption *ad)
+log_sums(const struct adoption *ad)
 {
 	if (ad->unlogged > 0)
 		log_line(LOG_WARNING, "quota: %s: so do %u other accounts that "
@@ -305,7 +305,7 @@ look_at_all(struct adoption *ad, const char *names)
 	ad->quiet = quota_noted(ad->table, QUOTA_NOTE_NAMES, names) == 1;
 	ad->same_realm = quota_noted(ad->table, QUOTA_NOTE_REALM, ad->realm);
 	walk(ad);
-	say_sums(ad);
+	log_sums(ad);
 	if (ad->failed != 0 || ad->quiet)
 		return;
 	rc = quota_note(ad->table, QUOTA_NOTE_REALM, ad->realm);

@@ -228,7 +228,7 @@ warn_of(const struct conf *c, const struct rules_mistake *m)
 
 	shown.severity = RULES_WARNING;
 	if (m->line > 0)
-		rules_conf_say(&b, &shown);
+		rules_conf_print(&b, &shown);
 	else
 		buf_printf(&b, "%s: RuleFile: %s: %s",
 		    conf_multi_where(c, "RuleFile", m->source), m->file,
@@ -516,9 +516,8 @@ mark(const struct state *st, struct message *m, double sum, bool held)
 	struct spam_mark mark = {.spam = reached(&l->tag, sum),
 	    .score = sum,
 	    .required = l->tag.on ? l->tag.score : 5};
-	/* Outbound mail gets no fields, unless it is held or marked: then a
-	 * person who looks at it can see why.  Marks that it had already are
-	 * removed. */
+	/* Outbound mail is left as it is, unless it is held or marked: then it
+	 * gets fields that show the reason, in place of those that it has. */
 	bool tagged = mark.spam, marked = inbound || mark.spam || held;
 	unsigned removed = 0;
 	int rc = 0;

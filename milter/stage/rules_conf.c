@@ -34,7 +34,7 @@ add_escaped(struct buf *b, const char *text)
 }
 
 void
-rules_conf_say(struct buf *b, const struct rules_mistake *m)
+rules_conf_print(struct buf *b, const struct rules_mistake *m)
 {
 	add_escaped(b, m->file);
 	if (m->line > 0)
@@ -55,7 +55,7 @@ report_errors(const struct conf *c, const struct rules *rules)
 
 		if (m->severity != RULES_ERROR || m->rule != NULL)
 			continue;
-		rules_conf_say(&b, m);
+		rules_conf_print(&b, m);
 		errmsg_set(&msg, "%s: RuleFile: %s",
 		    conf_multi_where(c, "RuleFile", m->source),
 		    buf_text(&b) == NULL ? "no memory" : buf_text(&b));

@@ -29,7 +29,7 @@ int rules_conf_load(
 int rules_conf_lint(const struct conf *c, const char *const *paths,
     struct rules **rules_r);
 /* Append `file:line: severity: text`, escaped. */
-void rules_conf_say(struct buf *b, const struct rules_mistake *m);
+void rules_conf_print(struct buf *b, const struct rules_mistake *m);
 
 /* The file of RuleStats; NULL: none. */
 const char *rules_conf_stats(const struct conf *c);

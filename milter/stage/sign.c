@@ -318,7 +318,8 @@ load_lists(const struct conf *c, struct state *st, struct errmsg *msg_r)
 	    msg_r);
 }
 
-/* Check the lists that only mail with a key needs. */
+/* Check the lists of a configuration without keys, or with mistakes in
+ * these. */
 static int
 check_lists(const struct conf *c, int rc, struct errmsg *msg_r)
 {
