@@ -141,7 +141,7 @@ struct stage {
 	/* Periodic work beside the mail.  Must not wait.  Returns the
 	 * milliseconds after which it must be called again; it may be called
 	 * earlier.  Called by one thread of the daemon (service/ticks.c) while
-	 * the snapshot is in force. Another snapshot may be loaded or adopted
+	 * the snapshot is in force.  Another snapshot may be loaded or adopted
 	 * at the same time. */
 	int64_t (*tick)(const struct snapshot *snap, void *state);
 };

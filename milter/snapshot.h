@@ -1,7 +1,7 @@
 /*
  * The configuration as the stages see it.  It does not change; a reload makes a
- * new one.  It is freed with the last reference.  SPDX-License-Identifier:
- * BSD-2-Clause
+ * new one.  It is freed with the last reference.
+ * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_SNAPSHOT_H
 #define MILTER_SNAPSHOT_H

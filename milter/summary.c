@@ -66,7 +66,7 @@ summary_reply(struct buf *b, const struct verdict *v)
 
 /* If the score was compared with limits: the symbols that have a score, the
  * highest first.  In any case the symbol for which the message is refused or
- * held. Returns how many. */
+ * held.  Returns how many. */
 static size_t
 sort_tests(const struct record *r, const struct symbol *list[TESTS_MAX])
 {

@@ -4,8 +4,8 @@
  *
  * libmilter closes some descriptors without calling us, so the end of a
  * connection can't be counted.  Instead accepted connections are kept in a
- * list. When it has grown or is full, those are removed whose descriptor is not
- * the same socket any more.  Such looks take a twentieth of the CPU time at
+ * list.  When it has grown or is full, those are removed whose descriptor is
+ * not the same socket any more.  Such looks take a twentieth of the CPU time at
  * most, so that many attempts to connect stay cheap.
  */
 #ifndef MILTER_DAEMON_CROWD_H

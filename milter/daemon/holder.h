@@ -1,7 +1,7 @@
 /*
  * Which process has the socket or pid file that we want?  `postern -n` needs
- * this, because it is also run while the daemon runs.  SPDX-License-Identifier:
- * BSD-2-Clause
+ * this, because it is also run while the daemon runs.
+ * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_DAEMON_HOLDER_H
 #define MILTER_DAEMON_HOLDER_H
@@ -30,7 +30,7 @@ struct holder_for {
 };
 
 /* The process has the file `name` (what: a word for it), which prevents a
- * start. May a check pass all the same?  It does if the process is a postern,
+ * start.  May a check pass all the same?  It does if the process is a postern,
  * which may be stopped before the start; if that has another configuration,
  * *warning_r says so. */
 bool holder_passes(const struct holder_for *f, long pid, const char *what,

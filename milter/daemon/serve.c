@@ -55,7 +55,7 @@ struct server {
 	sem_t stop;           /* posted by a signal, or the listener's end */
 	atomic_int signal;    /* the signal that posted it */
 
-	atomic_bool reload, reset; /* requested for by a signal */
+	atomic_bool reload, reset; /* requested by a signal */
 };
 
 static struct server *serving; /* for on_signal, and the service */

@@ -1,7 +1,7 @@
 /*
  * The configuration of DNS lists.  SPDX-License-Identifier: BSD-2-Clause
  *
- * A section gives a score, and perhaps an action, to some codes of one list. A
+ * A section gives a score, and perhaps an action, to some codes of one list.  A
  * list that several sections name is queried once.
  */
 #ifndef MILTER_STAGE_DNSBL_CONF_H

@@ -20,7 +20,7 @@ struct hosts {
 };
 
 /* Load what the keyword lists, or `otherwise` if it is not given (NULL: no
- * host). Warns of entries that match nothing.  0, or a negative ERR_ and
+ * host).  Warns of entries that match nothing.  0, or a negative ERR_ and
  * *msg_r.  Call hosts_fini in either case. */
 int hosts_load(const struct conf *c, const char *keyword,
     const char *otherwise, struct hosts *h, struct errmsg *msg_r);

@@ -239,7 +239,7 @@ warn_of(const struct conf *c, const struct rules_mistake *m)
 }
 
 /* Warn of what is odd in the files: first of rules that are lost, then of the
- * rest. Names that no rule has are only counted. */
+ * rest.  Names that no rule has are only counted. */
 static void
 warn(const struct conf *c, const struct rules *rules)
 {
