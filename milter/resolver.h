@@ -22,7 +22,7 @@ int resolver_load(const struct conf *c, struct resolver *old,
     struct resolver **r_r, struct errmsg *msg_r);
 /* Where look-ups go; valid as long as there is a reference. */
 const struct dns *resolver_dns(const struct resolver *r);
-/* DNSTimeout in milliseconds: for all look-ups of one step. */
+/* DNSTimeout in milliseconds: for all look-ups of one message. */
 long resolver_timeout_ms(const struct conf *c);
 /* Start its threads, unless they run.  Validation is then tested at once, so
  * that the log says at the start if it does not work.  0, or ERR_SYSTEM and
