@@ -57,8 +57,8 @@ parse_mode(const char *value, void *mode_r, struct errmsg *msg_r)
 }
 
 /* An authserv-id is one word, a token of RFC 2045 (RFC 8601 section 2.2), or a
- * domain in UTF-8.  Of another, readers see a part, and what claims to be from
- * it could not be told. */
+ * domain in UTF-8.  Of any other text a reader of the field would see only a
+ * part, and forged fields under that name could not be recognised. */
 static int
 check_authserv_id(const char *value, struct errmsg *msg_r)
 {
@@ -126,7 +126,7 @@ check_umask(const char *value, struct errmsg *msg_r)
 	    "with a 0 before it (007), not %s", value);
 }
 
-/* USER.GROUP, where a user of that whole name is not there. */
+/* Is it USER.GROUP, with no user of that whole name? */
 static bool
 is_dotted(const char *value)
 {
@@ -289,7 +289,7 @@ warn_blank(const struct dataset_entry *e, void *arg)
 	return 0;
 }
 
-/* Lists without commas are one entry, that hardly ever is what was meant. */
+/* A list without commas is one entry, which is hardly ever intended. */
 static void
 warn_blanks(
     const struct conf *c, const char *keyword, const struct dataset *set)
@@ -299,9 +299,9 @@ warn_blanks(
 	(void)dataset_walk(set, warn_blank, &w);
 }
 
-/* Where the daemon is started from is another place each time. */
+/* Does the path depend on the directory in which the daemon is started? */
 static bool
-is_astray(const struct conf *c, const char *path)
+depends_on_start(const struct conf *c, const char *path)
 {
 	return path[0] != '/' && conf_str(c, "BaseDirectory") == NULL &&
 	    conf_str(c, "ChangeRootDirectory") == NULL;
@@ -310,7 +310,7 @@ is_astray(const struct conf *c, const char *path)
 static void
 warn_path(const struct conf *c, const char *keyword, const char *path)
 {
-	if (is_astray(c, path))
+	if (depends_on_start(c, path))
 		conf_odd(c, "%s: %s: %s begins in whatever directory "
 		    "postern is started in: expected a path that begins with /, "
 		    "or BaseDirectory",
@@ -337,7 +337,7 @@ open_set(const struct conf *c, const char *keyword, const char *otherwise,
 		    err_text(rc));
 	else if (rc != 0)
 		options_mistakes(c, keyword, list, msg_r);
-	/* Entries that are right can be looked at all the same. */
+	/* With a list of mistakes, the right entries are checked further. */
 	if (rc != 0 && *set_r != NULL && conf_list(c) != NULL)
 		rc = 0;
 	errlist_free(list);
@@ -370,7 +370,7 @@ struct keys {
 	const struct conf *c;
 	const char *keyword;
 	const struct dataset *set;
-	/* What is expected in place of a key; NULL: it may be right. */
+	/* What is expected instead of the key; NULL: the key may be right. */
 	const char *(*fault)(const char *key, const char *keyword);
 };
 
@@ -415,7 +415,7 @@ warn_key(const struct dataset_entry *e, void *arg)
 	const char *fault = w->fault(e->key, w->keyword);
 	struct errmsg where = {.text = ""};
 
-	/* Of one with blanks more was said. */
+	/* A key with blanks already has a warning. */
 	if (fault == NULL || strpbrk(e->key, " \t") != NULL)
 		return 0;
 	if (e->line > 0)
@@ -426,7 +426,7 @@ warn_key(const struct dataset_entry *e, void *arg)
 	return 0;
 }
 
-/* Patterns may be anything, and a data base may be large and changes. */
+/* Patterns can match anything; a database may be large, and changes. */
 static void
 warn_keys(struct keys *w)
 {

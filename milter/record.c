@@ -51,16 +51,17 @@ unsigned_why(const struct message *m)
 		if (strcmp(stages[i]->name, "sign") == 0 && !snap->on[i])
 			return "no key is configured";
 	}
-	return "not asked";
+	return "the stage sign was not called";
 }
 
-/* What the client was told; nobody else looks at the disposition. */
+/* Copy the decision; nothing else in the record comes from the disposition. */
 static void
 decide(struct record *r, const struct message *m, const struct verdict *outcome)
 {
 	const struct verdict *refused = disposition_refused(m);
 
-	/* A client that hears of nobody who takes it gives up: that is why. */
+	/* A client whose recipients are all refused gives up; the refusal is
+	 * the reason. */
 	if (outcome == NULL && m->rcpt_count == 0)
 		outcome = refused;
 	r->aborted = outcome == NULL;
@@ -178,10 +179,10 @@ record_busy_ns(const struct record *r)
 
 struct copier {
 	struct arena *arena;
-	bool failed; /* there was no memory for something */
+	bool failed; /* some memory could not be had */
 };
 
-/* NULL for NULL. */
+/* A copy in the arena; of NULL: NULL. */
 static void *
 same(struct copier *c, const void *from, size_t size)
 {
@@ -197,8 +198,8 @@ text(struct copier *c, const char *s)
 	return s == NULL ? NULL : same(c, s, strlen(s));
 }
 
-/* Of a list whose structs have the pointer to the next one at next_at; fix gives
- * each its own strings. */
+/* Copy a linked list.  next_at: offset of the pointer to the next struct in
+ * each. fix copies the strings of a struct. */
 static void *
 copy_list(struct copier *c, const void *first, size_t size, size_t next_at,
     void (*fix)(struct copier *c, void *one))

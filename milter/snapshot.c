@@ -19,11 +19,12 @@
 #include "resolver.h"
 #include "stages.h"
 
-#define OTHER_TABLES 3 /* global rows, DNS, OpenDKIM's unused ones */
+#define OTHER_TABLES 3 /* global keywords, DNS, OpenDKIM's ignored ones */
 
 static const struct conf_table *tables[STAGES_MAX + OTHER_TABLES + 1];
 
-/* Stages are constant, so the list is the same whoever fills it first. */
+/* A constructor, because the list of stages is constant: the tables need no
+ * lock. */
 __attribute__((constructor)) static void
 fill_tables(void)
 {
@@ -64,7 +65,7 @@ snapshot_read_list(
 	return rc == 0 && errlist_count(list) > 0 ? ERR_CONFIG : rc;
 }
 
-/* For who wants one mistake only: out of the list, which is freed. */
+/* Move the first mistake of the list into *msg_r, and free the list. */
 static int
 first_of(struct errlist *list, int rc, struct errmsg *msg_r)
 {
@@ -93,7 +94,7 @@ snapshot_read(const char *path, struct conf **conf_r, struct errmsg *msg_r)
 	return first_of(list, rc, msg_r);
 }
 
-/* Does it do nothing with mail that comes in? */
+/* Does the stage do nothing with inbound mail? */
 static bool
 is_outbound(const struct stage *stage)
 {
@@ -101,15 +102,17 @@ is_outbound(const struct stage *stage)
 	    stage == &stage_quota || stage == &stage_sign;
 }
 
-/* Each stage; what one finds wrong does not keep others from looking. */
+/* Load every stage.  A mistake in one does not keep the others from being
+ * loaded, so that all mistakes are found. */
 static int
 load_stages(struct snapshot *snap, const struct snapshot *old, int rc)
 {
 	for (size_t i = 0; stages[i] != NULL && rc != ERR_NOMEM; i++) {
 		struct errmsg msg = {.text = ""};
 
-		/* What is not to come into force creates nothing; what would
-		 * fail is a mistake all the same. */
+		/* With a mistake, the snapshot never comes into force, so it
+		 * must create nothing.  As a trial it still finds what would
+		 * fail. */
 		if (!snap->offline &&
 		    (rc != 0 || errlist_count(conf_list(snap->conf)) > 0))
 			snap->offline = snap->trial = true;
@@ -125,7 +128,7 @@ load_stages(struct snapshot *snap, const struct snapshot *old, int rc)
 	return rc;
 }
 
-/* No resolver where mail is not verified. */
+/* Mail that is not verified needs no resolver. */
 static int
 load_resolver(
     struct snapshot *snap, const struct snapshot *old, struct errmsg *msg_r)
@@ -224,7 +227,7 @@ warn(const struct snapshot *snap)
 	}
 }
 
-/* `read` is what reading came to. */
+/* read: what reading the file returned. */
 static int
 load_read(struct conf *conf, int read, enum snapshot_use use,
     const struct snapshot *old, struct errlist *list, struct errlist *odd,

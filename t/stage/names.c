@@ -650,10 +650,11 @@ names_what_is_left(void **state)
 	said = said_at(r, "QuotaRealm b.org\n" LIMIT, &snap);
 	assert_non_null(strstr(said, "bob@a.org stays as it is, with what it "
 	    "has sent: QuotaRealm was a.org and is b.org: the login bob is "
-	    "bob@b.org from here on"));
+	    "counted as bob@b.org from here on"));
 	assert_non_null(strstr(said, "eve@a.org stays as it is, with its lock: "
-	    "QuotaRealm was a.org and is b.org: the login eve is eve@b.org "
-	    "from here on (posternctl quota lock eve@b.org)"));
+	    "QuotaRealm was a.org and is b.org: the login eve is "
+	    "counted as eve@b.org from here on (posternctl quota lock "
+	    "eve@b.org)"));
 	assert_null(strstr(said, "c.org"));
 	assert_account(r, "eve@a.org", 0, true);
 	assert_account(r, "bob@a.org", 1, false);
@@ -664,8 +665,8 @@ names_what_is_left(void **state)
 	lock(r, "al@b.org");
 	said = said_at(r, LIMIT, &snap);
 	assert_non_null(strstr(said, "al@b.org stays as it is, with its lock: "
-	    "QuotaRealm was b.org and is not set any more: the login al is al "
-	    "from here on (posternctl quota lock al)"));
+	    "QuotaRealm was b.org and is not set any more: the login al is "
+	    "counted as al from here on (posternctl quota lock al)"));
 	assert_null(strstr(said, "a.org"));
 	/* And from none to one, all is certain. */
 	lock(r, "ed");
