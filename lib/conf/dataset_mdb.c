@@ -177,7 +177,7 @@ is_cut(struct shared *s)
 
 /*
  * LMDB does not say where its map is, so it is looked up in what the kernel
- * says.  Where that can't be read (a ChangeRootDirectory without /proc), only
+ * says.  Where that can't be read (a changed root without /proc), only
  * the length guards.
  */
 static void
