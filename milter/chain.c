@@ -36,7 +36,7 @@ ctx_of(struct session *s, struct message *m, size_t i)
 
 /* Call the stage's hook; NONE: it has no such hook. */
 static struct verdict
-ask(const struct ctx *ctx, const struct call *c)
+call_hook(const struct ctx *ctx, const struct call *c)
 {
 	const struct stage *st = stages[ctx->index];
 
@@ -100,11 +100,11 @@ judge(const struct ctx *ctx, enum hook hook)
 /* Call a check: its hook, then its judge hook, then look for symbols that are
  * refused.  *may_defer_r: the verdict may be deferred. */
 static struct verdict
-ask_check(const struct ctx *ctx, const struct call *c, bool *may_defer_r)
+call_check(const struct ctx *ctx, const struct call *c, bool *may_defer_r)
 {
 	struct message *m = ctx->m;
 	struct symbol *last = m == NULL ? NULL : m->last_symbol;
-	struct verdict v = ask(ctx, c), named;
+	struct verdict v = call_hook(ctx, c), named;
 
 	/* A refusal by its rcpt hook is for that recipient alone. */
 	*may_defer_r = c->hook != HOOK_RCPT || v.action == VERDICT_NONE;
@@ -112,15 +112,15 @@ ask_check(const struct ctx *ctx, const struct call *c, bool *may_defer_r)
 		v = judge(ctx, c->hook);
 	if (m == NULL || verdict_decides(&v) || m->last_symbol == last)
 		return v;
-	named = refuse_symbols(
-	    m, stages[ctx->index], last == NULL ? m->symbols : last->next);
+	named = refuse_symbols(ctx->s->snap->refuse, m, stages[ctx->index],
+	    last == NULL ? m->symbols : last->next);
 	return named.action == VERDICT_NONE ? v : named;
 }
 
 /* -- how long stages take -- */
 
-/* Has the stage anything to do at this hook?  Only such stages are timed:
- * reading the clock costs more than this look. */
+/* Has the stage anything to do at this hook?  Only such stages are timed,
+ * because reading the clock costs more than this test. */
 static bool
 acts(const struct ctx *ctx, enum hook hook)
 {
@@ -158,16 +158,24 @@ charge(const struct ctx *ctx, int64_t *since)
 
 /* -- the walk -- */
 
-/* Call the stages in order, until one decides.  Every step gets a new deadline
- * here, so that a slow client does not use up the time of the look-ups.  The
- * exception is the body: its chunks keep the deadline of the header's end. */
+/* DNSTimeout is for the waiting in all steps of one message together; before
+ * MAIL, for that in one step. */
+static void
+begin_waiting(struct session *s, const struct message *m, enum hook hook)
+{
+	if (m == NULL || hook == HOOK_MAIL)
+		wait_begin(&s->wait, s->snap->dns_timeout_ms);
+	else
+		wait_step(&s->wait);
+}
+
+/* Call the stages in order, until one decides. */
 static struct verdict
 walk(struct session *s, struct message *m, const struct call *c)
 {
 	int64_t since = 0; /* 0: no stage was timed yet */
 
-	if (c->hook != HOOK_BODY)
-		wait_begin(&s->wait, s->snap->dns_timeout_ms);
+	begin_waiting(s, m, c->hook);
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		const struct ctx ctx = ctx_of(s, m, i);
 		const struct symbol *last = m == NULL ? NULL : m->last_symbol;
@@ -179,8 +187,8 @@ walk(struct session *s, struct message *m, const struct call *c)
 		timed = acts(&ctx, c->hook);
 		if (timed && since == 0)
 			since = clock_ns();
-		v = stages[i]->check ? ask_check(&ctx, c, &may_defer)
-				     : ask(&ctx, c);
+		v = stages[i]->check ? call_check(&ctx, c, &may_defer)
+				     : call_hook(&ctx, c);
 		if (timed)
 			charge(&ctx, &since);
 		if (s->explains)
@@ -202,8 +210,8 @@ keep(struct arena *a, const char *s, const char **copy_r)
 }
 
 /* Set the names of this host.  mta: the name that the MTA gives; NULL: none.
- * The name in header fields is in ASCII, as not every message may have UTF-8
- * there, and it is the same in all of them.  0 or ERR_NOMEM. */
+ * The name in header fields is always in ASCII, because not every message may
+ * have UTF-8 in its header.  0 or ERR_NOMEM. */
 static int
 name_host(struct session *s, const char *mta)
 {
@@ -247,7 +255,7 @@ chain_open(struct snapshot *snap, macro_fn macro, void *macro_ctx)
 /* Give the record to the counters, the stages that keep it, the log and
  * s->recorded. */
 static void
-hand_out(struct session *s, const struct record *r)
+give_record(struct session *s, const struct record *r)
 {
 	if (!s->readonly)
 		counters_count(r);
@@ -270,7 +278,7 @@ end_step(struct session *s, const char *at)
 
 	summary_whys(s);
 	if (record_client(&r, s, at))
-		hand_out(s, &r);
+		give_record(s, &r);
 }
 
 static struct verdict
@@ -399,7 +407,7 @@ chain_mail(
 	s->msg = message_new(s, sender, params);
 	if (s->msg == NULL)
 		return out_of_memory(s);
-	/* What was done at connect and HELO was done for the first message. */
+	/* The time spent at connect and HELO counts for the first message. */
 	memcpy(s->msg->stage_ns, s->stage_ns, sizeof(s->stage_ns));
 	memset(s->stage_ns, 0, sizeof(s->stage_ns));
 	disposition_decide(&s->msg->disposition, s->disposition.decided);
@@ -411,7 +419,7 @@ chain_rcpt(struct session *s, const char *addr)
 {
 	struct message *m = s->msg;
 	struct call c = {.hook = HOOK_RCPT};
-	bool told = chain_answers(s->snap) & HOOK_BIT(HOOK_RCPT);
+	bool waits = chain_answers(s->snap) & HOOK_BIT(HOOK_RCPT);
 	struct rcpt *r;
 	struct verdict v;
 
@@ -420,7 +428,7 @@ chain_rcpt(struct session *s, const char *addr)
 	r = arena_alloc(&m->arena, sizeof(*r));
 	if (r == NULL || (r->addr = addr_bare(&m->arena, addr)) == NULL) {
 		v = out_of_memory(s);
-		if (!told)
+		if (!waits)
 			disposition_decide(&m->disposition, v);
 		return v;
 	}
@@ -428,7 +436,7 @@ chain_rcpt(struct session *s, const char *addr)
 	c.r = r;
 	v = verdict_decides(&m->disposition.decided) ? m->disposition.decided
 						     : walk(s, m, &c);
-	disposition_end_rcpt(m, r, &v, told);
+	disposition_end_rcpt(m, r, &v, waits);
 	if (m->last_rcpt == NULL)
 		m->rcpts = r;
 	else
@@ -521,7 +529,7 @@ chain_end(struct session *s, const struct verdict *outcome)
 	}
 	summary_whys(s);
 	record_message(&r, m, outcome);
-	hand_out(s, &r);
+	give_record(s, &r);
 	s->msg = NULL;
 	buf_fini(&m->notes);
 	buf_fini(&m->cut);
@@ -621,7 +629,7 @@ chain_needs(const struct snapshot *snap)
 
 	for (size_t i = 0; stages[i] != NULL; i++)
 		bits |= snap->on[i] ? stages[i]->needs : 0;
-	/* On-... may make a quarantine of any check's error. */
+	/* On-... can turn the error of any check into a quarantine. */
 	for (size_t i = 0; i < VERDICT_E_COUNT; i++) {
 		if (snap->on_error[i] == VERDICT_QUARANTINE)
 			bits |= NEED_QUARANTINE;

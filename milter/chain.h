@@ -4,10 +4,10 @@
  *
  * A hook's function is called STAGE_HOOK: quota_rcpt, dkim_eom.
  *
- * An example.  Bob's mail program logs in and sends one mail to two people.
- * At MAIL the chain calls the mail hooks in order: direction_mail sees the
- * login and writes the facts m->direction = outbound and m->login = "bob";
- * account_mail makes m->account of it; quota_mail looks whether the account is
+ * An example.  Bob's mail program logs in and sends one mail to two people.  At
+ * MAIL the chain calls the mail hooks in order: direction_mail sees the login
+ * and writes the facts m->direction = outbound and m->login = "bob";
+ * account_mail makes m->account of it; quota_mail tests whether the account is
  * locked.  None of them decides, so the client gets a 250.  At each RCPT
  * quota_rcpt reserves one recipient; were the account over its limit, it would
  * return a TEMPFAIL verdict, the walk would stop there, and that recipient
@@ -30,7 +30,7 @@
  * message, and refuse_eom return the refusal after spf, dkim and dmarc.
  *
  * Who drives: libmilter (callbacks.c), posternctl check (files), the tests.  A
- * stage can't tell which.  It reads the session and message, writes facts,
+ * stage does not know which.  It reads the session and message, writes facts,
  * wanted edits and notes, and returns a verdict; it never calls smfi_*.
  */
 #ifndef MILTER_CHAIN_H
@@ -55,7 +55,8 @@ enum {
 	NEED_QUARANTINE = 1 << 1,    /* it may hold a message */
 };
 
-#define HEADER_COUNT_MAX 2000 /* fields of a message; more is refused */
+#define HEADER_COUNT_MAX 2000 /* header fields; a message with more is
+    refused */
 
 struct stage {
 	const char *name; /* as in logs and decided_by */
@@ -67,11 +68,11 @@ struct stage {
 	const struct conf_table *options; /* its keywords; may be NULL */
 
 	/*
-	 * Make the stage's state from a configuration.  Report every mistake
-	 * in it here: by conf_noted, and one that ends the load in *msg_r,
-	 * which is empty before.  The snapshot comes into force only if no
-	 * stage reports a mistake.  *state_r left NULL switches the stage off;
-	 * a stage without a load hook is always on.
+	 * Make the stage's state from a configuration.  Report every mistake in
+	 * the configuration here: by conf_noted, or, if it ends the load, in
+	 * *msg_r, which is empty before.  The snapshot comes into force only if
+	 * no stage reports a mistake.  *state_r left NULL switches the stage
+	 * off; a stage without a load hook is always on.
 	 */
 	int (*load)(const struct snapshot *snap, const struct snapshot *old,
 	    void **state_r, struct errmsg *msg_r);
@@ -118,13 +119,13 @@ struct stage {
 	const char *const *symbols;
 	bool (*defines)(const void *state, const char *symbol);
 	/*
-	 * For a check that can refuse before the end: only such a check can be
-	 * named by RefuseAt.  Called once for each inbound message, in the
-	 * phase that RefuseAt names (at MAIL for connect), after the stage's
-	 * own hook there.  Writes facts, symbols and notes, and may refuse.
-	 * Look-ups are started in connect, helo or mail, and collected here by
-	 * s->wait.  What needs the header is judged in eom.  A check that can
-	 * judge the client alone does so in its connect hook too, if
+	 * For a check that can refuse before the end; RefuseAt can name only
+	 * such a check.  Called once for each inbound message, in the phase
+	 * that RefuseAt names (at MAIL for connect), after the stage's own hook
+	 * there.  Writes facts, symbols and notes, and may refuse.  Look-ups
+	 * are started in connect, helo or mail, and collected here by s->wait.
+	 * What needs the header is judged in eom.  A check that can judge the
+	 * client alone does so in its connect hook too, if
 	 * disposition_at_connect() is true, and again in judge.
 	 */
 	struct verdict (*judge)(const struct ctx *ctx);
@@ -140,14 +141,14 @@ struct stage {
 	 * called in a trial. */
 	void (*record)(const struct ctx *ctx, const struct record *r);
 
-	/* Begin all counts anew: the admin sent SIGUSR2. */
+	/* Set all counts to 0: the admin sent SIGUSR2. */
 	void (*reset_counts)(void *state);
 
-	/* Periodic work beside the mail.  Must not wait.  Returns in how many
-	 * milliseconds to be called again at the latest.  Called by one thread
-	 * of the daemon (service/ticks.c) from when the snapshot comes into
-	 * force, as long as it is in force; another may be loaded or adopted at
-	 * the same time. */
+	/* Periodic work beside the mail.  Must not wait.  Returns the
+	 * milliseconds after which it must be called again; it may be called
+	 * earlier.  Called by one thread of the daemon (service/ticks.c) while
+	 * the snapshot is in force.  Another snapshot may be loaded or adopted
+	 * at the same time. */
 	int64_t (*tick)(const struct snapshot *snap, void *state);
 };
 
@@ -166,7 +167,8 @@ extern const struct stage *const stages[];
  */
 struct session *chain_open(
     struct snapshot *snap, macro_fn macro, void *macro_ctx);
-/* client NULL: as HOST_NONE */
+/* name: the client's verified name, or "[ip]"; NULL: not known.  client NULL:
+ * as HOST_NONE. */
 struct verdict chain_connect(
     struct session *s, const char *name, const struct host *client);
 struct verdict chain_helo(struct session *s, const char *helo);
@@ -189,19 +191,19 @@ struct verdict chain_eom(struct session *s);
  * message under way nothing happens. */
 void chain_end(struct session *s, const struct verdict *outcome);
 void chain_close(struct session *s); /* frees the session */
-/* Every stage's adopt hook. */
+/* Call every stage's adopt hook. */
 void chain_adopt(const struct snapshot *snap);
-/* SIGUSR2: every stage's reset_counts hook. */
+/* SIGUSR2: call every stage's reset_counts hook. */
 void chain_reset(const struct snapshot *snap);
-/* Every stage's tick hook.  Returns the shortest of their times; -1: none of
- * them is to be called again. */
+/* Call every stage's tick hook.  Returns the shortest of their times, in
+ * milliseconds; -1: no stage has such a hook. */
 int64_t chain_tick(const struct snapshot *snap);
 
 /* Computed from the stages that are on in this snapshot. */
 unsigned chain_answers(const struct snapshot *snap); /* HOOK_BIT()s */
 unsigned chain_edits(const struct snapshot *snap);   /* EDIT_BIT()s */
 unsigned chain_needs(const struct snapshot *snap);   /* NEED_ */
-/* May a stage ever find a symbol of that name? */
+/* Can a stage find a symbol of that name? */
 bool chain_defines(const struct snapshot *snap, const char *symbol);
 /* Append what the stages' macros hooks return. */
 void chain_macros(const struct snapshot *snap, struct buf *names_r);

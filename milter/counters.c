@@ -38,7 +38,7 @@ word(size_t i)
 	return words[i];
 }
 
-/* Nobody, the chain itself, or a stage. */
+/* "-" (nobody), the chain itself ("postern"), or a stage. */
 static const char *
 decider(size_t i)
 {

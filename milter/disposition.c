@@ -16,7 +16,7 @@ disposition_of(const struct ctx *ctx)
 
 /* -- what a stage returns -- */
 
-/* What a failed check means is the configuration's to say. */
+/* On-... of the configuration decides what an error of a check comes to. */
 static struct verdict
 settle(const struct ctx *ctx, struct verdict v)
 {
@@ -24,8 +24,8 @@ settle(const struct ctx *ctx, struct verdict v)
 		log_about(ctx, LOG_WARNING, "%s",
 		    v.text == NULL ? "internal error" : v.text);
 		v.action = ctx->s->snap->on_error[v.error];
-		/* To accept is to go on without that check: others have yet to
-		 * look. */
+		/* Accept means: go on without this check.  The checks after it
+		 * still run. */
 		if (v.action == VERDICT_ACCEPT)
 			v.action = VERDICT_NONE;
 		v.why = v.text == NULL ? "internal error" : v.text;
@@ -37,7 +37,7 @@ settle(const struct ctx *ctx, struct verdict v)
 	return v;
 }
 
-/* false: it is nothing that can be deferred. */
+/* Defer v.  false: it can't be deferred. */
 static bool
 defer(const struct ctx *ctx, const struct verdict *v)
 {
@@ -46,7 +46,7 @@ defer(const struct ctx *ctx, const struct verdict *v)
 	enum phase phase =
 	    refuses ? ctx->s->snap->refuse_at[ctx->index] : PHASE_END;
 
-	/* A client can't be held. */
+	/* Only a message can be held, not a client. */
 	if (!refuses && (v->action != VERDICT_QUARANTINE || ctx->m == NULL))
 		return false;
 	if (d->deferred.action == VERDICT_NONE ||
@@ -62,13 +62,13 @@ struct verdict
 disposition_take(const struct ctx *ctx, struct verdict v, bool may_defer)
 {
 	struct disposition *d = disposition_of(ctx);
-	/* What is broken here is not the sender's fault: it is told at once. */
+	/* An internal error is not deferred: it is this host's fault, not the
+	 * sender's, so AllowList and RefuseAt have no part in it. */
 	bool broken = v.action == VERDICT_ERROR && v.error != VERDICT_E_DNS;
 
 	v = settle(ctx, v);
 	if (may_defer && !broken && defer(ctx, &v)) {
-		session_why(ctx, "that waits for the moment that RefuseAt "
-				 "chooses");
+		session_why(ctx, "deferred to the phase that RefuseAt names");
 		return verdict_none;
 	}
 	if (ctx->m != NULL && v.action == VERDICT_QUARANTINE &&
@@ -113,13 +113,13 @@ disposition_begin_rcpt(const struct message *m, struct rcpt *r)
 
 void
 disposition_end_rcpt(
-    struct message *m, struct rcpt *r, const struct verdict *v, bool told)
+    struct message *m, struct rcpt *r, const struct verdict *v, bool waits)
 {
 	r->refused = verdict_refuses(v);
 	if (r->refused)
 		r->refusal = *v;
-	/* Accepting or discarding is for the message as a whole. */
-	if ((r->refused && !told) || v->action == VERDICT_ACCEPT ||
+	/* ACCEPT and DISCARD concern the message as a whole. */
+	if ((r->refused && !waits) || v->action == VERDICT_ACCEPT ||
 	    v->action == VERDICT_DISCARD)
 		disposition_decide(&m->disposition, *v);
 }
@@ -155,7 +155,7 @@ is_for_exempt_only(const struct message *m)
 	return m->rcpt_count > 0;
 }
 
-/* At the end it is known who is exempt, and is said. */
+/* At the end it is known who is exempt, so the log gets a note of it. */
 static struct verdict
 due_at_end(const struct ctx *ctx)
 {
@@ -166,9 +166,9 @@ due_at_end(const struct ctx *ctx)
 		return *v;
 	message_note(m, "spared", "%s/%s", v->by,
 	    m->allowed == NULL ? "rcpt" : m->allowed);
-	session_why(ctx, "what %s refuses for is nothing to it: %s", v->by,
-	    m->allowed == NULL ? "all its recipients are spared"
-			       : "AllowList speaks for it");
+	session_why(ctx, "%s would refuse it, but %s", v->by,
+	    m->allowed == NULL ? "all its recipients are exempt"
+			       : "AllowList makes it exempt");
 	return verdict_none;
 }
 
@@ -183,7 +183,8 @@ disposition_due(const struct ctx *ctx, enum phase phase, const struct rcpt *r)
 		return verdict_none;
 	if (phase == PHASE_END)
 		return due_at_end(ctx);
-	/* Whom AllowList may yet turn out to speak for has time until then. */
+	/* Until the end it may turn out that AllowList makes the message
+	 * exempt. */
 	if (allowed != NULL || (m != NULL && m->may_be_allowed) ||
 	    (r != NULL && r->exempt))
 		return verdict_none;

@@ -52,19 +52,19 @@ struct verdict disposition_now(const struct disposition *d);
 
 /* Before the walk for a recipient: set whether the recipient is exempt. */
 void disposition_begin_rcpt(const struct message *m, struct rcpt *r);
-/* The walk for a recipient ended with v.  told: the MTA waits for the reply to
+/* The walk for a recipient ended with v.  waits: the MTA waits for the reply to
  * RCPT.  If it does not, a refusal of one recipient refuses the message. */
 void disposition_end_rcpt(
-    struct message *m, struct rcpt *r, const struct verdict *v, bool told);
+    struct message *m, struct rcpt *r, const struct verdict *v, bool waits);
 /* The last refusal of a recipient; NULL: none was refused. */
 const struct verdict *disposition_refused(const struct message *m);
 
-/* Is the check to judge the client alone, at connect?  Never if the client is
- * known to be internal. */
+/* Must the check judge the client at connect, before any message?  Never if the
+ * client is known to be internal. */
 bool disposition_at_connect(const struct ctx *ctx);
-/* The deferred verdict that is due in this phase, for the client (no message),
- * the message (r NULL) or the recipient.  NONE: there is none, or it is
- * exempt. */
+/* The deferred verdict that is due in this phase: for the client (ctx->m NULL),
+ * the message (r NULL) or the recipient.  NONE: there is none, or the client,
+ * message or recipient is exempt. */
 struct verdict disposition_due(
     const struct ctx *ctx, enum phase phase, const struct rcpt *r);
 

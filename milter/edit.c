@@ -48,7 +48,7 @@ edit_sort(struct edit_list *l)
 {
 	struct edit *sorted = NULL, *e = l->first;
 
-	/* Insertion sort, stable; the lists are a handful long. */
+	/* A stable insertion sort; the lists are short. */
 	while (e != NULL) {
 		struct edit *next = e->next, **at = &sorted;
 
@@ -74,7 +74,7 @@ put(struct hdr_list *out, struct arena *a, const struct edit *e)
 				   strlen(value));
 }
 
-/* Each insertion stands above the one before. */
+/* Each inserted field stands above the one inserted before it. */
 static int
 put_inserted(struct hdr_list *out, struct arena *a, const struct edit *e)
 {
@@ -86,7 +86,7 @@ put_inserted(struct hdr_list *out, struct arena *a, const struct edit *e)
 	return rc != 0 || e->op != EDIT_INSERT ? rc : put(out, a, e);
 }
 
-/* The last edit asked for that concerns a field received; NULL: none. */
+/* The last edit that changes or deletes the received field; NULL: none. */
 static const struct edit *
 edit_of(const struct edit_list *edits, const struct hdr *h)
 {

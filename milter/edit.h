@@ -1,5 +1,5 @@
 /*
- * Header edits that stages ask for; the driver applies them after the last
+ * Header edits that stages want; the driver applies them after the last
  * verdict.  SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_EDIT_H
@@ -17,7 +17,7 @@ enum edit_op {
 	EDIT_DELETE,
 };
 
-/* For a stage's list of what it may ask for. */
+/* For struct stage: the kinds of edit that the stage may want. */
 #define EDIT_BIT(op) (1u << (op))
 
 struct edit {
@@ -25,8 +25,8 @@ struct edit {
 	unsigned index;    /* CHANGE, DELETE: which field of that name, from 1,
 	                      in the message as received */
 	const char *name;
-	const char *value; /* folds are "\n\t"; no space in front; NULL for
-	                      EDIT_DELETE */
+	const char *value; /* folded by "\n\t", without the space that follows
+	    the colon; NULL for EDIT_DELETE */
 	struct edit *next;
 };
 
@@ -36,8 +36,8 @@ struct edit_list {
 };
 
 /*
- * Ask for an edit; name and value are copied into the arena.  Later inserts
- * stand above earlier ones.  0, or ERR_NOMEM.
+ * Add an edit to the list; name and value are copied into the arena.  Later
+ * inserts stand above earlier ones.  0, or ERR_NOMEM.
  */
 int edit_want(struct edit_list *l, struct arena *a, enum edit_op op,
     unsigned index, const char *name, const char *value);
@@ -45,8 +45,8 @@ int edit_want(struct edit_list *l, struct arena *a, enum edit_op op,
 /*
  * The list in the order in which a driver must apply it: changes, deletions
  * with descending index (an MTA may close the gap at once), additions, and
- * insertions in the order asked for.  Deletions and changes of one field twice
- * stay as asked.  Sorts in place.
+ * insertions in the order in which they were added to the list.  Two edits of
+ * one field are both kept.  Sorts in place.
  */
 void edit_sort(struct edit_list *l);
 

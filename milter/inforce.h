@@ -1,19 +1,21 @@
 /*
- * The configuration in force: what sessions that begin now take a reference of.
+ * The configuration in force: new sessions take a reference to it.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A daemon has one, which a reload swaps.  libmilter hands a callback nothing of
- * ours, and a service's thread belongs to no session, so it can be reached from
- * everywhere; who drives the chain otherwise has no need of it.
+ * Only the daemon has one; a reload replaces it.  It is global because
+ * libmilter passes no pointer of ours to its first callback, and the thread of
+ * a service belongs to no session.  Other drivers of the chain don't need it.
  */
 #ifndef MILTER_INFORCE_H
 #define MILTER_INFORCE_H
 
 struct snapshot;
 
-/* Takes the caller's reference.  NULL: let go of the last one. */
+/* Takes over the caller's reference, and drops that to the one before.  snap
+ * NULL: none is in force from now on. */
 void inforce_set(struct snapshot *snap);
-/* With a reference for the caller; NULL: there is none. */
+/* The configuration in force, with a reference for the caller (snapshot_unref);
+ * NULL: none is in force. */
 struct snapshot *inforce_get(void);
 
 #endif

@@ -13,13 +13,13 @@
 #define LINE_SIZE (LOG_TEXT_MAX + 128) /* queue id and stage, too */
 #define SELDOM 60 /* seconds */
 
-/* A reload changes these one by one; a line that is written meanwhile goes by
- * the old or the new, each of them valid. */
+/* A reload changes these one by one.  A line that is written meanwhile uses old
+ * and new values, which are all valid. */
 static struct {
 	_Atomic bool syslog;
 	_Atomic int level; /* the least urgent that is written */
 	_Atomic int facility;
-	bool named;    /* name is set, and openlog was told: by the first call */
+	bool named;    /* the first call has set name */
 	char name[64]; /* openlog keeps the pointer */
 } target = {.level = LOG_INFO, .facility = LOG_MAIL, .name = "postern"};
 
@@ -35,8 +35,8 @@ log_open(const struct log_options *o)
 	    : o->debug		? LOG_DEBUG
 				: LOG_INFO;
 	target.facility = o->facility;
-	/* At once, as after a chroot it may be out of reach.  The facility goes
-	 * with each line, so that a reload can change it. */
+	/* LOG_NDELAY: after a chroot the log's socket may be out of reach.  The
+	 * facility is given with each line, so that a reload can change it. */
 	if (o->syslog && !target.syslog)
 		openlog(target.name, LOG_PID | LOG_NDELAY, LOG_MAIL);
 	target.syslog = o->syslog;
@@ -65,7 +65,7 @@ write_line(int level, char *line)
 	n = snprintf(out, sizeof(out), "%s[%ld]: %s\n", target.name,
 	    (long)getpid(), line);
 	if (n > 0 && write(STDERR_FILENO, out, (size_t)n) < 0)
-		return; /* nowhere left to say so */
+		return; /* there is no other place to report it */
 }
 
 void
@@ -92,7 +92,8 @@ log_seldom(struct log_seldom *seldom, int level, const char *fmt, ...)
 	size_t len;
 	va_list ap;
 
-	/* 0 is never: the clock may stand there after a boot. */
+	/* next is 0 before the first line; the clock may be near 0 after a
+	 * boot. */
 	if ((next != 0 && now < next) ||
 	    !atomic_compare_exchange_strong(
 		&seldom->next, &next, now + SELDOM)) {

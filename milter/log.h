@@ -27,15 +27,15 @@ struct log_options {
 	const char *name; /* SyslogName; copied */
 };
 
-/* Octets of a line that log_vabout writes whole; what is longer is cut.  rsyslog
- * takes 8 KiB unless it is told otherwise. */
+/* Octets of text that log_vabout writes; longer text is cut.  rsyslog accepts
+ * lines of 8 KiB by default. */
 #define LOG_TEXT_MAX 7800
 
-/* Would a line of that level be written? */
+/* Is a line of that level written? */
 bool log_writes(int level);
-/* Until this was called, lines of LOG_INFO and above go to standard error.
- * Call it before threads exist, or again to change (a reload); the name stays
- * as it was first. */
+/* Set where and what to log.  Before the first call, lines of LOG_INFO and
+ * above go to standard error.  The first call must come before threads exist; a
+ * reload calls it again.  Only the first call sets the name. */
 void log_open(const struct log_options *o);
 /* Why the daemon can't start or go on: to standard error, where a person or a
  * service manager looks, and to the log if that is somewhere else. */
@@ -43,17 +43,17 @@ void log_fatal(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* A line about the daemon. */
 void log_line(int level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* A line that somebody else can cause as often as they like: written at most
- * once a minute for each `seldom` (a static one, zero at first), with how many
- * were left out since. */
+/* A line that outsiders can cause at any rate.  It is written at most once a
+ * minute for each `seldom` (which is zeroed at first, and lasts), with the
+ * number of lines left out since. */
 struct log_seldom {
 	_Atomic long next; /* CLOCK_MONOTONIC seconds */
 	_Atomic unsigned left_out;
 };
 void log_seldom(struct log_seldom *seldom, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* A line about a message: its queue id, and the stage that speaks, come first;
- * NULL: not known, nobody.  Most want log_about (session.h). */
+/* A line about a message.  It begins with the queue id (NULL: not known) and
+ * the name of the stage (NULL: none).  Most want log_about (session.h). */
 void log_vabout(int level, const char *id, const char *stage, const char *fmt,
     va_list ap) __attribute__((format(printf, 4, 0)));
 

@@ -16,7 +16,7 @@
 	{                                                                      \
 		.keyword = word, .type = kind                                  \
 	}
-/* The daemon's own; whatever it says. */
+/* Keywords of OpenDMARC's daemon: any value is accepted and has no effect. */
 #define LEFT(word)                                                             \
 	{                                                                      \
 		.keyword = word, .type = CONF_STR                              \
@@ -26,14 +26,14 @@
 		.keyword = word, .type = CONF_IGNORED, .summary = why          \
 	}
 
-/* A switch that is always off here. */
+/* A switch that postern does not have: only "yes" gets a warning. */
 #define OFF(word, why)                                                         \
 	{                                                                      \
 		.keyword = word, .type = CONF_IGNORED, .flags = CONF_OFF,      \
 		.summary = why                                                 \
 	}
 
-/* Reasons that several share. */
+/* Reasons that several keywords share. */
 #define REPORTS "postern sends no DMARC reports"
 #define HISTORY "postern keeps no history for DMARC reports"
 #define ARC                                                                    \
@@ -61,7 +61,8 @@ static const struct conf_option rows[] = {
     LEFT("AutoRestartCount"),
     LEFT("AutoRestartRate"),
     LEFT("Background"),
-    LEFT("BaseDirectory"), /* but for the paths that are relative to it */
+    LEFT("BaseDirectory"), /* still used for the paths that are relative to
+        it */
     LEFT("ChangeRootDirectory"),
     LEFT("EnableCoredumps"),
     LEFT("MilterDebug"),
@@ -91,13 +92,13 @@ static const struct conf_option rows[] = {
 	"it is for OpenDMARC's own tests; postern.conf has a keyword of that "
 	"name"),
     UNUSED("TrustedAuthservIDs",
-	"postern makes all checks itself, and believes no results that stand "
+	"postern makes all checks itself, and does not use results that stand "
 	"in a message"),
 };
 
 const struct conf_table options_opendmarc = {CONF_ROWS(rows)};
 
-/* -- from theirs to ours -- */
+/* -- from OpenDMARC's keywords to ours -- */
 
 struct takeover {
 	struct conf *ours;
@@ -106,7 +107,7 @@ struct takeover {
 	struct errmsg *msg;
 };
 
-/* Set one of ours to what their keyword comes to. */
+/* Set our keyword to the value that follows from theirs. */
 static int
 set(struct takeover *t, const char *keyword, const char *value,
     const char *theirs)
@@ -115,8 +116,8 @@ set(struct takeover *t, const char *keyword, const char *value,
 	    t->ours, keyword, value, conf_where(t->theirs, theirs), t->msg);
 }
 
-/* The same, where our file has an opinion of its own: that counts, in silence,
- * as the other file did not ask for the contrary. */
+/* The same, unless our file sets the keyword: then that value counts.  There is
+ * no warning, because the other file does not contradict it directly. */
 static int
 set_unless(struct takeover *t, const char *keyword, const char *value,
     const char *theirs)
@@ -161,8 +162,8 @@ take_same(struct takeover *t)
 	return rc;
 }
 
-/* Four cases: OpenDMARC refuses what asks to be refused, or not, and holds what
- * asks to be held, or not. */
+/* Two switches of OpenDMARC make four cases: it obeys p=reject or not, and it
+ * obeys p=quarantine or not. */
 static int
 take_policy(struct takeover *t)
 {
@@ -191,7 +192,7 @@ take_policy(struct takeover *t)
 	return rc;
 }
 
-/* A path of theirs, which may be relative to their directory. */
+/* A path in their file, which may be relative to their BaseDirectory. */
 static void
 put_path(const struct takeover *t, struct buf *b, const char *theirs)
 {
@@ -275,7 +276,7 @@ take_reply(struct takeover *t)
 	return rc;
 }
 
-/* What is always so here; it can't be had otherwise. */
+/* Switches that postern always acts by; "no" gets a warning. */
 static int
 take_always(struct takeover *t)
 {
@@ -285,7 +286,7 @@ take_always(struct takeover *t)
 	    {"IgnoreAuthenticatedClients",
 		"mail of clients that log in is outbound, and not judged"},
 	    {"SPFIgnoreResults",
-		"postern believes no results that stand in a message"},
+		"postern does not use results that stand in a message"},
 	    {"SPFSelfValidate", "postern checks SPF itself; see SPF"},
 	};
 	int rc = 0;
@@ -347,7 +348,8 @@ opendmarc_take(struct conf *c, struct errmsg *msg_r)
 
 	if (path == NULL)
 		return 0;
-	/* One that can't be opened is a mistake of the keyword. */
+	/* If the file can't be opened, the mistake is that of our keyword,
+	 * which names it. */
 	if (readfile_check(path, &why) != 0)
 		return errmsg_wrap(msg_r, &why, "%s: OpenDMARCConfig: ",
 		    conf_where(c, "OpenDMARCConfig"));

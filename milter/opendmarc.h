@@ -2,9 +2,10 @@
  * OpenDMARCConfig: the opendmarc.conf of a server that had OpenDMARC, taken over
  * (opendmarc.conf(5) of OpenDMARC 1.4).  SPDX-License-Identifier: BSD-2-Clause
  *
- * Its DMARC keywords become values of ours, as if they were written in our own
- * file, where that does not say something else.  Those of the daemon are left
- * alone, and what is of no use here is named in a warning.
+ * Its DMARC keywords set values of ours, as if they stood in our own file.
+ * Where both files give a value, ours counts, with a warning.  Keywords of
+ * OpenDMARC's daemon have no effect, and a warning names each that postern does
+ * not obey.
  */
 #ifndef MILTER_OPENDMARC_H
 #define MILTER_OPENDMARC_H

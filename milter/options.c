@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/err.h"
@@ -18,8 +17,8 @@
 #include "lib/conf/dataset.h"
 #include "lib/dns/idna.h"
 #include "log.h"
-#include "snapshot.h"
 #include "sockspec.h"
+#include "verdict.h"
 
 static int
 parse_facility(const char *value, void *facility_r, struct errmsg *msg_r)
@@ -45,14 +44,10 @@ is_domain(const char *name)
 	return is;
 }
 
-struct mode {
-	bool signs, verifies;
-};
-
 static int
 parse_mode(const char *value, void *mode_r, struct errmsg *msg_r)
 {
-	struct mode *m = mode_r;
+	struct options_mode *m = mode_r;
 
 	m->signs = strchr(value, 's') != NULL;
 	m->verifies = strchr(value, 'v') != NULL;
@@ -62,8 +57,8 @@ parse_mode(const char *value, void *mode_r, struct errmsg *msg_r)
 }
 
 /* An authserv-id is one word, a token of RFC 2045 (RFC 8601 section 2.2), or a
- * domain in UTF-8.  Of another, readers see a part, and what claims to be from
- * it could not be told. */
+ * domain in UTF-8.  Of any other text a reader of the field would see only a
+ * part, and forged fields under that name could not be recognised. */
 static int
 check_authserv_id(const char *value, struct errmsg *msg_r)
 {
@@ -131,7 +126,7 @@ check_umask(const char *value, struct errmsg *msg_r)
 	    "with a 0 before it (007), not %s", value);
 }
 
-/* USER.GROUP, where a user of that whole name is not there. */
+/* Is it USER.GROUP, with no user of that whole name? */
 static bool
 is_dotted(const char *value)
 {
@@ -161,7 +156,7 @@ check_user(const char *value, struct errmsg *msg_r)
 static const struct conf_option rows[] = {
     {.keyword = "Mode", .type = CONF_STR, .def = "sv",
 	.summary = "s signs outbound mail, v verifies inbound mail",
-	.parse = parse_mode, .size = sizeof(struct mode)},
+	.parse = parse_mode, .size = sizeof(struct options_mode)},
     {.keyword = "Socket", .type = CONF_STR, .flags = CONF_START,
 	.summary = "where the MTA connects: inet:PORT@HOST or local:PATH",
 	.parse = sockspec_parse_row, .size = sizeof(struct sockspec)},
@@ -237,44 +232,6 @@ static const struct conf_option rows[] = {
 
 const struct conf_table options_global = {CONF_ROWS(rows)};
 
-static void
-name_host(struct snapshot *snap)
-{
-	const char *id = conf_str(snap->conf, "AuthservID");
-
-	if (gethostname(snap->host, sizeof(snap->host) - 1) != 0 ||
-	    snap->host[0] == '\0')
-		strcpy(snap->host, "localhost");
-	snap->reporter =
-	    id != NULL && strcmp(id, "HOSTNAME") == 0 ? snap->host : id;
-}
-
-int
-options_decode(struct snapshot *snap, struct errmsg *msg_r)
-{
-	static const char *const keywords[VERDICT_E_COUNT] = {
-	    [VERDICT_E_INTERNAL] = "On-InternalError",
-	    [VERDICT_E_DNS] = "On-DNSError",
-	};
-	const struct mode *mode = conf_value(snap->conf, "Mode", sizeof(*mode));
-
-	(void)msg_r;
-	snap->signs = mode->signs;
-	snap->verifies = mode->verifies;
-	name_host(snap);
-	snap->header_bytes_max = conf_int(snap->conf, "MaximumHeaders");
-	snap->spf_broad = (uint64_t)conf_int(snap->conf, "SPFBroadLimit");
-	for (size_t i = 0; i < VERDICT_E_COUNT; i++) {
-		int word = conf_word(snap->conf, keywords[i]);
-
-		if (!conf_given(snap->conf, keywords[i]) &&
-		    conf_given(snap->conf, "On-Default"))
-			word = conf_word(snap->conf, "On-Default");
-		snap->on_error[i] = verdict_of_choice(word);
-	}
-	return 0;
-}
-
 void
 options_log(const struct conf *conf, struct log_options *o_r)
 {
@@ -336,7 +293,7 @@ warn_blank(const struct dataset_entry *e, void *arg)
 	return 0;
 }
 
-/* Lists without commas are one entry, that hardly ever is what was meant. */
+/* A list without commas is one entry, which is hardly ever intended. */
 static void
 warn_blanks(
     const struct conf *c, const char *keyword, const struct dataset *set)
@@ -346,9 +303,9 @@ warn_blanks(
 	(void)dataset_walk(set, warn_blank, &w);
 }
 
-/* Where the daemon is started from is another place each time. */
+/* Does the path depend on the directory in which the daemon is started? */
 static bool
-is_astray(const struct conf *c, const char *path)
+depends_on_start(const struct conf *c, const char *path)
 {
 	return path[0] != '/' && conf_str(c, "BaseDirectory") == NULL &&
 	    conf_str(c, "ChangeRootDirectory") == NULL;
@@ -357,7 +314,7 @@ is_astray(const struct conf *c, const char *path)
 static void
 warn_path(const struct conf *c, const char *keyword, const char *path)
 {
-	if (is_astray(c, path))
+	if (depends_on_start(c, path))
 		conf_odd(c, "%s: %s: %s begins in whatever directory "
 		    "postern is started in: expected a path that begins with /, "
 		    "or BaseDirectory",
@@ -378,13 +335,13 @@ open_set(const struct conf *c, const char *keyword, const char *otherwise,
 		return 0;
 	list = errlist_new();
 	if (list != NULL)
-		rc = dataset_open_list(spec, list, set_r);
+		rc = dataset_open_list(spec, conf_use(c), list, set_r);
 	if (rc == ERR_NOMEM)
 		errmsg_set(msg_r, "%s: %s: %s", conf_where(c, keyword), keyword,
 		    err_text(rc));
 	else if (rc != 0)
 		options_mistakes(c, keyword, list, msg_r);
-	/* Entries that are right can be looked at all the same. */
+	/* With a list of mistakes, the right entries are checked further. */
 	if (rc != 0 && *set_r != NULL && conf_list(c) != NULL)
 		rc = 0;
 	errlist_free(list);
@@ -406,7 +363,7 @@ options_set(const struct conf *c, const char *keyword, const char *otherwise,
 
 	if (*set_r == NULL)
 		return rc;
-	if (dataset_type(*set_r) == DATASET_CSL)
+	if (dataset_is_listed(*set_r))
 		warn_blanks(c, keyword, *set_r);
 	else
 		warn_path(c, keyword, dataset_name(*set_r));
@@ -417,7 +374,7 @@ struct keys {
 	const struct conf *c;
 	const char *keyword;
 	const struct dataset *set;
-	/* What is expected in place of a key; NULL: it may be right. */
+	/* What is expected instead of the key; NULL: the key may be right. */
 	const char *(*fault)(const char *key, const char *keyword);
 };
 
@@ -462,7 +419,7 @@ warn_key(const struct dataset_entry *e, void *arg)
 	const char *fault = w->fault(e->key, w->keyword);
 	struct errmsg where = {.text = ""};
 
-	/* Of one with blanks more was said. */
+	/* A key with blanks already has a warning. */
 	if (fault == NULL || strpbrk(e->key, " \t") != NULL)
 		return 0;
 	if (e->line > 0)
@@ -473,12 +430,12 @@ warn_key(const struct dataset_entry *e, void *arg)
 	return 0;
 }
 
-/* Patterns may be anything, and a data base may be large and changes. */
+/* Patterns can match anything; a database may be large, and changes. */
 static void
 warn_keys(struct keys *w)
 {
-	if (w->set != NULL && dataset_type(w->set) != DATASET_MDB &&
-	    dataset_type(w->set) != DATASET_REFILE)
+	if (w->set != NULL && !dataset_is_live(w->set) &&
+	    !dataset_has_patterns(w->set))
 		(void)dataset_walk(w->set, warn_key, w);
 }
 

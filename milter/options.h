@@ -12,45 +12,48 @@ struct dataset;
 struct errlist;
 struct errmsg;
 struct log_options;
-struct snapshot;
 
 extern const struct conf_table options_global;
 
-/* Decode the global keywords of snap->conf into snap. */
-int options_decode(struct snapshot *snap, struct errmsg *msg_r);
-/* How to log. */
+/* What Mode is. */
+struct options_mode {
+	bool signs, verifies;
+};
+
+/* Decode how to log.  o_r->name is conf's. */
 void options_log(const struct conf *conf, struct log_options *o_r);
 
-/* What AutoRestartRate is: so many restarts in so many seconds. */
+/* AutoRestartRate: at most `count` restarts in `seconds` seconds. */
 struct options_rate {
 	long count, seconds;
 };
 
-/* The mistakes of a data set, as those of the keyword that names it: into the
- * conf's list, or where it has none the first into *msg_r. */
+/* Report the mistakes of a data set as mistakes of the keyword that names it:
+ * add them to the conf's list, or put the first into *msg_r if the conf has no
+ * list. */
 void options_mistakes(const struct conf *c, const char *keyword,
     struct errlist *list, struct errmsg *msg_r);
 
-/* Open the data set that a keyword names, or `otherwise` when it names none
- * (both NULL: *set_r stays as it is).  0, or a negative ERR_ and in *msg_r
- * where the keyword stands and what is wrong. */
+/* Open the data set that a keyword names, or `otherwise` if the keyword is not
+ * given (both NULL: *set_r stays as it is).  The set is the caller's.  0, or a
+ * negative ERR_ and in *msg_r the keyword's place and what is wrong. */
 int options_set(const struct conf *c, const char *keyword,
     const char *otherwise, struct dataset **set_r, struct errmsg *msg_r);
-/* The same of a set whose keys are domains: the log says which can't be one. */
+/* The same for a set whose keys are domains; warns of keys that can't be. */
 int options_domains(const struct conf *c, const char *keyword,
     struct dataset **set_r, struct errmsg *msg_r);
-/* The same of a set whose keys are names of header fields. */
+/* The same for a set whose keys are names of header fields. */
 int options_fields(const struct conf *c, const char *keyword,
     struct dataset **set_r, struct errmsg *msg_r);
-/* The same of a keyword that another reads too, who warns of what is odd. */
+/* The same without warnings, for a keyword that is read a second time. */
 int options_set_too(const struct conf *c, const char *keyword,
     struct dataset **set_r, struct errmsg *msg_r);
 
-/* What is odd, found while c is loaded, as conf_odd says it; NULL: c serves
- * already, and the log has it at once. */
+/* Warn of something odd: by conf_odd while c is being loaded; in the log at
+ * once if c is NULL, because the configuration is in force already. */
 void options_odd(const struct conf *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* Where nothing is wrong: say what is odd. */
+/* Warn of what is odd in the global keywords, once nothing is wrong. */
 void options_warn(const struct conf *c);
 
 #endif

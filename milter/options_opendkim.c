@@ -3,8 +3,8 @@
  * the log gives.  SPDX-License-Identifier: BSD-2-Clause
  *
  * The list is that of OpenDKIM 2.11, with what its manual describes and its
- * optional features add.  A keyword moves from here to the rows of the stage
- * that comes to read it.
+ * optional features add.  When a stage begins to read such a keyword, the row
+ * moves from here to the stage's own table.
  */
 #include "options_opendkim.h"
 
@@ -18,17 +18,17 @@
 		.keyword = word, .type = CONF_IGNORED, .summary = why          \
 	}
 
-/* A switch that is always off here. */
+/* A switch that postern does not have: only "yes" gets a warning. */
 #define OFF(word, why)                                                         \
 	{                                                                      \
 		.keyword = word, .type = CONF_IGNORED, .flags = CONF_OFF,      \
 		.summary = why                                                 \
 	}
 
-/* Reasons that several share. */
+/* Reasons that several keywords share. */
 #define LUA "postern has no Lua; see SigningTable for who signs what"
 #define LDAP "postern has no LDAP; use data sets in files"
-#define REPUTE "postern asks no reputation service"
+#define REPUTE "postern queries no reputation service"
 #define STATS "postern keeps no OpenDKIM statistics"
 #define VBR "Vouch By Reference (RFC 5518) is not in use any more"
 #define RATE "postern counts what accounts send instead; see Quota"
@@ -42,7 +42,7 @@
 static const struct conf_option rows[] = {
     /* operation */
     OFF("CaptureUnknownErrors",
-	"say it with On-InternalError quarantine instead"),
+	"use On-InternalError quarantine instead"),
     OFF("DisableCryptoInit", "OpenSSL 3 initializes itself"),
     OFF("KeepTemporaryFiles",
 	"unsafe: it writes users' mail to disk; postern uses no temporary "
@@ -107,7 +107,7 @@ static const struct conf_option rows[] = {
     /* DNS */
     ROW("BogusKey",
 	"a key that DNSSEC finds forged is never used; see On-DNSError"),
-    ROW("DNSConnect", "postern asks by TCP where UDP does not do"),
+    ROW("DNSConnect", "postern queries by TCP where UDP does not suffice"),
     ROW("QueryCache", "answers are kept for as long as the DNS allows"),
     ROW("ResolverTracing", "the resolver writes no trace"),
 

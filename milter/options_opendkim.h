@@ -1,6 +1,6 @@
 /*
- * OpenDKIM's keywords that postern understands and has no use for, each with
- * the reason.  SPDX-License-Identifier: BSD-2-Clause
+ * OpenDKIM's keywords that postern knows but does not obey, each with the
+ * reason.  SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_OPTIONS_OPENDKIM_H
 #define MILTER_OPTIONS_OPENDKIM_H

@@ -23,7 +23,8 @@ struct peers {
 	uid_t *uids;
 };
 
-/* As the MTAs' packages name them; who is not there is nobody's loss. */
+/* Users that the packages of MTAs create, and root; those that do not exist are
+ * left out. */
 static const char *const defaults[] = {"root", "postfix", "smmsp", "smmta"};
 
 static struct {
@@ -85,7 +86,7 @@ struct walk {
 	const struct conf *conf;
 	struct peers *peers;
 	struct errmsg *msg_r;
-	bool wrong; /* one of them is */
+	bool wrong; /* there is a mistake in one of them */
 };
 
 static int
@@ -123,7 +124,8 @@ add_defaults(struct peers *peers)
 	return rc;
 }
 
-/* Those of the defaults as whom an MTA connects; Sendmail as root, too. */
+/* Warn if SocketPeers names no user as which an MTA connects: Postfix as
+ * postfix, Sendmail as root and one of its own. */
 static void
 warn_no_mta(const struct conf *conf, const struct peers *peers, bool list)
 {
@@ -172,7 +174,7 @@ peers_load(
 		rc = set == NULL ? add_defaults(peers)
 				 : dataset_walk(set, add_entry, &w);
 	if (set != NULL)
-		list = dataset_type(set) == DATASET_CSL;
+		list = dataset_is_listed(set);
 	dataset_free(set);
 	if (rc != 0) {
 		peers_free(peers);
@@ -237,7 +239,7 @@ peers_remember(const struct conf *conf)
 
 	for (size_t i = 0; i < sizeof(defaults) / sizeof(*defaults); i++)
 		remember(defaults[i]);
-	/* What is wrong with it is said by who loads it. */
+	/* peers_load reports what is wrong with it. */
 	if (options_set_too(conf, KEYWORD, &set, &msg) == 0 && set != NULL)
 		(void)dataset_walk(set, remember_entry, NULL);
 	dataset_free(set);

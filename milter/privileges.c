@@ -14,8 +14,8 @@
 #include "lib/base/err.h"
 #include "lib/base/errlist.h"
 
-/* useradd takes no number for a name, nor the name of a group that is there
- * for that of a new one. */
+/* Report that there is no such user, with the command that creates it.  useradd
+ * does not accept a number as a name, nor create a group that exists. */
 static int
 no_user(const char *word, struct errlist *list)
 {
@@ -82,7 +82,8 @@ find_group(const char *word, struct privileges *p, struct errlist *list)
 	return EX_OK;
 }
 
-/* Changing takes root; being that user already is as good. */
+/* Only root can change the user; if we are that user already, nothing need
+ * change. */
 static int
 judge_change(struct privileges *p, struct errlist *list)
 {
@@ -125,7 +126,7 @@ privileges_find_list(
 		return rc;
 	p_r->ngroups = PRIVILEGES_GROUPS_MAX;
 	if (getgrouplist(p_r->name, p_r->gid, p_r->groups, &p_r->ngroups) < 0)
-		p_r->ngroups = PRIVILEGES_GROUPS_MAX; /* the first so many */
+		p_r->ngroups = PRIVILEGES_GROUPS_MAX; /* the rest is dropped */
 	rc = judge_change(p_r, list);
 	return also != EX_OK ? also : rc;
 }

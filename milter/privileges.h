@@ -14,12 +14,12 @@ struct errlist;
 struct errmsg;
 
 #define PRIVILEGES_GROUPS_MAX 256
-/* What to do where Postfix's own group is not there. */
+/* What to do if Postfix's own group does not exist. */
 #define PRIVILEGES_NO_MTA                                                      \
 	"install Postfix first: the group postfix comes with it"
 
 struct privileges {
-	bool change; /* false: we are that user, or none was asked for */
+	bool change; /* false: we are that user, or spec was NULL */
 	char name[USERS_NAME_SIZE];
 	uid_t uid;
 	gid_t gid;
@@ -28,17 +28,18 @@ struct privileges {
 };
 
 /*
- * Look up USER or USER:GROUP (names or numbers; NULL: stay who we are) and all
- * that is needed to become it later, also inside a chroot.  EX_OK, or another
- * of sysexits and the mistakes in the list; a user who is there is in *p_r all
- * the same, without a group that is not.
+ * Look up USER or USER:GROUP (names or numbers; NULL: no change) and all that
+ * is needed to become that user later, even inside a chroot.  EX_OK, or another
+ * of sysexits and the mistakes in the list.  If only the group does not exist,
+ * *p_r still has the user.
  */
 int privileges_find_list(
     const char *spec, struct privileges *p_r, struct errlist *list);
 /* The same with the first mistake only. */
 int privileges_find(
     const char *spec, struct privileges *p_r, struct errmsg *msg_r);
-/* Become it, and make sure that there is no way back. */
+/* Become that user, and make sure that there is no way back.  EX_OK, or another
+ * of sysexits and *msg_r. */
 int privileges_drop(const struct privileges *p, struct errmsg *msg_r);
 
 #endif

@@ -42,16 +42,17 @@ unsigned_why(const struct message *m)
 		if (strcmp(stages[i]->name, "sign") == 0 && !snap->on[i])
 			return "no key is configured";
 	}
-	return "not asked";
+	return "the stage sign was not called";
 }
 
-/* What the client was told; nobody else looks at the disposition. */
+/* Copy the decision; nothing else in the record comes from the disposition. */
 static void
 decide(struct record *r, const struct message *m, const struct verdict *outcome)
 {
 	const struct verdict *refused = disposition_refused(m);
 
-	/* A client that hears of nobody who takes it gives up: that is why. */
+	/* A client whose recipients are all refused gives up; the refusal is
+	 * the reason. */
 	if (outcome == NULL && m->rcpt_count == 0)
 		outcome = refused;
 	r->aborted = outcome == NULL;

@@ -22,13 +22,14 @@
 #include "verdict.h"
 
 struct record {
-	struct timespec time; /* when it was over, by the wall clock; or the
-	    time by which it was judged, if one was set */
-	int64_t took_ns;      /* since MAIL; 0 for a client */
-	const uint64_t *stage_ns; /* STAGES_MAX: time in each stage's hooks,
-	    waits for the DNS and others included, `done` not included */
+	struct timespec time; /* when it ended, by the wall clock; or
+	    session.at, if that is set */
+	int64_t took_ns;      /* from MAIL to the end, in nanoseconds; 0 for a
+	    client */
+	const uint64_t *stage_ns; /* STAGES_MAX numbers, in nanoseconds: time in
+	    each stage's hooks with their waits, without `done` */
 	const char *at; /* the step at which a client is refused, as in the log;
-	    NULL: this is of a message */
+	    NULL: this is the record of a message */
 
 	/* Who, and what. */
 	const char *queue_id;    /* NULL: the MTA had none */
@@ -36,10 +37,11 @@ struct record {
 	const char *client_name; /* verified, or "[ip]"; NULL: not known */
 	const char *client_helo; /* NULL: it sent none */
 	const char *sender;      /* "" is the null sender; NULL: of a client */
-	const struct rcpt *rcpts; /* all that were named, in order */
-	size_t rcpt_count;        /* those not refused */
-	const char *account;      /* NULL: nobody's */
-	bool came;                /* DATA was let in: there is a size */
+	const struct rcpt *rcpts; /* all recipients, in order, refused ones
+	    too */
+	size_t rcpt_count;        /* the number of those not refused */
+	const char *account;      /* whose quota; NULL: nobody's */
+	bool came;                /* DATA was accepted: size is valid */
 	size_t size;              /* octets, as sent */
 	/* Values of fields, without blanks at their ends; NULL: there is
 	 * none. */
@@ -48,7 +50,7 @@ struct record {
 	enum direction direction;
 	const char *direction_why; /* NULL: it was not decided */
 
-	/* What was found; see struct message. */
+	/* Facts; see struct message. */
 	const struct spf_result *spf, *spf_helo;
 	const struct dkim_verdicts *dkim;
 	const struct dmarc_result *dmarc; /* a copy's has no `record` */
@@ -64,28 +66,30 @@ struct record {
 	size_t quota_count;
 	const struct edit *edits;
 
-	/* What became of it. */
+	/* The outcome. */
 	struct verdict verdict; /* .by: who decided */
-	bool aborted;           /* given up: `verdict` is that of the last
-	    recipient if all were refused, and otherwise has no meaning */
-	const char *symbol;     /* for which symbol it or a recipient is refused
-	    or held; NULL: for none */
-	const char *exempt_from; /* the check whose refusal does not count, since
-	    all recipients of the message are exempt; NULL: none */
-	bool left;                /* it was accepted, inbound or outbound */
-	const char *unsigned_why; /* why it left without a signature; NULL: it
-	    has one, is inbound or did not leave */
+	bool aborted;           /* the client gave up, though not all recipients
+	    were refused: `verdict` is NONE */
+	const char *symbol;     /* the symbol for which it, or a recipient of
+	    it, is refused or held; NULL: for no symbol */
+	const char *exempt_from; /* the check whose refusal does not count,
+	    because the message or all its recipients are exempt; NULL: none */
+	bool left;                /* it was accepted */
+	const char *unsigned_why; /* why an outbound message left unsigned;
+	    NULL: it is signed, inbound or did not leave */
 
 	const char *notes; /* ` key=value` ... for the log */
-	const char *cut;   /* keys of notes without room there; NULL: none */
-	unsigned shortened; /* what it was shortened by when it was packed:
-	    enum record_short; of a new one 0 */
+	const char *cut;   /* keys of the notes for which `notes` had no room,
+	    with commas between them; NULL: none */
+	unsigned shortened; /* what was left out when it was packed: bits of enum
+	    record_short; of a new record 0 */
 };
 
-/* The message is over; outcome as for chain_end. */
+/* Make the record of a message that has ended; outcome as for chain_end. */
 void record_message(
     struct record *r, const struct message *m, const struct verdict *outcome);
-/* The same of a client; false: it is not refused. */
+/* Make the record of a client; at: the step.  false: the client is not refused,
+ * so there is none. */
 bool record_client(struct record *r, const struct session *s, const char *at);
 
 /* accept, reject ...; "none" for a message that was given up without a
@@ -93,7 +97,7 @@ bool record_client(struct record *r, const struct session *s, const char *at);
 const char *record_word(const struct record *r);
 /* The verdict that refuses the recipient; NULL: it is not refused. */
 const struct verdict *record_refusal(const struct rcpt *rcpt);
-/* Time in all stages. */
+/* Time in all stages, in nanoseconds. */
 uint64_t record_busy_ns(const struct record *r);
 
 #endif

@@ -10,9 +10,8 @@
 #include "lib/base/err.h"
 #include "lib/conf/dataset.h"
 #include "options.h"
-#include "snapshot.h"
 
-#define WORDS_MAX 400 /* octets of a reply's words */
+#define WORDS_MAX 400 /* octets of a reply's text */
 
 static const char *const moments[] = {
     [PHASE_CONNECT] = "connect",
@@ -26,7 +25,7 @@ static const char *const moments[] = {
 /* -- RefuseAt: MOMENT, CHECK=MOMENT, ... -- */
 
 static int
-find_moment(const char *word, size_t len)
+find_phase(const char *word, size_t len)
 {
 	for (size_t i = 0; i < MOMENTS; i++) {
 		if (strlen(moments[i]) == len &&
@@ -36,7 +35,7 @@ find_moment(const char *word, size_t len)
 	return -1;
 }
 
-/* A check that can be asked before the end; -1: there is none of that name. */
+/* A check that can refuse before the end; -1: there is none of that name. */
 static int
 find_check(const char *word, size_t len)
 {
@@ -67,14 +66,15 @@ expect_item(const char *item, size_t len, struct errmsg *msg_r)
 	    (int)(len < 100 ? len : 100), item, names);
 }
 
-/* One item: CHECK=MOMENT goes into `at`, or a moment alone, which is for all. */
+/* Take one item.  alone: only a moment alone, which is for all checks;
+ * otherwise only CHECK=MOMENT.  false: the item is neither. */
 static bool
 take_item(const char *item, size_t len, enum phase *at, bool alone)
 {
 	const char *equals = memchr(item, '=', len);
 	size_t name = equals == NULL ? 0 : (size_t)(equals - item);
 	size_t skip = equals == NULL ? 0 : name + 1;
-	int moment = find_moment(item + skip, len - skip), check = -1;
+	int moment = find_phase(item + skip, len - skip), check = -1;
 
 	if (equals != NULL)
 		check = find_check(item, name);
@@ -87,7 +87,8 @@ take_item(const char *item, size_t len, enum phase *at, bool alone)
 	return true;
 }
 
-/* All of them, what stands alone first: it is for those not named. */
+/* Moments that stand alone are taken first: they are for the checks that no
+ * other item names, wherever it stands. */
 static int
 parse_moments(const char *value, void *at_r, struct errmsg *msg_r)
 {
@@ -124,7 +125,8 @@ const struct conf_table options_refuse = {CONF_ROWS(rows)};
 
 /* -- replies -- */
 
-/* The reply code in front of the words, and where these begin; 0: none. */
+/* The reply code in front of the text, and where the text begins; 0: no
+ * code. */
 static int
 leading_code(const char *value, const char **words_r)
 {
@@ -166,7 +168,8 @@ refuse_verdict(const char *value, const char *otherwise)
 	const char *words;
 	int code;
 
-	/* What an LMDB holds is seen here for the first time. */
+	/* Nobody has checked the values of an LMDB: the load does not read
+	 * them. */
 	if (refuse_check(value, &ignored) != 0)
 		value = "";
 	code = leading_code(value, &words);
@@ -198,50 +201,20 @@ check_symbol(const struct dataset_entry *e, void *arg)
 	return conf_noted(w->c, rc, w->msg);
 }
 
-static int
-load_symbols(struct snapshot *snap, struct errmsg *msg_r)
-{
-	struct entries w = {snap->conf, msg_r};
-	int rc = options_set(snap->conf, "Refuse", NULL, &snap->refuse, msg_r);
-
-	if (rc != 0 || snap->refuse == NULL ||
-	    dataset_type(snap->refuse) == DATASET_MDB)
-		return rc;
-	return dataset_walk(snap->refuse, check_symbol, &w);
-}
-
 int
-refuse_load(struct snapshot *snap, struct errmsg *msg_r)
+refuse_load(
+    const struct conf *c, struct dataset **symbols_r, struct errmsg *msg_r)
 {
-	const size_t size = sizeof(snap->refuse_at);
+	struct entries w = {c, msg_r};
+	int rc = options_set(c, "Refuse", NULL, symbols_r, msg_r);
 
-	memcpy(snap->refuse_at, conf_value(snap->conf, "RefuseAt", size), size);
-	return load_symbols(snap, msg_r);
+	if (rc != 0 || *symbols_r == NULL || dataset_is_live(*symbols_r))
+		return rc;
+	return dataset_walk(*symbols_r, check_symbol, &w);
 }
 
-static int
-warn_of(const struct dataset_entry *e, void *arg)
-{
-	const struct snapshot *snap = arg;
-
-	/* A name with a star stands for several. */
-	if (strchr(e->key, '*') == NULL && !chain_defines(snap, e->key))
-		conf_odd(snap->conf,
-		    "%s: Refuse: %s: no check, DNSBL section or rule has that "
-		    "symbol, so nothing is refused for it",
-		    conf_where(snap->conf, "Refuse"), e->key);
-	return 0;
-}
-
-void
-refuse_warn(const struct snapshot *snap)
-{
-	/* Walking an LMDB could take long. */
-	if (snap->refuse != NULL && dataset_type(snap->refuse) != DATASET_MDB)
-		dataset_walk(snap->refuse, warn_of, (void *)snap);
-}
-
-/* The entry's strings may die with it: the message gets its own. */
+/* The entry's strings end with it, so they are copied into the message's
+ * arena. */
 static struct verdict
 refusal(struct message *m, const struct stage *st, const struct symbol *sym,
     const char *value)
@@ -257,16 +230,14 @@ refusal(struct message *m, const struct stage *st, const struct symbol *sym,
 	if (v.action == VERDICT_REJECT)
 		v.xcode = st->xcode;
 	v.symbol = sym->name;
-	v.why = "Refuse names it";
+	v.why = "Refuse has its symbol";
 	return v;
 }
 
 struct verdict
-refuse_symbols(
-    struct message *m, const struct stage *st, const struct symbol *first)
+refuse_symbols(const struct dataset *set, struct message *m,
+    const struct stage *st, const struct symbol *first)
 {
-	const struct dataset *set = m->session->snap->refuse;
-
 	if (m->direction != DIRECTION_INBOUND)
 		return verdict_none;
 	for (const struct symbol *s = first; set != NULL && s != NULL;

@@ -1,6 +1,6 @@
 /*
- * The keywords Refuse and RefuseAt: what refuses mail, with which words, and
- * when.  What comes of a refusal is disposition.h's.
+ * The keywords Refuse and RefuseAt: for which symbols mail is refused, with
+ * which reply, and in which phase.  disposition.h carries refusals out.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_REFUSE_H
@@ -9,35 +9,36 @@
 #include "lib/conf/conf.h"
 #include "verdict.h"
 
+struct dataset;
 struct errmsg;
 struct message;
-struct snapshot;
 struct stage;
 struct symbol;
 
 extern const struct conf_table options_refuse;
 
-/* Set snap->refuse and snap->refuse_at.  0, or a negative ERR_ and *msg_r. */
-int refuse_load(struct snapshot *snap, struct errmsg *msg_r);
-
-/* When all stages are loaded: warn of symbols in Refuse that nobody finds. */
-void refuse_warn(const struct snapshot *snap);
+/* Open the symbols of Refuse; *symbols_r stays as it is where there are none.
+ * 0, or a negative ERR_ and *msg_r.  (RefuseAt is a value of its row: an enum
+ * phase for each stage.) */
+int refuse_load(
+    const struct conf *c, struct dataset **symbols_r, struct errmsg *msg_r);
 
 /*
- * What a stage says when one of the symbols from `first` on, which it has just
- * found, is among those that refuse: a verdict, or none.
+ * The refusal, if the set (NULL: none) has one of the symbols from `first` on,
+ * which the stage st has just added; otherwise NONE.  Its strings are in the
+ * message's arena.
  */
-struct verdict refuse_symbols(
-    struct message *m, const struct stage *st, const struct symbol *first);
+struct verdict refuse_symbols(const struct dataset *set, struct message *m,
+    const struct stage *st, const struct symbol *first);
 
 /*
- * The words of a refusal as a data set's value has them, `[CODE] words`, CODE
- * being 450 or 550, for example.  `value` may be "": then the words are
- * `otherwise`.  The text is the value's own.
+ * The refusal that a value of a data set describes: `[CODE] text`.  Without a
+ * CODE (450 to 459, 550 to 559) the reply has the usual one, and without a text
+ * that of `otherwise`.  The verdict points into value or otherwise.
  */
 struct verdict refuse_verdict(const char *value, const char *otherwise);
-/* Can a client be told so?  Printable ASCII, and not too long.  0, or
- * ERR_CONFIG and what was expected. */
+/* Can the value be a reply: printable ASCII, and not too long?  0, or
+ * ERR_CONFIG and in *msg_r what was expected. */
 int refuse_check(const char *value, struct errmsg *msg_r);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * Texts of replies that the admin words, with placeholders in them: `%zone%`.
+ * Texts of replies from the configuration, with placeholders such as %zone%.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_REPLYTEXT_H
@@ -8,7 +8,8 @@
 struct arena;
 struct errmsg;
 
-#define REPLYTEXT_MAX 500 /* octets of a text, placeholders unfilled */
+#define REPLYTEXT_MAX 500 /* octets of a text, before placeholders are filled
+    in */
 
 /* What a placeholder stands for; text NULL leaves it empty.  A list of these
  * ends with {NULL, NULL}. */
@@ -17,11 +18,11 @@ struct replytext_word {
 	const char *text;
 };
 
-/* Can it be said in SMTP, and does it have no other placeholders?  0, or
+/* Can the text be a reply in SMTP, and has it no placeholders but these?  0, or
  * ERR_CONFIG and *msg_r. */
 int replytext_check(const char *value, const struct replytext_word *words,
     struct errmsg *msg_r);
-/* The text filled in, in the arena; NULL: no memory. */
+/* The text in the arena, with the placeholders filled in; NULL: no memory. */
 const char *replytext_fill(struct arena *a, const char *value,
     const struct replytext_word *words);
 

@@ -1,6 +1,6 @@
 /*
- * A resolver is counted apart from the snapshots, so that what it has learned
- * outlives a reload.  SPDX-License-Identifier: BSD-2-Clause
+ * A resolver has references of its own, apart from those of snapshots, so that
+ * its cache outlives a reload.  SPDX-License-Identifier: BSD-2-Clause
  */
 #include "resolver.h"
 
@@ -23,15 +23,16 @@
 #define RESOLV_CONF "/etc/resolv.conf"
 #define SERVERS_MAX 16
 #define TIMEOUT_MAX 300 /* seconds; no MTA waits for longer */
-#define TIMEOUT_NONE 30 /* what 0, "for ever", comes to */
+#define TIMEOUT_NONE 30 /* in place of 0, "for ever" */
 
 struct resolver {
 	atomic_int refs;
-	struct buf made_of; /* two that are equal in this are interchangeable */
+	struct buf made_of; /* all that determines the resolver: two with equal
+	    text are interchangeable */
 	struct dns unbound;
 	/* TestDNSData, TestPublicKeys */
 	struct dataset *data, *keys;
-	struct dns tests; /* start NULL: none */
+	struct dns tests; /* .start NULL: not used */
 };
 
 static const struct conf_option rows[] = {
@@ -65,7 +66,7 @@ struct plan {
 	struct errmsg *msg_r;
 	const char *where; /* of Nameservers */
 	const struct conf *conf;
-	bool wrong; /* some are no addresses */
+	bool wrong; /* some entries are no addresses */
 };
 
 static int
@@ -89,7 +90,7 @@ add_server(const struct dataset_entry *e, void *arg)
 	return p->servers[p->count++] == NULL ? ERR_NOMEM : 0;
 }
 
-/* The files that libunbound reads itself. */
+/* Check the files that libunbound reads itself. */
 static int
 check_files(const struct conf *c, struct errmsg *msg_r)
 {
@@ -130,7 +131,7 @@ read_servers(const struct conf *c, struct plan *p, struct errmsg *msg_r)
 	return rc;
 }
 
-/* A file as it is now. */
+/* Append what identifies a version of the file. */
 static void
 stamp(struct buf *b, const char *path)
 {
@@ -205,7 +206,8 @@ read_keys(const struct conf *c, struct dataset **set_r, struct errmsg *msg_r)
 
 	buf_printf(&spec, "file:%s", conf_str(c, "TestPublicKeys"));
 	if (list != NULL && buf_text(&spec) != NULL)
-		rc = dataset_open_list(buf_text(&spec), list, set_r);
+		rc = dataset_open_list(
+		    buf_text(&spec), conf_use(c), list, set_r);
 	if (rc != 0 && rc != ERR_NOMEM)
 		options_mistakes(c, "TestPublicKeys", list, msg_r);
 	errlist_free(list);
@@ -213,7 +215,7 @@ read_keys(const struct conf *c, struct dataset **set_r, struct errmsg *msg_r)
 	return rc;
 }
 
-/* Instead of the DNS, or of a part of it. */
+/* Open what is read in place of the DNS, or of a part of it. */
 static int
 open_tests(const struct conf *c, struct resolver *r, struct errmsg *msg_r)
 {
@@ -236,9 +238,9 @@ begins_with(const char *text, const char *path)
 	return len > 0 && strncmp(text, path, len) == 0 && text[len] == ':';
 }
 
-/* libunbound's complaint, as a mistake of the keyword that it is about. */
+/* Report libunbound's error as a mistake of the keyword that it is about. */
 static void
-say_of_unbound(const struct conf *c, const struct plan *p,
+blame_keyword(const struct conf *c, const struct plan *p,
     const struct errmsg *why, struct errmsg *msg_r)
 {
 	const char *keyword = NULL;
@@ -274,8 +276,9 @@ open_unbound(const struct conf *c, const struct plan *p, struct resolver *r,
 	int rc = dns_unbound_open(&conf, &r->unbound, &why);
 
 	if (rc != 0) {
-		say_of_unbound(c, p, &why, msg_r);
-		/* Nor has it looked at the other file then. */
+		blame_keyword(c, p, &why, msg_r);
+		/* libunbound stopped at this file, so the other one is still to
+		 * be checked. */
 		if (rc == ERR_CONFIG && conf_list(c) != NULL &&
 		    begins_with(why.text, p->config_file) &&
 		    p->anchor_file != NULL) {
@@ -313,8 +316,8 @@ make(const struct conf *c, const struct plan *p, struct resolver **r_r,
 	return 0;
 }
 
-/* The old one, if it is what would be made now; those for tests are not looked
- * into. */
+/* The old one, if a new one would be equal; the contents of data for tests are
+ * not compared. */
 static struct resolver *
 keep_old(struct resolver *r, const struct conf *c, const struct plan *p)
 {

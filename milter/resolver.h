@@ -1,5 +1,5 @@
 /*
- * The keywords of the DNS, and the resolver they make.
+ * The keywords of the DNS, and the resolver made from them.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_RESOLVER_H
@@ -14,18 +14,19 @@ struct resolver;
 extern const struct conf_table options_resolver;
 
 /*
- * Make the resolver of a configuration.  `old` is the one in use, or NULL: it
- * goes on, with what it knows, if nothing has changed.  0 and a reference in
+ * Make the resolver of a configuration.  `old` is the one in use, or NULL; it
+ * is kept, with its cache, if a new one would be equal.  0 and a reference in
  * *r_r, or a negative ERR_ and *msg_r.
  */
 int resolver_load(const struct conf *c, struct resolver *old,
     struct resolver **r_r, struct errmsg *msg_r);
-/* Where look-ups go; as long as there is a reference. */
+/* Where look-ups go; valid as long as there is a reference. */
 const struct dns *resolver_dns(const struct resolver *r);
-/* What DNSTimeout says: for all look-ups of one message. */
+/* DNSTimeout in milliseconds: for all look-ups of one message. */
 long resolver_timeout_ms(const struct conf *c);
-/* Start its threads, if they do not run yet: validation is probed at once, so
- * that a daemon says early what is wrong with it.  0, or ERR_SYSTEM and errno. */
+/* Start its threads, unless they run.  Validation is then tested at once, so
+ * that the log says at the start if it does not work.  0, or ERR_SYSTEM and
+ * errno. */
 int resolver_start(struct resolver *r);
 void resolver_unref(struct resolver *r); /* NULL is fine */
 

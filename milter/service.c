@@ -13,43 +13,46 @@
 #include "log.h"
 
 #define NEVER INT64_MAX
-#define LIMIT 1000 /* milliseconds, for those that began when others can't */
+#define LIMIT_MS 1000 /* for services that have to stop again because another
+    could not start */
 
-/* A thread, and what wakes it. */
+/* A thread that runs services, and what wakes it. */
 struct runner {
 	pthread_t thread;
-	bool runs;          /* it was started, and not yet joined */
+	bool runs;          /* started, and not yet joined */
 	sem_t news;
-	atomic_bool nudged; /* news was posted, and not yet heard */
+	atomic_bool signalled; /* `news` is posted, and the thread has not
+	    looked since */
 };
 
-/* A service that runs. */
-struct seat {
+/* A service that was started. */
+struct slot {
 	const struct service *row;
 	struct runner *runner;
 	struct queue *queue; /* NULL: it has none */
 	atomic_bool woken, quit;
-	sem_t ended; /* posted at its end */
-	bool gone;   /* that has been seen */
+	sem_t ended; /* posted when it has ended */
+	bool gone;   /* services_stop has seen that */
 
-	/* The runner's own. */
+	/* Only its runner's thread uses these. */
 	bool over;
 	int64_t due; /* CLOCK_MONOTONIC, milliseconds */
-	uint64_t told; /* of what was dropped */
+	uint64_t logged; /* queue_dropped() at the last log line */
 	struct log_seldom seldom;
 };
 
-/* A signal's handler has to find them, and a thread that is left at the end of
- * the process. */
+/* Static, because a signal handler uses them, and a thread that has not stopped
+ * at the end of the process. */
 static struct {
-	struct seat seats[SERVICES_MAX];
+	struct slot slots[SERVICES_MAX];
 	struct runner runners[SERVICES_MAX + 1]; /* the last is the shared one */
 	atomic_size_t count; /* 0: none runs */
 } all;
 
 #define SHARED (&all.runners[SERVICES_MAX])
 
-/* False: that moment has come. */
+/* Wait for the semaphore or that time (CLOCK_MONOTONIC).  False: it is that
+ * time. */
 static bool
 wait_until(sem_t *sem, int64_t ms)
 {
@@ -67,68 +70,70 @@ wait_until(sem_t *sem, int64_t ms)
 /* -- a service's thread -- */
 
 static void
-nudge(struct runner *r)
+signal_runner(struct runner *r)
 {
-	if (!atomic_exchange(&r->nudged, true))
+	if (!atomic_exchange(&r->signalled, true))
 		sem_post(&r->news);
 }
 
-/* What is there now: while more and more comes, ticks come too. */
+/* Take what is in the queue now, and no more, so that under constant load ticks
+ * are still called. */
 static void
-take_all(struct seat *seat)
+take_all(struct slot *slot)
 {
-	size_t left = queue_count(seat->queue);
-	void *thing;
+	size_t left = queue_count(slot->queue);
+	void *item;
 
-	for (; left > 0 && (thing = queue_take(seat->queue)) != NULL; left--)
-		seat->row->take(thing);
+	for (; left > 0 && (item = queue_take(slot->queue)) != NULL; left--)
+		slot->row->take(item);
 }
 
-/* Whoever posts does not log: it may be mail. */
+/* Logged here and not where things are posted, because a mail thread must not
+ * wait for the log. */
 static void
-say_dropped(struct seat *seat)
+log_dropped(struct slot *slot)
 {
-	uint64_t dropped = queue_dropped(seat->queue);
+	uint64_t dropped = queue_dropped(slot->queue);
 
-	if (dropped == seat->told)
+	if (dropped == slot->logged)
 		return;
-	seat->told = dropped;
-	log_seldom(&seat->seldom, LOG_WARNING,
-	    "%s: more comes than can be done: %llu things were dropped since "
-	    "the start",
-	    seat->row->name, (unsigned long long)dropped);
+	slot->logged = dropped;
+	log_seldom(&slot->seldom, LOG_WARNING,
+	    "%s: the queue was full: %llu items were dropped since the "
+	    "start",
+	    slot->row->name, (unsigned long long)dropped);
 }
 
 static void
-end(struct seat *seat)
+end(struct slot *slot)
 {
-	if (seat->queue != NULL)
-		take_all(seat);
-	if (seat->row->stop != NULL)
-		seat->row->stop();
-	seat->over = true;
-	sem_post(&seat->ended);
+	if (slot->queue != NULL)
+		take_all(slot);
+	if (slot->row->stop != NULL)
+		slot->row->stop();
+	slot->over = true;
+	sem_post(&slot->ended);
 }
 
 static void
-tick(struct seat *seat)
+tick(struct slot *slot)
 {
-	int64_t ms = seat->row->tick(), now = clock_ms();
+	int64_t ms = slot->row->tick(), now = clock_ms();
 
-	seat->due = ms < 0 || ms >= NEVER - now ? NEVER : now + ms;
+	slot->due = ms < 0 || ms >= NEVER - now ? NEVER : now + ms;
 }
 
 static void
-visit(struct seat *seat)
+visit(struct slot *slot)
 {
-	bool woken = atomic_exchange(&seat->woken, false);
+	bool woken = atomic_exchange(&slot->woken, false);
 
-	if (seat->queue != NULL) {
-		take_all(seat);
-		say_dropped(seat);
+	if (slot->queue != NULL) {
+		take_all(slot);
+		log_dropped(slot);
 	}
-	if (seat->row->tick != NULL && (woken || clock_ms() >= seat->due))
-		tick(seat);
+	if (slot->row->tick != NULL && (woken || clock_ms() >= slot->due))
+		tick(slot);
 }
 
 static void *
@@ -139,22 +144,22 @@ run(void *arg)
 	size_t left;
 
 	do {
-		atomic_store(&r->nudged, false);
+		atomic_store(&r->signalled, false);
 		due = NEVER;
 		left = 0;
 		for (size_t i = 0; i < SERVICES_MAX; i++) {
-			struct seat *seat = &all.seats[i];
+			struct slot *slot = &all.slots[i];
 
-			if (seat->runner != r || seat->over)
+			if (slot->runner != r || slot->over)
 				continue;
-			if (atomic_load(&seat->quit)) {
-				end(seat);
+			if (atomic_load(&slot->quit)) {
+				end(slot);
 				continue;
 			}
-			visit(seat);
+			visit(slot);
 			left++;
-			if (seat->due < due)
-				due = seat->due;
+			if (slot->due < due)
+				due = slot->due;
 		}
 		if (left > 0)
 			(void)wait_until(&r->news, due);
@@ -164,24 +169,24 @@ run(void *arg)
 
 /* -- start and stop -- */
 
-/* Its thread comes later. */
+/* Start the service itself; its thread is started later. */
 static int
-take_seat(struct seat *seat, const struct service *row, struct runner *own)
+start_service(struct slot *slot, const struct service *row, struct runner *own)
 {
-	queue_free(seat->queue, NULL); /* of an earlier start */
-	*seat = (struct seat){.row = row,
+	queue_free(slot->queue, NULL); /* of an earlier start */
+	*slot = (struct slot){.row = row,
 	    .runner = row->thread ? own : SHARED,
 	    .due = row->tick == NULL ? NEVER : 0};
-	if (sem_init(&seat->ended, 0, 0) != 0)
+	if (sem_init(&slot->ended, 0, 0) != 0)
 		return ERR_SYSTEM;
-	if (row->room > 0 && (seat->queue = queue_new(row->room)) == NULL) {
+	if (row->room > 0 && (slot->queue = queue_new(row->room)) == NULL) {
 		errno = ENOMEM;
 		return ERR_NOMEM;
 	}
 	return row->start == NULL ? 0 : row->start();
 }
 
-/* If it does not run yet. */
+/* Start the thread, unless it runs. */
 static int
 start_runner(struct runner *r, const char *name)
 {
@@ -189,7 +194,7 @@ start_runner(struct runner *r, const char *name)
 
 	if (r->runs)
 		return 0;
-	atomic_init(&r->nudged, false);
+	atomic_init(&r->signalled, false);
 	if (sem_init(&r->news, 0, 0) != 0)
 		return ERR_SYSTEM;
 	rc = pthread_create(&r->thread, NULL, run, r);
@@ -207,23 +212,23 @@ start_threads(size_t n)
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = start_runner(all.seats[i].runner,
-		    all.seats[i].row->thread ? all.seats[i].row->name
+		rc = start_runner(all.slots[i].runner,
+		    all.slots[i].row->thread ? all.slots[i].row->name
 					     : "services");
 	return rc;
 }
 
-/* Those that have begun and got no thread end here. */
+/* Stop the services that have started and got no thread. */
 static void
-end_those_without_a_thread(size_t n)
+stop_those_without_a_thread(size_t n)
 {
 	for (size_t i = n; i-- > 0;) {
-		struct seat *seat = &all.seats[i];
+		struct slot *slot = &all.slots[i];
 
-		if (!seat->runner->runs) {
-			if (seat->row->stop != NULL)
-				seat->row->stop();
-			seat->gone = true;
+		if (!slot->runner->runs) {
+			if (slot->row->stop != NULL)
+				slot->row->stop();
+			slot->gone = true;
 		}
 	}
 }
@@ -235,11 +240,11 @@ services_start(const struct service *const *rows)
 	int rc = 0, saved;
 
 	for (size_t i = 0; i < SERVICES_MAX; i++)
-		all.seats[i].runner = NULL;
+		all.slots[i].runner = NULL;
 	while (rc == 0 && rows[n] != NULL) {
 		rc = n == SERVICES_MAX
 		    ? ERR_LIMIT
-		    : take_seat(&all.seats[n], rows[n], &all.runners[n]);
+		    : start_service(&all.slots[n], rows[n], &all.runners[n]);
 		n += rc == 0;
 	}
 	if (rc == 0)
@@ -248,49 +253,49 @@ services_start(const struct service *const *rows)
 	if (rc == 0)
 		return 0;
 	saved = errno;
-	end_those_without_a_thread(n);
-	(void)services_stop(LIMIT);
+	stop_those_without_a_thread(n);
+	(void)services_stop(LIMIT_MS);
 	errno = saved;
 	return rc;
 }
 
-/* Ask it to end, and wait for that. */
+/* Let the service end, and wait for it.  False: it has not ended in time. */
 static bool
-stop_one(struct seat *seat, long limit_ms)
+stop_one(struct slot *slot, long limit_ms)
 {
-	if (seat->queue != NULL)
-		queue_close(seat->queue);
-	atomic_store(&seat->quit, true);
-	nudge(seat->runner);
-	if (seat->row->wake != NULL)
-		seat->row->wake();
-	seat->gone = wait_until(&seat->ended, clock_ms() + limit_ms);
-	return seat->gone;
+	if (slot->queue != NULL)
+		queue_close(slot->queue);
+	atomic_store(&slot->quit, true);
+	signal_runner(slot->runner);
+	if (slot->row->wake != NULL)
+		slot->row->wake();
+	slot->gone = wait_until(&slot->ended, clock_ms() + limit_ms);
+	return slot->gone;
 }
 
 static void
-say_late(const struct seat *seat)
+log_late(const struct slot *slot)
 {
-	size_t left = seat->queue == NULL ? 0 : queue_count(seat->queue);
+	size_t left = slot->queue == NULL ? 0 : queue_count(slot->queue);
 
-	if (seat->row->late != NULL)
-		log_line(LOG_WARNING, "%s", seat->row->late);
+	if (slot->row->late != NULL)
+		log_line(LOG_WARNING, "%s", slot->row->late);
 	else if (left > 0)
 		log_line(LOG_WARNING,
-		    "stopped before %s had come to its end: %zu things that "
-		    "waited for it are lost",
-		    seat->row->name, left);
+		    "stopped before %s had ended: %zu items in its queue "
+		    "are lost",
+		    slot->row->name, left);
 	else
-		log_line(LOG_WARNING, "stopped before %s had come to its end",
-		    seat->row->name);
+		log_line(LOG_WARNING, "stopped before %s had ended",
+		    slot->row->name);
 }
 
-/* If all that it ran have ended. */
+/* Join the thread, if all its services have ended. */
 static void
 join(struct runner *r, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (all.seats[i].runner == r && !all.seats[i].gone)
+		if (all.slots[i].runner == r && !all.slots[i].gone)
 			return;
 	}
 	if (r->runs)
@@ -305,47 +310,47 @@ services_stop(long limit_ms)
 	bool good = true;
 
 	for (size_t i = n; i-- > 0;) {
-		if (all.seats[i].gone || stop_one(&all.seats[i], limit_ms))
+		if (all.slots[i].gone || stop_one(&all.slots[i], limit_ms))
 			continue;
-		say_late(&all.seats[i]);
+		log_late(&all.slots[i]);
 		good = false;
 	}
-	/* Queues stay, closed: a mail thread may be about to post. */
+	/* Closed queues are not freed: a mail thread may be about to post. */
 	for (size_t i = 0; i < n; i++)
-		join(all.seats[i].runner, n);
+		join(all.slots[i].runner, n);
 	return good;
 }
 
 /* -- what others want of them -- */
 
-static struct seat *
-seat_of(const struct service *row)
+static struct slot *
+slot_of(const struct service *row)
 {
 	size_t n = atomic_load(&all.count);
 
 	for (size_t i = 0; i < n; i++) {
-		if (all.seats[i].row == row)
-			return &all.seats[i];
+		if (all.slots[i].row == row)
+			return &all.slots[i];
 	}
 	return NULL;
 }
 
 static void
-wake(struct seat *seat)
+wake(struct slot *slot)
 {
-	atomic_store(&seat->woken, true);
-	nudge(seat->runner);
-	if (seat->row->wake != NULL)
-		seat->row->wake();
+	atomic_store(&slot->woken, true);
+	signal_runner(slot->runner);
+	if (slot->row->wake != NULL)
+		slot->row->wake();
 }
 
 void
 service_wake(const struct service *row)
 {
-	struct seat *seat = seat_of(row);
+	struct slot *slot = slot_of(row);
 
-	if (seat != NULL)
-		wake(seat);
+	if (slot != NULL)
+		wake(slot);
 }
 
 void
@@ -354,17 +359,17 @@ services_wake(void)
 	size_t n = atomic_load(&all.count);
 
 	for (size_t i = 0; i < n; i++)
-		wake(&all.seats[i]);
+		wake(&all.slots[i]);
 }
 
 bool
-service_post(const struct service *row, void *thing)
+service_post(const struct service *row, void *item)
 {
-	struct seat *seat = seat_of(row);
+	struct slot *slot = slot_of(row);
 
-	if (seat == NULL || !queue_put(seat->queue, thing))
+	if (slot == NULL || !queue_put(slot->queue, item))
 		return false;
-	nudge(seat->runner);
+	signal_runner(slot->runner);
 	if (row->wake != NULL)
 		row->wake();
 	return true;
@@ -373,7 +378,7 @@ service_post(const struct service *row, void *thing)
 uint64_t
 service_dropped(const struct service *row)
 {
-	struct seat *seat = seat_of(row);
+	struct slot *slot = slot_of(row);
 
-	return seat == NULL ? 0 : queue_dropped(seat->queue);
+	return slot == NULL ? 0 : queue_dropped(slot->queue);
 }

@@ -1,6 +1,6 @@
 /*
- * The services, in the order of starting; they are stopped the other way about.
- * Data only.  SPDX-License-Identifier: BSD-2-Clause
+ * The services, in the order of starting; they stop in the reverse order.  Data
+ * only.  SPDX-License-Identifier: BSD-2-Clause
  */
 #include "services.h"
 
@@ -9,11 +9,13 @@
 #include "service.h"
 
 const struct service *const services[] = {
-    &service_snapshots,  /* stops last: all others let go of theirs */
-    &service_dns,        /* before those that ask */
-    &service_ticks,      /* what stages do now and then */
+    &service_snapshots,  /* stops last: the others must first drop their
+        references */
+    &service_dns,        /* before those that use the DNS */
+    &service_ticks,      /* calls the stages' tick hooks */
     &service_ring,       /* writes a file, which may wait for a disk */
     &service_statistics, /* writes a file, which may wait for a disk */
-    &service_reload,     /* stops first: then nothing changes any more */
+    &service_reload,     /* stops first: then the configuration in force
+        stays */
     NULL,
 };

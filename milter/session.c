@@ -9,11 +9,11 @@
 #include "lib/base/err.h"
 #include "log.h"
 
-#define NOTE_MAX 1000  /* octets of a note's value, as written */
-#define NOTES_MAX 4000 /* of all of them */
+#define NOTE_MAX 1000  /* octets of a note's value, quoted */
+#define NOTES_MAX 4000 /* octets of all notes together */
 #define WHYS_MAX 256   /* sentences of a message */
 #define WHY_MAX 1000   /* octets of one */
-#define QUOTED_MAX 256 /* of text from outside in it */
+#define QUOTED_MAX 256 /* octets of text from outside in a sentence, quoted */
 
 size_t
 message_size(const struct message *m)
@@ -59,7 +59,8 @@ static void
 note(struct buf *notes, struct buf *cut, const char *key, const char *fmt,
     va_list ap)
 {
-	char value[NOTE_MAX + 2]; /* one more: it is seen that it was cut */
+	char value[NOTE_MAX + 2]; /* one octet more, which shows that it was
+	    cut */
 
 	if (notes->len > NOTES_MAX - NOTE_MAX) {
 		if (cut != NULL && (cut->len == 0 ||
@@ -176,7 +177,8 @@ message_score(const struct message *m)
 
 	for (const struct symbol *s = m->symbols; s != NULL; s = s->next)
 		sum += s->score;
-	/* As SpamAssassin does: tenths that make 5 on paper make 5 here. */
+	/* Rounded to thousandths, as SpamAssassin does, so that fifty tenths
+	 * are 5. */
 	return (double)(int64_t)(sum * 1000 + (sum < 0 ? -0.5 : 0.5)) / 1000;
 }
 

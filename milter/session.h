@@ -1,10 +1,10 @@
 /*
  * A conversation and the message in it.  SPDX-License-Identifier: BSD-2-Clause
  *
- * A session lives from connect to close and pins the configuration it began
- * with.  A message lives from MAIL to its end or abort; everything that dies
- * with it is in its arena.  Drivers make and fill them through chain.h; stages
- * read them, write the facts that are theirs, and add edits.
+ * A session lives from connect to close and keeps the configuration that was in
+ * force at connect.  A message lives from MAIL to its end or abort; everything
+ * that dies with it is in its arena.  Drivers make and fill them through
+ * chain.h; stages read them, write the facts that are theirs, and add edits.
  */
 #ifndef MILTER_SESSION_H
 #define MILTER_SESSION_H
@@ -47,21 +47,23 @@ enum direction {
 	DIRECTION_OUTBOUND,
 };
 
-/* What is known of HELO. */
+/* The result of the check of HELO. */
 struct helo_fact {
 	const struct helo_result *result;
-	bool ours; /* it is a name of ours, from a client that is not us */
+	bool ours; /* it is a name of this host, and the client is another
+	    host */
 };
 
-/* A limit, and what of it is used. */
+/* A limit, and how much of it is used. */
 struct quota_level {
 	const char *level; /* account, domain or total */
-	const char *kind;  /* of what: messages ... (lib/quota/quota.h) */
+	const char *kind;  /* what is counted: messages ...
+	    (lib/quota/quota.h) */
 	uint32_t window_s;
 	uint64_t limit, used;
 };
 
-/* What led to a decision, in words. */
+/* A reason for a decision, as a sentence for the admin. */
 struct why {
 	const char *stage; /* whose decision it is */
 	const char *text;  /* printable ASCII */
@@ -70,21 +72,21 @@ struct why {
 
 struct whys {
 	struct why *first, *last;
-	const struct why *told; /* the last one that is logged */
+	const struct why *logged; /* the last one that is logged */
 	size_t count;
 };
 
 struct session {
-	struct snapshot *snap; /* pinned by a reference */
+	struct snapshot *snap; /* a reference of its own */
 	macro_fn macro;
 	void *macro_ctx;
 	bool readonly;   /* a trial, not mail: change no lasting state */
-	bool explains;   /* session_why() is wanted */
+	bool explains;   /* reasons (session_why) are wanted */
 	time_t at;       /* the time to judge by; 0: the clock's */
 	struct arena arena;
-	struct wait wait;    /* chain: what stages wait by; its deadline is that
-	    of the step under way.  Drivers set its progress function */
-	struct message *msg; /* under way, or NULL */
+	struct wait wait;    /* chain: what stages wait by, for DNSTimeout in one
+	    message.  Drivers set its progress function */
+	struct message *msg; /* the message under way; NULL: none */
 
 	/* The client, from connect. */
 	const char *client_name; /* verified name or "[ip]"; may be NULL */
@@ -97,30 +99,36 @@ struct session {
 	const char *reporter; /* chain: the name of the reporting host in our
 	    header fields: AuthservID, or host */
 
-	struct iprev *iprev; /* iprev: its look-ups, for rdns to end; or NULL */
+	struct iprev *iprev; /* iprev: its look-ups, whose result rdns collects;
+	    NULL: none */
 
-	struct helo *helo_check; /* helo: its look-ups, or NULL */
+	struct helo *helo_check; /* helo: its look-ups; NULL: none */
 
-	bool internal; /* direction: known as internal even before MAIL */
+	bool internal; /* direction: the client is known to be internal, even
+	    before MAIL */
 	const char *allowed; /* allowlist: "client" when it is in AllowList */
 
 	struct disposition disposition; /* of the client, before any message */
-	struct buf notes;       /* ` key=value` for the line of such a refusal */
-	struct whys whys;       /* given while no message was under way */
+	struct buf notes;       /* ` key=value` for the log line, if the client
+	    is refused there */
+	struct whys whys;       /* reasons given while no message was under
+	    way */
 	uint64_t stage_ns[STAGES_MAX]; /* chain: time in each stage's hooks that
-	    no message has yet */
+	    is not yet added to a message, in nanoseconds */
 	/* Called with each record (record.h) that is made, while its message
 	 * still exists; may be NULL. */
 	void (*recorded)(void *ctx, const struct record *r);
 	void *recorded_ctx;
 };
 
-/* One finding about a message, which rules score. */
+/* A finding about a message, with its score. */
 struct symbol {
 	const char *name; /* constant; SpamAssassin's where it has one */
 	double score;
-	unsigned times; /* how often it hit; 0: it is not counted */
-	const char *match; /* the text that its rule met first; NULL: none */
+	unsigned times; /* how often its rule hit; 0: not a rule's, or not
+	    counted */
+	const char *match; /* the first text that its rule matched; NULL:
+	    none */
 	size_t match_len;
 	struct symbol *next;
 };
@@ -145,12 +153,13 @@ struct message {
 	size_t rcpt_count; /* those not refused */
 	struct hdr_list headers;
 	size_t body_bytes;
-	bool came;    /* DATA was let in: there is a size */
-	bool too_big; /* header caps were exceeded */
+	bool came;    /* DATA was accepted: the message has a size */
+	bool too_big; /* MaximumHeaders or HEADER_COUNT_MAX was exceeded */
 
 	/* Facts, each written by the stage named. */
 	enum direction direction; /* direction */
-	const char *why;          /* direction: what decided it */
+	const char *why;          /* direction: the keyword or "login" by which
+	    it is outbound; NULL: it is inbound */
 	const char *login;        /* direction: {auth_authen}; NULL: none */
 	const char *account;      /* account: whose quota; NULL: nobody's */
 	struct author author;     /* author: who wrote it, by From; from the end
@@ -184,12 +193,13 @@ struct message {
 	struct disposition disposition;
 
 	struct edit_list edits;
-	struct buf notes;       /* ` key=value` for the summary line */
-	struct buf cut;         /* keys of notes for which it had no room */
+	struct buf notes;       /* ` key=value` ... for the summary line */
+	struct buf cut;         /* keys of the notes for which `notes` had no
+	    room */
 	struct whys whys;       /* the reasons for its outcome */
 	struct timespec begun;  /* CLOCK_MONOTONIC */
-	uint64_t stage_ns[STAGES_MAX]; /* chain: time in each stage's hooks; of
-	    the first message with those at connect and HELO */
+	uint64_t stage_ns[STAGES_MAX]; /* chain: time in each stage's hooks, in
+	    nanoseconds; the first message also has that at connect and HELO */
 	void *slots[STAGES_MAX];
 };
 
@@ -205,8 +215,8 @@ enum hook {
 
 /*
  * The context of a call: a stage's hooks get it, and the helpers below take it.
- * It may be copied.  A copy is valid as long as the message, or without one the
- * session, in any thread that has the session to itself.
+ * It may be copied.  A copy is valid as long as the message (or the session, if
+ * m is NULL), in any thread while no other thread uses the session.
  */
 struct ctx {
 	struct session *s;
@@ -223,16 +233,16 @@ struct ctx session_ctx(struct session *s);
 size_t message_size(const struct message *m);
 /* May its envelope and header hold UTF-8 (RFC 6531)? */
 bool message_is_utf8(const struct message *m);
-/* The time to judge by. */
+/* The time to judge by: session.at, or the clock's. */
 time_t message_time(const struct message *m);
-/* The MTA's macro, through the session's driver. */
+/* The value of the MTA's macro, by the session's driver; NULL: not given. */
 const char *session_macro(const struct session *s, const char *name);
 
 /* Log a line about a message, which begins with the queue id and the stage. */
 void log_about(const struct ctx *ctx, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Add ` key=value` to the summary line.  The value is quoted if it must be
+/* Add ` key=value` to the summary line.  The value is quoted where necessary
  * (buf_quote), and cut if it is long. */
 void message_note(struct message *m, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -241,11 +251,11 @@ void session_note(struct session *s, const char *key, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /*
- * Give a reason for the stage's decision, in one sentence without its full
- * stop.  It does nothing unless s->explains; test that first where a reason is
- * costly to find.  Quote text from outside by session_quote.  The reason goes
- * to posternctl check, and to the log (LogWhy) when the message ends and its
- * queue id is known; without a message, when the step ends.
+ * Give a reason for the stage's decision, as one sentence without a full stop.
+ * Does nothing unless s->explains; where a reason is costly to find, test that
+ * first.  Quote text from outside by session_quote.  The reason goes to
+ * posternctl check, and to the log (LogWhy) when the message ends and its queue
+ * id is known; without a message, when the step ends.
  */
 void session_why(const struct ctx *ctx, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -253,7 +263,8 @@ void session_why(const struct ctx *ctx, const char *fmt, ...)
  * lives as long as the message, or without one the session. */
 const char *session_quote(const struct ctx *ctx, const char *text);
 
-/* Add a symbol to the message; a name counts once.  0 or ERR_NOMEM. */
+/* Add a symbol to the message; a name that it has already is not added again.
+ * 0 or ERR_NOMEM. */
 int message_symbol(struct message *m, const char *name, double score);
 /* The sum of their scores. */
 double message_score(const struct message *m);

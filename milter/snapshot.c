@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "chain.h"
 #include "lib/base/err.h"
@@ -17,11 +19,12 @@
 #include "resolver.h"
 #include "stages.h"
 
-#define OTHER_TABLES 3 /* global rows, DNS, OpenDKIM's unused ones */
+#define OTHER_TABLES 3 /* global keywords, DNS, OpenDKIM's ignored ones */
 
 static const struct conf_table *tables[STAGES_MAX + OTHER_TABLES + 1];
 
-/* Stages are constant, so the list is the same whoever fills it first. */
+/* A constructor, because the list of stages is constant: the tables need no
+ * lock. */
 __attribute__((constructor)) static void
 fill_tables(void)
 {
@@ -62,7 +65,7 @@ snapshot_read_list(
 	return rc == 0 && errlist_count(list) > 0 ? ERR_CONFIG : rc;
 }
 
-/* For who wants one mistake only: out of the list, which is freed. */
+/* Move the first mistake of the list into *msg_r, and free the list. */
 static int
 first_of(struct errlist *list, int rc, struct errmsg *msg_r)
 {
@@ -91,7 +94,7 @@ snapshot_read(const char *path, struct conf **conf_r, struct errmsg *msg_r)
 	return first_of(list, rc, msg_r);
 }
 
-/* Does it do nothing with mail that comes in? */
+/* Does the stage do nothing with inbound mail? */
 static bool
 is_outbound(const struct stage *stage)
 {
@@ -99,15 +102,17 @@ is_outbound(const struct stage *stage)
 	    stage == &stage_quota || stage == &stage_sign;
 }
 
-/* Each stage; what one finds wrong does not keep others from looking. */
+/* Load every stage.  A mistake in one does not keep the others from being
+ * loaded, so that all mistakes are found. */
 static int
 load_stages(struct snapshot *snap, const struct snapshot *old, int rc)
 {
 	for (size_t i = 0; stages[i] != NULL && rc != ERR_NOMEM; i++) {
 		struct errmsg msg = {.text = ""};
 
-		/* What is not to come into force creates nothing; what would
-		 * fail is a mistake all the same. */
+		/* With a mistake, the snapshot never comes into force, so it
+		 * must create nothing.  As a trial it still finds what would
+		 * fail. */
 		if (!snap->offline &&
 		    (rc != 0 || errlist_count(conf_list(snap->conf)) > 0))
 			snap->offline = snap->trial = true;
@@ -123,7 +128,7 @@ load_stages(struct snapshot *snap, const struct snapshot *old, int rc)
 	return rc;
 }
 
-/* No resolver where mail is not verified. */
+/* Mail that is not verified needs no resolver. */
 static int
 load_resolver(
     struct snapshot *snap, const struct snapshot *old, struct errmsg *msg_r)
@@ -140,33 +145,89 @@ load_resolver(
 	return rc;
 }
 
+static void
+name_host(struct snapshot *snap)
+{
+	const char *id = conf_str(snap->conf, "AuthservID");
+
+	if (gethostname(snap->host, sizeof(snap->host) - 1) != 0 ||
+	    snap->host[0] == '\0')
+		strcpy(snap->host, "localhost");
+	snap->reporter =
+	    id != NULL && strcmp(id, "HOSTNAME") == 0 ? snap->host : id;
+}
+
+/* The global keywords. */
+static void
+decode(struct snapshot *snap)
+{
+	static const char *const keywords[VERDICT_E_COUNT] = {
+	    [VERDICT_E_INTERNAL] = "On-InternalError",
+	    [VERDICT_E_DNS] = "On-DNSError",
+	};
+	const struct options_mode *mode =
+	    conf_value(snap->conf, "Mode", sizeof(*mode));
+
+	snap->signs = mode->signs;
+	snap->verifies = mode->verifies;
+	name_host(snap);
+	snap->header_bytes_max = conf_int(snap->conf, "MaximumHeaders");
+	snap->spf_broad = (uint64_t)conf_int(snap->conf, "SPFBroadLimit");
+	for (size_t i = 0; i < VERDICT_E_COUNT; i++) {
+		int word = conf_word(snap->conf, keywords[i]);
+
+		if (!conf_given(snap->conf, keywords[i]) &&
+		    conf_given(snap->conf, "On-Default"))
+			word = conf_word(snap->conf, "On-Default");
+		snap->on_error[i] = verdict_of_choice(word);
+	}
+}
+
 static int
 load(struct snapshot *snap, const struct snapshot *old, int rc)
 {
+	const size_t size = sizeof(snap->refuse_at);
 	const struct conf *c = snap->conf;
 	struct errmsg msg = {.text = ""};
 
 	if (rc != 0 && !snap->offline)
 		snap->offline = snap->trial = true;
-	rc = conf_also(c, rc, options_decode(snap, &msg), &msg);
+	decode(snap);
 	rc = conf_also(c, rc, peers_load(c, &snap->peers, &msg), &msg);
-	rc = conf_also(c, rc, refuse_load(snap, &msg), &msg);
+	memcpy(snap->refuse_at, conf_value(c, "RefuseAt", size), size);
+	rc = conf_also(c, rc, refuse_load(c, &snap->refuse, &msg), &msg);
 	rc = conf_also(c, rc, load_resolver(snap, old, &msg), &msg);
 	return load_stages(snap, old, rc);
+}
+
+static int
+warn_symbol(const struct dataset_entry *e, void *arg)
+{
+	const struct snapshot *snap = arg;
+
+	/* A name with a star stands for several. */
+	if (strchr(e->key, '*') == NULL && !chain_defines(snap, e->key))
+		conf_odd(snap->conf,
+		    "%s: Refuse: %s: no check, DNSBL section or rule has that "
+		    "symbol, so nothing is refused for it",
+		    conf_where(snap->conf, "Refuse"), e->key);
+	return 0;
 }
 
 static void
 warn(const struct snapshot *snap)
 {
 	options_warn(snap->conf);
-	refuse_warn(snap);
+	/* Walking an LMDB could take long. */
+	if (snap->refuse != NULL && !dataset_is_live(snap->refuse))
+		dataset_walk(snap->refuse, warn_symbol, (void *)snap);
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		if (stages[i]->warn != NULL && snap->on[i])
 			stages[i]->warn(snap, snap->state[i]);
 	}
 }
 
-/* `read` is what reading came to. */
+/* read: what reading the file returned. */
 static int
 load_read(struct conf *conf, int read, enum snapshot_use use,
     const struct snapshot *old, struct errlist *list, struct errlist *odd,
@@ -180,9 +241,11 @@ load_read(struct conf *conf, int read, enum snapshot_use use,
 	} else {
 		atomic_init(&snap->refs, 1);
 		snap->conf = conf;
+		snap->offline = use != SNAPSHOT_SERVES;
 		if (conf != NULL)
 			conf_watch(conf, odd);
-		snap->offline = use != SNAPSHOT_SERVES;
+		if (conf != NULL && !snap->offline)
+			conf_serve(conf);
 		snap->inbound = use == SNAPSHOT_INBOUND;
 		snap->trial = use == SNAPSHOT_TRIAL;
 	}

@@ -15,9 +15,10 @@
 #define PATH_OCTETS (sizeof(((struct sockaddr_un *)0)->sun_path) - 2)
 #define FORMS "local:PATH, inet:PORT@HOST or inet6:PORT@HOST"
 
-/* What Postfix has in smtpd_milters, where a path begins at another place. */
+/* The path of a socket as it may stand in Postfix's smtpd_milters, where it is
+ * relative to queue_directory. */
 static int
-say_relative(const char *path, struct errmsg *msg_r)
+reject_relative(const char *path, struct errmsg *msg_r)
 {
 	if (!isalnum((unsigned char)path[0]) ||
 	    strpbrk(path, "\"' \t:") != NULL)
@@ -38,7 +39,7 @@ parse_local(const char *path, struct sockspec *spec, struct errmsg *msg_r)
 	if (len == 0)
 		return errmsg_set(msg_r, "expected a path after local:");
 	if (path[0] != '/' && strncmp(path, "./", 2) != 0)
-		return say_relative(path, msg_r);
+		return reject_relative(path, msg_r);
 	if (len > PATH_OCTETS)
 		return errmsg_set(msg_r,
 		    "the path has %zu octets and a socket's name at most %zu: "
@@ -65,7 +66,8 @@ check_port(const char *port, struct errmsg *msg_r)
 	}
 	if (len == 0)
 		return errmsg_set(msg_r, "expected a port: " FORMS);
-	return 0; /* a name; whether it is known shows when it is opened */
+	return 0; /* the name of a port; it is looked up when the socket is
+	    opened */
 }
 
 /* libmilter takes an address in brackets only if it is of that family. */
@@ -101,8 +103,8 @@ parse_inet(int family, const char *text, struct sockspec *spec,
 
 	if (at == NULL && strchr(text, ':') != NULL)
 		return errmsg_set(msg_r,
-		    "expected " FORMS "; host and port are the other way "
-		    "about than in Postfix's smtpd_milters");
+		    "expected " FORMS "; host and port stand in another order "
+		    "than in Postfix's smtpd_milters");
 	if (len >= sizeof(spec->port) ||
 	    (at != NULL && strlen(at + 1) >= sizeof(spec->host)))
 		return errmsg_set(msg_r, "expected " FORMS);

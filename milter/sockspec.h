@@ -18,13 +18,13 @@ struct sockspec {
 	char host[NI_MAXHOST];    /* "": every address of this machine */
 };
 
-/* 0, or ERR_CONFIG and in *msg_r what was expected. */
+/* Parse such a text.  0, or ERR_CONFIG and in *msg_r what was expected. */
 int sockspec_parse(
     const char *text, struct sockspec *spec_r, struct errmsg *msg_r);
 /* The same for a configuration row: a struct sockspec. */
 int sockspec_parse_row(
     const char *text, void *spec_r, struct errmsg *msg_r);
-/* As libmilter wants it; the caller's, NULL: no memory. */
+/* The text in libmilter's form, the caller's (free); NULL: no memory. */
 char *sockspec_text(const struct sockspec *spec);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * The stages there are, one per stage_*.c.  SPDX-License-Identifier: BSD-2-Clause
+ * The stages, one in each file of milter/stage/ that defines a stage_NAME.
+ * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_STAGES_H
 #define MILTER_STAGES_H

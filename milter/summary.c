@@ -11,9 +11,9 @@
 #include "record.h"
 
 #define SHOWN_MAX 256  /* octets of an address or a Message-ID, as written */
-#define REPLY_MAX 512  /* of the words of a reply */
+#define REPLY_MAX 512  /* octets of the text of a reply */
 #define TESTS_MAX 20   /* names in tests= */
-#define NAMES_MAX 1000 /* octets of them */
+#define NAMES_MAX 1000 /* octets of these names */
 #define RCPT_MAX (SHOWN_MAX + 32) /* ` rcpt=` and an address */
 
 /* -- values -- */
@@ -64,8 +64,9 @@ summary_reply(struct buf *b, const struct verdict *v)
 
 /* -- what was found -- */
 
-/* Where a score was weighed, the symbols that have one, most first; and the one
- * for which it is refused or held, whatever its score.  Returns how many. */
+/* If the score was compared with limits: the symbols that have a score, the
+ * highest first.  In any case the symbol for which the message is refused or
+ * held.  Returns how many. */
 static size_t
 sort_tests(const struct record *r, const struct symbol *list[TESTS_MAX])
 {
@@ -117,8 +118,8 @@ add_message_id(struct buf *b, const struct record *r)
 	buf_quote(b, r->message_id, r->message_id_len, SHOWN_MAX);
 }
 
-/* Who does not get it; of mail that is let in these are those that were refused
- * alone.  As many as there is room for; false: not all. */
+/* Add the recipients who don't get the message: all, or of an accepted message
+ * those refused alone.  False: there was not room for all of them. */
 static bool
 add_rcpts(struct buf *b, const struct record *r, size_t max)
 {
@@ -236,13 +237,13 @@ summary_whys(struct session *s)
 	const struct ctx ctx = session_ctx(s);
 	struct whys *all = s->msg != NULL ? &s->msg->whys : &s->whys;
 	const struct why *w =
-	    all->told == NULL ? all->first : all->told->next;
+	    all->logged == NULL ? all->first : all->logged->next;
 
 	for (; w != NULL; w = w->next) {
 		log_about(&ctx, LOG_DEBUG, "%s%s%s",
 		    w->stage == NULL ? "" : w->stage,
 		    w->stage == NULL ? "" : ": ", w->text);
-		all->told = w;
+		all->logged = w;
 	}
 }
 

@@ -115,5 +115,5 @@ verdict_explain(const struct verdict *v, struct buf *b)
 	if (v->why != NULL)
 		buf_printf(b, ", because %s", v->why);
 	else if (v->symbol == NULL && v->text != NULL)
-		buf_printf(b, ", in the words: %s", v->text);
+		buf_printf(b, ", with the text: %s", v->text);
 }

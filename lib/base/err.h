@@ -33,6 +33,7 @@ const char *err_text(int code);
 enum errmsg_kind {
 	ERRMSG_PLAIN,  /* what the words say */
 	ERRMSG_CLOSED, /* a file, or the way to it, is closed to this process */
+	ERRMSG_NO_ROOM, /* the disk has no room for a file of that size */
 };
 
 /* One mistake in words, cut off at its size, always terminated. */

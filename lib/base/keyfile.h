@@ -2,7 +2,7 @@
  * A file with a secret in it: read it, and say whether others could too.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The rules are opendkim's (RequireSafeKeys).  The file is a regular file; it
+ * The rules are opendkim's for safe keys.  The file is a regular file; it
  * belongs to root or to the user that runs us; others may not read or write it;
  * its group may read or write it only if nobody but those two is in the group.
  * Each directory of its real path (symbolic links followed) belongs to root or

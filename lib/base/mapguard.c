@@ -80,26 +80,36 @@ mend(struct mapguard *g, size_t page)
 	return true;
 }
 
-static bool
-survive(uintptr_t where)
+/* Whose mapping an address is in; NULL: nobody's. */
+static struct mapguard *
+find(uintptr_t where)
 {
 	struct mapguard *g = atomic_load(&guards);
-	bool done;
 
 	for (; g != NULL; g = g->next) {
 		uintptr_t at = atomic_load(&g->at);
 
-		if (at == 0 || where < at ||
-		    where - at >= atomic_load(&g->size))
-			continue;
-		while (atomic_flag_test_and_set(&g->busy))
-			;
-		atomic_store(&g->hit, true);
-		done = mend(g, (where - at) / page_size * page_size);
-		atomic_flag_clear(&g->busy);
-		return done;
+		if (at != 0 && where >= at &&
+		    where - at < atomic_load(&g->size))
+			break;
 	}
-	return false;
+	return g;
+}
+
+static bool
+survive(uintptr_t where)
+{
+	struct mapguard *g = find(where);
+	bool done;
+
+	if (g == NULL)
+		return false;
+	while (atomic_flag_test_and_set(&g->busy))
+		;
+	atomic_store(&g->hit, true);
+	done = mend(g, (where - atomic_load(&g->at)) / page_size * page_size);
+	atomic_flag_clear(&g->busy);
+	return done;
 }
 
 static void
@@ -178,6 +188,12 @@ bool
 mapguard_hit(const struct mapguard *g)
 {
 	return g != NULL && atomic_load_explicit(&g->hit, memory_order_relaxed);
+}
+
+bool
+mapguard_holds(const void *at)
+{
+	return find((uintptr_t)at) != NULL;
 }
 
 void

@@ -32,6 +32,9 @@ void mapguard_remove(struct mapguard *g);
 /* Has a page been replaced?  Of NULL: no. */
 bool mapguard_hit(const struct mapguard *g);
 
+/* Is that address in a mapping that is registered? */
+bool mapguard_holds(const void *at);
+
 /* All signals but those that a fault raises. */
 void mapguard_other_signals(sigset_t *set);
 

@@ -14,9 +14,16 @@
 void
 wait_begin(struct wait *w, int64_t ms)
 {
+	w->left_ms = ms;
+	wait_step(w);
+}
+
+void
+wait_step(struct wait *w)
+{
 	int64_t now = clock_ms();
 
-	w->deadline_ms = now + ms;
+	w->deadline_ms = now + w->left_ms;
 	w->progress_at = now + w->progress_ms;
 }
 
@@ -169,16 +176,10 @@ next_stop(struct wait *w, int64_t now)
 					       : w->deadline_ms;
 }
 
-bool
-wait_until(struct wait *w, bool (*done)(void *arg), void *arg)
+static bool
+wait_from(struct wait *w, int64_t now, bool (*done)(void *arg), void *arg)
 {
-	int64_t now;
-
-	if (done(arg))
-		return true;
-	if (w == NULL)
-		return false;
-	for (now = clock_ms();; now = clock_ms()) {
+	for (;; now = clock_ms()) {
 		int64_t stop = next_stop(w, now);
 
 		if (w->io_count > 0)
@@ -190,4 +191,22 @@ wait_until(struct wait *w, bool (*done)(void *arg), void *arg)
 		if (now >= w->deadline_ms)
 			return false;
 	}
+}
+
+bool
+wait_until(struct wait *w, bool (*done)(void *arg), void *arg)
+{
+	int64_t began;
+	bool is_done;
+
+	if (done(arg))
+		return true;
+	if (w == NULL)
+		return false;
+	began = clock_ms();
+	is_done = wait_from(w, began, done, arg);
+	w->left_ms -= clock_ms() - began;
+	if (w->left_ms < 0)
+		w->left_ms = 0;
+	return is_done;
 }

@@ -1,6 +1,7 @@
 /*
  * What one message waits for: answers of the DNS, of scanners and of stores,
- * all at the same time and under one deadline.
+ * all at the same time and under one limit: so long, and no longer, it may wait
+ * in all its steps together.
  * SPDX-License-Identifier: BSD-2-Clause
  *
  * Every such request has three steps.  *Start* begins it, and never waits.
@@ -45,10 +46,11 @@ struct wait_io {
 };
 
 struct wait {
-	int64_t deadline_ms;
-	/* Called every progress_ms from wait_begin on, while something is
-	 * waited for.  May be set at any time; NULL: progress is not
-	 * reported. */
+	int64_t left_ms;     /* that waiting may still take */
+	int64_t deadline_ms; /* of this step */
+	/* Called every progress_ms from the beginning of the step on, while
+	 * something is waited for.  May be set at any time; NULL: progress is
+	 * not reported. */
 	void (*progress)(void *arg);
 	void *progress_arg;
 	int64_t progress_ms;
@@ -74,8 +76,11 @@ struct wait {
 /* All ios must have been taken out, and nobody may wake it any more. */
 void wait_fini(struct wait *w);
 
-/* Set the deadline to that many milliseconds from now. */
+/* From here on, all waiting may take that many milliseconds.  A step begins. */
 void wait_begin(struct wait *w, int64_t ms);
+/* A step begins: its deadline is when what the steps before have left is used
+ * up.  The time between steps counts for nothing, as nobody waits there. */
+void wait_step(struct wait *w);
 
 /*
  * Wait until done(arg) is true; it is called again whenever something has

@@ -48,7 +48,7 @@ judge_int(const struct conf_option *row, const char *text, long *number_r,
 	if (min == 0 && max == 0)
 		max = INT_MAX;
 	errno = 0;
-	/* Base 0, as OpenDKIM: UMask is written in octal, 007. */
+	/* Base 0, as OpenDKIM: a mask is written in octal, 007. */
 	n = strtol(text, &end, 0);
 	if (end == text || *end != '\0' || errno == ERANGE || n < min ||
 	    n > max)
@@ -334,6 +334,18 @@ void
 conf_end_list(struct conf *c)
 {
 	c->list = NULL;
+}
+
+enum dataset_use
+conf_use(const struct conf *c)
+{
+	return c->serves ? DATASET_SERVES : DATASET_LOOKS;
+}
+
+void
+conf_serve(struct conf *c)
+{
+	c->serves = true;
 }
 
 void

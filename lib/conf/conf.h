@@ -25,6 +25,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "dataset.h"
+
 struct errlist;
 struct errmsg;
 
@@ -33,7 +35,7 @@ struct errmsg;
 enum conf_type {
 	CONF_BOOL,    /* yes|no, by the first character (TtYy1, FfNn0) */
 	CONF_INT,     /* a number, min..max; 0 and 0x begin octal and hex, as
-	                 OpenDKIM has it: UMask 007 */
+	                 OpenDKIM has it: a mask is 007 */
 	CONF_STR,     /* words up to the end of the line */
 	CONF_WORD,    /* one of words[] (NULL ends), matched without case, or
 	                 its first letter if no other begins with it */
@@ -126,6 +128,9 @@ int conf_read_list(const char *path, const struct conf_table *const *tables,
 int conf_read_text_list(const char *text, size_t len, const char *name,
     const struct conf_table *const *tables, struct errlist *list,
     struct conf **conf_r);
+/* What its data sets are opened for: to look, until somebody serves by it. */
+enum dataset_use conf_use(const struct conf *c);
+void conf_serve(struct conf *c);
 /* The list that conf_read_list was given; NULL: none. */
 struct errlist *conf_list(const struct conf *c);
 void conf_end_list(struct conf *c);

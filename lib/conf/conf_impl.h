@@ -47,6 +47,7 @@ struct conf {
 	size_t nsections;	       /* each row in that of the file */
 	char **warnings;
 	size_t nwarnings;
+	bool serves; /* conf_serve */
 	bool unread; /* a file of it, of which nothing is known */
 	struct errlist *list; /* of mistakes, while it is loaded; or NULL */
 	struct errlist *odd;  /* the same of what is odd */

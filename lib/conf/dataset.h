@@ -26,38 +26,47 @@ struct dataset;
 #define DATASET_FILE_MAX (256 << 20) /* octets in one file */
 #define DATASET_LINE_MAX (64 << 10)  /* octets in one line */
 
-enum dataset_type {
-	DATASET_FILE,
-	DATASET_REFILE,
-	DATASET_CSL,
-	DATASET_MDB,
+struct dataset_type; /* a type of sets; those in memory by name */
+extern const struct dataset_type dataset_file, dataset_refile, dataset_csl;
+
+/* What a set is opened for. */
+enum dataset_use {
+	DATASET_SERVES, /* for who serves mail: makes an LMDB's lock file */
+	DATASET_LOOKS,	/* for who only looks: makes no file */
 };
 
 /* Judge what was written, without opening it; fits struct conf_option.check. */
 int dataset_check(const char *spec, struct errmsg *msg_r);
 
-/* From here on an LMDB is only looked at, and no lock file made for it; that
- * is for who serves, or writes.  While there is one thread. */
-void dataset_look_only(bool on);
+/* The path behind the prefix of a type that has one; anything else as it is. */
+const char *dataset_path(const char *spec);
+
 /*
- * Open, and but for mdb: load.  0 and *set_r (the caller's, dataset_free), or
- * a negative ERR_ and in *msg_r the file, the line, and what is wrong: a file
- * that is missing, unreadable or writable by everyone, a line that is no text.
+ * Open for who serves, and but for mdb: load.  0 and *set_r (the caller's,
+ * dataset_free), or a negative ERR_ and in *msg_r the file, the line, and what
+ * is wrong: a file that is missing, unreadable or writable by everyone, a line
+ * that is no text.
  * Types that postern lacks are mistakes that say what to do instead.
  */
 int dataset_open(
     const char *spec, struct dataset **set_r, struct errmsg *msg_r);
 /* The same with all mistakes, in a list.  Where lines are wrong *set_r is set
  * (the caller's) as well, without them. */
-int dataset_open_list(
-    const char *spec, struct errlist *list, struct dataset **set_r);
+int dataset_open_list(const char *spec, enum dataset_use use,
+    struct errlist *list, struct dataset **set_r);
 /* As dataset_open from memory, for file, refile and csl; `name` is for
  * messages. */
-int dataset_open_text(enum dataset_type type, const char *name,
+int dataset_open_text(const struct dataset_type *type, const char *name,
     const char *text, size_t len, struct dataset **set_r, struct errmsg *msg_r);
 void dataset_free(struct dataset *set);
 
-enum dataset_type dataset_type(const struct dataset *set);
+/* Do its entries stand in the configuration itself (csl:)? */
+bool dataset_is_listed(const struct dataset *set);
+/* Is it read anew at each look-up (mdb:)?  It may be large, changes, and is not
+ * walked to judge its entries. */
+bool dataset_is_live(const struct dataset *set);
+/* Are its keys patterns (refile:)?  Then it is asked by key, and not copied. */
+bool dataset_has_patterns(const struct dataset *set);
 /* The path, or the list, for messages. */
 const char *dataset_name(const struct dataset *set);
 

@@ -6,8 +6,14 @@
  * reload opens it before the old configuration is gone.  So what is open is
  * shared, and kept in a list of the process.  Nor may it be used across a
  * fork: a child opens its own.
+ *
+ * Whoever cuts the file off while it is mapped must not end this process: its
+ * length is looked at before each look-up, and the map is registered with
+ * mapguard for what is cut off meanwhile, or was before it was opened.  Where
+ * LMDB would abort for what it reads then, its call is left.  What is found in
+ * such a file is a failure, never "not found".
  */
-#include "dataset_mdb.h"
+#include "dataset_type.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -15,6 +21,7 @@
 #include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +32,8 @@
 #include "lib/base/buf.h"
 #include "lib/base/cure.h"
 #include "lib/base/err.h"
+#include "lib/base/errlist.h"
+#include "lib/base/mapguard.h"
 
 /* An LMDB that is open, once in the process. */
 struct shared {
@@ -37,23 +46,20 @@ struct shared {
 	MDB_env *env;
 	MDB_txn *txn; /* reset between look-ups */
 	MDB_dbi dbi;
+	struct mapguard *guard; /* NULL: its map was not found */
+	off_t size; /* of the data file, which LMDB never makes shorter */
+	jmp_buf corrupt; /* out of a call of LMDB's that finds nonsense */
 };
 
-struct dataset_mdb {
+struct mdb {
 	char *path;
+	enum dataset_use use;
 	pthread_mutex_t lock; /* guards `shared`, which a fork outdates */
 	struct shared *shared;
 };
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct shared *all;
-static bool look_only; /* set while there is one thread */
-
-void
-dataset_mdb_look_only(bool on)
-{
-	look_only = on;
-}
 
 /* -- opening -- */
 
@@ -127,12 +133,13 @@ say_closed(const char *path, bool subdir, int rc, struct errmsg *msg_r)
  * be refused to a look where it would be to a start.
  */
 static int
-look_flags(const char *path, bool subdir, unsigned *flags)
+look_flags(
+    const char *path, bool subdir, enum dataset_use use, unsigned *flags)
 {
 	char lock[PATH_MAX], dir[PATH_MAX];
 
 	name_lock(path, subdir, lock);
-	if (!look_only || access(lock, F_OK) == 0 || errno != ENOENT)
+	if (use == DATASET_SERVES || access(lock, F_OK) == 0 || errno != ENOENT)
 		return 0;
 	cure_parent(lock, dir);
 	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS) != 0 &&
@@ -147,28 +154,88 @@ shared_free(struct shared *s)
 {
 	if (s->txn != NULL)
 		mdb_txn_abort(s->txn);
+	mapguard_remove(s->guard);
 	if (s->env != NULL)
 		mdb_env_close(s->env);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
 
+/* The data file is not what LMDB left. */
+static bool
+is_cut(struct shared *s)
+{
+	struct stat st;
+	int fd;
+
+	if (mapguard_hit(s->guard) || mdb_env_get_fd(s->env, &fd) != 0 ||
+	    fstat(fd, &st) != 0 || st.st_size < s->size)
+		return true;
+	s->size = st.st_size;
+	return false;
+}
+
+/*
+ * LMDB does not say where its map is, so it is looked up in what the kernel
+ * says.  Where that can't be read (a changed root without /proc), only
+ * the length guards.
+ */
+static void
+guard_map(struct shared *s, ino_t ino)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	char line[PATH_MAX + 128], mode[5];
+	unsigned long at, end, offset, inode;
+	int fd;
+
+	if (maps == NULL || mdb_env_get_fd(s->env, &fd) != 0)
+		fd = -1;
+	while (fd >= 0 && s->guard == NULL &&
+	    fgets(line, sizeof(line), maps) != NULL) {
+		/* What is held is our parent's, or was cut off. */
+		if (sscanf(line, "%lx-%lx %4s %lx %*s %lu", &at, &end, mode,
+			&offset, &inode) == 5 &&
+		    inode == ino && offset == 0 && strcmp(mode, "r--s") == 0 &&
+		    !mapguard_holds((void *)at))
+			s->guard = mapguard_add((void *)at, end - at, fd);
+	}
+	if (maps != NULL)
+		fclose(maps);
+}
+
+/* LMDB aborts when this returns. */
+static void
+on_assert(MDB_env *env, const char *text)
+{
+	struct shared *s = mdb_env_get_userctx(env);
+
+	(void)text;
+	longjmp(s->corrupt, 1);
+}
+
 static int
-shared_open(
-    struct shared *s, const char *path, bool subdir, struct errmsg *msg_r)
+shared_open(struct shared *s, const char *path, bool subdir,
+    enum dataset_use use, struct errmsg *msg_r)
 {
 	unsigned flags = MDB_RDONLY | MDB_NOTLS | (subdir ? 0 : MDB_NOSUBDIR);
 	int rc = mdb_env_create(&s->env);
 
 	if (rc != 0)
 		return say(path, "cannot be opened", rc, msg_r);
-	rc = look_flags(path, subdir, &flags);
+	mdb_env_set_userctx(s->env, s);
+	mdb_env_set_assert(s->env, on_assert);
+	if (setjmp(s->corrupt) != 0)
+		return say(path, "cannot be read", MDB_CORRUPTED, msg_r);
+	rc = look_flags(path, subdir, use, &flags);
 	if (rc == 0)
 		rc = mdb_env_open(s->env, path, flags, 0600);
 	if (rc == EACCES || rc == EPERM)
 		return say_closed(path, subdir, rc, msg_r);
 	if (rc != 0)
 		return say(path, "cannot be opened", rc, msg_r);
+	guard_map(s, s->ino);
+	if (is_cut(s))
+		return say(path, "cannot be read", EIO, msg_r);
 	rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->txn);
 	if (rc != 0)
 		return say(path, "cannot be read", rc, msg_r);
@@ -181,8 +248,8 @@ shared_open(
 
 /* all_lock is held. */
 static int
-shared_get_locked(
-    const char *path, struct shared **shared_r, struct errmsg *msg_r)
+shared_get_locked(const char *path, enum dataset_use use,
+    struct shared **shared_r, struct errmsg *msg_r)
 {
 	struct shared *s;
 	struct stat st;
@@ -193,7 +260,7 @@ shared_get_locked(
 		return rc;
 	for (s = all; s != NULL; s = s->next) {
 		if (s->dev == st.st_dev && s->ino == st.st_ino &&
-		    s->pid == getpid()) {
+		    s->pid == getpid() && !mapguard_hit(s->guard)) {
 			s->refs++;
 			*shared_r = s;
 			return 0;
@@ -203,13 +270,13 @@ shared_get_locked(
 	if (s == NULL)
 		return ERR_NOMEM;
 	pthread_mutex_init(&s->lock, NULL);
-	rc = shared_open(s, path, subdir, msg_r);
+	s->dev = st.st_dev;
+	s->ino = st.st_ino;
+	rc = shared_open(s, path, subdir, use, msg_r);
 	if (rc != 0) {
 		shared_free(s);
 		return rc;
 	}
-	s->dev = st.st_dev;
-	s->ino = st.st_ino;
 	s->pid = getpid();
 	s->refs = 1;
 	s->next = all;
@@ -219,12 +286,13 @@ shared_get_locked(
 }
 
 static int
-shared_get(const char *path, struct shared **shared_r, struct errmsg *msg_r)
+shared_get(const char *path, enum dataset_use use, struct shared **shared_r,
+    struct errmsg *msg_r)
 {
 	int rc;
 
 	pthread_mutex_lock(&all_lock);
-	rc = shared_get_locked(path, shared_r, msg_r);
+	rc = shared_get_locked(path, use, shared_r, msg_r);
 	pthread_mutex_unlock(&all_lock);
 	return rc;
 }
@@ -248,56 +316,59 @@ shared_put(struct shared *s)
 	pthread_mutex_unlock(&all_lock);
 }
 
-int
-dataset_mdb_open(
-    const char *path, struct dataset_mdb **mdb_r, struct errmsg *msg_r)
+static void
+close_mdb(void *data)
 {
-	struct dataset_mdb *mdb = calloc(1, sizeof(*mdb));
-	int rc = ERR_NOMEM;
+	struct mdb *mdb = data;
 
-	if (mdb == NULL)
-		return ERR_NOMEM;
-	pthread_mutex_init(&mdb->lock, NULL);
-	mdb->path = strdup(path);
-	if (mdb->path != NULL)
-		rc = shared_get(path, &mdb->shared, msg_r);
-	if (rc != 0) {
-		dataset_mdb_close(mdb);
-		return rc;
-	}
-	*mdb_r = mdb;
-	return 0;
-}
-
-void
-dataset_mdb_close(struct dataset_mdb *mdb)
-{
-	if (mdb == NULL)
-		return;
 	shared_put(mdb->shared);
 	pthread_mutex_destroy(&mdb->lock);
 	free(mdb->path);
 	free(mdb);
 }
 
+static int
+open_mdb(const struct dataset_type *type, const char *path,
+    enum dataset_use use, struct errlist *list, struct dataset **set_r)
+{
+	struct mdb *mdb = calloc(1, sizeof(*mdb));
+	struct errmsg msg = {.text = ""};
+	int rc = ERR_NOMEM;
+
+	if (mdb == NULL)
+		return ERR_NOMEM;
+	pthread_mutex_init(&mdb->lock, NULL);
+	mdb->use = use;
+	mdb->path = strdup(path);
+	if (mdb->path != NULL)
+		rc = shared_get(path, use, &mdb->shared, &msg);
+	if (rc != 0 && rc != ERR_NOMEM)
+		errlist_add_msg(list, &msg);
+	if (rc == 0)
+		rc = dataset_make(type, path, mdb, set_r);
+	if (rc != 0)
+		close_mdb(mdb);
+	return rc;
+}
+
 /* -- reading -- */
 
 /* Lock what is open, its transaction renewed; opened anew after a fork. */
 static int
-begin(struct dataset_mdb *mdb, struct shared **s_r)
+begin(struct mdb *mdb, struct shared **s_r)
 {
 	struct shared *s;
 	int rc = 0;
 
 	pthread_mutex_lock(&mdb->lock);
 	if (mdb->shared->pid != getpid())
-		rc = shared_get(mdb->path, &mdb->shared, NULL);
+		rc = shared_get(mdb->path, mdb->use, &mdb->shared, NULL);
 	s = mdb->shared;
 	pthread_mutex_unlock(&mdb->lock);
 	if (rc != 0)
 		return rc;
 	pthread_mutex_lock(&s->lock);
-	if (mdb_txn_renew(s->txn) != 0) {
+	if (is_cut(s) || mdb_txn_renew(s->txn) != 0) {
 		pthread_mutex_unlock(&s->lock);
 		return ERR_SYSTEM;
 	}
@@ -305,11 +376,15 @@ begin(struct dataset_mdb *mdb, struct shared **s_r)
 	return 0;
 }
 
-static void
-end(struct shared *s)
+/* Returns rc, unless that was read from a file that is cut off. */
+static int
+end(struct shared *s, int rc)
 {
+	if (mapguard_hit(s->guard))
+		rc = ERR_SYSTEM;
 	mdb_txn_reset(s->txn);
 	pthread_mutex_unlock(&s->lock);
+	return rc;
 }
 
 /* Some writers count the terminating NUL as part of the string. */
@@ -339,6 +414,26 @@ make_entry(const MDB_val *key, const MDB_val *value, size_t i,
 	return 0;
 }
 
+/* As mdb_get and mdb_cursor_get. */
+static int
+find_value(struct shared *s, MDB_val *key, MDB_val *value)
+{
+	if (setjmp(s->corrupt) != 0)
+		return MDB_CORRUPTED;
+	return mdb_get(s->txn, s->dbi, key, value);
+}
+
+static int
+step(struct shared *s, MDB_cursor *cursor, MDB_val *key, MDB_val *value,
+    MDB_cursor_op to)
+{
+	if (is_cut(s))
+		return MDB_CORRUPTED;
+	if (setjmp(s->corrupt) != 0)
+		return MDB_CORRUPTED;
+	return mdb_cursor_get(cursor, key, value, to);
+}
+
 /* Without the terminating NUL, then with it. */
 static int
 get_exact(struct shared *s, char *text, struct dataset_entry *entry_r)
@@ -350,27 +445,31 @@ get_exact(struct shared *s, char *text, struct dataset_entry *entry_r)
 	if (key.mv_size == 0 ||
 	    key.mv_size >= (size_t)mdb_env_get_maxkeysize(s->env))
 		return ERR_NOTFOUND;
-	rc = mdb_get(s->txn, s->dbi, &key, &value);
+	rc = find_value(s, &key, &value);
 	if (rc == MDB_NOTFOUND) {
 		key.mv_size++;
-		rc = mdb_get(s->txn, s->dbi, &key, &value);
+		rc = find_value(s, &key, &value);
 	}
 	if (rc == MDB_NOTFOUND)
 		return ERR_NOTFOUND;
 	return rc == 0 ? make_entry(&key, &value, 0, entry_r) : ERR_SYSTEM;
 }
 
-int
-dataset_mdb_get(
-    struct dataset_mdb *mdb, const char *key, struct dataset_entry *entry_r)
+/* A key has one value. */
+static int
+get_entry(
+    void *data, const char *key, size_t from, struct dataset_entry *entry_r)
 {
-	char *text = strdup(key);
+	char *text;
 	struct shared *s;
 	int rc;
 
+	if (from > 0)
+		return ERR_NOTFOUND;
+	text = strdup(key);
 	if (text == NULL)
 		return ERR_NOMEM;
-	rc = begin(mdb, &s);
+	rc = begin(data, &s);
 	if (rc == 0) {
 		rc = get_exact(s, text, entry_r);
 		if (rc == ERR_NOTFOUND) {
@@ -380,29 +479,31 @@ dataset_mdb_get(
 				*p = (char)tolower((unsigned char)*p);
 			rc = get_exact(s, text, entry_r);
 		}
-		end(s);
+		if (end(s, rc) != rc) {
+			if (rc == 0)
+				dataset_entry_fini(entry_r);
+			rc = ERR_SYSTEM;
+		}
 	}
 	free(text);
 	return rc;
 }
 
-int
-dataset_mdb_walk(struct dataset_mdb *mdb,
+static int
+walk_entries(void *data,
     int (*each)(const struct dataset_entry *entry, void *arg), void *arg)
 {
 	struct shared *s;
 	MDB_cursor *cursor;
 	MDB_val key, value;
 	size_t i = 0;
-	int rc = begin(mdb, &s), found;
+	int rc = begin(data, &s), found;
 
 	if (rc != 0)
 		return rc;
-	if (mdb_cursor_open(s->txn, s->dbi, &cursor) != 0) {
-		end(s);
-		return ERR_SYSTEM;
-	}
-	found = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+	if (mdb_cursor_open(s->txn, s->dbi, &cursor) != 0)
+		return end(s, ERR_SYSTEM);
+	found = step(s, cursor, &key, &value, MDB_FIRST);
 	while (rc == 0 && found == 0) {
 		struct dataset_entry entry;
 
@@ -411,11 +512,19 @@ dataset_mdb_walk(struct dataset_mdb *mdb,
 			rc = each(&entry, arg);
 			dataset_entry_fini(&entry);
 		}
-		found = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+		found = step(s, cursor, &key, &value, MDB_NEXT);
 	}
 	if (rc == 0 && found != MDB_NOTFOUND)
 		rc = ERR_SYSTEM;
 	mdb_cursor_close(cursor);
-	end(s);
-	return rc;
+	return end(s, rc);
 }
+
+const struct dataset_type dataset_mdb = {
+    .prefix = "mdb:",
+    .live = true,
+    .open = open_mdb,
+    .get = get_entry,
+    .walk = walk_entries,
+    .close = close_mdb,
+};

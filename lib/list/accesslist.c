@@ -106,7 +106,7 @@ accesslist_new(const struct dataset *set,
 		*list = (struct accesslist){
 		    .set = set, .check = check, .mistakes = mistakes};
 		rc = 0;
-		if (dataset_type(set) != DATASET_MDB)
+		if (!dataset_is_live(set))
 			rc = dataset_walk(set, check_entry, list);
 		if (rc == 0)
 			rc = peerlist_new_of(

@@ -305,8 +305,7 @@ sort_nets(struct peerlist *list)
 static bool
 asks_by_key(const struct dataset *set)
 {
-	return dataset_type(set) == DATASET_MDB ||
-	       dataset_type(set) == DATASET_REFILE;
+	return dataset_is_live(set) || dataset_has_patterns(set);
 }
 
 int
@@ -322,7 +321,7 @@ peerlist_new_of(const struct dataset *set, bool (*is_peer)(const char *key),
 		rc = 0;
 		if (!asks_by_key(set))
 			rc = dataset_walk(set, add_entry, list);
-		else if (dataset_type(set) == DATASET_REFILE)
+		else if (!dataset_is_live(set))
 			rc = dataset_walk(set, check_entry, list);
 	}
 	if (rc != 0) {

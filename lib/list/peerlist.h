@@ -1,6 +1,6 @@
 /*
- * Lists of hosts, as OpenDKIM's PeerList and InternalHosts have them
- * (opendkim.conf(5), PeerList).  SPDX-License-Identifier: BSD-2-Clause
+ * Lists of hosts, as OpenDKIM has them (opendkim.conf(5)).
+ * SPDX-License-Identifier: BSD-2-Clause
  *
  * An entry is a host name, a domain with its dot (`.example.com`: the hosts
  * below it), an address or a network (192.0.2.0/24, 2001:db8::/32, the address

@@ -13,7 +13,7 @@
 
 _Static_assert(LONG_ENOUGH == ACCOUNT_MAX, "a short form has full length");
 
-/* Words that a login may not begin with as it stands. */
+/* A login that begins with one of these gets ACCOUNT_LOGIN in front. */
 static const char *const reserved[] = {
     ACCOUNT_SCRIPT, ACCOUNT_SENDER, ACCOUNT_LOGIN, "realm:"};
 
@@ -23,10 +23,8 @@ begins(const char *s, const char *word)
 	return strncmp(s, word, strlen(word)) == 0;
 }
 
-/*
- * What the ends lose, in place: until nothing more goes, so that the form of a
- * form is itself.
- */
+/* Remove what does not belong to the form from both ends, in place.  Repeated
+ * until there is nothing to remove: a name in its form stays as it is. */
 static char *
 trim(char *s)
 {
@@ -75,8 +73,8 @@ is_short(const char *s)
 	return true;
 }
 
-/* What is too long is cut; and so is what could be taken for a name that was,
- * or its owner could say that name. */
+/* The short form of a name that is too long, or has the form of a short one: a
+ * login can't be the short form of another's name. */
 static const char *
 fit(struct arena *a, char *name)
 {
@@ -97,7 +95,7 @@ fit(struct arena *a, char *name)
 	return out;
 }
 
-/* Would the name stand for something else? */
+/* Is it, or does it begin like, the name of another sort of account? */
 static bool
 is_reserved(const char *name)
 {

@@ -1,7 +1,7 @@
 /*
  * The one form of an account's name.  SPDX-License-Identifier: BSD-2-Clause
  *
- * An account is one of these, and its name tells which:
+ * An account is one of these, and its name shows which:
  *
  *     bob@example.com  a login
  *     script:NAME      mail without a login, by the script that sent it
@@ -19,8 +19,8 @@
  * and a login without a realm has that of the caller.  A name of more than
  * ACCOUNT_MAX octets is its first ACCOUNT_KEPT, `#`, and 64 hexadecimal digits
  * of SHA-256 over the whole name in this form.  All other octets stay as they
- * are: who shows a name escapes it.  Nothing that a client says as its login
- * makes a name of another sort, nor the short form of another's name.
+ * are: who shows a name escapes it.  No login that a client
+ * gives makes a name of another sort, or the short form of another's name.
  *
  * Results are in the arena, of 1 to ACCOUNT_MAX octets; NULL: no memory.
  * `realm` is what account_realm made of that; NULL: there is none.
@@ -41,7 +41,7 @@ struct arena;
 #define ACCOUNT_OTHER_REALMS "realm:*"
 #define ACCOUNT_ALL "*"
 
-/* The account of a login as the MTA says it.  *realm_r (may be NULL) is its
+/* The account of a login as the MTA reports it.  *realm_r (may be NULL) is its
  * realm, whatever the name's length; "": it has none. */
 const char *account_of_login(struct arena *a, const char *login,
     const char *realm, const char **realm_r);

@@ -12,20 +12,22 @@
 
 struct errmsg;
 
-enum { TRY_AGAIN = 1 }; /* the name changed hands meanwhile */
-#define TRIES_MAX 1000 /* of that */
+enum { TRY_AGAIN = 1 }; /* another file got the name meanwhile */
+#define TRIES_MAX 1000 /* attempts that end in TRY_AGAIN */
 
 /* --- quota_map.c ------------------------------------------------------- */
 
-void quota_tell(struct quota_report *r, enum quota_event event,
+/* Set a report's event and words. */
+void report_set(struct quota_report *r, enum quota_event event,
     const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* The fixed part of the header has changed: check it anew. */
 void table_seal(struct table *t);
 /* Unmap and close.  NULL is fine. */
 void map_free(struct map *m);
-/* Open what bears the name.  ERR_FORMAT: *why_r says why, st which file; NULL:
- * it is a table of a later program, not to be touched. */
+/* Open the file that has the table's name.  ERR_FORMAT: *why_r is what is wrong
+ * with it, and st which file it is; *why_r NULL: a later program has made it,
+ * and it must stay as it is. */
 int map_open(const struct mapped *q, struct map **m_r, const char **why_r,
     struct stat *st, struct errmsg *msg);
 /* Under the lock: set the clock after a reboot, note the time. */
@@ -33,7 +35,7 @@ void map_set_clock(const struct mapped *q, struct map *m);
 /* Note the time for after a reboot. */
 void map_note_time(const struct mapped *q, struct map *m);
 
-/* What is wrong with it by now; NULL: nothing that could be seen. */
+/* What is wrong with a map in use; NULL: nothing that can be seen. */
 const char *map_damage(const struct map *m);
 
 /* A new table as a map, without its name, its lock held. */
@@ -49,7 +51,7 @@ int build_publish(const struct mapped *q, struct errmsg *msg);
 
 /*
  * Move the table to a new file under its name.  The caller holds the builder's
- * lock (fd) and the table's; the latter is let go and taken again meanwhile.
+ * lock (fd) and the table's; the latter is released and taken again meanwhile.
  * ERR_FULL: too many accounts.  TRY_AGAIN: the name, or q->map, is no longer
  * what it was before.
  */
@@ -64,17 +66,17 @@ int slot_join(struct mapped *q, const struct map *from, struct slot *f,
 
 /* --- quota_file.c ------------------------------------------------------ */
 
-/* What opening begins with: all but a map.  *q_r is the caller's. */
+/* A table that has no map yet.  *q_r is the caller's. */
 int mapped_new(struct mapped **q_r, const char *path,
     const struct quota_options *opt, struct errmsg *msg);
 /* NULL is fine. */
 void mapped_free(struct mapped *q);
-/* The table that is open is damaged: put another in its place, with all that
- * can still be read.  TRY_AGAIN: somebody else did something to it. */
+/* The table that is open is damaged: make a new one under its name, with all
+ * that can still be read.  TRY_AGAIN: another process moved or renewed it. */
 int table_renew(struct mapped *q, struct map *from, const char *why,
     struct quota_report *rep, struct errmsg *msg);
-/* Under the lock of a table (not in a move of its owner's): whoever was moving
- * it is dead, or is copying. */
+/* Under the lock, and not in a move of our own: if the process that was moving
+ * the table was killed, correct `moved`. */
 void table_unfreeze(const struct mapped *q, struct map *m);
 
 /* Open or make the table, as the mode says. */

@@ -14,7 +14,7 @@
 #define FIRST_ROOM 16    /* places in a new hash; a power of two */
 #define EXPECTED                                                               \
 	"expected a limit such as 200/hour, 20/5minutes or 500M/day, or none"
-/* What stands behind it, so that it is known what to write. */
+/* Hints that follow it. */
 #define SEVERAL                                                                \
 	"; several stand in braces, with commas between: {200/hour, 1000/day}"
 #define LETTERS "; the letters behind an amount are K, M and G alone"
@@ -22,9 +22,9 @@
 	"; the time is second, minute, hour, day or week (s, m, h, d, w), "    \
 	"perhaps with a number in front"
 
-/* What one section says of one kind. */
+/* The limits that one section has for one kind. */
 struct kind {
-	bool named; /* with count 0: none */
+	bool named; /* the section names the kind; with count 0: `none` */
 	unsigned char count;
 	struct {
 		uint64_t amount;
@@ -35,15 +35,15 @@ struct kind {
 struct section {
 	struct section *next; /* in the order made */
 	struct kind kinds[QUOTA_KINDS];
-	int action;   /* 0: it says nothing of it */
+	int action;   /* 0: it has none */
 	char title[]; /* in lower case */
 };
 
-/* The sections that may speak for an account, the most specific first. */
+/* The sections that apply to an account, the most specific first. */
 struct found {
 	const struct section *s[4]; /* own, pool's, domain's, default */
 };
-#define OF_NAME 2 /* so many go by how the account's name begins */
+#define OF_NAME 2 /* the first so many: chosen by the account's name */
 
 /* Open addressing, at most half full. */
 struct limits {
@@ -63,7 +63,7 @@ skip_space(const char *p)
 	return p;
 }
 
-/* Digits; NULL: there are none, or they say more than max. */
+/* Digits; NULL: there are none, or the number is more than max. */
 static const char *
 parse_number(const char *p, uint64_t max, uint64_t *n_r)
 {
@@ -234,7 +234,7 @@ hash(const char *s, size_t len)
 	return (size_t)(h ^ h >> 32);
 }
 
-/* Where the title, in lower case, stands or would stand. */
+/* The place in the hash of the title, which is in lower case. */
 static struct section **
 place_of(const struct limits *l, const char *title)
 {
@@ -522,7 +522,8 @@ count_of(const struct limits *l, const char *account)
 	return set.count > n ? set.count : n;
 }
 
-/* The same for whoever the title stands for: of a domain, senders too. */
+/* The most of any account for which the title is meant: for a domain's that is
+ * its logins and its senders. */
 static unsigned
 most_of(const struct limits *l, const char *title)
 {

@@ -5,7 +5,7 @@
  * A limit is `AMOUNT/WINDOW`: a number, K, M or G behind it for powers of 1024;
  * then, maybe with a number in front, second, minute, hour, day or week, also
  * as plural, first letter, sec, min or hr: 200/hour, 500M/day, 20/5minutes.
- * The word `none` says that a kind is not limited.
+ * The word `none` means that a kind is not limited.
  *
  * A section's title is an account, `sender:*` or `script:*` for the accounts
  * that begin so, `@domain`, or `default`; in this order one is more specific
@@ -54,17 +54,18 @@ void limits_free(struct limits *l);
  * Give the section of that title one more limit; the first one makes the
  * section.  0, ERR_NOMEM, or ERR_CONFIG: the title is no title, the window is
  * there already for that kind, there are too many, or `none` (a window of 0)
- * stands beside others.
+ * is given together with others.
  */
 int limits_add(struct limits *l, const char *title, enum quota_kind kind,
     uint64_t amount, uint32_t window, struct errmsg *msg_r);
 
-/* What the caller does over the limits, a number of its own that is not 0, as a
- * section says it; makes the section.  0, ERR_NOMEM, or ERR_CONFIG as above. */
+/* Set a section's action: what the caller does over the limits, as a number of
+ * the caller's that is not 0.  Makes the section.  0, ERR_NOMEM, or ERR_CONFIG
+ * as above. */
 int limits_set_action(struct limits *l, const char *title, int action,
     struct errmsg *msg_r);
-/* That of the most specific section that has one, 0 where none has; of_name:
- * none but the account's own and sender:* or script:* are asked. */
+/* The action of the most specific section that has one; 0: none has.  With
+ * of_name, only the account's own section and sender:* or script:* count. */
 int limits_action(const struct limits *l, const char *account, bool of_name);
 
 size_t limits_sections(const struct limits *l);
@@ -84,9 +85,9 @@ const char *limits_pool(const char *account);
  * set, and some are missing from it. */
 int limits_of(const struct limits *l, const char *account,
     struct quota_set *set_r);
-/* The limits that an account which has a pool is held to when it is charged to
- * that: the pool's, and of a kind for which it has none said, the account's
- * own.  As limits_of. */
+/* The limits of an account that is charged to its pool: the pool's, and the
+ * account's own for each kind that the pool's section does not name.  Otherwise
+ * as limits_of. */
 int limits_of_pool(const struct limits *l, const char *account,
     struct quota_set *set_r);
 /* How many the account with the most limits has, whoever it may be; its title

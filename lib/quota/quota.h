@@ -156,7 +156,8 @@ struct quota_report {
  * ERR_NOTFOUND  no file there (QUOTA_WRITE, QUOTA_READ),
  * ERR_FORMAT    it is foreign or torn (the same two modes), or a later
  *               program's (in all modes; it is not touched),
- * ERR_SYSTEM    a call failed, errno is set; ENOSPC: the disk is full,
+ * ERR_SYSTEM    a call failed, errno is set; where the disk is full, msg_r is
+ *               ERRMSG_NO_ROOM: fewer accounts may fit,
  * ERR_CONFIG    options out of range; owner or mode make the file unsafe,
  * ERR_NOMEM.
  * Each has its cause and cure in msg_r, which may be NULL.
@@ -378,8 +379,10 @@ int quota_lock(struct quota *q, const char *account, bool locked);
 /*
  * Rename the account `from` to `to`, with its lock and its counts.  If there is
  * a `to` already, the two are joined: it is locked if one of the two was, and
- * what each has used adds up, as of now.  A message under way counts under the
- * name that it began with.  If this is killed, at any point, no count is lost;
+ * what each has used adds up, as of now.  A message under way goes on in the
+ * account in which it has reserved, whatever the name.  The exception: where
+ * two are joined, what it had reserved stays counted, and it begins anew under
+ * the old name.  If this is killed, at any point, no count is lost;
  * when it is done again, it may count some twice.  0, and *joined_r (may be
  * NULL): there was one; ERR_NOTFOUND: no `from`; ERR_FULL, ERR_LIMIT,
  * ERR_SYSTEM.

@@ -17,7 +17,7 @@
 #include "lib/base/err.h"
 
 #define CONTENTION_TRIES 8
-#define BREATH_NSEC 50000 /* for others to take the lock */
+#define YIELD_NSEC 50000 /* for others to take the lock */
 #define ATTEMPTS_MAX 1000 /* far more than any storm of resets needs */
 
 enum mode {
@@ -486,15 +486,43 @@ hold_key(const struct map *m, struct hold *h)
 	h->key = key;
 }
 
-/* The account's present slot; NULL: the table has none. */
+/* Is the hinted slot the one in which the hold has counted?  A generation names
+ * one account's ring, so the slot is, whatever name the account has. */
+static bool
+hold_counts_in(const struct map *m, const struct hold *h, struct slot *s)
+{
+	for (unsigned i = 0; i < m->rings; i++) {
+		if (h->cell[i].count != 0 &&
+		    h->cell[i].gen == atomic_load(&slot_ring(s, i)->gen))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The account's present slot; NULL: the table has none.  An account that was
+ * renamed while the hold has a count in it is still the hold's: key becomes
+ * that of the new name.  (While the name is changing the slot has no key; then
+ * its version is odd.)
+ */
 static struct slot *
 hold_slot(struct map *m, struct hold *h)
 {
 	if (h->slot < m->slot_count && h->key.hi != 0) {
 		struct slot *s = map_slot(m, h->slot);
+		struct quota_key key = {atomic_load(&s->key_hi),
+		    atomic_load(&s->key_lo)};
 
-		if (atomic_load(&s->key_hi) == h->key.hi &&
-		    atomic_load(&s->key_lo) == h->key.lo)
+		if (key.hi == h->key.hi && key.lo == h->key.lo)
+			return s;
+		if (hold_counts_in(m, h, s)) {
+			if (key.hi != 0)
+				h->key = key;
+			return s;
+		}
+		/* The table was moved, and the slots have other numbers. */
+		s = slot_find(m, &h->key, &h->slot);
+		if (s != NULL)
 			return s;
 	}
 	hold_key(m, h);
@@ -537,13 +565,15 @@ hold_take_back(struct mapped *q, struct hold *h, const struct quota_amount *to)
 static int
 hold_mend(struct mapped *q, struct map *m, struct hold *h)
 {
-	const struct timespec moment = {0, BREATH_NSEC};
+	const struct timespec moment = {0, YIELD_NSEC};
 	int rc = table_lock(q, m);
 
 	if (rc != 0)
 		return rc;
 	if (!map_moving(m)) {
-		hold_key(m, h);
+		hold_slot(m, h);
+		if (slot_find(m, &h->key, &h->slot) == NULL)
+			hold_key(m, h);
 		rc = slot_make(q, m, &h->key, h->account, h->account_len,
 		    h->set->minor, false, &h->slot);
 		if (rc == 0)
@@ -675,7 +705,7 @@ claim_map(struct claim *c)
 }
 
 /* More limits than the table was opened for.  (A file that was made for more
- * than this process asked for holds more.) */
+ * than this process amount for holds more.) */
 static bool
 set_too_large(const struct mapped *q, const struct map *m, unsigned limits)
 {
@@ -887,16 +917,16 @@ never_fits(const struct holds *h, const struct quota_amount *amount)
 	return false;
 }
 
-/* The level has said rc, and nothing of the attempt is left anywhere: what do
- * those behind it say? */
+/* A level has returned rc, and the attempt is taken back everywhere.  Check the
+ * levels behind it too: one of them may refuse longer, or be locked. */
 static int
 levels_refused(struct mapped *q, const struct quota_use *use,
-    const struct hold *first, unsigned level, const struct quota_amount *asked,
+    const struct hold *first, unsigned level, const struct quota_amount *amount,
     int rc, struct quota_refusal *why, struct quota_refusal *refusal_r)
 {
 	why->level = level;
 	if (rc == QUOTA_REFUSED)
-		rc = look_levels(q, use->account, first->set, level + 1, asked,
+		rc = look_levels(q, use->account, first->set, level + 1, amount,
 		    rc, why);
 	if (rc > 0 && refusal_r != NULL)
 		*refusal_r = *why;
@@ -1006,7 +1036,7 @@ mapped_commit(struct quota *base, struct quota_use *use,
 	struct mapped *q = mapped_of(base);
 	struct holds *h = holds_of(use);
 	struct quota_refusal why = {.retry_s = 0};
-	struct quota_amount asked;
+	struct quota_amount amount;
 	unsigned level = 0;
 	int rc;
 
@@ -1016,10 +1046,10 @@ mapped_commit(struct quota *base, struct quota_use *use,
 	use->committed = rc == QUOTA_GRANTED;
 	if (rc == QUOTA_GRANTED)
 		return rc;
-	asked = use->amount;
+	amount = use->amount;
 	use->amount = nothing;
 	take_all_back(q, h);
-	return levels_refused(q, use, &h->level[0], level, &asked, rc, &why,
+	return levels_refused(q, use, &h->level[0], level, &amount, rc, &why,
 	    refusal_r);
 }
 

@@ -2,14 +2,14 @@
  * Opening the table: whatever is there, and whoever else opens it.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A file gets its name when it is whole: it is built as PATH.new, by whoever
- * holds the lock of that file, and renamed.  The lock on PATH.new also guards
- * every change of who bears the name PATH.  Who waited for a lock looks whether
- * the file still has the name; if not, he begins again.  A builder that was
- * killed leaves a PATH.new to the next one.
+ * A new table is built as PATH.new, under the lock of that file (the builder's
+ * lock), and renamed to PATH when it is complete.  The name PATH is given to
+ * another file only under the lock of PATH.new.  A process that has waited for
+ * a lock checks that its file still has the name; if not, it begins again.  The
+ * PATH.new of a builder that was killed is used by the next one.
  *
- * A table of a later program is none of this: it stays as it is, and is not
- * opened.
+ * The exception is a table of a later program: it is not opened, and stays as
+ * it is.
  */
 #include "file.h"
 
@@ -49,8 +49,9 @@ real_wall(void *ctx)
 	return clock_read(CLOCK_REALTIME);
 }
 
-/* All zero where /proc is hidden: then only a boot clock that went back tells
- * of a reboot, and time may stand still over one, which grants nothing. */
+/* All zero where /proc is hidden.  Then a reboot is known only by a boot clock
+ * that went back, and table time may not advance during a reboot: that grants
+ * nothing. */
 static void
 real_boot_id(void *ctx, unsigned char id_r[16])
 {
@@ -74,8 +75,8 @@ static const struct quota_clock real_clock = {
 
 /* --- opening ------------------------------------------------------------ */
 
-/* Nothing, or nothing of ours, bears the name: put a new table there.  why:
- * what is wrong with the one there, st: which it is. */
+/* Make a new table.  why NULL: no file has its name; otherwise why is what is
+ * wrong with the file that has it, and bad which file that is. */
 static int
 open_new(struct mapped *q, const char *why, const struct stat *bad,
     struct map **m_r, struct quota_report *rep, struct errmsg *msg)
@@ -104,9 +105,9 @@ open_new(struct mapped *q, const char *why, const struct stat *bad,
 		mapfile_lock((*m_r)->fd, F_UNLCK);
 		close(fd);
 		if (why != NULL)
-			quota_tell(rep, QUOTA_RENEWED, "%s", why);
+			report_set(rep, QUOTA_RENEWED, "%s", why);
 		else
-			quota_tell(rep, QUOTA_CREATED, "a new table");
+			report_set(rep, QUOTA_CREATED, "a new table");
 		return 0;
 	}
 	map_free(*m_r);
@@ -122,8 +123,8 @@ size_differs(const struct mapped *q, const struct map *m)
 	    m->rings < q->rings);
 }
 
-/* The new size, or, where the accounts don't fit, but there are too few rings,
- * only more of these. */
+/* Move to a table of the new size.  If that is too small for the accounts in
+ * use, keep the number of accounts, and add only the rings that are needed. */
 static int
 migrate_sized(struct mapped *q, int fd, struct map *from, struct map **to_r,
     struct errmsg *msg)
@@ -161,13 +162,13 @@ open_resize(struct mapped *q, struct map **m_r, struct quota_report *rep,
 		mapfile_unbuild(q->new_path, fd);
 		if (rc == TRY_AGAIN || from->rings < q->limits)
 			return rc;
-		quota_tell(rep, QUOTA_TOO_SMALL, "the table keeps room for %u "
+		report_set(rep, QUOTA_TOO_SMALL, "the table keeps room for %u "
 		    "accounts, %s", from->slot_count, rc == ERR_FULL ?
 		    "more are in use than were asked for" :
 		    "the other size cannot be had");
 		return 0;
 	}
-	quota_tell(rep, QUOTA_MIGRATED, "moved from room for %u accounts to %u",
+	report_set(rep, QUOTA_MIGRATED, "moved from room for %u accounts to %u",
 	    from->slot_count, to->slot_count);
 	mapfile_lock(to->fd, F_UNLCK);
 	close(fd);
@@ -217,7 +218,7 @@ map_open_any(struct mapped *q, struct map **m_r, struct quota_report *rep,
 
 	do {
 		memset(rep, 0, sizeof(*rep));
-		quota_tell(rep, QUOTA_OPENED, "opened");
+		report_set(rep, QUOTA_OPENED, "opened");
 		*m_r = NULL;
 		rc = open_once(q, m_r, rep, msg);
 		if (rc != 0)
@@ -236,16 +237,16 @@ options_wrong(const struct quota_options *opt, const char *path,
     struct errmsg *msg)
 {
 	if (path[0] == '\0' || strlen(path) > 3900)
-		return mapfile_fail(msg, ERR_CONFIG, "QuotaTable: a path of 1 "
-		    "to 3900 octets is expected");
+		return mapfile_fail(msg, ERR_CONFIG, "expected a path of 1 to "
+		    "3900 octets");
 	if (opt->mode != QUOTA_CREATE)
 		return 0;
 	if (opt->accounts < 1 || opt->accounts > QUOTA_ACCOUNTS_MAX)
-		return mapfile_fail(msg, ERR_CONFIG, "QuotaAccounts: a number "
-		    "from 1 to %u is expected", QUOTA_ACCOUNTS_MAX);
+		return mapfile_fail(msg, ERR_CONFIG, "expected room for 1 to "
+		    "%u accounts", QUOTA_ACCOUNTS_MAX);
 	if (opt->limits < 1 || opt->limits > QUOTA_LIMITS_MAX)
-		return mapfile_fail(msg, ERR_CONFIG, "Quota: an account has 1 "
-		    "to %u limits", QUOTA_LIMITS_MAX);
+		return mapfile_fail(msg, ERR_CONFIG, "expected accounts of 1 to "
+		    "%u limits", QUOTA_LIMITS_MAX);
 	return 0;
 }
 
@@ -279,8 +280,8 @@ mapped_new(struct mapped **q_r, const char *path,
 	q->mode = opt->mode;
 	q->accounts = opt->accounts;
 	q->limits = opt->limits;
-	/* One of each kind may be in use for a window that is none of the
-	 * account's limits any more, or a limit of another process. */
+	/* One more of each kind, for a window of an earlier configuration, or
+	 * of another process. */
 	q->rings = opt->limits + QUOTA_KINDS;
 	q->clock = opt->clock != NULL ? *opt->clock : real_clock;
 	pthread_mutex_init(&q->mutex, NULL);

@@ -23,7 +23,8 @@ look_map(struct mapped *q)
 	return atomic_load(&q->map);
 }
 
-/* How much is used of a limit, and when need more fits.  s NULL: nothing is. */
+/* Set what is used of u's limit, and when `need` more fits (retry_s, 0: now).
+ * s NULL: nothing is used. */
 static void
 look_limit(const struct map *m, struct slot *s, uint64_t now, uint64_t need,
     struct quota_usage *u)
@@ -41,7 +42,8 @@ look_limit(const struct map *m, struct slot *s, uint64_t now, uint64_t need,
 	    ring_retry(m, s, ring, u->limit.limit, need, now) : 1;
 }
 
-/* NULL where nothing counts: nobody came since the reset. */
+/* The slot, or NULL: nothing counts in it, because it was not used since the
+ * last reset of the table. */
 static struct slot *
 look_counts(struct map *m, struct slot *s)
 {
@@ -88,7 +90,8 @@ mapped_peek(struct quota *base, const char *account,
 	return 0;
 }
 
-/* Of the limits that such an amount is over, the one that lasts longest. */
+/* Does so much more fit?  If not, *refusal_r has the limit that refuses
+ * longest. */
 static int
 would_fit(const struct map *m, struct slot *s, uint64_t now,
     const struct quota_set *set, const struct quota_amount *amount,
@@ -112,7 +115,7 @@ would_fit(const struct map *m, struct slot *s, uint64_t now,
 	return QUOTA_REFUSED;
 }
 
-/* Of one account alone. */
+/* quota_would for one account, without its sums. */
 static int
 would(struct mapped *q, const char *account, const struct quota_set *set,
     const struct quota_amount *amount, struct quota_refusal *refusal_r)
@@ -238,7 +241,8 @@ mapped_next(struct quota *base, uint32_t *cursor, struct quota_entry *entry_r)
 			continue;
 		entry_r->locked = (atomic_load(&s->state) & SLOT_LOCKED) != 0;
 		look_name(m, s, entry_r);
-		/* Half another's, if it changed hands meanwhile. */
+		/* Otherwise the slot got another account meanwhile, and the
+		 * name may be half of each. */
 		if (atomic_load(&s->version) == version ||
 		    atomic_load(&s->key_hi) == entry_r->id[0])
 			return true;

@@ -27,7 +27,7 @@ static_assert(sizeof(struct slot) == 64, "a slot's head is a line");
 /* --- words -------------------------------------------------------------- */
 
 void
-quota_tell(struct quota_report *r, enum quota_event event, const char *fmt, ...)
+report_set(struct quota_report *r, enum quota_event event, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -71,7 +71,8 @@ table_check(const struct table *t)
 	return hash[0];
 }
 
-/* By a key of its own, so that neither stands for the other. */
+/* With another key than table_check has, so that neither value is valid in the
+ * other's place. */
 static uint64_t
 features_check(const struct table *t)
 {
@@ -90,8 +91,8 @@ table_seal(struct table *t)
 		t->features_check = features_check(t);
 }
 
-/* What a later program has made is not foreign, whatever else is in it.  Words
- * for who is to see it; false: it is none of those. */
+/* Has a later program made it?  Such a file is never set aside as damaged.  If
+ * so, words says how that can be seen. */
 static bool
 header_newer(const struct table *t, char *words, size_t size)
 {
@@ -176,7 +177,8 @@ map_free(struct map *m)
 	free(m);
 }
 
-/* By a header that was looked at: the file's may change at any moment. */
+/* From a copy of the header that was checked: the file's may change at any
+ * moment. */
 static void
 map_layout(struct map *m, const struct table *t)
 {
@@ -240,7 +242,7 @@ map_new(const struct mapped *q, int fd, const struct stat *st,
 	return 0;
 }
 
-/* Is it the boot that the table's offset is of? */
+/* Is the table's offset one of this boot? */
 static bool
 boot_is_same(const struct table *t, const unsigned char id[16], uint64_t boot)
 {
@@ -250,18 +252,18 @@ boot_is_same(const struct table *t, const unsigned char id[16], uint64_t boot)
 	    memcmp(id, unknown, sizeof(unknown)) != 0)
 		return true;
 	/*
-	 * Another id, or none, with a boot clock that has gone on, is another
-	 * view of the same boot (a container's); others count by this offset,
-	 * and their time and ours must not differ.  Should it be another boot
-	 * all the same, then less time has passed by its clock than has
-	 * passed: that grants nothing.
+	 * If the boot clock did not go back, another id, or none, is taken for
+	 * another view of the same boot (that of a container).  Then other
+	 * processes count by this offset, and so must we.  If it is another
+	 * boot nevertheless, less time passes in the table than in truth:
+	 * that grants nothing.
 	 */
 	return boot + atomic_load(&t->offset) >= atomic_load(&t->latest);
 }
 
 /*
- * The offset of table time for this boot.  Time goes on from wall time after a
- * reboot, but never back behind what was counted.
+ * The offset of table time for this boot.  After a reboot table time continues
+ * from wall time, but never earlier than the newest count.
  */
 static uint64_t
 map_offset(const struct mapped *q, const struct map *m, uint64_t newest)
@@ -398,7 +400,7 @@ header_init(const struct mapped *q, struct table *t, uint32_t slots,
 	t->cells = RING_CELLS;
 	t->index_size = layout_index_size(slots);
 	t->file_size = layout_file_size(slots, rings);
-	/* Table time begins as wall time, for who looks at it. */
+	/* Table time begins as wall time, which is easier to read in a dump. */
 	atomic_store(&t->offset, wall > boot && wall < TIME_MAX ? wall - boot :
 	    0);
 	atomic_store(&t->latest, boot + atomic_load(&t->offset));
@@ -412,11 +414,12 @@ fail_allocate(const struct mapped *q, uint32_t slots, uint64_t size,
 {
 	if (errno != ENOSPC && errno != EDQUOT && errno != EFBIG)
 		return mapfile_fail_call(msg, "allocate", q->new_path);
-	return mapfile_fail(msg, ERR_SYSTEM, "%s: %s: a table of %u "
-	    "accounts takes %llu MiB: make room, or lower "
-	    "QuotaAccounts",
-	    q->new_path, strerror(errno), slots,
+	mapfile_fail(msg, ERR_SYSTEM, "%s: %s: a table of %u accounts takes "
+	    "%llu MiB: make room", q->new_path, strerror(errno), slots,
 	    (unsigned long long)(size >> 20) + 1);
+	if (msg != NULL)
+		msg->kind = ERRMSG_NO_ROOM;
+	return ERR_SYSTEM;
 }
 
 int
@@ -462,8 +465,8 @@ build_table(const struct mapped *q, int fd, uint32_t slots, unsigned rings,
 		    q->new_path) : mapfile_fail_call(msg, "mmap", q->new_path);
 	header_init(q, (*m_r)->t, slots, rings);
 	memcpy((*m_r)->t->hash_key, key, 2 * sizeof(key[0]));
-	/* Elsewhere than in any other table: what was counted there and is
-	 * joined here is not to be taken back twice. */
+	/* A random first generation: no ring has one of another table's, so a
+	 * count that was made there and joined here can't be taken back. */
 	atomic_store(&(*m_r)->t->generation, (key[2] >> 2) + 1);
 	table_seal((*m_r)->t);
 	map_layout(*m_r, (*m_r)->t);

@@ -2,7 +2,7 @@
  * A table in memory: the mapped one in a file that has no name.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * It never moves, so it has as many rings as there can be.
+ * It can't grow by moving to another file, so it has RINGS_MAX rings at once.
  */
 #include "file.h"
 
@@ -12,7 +12,7 @@
 
 #include "lib/base/err.h"
 
-/* Nobody else can do anything to it. */
+/* There is nothing to check: no other process can reach it. */
 static int
 memory_check(struct quota *base, struct quota_report *report_r,
     struct errmsg *msg_r)
@@ -23,7 +23,7 @@ memory_check(struct quota *base, struct quota_report *report_r,
 	if (report_r == NULL)
 		return 0;
 	memset(report_r, 0, sizeof(*report_r));
-	quota_tell(report_r, QUOTA_OPENED, "nothing happened");
+	report_set(report_r, QUOTA_OPENED, "nothing happened");
 	report_r->accounts = m->slot_count;
 	return 0;
 }

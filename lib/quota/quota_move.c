@@ -2,9 +2,10 @@
  * A table moves to another file: resized, restored, joined with another one.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * It is copied while others count, and what they have changed once more.  Then
- * the old file is frozen: whoever counts in it sees that after his addition at
- * the latest, and comes for the lock.
+ * All slots are copied while others count, and those that were changed since
+ * are copied again.  Then the old file is frozen: attempts to count there have
+ * no effect, and wait for the lock.  What was changed last is copied, and the
+ * new file gets the name.
  */
 #include "file.h"
 
@@ -18,7 +19,7 @@
 #include "lib/base/err.h"
 #include "lib/base/mapguard.h"
 
-#define SETTLE_NSEC 2000000 /* for attempts under way when a table moves */
+#define SETTLE_NSEC 2000000 /* in which attempts under way see the freeze */
 #ifdef QUOTA_MOVE_FINE /* for tests, of small tables */
 #define CHUNK 1
 #define FEW 0
@@ -26,13 +27,13 @@
 #define CHUNK 1024 /* slots that are copied under one taking of the lock */
 #define FEW 512 /* slots, to be copied while nobody counts */
 #endif
-#define BREATH_NSEC 50000
-#define LOOK_AHEAD 16
+#define YIELD_NSEC 50000 /* for others to take the lock */
+#define LOOK_AHEAD 16 /* slots that are prefetched */
 #define PASSES_MAX 8
 
 /* --- another size ------------------------------------------------------- */
 
-/* Loads of the one order that all agree on: see table_migrate. */
+/* The loads are sequentially consistent: see table_migrate. */
 static void
 copy_words(void *to, const void *from, size_t bytes)
 {
@@ -78,8 +79,8 @@ slot_matters(const struct map *m, struct slot *s, uint64_t now)
 	    (atomic_load(&s->key_hi) != 0 && slot_is_live(m, s, now));
 }
 
-/* The mark goes first: who counts marks afterwards, so that he is either in
- * this copy or makes for another one. */
+/* The mark is cleared before the slot is copied.  An attempt adds first and
+ * marks then: so its count is in this copy, or the slot is copied again. */
 static int
 move_slot(struct move *mv, uint32_t k)
 {
@@ -104,7 +105,7 @@ move_slot(struct move *mv, uint32_t k)
 	return 0;
 }
 
-/* Take the lock again.  Whatever comes of it, the mutex is held. */
+/* Take the lock again.  The mutex is held also when this fails. */
 static int
 lock_again(struct mapped *q, struct map *m)
 {
@@ -117,9 +118,9 @@ lock_again(struct mapped *q, struct map *m)
 
 /* Let others have the lock for a moment. */
 static int
-move_breathe(struct move *mv)
+move_yield(struct move *mv)
 {
-	struct timespec moment = {0, BREATH_NSEC};
+	struct timespec moment = {0, YIELD_NSEC};
 	int rc;
 
 	table_unlock(mv->q, mv->from);
@@ -140,7 +141,7 @@ move_pass(struct move *mv, bool frozen, uint32_t *copied_r)
 
 	for (uint32_t k = 0; rc == 0 && k < map_fresh(mv->from); k++) {
 		if (k % CHUNK == 0 && !frozen)
-			rc = move_breathe(mv);
+			rc = move_yield(mv);
 		if (k + LOOK_AHEAD < mv->from->slot_count)
 			__builtin_prefetch(map_slot(mv->from, k + LOOK_AHEAD));
 		if (rc != 0 || (k < mv->looked &&
@@ -154,7 +155,7 @@ move_pass(struct move *mv, bool frozen, uint32_t *copied_r)
 	return rc;
 }
 
-/* The keys' hash goes along, so that keys stay what they are. */
+/* The new table has the old one's hash key, so accounts have the same keys. */
 static int
 move_begin(struct move *mv)
 {
@@ -189,8 +190,8 @@ move_header(struct move *mv)
 	mv->to->offset = mv->from->offset;
 }
 
-/* From now on attempts in this file come to nothing.  Those under way get a
- * moment to take back, so that less is copied in vain. */
+/* From here on attempts to count in this file have no effect.  Those under way
+ * get a moment to take their counts back, so that fewer are copied. */
 static void
 freeze(struct map *m, uint64_t how)
 {
@@ -200,8 +201,8 @@ freeze(struct map *m, uint64_t how)
 	nanosleep(&moment, NULL);
 }
 
-/* Under the lock: copy while others count, until there is little left, and that
- * when nobody counts. */
+/* Under the lock: copy while others count, until few slots are left to copy;
+ * then freeze the table and copy these. */
 static int
 move_slots(struct move *mv)
 {
@@ -219,11 +220,14 @@ move_slots(struct move *mv)
 }
 
 /*
- * Who counts reads the word moved after his addition.  Where it says that
- * there is no copy, all of the copy is made after the addition; where it says
- * that one is made, he marks the slot and reads the word again: not frozen yet,
- * so the mark is seen once it is; otherwise he begins again where the table is
- * then.
+ * No count is lost, because an attempt reads `moved` after it has added:
+ *
+ *	MOVED_NO       all of the copy is made after the addition;
+ *	MOVED_COPYING  the attempt marks the slot and reads `moved` again.  If
+ *	               it is the same, the freeze comes after the mark, and the
+ *	               slot is copied again;
+ *	another        the attempt begins again, in the file that is the table
+ *	               then.
  */
 int
 table_migrate(struct mapped *q, int fd, struct map *from, uint32_t slots,
@@ -269,9 +273,9 @@ map_swap(struct mapped *q, struct map *to)
 	atomic_store(&q->map, to);
 }
 
-/* If whoever was moving it was killed before the new file got the name, it was
- * not moved.  A copy is made without the lock, at times, but with the
- * builder's. */
+/* The table was moved if another file has its name; otherwise the process that
+ * was moving it was killed.  The exception: a copy under way, which releases
+ * the lock at times, but not the builder's lock. */
 void
 table_unfreeze(const struct mapped *q, struct map *m)
 {
@@ -288,7 +292,7 @@ table_unfreeze(const struct mapped *q, struct map *m)
 		atomic_store(&m->t->moved, MOVED_NO);
 }
 
-/* Renew it, and tell that to the next who calls quota_check. */
+/* Renew the table.  The next caller of quota_check gets the report. */
 static int
 follow_renewed(struct mapped *q, struct map *from)
 {
@@ -304,7 +308,7 @@ follow_renewed(struct mapped *q, struct map *from)
 	return rc == TRY_AGAIN ? 0 : rc;
 }
 
-/* Under the mutex: where is it now? */
+/* Under the mutex: use the file that has the table's name. */
 static int
 follow(struct mapped *q, struct map *from)
 {
@@ -349,8 +353,9 @@ table_follow(struct mapped *q, struct map *from)
 	return rc;
 }
 
-/* Move to a new file with so many rings, provided that the name is free (taken:
- * ERR_NOTFOUND), or the table's own (0).  TRY_AGAIN: it is not, any more. */
+/* Move to a new file with so many rings.  `taken` is what mapfile_taken must
+ * return of the table's name: ERR_NOTFOUND, no file has it, or 0, the table
+ * has it.  TRY_AGAIN: it is different. */
 static int
 move_to_new(struct mapped *q, struct map *from, int taken, unsigned rings,
     struct errmsg *msg)
@@ -384,7 +389,7 @@ move_to_new(struct mapped *q, struct map *from, int taken, unsigned rings,
 	return rc;
 }
 
-/* What is known of either is known of both. */
+/* The joined account has the facts of both. */
 static void
 join_facts(const struct map *from, struct slot *f, const struct map *to,
     struct slot *t)
@@ -433,8 +438,8 @@ slot_join(struct mapped *q, const struct map *from, struct slot *f,
 	return 0;
 }
 
-/* Add one account to those of another table.  What its name does not fit to is
- * damaged. */
+/* Add one account to those of another table.  A slot whose name does not match
+ * its key is damaged, and left out. */
 static int
 join_slot(struct mapped *q, const struct map *from, struct slot *f,
     struct map *to)
@@ -445,7 +450,7 @@ join_slot(struct mapped *q, const struct map *from, struct slot *f,
 	struct quota_key key;
 
 	if (len < 1 || len > sizeof(account))
-		return 0; /* cut off: nobody knows whose it is over there */
+		return 0; /* cut off: the key in the other table is unknown */
 	copy_words(account, name->text, sizeof(account));
 	key = quota_key_of(from, account, len);
 	if (key.hi != atomic_load(&f->key_hi) ||
@@ -454,8 +459,8 @@ join_slot(struct mapped *q, const struct map *from, struct slot *f,
 	return slot_join(q, from, f, to, account, len);
 }
 
-/* Is there something in it, by a header that may be damaged?  Then a reset of
- * all may not be known, and everything counts. */
+/* Does anything of the slot matter?  If the header is damaged, resets of the
+ * whole table are unknown, and every count matters. */
 static bool
 join_matters(const struct map *m, struct slot *s, uint64_t now, bool damaged)
 {
@@ -468,7 +473,7 @@ join_matters(const struct map *m, struct slot *s, uint64_t now, bool damaged)
 	return (atomic_load(&s->state) & SLOT_LOCKED) != 0;
 }
 
-/* All that can be read. */
+/* Add all accounts that can be read to those of another table. */
 static int
 join(struct mapped *q, struct map *from, struct map *to)
 {
@@ -514,7 +519,7 @@ renew_locked(struct mapped *q, int fd, struct map *from, const char *why,
 	rc = build_table(q, fd, from->slot_count, from->rings, &to, msg);
 	if (rc == 0) {
 		rc = join(q, from, to);
-		if (rc == ERR_FULL) /* of what never was an account */
+		if (rc == ERR_FULL) /* damaged slots took the room */
 			rc = 0;
 	}
 	if (rc == 0)
@@ -525,7 +530,7 @@ renew_locked(struct mapped *q, int fd, struct map *from, const char *why,
 	}
 	atomic_store(&from->t->moved, MOVED_AWAY);
 	map_swap(q, to);
-	quota_tell(rep, taken == 0 ? QUOTA_RENEWED : QUOTA_RESTORED,
+	report_set(rep, taken == 0 ? QUOTA_RENEWED : QUOTA_RESTORED,
 	    "%s while it was in use: a new one has what could be read of it, "
 	    "%u accounts; all others begin from zero", why, map_fresh(to));
 	return 0;
@@ -556,7 +561,7 @@ table_renew(struct mapped *q, struct map *from, const char *why,
 	return rc;
 }
 
-/* Another table bears the name: count there, with what was counted here. */
+/* Another table has the name: add our counts to its own, and use it. */
 static int
 restore_join(struct mapped *q, struct map *from, struct quota_report *rep,
     struct errmsg *msg)
@@ -598,7 +603,7 @@ restore_join(struct mapped *q, struct map *from, struct quota_report *rep,
 	return rc;
 }
 
-/* Accounts are counted in more windows than there is room for. */
+/* Move to a file with more rings, if an account needs them. */
 static int
 grow(struct mapped *q, struct map *m, struct quota_report *rep,
     struct errmsg *msg)
@@ -608,16 +613,17 @@ grow(struct mapped *q, struct map *m, struct quota_report *rep,
 
 	if (want <= m->rings || want > RINGS_MAX)
 		return 0;
-	/* Whoever finds no room asks again. */
+	/* An account that still finds no ring sets it again. */
 	atomic_store(&m->t->rings_wanted, 0);
 	rc = move_to_new(q, m, 0, (unsigned)want, msg);
 	if (rc == 0)
-		quota_tell(rep, QUOTA_MIGRATED, "moved from room for %u windows "
+		report_set(rep, QUOTA_MIGRATED, "moved from room for %u windows "
 		    "of an account to %u", m->rings, (unsigned)want);
 	return rc;
 }
 
-/* Go where the table was moved.  *m_r NULL: that is done. */
+/* Follow the table to the file to which it was moved.  *m_r NULL: there is
+ * nothing else to check. */
 static int
 check_moved(struct mapped *q, struct map **m_r, struct quota_report *rep,
     struct errmsg *msg)
@@ -626,7 +632,7 @@ check_moved(struct mapped *q, struct map **m_r, struct quota_report *rep,
 	int rc = table_follow(q, m);
 
 	if (rc == 0 && atomic_load(&q->map) != m)
-		quota_tell(rep, QUOTA_FOLLOWED, "another process moved the "
+		report_set(rep, QUOTA_FOLLOWED, "another process moved the "
 		    "table: followed");
 	if (rc == 0 || q->mode != QUOTA_CREATE ||
 	    (rc != ERR_NOTFOUND && rc != ERR_FORMAT)) {
@@ -634,13 +640,13 @@ check_moved(struct mapped *q, struct map **m_r, struct quota_report *rep,
 		return rc == 0 ? 0 : mapfile_fail(msg, rc, "%s: the table was "
 		    "moved, and cannot be followed", q->path);
 	}
-	/* Moved, and then removed there, or overwritten, or of a later
-	 * program: what is left is here. */
+	/* The file to which it was moved is gone, overwritten, or a later
+	 * program's: this map has the last counts that can be used. */
 	atomic_store(&m->t->moved, MOVED_NO);
 	return 0;
 }
 
-/* Whoever was copying it may have been killed. */
+/* If the process that was copying the table was killed, end the copy. */
 static void
 check_copying(struct mapped *q, struct map *m)
 {
@@ -659,7 +665,7 @@ check_once(struct mapped *q, struct quota_report *rep, struct errmsg *msg)
 	int rc = 0, taken = mapfile_taken(q->path, m->dev, m->ino);
 	const char *why = map_damage(m);
 
-	/* Who renewed a damaged one says so there. */
+	/* A damaged table that was renewed: that process has reported it. */
 	if (map_moving(m) && (why == NULL || (taken == 1 &&
 	    atomic_load(&m->t->moved) == MOVED_AWAY)))
 		rc = check_moved(q, &m, rep, msg);
@@ -679,13 +685,13 @@ check_once(struct mapped *q, struct quota_report *rep, struct errmsg *msg)
 	if (taken == ERR_NOTFOUND) {
 		rc = move_to_new(q, m, ERR_NOTFOUND, m->rings, msg);
 		if (rc == 0)
-			quota_tell(rep, QUOTA_RESTORED, "the file was removed: "
+			report_set(rep, QUOTA_RESTORED, "the file was removed: "
 			    "counts were moved to a new one");
 		return rc;
 	}
 	rc = restore_join(q, m, rep, msg);
 	if (rc == 0)
-		quota_tell(rep, QUOTA_RESTORED, "another file stands in its "
+		report_set(rep, QUOTA_RESTORED, "another file stands in its "
 		    "place: counts were added to those there");
 	return rc;
 }
@@ -706,7 +712,7 @@ mapped_check(struct quota *base, struct quota_report *report_r,
 		    q->path);
 	do {
 		memset(rep, 0, sizeof(*rep));
-		quota_tell(rep, QUOTA_OPENED, "nothing happened");
+		report_set(rep, QUOTA_OPENED, "nothing happened");
 		due = atomic_exchange(&q->due, NULL);
 		if (due != NULL)
 			*rep = *due;

@@ -24,15 +24,15 @@ rename_in(struct mapped *q, struct map *m, const char *from, const char *to,
 		return ERR_NOTFOUND;
 	if (from_len == to_len && memcmp(from, to, to_len) == 0)
 		return 0;
-	/* A reset that it has not seen is to be seen under the old name. */
+	/* A reset of the table must take effect before the name changes. */
 	slot_mend(q, m, n, NULL);
 	*joined_r = slot_find(m, &to_key, &other) != NULL;
 	if (!*joined_r) {
 		slot_rename(m, n, &to_key, to, to_len);
 		return 0;
 	}
-	/* Whoever counts under the old name from here on finds, when he is
-	 * done, that it was not counted. */
+	/* From here on an attempt to count under the old name has no effect:
+	 * it sees another version at its end, and begins again. */
 	slot_stop(m, n);
 	rc = slot_join(q, m, map_slot(m, n), m, to, to_len);
 	if (rc == 0)

@@ -2,8 +2,8 @@
  * What is done under the lock: accounts get slots and lose them, rings are
  * cleared and replaced.  SPDX-License-Identifier: BSD-2-Clause
  *
- * A change of more than one store is written to the journal first.  If it is
- * interrupted, at any point, it is done again from there.
+ * A change of more than one word is written to the journal first.  If it is
+ * interrupted, at any point, it is done again from the journal.
  */
 #include "table.h"
 
@@ -33,7 +33,7 @@ quota_key_of(const struct map *m, const char *account, size_t len)
 	uint64_t hash[2];
 
 	siphash128(m->hash_key, account, len, hash);
-	/* 0 stands for nobody. */
+	/* Never 0, which means: no account. */
 	return (struct quota_key){hash[0] | UINT64_C(1) << 63, hash[1]};
 }
 
@@ -269,7 +269,7 @@ slot_live(const struct map *m, struct slot *s, unsigned i, uint64_t now,
 	tick = now / width;
 	if (laps_ambiguous(tick, atomic_load(&r->swept)))
 		return 0;
-	/* With the same to spare as a ring of that window has. */
+	/* With the same margin as a ring of that window has. */
 	cells = within_s * (NSEC + NSEC / 100) / width + 2;
 	for (unsigned c = 0; c < RING_CELLS; c++) {
 		uint64_t v = atomic_load(&cell[c]);
@@ -333,7 +333,7 @@ ring_become(struct mapped *q, struct map *m, struct slot *s)
 	atomic_store(&r->desc, desc);
 }
 
-/* The windows in which somebody is to be counted, those of one kind in
+/* The windows in which an account is to be counted, those of one kind in
  * ascending order. */
 struct windows {
 	unsigned count;
@@ -366,10 +366,10 @@ ring_covered(const struct map *m, struct slot *s, uint64_t desc)
 }
 
 /*
- * The ring to give up for another, of those that are not in the windows: an
- * unused one, else one in which nothing counts any more, else one that a longer
- * one covers (then *live_r is true); the one longest not counted in, of several.
- * The number of rings: none may go.  The version is odd.
+ * The ring to replace, of those that are not in the windows: an unused one;
+ * else one in which nothing counts; else one that a longer one covers (then
+ * *live_r is true).  Of several, the one that was not counted in for longest.
+ * m->rings: none may be replaced.  The version is odd.
  */
 static unsigned
 ring_victim(struct mapped *q, struct map *m, struct slot *s,
@@ -401,7 +401,8 @@ ring_victim(struct mapped *q, struct map *m, struct slot *s,
 	return victim;
 }
 
-/* Beside those that a slot has there is to be room for all of the windows. */
+/* Have the table grow: a slot is to have room for all its rings and for one of
+ * each of the windows. */
 static void
 rings_want(struct map *m, const struct windows *w)
 {
@@ -414,8 +415,9 @@ rings_want(struct map *m, const struct windows *w)
 }
 
 /*
- * Nothing is known of a window that was not counted so far, but what the kind's
- * other windows hold: the most that could be is taken, as if it were of now.
+ * Begin a ring for a window in which nothing was counted so far.  What it
+ * should hold is estimated from the other rings of its kind (slot_used), and is
+ * counted as of now: it may be too much.
  */
 static int
 ring_add(struct mapped *q, struct map *m, uint32_t n, const struct windows *w,
@@ -428,7 +430,7 @@ ring_add(struct mapped *q, struct map *m, uint32_t n, const struct windows *w,
 	unsigned any, victim;
 	bool live;
 
-	/* From here on nobody's count is missed. */
+	/* From here on attempts under way begin again: none is missed. */
 	version_odd(s);
 	victim = ring_victim(q, m, s, w, &live);
 	if (live)
@@ -551,7 +553,7 @@ ring_sweep(struct mapped *q, struct map *m, struct slot *s, unsigned i)
 	atomic_store(&r->swept, begun);
 }
 
-/* All that is known of the account goes, but its name and lock. */
+/* Clear all that is known of the account but its name and lock. */
 static void
 slot_wipe(struct map *m, struct slot *s)
 {
@@ -658,7 +660,7 @@ slot_free(struct map *m, struct slot *s)
 	slot_wipe(m, s);
 }
 
-/* The journal holds a slot that is about to change hands. */
+/* Write to the journal that the slot is about to get another account. */
 static void
 journal_reuse(struct map *m, uint32_t n)
 {
@@ -666,8 +668,8 @@ journal_reuse(struct map *m, uint32_t n)
 	atomic_store(&m->t->journal, JOURNAL_REUSE);
 }
 
-/* Take the slot from whom it belongs to, unless something was counted in it
- * until the moment at which everybody sees that it is going. */
+/* Free an idle slot.  False: something was counted in it before its version
+ * became odd, and it stays. */
 static bool
 slot_retire(struct mapped *q, struct map *m, uint32_t n)
 {
@@ -702,7 +704,7 @@ minors_recount(struct map *m)
 	atomic_store(&m->t->minors, minors);
 }
 
-/* Is it known that a search would be in vain?  0, or until when. */
+/* Until when it is known that a search finds nothing; 0: it may find a slot. */
 static uint64_t
 search_vain(struct map *m, struct search *search, uint64_t now)
 {
@@ -713,8 +715,8 @@ search_vain(struct map *m, struct search *search, uint64_t now)
 	    0;
 }
 
-/* A search in vain reads the whole table; it is not repeated for many times as
- * long as it took. */
+/* A search that finds nothing has read the whole table.  It is not repeated for
+ * FULL_FACTOR times as long as it took. */
 static void
 search_failed(struct search *search, const struct hunt *hunt, uint64_t now)
 {
@@ -726,7 +728,8 @@ search_failed(struct search *search, const struct hunt *hunt, uint64_t now)
 	    (wait > FULL_NSEC ? wait : FULL_NSEC));
 }
 
-/* Go on with the hunt, or begin one.  How many slots are left of it. */
+/* Continue the search that is under way, or begin one.  Returns how many slots
+ * are left to search. */
 static uint32_t
 hunt_begin(const struct map *m, struct hunt *hunt, uint64_t now)
 {
@@ -746,7 +749,7 @@ slot_is_idle(const struct map *m, struct slot *s, bool minor, uint64_t now)
 	if ((minor && !slot_is_minor(s)) ||
 	    (atomic_load(&s->state) & SLOT_LOCKED) != 0)
 		return false;
-	/* What was reserved and went back shows only in the cells. */
+	/* live_until does not know what was taken back; the cells do. */
 	return atomic_load(&s->live_until) <= now || !slot_is_live(m, s, now);
 }
 
@@ -759,7 +762,7 @@ slot_search(struct mapped *q, struct map *m, bool minor, bool at_once,
 	struct search *search = minor ? &m->t->minor : &m->t->any;
 	struct hunt *hunt = minor ? &m->t->minor_hunt : &m->t->any_hunt;
 	uint64_t begun = quota_boottime(q) + m->offset, now;
-	uint32_t n = (uint32_t)(atomic_load(&search->hand) % m->slot_count);
+	uint32_t n = (uint32_t)(atomic_load(&search->next) % m->slot_count);
 	uint32_t left, stop = m->slot_count / HUNT_PART;
 	bool found = false;
 
@@ -776,7 +779,7 @@ slot_search(struct mapped *q, struct map *m, bool minor, bool at_once,
 		    slot_retire(q, m, *n_r);
 	}
 	now = quota_boottime(q) + m->offset;
-	atomic_store(&search->hand, n);
+	atomic_store(&search->next, n);
 	atomic_store(&hunt->left, found ? 0 : left);
 	atomic_store(&hunt->last, now);
 	atomic_fetch_add(&hunt->spent, now - begun);
@@ -784,14 +787,14 @@ slot_search(struct mapped *q, struct map *m, bool minor, bool at_once,
 		return 0;
 	if (left > 0)
 		return SLOT_LATER;
-	/* A process that does not tell kinds apart may have freed some. */
+	/* A process that does not know the minor kind may have freed some. */
 	if (minor)
 		minors_recount(m);
 	search_failed(search, hunt, now);
 	return ERR_FULL;
 }
 
-/* Do the accounts of the minor kind have all that they may have? */
+/* Do the accounts of the minor kind have their half of the table? */
 static bool
 minors_full(struct map *m)
 {
@@ -881,7 +884,8 @@ slot_make(struct mapped *q, struct map *m, const struct quota_key *key,
 	int rc;
 
 	if (s != NULL) {
-		/* Made by a lock, or by who did not tell kinds apart. */
+		/* Made by a lock, or by a process that does not know the
+		 * minor kind. */
 		if (minor && !slot_is_minor(s)) {
 			journal_reuse(m, *n_r);
 			minor_set(m, s);
@@ -1046,7 +1050,8 @@ table_recover(struct mapped *q, struct map *m)
 /*
  * When the newest tick that counts in the ring began: by its head, or where
  * that page is older than the cells', by these.  A cell has its lap modulo 256
- * only, so that it can be told near a head, and near a time that is known: base.
+ * only: its tick is taken for the one nearest to the head, and cells are read
+ * only where the head is near `base`, a time that is known.
  */
 static uint64_t
 ring_newest(const struct map *m, struct slot *s, unsigned i, uint64_t base)
@@ -1096,9 +1101,9 @@ table_newest(struct map *m, uint64_t base)
 }
 
 /*
- * The end of a tick may be far ahead, by a 31st of the window, and would be a
- * leap past what shorter windows hold.  Its beginning has passed; time that
- * stands anywhere in it counts all there is.
+ * The beginning of the newest tick is used, which has passed: with any time
+ * within that tick, all counts are within their windows.  Its end may be a 31st
+ * of the window ahead, and shorter windows would lose their counts.
  */
 uint64_t
 table_after_boot(struct map *m)

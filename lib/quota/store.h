@@ -1,5 +1,5 @@
 /*
- * What keeps quotas, behind quota.h: a row of functions for each sort of store.
+ * The stores behind quota.h: each kind of store has a table of functions.
  * Private to lib/quota.  SPDX-License-Identifier: BSD-2-Clause
  *
  * A store's object begins with a struct quota.  Every function has the contract

@@ -21,33 +21,37 @@
  * least every SWEEP_LAPS, and nobody takes back from a tick that has left the
  * ring: another lap of the same number may count there.
  *
- * Generations come from one counter of the table: a generation names an
- * account, a ring and what it was last cleared for, so who holds the one he
- * counted under may take back, and nobody else.  Those of one ring follow each
- * other in their lowest bits, so that a cell's bits name one of the last 65536.
- * A count under another generation than the ring's is void: it was added by an
- * attempt that was under way when the ring was cleared and that begins again.
+ * A ring gets a new generation each time it is cleared.  All generations come
+ * from one counter of the table, so no two rings ever have the same one.  A
+ * count may be taken back only while the ring has the generation under which it
+ * was added.  In their lowest 16 bits the generations of one ring are
+ * consecutive, so a cell's bits identify one of the last 65536.  A count of
+ * another generation than the ring's is void: its attempt was under way when
+ * the ring was cleared, and begins again.
  *
- * Who counts takes no lock: he reads the slot's version, the generations, and
- * the version again; adds, sums, and reads the version once more.  Who changes
- * more than cells (a new account, a reuse, a reset taking effect, other
- * windows) holds the lock and makes the version odd first and even at the end.
- * Either the one sees the other's count, or the other sees the version move and
- * begins again.  A generation read between two equal versions was complete
- * then: what is added under it is cleared only by a later version.
+ * Counting takes no lock.  An attempt reads the slot's version, the
+ * generations, and the version again; it adds, sums, and reads the version once
+ * more.  A change of more than cells (a new account, a reuse of the slot, a
+ * reset, other windows) is made under the lock: the version becomes odd before
+ * the change, and even after it.  So either the change sees the attempt's
+ * count, or the attempt sees another version and begins again.  A generation
+ * that was read between two equal versions is valid: what is added under it is
+ * cleared only under a later version.
  *
- * A count that moves to a newer cell is added there before it is taken from the
- * old one, and the slot's `moves` goes up in between: a sum that could have
- * missed it in both places sees that, and is made again.
+ * A count that moves to a newer cell is first added to that cell, then the
+ * slot's `moves` is incremented, then the count is taken from the old cell.  A
+ * sum may miss the count in both cells; then `moves` differs before and after
+ * it, and the sum is made again.
  *
- * A process stopped between reading a cell and changing it does no harm unless
- * it wakes to the very same word: the same count, and a multiple of 256 laps or
- * of 65536 clearings of that ring later.
+ * A process may be stopped between reading a cell and changing it.  Its change
+ * fails if the cell has changed meanwhile.  The exception: the cell has the
+ * same word again, which takes the same count and a multiple of 256 laps and of
+ * 65536 clearings of that ring.
  *
- * A ring in which something counts is never given up, unless another ring of
- * its kind has a longer window: that one holds all that the shorter one does.
- * A slot has room for all limits of an account and for one ring more of each
- * kind, which suffices for that.
+ * A ring in which something counts is not replaced.  The exception: another
+ * ring of its kind has a longer window, and so holds all that the shorter one
+ * does.  A slot has a ring for each limit of an account and one extra ring of
+ * each kind, which is enough for that.
  *
  * What an account takes, with five limits: 64 octets of head, 32 for each of 8
  * ring heads, 104 of name, 120 of facts, 32 to the next line of the cache; 256
@@ -55,18 +59,19 @@
  * 1,440 are cells and heads of the five limits.  A cell is 8 octets because it
  * is changed in one piece and counts octets of mail; half as many cells would
  * make a refusal last a 12th of the window too long in place of a 24th; and
- * without the three spare rings new limits would forget or refuse.  Of the
- * spare ones, and of the facts, nothing is read or written while mail is
- * counted: they cost room, and no time.
+ * without the three extra rings, new limits would lose counts or refuse mail.
+ * The extra rings and the facts are not read or written while mail is counted:
+ * they cost room, and no time.
  *
- * The lock is an open-file-description lock on the file's first octet, which
- * the kernel drops with its owner, and a mutex between threads.  What a killed
- * owner left half done is in the journal; the next one does it again.
+ * The lock is a mutex between threads, and an open-file-description lock on the
+ * file's first octet between processes.  The kernel drops the latter when its
+ * owner dies.  What a killed owner left half done is in the journal; the next
+ * owner of the lock does it again.
  *
- * Magic and version keep their places in every version of the file.  Version 1
- * has no features.  What a program that knows a version can't do without being
- * told is a feature's bit in a header of version 2; whoever does not know a
- * bit, or the version, leaves the file as it is.
+ * Magic and version have the same places in every version of the file.  Version
+ * 1 has no features.  In version 2 each feature that a program must know to use
+ * the file has a bit in the header.  A program that does not know the version,
+ * or one of the bits, leaves the file as it is.
  */
 #ifndef LIB_QUOTA_TABLE_H
 #define LIB_QUOTA_TABLE_H
@@ -90,9 +95,9 @@
 #define COUNT_BITS 40
 #define GEN_MASK UINT64_C(0xffff)
 #define COUNT_MASK QUOTA_LIMIT_MAX
-/* What else is known of an account, as sets of bits: cleared with its counts,
- * copied with its slot, and where two accounts become one, or-ed.  Still all
- * 0. */
+/* Octets of an account's facts, which are sets of bits.  They are cleared with
+ * its counts, copied with its slot, and or-ed where two accounts are joined.
+ * None is defined: all are 0. */
 #define FACTS_SIZE 120
 #define RINGS_MAX QUOTA_RINGS_MAX
 
@@ -100,10 +105,10 @@ typedef _Atomic uint64_t word64;
 
 enum {
 	MOVED_NO,
-	MOVED_NOW,  /* being copied: wait for the lock */
+	MOVED_NOW,     /* being copied and frozen: wait for the lock */
 	MOVED_JOINING, /* the same, into a file that had the name already */
-	MOVED_AWAY, /* another file has the name now */
-	MOVED_COPYING, /* a copy is begun: count on, and mark the slot */
+	MOVED_AWAY,    /* moved: another file has the name */
+	MOVED_COPYING, /* being copied, not frozen: count, and mark the slot */
 };
 
 enum {
@@ -114,18 +119,20 @@ enum {
 	JOURNAL_NAME, /* the slot's account gets another name */
 };
 
-/* Where to look for an idle slot, and when not to. */
+/* The search for an idle slot, from one search to the next. */
 struct search {
-	word64 hand;  /* where the search goes on */
-	word64 until; /* nothing is idle before */
-	word64 reset; /* ... unless the table's is no longer this */
+	word64 next;  /* the slot at which the next search begins */
+	word64 until; /* table time: before it no slot is idle ... */
+	word64 reset; /* ... if this is still the table's reset */
 };
 
-/* A search that was begun and is to be gone on with, from where its hand is. */
+/* A search is made in parts, between which others can have the lock.  This is
+ * the search that is under way; it continues at its struct search's next. */
 struct hunt {
-	word64 left;  /* slots that it is yet to look at; 0: none is begun */
-	word64 spent; /* nanoseconds */
-	word64 last;  /* table time when somebody went on with it */
+	word64 left;  /* slots that are not searched yet; 0: no search is under
+		       * way */
+	word64 spent; /* nanoseconds, of all its parts so far */
+	word64 last;  /* table time at the end of its last part */
 	word64 reset; /* the table's when it began */
 };
 
@@ -149,7 +156,7 @@ struct table {
 	/* Read by all, seldom written. */
 	word64 moved;
 	word64 reset; /* generation of the whole table */
-	word64 rings_wanted; /* more than there are: grow at the next check */
+	word64 rings_wanted; /* more than rings: the next check makes so many */
 	unsigned char pad1[128 - 24];
 
 	/* The clock: table time is boot time + offset, in nanoseconds. */
@@ -162,15 +169,16 @@ struct table {
 	/* Under the lock. */
 	word64 generation; /* the next one */
 	word64 fresh;      /* slots from here on were never used */
-	struct search any; /* of whichever account */
+	struct search any; /* among all slots */
 	word64 tombs;      /* dead entries of the index */
 	word64 dirty;      /* the index is being rebuilt */
 	word64 journal;    /* JOURNAL_ */
 	word64 journal_slot, journal_ring, journal_desc, journal_total;
 	word64 minors;       /* slots of SLOT_MINOR */
-	struct search minor; /* among these */
+	struct search minor; /* among the slots of SLOT_MINOR */
 	unsigned char pad3[4096 - 3 * 128 - 128 - 136 - 64];
-	/* At the end of the page, so that others can grow from its middle. */
+	/* From here on fields are at the end of the page: pad3 is for more of
+	 * them, and for more of those above. */
 	struct hunt any_hunt, minor_hunt;
 	word64 notes[QUOTA_NOTES]; /* hashes of a caller's words; 0: none */
 	word64 journal_key[2];     /* of JOURNAL_NAME: what it becomes */
@@ -190,10 +198,10 @@ struct slot {
 	word64 key_hi;  /* 0: nobody's.  Written last, cleared first */
 	word64 key_lo;
 	word64 state;
-	word64 seen; /* the table's reset generation when last cleared */
-	word64 live_until; /* a hint: table time when all will have left */
-	word64 moves; /* counts that went from one cell to another */
-	word64 dirty; /* changed since it was last copied */
+	word64 seen; /* the table's reset when the slot was last cleared */
+	word64 live_until; /* a hint: table time when nothing counts any more */
+	word64 moves; /* how often a count moved from one cell to another */
+	word64 dirty; /* changed since it was last copied to another file */
 };
 
 struct ring {
@@ -210,8 +218,8 @@ struct name {
 
 /* One file, mapped. */
 struct map {
-	struct map *older; /* mapped until quota_close: others may be in
-			    * there */
+	struct map *older; /* stays mapped until quota_close: other threads may
+			    * still read it */
 	int fd;
 	dev_t dev;
 	ino_t ino;
@@ -268,7 +276,8 @@ struct mapped {
 	unsigned limits; /* of an account, at most */
 	unsigned rings;  /* that a new table gets for it */
 	char *path, *new_path;
-	/* What happened outside of quota_check, for its next caller to hear. */
+	/* A report of what was done outside of quota_check, for its next
+	 * caller; NULL: there is none. */
 	_Atomic(struct quota_report *) due;
 };
 
@@ -343,7 +352,7 @@ desc_window(uint64_t desc)
 	return desc >> 8;
 }
 
-/* Not what a torn file may hold. */
+/* False: the ring is unused, or the file is damaged. */
 static inline bool
 desc_valid(uint64_t desc)
 {
@@ -371,8 +380,8 @@ cell_of(uint64_t cell, uint64_t gen)
 	return (((cell >> COUNT_BITS) ^ gen) & GEN_MASK) == 0;
 }
 
-/* By how many laps a cell is ahead of what the tick expects at its place: 0 it
- * is within the ring, less: it has left, more: its writer's clock is ahead. */
+/* By how many laps a cell is ahead of the tick.  0: it is within the ring;
+ * less: it has left the window; more: the clock of its writer is ahead. */
 static inline int
 cell_lap(uint64_t cell, unsigned index, uint64_t tick)
 {
@@ -381,7 +390,8 @@ cell_lap(uint64_t cell, unsigned index, uint64_t tick)
 	return (int8_t)(uint8_t)((cell >> 56) - lap);
 }
 
-/* How many slots were ever used, whatever the header says. */
+/* How many slots were ever used; no more than there are, also where the header
+ * is damaged. */
 static inline uint32_t
 map_fresh(const struct map *m)
 {
@@ -396,7 +406,8 @@ slot_is_minor(struct slot *s)
 	return (atomic_load(&s->state) & SLOT_MINOR) != 0;
 }
 
-/* Nobody may count here, but elsewhere or later. */
+/* Is the table frozen, or another file the table?  Then nobody may count in
+ * this one. */
 static inline bool
 map_moving(const struct map *m)
 {
@@ -406,10 +417,10 @@ map_moving(const struct map *m)
 }
 
 /*
- * A cell of the slot was changed: will the change go along if the table is
- * being moved?  Who reads here that no copy is begun made his change before it
- * began; otherwise the mark, if it is made before the table is frozen, has the
- * slot copied once more.
+ * To be called when a cell of the slot was changed.  True: the change will be
+ * in the table, even if it is being moved.  If no copy has begun, all of the
+ * copy is made after the change.  If one has begun, the slot is marked; and if
+ * the table is not frozen yet, the slot is copied once more.
  */
 static inline bool
 slot_changed(const struct map *m, struct slot *s)
@@ -482,7 +493,7 @@ void mapped_close(struct quota *base);
 	.noted = mapped_noted, .note = mapped_note,                            \
 	.needs_check = mapped_needs_check, .close = mapped_close
 
-/* --- quota_count.c ----------------------------------------------------------- */
+/* --- quota_count.c ----------------------------------------------------- */
 
 /* Seconds until so much fits into the ring of that number, at least 1. */
 uint64_t ring_retry(const struct map *m, struct slot *s, unsigned ring,
@@ -496,47 +507,51 @@ struct quota_key quota_key_of(const struct map *m, const char *account,
  * created, never takes one for another. */
 struct slot *slot_find(const struct map *m, const struct quota_key *key,
     uint32_t *n_r);
-/* The same, or a new one for it, and of the minor kind if it is.  ERR_FULL; or
- * SLOT_LATER, unless it is to be done at once: the search for one has taken
- * long enough, let others have the lock and then call it again. */
+/* The account's slot, which is made if there is none; with `minor` it is of the
+ * minor kind.  0, ERR_FULL, or SLOT_LATER: the search for a free slot has taken
+ * long enough, so let others have the lock and call it again.  With `at_once`
+ * it never returns SLOT_LATER. */
 #define SLOT_LATER 1
 int slot_make(struct mapped *q, struct map *m, const struct quota_key *key,
     const char *account, size_t len, bool minor, bool at_once, uint32_t *n_r);
-/* Would slot_make say ERR_FULL without a search?  Needs no lock. */
+/* Would slot_make return ERR_FULL without a search?  Needs no lock. */
 bool slot_none(struct mapped *q, struct map *m, const struct quota_key *key,
     bool minor);
 /* Would slot_make find a place for a new one?  Needs no lock, changes nothing,
  * and may look at the whole table. */
 bool slot_room(const struct mapped *q, struct map *m, bool minor);
-/* Make it fit for counting: resets applied, a ring for each limit of the set
- * (NULL: none), laps unambiguous.  ERR_FULL: a limit has found no ring, since
- * all are others' and count; the table is to grow (rings_wanted). */
+/* Make the slot ready to count in: apply resets, give each limit of the set
+ * (NULL: none) a ring, clear cells that have left the window.  ERR_FULL: there
+ * is no ring for a limit, because something counts in all that other limits
+ * have; the next check makes more rings (rings_wanted). */
 int slot_mend(struct mapped *q, struct map *m, uint32_t n,
     const struct quota_set *set);
-/* A ring for each window of another slot, or at least, where something counts
- * in it, for a longer one of its kind.  ERR_FULL as above. */
+/* Give the slot a ring for each window of another slot.  The exception: where
+ * there is no room, a ring of the same kind with a longer window will do.
+ * ERR_FULL as above: a window in which something counts has neither. */
 int slot_adopt(struct mapped *q, struct map *m, uint32_t n,
     const struct map *from, struct slot *f);
-/* Every ring starts anew. */
+/* Clear all counts and facts of the slot. */
 void slot_clear(struct map *m, uint32_t n);
-/* Put more into the newest cell of a ring (to join tables). */
+/* Add a count to the newest cell of a ring (to join accounts). */
 void slot_put(struct mapped *q, struct map *m, uint32_t n, unsigned ring,
     uint64_t count);
-/* Who counts in the slot sees that something is happening, and comes for the
- * lock; until slot_mend or slot_drop. */
+/* From here until slot_mend or slot_drop, attempts to count in the slot wait
+ * for the lock. */
 void slot_stop(struct map *m, uint32_t n);
 /* Free the slot, whatever counts in it. */
 void slot_drop(struct map *m, uint32_t n);
 /* Give the slot's account another name, which nobody has. */
 void slot_rename(struct map *m, uint32_t n, const struct quota_key *key,
     const char *account, size_t len);
-/* What counts against the limit: its ring's live count; without one, the least
- * that may be by the kind's rings of longer windows; without these, the most
- * that is known by a shorter one.  *ring_r is that ring's number; the number of
- * rings: there is none of the kind. */
+/* What counts against the limit.  This is the count of the ring with the
+ * limit's window.  Without such a ring, it is the smallest count of the rings
+ * of the same kind with longer windows; without these, the largest of those
+ * with shorter windows.  *ring_r is the number of that ring, or m->rings: there is
+ * none of the kind, and the count is 0. */
 uint64_t slot_used(const struct map *m, struct slot *s,
     const struct quota_limit *limit, uint64_t now, unsigned *ring_r);
-/* Live count of the ring; within: only of the last so many seconds of it. */
+/* What counts in the ring, of its last within_s seconds. */
 uint64_t slot_live(const struct map *m, struct slot *s, unsigned ring,
     uint64_t now, uint64_t within_s);
 /* Does anything count in it? */
@@ -545,18 +560,19 @@ bool slot_is_live(const struct map *m, struct slot *s, uint64_t now);
 void table_recover(struct mapped *q, struct map *m);
 /* Make the index anew from the slots. */
 void table_reindex(struct map *m);
-/* Of a copy that nobody counts in: the slot has another key than it had (0: had
- * none). */
+/* A slot was copied into a table that is not in use yet: bring the index up to
+ * date.  `had` is the key that the copy had before; hi 0: none. */
 void table_index_slot(struct map *m, uint32_t n, const struct quota_key *had);
-/* After a reboot, when pages of the file may be of different age: mend what can
- * be mended.  Returns a table time that has passed: no tick in which something
- * was counted begins later. */
+/* To be called after a reboot, when pages of the file may be of different age:
+ * repairs what can be repaired.  Returns the table time at which the newest
+ * tick with a count begins. */
 uint64_t table_after_boot(struct map *m);
 
 /* --- quota_look.c ------------------------------------------------------ */
 
-/* What would be said of the account and its sums, from that level on, if those
- * before say rc and *why_r; which both are brought up to that. */
+/* Check the account (level 0) and its sums (level n: sum n - 1), from level
+ * `from` on.  rc and *why_r are the outcome of the levels before.  Returns the
+ * outcome of all of them, and sets *why_r where a later level decides. */
 int look_levels(struct mapped *q, const char *account,
     const struct quota_set *set, unsigned from,
     const struct quota_amount *amount, int rc, struct quota_refusal *why_r);
@@ -567,12 +583,12 @@ int admin_lock(struct mapped *q, struct map **m_r);
 
 /* --- quota_file.c ------------------------------------------------------ */
 
-/* The lock; ERR_SYSTEM.  Taking it recovers. */
+/* Take the lock, and finish what a killed owner has left.  0 or ERR_SYSTEM. */
 int table_lock(struct mapped *q, struct map *m);
 void table_unlock(struct mapped *q, struct map *m);
-/* Go to where the table was moved.  0: q->map is another one now, or the move
- * was given up.  ERR_FORMAT: what stands there is no table that we know, or
- * this one is damaged and can't be renewed. */
+/* Use the file to which the table was moved.  0: q->map is that file, or the
+ * move was given up.  ERR_FORMAT: the file with the table's name is no table
+ * that we know, or this one is damaged and can't be renewed. */
 int table_follow(struct mapped *q, struct map *from);
 
 #endif

@@ -424,6 +424,8 @@ renew(struct rules_stats *s, const struct stat *st, time_t now,
 		mapfile_unbuild(s->new_path, fd);
 		return rc;
 	}
+	/* The mapping keeps the open file, and its lock, alive. */
+	mapfile_lock(fd, F_UNLCK);
 	close(fd);
 	map_close(&s->map);
 	s->map = to;

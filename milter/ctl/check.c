@@ -1,5 +1,5 @@
 /*
- * posternctl check: messages in files through the same chain.
+ * posternctl check: walks messages in files through the same chain.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <dirent.h>
@@ -23,12 +23,12 @@
 #include "posternctl.h"
 
 #define RCPTS_MAX 1000
-#define CHUNK 65536 /* octets of body at a time, as MTAs send it */
+#define CHUNK 65536 /* octets of a chunk of the body, as MTAs send it */
 #define TIME_MAX_ 253402300799LL /* the end of the year 9999 */
 
 enum output { OUTPUT_JSON, OUTPUT_MESSAGE, OUTPUT_TEXT, OUTPUT_NONE };
 
-/* The envelope that every message is judged with. */
+/* The options: the envelope of every message, and the output. */
 struct check {
 	struct snapshot *snap;
 	const char *client_name, *helo, *from, *auth, *daemon, *queue_id;
@@ -78,11 +78,11 @@ walk_body(struct session *s, const char *bytes, size_t len)
 	buf_fini(&b);
 }
 
-/* The envelope; true: the message may follow. */
+/* Walk the envelope; true: the message may follow. */
 static bool
 walk_envelope(const struct check *c, struct session *s, struct verdict *v_r)
 {
-	/* Without SMTPUTF8 there is no such sender. */
+	/* A sender in UTF-8 needs SMTPUTF8. */
 	static const char *const utf8[] = {"SMTPUTF8", NULL};
 	bool any = c->rcpt_count == 0;
 	struct verdict v;
@@ -104,8 +104,8 @@ walk_envelope(const struct check *c, struct session *s, struct verdict *v_r)
 	return any;
 }
 
-/* Text from outside on a terminal: controls and 8-bit octets are escaped, but a
- * fold is one here too. */
+/* Add text from outside for a terminal: controls and 8-bit octets are escaped,
+ * and folds begin a new line. */
 static void
 add_text(struct buf *b, const char *text)
 {
@@ -121,7 +121,7 @@ add_text(struct buf *b, const char *text)
 	}
 }
 
-/* Why it is so, in a sentence or two. */
+/* Add the reason for the outcome, in a sentence or two. */
 static void
 add_why(struct buf *b, const struct record *r)
 {
@@ -136,8 +136,8 @@ add_why(struct buf *b, const struct record *r)
 	} else if (r->allowed != NULL) {
 		buf_printf(b, ": its %s is in AllowList.", r->allowed);
 	} else if (r->exempt_from != NULL) {
-		buf_printf(b, ": %s would refuse it, but it goes only to "
-		    "recipients to whom that is nothing.", r->exempt_from);
+		buf_printf(b, ": %s would refuse it, but all its "
+		    "recipients are exempt.", r->exempt_from);
 	} else {
 		buf_str(b, ": nothing refuses or holds it.");
 		if (r->scored)
@@ -146,7 +146,7 @@ add_why(struct buf *b, const struct record *r)
 	}
 }
 
-/* Why some recipients alone are refused. */
+/* Add the recipients that are refused, with the reasons. */
 static void
 add_rcpts(struct buf *b, const struct record *r)
 {
@@ -176,7 +176,7 @@ hit_of(const struct record *r, const char *name)
 	return h;
 }
 
-/* Rules that hit, and what the checks found. */
+/* Add the symbols: rules that hit, and findings of checks. */
 static void
 add_symbols(struct buf *b, const struct record *r)
 {
@@ -263,7 +263,7 @@ print_message(struct message *m, const char *body, size_t body_len)
 	buf_fini(&b);
 }
 
-/* The message that is judged, for who is told of its record. */
+/* What session.recorded needs to know of the message. */
 struct judged {
 	const struct check *check;
 	struct session *session;
@@ -278,7 +278,8 @@ print_result(void *ctx, const struct record *r)
 	const struct judged *j = ctx;
 	json_t *object;
 
-	/* Of a client that is refused at once the message tells too. */
+	/* The record of a client is not printed: that of its message has the
+	 * refusal too. */
 	if (r->at != NULL)
 		return;
 	switch (j->check->output) {
@@ -361,7 +362,7 @@ visible(const struct dirent *d)
 	return d->d_name[0] != '.';
 }
 
-/* By octets, whatever the locale. */
+/* Sorted by octets, not by the locale. */
 static int
 by_name(const struct dirent **a, const struct dirent **b)
 {
@@ -511,7 +512,7 @@ take_output(struct call *call, const char *word)
 	return verb_expected("--output", "json, message or text");
 }
 
-/* In its place among --output. */
+/* --json is one of the forms of --output. */
 static bool
 take_json(struct call *c, const char *none)
 {

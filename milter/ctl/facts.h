@@ -1,5 +1,5 @@
 /*
- * A record as a JSON object, as posternctl check prints it.
+ * A record as the JSON object that posternctl check prints.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_CTL_FACTS_H
@@ -9,7 +9,7 @@
 
 struct record;
 
-/* file: what `file` is.  NULL: no memory. */
+/* file: the value of the key `file`.  The caller's; NULL: no memory. */
 json_t *facts_record(const char *file, const struct record *r);
 
 #endif

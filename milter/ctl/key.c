@@ -1,6 +1,6 @@
 /*
- * posternctl key: make a key for DKIM, and say what to do with it; or look
- * whether the one in use is published.
+ * posternctl key: make a key for DKIM, and print what to do with it; or check
+ * that the one in use is published.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <ctype.h>
@@ -36,7 +36,7 @@ struct own {
 	unsigned bits; /* 0: BITS_DEFAULT */
 	bool json;
 	bool named; /* --selector was given */
-	struct privileges owner; /* change: the files become theirs */
+	struct privileges owner; /* .change: the files are given to that user */
 	struct dkim_key *key;
 	struct buf record;  /* of the TXT record */
 	char file[PATH_MAX]; /* of the private key */
@@ -44,23 +44,23 @@ struct own {
 };
 
 static int
-say(int code, const char *path, const char *why)
+fail(int code, const char *path, const char *why)
 {
 	fprintf(stderr, "posternctl: %s: %s\n", path, why);
 	return code;
 }
 
-/* The same of a call that failed. */
+/* The same with strerror(errno). */
 static int
-say_failed(int code, const char *path)
+print_failed(int code, const char *path)
 {
 	int failed = errno;
 
-	say(code, path, strerror(failed));
+	fail(code, path, strerror(failed));
 	return failed == EACCES || failed == EPERM ? EX_NOPERM : code;
 }
 
-/* Whose the files are to be: UserID, if the configuration names one. */
+/* Find the owner of the files: UserID, if the configuration names one. */
 static int
 find_owner(struct own *g, const struct conf *conf)
 {
@@ -75,8 +75,8 @@ find_owner(struct own *g, const struct conf *conf)
 	return rc;
 }
 
-/* The directory of the domain's keys below --directory; made if need be.
- * EX_OK, or another exit code after saying why there is none. */
+/* Open the directory of the domain's keys below --directory; it is made if it
+ * does not exist.  EX_OK, or another exit code after printing the reason. */
 static int
 open_directory(const struct own *g, int *fd_r)
 {
@@ -88,18 +88,18 @@ open_directory(const struct own *g, int *fd_r)
 	snprintf(path, sizeof(path), "%s/%s", g->directory, g->domain);
 	made = top < 0 ? -1 : mkdirat(top, g->domain, 0700);
 	if (top < 0 || (made != 0 && errno != EEXIST)) {
-		rc = say_failed(EX_CANTCREAT, g->directory);
+		rc = print_failed(EX_CANTCREAT, g->directory);
 	} else {
 		*fd_r = openat(top, g->domain,
 		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (*fd_r < 0)
-			rc = say_failed(EX_CANTCREAT, path);
+			rc = print_failed(EX_CANTCREAT, path);
 	}
 	if (top >= 0)
 		close(top);
 	if (rc == EX_OK && made == 0 && g->owner.change &&
 	    fchown(*fd_r, g->owner.uid, g->owner.gid) != 0) {
-		rc = say_failed(EX_CANTCREAT, path);
+		rc = print_failed(EX_CANTCREAT, path);
 		close(*fd_r);
 	}
 	return rc;
@@ -121,7 +121,7 @@ write_all(int fd, const char *text, size_t len)
 	return true;
 }
 
-/* Make a file that was not there, whole or not at all. */
+/* Make a new file, whole or not at all. */
 static int
 create(const struct own *g, int dir, const char *name, mode_t mode,
     const struct buf *b)
@@ -133,24 +133,24 @@ create(const struct own *g, int dir, const char *name, mode_t mode,
 
 	snprintf(path, sizeof(path), "%s/%s/%s", g->directory, g->domain, name);
 	if (fd < 0 && errno == EEXIST)
-		return say(EX_CANTCREAT, path,
+		return fail(EX_CANTCREAT, path,
 		    "exists already, and is left alone; choose another "
 		    "selector with --selector");
 	if (fd < 0)
-		return say_failed(EX_CANTCREAT, path);
+		return print_failed(EX_CANTCREAT, path);
 	ok = write_all(fd, b->data, b->len) && fchmod(fd, mode) == 0 &&
 	    (!g->owner.change ||
 		fchown(fd, g->owner.uid, g->owner.gid) == 0) &&
 	    fsync(fd) == 0;
 	if (!ok) {
-		say(EX_IOERR, path, strerror(errno));
+		fail(EX_IOERR, path, strerror(errno));
 		unlinkat(dir, name, 0);
 	}
 	close(fd);
 	return ok ? EX_OK : EX_IOERR;
 }
 
-/* The record as a zone file has it: in strings of at most 255 octets. */
+/* Add the record as in a zone file: in strings of at most 255 octets. */
 static void
 add_zone(const struct own *g, struct buf *b)
 {
@@ -182,7 +182,7 @@ write_files(struct own *g)
 	add_zone(g, &zone);
 	snprintf(name, sizeof(name), "%s.private", g->selector);
 	if (dkim_key_pem(g->key, &pem) != 0 || buf_text(&zone) == NULL)
-		rc = say(EX_SOFTWARE, name, "the key can't be written");
+		rc = fail(EX_SOFTWARE, name, "the key can't be written");
 	else
 		rc = create(g, dir, name, 0600, &pem);
 	if (rc == EX_OK) {
@@ -200,7 +200,7 @@ write_files(struct own *g)
 	return rc;
 }
 
-/* The name of the private key's file, from the root. */
+/* Set the full path of the private key's file. */
 static int
 find_file(struct own *g)
 {
@@ -208,16 +208,16 @@ find_file(struct own *g)
 	int n = -1;
 
 	if (top == NULL)
-		return say_failed(EX_CANTCREAT, g->directory);
+		return print_failed(EX_CANTCREAT, g->directory);
 	n = snprintf(g->file, sizeof(g->file), "%s/%s/%s.private",
 	    strcmp(top, "/") == 0 ? "" : top, g->domain, g->selector);
 	free(top);
 	if (n < 0 || (size_t)n >= sizeof(g->file))
-		return say(EX_CANTCREAT, g->directory, strerror(ENAMETOOLONG));
+		return fail(EX_CANTCREAT, g->directory, strerror(ENAMETOOLONG));
 	return EX_OK;
 }
 
-/* The daemon would refuse an unsafe place (RequireSafeKeys): say so now. */
+/* Warn of an unsafe place now: the daemon would refuse it (RequireSafeKeys). */
 static void
 warn_unsafe(const struct own *g)
 {
@@ -246,7 +246,7 @@ strings_json(const struct own *g)
 	return list;
 }
 
-/* Whose it is, and who may do what with it, as it stands there. */
+/* Print the file's owner and mode. */
 static void
 print_owner(const char *path, const char *what)
 {
@@ -335,7 +335,7 @@ report(const struct own *g)
 	return rc;
 }
 
-/* The name in lower case; false: it is none. */
+/* Copy the name in lower case; false: it is no name. */
 static bool
 take_name(char *to, size_t size, const char *name)
 {
@@ -351,7 +351,8 @@ take_name(char *to, size_t size, const char *name)
 	return dkim_sign_domain_ok(to);
 }
 
-/* By month and algorithm, so that two keys can stand side by side. */
+/* Made of month and algorithm, so that two keys can be published side by
+ * side. */
 static void
 default_selector(struct own *g)
 {
@@ -416,11 +417,11 @@ check_domain(struct call *c)
 
 	if (take_name(g->domain, sizeof(g->domain), c->args[0]))
 		return EX_OK;
-	return say(EX_USAGE, c->args[0], "expected a domain, an international "
+	return fail(EX_USAGE, c->args[0], "expected a domain, an international "
 	    "one in its xn-- form");
 }
 
-/* Others than root make files that are theirs. */
+/* Only root needs the owner: other users can't give files away. */
 static int
 load_owner(struct call *c)
 {
@@ -438,7 +439,7 @@ make(struct own *g, const struct conf *conf)
 		return rc;
 	if (dkim_key_generate(g->type, g->bits, &g->key) != 0 ||
 	    dkim_key_record(g->key, &g->record) != 0)
-		return say(EX_SOFTWARE, g->domain, "no key could be made");
+		return fail(EX_SOFTWARE, g->domain, "no key could be made");
 	rc = write_files(g);
 	if (rc != EX_OK)
 		return rc;

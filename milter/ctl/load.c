@@ -1,5 +1,5 @@
 /*
- * What of the configuration a command loads, and how mistakes in it are told.
+ * Loads what a command needs of the configuration, and prints mistakes in it.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <errno.h>
@@ -17,8 +17,8 @@
 
 /* -- mistakes -- */
 
-/* Keys and tables are for UserID alone: what opens them to the daemon would
- * hand them to whoever runs this. */
+/* Keys and tables are for UserID alone, so the cure for the daemon is not
+ * printed: it would open them to the user who runs this. */
 int
 posternctl_mistake(const struct errmsg *msg)
 {
@@ -40,9 +40,9 @@ count_wrong(const struct errmsg *msg, void *arg)
 	*wrong += posternctl_mistake(msg) != EX_NOPERM;
 }
 
-/* Say them all; EX_NOPERM when each is that something may not be read. */
+/* Print all mistakes; EX_NOPERM if each is a file that may not be read. */
 static int
-say_mistakes(struct errlist *list)
+print_mistakes(struct errlist *list)
 {
 	size_t wrong = 0;
 
@@ -70,8 +70,8 @@ posternctl_config(const struct call *c)
 	    : NULL;
 }
 
-/* What is odd in the configuration `postern -n` says, and the daemon; not each
- * command again. */
+/* Warnings about the configuration are not printed: `postern -n` and the daemon
+ * give them. */
 static void
 mute(void)
 {
@@ -98,7 +98,7 @@ posternctl_conf_also(
 	if (c->conf == NULL || rc == ERR_NOMEM) {
 		rc = posternctl_no_memory();
 	} else if (errlist_count(list) > 0) {
-		rc = say_mistakes(list);
+		rc = print_mistakes(list);
 	} else if (rc != 0) {
 		fprintf(stderr, "posternctl: %s\n", err_text(rc));
 		rc = EX_SOFTWARE;
@@ -128,7 +128,7 @@ load_chain(struct call *c, enum snapshot_use use)
 		rc = posternctl_no_memory();
 	else if (snapshot_load_list(posternctl_config(c), use, NULL, list,
 		     NULL, &c->snap) != 0)
-		rc = say_mistakes(list);
+		rc = print_mistakes(list);
 	log_open(&quiet);
 	errlist_free(list);
 	return rc;

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "lib/base/mapguard.h"
-#include "lib/conf/dataset.h"
 
 static const struct command *const commands[] = {
     &command_check,
@@ -33,7 +32,7 @@ print_commands(FILE *out)
 	fprintf(out, "\n`posternctl COMMAND --help` says more.\n");
 }
 
-/* The exit code, unless the output could not all be written. */
+/* The exit code; an error if not all output could be written. */
 static int
 end(int rc)
 {
@@ -55,9 +54,9 @@ dispatch(int argc, char **argv, const char *config)
 	return EX_USAGE;
 }
 
-/* A table that is opened takes the place of a standard descriptor that is
- * closed, and what is printed would go into it.  These can't be used in the
- * wrong direction either. */
+/* Open standard descriptors that are closed.  Otherwise a table could get such
+ * a number, and output would be written into it.  They are opened so that they
+ * can't be used in the wrong direction. */
 static bool
 fill_descriptors(void)
 {
@@ -93,6 +92,5 @@ main(int argc, char **argv)
 		printf("posternctl %s\n", POSTERN_VERSION);
 		return end(EX_OK);
 	}
-	dataset_look_only(true);
 	return end(dispatch(argc - at, argv + at, config));
 }

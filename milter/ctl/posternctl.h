@@ -1,15 +1,15 @@
 /*
- * What a command of posternctl is, and what all of them share.
+ * The commands of posternctl, and what they share.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A command is a file with a struct command, and a row of posternctl.c.  From
- * its verbs come the parser of options (verb.c), --help, and what of the
- * configuration is loaded (load.c); posternctl(1) has the same words, and
- * t/doc/verbs compares them.
+ * A command is a file with a struct command, and a row in posternctl.c.  Its
+ * verbs determine which options are parsed (verb.c), the text of --help, and
+ * what is loaded of the configuration (load.c).  posternctl(1) has the same
+ * words; t/doc/verbs compares them.
  *
- * What a call goes through: options are taken, the number of arguments is
- * looked at, then verb->check, verb->load and verb->run are called until one
- * returns another exit code than EX_OK; command->close comes last, always.
+ * The steps of a call: options are taken and the arguments counted, then
+ * verb->check, verb->load and verb->run are called until one returns another
+ * exit code than EX_OK.  command->close is always called last.
  */
 #ifndef MILTER_CTL_POSTERNCTL_H
 #define MILTER_CTL_POSTERNCTL_H
@@ -27,37 +27,42 @@ struct snapshot;
 struct call {
 	const struct command *command;
 	const struct verb *verb;
-	const char *config; /* what -x names; NULL: the usual place */
+	const char *config; /* the file that -x names; NULL: the installed
+	    one */
 	bool json;          /* --json */
-	char **args;        /* what stands behind the verb, NULL-ended */
-	int count;          /* how many these are */
-	void *own;          /* command->size octets, zeroed at first */
-	/* What load made, freed by who made the call; NULL: nothing. */
+	char **args;        /* the arguments behind the verb, NULL-ended */
+	int count;          /* the number of args */
+	void *own;          /* the command's own: command->size octets,
+	    zeroed */
+	/* What verb->load made; NULL: nothing.  Freed by verb_call. */
 	struct conf *conf;
 	struct snapshot *snap;
 };
 
-/* Beside -x, --json and --help, which every verb has. */
+/* An option beside -x, --json and --help, which every verb has. */
 struct verb_option {
 	const char *name;  /* without the dashes.  Verbs of one command that have
 	    an option of the same name must agree whether it takes a value */
-	const char *value; /* what it takes, for --help; NULL: nothing */
-	const char *help;  /* may have several lines; NULL: nothing to say */
-	/* Keep it; false: it is wrong, and it was said what was expected. */
+	const char *value; /* the word for its value in --help; NULL: it takes
+	    none */
+	const char *help;  /* the text of --help, perhaps of several lines;
+	    NULL: none */
+	/* Store the value; false: it is wrong, and a message was printed
+	 * (verb_expected). */
 	bool (*take)(struct call *c, const char *value);
 };
 
 struct verb {
 	const char *name; /* NULL: the command itself, which has no verbs */
-	const char *args; /* for --help; NULL: it takes none */
-	int min, max;     /* how many of them; max -1: any number */
-	const char *expected; /* said where there are fewer */
+	const char *args; /* the arguments, for --help; NULL: it takes none */
+	int min, max;     /* the number of arguments; max -1: any */
+	const char *expected; /* the message if there are fewer */
 	const char *help;     /* may have several lines */
 	const struct verb_option *options; /* ended by a name of NULL; or NULL */
-	/* Are the arguments right?  May be NULL. */
+	/* Check the arguments; an exit code.  May be NULL. */
 	int (*check)(struct call *c);
-	/* What it needs of the configuration, and no more: posternctl_conf,
-	 * posternctl_chain ...; NULL: nothing. */
+	/* Load what the verb needs of the configuration: posternctl_conf,
+	 * posternctl_chain ...; an exit code.  NULL: it needs nothing. */
 	int (*load)(struct call *c);
 	int (*run)(struct call *c);
 };
@@ -67,7 +72,7 @@ struct command {
 	const char *args;    /* of all verbs, for the usage line; or NULL */
 	const char *summary; /* one line */
 	size_t size;         /* of call->own */
-	void (*close)(struct call *c); /* of what is in call->own; or NULL */
+	void (*close)(struct call *c); /* free what call->own has; or NULL */
 	const struct verb *verbs;      /* ended by a run of NULL */
 };
 
@@ -78,38 +83,40 @@ extern const struct command command_rules;
 
 /* -- verb.c -- */
 
-/* Carry out a command line; argv[0] is the command's name.  An exit code. */
+/* Carry out a command line; argv[0] is the command's name.  Returns an exit
+ * code. */
 int verb_call(const struct command *command, int argc, char **argv,
     const char *config);
-/* Say what is wrong with which word, and how the verb is used; EX_USAGE. */
+/* Print which word is wrong and why, and how the verb is used; EX_USAGE. */
 int verb_misused(const struct call *c, const char *what, const char *why);
-/* Say what an option expects; false. */
+/* Print what an option expects; false. */
 bool verb_expected(const char *option, const char *what);
 
 /* -- load.c -- */
 
-/* The file that -x names, or the installed one if there is one (what may not
- * be looked for is there); NULL: the defaults count. */
+/* The file that -x names, or the installed one if it exists (or may not be
+ * looked for); NULL: there is none, so the defaults count. */
 const char *posternctl_config(const struct call *c);
 /*
- * For verb->load.  Each says all mistakes there are, and returns an exit code.
+ * For verb->load.  Each prints all mistakes, and returns an exit code.
  *
  * c->conf: keywords and their values; nothing that these name is opened.
  */
 int posternctl_conf(struct call *c);
-/* The same, and what `also` looks at in it: 0 or a negative ERR_ and *msg_r,
- * which is said with the other mistakes.  It is called whatever is wrong. */
+/* The same, and `also` checks more in it: it returns 0 or a negative ERR_ and
+ * *msg_r, which is printed with the other mistakes.  It is called even if there
+ * are mistakes. */
 int posternctl_conf_also(
     struct call *c, int (*also)(struct call *c, struct errmsg *msg_r));
-/* c->snap: all that the stages need, read off line. */
+/* c->snap: a snapshot with all stages, loaded off line (SNAPSHOT_OFFLINE). */
 int posternctl_chain(struct call *c);
-/* The same but for what mail that goes out needs. */
+/* The same for inbound mail only (SNAPSHOT_INBOUND). */
 int posternctl_inbound(struct call *c);
 
-/* Say it on standard error; EX_NOPERM if it is that this user may not read
- * something, or EX_CONFIG. */
+/* Print the mistake to standard error; EX_NOPERM if this user may not read a
+ * file, otherwise EX_CONFIG. */
 int posternctl_mistake(const struct errmsg *msg);
-/* Say that there is no memory; EX_OSERR. */
+/* Print that there is no memory; EX_OSERR. */
 int posternctl_no_memory(void);
 
 /* -- json.c -- */
@@ -123,8 +130,8 @@ void posternctl_print(json_t *object);
 
 /* -- check.c -- */
 
-/* Messages through the chain as `check` does it, with nothing printed of them;
- * paths NULL-ended.  An exit code. */
+/* Walk messages through the chain as `check` does, without printing; paths
+ * NULL-ended.  An exit code. */
 int posternctl_walk(struct snapshot *snap, char *const *paths);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * posternctl quota: what accounts have sent; reset and lock them.
+ * posternctl quota: prints what accounts have sent; resets and locks them.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * It works on the table that the daemon counts in, needs no daemon, and never
- * makes a table.
+ * It works on the table of the daemon, which need not run, and never makes a
+ * table.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@
 #include "milter/stage/quota_conf.h"
 #include "posternctl.h"
 
-#define FAILED 1 /* the exit code for what could not be done */
+#define FAILED 1 /* the exit code if something could not be done */
 
 enum sort { SORT_ACCOUNT, SORT_USED };
 
@@ -38,7 +38,7 @@ struct query {
 	const struct conf *conf;
 	const char *account; /* in its one form; NULL: all */
 	struct arena arena;
-	struct quota_conf limits; /* list and show: what accounts are held to */
+	struct quota_conf limits; /* for list and show: the limits */
 	const char *path;         /* of the table */
 	struct quota *table;
 	time_t now;
@@ -48,7 +48,7 @@ struct query {
 struct row {
 	char *account;
 	bool locked;
-	double share; /* of the limit that is nearest */
+	double share; /* of its nearest limit that is used */
 	struct quota_state state;
 };
 
@@ -81,7 +81,7 @@ print_json(const struct query *q, const struct row *r)
 	json_decref(j);
 }
 
-/* A name as a terminal may see it; the caller's to free. */
+/* The name escaped for a terminal; the caller's to free. */
 static char *
 escaped(const char *name)
 {
@@ -144,7 +144,7 @@ print_rows(const struct query *q, const struct row *rows, size_t count)
 	}
 }
 
-/* -- looking -- */
+/* -- reading -- */
 
 static int
 by_account(const void *a, const void *b)
@@ -163,7 +163,7 @@ by_used(const void *a, const void *b)
 	return by_account(a, b);
 }
 
-/* How much of its nearest limit is used. */
+/* The part of its nearest limit that is used: 1 is all of it. */
 static double
 share_of(const struct quota_state *state)
 {
@@ -256,8 +256,8 @@ show(struct query *q)
 
 /* -- changing -- */
 
-/* A lock may come before the first mail; it may also be a name that no mail is
- * charged to. */
+/* Print a note: an account can be locked before its first mail, but the name
+ * may also be one that no mail is charged to. */
 static void
 note_unseen(const struct query *q)
 {
@@ -275,7 +275,7 @@ note_unseen(const struct query *q)
 	free(name);
 }
 
-/* Whoever looks at refused mail later finds who did this. */
+/* Log who made the change, for whoever later asks why mail is refused. */
 static void
 log_change(const struct query *q, const char *what)
 {
@@ -345,9 +345,10 @@ unlock(struct query *q)
 	    q, quota_lock(q->table, q->account, false), "is not locked");
 }
 
-/* The account was meant as a login's, whose mail is counted elsewhere: what was
- * counted under its name before can be looked at and changed all the same, and
- * so can all where this user may not read QuotaRealms. */
+/* Print a note if mail of that login is counted under another name, because its
+ * realm is not in QuotaRealms.  It is no error: what was counted under the name
+ * before can still be read and changed.  If this user may not read QuotaRealms,
+ * there is no note. */
 static void
 note_realm(struct query *q, const struct conf *c, const char *text)
 {
@@ -387,7 +388,8 @@ open_table(struct query *q, enum quota_mode mode)
 	fprintf(stderr, "posternctl: %s: there is no table yet, so nothing is "
 	    "counted: postern makes it when it starts and there is a Quota "
 	    "section\n", q->path);
-	/* Of all accounts there is nothing to list or to reset then. */
+	/* Without a table there is nothing to list or reset; only for one
+	 * account that is an error. */
 	return q->account == NULL ? EX_OK : FAILED;
 }
 
@@ -399,14 +401,15 @@ load_limits(struct call *c, struct errmsg *msg_r)
 	return quota_conf_init(&q->limits, c->conf, msg_r);
 }
 
-/* Who only changes counts needs no limits, nor what they are made of. */
+/* A verb that changes counts needs no limits, nor the files that they come
+ * from. */
 static int
 load(struct call *c)
 {
 	return posternctl_conf_also(c, load_limits);
 }
 
-/* The account that is asked for, in its one form. */
+/* Set the account of the command line, in its one form. */
 static int
 find_account(const struct call *c, struct query *q)
 {
@@ -419,7 +422,7 @@ find_account(const struct call *c, struct query *q)
 	return EX_OK;
 }
 
-/* Open the table, and do it. */
+/* Open the table, and call act. */
 static int
 with_table(struct call *c, enum quota_mode mode, int (*act)(struct query *q))
 {

@@ -1,6 +1,6 @@
 /*
- * posternctl rules: what is wrong with rule files; what each rule costs, and
- * how often it hit.
+ * posternctl rules: prints mistakes in rule files; and how often each rule hit,
+ * and what it costs.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <stdio.h>
@@ -19,10 +19,11 @@
 #include "milter/stage/rules_conf.h"
 #include "posternctl.h"
 
-/* What load made of the configuration. */
+/* What verb->load made. */
 struct own {
 	struct rules *rules; /* NULL: there are none */
-	int rc;              /* lint: what is wrong with the rest of it */
+	int rc;              /* lint: the exit code for the rest of the
+	    configuration */
 };
 
 /* -- lint -- */
@@ -42,12 +43,12 @@ print_mistake(const struct rules_mistake *m, bool json)
 		json_decref(j);
 		return;
 	}
-	rules_conf_say(&b, m);
+	rules_conf_print(&b, m);
 	puts(buf_text(&b) == NULL ? "no memory" : buf_text(&b));
 	buf_fini(&b);
 }
 
-/* What was found, and what that comes to. */
+/* Print all mistakes; returns the exit code for them. */
 static int
 print_mistakes(const struct rules *rules, bool json)
 {
@@ -85,9 +86,9 @@ lint_them(struct call *c, struct errmsg *msg_r)
 	    : 0;
 }
 
-/* The files of the configuration are told of as far as this can be read.  Where
- * others are named, what is wrong with it is another matter: what lists may
- * find is not known then. */
+/* Load the files that are named, or those of the configuration as far as it can
+ * be read.  If files are named, mistakes in the configuration are not printed;
+ * then the symbols of its DNS lists may be unknown. */
 static int
 load_lint(struct call *c)
 {
@@ -125,7 +126,8 @@ ratio(uint64_t part, uint64_t whole)
 	return whole == 0 ? 0 : (double)part / (double)whole;
 }
 
-/* Of live mail only some tries are timed. */
+/* All time of a rule, in nanoseconds: of live mail only some calls are timed,
+ * so it is scaled up. */
 static double
 whole_ns(const struct rules_info *i)
 {
@@ -144,7 +146,7 @@ by_cost(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* Counts come from a file too, where any number may stand. */
+/* A count for JSON; from a file it may be any number. */
 static json_int_t
 number(uint64_t n)
 {
@@ -177,13 +179,14 @@ print_rule(const struct rules_info *i, bool json)
 	json_decref(j);
 }
 
-/* What the daemon put down; *list_r NULL: nothing, and it was said why. */
+/* Read the counts of the daemon; *list_r NULL: there are none, and the reason
+ * was printed. */
 static int
 live(const struct conf *c, const struct rules *rules,
     struct rules_stats_count **list_r)
 {
 	const char *path = rules_conf_stats(c);
-	struct errmsg why, say;
+	struct errmsg why, msg;
 	int rc;
 
 	*list_r = NULL;
@@ -196,14 +199,15 @@ live(const struct conf *c, const struct rules *rules,
 	if (rc == 0)
 		return EX_OK;
 	*list_r = NULL;
-	errmsg_wrap(&say, &why, "RuleStats: ");
-	if (posternctl_mistake(&say) == EX_NOPERM)
+	errmsg_wrap(&msg, &why, "RuleStats: ");
+	if (posternctl_mistake(&msg) == EX_NOPERM)
 		return EX_NOPERM;
 	return rc == ERR_NOTFOUND ? EX_OK : EX_NOINPUT;
 }
 
-/* Names that were only scored or named are no rules.  counts: of live mail,
- * in place of those of the messages that went through here; may be NULL. */
+/* Gather the rules, without names that were only scored or described.  counts:
+ * those of live mail, in place of those of the messages walked here; may be
+ * NULL. */
 static struct rules_info *
 gather(const struct rules *rules, const struct rules_stats_count *counts,
     size_t *count_r)
@@ -264,7 +268,7 @@ load_list(struct call *c)
 			     : posternctl_inbound(c);
 }
 
-/* The rules, and what the daemon counted. */
+/* List the rules with the counts of the daemon. */
 static int
 list_live(const struct call *c, const struct rules *rules)
 {
@@ -276,7 +280,8 @@ list_live(const struct call *c, const struct rules *rules)
 	return rc;
 }
 
-/* The same of messages, which go through the chain as mail that comes in. */
+/* The same with the counts of messages, which are walked through the chain as
+ * inbound mail. */
 static int
 list_tried(const struct call *c, const struct rules *rules)
 {

@@ -1,5 +1,5 @@
 /*
- * A command line of posternctl: its options, its verb, and how it is used.
+ * A command line of posternctl: options, verb and usage.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <getopt.h>
@@ -12,19 +12,19 @@
 #include "milter/snapshot.h"
 #include "posternctl.h"
 
-#define OPTIONS_MAX 64  /* different ones of a command */
+#define OPTIONS_MAX 64  /* different options of a command */
 #define OPTION_FIRST 256 /* what getopt returns for the first of them */
-#define HEAD_WIDTH 18    /* of what stands before the help, as a rule */
+#define HEAD_WIDTH 18    /* columns before the help text, if they suffice */
 
 enum { OPTION_JSON = 'j', OPTION_HELP = 'h' };
 
-/* What getopt is told: the options of all verbs of a command, since the verb
- * may stand behind them. */
+/* The parser: getopt gets the options of all verbs of a command, because
+ * options may stand before the verb. */
 struct parser {
 	const struct command *command;
 	struct option rows[OPTIONS_MAX + 1];
 	size_t count;
-	bool help; /* was it asked for? */
+	bool help; /* --help was given */
 	/* The options that were given, in order: rows and their values. */
 	struct {
 		int row;
@@ -33,7 +33,7 @@ struct parser {
 	size_t given_count;
 };
 
-/* -- how it is used -- */
+/* -- usage -- */
 
 static void
 print_row(FILE *out, const char *head, const char *help)
@@ -86,7 +86,7 @@ find_option(const struct verb *v, const char *name)
 	return NULL;
 }
 
-/* Is it an option of a verb that stands before this one?  NULL: of any. */
+/* Is it an option of a verb before v in the table?  v NULL: of any verb. */
 static bool
 is_known(const struct command *c, const struct verb *v, const char *name)
 {
@@ -97,7 +97,7 @@ is_known(const struct command *c, const struct verb *v, const char *name)
 	return false;
 }
 
-/* only NULL: of all verbs of the command. */
+/* Print the usage of a verb; only NULL: of all verbs of the command. */
 static void
 print_usage(FILE *out, const struct command *c, const struct verb *only)
 {
@@ -163,7 +163,7 @@ add_row(struct parser *p, const char *name, bool takes, int val)
 	    takes ? required_argument : no_argument, NULL, val};
 }
 
-/* A verb's own --json comes first, and getopt takes the first. */
+/* A verb's own --json comes first, because getopt uses the first. */
 static void
 make_rows(struct parser *p)
 {
@@ -179,7 +179,7 @@ make_rows(struct parser *p)
 	add_row(p, "help", false, OPTION_HELP);
 }
 
-/* Wherever it stands among the options, and whatever is wrong with these. */
+/* Is there a --help among the options, even if others are wrong? */
 static bool
 asks_for_help(int argc, char **argv)
 {
@@ -190,7 +190,8 @@ asks_for_help(int argc, char **argv)
 	return false;
 }
 
-/* Options in front, what is none behind them; false: one is not known. */
+/* Read the options, and move them before the other arguments; false: one is not
+ * known. */
 static bool
 read_options(struct parser *p, struct call *c, int argc, char **argv)
 {
@@ -237,8 +238,8 @@ take_options(const struct parser *p, struct call *c)
 
 /* -- verbs -- */
 
-/* c->verb, with the words behind it in c->args; NULL: there is none of that
- * name. */
+/* Set c->verb, and c->args to the words behind it; NULL: there is no such
+ * verb. */
 static void
 find_verb(struct call *c)
 {
@@ -257,7 +258,7 @@ find_verb(struct call *c)
 	c->verb = v;
 }
 
-/* Where there are many, the usage line behind it has them. */
+/* Print that there is no such verb; the usage that follows has them all. */
 static int
 no_such_verb(const struct call *c)
 {
@@ -323,7 +324,7 @@ verb_call(const struct command *command, int argc, char **argv,
 	if (p.given == NULL || c.own == NULL) {
 		rc = posternctl_no_memory();
 	} else {
-		/* What getopt complains in the name of. */
+		/* getopt prints argv[0] before its messages. */
 		snprintf(name, sizeof(name), "posternctl %s", command->name);
 		argv[0] = name;
 		rc = parse(&p, &c, argc, argv);

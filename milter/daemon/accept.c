@@ -23,85 +23,88 @@
 #include "milter/sockspec.h"
 #include "reader.h"
 
-/* Descriptors, beside those that are open when serving begins and one for each
- * connection.  Of files that a reload opens, of libmilter's and the resolver's
- * threads, and the spare one: */
+/* Descriptors needed beside those that are open when serving begins, and one
+ * for each connection.  For files that a reload opens, for threads of libmilter
+ * and the resolver, and the spare one: */
 #define OTHERS 16
-#define OPEN_MIN 16 /* so many are open when serving begins, or more */
-/* For look-ups: as many as connections, so that half are theirs, within: */
+#define OPEN_MIN 16 /* at least so many are open when serving begins */
+/* For look-ups: as many as for connections, within these limits: */
 #define LOOKUPS_MIN 8
 #define LOOKUPS_MAX 4096
-#define CONNECTIONS_MIN 8 /* fewer don't serve an MTA */
+#define CONNECTIONS_MIN 8 /* fewer are not enough for an MTA */
 #define CONNECTIONS_MAX 1000000
 
-#define STRANGERS_MAX 64 /* users of whom the log was told */
-#define EXHAUSTED_MS 100 /* wait so long when there is nothing else to do */
+#define STRANGERS_MAX 64 /* users that are logged at most */
+#define EXHAUSTED_MS 100 /* milliseconds to wait if not even the spare
+    descriptor helps */
 
-/* But for the set-up all of it belongs to the one thread that accepts. */
+/* After the set-up only the thread that accepts uses this. */
 static struct {
 	bool started, trial, tried;
 	struct crowd *crowd;
-	struct peercred *peercred; /* NULL: users of TCP can't be told */
-	int spare; /* to be given up for the one that turns a client away */
+	struct peercred *peercred; /* NULL: the users of TCP connections can't
+	    be found */
+	int spare; /* a descriptor kept in reserve: turn_away closes it to get
+	    one */
 	uid_t strangers[STRANGERS_MAX];
 	size_t n_strangers;
 	struct log_seldom gone, unknown, full, exhausted;
-} door = {.spare = -1};
+} admission = {.spare = -1};
 
 /* -- who -- */
 
-/* The name is looked up here, once for each user: it needs no lock. */
+/* Log a user whose connection is closed, once for each user. */
 static void
-say_stranger(uid_t uid)
+log_stranger(uid_t uid)
 {
 	struct user user;
 	bool known;
 
-	for (size_t i = 0; i < door.n_strangers; i++) {
-		if (door.strangers[i] == uid)
+	for (size_t i = 0; i < admission.n_strangers; i++) {
+		if (admission.strangers[i] == uid)
 			return;
 	}
-	if (door.n_strangers == STRANGERS_MAX)
+	if (admission.n_strangers == STRANGERS_MAX)
 		return;
-	door.strangers[door.n_strangers++] = uid;
+	admission.strangers[admission.n_strangers++] = uid;
 	known = users_find_uid(uid, &user) == 0;
 	log_line(LOG_WARNING,
 	    "a connection of user %lu (%s) was closed, and others of this user "
 	    "will be: SocketPeers does not name the user%s",
 	    (unsigned long)uid, known ? user.name : "who has no name",
-	    door.n_strangers == STRANGERS_MAX
-		? "; it is one of so many that further ones are not told"
+	    admission.n_strangers == STRANGERS_MAX
+		? "; further users will not be logged"
 		: "");
 }
 
-/* May that one connect?  Whoever can't be known may where everybody may, and
- * where it comes from another machine. */
+/* May the client connect?  One whose user can't be found may only if every user
+ * may, or if it comes from another machine. */
 static bool
 knows(const struct peers *peers, int fd, uid_t *uid_r)
 {
 	*uid_r = CROWD_UNKNOWN;
-	switch (peercred_find(door.peercred, fd, uid_r)) {
+	switch (peercred_find(admission.peercred, fd, uid_r)) {
 	case PEERCRED_USER:
 		if (peers_has(peers, *uid_r))
 			return true;
-		say_stranger(*uid_r);
+		log_stranger(*uid_r);
 		return false;
 	case PEERCRED_REMOTE:
 		return true;
 	case PEERCRED_GONE:
 		if (peers_everybody(peers))
 			return true;
-		log_seldom(&door.gone, LOG_WARNING,
-		    "a connection was closed: its other end had gone before it "
-		    "could be seen whose it is (SocketPeers)");
+		log_seldom(&admission.gone, LOG_WARNING,
+		    "a connection was closed: its other end was closed before "
+		    "its user could be found (SocketPeers)");
 		return false;
 	case PEERCRED_ERROR:
 		break;
 	}
 	if (peers_everybody(peers))
 		return true;
-	log_seldom(&door.unknown, LOG_ERR,
-	    "a connection was closed: the system does not say whose it is "
+	log_seldom(&admission.unknown, LOG_ERR,
+	    "a connection was closed: the system does not know its user "
 	    "(SocketPeers): %s",
 	    strerror(errno));
 	return false;
@@ -110,18 +113,18 @@ knows(const struct peers *peers, int fd, uid_t *uid_r)
 static bool
 fits(int fd, uid_t uid)
 {
-	size_t max = crowd_max(door.crowd);
+	size_t max = crowd_max(admission.crowd);
 
-	switch (crowd_add(door.crowd, fd, uid)) {
+	switch (crowd_add(admission.crowd, fd, uid)) {
 	case CROWD_ROOM:
 		return true;
 	case CROWD_FULL:
-		log_seldom(&door.full, LOG_WARNING,
+		log_seldom(&admission.full, LOG_WARNING,
 		    "a connection was closed: there are %zu (MaxConnections)",
 		    max);
 		break;
 	case CROWD_USER_FULL:
-		log_seldom(&door.full, LOG_WARNING,
+		log_seldom(&admission.full, LOG_WARNING,
 		    "a connection of user %ld was closed: this user has %zu, "
 		    "three quarters of what there may be (MaxConnections)",
 		    uid == CROWD_UNKNOWN ? -1 : (long)uid, crowd_share(max));
@@ -139,11 +142,11 @@ admits(int fd)
 	uid_t uid;
 	bool may;
 
-	if (door.trial) {
-		door.tried = true;
+	if (admission.trial) {
+		admission.tried = true;
 		return true;
 	}
-	snap = door.started ? inforce_get() : NULL;
+	snap = admission.started ? inforce_get() : NULL;
 	if (snap == NULL)
 		return false;
 	may = knows(snap->peers, fd, &uid);
@@ -153,28 +156,28 @@ admits(int fd)
 
 /* -- when there is no descriptor -- */
 
-/* The client must not stay in the queue: libmilter would ask for it again and
- * again without a pause. */
+/* Accept the client and close it.  If it stayed in the queue, libmilter would
+ * try again and again without a pause. */
 static void
 turn_away(int listener)
 {
 	int fd = -1;
 
-	log_seldom(&door.exhausted, LOG_ERR,
+	log_seldom(&admission.exhausted, LOG_ERR,
 	    "no descriptor is left for a connection: %s", strerror(errno));
-	if (door.spare >= 0) {
-		close(door.spare);
+	if (admission.spare >= 0) {
+		close(admission.spare);
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
 			close(fd);
-		door.spare = eventfd(0, EFD_CLOEXEC);
+		admission.spare = eventfd(0, EFD_CLOEXEC);
 	}
 	if (fd < 0)
 		poll(NULL, 0, EXHAUSTED_MS);
 }
 
-/* The name in the executable is libc's; here it is another, as libc's headers
- * give the parameters a type of their own. */
+/* The symbol is accept; the name in C differs, because libc's headers declare
+ * accept with other types. */
 int accept_ours(int listener, struct sockaddr *addr, socklen_t *len) __asm__(
     "accept") __attribute__((used, visibility("default")));
 
@@ -231,9 +234,10 @@ count_open(void)
 		while (readdir(dir) != NULL)
 			n++;
 		closedir(dir);
-		n -= n < 3 ? n : 3; /* . and .. and its own */
+		n -= n < 3 ? n : 3; /* . and .. and the directory's own */
 	} else {
-		/* In a chroot; they are given out from below. */
+		/* In a chroot without /proc: the lowest free number is the next
+		 * descriptor. */
 		fd = eventfd(0, EFD_CLOEXEC);
 		n = fd < 0 ? descriptors() : (unsigned long)fd;
 		if (fd >= 0)
@@ -243,31 +247,31 @@ count_open(void)
 }
 
 /*
- * How many connections the descriptors allow (RLIMIT_NOFILE, and what is open),
- * or MaxConnections if that is given.  EX_OK; or EX_OSERR where they are too
- * few, and in *msg_r how many it takes.
+ * How many connections are allowed: MaxConnections, or without it as many as
+ * descriptors allow (RLIMIT_NOFILE).  EX_OK; or EX_OSERR if there are too few
+ * descriptors, and in *msg_r how many are needed.
  */
 static int
 find_limit(const struct conf *conf, long *max_r, struct errmsg *msg_r)
 {
-	long asked = conf_int(conf, "MaxConnections");
+	long configured = conf_int(conf, "MaxConnections");
 	unsigned long have = descriptors(), open = count_open(), lookups;
 	unsigned long need = open + OTHERS + LOOKUPS_MIN;
 
-	need += asked > 0 ? (unsigned long)asked : CONNECTIONS_MIN;
+	need += configured > 0 ? (unsigned long)configured : CONNECTIONS_MIN;
 	if (have < need) {
 		errmsg_set(msg_r,
 		    "%s%s%lu descriptors are too few%s: it takes %lu; raise "
 		    "the limit (ulimit -n, or LimitNOFILE= in the systemd "
 		    "unit)%s",
-		    asked > 0 ? conf_where(conf, "MaxConnections") : "",
-		    asked > 0 ? ": MaxConnections: " : "", have,
-		    asked > 0 ? " for MaxConnections" : "", need,
-		    asked > 0 ? ", or lower MaxConnections" : "");
+		    configured > 0 ? conf_where(conf, "MaxConnections") : "",
+		    configured > 0 ? ": MaxConnections: " : "", have,
+		    configured > 0 ? " for MaxConnections" : "", need,
+		    configured > 0 ? ", or lower MaxConnections" : "");
 		return EX_OSERR;
 	}
-	*max_r = asked;
-	if (asked > 0)
+	*max_r = configured;
+	if (configured > 0)
 		return EX_OK;
 	lookups = (have - open - OTHERS) / 2;
 	if (lookups > LOOKUPS_MAX)
@@ -276,19 +280,19 @@ find_limit(const struct conf *conf, long *max_r, struct errmsg *msg_r)
 	return EX_OK;
 }
 
-/* door.peercred, where it is needed. */
+/* Set admission.peercred, if it is needed. */
 static int
 start_peercred(const struct sockspec *spec, const struct conf *conf,
     bool everybody, struct errmsg *msg_r)
 {
 	if (spec->family == AF_UNIX)
 		return EX_OK;
-	door.peercred = peercred_new();
-	/* The kernel answers for both or for neither; a loopback interface may
-	 * lack an address of the one. */
-	if (door.peercred != NULL &&
-	    (peercred_try(door.peercred, AF_INET6) == 0 ||
-		peercred_try(door.peercred, AF_INET) == 0))
+	admission.peercred = peercred_new();
+	/* Either family will do: the kernel supports both or neither, but a
+	 * loopback interface may lack an address of one. */
+	if (admission.peercred != NULL &&
+	    (peercred_try(admission.peercred, AF_INET6) == 0 ||
+		peercred_try(admission.peercred, AF_INET) == 0))
 		return EX_OK;
 	if (everybody)
 		return EX_OK;
@@ -336,24 +340,24 @@ accept_start(
 		rc = find_limit(conf, &max, msg_r);
 	if (rc != EX_OK)
 		return rc;
-	door.crowd = crowd_new((size_t)max);
-	door.spare = eventfd(0, EFD_CLOEXEC);
-	if (door.crowd == NULL || door.spare < 0) {
+	admission.crowd = crowd_new((size_t)max);
+	admission.spare = eventfd(0, EFD_CLOEXEC);
+	if (admission.crowd == NULL || admission.spare < 0) {
 		errmsg_set(msg_r, "%s", strerror(errno));
 		return EX_OSERR;
 	}
-	door.started = true;
+	admission.started = true;
 	return EX_OK;
 }
 
 void
 accept_trial(void)
 {
-	door.trial = true;
+	admission.trial = true;
 }
 
 bool
 accept_tried(void)
 {
-	return door.tried;
+	return admission.tried;
 }

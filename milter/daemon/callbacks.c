@@ -26,33 +26,35 @@
 #define REPLY_MAX 980 /* octets and a NUL; libmilter refuses more */
 #define BACKLOG 1024  /* the kernel's net.core.somaxconn may lower it */
 
-/* Seconds without a word from the MTA.  Sendmail waits an hour for its client
- * (Timeout.datablock, Timeout.command), so a little more than that. */
+/* Seconds to wait for the MTA.  Sendmail waits an hour for its client
+ * (Timeout.datablock, Timeout.command), so this is a little more. */
 #define QUIET_MAX 3900
 
-/* What libmilter's private pointer holds: one connection. */
+/* A connection: what libmilter's private pointer points to. */
 struct connection {
 	struct session *s;
-	unsigned long quiet; /* SMFIP_NR_ flags that were agreed */
-	bool leading_space;  /* SMFIP_HDR_LEADSPC was agreed */
-	bool under_way;      /* a message is; see `door` */
-	atomic_bool busy;    /* in one of our callbacks */
+	unsigned long quiet; /* SMFIP_NR_ flags that were negotiated */
+	bool leading_space;  /* SMFIP_HDR_LEADSPC was negotiated */
+	bool under_way;      /* a message is under way, and counted in
+	    `filter` */
+	atomic_bool busy;    /* a callback of ours runs for it */
 	struct connection *next, **prev;
 };
 
 /*
- * How the filter stops.  libmilter's own way (smfi_stop) frees contexts that
- * its workers may be using and takes up to five seconds, so it is not used:
- * when the door is shut every callback waits in enter() for the end of the
- * process, and whoever shut it may close the sessions that nobody is in.
+ * How the filter stops.  smfi_stop is not used, because it frees contexts that
+ * libmilter's workers may be using, and takes up to five seconds.  Instead
+ * `shut` is set: from then on every callback waits in enter() for the end of
+ * the process, and callbacks_shut closes the sessions for which no callback
+ * runs.
  */
 static struct {
-	atomic_bool closing; /* no new sessions */
-	atomic_bool shut;    /* no callbacks */
+	atomic_bool closing; /* new sessions are turned away */
+	atomic_bool shut;    /* callbacks wait for the end */
 	atomic_int messages; /* under way */
 	pthread_mutex_t lock; /* for the list */
 	struct connection *first;
-} door = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} filter = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void
 wait_for_the_end(void)
@@ -61,7 +63,7 @@ wait_for_the_end(void)
 		pause();
 }
 
-/* Every callback begins here ... */
+/* Every callback begins with enter() ... */
 static struct connection *
 enter(SMFICTX *ctx)
 {
@@ -69,28 +71,28 @@ enter(SMFICTX *ctx)
 
 	if (c == NULL)
 		return NULL;
-	/* First say busy, then look: callbacks_shut does it the other way
-	 * about, so one of the two sees the other. */
+	/* First set busy, then test shut: callbacks_shut does it in the reverse
+	 * order, so that at least one of the two sees the other. */
 	atomic_store(&c->busy, true);
-	if (atomic_load(&door.shut)) {
+	if (atomic_load(&filter.shut)) {
 		atomic_store(&c->busy, false);
 		wait_for_the_end();
 	}
 	return c;
 }
 
-/* Keep door.messages in step. */
+/* Update filter.messages. */
 static void
 count(struct connection *c)
 {
 	bool under_way = c->s->msg != NULL;
 
 	if (under_way != c->under_way)
-		atomic_fetch_add(&door.messages, under_way ? 1 : -1);
+		atomic_fetch_add(&filter.messages, under_way ? 1 : -1);
 	c->under_way = under_way;
 }
 
-/* ... and ends here. */
+/* ... and ends with leave(). */
 static sfsistat
 leave(struct connection *c, sfsistat st)
 {
@@ -104,23 +106,23 @@ leave(struct connection *c, sfsistat st)
 static void
 list_add(struct connection *c)
 {
-	pthread_mutex_lock(&door.lock);
-	c->next = door.first;
-	c->prev = &door.first;
+	pthread_mutex_lock(&filter.lock);
+	c->next = filter.first;
+	c->prev = &filter.first;
 	if (c->next != NULL)
 		c->next->prev = &c->next;
-	door.first = c;
-	pthread_mutex_unlock(&door.lock);
+	filter.first = c;
+	pthread_mutex_unlock(&filter.lock);
 }
 
 static void
 list_remove(struct connection *c)
 {
-	pthread_mutex_lock(&door.lock);
+	pthread_mutex_lock(&filter.lock);
 	*c->prev = c->next;
 	if (c->next != NULL)
 		c->next->prev = c->prev;
-	pthread_mutex_unlock(&door.lock);
+	pthread_mutex_unlock(&filter.lock);
 }
 
 static const char *
@@ -136,7 +138,7 @@ connection_new(SMFICTX *ctx)
 	struct connection *c;
 	struct snapshot *snap;
 
-	if (atomic_load(&door.closing))
+	if (atomic_load(&filter.closing))
 		return NULL;
 	c = calloc(1, sizeof(*c));
 	snap = inforce_get();
@@ -154,8 +156,9 @@ connection_new(SMFICTX *ctx)
 	return enter(ctx);
 }
 
-/* For a command of mail: an MTA may send one without having negotiated, and
- * then libmilter has it carried out.  NULL: as connection_new. */
+/* Begin the callback of an SMTP command.  An MTA may send one without
+ * negotiating first, and libmilter calls us all the same.  NULL: as
+ * connection_new. */
 static struct connection *
 enter_command(SMFICTX *ctx)
 {
@@ -164,7 +167,7 @@ enter_command(SMFICTX *ctx)
 	return c != NULL ? c : connection_new(ctx);
 }
 
-/* As smfi_setreply takes words: `%` doubled. */
+/* Double each `%`, as smfi_setreply needs it. */
 static char *
 double_percents(const char *text, char out[REPLY_MAX])
 {
@@ -216,10 +219,10 @@ status_of(const struct verdict *v)
 }
 
 /*
- * The same before MAIL, where no message can be dropped, and where at connect
- * smfi_setreply is not allowed: the MTA would refuse the client in words of its
- * own.  The chain keeps the verdict, and it is said at the next step where it
- * can be.
+ * The same before MAIL, when there is no message to discard.  words:
+ * smfi_setreply is allowed, which it is not at connect: there the MTA would
+ * refuse the client with a text of its own.  So the chain keeps the verdict,
+ * and it is returned at the next step that allows it.
  */
 static sfsistat
 status_before_mail(const struct verdict *v, bool words)
@@ -231,12 +234,12 @@ status_before_mail(const struct verdict *v, bool words)
 }
 
 /*
- * Tell the MTA, unless it was agreed that it does not wait for this callback
- * (then the chain keeps the verdict for the next one).  What ends a message
- * here ends it for libmilter too: no abort follows.
+ * Reply to the MTA, unless it was negotiated that it does not wait for this
+ * callback (then the chain keeps the verdict for the next one).  A reply that
+ * ends the message ends it for libmilter too: no abort follows.
  */
 static sfsistat
-tell(SMFICTX *ctx, struct connection *c, unsigned long quiet, struct verdict v)
+reply(SMFICTX *ctx, struct connection *c, unsigned long quiet, struct verdict v)
 {
 	sfsistat st = status_of(&v);
 
@@ -275,7 +278,7 @@ on_helo(SMFICTX *ctx, char *helo)
 	v = chain_helo(c->s, helo);
 	if (status_before_mail(&v, true) == SMFIS_CONTINUE)
 		v = verdict_none;
-	return leave(c, tell(ctx, c, SMFIP_NR_HELO, v));
+	return leave(c, reply(ctx, c, SMFIP_NR_HELO, v));
 }
 
 static sfsistat
@@ -286,7 +289,7 @@ on_mail(SMFICTX *ctx, char **argv)
 	if (c == NULL)
 		return SMFIS_TEMPFAIL;
 	return leave(c,
-	    tell(ctx, c, SMFIP_NR_MAIL,
+	    reply(ctx, c, SMFIP_NR_MAIL,
 		chain_mail(c->s, argv[0], (const char *const *)argv + 1)));
 }
 
@@ -302,7 +305,7 @@ on_rcpt(SMFICTX *ctx, char **argv)
 	if (c->quiet & SMFIP_NR_RCPT)
 		return leave(c, SMFIS_NOREPLY);
 	if (v.action == VERDICT_DISCARD)
-		return leave(c, tell(ctx, c, 0, v));
+		return leave(c, reply(ctx, c, 0, v));
 	if (!verdict_refuses(&v))
 		return leave(c, SMFIS_CONTINUE);
 	set_reply(ctx, &v);
@@ -318,7 +321,8 @@ on_header(SMFICTX *ctx, char *name, char *value)
 	if (c == NULL)
 		return SMFIS_TEMPFAIL;
 	if (!c->leading_space) {
-		/* The MTA swallowed the space that nearly always stands here. */
+		/* The MTA has removed the space that nearly always stands
+		 * here. */
 		if (asprintf(&spaced, " %s", value) < 0)
 			spaced = NULL;
 		value = spaced;
@@ -337,7 +341,7 @@ on_eoh(SMFICTX *ctx)
 
 	if (c == NULL)
 		return SMFIS_TEMPFAIL;
-	return leave(c, tell(ctx, c, SMFIP_NR_EOH, chain_eoh(c->s)));
+	return leave(c, reply(ctx, c, SMFIP_NR_EOH, chain_eoh(c->s)));
 }
 
 static sfsistat
@@ -347,7 +351,7 @@ on_body(SMFICTX *ctx, unsigned char *data, size_t len)
 
 	if (c == NULL)
 		return SMFIS_TEMPFAIL;
-	chain_body(c->s, data, len); /* kept for the end of the message */
+	chain_body(c->s, data, len); /* the chain keeps the verdict */
 	return leave(
 	    c, c->quiet & SMFIP_NR_BODY ? SMFIS_NOREPLY : SMFIS_CONTINUE);
 }
@@ -379,14 +383,16 @@ apply_edit(SMFICTX *ctx, const struct connection *c, const struct edit *e)
 	return rc;
 }
 
-/* Without it, an MTA takes a filter that waits for one that hangs. */
+/* Without progress, the MTA would take a filter that waits for one that
+ * hangs. */
 static void
 on_progress(void *ctx)
 {
 	(void)smfi_progress(ctx);
 }
 
-/* Walk the end, the one step at which libmilter's manual allows progress. */
+/* Walk at the end of the message, the one step at which libmilter allows
+ * progress. */
 static struct verdict
 walk_end(SMFICTX *ctx, struct session *s)
 {
@@ -399,7 +405,7 @@ walk_end(SMFICTX *ctx, struct session *s)
 	return v;
 }
 
-/* Carry out what the stages asked for. */
+/* Carry out the edits and the verdict. */
 static struct verdict
 act(SMFICTX *ctx, struct connection *c, struct verdict v)
 {
@@ -410,7 +416,7 @@ act(SMFICTX *ctx, struct connection *c, struct verdict v)
 	     e = e->next) {
 		if (apply_edit(ctx, c, e) != MI_SUCCESS) {
 			log_about(&about, LOG_ERR,
-			    "the MTA does not take the edit: %s %s",
+			    "the MTA does not accept the edit: %s %s",
 			    edit_word(e->op), e->name);
 			return verdict_make(VERDICT_TEMPFAIL, NULL);
 		}
@@ -420,7 +426,7 @@ act(SMFICTX *ctx, struct connection *c, struct verdict v)
 		verdict_text(v.text == NULL ? "held" : v.text, reason)) !=
 		MI_SUCCESS) {
 		log_about(
-		    &about, LOG_ERR, "the MTA does not take a quarantine");
+		    &about, LOG_ERR, "the MTA does not accept a quarantine");
 		return verdict_make(VERDICT_TEMPFAIL, NULL);
 	}
 	return v;
@@ -443,7 +449,7 @@ on_eom(SMFICTX *ctx)
 	set_reply(ctx, &v);
 	chain_end(c->s, &v);
 	st = status_of(&v);
-	/* The same to an MTA, and what OpenDKIM's users have always seen. */
+	/* For the MTA both mean the same; OpenDKIM returns SMFIS_ACCEPT. */
 	return leave(c, st == SMFIS_CONTINUE ? SMFIS_ACCEPT : st);
 }
 
@@ -457,7 +463,7 @@ on_abort(SMFICTX *ctx)
 	return leave(c, SMFIS_CONTINUE);
 }
 
-/* May come without anything before it. */
+/* May be called without any callback before it. */
 static sfsistat
 on_close(SMFICTX *ctx)
 {
@@ -467,7 +473,8 @@ on_close(SMFICTX *ctx)
 		smfi_setpriv(ctx, NULL);
 		chain_end(c->s, NULL);
 		count(c);
-		list_remove(c); /* busy to its end, so nobody else closes it */
+		list_remove(c); /* it stays busy, so that nobody else closes
+		    it */
 		chain_close(c->s);
 		free(c);
 	}
@@ -489,8 +496,9 @@ wanted_actions(const struct snapshot *snap)
 	return want;
 }
 
-/* Steps that the MTA may leave out, and those it need not wait for.  Size and
- * recipients are logged and counted, so envelope and body always come. */
+/* Steps that the MTA may leave out, and those for whose reply it need not wait.
+ * Envelope and body are always needed, because size and recipients are logged
+ * and counted. */
 static unsigned long
 wanted_steps(const struct snapshot *snap)
 {
@@ -513,14 +521,15 @@ wanted_steps(const struct snapshot *snap)
 	return want;
 }
 
-/* The macros the stages read, by the step at which they must be there. */
+/* Request the macros that the stages read, for the step at which they need
+ * them. */
 static void
-ask_macros(SMFICTX *ctx, const struct snapshot *snap)
+request_macros(SMFICTX *ctx, const struct snapshot *snap)
 {
 	static const struct {
 		int step;
 		const char *names;
-		bool more; /* and those that the configuration names */
+		bool more; /* also those that the configuration names */
 	} lists[] = {
 	    {SMFIM_CONNECT, "j {daemon_name} {client_addr} {client_name}", true},
 	    {SMFIM_ENVFROM, "i {auth_type} {auth_authen} {daemon_name}", true},
@@ -540,7 +549,7 @@ ask_macros(SMFICTX *ctx, const struct snapshot *snap)
 		    (char *)(uintptr_t)buf_text(&names));
 		buf_fini(&names);
 		if (rc != MI_SUCCESS)
-			return; /* the MTA's own list has to do */
+			return; /* then the MTA's own list has to suffice */
 	}
 }
 
@@ -567,7 +576,7 @@ on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1,
 	c->quiet = *pf1;
 	c->leading_space = (*pf1 & SMFIP_HDR_LEADSPC) != 0;
 	if (f0 & SMFIF_SETSYMLIST)
-		ask_macros(ctx, c->s->snap);
+		request_macros(ctx, c->s->snap);
 	return SMFIS_CONTINUE;
 }
 
@@ -615,8 +624,8 @@ callbacks_run(void)
 int
 callbacks_closing(void)
 {
-	atomic_store(&door.closing, true);
-	return atomic_load(&door.messages);
+	atomic_store(&filter.closing, true);
+	return atomic_load(&filter.messages);
 }
 
 int
@@ -624,10 +633,10 @@ callbacks_shut(void)
 {
 	int busy = 0;
 
-	atomic_store(&door.closing, true);
-	atomic_store(&door.shut, true);
-	pthread_mutex_lock(&door.lock);
-	for (struct connection *c = door.first; c != NULL; c = c->next) {
+	atomic_store(&filter.closing, true);
+	atomic_store(&filter.shut, true);
+	pthread_mutex_lock(&filter.lock);
+	for (struct connection *c = filter.first; c != NULL; c = c->next) {
 		if (atomic_load(&c->busy)) {
 			busy++;
 		} else if (c->s != NULL) {
@@ -635,6 +644,6 @@ callbacks_shut(void)
 			c->s = NULL;
 		}
 	}
-	pthread_mutex_unlock(&door.lock);
+	pthread_mutex_unlock(&filter.lock);
 	return busy;
 }

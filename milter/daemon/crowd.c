@@ -7,13 +7,14 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#define FEW 64	/* members over whom a look costs nothing */
-#define REST 20 /* times the CPU time that a look took, until the next one */
+#define FEW 64	/* so few members that a look over them costs nothing */
+#define REST 20 /* the next look comes after so many times the CPU time of the
+    last */
 
 struct member {
 	int fd;
 	uid_t uid;
-	ino_t ino; /* sockets are told apart by it while they are open */
+	ino_t ino; /* tells open sockets apart */
 };
 
 struct user {
@@ -25,10 +26,12 @@ struct crowd {
 	size_t max;
 	struct member *members;
 	size_t n, room;
-	struct user *users; /* those with members */
+	struct user *users; /* users with members */
 	size_t n_users, users_room;
-	size_t look_at;	    /* so many that a look over them is worth while */
-	int64_t look_again; /* and not earlier: CLOCK_MONOTONIC, nanoseconds */
+	size_t look_at;	    /* number of members from which on a look is worth
+	    while */
+	int64_t look_again; /* the time of the next look: CLOCK_MONOTONIC,
+	    nanoseconds */
 };
 
 size_t
@@ -104,7 +107,7 @@ is_open(const struct member *m)
 	       st.st_ino == m->ino;
 }
 
-/* Let go of who has left. */
+/* Remove members whose socket is closed. */
 static void
 look_over(struct crowd *c)
 {
@@ -149,7 +152,7 @@ crowd_add(struct crowd *c, int fd, uid_t uid)
 	enum crowd_room room;
 	struct stat st;
 
-	/* The list stays in proportion to those who are there. */
+	/* So the list stays in proportion to the open connections. */
 	if (c->n >= c->look_at)
 		look_over(c);
 	room = room_for(c, uid);

@@ -1,12 +1,12 @@
 /*
- * How many connections there are, and whose: MaxConnections.
+ * Counts connections and their users, for MaxConnections.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Nobody says when a connection ends: libmilter closes descriptors without
- * calling us for some of them.  So the ones that came are kept in a list, and
- * where that has grown or is full, those go from it whose descriptor is no
- * longer the same socket.  Such a look over all of them may take a twentieth of
- * the time at most, so that asking again and again is cheap for us.
+ * libmilter closes some descriptors without calling us, so the end of a
+ * connection can't be counted.  Instead accepted connections are kept in a
+ * list.  When it has grown or is full, those are removed whose descriptor is
+ * not the same socket any more.  Such looks take a twentieth of the CPU time at
+ * most, so that many attempts to connect stay cheap.
  */
 #ifndef MILTER_DAEMON_CROWD_H
 #define MILTER_DAEMON_CROWD_H
@@ -16,26 +16,26 @@
 
 struct crowd;
 
-/* Whose user is not known, all together. */
+/* All connections whose user is not known count as this user's. */
 #define CROWD_UNKNOWN ((uid_t)-1)
 
 enum crowd_room {
 	CROWD_ROOM,
-	CROWD_FULL,	 /* as many as may be */
-	CROWD_USER_FULL, /* three quarters are this user's */
+	CROWD_FULL,	 /* the maximum is reached */
+	CROWD_USER_FULL, /* the user has three quarters of the maximum */
 	CROWD_NO_MEMORY,
 };
 
-/* For max connections (1 or more).  One thread may use it; the caller's,
- * crowd_free.  NULL: no memory. */
+/* For max connections (1 or more).  Only one thread may use it.  The caller's
+ * (crowd_free); NULL: no memory. */
 struct crowd *crowd_new(size_t max);
 void crowd_free(struct crowd *c);
 
-/* Take a socket of that user in, if there is room. */
+/* Add a socket of that user, if there is room. */
 enum crowd_room crowd_add(struct crowd *c, int fd, uid_t uid);
 
 size_t crowd_max(const struct crowd *c);
-/* How many one user may have of so many. */
+/* How many of max connections one user may have. */
 size_t crowd_share(size_t max);
 
 #endif

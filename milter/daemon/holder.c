@@ -1,6 +1,6 @@
 /*
- * proc(5) is asked, as nobody else knows.  Where it can't be read nothing is
- * found.  SPDX-License-Identifier: BSD-2-Clause
+ * All is read from proc(5).  If that can't be read, nothing is found.
+ * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "holder.h"
 
@@ -23,11 +23,11 @@
 			    */
 #define ENDING "postern: ends"	/* at most 15 octets */
 #define STEP 50			/* milliseconds */
-#define STEPS (10000 / STEP)	/* a stop takes half of it, at most */
-#define LAST_STEPS (1000 / STEP) /* for one that is not seen */
-#define TAKES_VALUE "xpPu" /* of postern's flags */
+#define STEPS (10000 / STEP)	/* a stop takes at most half of that */
+#define LAST_STEPS (1000 / STEP) /* for a process that can't be seen */
+#define TAKES_VALUE "xpPu" /* the flags of postern that take a value */
 
-/* What stands in a file of the process; its length. */
+/* Read a file of the process; returns its length. */
 static size_t
 slurp(const char *pid, const char *name, char *text, size_t size)
 {
@@ -72,7 +72,7 @@ same_file(const char *path, const char *config)
 
 	if (path == NULL)
 		path = POSTERN_CONF;
-	/* Where it stood when it was started nobody knows. */
+	/* The directory in which it was started is not known. */
 	if (path[0] != '/') {
 		slash = strrchr(path, '/');
 		return strcmp(slash == NULL ? path : slash + 1,
@@ -124,7 +124,7 @@ holder_end(void)
 	prctl(PR_SET_NAME, ENDING);
 }
 
-/* It was told to, and has not come to it yet. */
+/* It has a signal to stop, and has not handled it yet. */
 static bool
 has_pending_stop(const char *pid)
 {
@@ -151,7 +151,7 @@ holder_ends(const struct holder_for *f, long pid, int *steps)
 	snprintf(number, sizeof(number), "%ld", pid);
 	seen = pid > 0 && slurp(number, "comm", theirs, sizeof(theirs)) > 0 &&
 	    slurp("self", "comm", ours, sizeof(ours)) > 0;
-	/* It may have come to its end since it was found. */
+	/* It may have ended since it was found. */
 	if (!seen && *steps < STEPS - LAST_STEPS)
 		*steps = STEPS - LAST_STEPS;
 	if (seen && strcmp(theirs, ENDING "\n") != 0 &&

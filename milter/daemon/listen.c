@@ -27,7 +27,7 @@
 #include "runfiles.h"
 
 #define MTA_NAME "postfix" /* its user and group */
-#define MTA_QUEUE "/var/spool/postfix" /* its daemons may be shut in there */
+#define MTA_QUEUE "/var/spool/postfix" /* its daemons may be chrooted there */
 #define OUR_RUN "/run/postern"
 #define SENDMAIL_NAME "smmsp"
 #define SENDMAIL_RUN "/var/spool/postern"
@@ -50,7 +50,8 @@ in_queue(const char *dir)
 	return strncmp(dir, MTA_QUEUE "/", strlen(MTA_QUEUE "/")) == 0;
 }
 
-/* Which MTA it is for: where both are, the one whose place or group it has. */
+/* Is the socket for Postfix?  If both MTAs are installed, its directory or
+ * group decides. */
 static bool
 for_postfix(const char *dir, const struct privileges *p)
 {
@@ -65,7 +66,7 @@ for_postfix(const char *dir, const struct privileges *p)
 	    in_queue(dir);
 }
 
-/* For a socket that stands in a wrong place. */
+/* A better directory, for a socket in a wrong one. */
 static const char *
 better_place(const char *dir, const struct privileges *p)
 {
@@ -76,9 +77,10 @@ better_place(const char *dir, const struct privileges *p)
 	return access(MTA_QUEUE, F_OK) == 0 ? MTA_QUEUE "/postern" : OUR_RUN;
 }
 
-/* Who it should belong to: for Postfix UserID and Postfix's group, as it must
- * enter it and nobody else need; for others root, who makes the socket, as
- * Sendmail trusts no other. */
+/* Add the command that makes the directory.  For Postfix it belongs to UserID
+ * and Postfix's group, because only Postfix must enter it.  For others it
+ * belongs to root, who makes the socket, because Sendmail trusts no other
+ * user. */
 static void
 put_directory(struct buf *b, const char *dir, const struct privileges *p)
 {
@@ -94,7 +96,7 @@ put_directory(struct buf *b, const char *dir, const struct privileges *p)
 		cure_directory(b, dir, user, group, 0755);
 }
 
-/* With the rights of that user, by the modes alone. */
+/* May the user enter the directory, by its mode alone? */
 static bool
 may_enter(const struct stat *st, const struct user *user)
 {
@@ -129,7 +131,7 @@ closed_to_mta(const char *path, char part_r[PATH_MAX], struct stat *st_r)
 	return false;
 }
 
-/* It is not there, or not for us. */
+/* Report a directory that does not exist, or that we may not use. */
 static int
 no_directory(const char *path, const char *dir, const char *why,
     const struct privileges *p, struct errmsg *msg_r)
@@ -158,8 +160,8 @@ no_directory(const char *path, const char *dir, const char *why,
 	return EX_CANTCREAT;
 }
 
-/* One without a name is as good as the socket, for which there must be room
- * as well. */
+/* Can a file be created in the directory?  Tested with a file without a
+ * name. */
 static bool
 has_room(const char *dir)
 {
@@ -220,8 +222,8 @@ warn_closed(const char *path, const struct privileges *p, const char *where,
 	if (!closed_to_mta(path, part, &st))
 		return;
 	cure_parent(path, dir);
-	/* Our own directory may change hands, if it is not for our state; what
-	 * else stands above it not. */
+	/* The cure may change the owner only of the socket's own directory, and
+	 * not if that has our state. */
 	last = strcmp(part, dir) == 0 && !cure_in_home(dir, owner_of(p)) &&
 	    !cure_is_ours(dir) && st.st_uid != 0 && st.st_uid == owner_of(p);
 	put_directory(&b, last ? dir : better_place(dir, p), p);
@@ -260,9 +262,9 @@ in_use(const char *path, long pid, struct errmsg *msg_r)
 	return EX_UNAVAILABLE;
 }
 
-/* Who can't connect can't tell that nobody serves it. */
+/* We may not connect, so it is unknown whether a process serves it. */
 static int
-untold(const char *path, struct errmsg *msg_r)
+not_known(const char *path, struct errmsg *msg_r)
 {
 	errmsg_set(msg_r,
 	    "Socket: %s: can't tell whether a process serves it: %s: stop that "
@@ -272,7 +274,7 @@ untold(const char *path, struct errmsg *msg_r)
 	return EX_UNAVAILABLE;
 }
 
-/* Nobody serves it; it is replaced. */
+/* No process serves the socket: may it be replaced? */
 static int
 check_stale(const char *path, const struct stat *st, struct errmsg *msg_r)
 {
@@ -292,9 +294,9 @@ check_stale(const char *path, const struct stat *st, struct errmsg *msg_r)
 
 #define SERVED (-1)
 
-/* SERVED, and by whom in *pid_r (which may be 0); or EX_OK: nobody serves it, or
- * what is wrong.  EAGAIN: by somebody who has a lot to do; EPROTOTYPE: with
- * datagrams, or so, which no postern does. */
+/* SERVED, with the process in *pid_r (which may be 0); EX_OK: no process serves
+ * it; or what is wrong.  EAGAIN: a busy process serves it; EPROTOTYPE: one
+ * serves it with datagrams or the like, which is no postern. */
 static int
 check_served(int fd, const struct sockspec *spec, const struct stat *st,
     long *pid_r, struct errmsg *msg_r)
@@ -310,11 +312,12 @@ check_served(int fd, const struct sockspec *spec, const struct stat *st,
 		return SERVED;
 	}
 	if (errno != ECONNREFUSED && errno != ENOENT)
-		return untold(path, msg_r);
+		return not_known(path, msg_r);
 	return check_stale(path, st, msg_r);
 }
 
-/* What stands at the path: nothing, a socket that nobody serves, or trouble. */
+/* Check what stands at the path: nothing and a socket without a process are
+ * fine. */
 static int
 check_present(const struct sockspec *spec, const struct holder_for *f,
     struct errmsg *msg_r)
@@ -353,7 +356,7 @@ port_holder(const struct addrinfo *ai)
 {
 	const struct sockaddr_in *in = (const void *)ai->ai_addr;
 
-	/* The port stands at the same place in both families. */
+	/* The port is at the same offset in both families. */
 	return holder_find(ntohs(in->sin_port));
 }
 
@@ -490,7 +493,7 @@ listen_check(const struct sockspec *spec, const struct privileges *p,
 	return rc;
 }
 
-/* Told as it would be a step later, of the user. */
+/* The same message as for the user, whom we can't become either. */
 static int
 no_group(const struct privileges *p, struct errmsg *msg_r)
 {
@@ -514,8 +517,9 @@ listen_open(const struct sockspec *spec, const struct privileges *p, int debug,
 	if (rc != EX_OK)
 		return rc;
 	text = sockspec_text(spec);
-	/* The group by being of it, not by a chown afterwards: the directory
-	 * may be the user's, who could have put another file there by then. */
+	/* The socket gets the group from our own, and not by chown: in a
+	 * directory of the user's, the user could replace it by another file
+	 * before the chown. */
 	if (p->change && setegid(p->gid) != 0) {
 		free(text);
 		return no_group(p, msg_r);

@@ -1,6 +1,6 @@
 /*
- * The daemon's socket: what may be wrong with it, said before libmilter fails
- * without a word.  SPDX-License-Identifier: BSD-2-Clause
+ * The daemon's socket.  Mistakes are reported here, because libmilter fails
+ * without a reason.  SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_DAEMON_LISTEN_H
 #define MILTER_DAEMON_LISTEN_H
@@ -13,7 +13,7 @@ struct sockspec;
 
 /*
  * Could we listen there?  EX_OK, and in *msg_r perhaps a warning
- * (holder_passes); or another of sysexits and *msg_r with cause and cure.
+ * (holder_passes) or ""; or another of sysexits and *msg_r with cause and cure.
  */
 int listen_check(const struct sockspec *spec, const struct privileges *p,
     const struct holder_for *f, struct errmsg *msg_r);

@@ -29,7 +29,6 @@
 #include "lib/base/mapguard.h"
 #include "lib/base/readfile.h"
 #include "lib/conf/conf.h"
-#include "lib/conf/dataset.h"
 #include "listen.h"
 #include "milter/log.h"
 #include "milter/options.h"
@@ -54,7 +53,7 @@ struct arguments {
 	struct serve_options serve;
 };
 
-/* What starting needs to know. */
+/* What a start needs to know. */
 struct plan {
 	const struct arguments *args;
 	struct conf *conf;
@@ -62,14 +61,15 @@ struct plan {
 	struct privileges user;
 	const char *pid_file, *chroot; /* NULL: none */
 	bool has_socket, background, restart;
-	bool stranger; /* we are not UserID, and can't be: files are not judged,
-			  as what we may says nothing of what it may */
+	bool stranger; /* we are another user than UserID, and can't become it:
+	    files are not judged, because our rights say nothing about those of
+	    UserID */
 	struct supervise_options supervise;
 	enum prove_result proved;
 
-	/* Mistakes of reading, and all others; warnings. */
+	/* Mistakes in the file, all other mistakes, and warnings. */
 	struct errlist *misread, *wrong, *warnings;
-	int status; /* what the first mistake ends a start with; EX_OK: none */
+	int status; /* the exit status, by the first mistake; EX_OK: none */
 };
 
 static int
@@ -99,7 +99,7 @@ help(void)
 	    POSTERN_CONF);
 }
 
-/* EX_OK, or the status to end with; -1: end well at once. */
+/* EX_OK, or the status to end with; -1: end at once with EX_OK. */
 static int
 parse(int argc, char **argv, struct arguments *args)
 {
@@ -151,8 +151,8 @@ parse(int argc, char **argv, struct arguments *args)
 	return optind == argc ? EX_OK : usage();
 }
 
-/* The file's full path, as BaseDirectory may come between; the default one
- * only if it is there. */
+/* Set the file's full path, because BaseDirectory may change the directory; the
+ * default file only if it exists. */
 static void
 find_config(struct arguments *args)
 {
@@ -173,7 +173,7 @@ given_or(const char *arg, const struct conf *conf, const char *keyword)
 	return arg != NULL ? arg : conf_str(conf, keyword);
 }
 
-/* Where the value in force stands. */
+/* The place of the value in force. */
 static const char *
 place_of(const struct plan *plan, const char *keyword)
 {
@@ -196,7 +196,7 @@ end_with(struct plan *plan, int status)
 	return status;
 }
 
-/* The message begins with the keyword. */
+/* Add a mistake; msg begins with the keyword. */
 static int
 mistake(struct plan *plan, int status, const char *keyword,
     const struct errmsg *msg)
@@ -209,23 +209,23 @@ mistake(struct plan *plan, int status, const char *keyword,
 }
 
 static void
-say_fatal(const struct errmsg *msg, void *arg)
+log_one(const struct errmsg *msg, void *arg)
 {
 	(void)arg;
 	log_fatal("%s", msg->text);
 }
 
 static void
-say_all(struct errlist *list)
+log_all(struct errlist *list)
 {
 	errlist_sort(list);
-	errlist_each(list, say_fatal, NULL);
+	errlist_each(list, log_one, NULL);
 }
 
-/* Whose it should be is said in it, so that a check, which anybody may make,
- * can't tell; who starts a daemon is whom it is for. */
+/* The file may not be read, so UserID is not known, and a check by an ordinary
+ * user can't give the cure.  Who starts the daemon gets it. */
 static void
-say_closed(const struct plan *plan, const struct errmsg *why)
+log_closed(const struct plan *plan, const struct errmsg *why)
 {
 	size_t len = why->cure > 0 ? why->cure : strlen(why->text);
 
@@ -235,7 +235,7 @@ say_closed(const struct plan *plan, const struct errmsg *why)
 		log_fatal("%.*s; %s", (int)len, why->text, AS_ROOT);
 }
 
-/* EX_OK also where it has mistakes, for more to be looked for. */
+/* EX_OK even if the file has mistakes, so that more can be found. */
 static int
 read_conf(struct plan *plan)
 {
@@ -253,9 +253,9 @@ read_conf(struct plan *plan)
 		return EX_OK;
 	if (plan->conf == NULL ||
 	    (path != NULL && access_why(path, CURE_READ, &why) != 0))
-		say_closed(plan, &why);
+		log_closed(plan, &why);
 	else
-		say_all(plan->misread);
+		log_all(plan->misread);
 	return EX_CONFIG;
 }
 
@@ -321,9 +321,10 @@ plan_directory(struct plan *plan)
 	(void)mistake(plan, EX_CONFIG, "BaseDirectory", &msg);
 }
 
-/* What a look at it came to; the message may be a warning, or empty. */
+/* Add what a check found: a mistake, or a warning if status is EX_OK; the
+ * message may be empty. */
 static void
-looked_at(struct plan *plan, int status, const char *keyword,
+take_finding(struct plan *plan, int status, const char *keyword,
     const struct errmsg *msg)
 {
 	if (status != EX_OK)
@@ -339,8 +340,8 @@ runs_as(const struct plan *plan)
 	return plan->user.change ? plan->user.uid : geteuid();
 }
 
-/* A check is made beside a daemon, which may be that of another configuration:
- * a copy is looked at before it takes the place of the one in force. */
+/* With -n a daemon may be running, perhaps with another configuration: a copy
+ * is checked before it replaces the one in force. */
 static void
 plan_files(struct plan *plan)
 {
@@ -351,11 +352,11 @@ plan_files(struct plan *plan)
 	if (plan->stranger)
 		return;
 	if (plan->has_socket)
-		looked_at(plan,
+		take_finding(plan,
 		    listen_check(&plan->socket, &plan->user, &f, &socket),
 		    "Socket", &socket);
 	if (plan->pid_file != NULL)
-		looked_at(plan, runfiles_check(plan->pid_file,
+		take_finding(plan, runfiles_check(plan->pid_file,
 				  runs_as(plan), &f, &pid),
 		    "PidFile", &pid);
 }
@@ -390,7 +391,7 @@ plan_descriptors(struct plan *plan)
 	(void)end_with(plan, rc);
 }
 
-/* All that can be seen before anything is made. */
+/* Check all that can be checked before anything is made. */
 static void
 make_plan(struct plan *plan)
 {
@@ -475,7 +476,7 @@ set_limits(const struct plan *plan)
 {
 	struct rlimit limit;
 
-	/* A connection and its look-ups each take a descriptor. */
+	/* Each connection and each look-up takes a descriptor. */
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
@@ -487,7 +488,8 @@ set_limits(const struct plan *plan)
 	}
 }
 
-/* UMask; root connects all the same, but no mail server runs as root. */
+/* Warn if UMask closes the socket to the MTA.  Root could connect all the same,
+ * but no mail server runs as root. */
 static void
 warn_mask(struct plan *plan)
 {
@@ -511,15 +513,15 @@ warn(struct plan *plan)
 
 /* -- checking -- */
 
-/* For a configuration that all can be said of but what only serving shows. */
+/* With a snapshot: check what otherwise only serving would show. */
 static int
-check_door(const struct plan *plan, struct snapshot *snap)
+check_calls(const struct plan *plan, struct snapshot *snap)
 {
 	struct errmsg msg;
 	int rc = accept_check(&plan->socket, snap, &msg);
 
 	if (rc == EX_OK)
-		rc = serve_check_door(plan->proved, snap, &msg);
+		rc = serve_check_calls(plan->proved, snap, &msg);
 	if (rc == EX_OK)
 		rc = serve_check_threads(&msg);
 	if (rc != EX_OK)
@@ -527,9 +529,9 @@ check_door(const struct plan *plan, struct snapshot *snap)
 	return rc;
 }
 
-/* In a child, as a change of user is for good.  The files are read by who will
- * read them: root may read all, and cures are for that user.  Without one, as
- * who we are. */
+/* In a child, because a change of user is for good: the files are read as the
+ * user who will read them, since root may read all, and cures are for that
+ * user.  Without a change of user, as the present one. */
 static int
 check_as_user(struct plan *plan)
 {
@@ -540,12 +542,14 @@ check_as_user(struct plan *plan)
 
 	if (rc == EX_OK)
 		(void)step_user(plan);
-	/* What hangs ends with whoever waits for it; a change of user has
-	 * cleared this. */
+	/* If the child hangs, it ends with its parent.  Set here because a
+	 * change of user clears it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	signal(SIGXFSZ, SIG_IGN);
-	/* What is wrong in the file is found anew, unless it is another one, or
-	 * closed; then what it names is all the same looked at. */
+	/* The child finds the mistakes in the file again.  The exceptions are a
+	 * file in a chroot and one that may not be read: then the mistakes
+	 * found so far are kept, and what the file names is checked all the
+	 * same. */
 	if (plan->chroot != NULL)
 		errlist_append(plan->wrong, "", plan->misread);
 	else if (options.config != NULL &&
@@ -554,7 +558,7 @@ check_as_user(struct plan *plan)
 		options.conf = plan->conf;
 	}
 	if (rc != EX_OK) {
-		say_all(plan->wrong);
+		log_all(plan->wrong);
 		return plan->status;
 	}
 	options.wrong = plan->wrong;
@@ -564,13 +568,12 @@ check_as_user(struct plan *plan)
 		(void)end_with(plan, EX_CONFIG);
 		return plan->status;
 	}
-	rc = check_door(plan, snap);
+	rc = check_calls(plan, snap);
 	snapshot_unref(snap);
 	return rc;
 }
 
-/* Say what is wrong, all of it; where it is a start that has failed, in its log
- * too. */
+/* Log all that is wrong; if a start has failed, in its log too. */
 static int
 check(struct plan *plan)
 {
@@ -624,15 +627,14 @@ serve_it(void *arg)
 	options.socket = &plan->socket;
 	options.proved = plan->proved;
 	options.warnings = plan->warnings;
-	/* A change of user forbids dumps; asked for after it. */
+	/* Set here, because a change of user forbids dumps. */
 	if (conf_bool(plan->conf, "EnableCoredumps"))
 		prctl(PR_SET_DUMPABLE, 1);
-	dataset_look_only(false);
 	return serve(&options);
 }
 
-/* For this thread and all that come of it.  What says that we are broken, or is
- * a person's at the terminal, keeps its meaning. */
+/* Block signals for this thread and those that it starts, but not those that
+ * report a fault of ours, or that a person sends from the terminal. */
 static void
 block_signals(void)
 {
@@ -664,17 +666,18 @@ run(struct plan *plan)
 	if (rc == EX_OK)
 		rc = step_user(plan);
 	if (rc != EX_OK)
-		say_all(plan->wrong);
+		log_all(plan->wrong);
 	else
 		rc = plan->restart
 		    ? supervise(&plan->supervise, serve_it, plan)
 		    : serve_it(plan);
 	runfiles_remove();
-	ready_say(rc);
+	ready_report(rc);
 	return rc;
 }
 
-/* Sockets and files must not become standard input, output or error. */
+/* Open the standard descriptors that are closed, so that no socket or file gets
+ * their numbers. */
 static void
 open_standard_files(void)
 {
@@ -693,11 +696,12 @@ print(const struct plan *plan)
 	if (plan->status == EX_OK)
 		conf_print(plan->conf, stdout);
 	else
-		say_all(plan->misread);
+		log_all(plan->misread);
 	return plan->status;
 }
 
-/* Who runs over its end gets a signal, and no words. */
+/* A process that overflows its stack is killed without a message, so test it
+ * first. */
 static int
 check_stack(void)
 {
@@ -744,7 +748,6 @@ main(int argc, char **argv)
 	rc = parse(argc, argv, &args);
 	if (rc != EX_OK)
 		return rc < 0 ? EX_OK : rc;
-	dataset_look_only(true);
 	find_config(&args);
 	plan.misread = errlist_new();
 	plan.wrong = errlist_new();

@@ -5,7 +5,7 @@
 
 #include <libmilter/mfdef.h>
 
-/* How many strings there are; -1: the last one has no end. */
+/* The number of strings; -1: the last one has no NUL. */
 static long
 strings(const char *data, size_t len)
 {
@@ -22,7 +22,7 @@ strings(const char *data, size_t len)
 	return n;
 }
 
-/* The command they belong to, then names and values in turn. */
+/* Macros: the command that they belong to, then names and values in turn. */
 static bool
 macros(const char *data, size_t len)
 {
@@ -34,8 +34,8 @@ macros(const char *data, size_t len)
 	return n >= 0 && n % 2 == 0;
 }
 
-/* A host's name, the address's family, and but for an unknown one the port in
- * two octets and the address. */
+/* Connect: the host's name, the address's family, and unless that is unknown
+ * the port in two octets and the address. */
 static bool
 connection(const char *data, size_t len)
 {
@@ -68,12 +68,12 @@ packet_check(char command, const char *data, size_t len)
 	case SMFIC_UNKNOWN:
 		return strings(data, len) >= 1;
 	case SMFIC_HEADER:
-		/* A name at least: libmilter takes an empty one and the value
-		 * behind it together. */
+		/* The name must not be empty: libmilter would misread an empty
+		 * name with its value. */
 		return len > 0 && data[0] != '\0' && strings(data, len) >= 2;
 	case SMFIC_BODY:
 		return len > 0;
-	case SMFIC_BODYEOB: /* a last piece of the body may come with it */
+	case SMFIC_BODYEOB: /* may have the last chunk of the body */
 	case SMFIC_DATA:
 	case SMFIC_EOH:
 	case SMFIC_ABORT:

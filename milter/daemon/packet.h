@@ -1,9 +1,9 @@
 /*
- * Packets of the milter protocol: is one what libmilter takes it for?
+ * Checks packets of the milter protocol before libmilter gets them.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * libmilter's engine believes that strings come in pairs where they should and
- * end where they should.  What is wrong with one by this measure no MTA sends.
+ * libmilter's engine does not check that strings have an end, and come in pairs
+ * where they should.  No MTA sends a packet that fails these checks.
  */
 #ifndef MILTER_DAEMON_PACKET_H
 #define MILTER_DAEMON_PACKET_H
@@ -11,7 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The octets behind the command, of which there may be none. */
+/* Is the packet well formed?  data: the octets behind the command, perhaps
+ * none. */
 bool packet_check(char command, const char *data, size_t len);
 
 #endif

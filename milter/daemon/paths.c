@@ -20,7 +20,7 @@
 
 struct file {
 	const char *keyword, *where;
-	char path[2 * PATH_MAX]; /* as it was written, or as it leads there */
+	char path[2 * PATH_MAX]; /* as it is written, or resolved */
 	char real[PATH_MAX];
 	dev_t dev;
 	ino_t ino;
@@ -35,7 +35,7 @@ struct look {
 	int status;
 };
 
-/* False: it is too long to be a file's. */
+/* False: it is too long for a path. */
 static bool
 fill(struct file *f, const char *keyword, const char *where, const char *path,
     const char *chroot)
@@ -70,7 +70,7 @@ is_same(const struct file *a, const struct file *b)
 	return strcmp(a->real, b->real) == 0;
 }
 
-/* With those that are written. */
+/* Compare a file that is read with those that postern makes. */
 static void
 compare(struct look *l, const struct file *f)
 {
@@ -99,7 +99,7 @@ add_written(struct look *l, const char *keyword, const char *where,
 	l->n++;
 }
 
-/* A file that is mapped is built under another name. */
+/* Add a file that is mapped, which is built under another name. */
 static void
 add_mapped(
     struct look *l, const struct conf *c, const char *keyword, const char *path)
@@ -113,23 +113,15 @@ add_mapped(
 	add_written(l, keyword, conf_where(c, keyword), new_path, l->chroot);
 }
 
-/* Any value that has the form of a path is taken for one: none but a path is
- * the same as what we make. */
+/* Any value that has the form of a path counts as one: another value can't be
+ * equal to a path that we make. */
 static void
 add_read(struct look *l, const char *keyword, const char *where,
     const char *value)
 {
-	static const char *const types[] = {"file:", "refile:", "mdb:"};
 	struct file f;
 
-	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
-		size_t len = strlen(types[i]);
-
-		if (strncasecmp(value, types[i], len) == 0) {
-			value += len;
-			break;
-		}
-	}
+	value = dataset_path(value);
 	if ((value[0] == '/' || strncmp(value, "./", 2) == 0) &&
 	    fill(&f, keyword, where, value, l->chroot))
 		compare(l, &f);

@@ -1,5 +1,5 @@
 /*
- * What postern writes has a path of its own.
+ * Checks that every file that postern makes has a path of its own.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_DAEMON_PATHS_H
@@ -8,11 +8,12 @@
 struct conf;
 struct errlist;
 
-/* What may be given in place of what the configuration says; NULL: nothing. */
+/* Values of a start, which may differ from those in the configuration; NULL:
+ * none. */
 struct paths_start {
-	const char *socket, *socket_where; /* the path alone */
+	const char *socket, *socket_where; /* only the path */
 	const char *pid_file, *pid_where;
-	const char *chroot; /* all but these two is in there */
+	const char *chroot; /* all other files are in there */
 };
 
 /* Does any other keyword name a file that we make and replace: the socket, the

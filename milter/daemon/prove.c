@@ -23,9 +23,11 @@
 #include "reader.h"
 
 #define PATIENCE 5000 /* milliseconds */
-#define FDS_MAX 256   /* where libmilter's listener is looked for */
+#define FDS_MAX 256   /* descriptors among which libmilter's listener is
+    searched */
 
-/* The child's exit: what of it was called. */
+/* End the child; its exit status says which of the two functions were
+ * called. */
 static void
 end_child(bool reader)
 {
@@ -40,7 +42,7 @@ on_reader(void)
 	end_child(true);
 }
 
-/* It has read a packet without us. */
+/* Called if libmilter has read a packet without our mi_rd_cmd. */
 static sfsistat
 on_negotiate(SMFICTX *ctx, unsigned long f0, unsigned long f1, unsigned long f2,
     unsigned long f3, unsigned long *pf0, unsigned long *pf1,
@@ -123,7 +125,7 @@ prove_calls(const struct privileges *p)
 	pid_t parent = getpid(), pid;
 	int fds[2], status = 0;
 
-	/* Its other end is closed by the child's end. */
+	/* When the child ends, the other end is closed. */
 	if (pipe2(fds, O_CLOEXEC) != 0)
 		return PROVE_UNKNOWN;
 	pid = fork();

@@ -1,6 +1,6 @@
 /*
- * Does libmilter call our accept and mi_rd_cmd?  Another build of it may have
- * its calls bound within itself.  SPDX-License-Identifier: BSD-2-Clause
+ * Tests whether libmilter calls our accept and mi_rd_cmd.  A build of libmilter
+ * may be linked so that it does not.  SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_DAEMON_PROVE_H
 #define MILTER_DAEMON_PROVE_H
@@ -12,13 +12,14 @@ enum prove_result {
 	PROVE_ACCEPT, /* only accept */
 	PROVE_READER, /* only mi_rd_cmd */
 	PROVE_NEITHER,
-	PROVE_UNKNOWN, /* it could not be tried */
+	PROVE_UNKNOWN, /* the test failed */
 };
 
 /*
- * Have libmilter serve a connection on a loopback port that the system chooses,
- * in a child process with the rights of p.  Before any thread, and before
- * libmilter listens here: it has one listener in a process.
+ * Let libmilter serve a connection on a loopback port that the system chooses,
+ * in a child process with the rights of p.  To be called before there are
+ * threads, and before libmilter listens in this process, since it has only one
+ * listener.
  */
 enum prove_result prove_calls(const struct privileges *p);
 

@@ -35,10 +35,13 @@ enum {
  * next so long, and then gives the session back to the pool: a write and a read
  * of a pipe, another poll, the waking of another worker, and often the end of
  * this thread and the start of a new one.  Within a message an MTA is seldom
- * quicker, and never much slower, so the worker stays a little.
+ * quicker, and never much slower, so the worker stays a little.  Each that does
+ * is a thread, and with hundreds of slow sessions there would be hundreds, so
+ * only some may; the others do as libmilter has it.
  */
 #define WORKER_WAIT_MS 1
 #define LINGER_MS 20
+#define LINGERERS_MAX 32
 
 /*
  * An MTA sends many small packets in a row.  Whole ones are copied from the
@@ -59,6 +62,8 @@ static struct held nothing;
 /* The connection of which this thread read last: -1: none.  Another thread may
  * poll a number that was that of a connection, and is now a file's. */
 static _Thread_local int mine = -1;
+
+static atomic_int lingerers; /* threads that stay with a session just now */
 
 static void (*trial)(void);
 
@@ -250,6 +255,14 @@ read_packet(int fd, const struct timeval *timeout, int64_t *end,
 	return rest;
 }
 
+/* Is it the last packet of the connection?  libmilter closes that, and then its
+ * number may be another's.  After SMFIC_QUIT_NC the connection goes on. */
+static bool
+quits(const char head[HEAD])
+{
+	return head[MILTER_LEN_BYTES] == SMFIC_QUIT;
+}
+
 /* As read_packet, from what is held where that is possible. */
 static char *
 get_packet(int fd, const struct timeval *timeout, char head[HEAD],
@@ -271,7 +284,7 @@ get_packet(int fd, const struct timeval *timeout, char head[HEAD],
 		}
 	}
 	put_held(fd, h);
-	mine = h == NULL || *rc_r != 0 ? -1 : fd;
+	mine = h == NULL || *rc_r != 0 || quits(head) ? -1 : fd;
 	return rest;
 }
 
@@ -312,11 +325,32 @@ reader_begin(int fd)
 int poll_ours(struct pollfd *fds, nfds_t n, int timeout) __asm__("poll")
     __attribute__((used, visibility("default")));
 
+/* The system's poll. */
+static int
+poll_system(struct pollfd *fds, nfds_t n, int timeout)
+{
+	struct timespec ts = {timeout / 1000, timeout % 1000 * 1000000L};
+
+	return ppoll(fds, n, timeout < 0 ? NULL : &ts, NULL);
+}
+
+/* A worker's poll for the next packet of its session. */
+static int
+linger(struct pollfd *fds, nfds_t n)
+{
+	bool may = atomic_fetch_add(&lingerers, 1) < LINGERERS_MAX;
+	int found = 0;
+
+	if (may)
+		found = poll_system(fds, n, LINGER_MS);
+	atomic_fetch_sub(&lingerers, 1);
+	return may ? found : poll_system(fds, n, WORKER_WAIT_MS);
+}
+
 int
 poll_ours(struct pollfd *fds, nfds_t n, int timeout)
 {
 	const struct held *h = NULL;
-	struct timespec ts;
 
 	if (n == 1 && fds->events == POLLIN && mine >= 0 && fds->fd == mine)
 		h = atomic_load(&table[mine]); /* NULL inside mi_rd_cmd */
@@ -326,9 +360,8 @@ poll_ours(struct pollfd *fds, nfds_t n, int timeout)
 		return 1;
 	}
 	if (h != NULL && timeout == WORKER_WAIT_MS)
-		timeout = LINGER_MS;
-	ts = (struct timespec){timeout / 1000, timeout % 1000 * 1000000L};
-	return ppoll(fds, n, timeout < 0 ? NULL : &ts, NULL);
+		return linger(fds, n);
+	return poll_system(fds, n, timeout);
 }
 
 void

@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 static struct {
-	int fd;          /* who waits; -1: nobody */
-	bool background; /* let go of the terminal */
-	bool manager;    /* tell the service manager */
-	bool said;
+	int fd;          /* the pipe to the process that waits; -1: none */
+	bool background; /* detach from the terminal */
+	bool manager;    /* notify the service manager */
+	bool reported;
 } ready = {.fd = -1, .manager = true};
 
 static void
@@ -52,9 +52,9 @@ ready_background(void)
 	close(pipes[0]);
 	ready.fd = pipes[1];
 	ready.background = true;
-	/* Twice, so that no terminal can become ours again. */
+	/* Fork twice, so that no terminal can become ours again. */
 	if (setsid() < 0 || (pid = fork()) < 0) {
-		ready_say(EX_OSERR);
+		ready_report(EX_OSERR);
 		_exit(EX_OSERR);
 	}
 	if (pid > 0)
@@ -69,12 +69,12 @@ ready_to(int fd)
 		close(ready.fd);
 	ready.fd = fd;
 	ready.manager = false;
-	ready.said = false;
+	ready.reported = false;
 }
 
 /* sd_notify(3), the protocol of which is public and stable. */
 static void
-tell_manager(void)
+notify_manager(void)
 {
 	static const char text[] = "READY=1";
 	const char *path = getenv("NOTIFY_SOCKET");
@@ -109,17 +109,17 @@ let_go_of_terminal(void)
 }
 
 void
-ready_say(int status)
+ready_report(int status)
 {
 	unsigned char byte = (unsigned char)status;
 
-	if (ready.said)
+	if (ready.reported)
 		return;
-	ready.said = true;
+	ready.reported = true;
 	if (ready.background && status == EX_OK)
 		let_go_of_terminal();
 	if (ready.manager && status == EX_OK)
-		tell_manager();
+		notify_manager();
 	if (ready.fd >= 0) {
 		(void)!write(ready.fd, &byte, 1);
 		close(ready.fd);

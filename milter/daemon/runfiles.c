@@ -64,9 +64,9 @@ note(struct runfile *f)
 }
 
 /*
- * Whoever serves under a pid file holds its write lock, which ends with the
- * process, however it ends.  A reader of the file could take a read lock, so
- * only a write lock is asked for: that takes the right to write.
+ * Does a process hold the pid file?  The daemon holds a write lock on it, which
+ * ends with the process.  Only write locks are tested, because anybody who can
+ * read the file can hold a read lock.
  */
 static bool
 is_locked(int fd)
@@ -77,8 +77,9 @@ is_locked(int fd)
 	return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
-/* Of the open file, so that a child of ours holds it as well.  False: somebody
- * else was faster.  Without locks in the file system all goes on without. */
+/* Lock the open file description, so that our children hold the lock as well.
+ * False: another process was faster.  If the file system has no locks, go on
+ * without. */
 static bool
 take_lock(int fd)
 {
@@ -96,7 +97,7 @@ number_in(int fd)
 	return pread(fd, text, sizeof(text) - 1, 0) > 0 ? atol(text) : 0;
 }
 
-/* Empty, or a number: nothing is lost with it. */
+/* Is it empty or a number, so that nothing is lost if it is overwritten? */
 static bool
 is_pid_file(int fd)
 {
@@ -117,7 +118,7 @@ runfiles_may_replace(const struct stat *dir, const struct stat *st)
 	    dir->st_uid == geteuid() || st->st_uid == geteuid();
 }
 
-/* An old one can be neither written to nor removed. */
+/* Is it an old file that we can neither write nor remove? */
 static bool
 is_stuck(const struct runfile *f, int fd, const struct stat *st)
 {
@@ -127,9 +128,9 @@ is_stuck(const struct runfile *f, int fd, const struct stat *st)
 	    !runfiles_may_replace(&dir, st));
 }
 
-/* What bears the name: nothing; a pid file that no process holds; or a mistake,
- * EBUSY if one does, *pid_r; ENOTEMPTY: a slip of the pen has named a file that
- * is somebody's; EPERM: it can't be taken over. */
+/* Check what has the name.  0: nothing, or a pid file that no process holds.
+ * EBUSY: a process holds it, *pid_r.  ENOTEMPTY: another file was named by
+ * mistake.  EPERM: it can't be taken over. */
 static int
 look(const struct runfile *f, long *pid_r)
 {
@@ -158,8 +159,8 @@ look(const struct runfile *f, long *pid_r)
 	return rc == 0 ? 0 : -1;
 }
 
-/* An old one of ours, to go on with: never renewed, it can't be ours and
- * another's at the same time. */
+/* Use an old pid file of ours again: because it is not replaced, two processes
+ * can't each have one. */
 static bool
 take_over(struct runfile *f)
 {
@@ -181,8 +182,8 @@ take_over(struct runfile *f)
 	return false;
 }
 
-/* The directory may belong to somebody who means ill: nothing that is there
- * and not ours is written to, and only a plain file is replaced. */
+/* The directory may belong to an attacker: no file of another user is written
+ * to, and only a plain file is replaced. */
 static int
 create(struct runfile *f, long *pid_r)
 {
@@ -241,8 +242,8 @@ pid_mistake(const char *path, uid_t uid, long pid, struct errmsg *msg_r)
 	return EX_CANTCREAT;
 }
 
-/* Could a number be written there?  In a file without a name, where the file
- * system has such; where not, that will be seen. */
+/* Could a number be written there?  Tested with a file without a name; if the
+ * file system has none, the start will show it. */
 static bool
 has_room(int dir)
 {
@@ -257,7 +258,7 @@ has_room(int dir)
 	return room;
 }
 
-/* As look, but for what may be passed over. */
+/* As look, but what holder_passes allows is no mistake. */
 static int
 look_for(const struct holder_for *f, const struct runfile *file,
     const char *path, long *pid_r, struct errmsg *msg_r)
@@ -327,7 +328,8 @@ remove_one(struct runfile *f)
 		return;
 	if (unlinkat(f->dir, f->name, 0) == 0)
 		return;
-	/* A stale number could get another process killed; none can't. */
+	/* An old number could get another process killed, so the file is
+	 * emptied. */
 	if (f->fd >= 0 && ftruncate(f->fd, 0) != 0)
 		return;
 }

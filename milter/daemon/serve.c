@@ -31,14 +31,14 @@
 #include "ready.h"
 #include "runfiles.h"
 
-/* Milliseconds, at a stop: for messages under way to come to their end, for
- * callbacks to return, and for each service to end. */
+/* Milliseconds at a stop: for messages under way to end, for callbacks to
+ * return, and for each service to end. */
 #define DRAIN_MAX 2000
 #define SHUT_MAX 1000
 #define STEP 5
 
-/* Of libmilter's threads.  No callback needs a tenth of it, and with the
- * system's 8 MiB only five stacks would be kept for the next thread. */
+/* Of libmilter's threads.  No callback needs a tenth of it.  With the system's
+ * 8 MiB libc would keep only five stacks for the next threads. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define STACK_SIZE (2048 << 10)
 #else
@@ -53,9 +53,9 @@ struct server {
 	atomic_bool listener_ended;
 
 	sem_t stop;           /* posted by a signal, or the listener's end */
-	atomic_int signal;    /* that said so */
+	atomic_int signal;    /* the signal that posted it */
 
-	atomic_bool reload, reset; /* asked for by a signal */
+	atomic_bool reload, reset; /* requested by a signal */
 };
 
 static struct server *serving; /* for on_signal, and the service */
@@ -68,45 +68,45 @@ serve_log(const struct serve_options *o, const struct conf *conf,
 	log_r->syslog |= o->syslog;
 }
 
-struct saying {
+struct mistake_log {
 	int level;          /* in the log; 0: as log_fatal */
-	const char *before; /* what stands before the first of them */
+	const char *before; /* text before the first mistake */
 	const char *config; /* the file that was read */
-	bool stranger;      /* leave out what is closed to us */
+	bool stranger;      /* leave out files that we may not read */
 };
 
 static void
-say_one(const struct errmsg *msg, void *arg)
+log_mistake(const struct errmsg *msg, void *arg)
 {
-	struct saying *saying = arg;
+	struct mistake_log *how = arg;
 	struct errmsg cure = {.text = ""};
 	enum cure_kind kind =
-	    saying->config != NULL && strcmp(msg->path, saying->config) == 0
+	    how->config != NULL && strcmp(msg->path, how->config) == 0
 	    ? CURE_CONF
 	    : CURE_READ;
 	const char *between = "";
 
-	if (saying->stranger && (msg->kind == ERRMSG_CLOSED || msg->cure > 0))
+	if (how->stranger && (msg->kind == ERRMSG_CLOSED || msg->cure > 0))
 		return;
-	/* What has a command of its own needs no other. */
+	/* A mistake that has its own cure needs no other. */
 	if (msg->kind == ERRMSG_CLOSED && msg->cure == 0 &&
 	    access_why(msg->path, kind, &cure) != 0)
 		between = "; ";
-	if (saying->level == 0)
+	if (how->level == 0)
 		log_fatal("%s%s%s", msg->text, between, cure.text);
 	else
-		log_line(saying->level, "%s%s%s%s", saying->before, msg->text,
+		log_line(how->level, "%s%s%s%s", how->before, msg->text,
 		    between, cure.text);
-	saying->before = "";
+	how->before = "";
 }
 
 struct warning {
 	const struct errlist *list;
-	bool refused; /* the configuration that they are about */
+	bool refused; /* the configuration was refused */
 };
 
-/* The length of the place in front: in a file, on the command line, or in the
- * defaults. */
+/* The length of the place before the message: a file's line, an option of the
+ * command line, or `default`. */
 static size_t
 place_in(const struct errlist *list, const char *text)
 {
@@ -120,7 +120,7 @@ place_in(const struct errlist *list, const char *text)
 }
 
 static void
-say_warning(const struct errmsg *msg, void *arg)
+log_warning(const struct errmsg *msg, void *arg)
 {
 	static const char word[] = "warning: ";
 	const struct warning *w = arg;
@@ -134,7 +134,7 @@ say_warning(const struct errmsg *msg, void *arg)
 }
 
 static void
-say_warnings(struct errlist *list, const struct snapshot *snap)
+log_warnings(struct errlist *list, const struct snapshot *snap)
 {
 	struct warning w = {.list = list, .refused = snap == NULL};
 	const char *text;
@@ -143,7 +143,7 @@ say_warnings(struct errlist *list, const struct snapshot *snap)
 	     snap != NULL && (text = conf_warning(snap->conf, i)) != NULL; i++)
 		errlist_add(list, "%s", text);
 	errlist_sort(list);
-	errlist_each(list, say_warning, &w);
+	errlist_each(list, log_warning, &w);
 }
 
 int
@@ -153,16 +153,16 @@ serve_load(const struct serve_options *o, enum snapshot_use use,
 	struct errlist *given = o->conf == NULL ? NULL : conf_list(o->conf);
 	struct errlist *list = given != NULL ? given : errlist_new();
 	struct errlist *warnings = errlist_new();
-	struct saying saying = {.before = "", .config = o->config};
+	struct mistake_log how = {.before = "", .config = o->config};
 	struct errmsg msg;
 	int rc = ERR_NOMEM;
 
 	if (old != NULL)
-		saying = (struct saying){.level = LOG_ERR,
+		how = (struct mistake_log){.level = LOG_ERR,
 		    .before = "reload refused, the configuration in force "
 			      "stays: ",
 		    .config = o->config};
-	saying.stranger = o->stranger;
+	how.stranger = o->stranger;
 	if (list != NULL && warnings != NULL) {
 		if (old == NULL && o->wrong != NULL)
 			errlist_append(list, "", o->wrong);
@@ -178,11 +178,11 @@ serve_load(const struct serve_options *o, enum snapshot_use use,
 	}
 	errmsg_set(&msg, "%s", err_text(rc));
 	if (list == NULL || warnings == NULL)
-		say_one(&msg, &saying);
+		log_mistake(&msg, &how);
 	else if (rc != 0)
-		errlist_each(list, say_one, &saying);
+		errlist_each(list, log_mistake, &how);
 	if (warnings != NULL)
-		say_warnings(warnings, rc == 0 ? *snap_r : NULL);
+		log_warnings(warnings, rc == 0 ? *snap_r : NULL);
 	if (given == NULL)
 		errlist_free(list);
 	errlist_free(warnings);
@@ -206,7 +206,7 @@ same(const struct conf_option *row, const struct conf *a, const struct conf *b)
 }
 
 static void
-say_what_waits(const struct conf *old, const struct conf *new)
+log_unapplied(const struct conf *old, const struct conf *new)
 {
 	for (size_t i = 0; i < options_global.count; i++) {
 		const struct conf_option *row = &options_global.rows[i];
@@ -226,7 +226,7 @@ reload(const struct server *srv)
 	struct log_options log;
 
 	if (serve_load(srv->o, SNAPSHOT_SERVES, old, &snap) == 0) {
-		say_what_waits(old->conf, snap->conf);
+		log_unapplied(old->conf, snap->conf);
 		serve_log(srv->o, snap->conf, &log);
 		log_open(&log);
 		chain_adopt(snap);
@@ -247,23 +247,23 @@ reset(void)
 	log_line(LOG_INFO, "quotas reset");
 }
 
-/* However many ask for a reload while one runs, one more follows. */
+/* If several signals come while a reload runs, one more reload follows. */
 static int64_t
 reload_tick(void)
 {
-	bool asked = false;
+	bool requested = false;
 
 	if (atomic_exchange(&serving->reload, false)) {
 		reload(serving);
-		asked = true;
+		requested = true;
 	}
 	if (atomic_exchange(&serving->reset, false)) {
 		reset();
-		asked = true;
+		requested = true;
 	}
 	/* A TERM close behind that signal may have gone to libmilter's thread:
-	 * have the listener look, sooner than it would. */
-	if (asked)
+	 * wake the listener, so that it tests for that at once. */
+	if (requested)
 		pthread_kill(serving->listener, SIGURG);
 	return -1;
 }
@@ -276,9 +276,9 @@ const struct service service_reload = {
 	    "concerned",
 };
 
-/* In a signal handler. */
+/* Called in a signal handler. */
 static void
-ask(atomic_bool *what)
+request(atomic_bool *what)
 {
 	atomic_store(what, true);
 	service_wake(&service_reload);
@@ -287,9 +287,9 @@ ask(atomic_bool *what)
 /* -- signals -- */
 
 static void
-on_nudge(int sig)
+on_urg(int sig)
 {
-	(void)sig; /* it has ended a poll */
+	(void)sig; /* nothing to do: the signal has interrupted a poll */
 }
 
 static void
@@ -298,9 +298,9 @@ on_signal(int sig)
 	int saved = errno;
 
 	if (sig == SIGUSR1) {
-		ask(&serving->reload);
+		request(&serving->reload);
 	} else if (sig == SIGUSR2) {
-		ask(&serving->reset);
+		request(&serving->reset);
 	} else {
 		holder_end();
 		atomic_store(&serving->signal, sig);
@@ -310,10 +310,10 @@ on_signal(int sig)
 }
 
 /*
- * A thread of libmilter's waits for HUP, TERM and INT as well, and takes five
- * seconds to stop.  But a signal to the process goes to the main thread first,
- * if it is open there and no other is on its way to it; so they are, there only,
- * and before libmilter starts.
+ * A thread of libmilter waits for HUP, TERM and INT as well, and takes five
+ * seconds to stop.  But a signal to the process goes to the main thread, if
+ * that does not block it and has none pending.  So signals are unblocked there
+ * only, and before libmilter starts.
  */
 static void
 take_signals(void)
@@ -322,7 +322,7 @@ take_signals(void)
 	    SIGUSR1, SIGUSR2, SIGHUP, SIGTERM, SIGINT};
 	struct sigaction action = {
 	    .sa_handler = on_signal, .sa_flags = SA_RESTART};
-	struct sigaction nudge = {.sa_handler = on_nudge};
+	struct sigaction urg = {.sa_handler = on_urg};
 	sigset_t set;
 
 	sigemptyset(&set);
@@ -330,13 +330,13 @@ take_signals(void)
 		sigaction(numbers[i], &action, NULL);
 		sigaddset(&set, numbers[i]);
 	}
-	sigaction(SIGURG, &nudge, NULL);
+	sigaction(SIGURG, &urg, NULL);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* While the configuration is read, which a file system or a name server may
- * make last: nobody has been served, so the end is at once.  Only what is safe
- * in a signal handler. */
+/* A stop while the configuration is read, which a file system or a name server
+ * can delay.  No mail was served, so the process ends at once.  All calls are
+ * safe in a signal handler. */
 static void
 on_early_stop(int sig)
 {
@@ -345,8 +345,7 @@ on_early_stop(int sig)
 	_exit(EX_OK);
 }
 
-/* TERM and INT, which a start must not be deaf to.  HUP and USR1 wait: who
- * sends these wants us to be there. */
+/* Let TERM and INT end a start.  HUP and USR1 stay blocked until we serve. */
 static void
 take_early_stop(bool take)
 {
@@ -399,7 +398,7 @@ no_thread(int error, struct errmsg *msg_r)
 	return EX_OSERR;
 }
 
-/* As start_threads starts. */
+/* How many threads start_threads starts. */
 static int
 count_threads(void)
 {
@@ -450,7 +449,7 @@ start_listener(struct server *srv)
 	return rc;
 }
 
-/* With all signals blocked, as new threads have it from this one. */
+/* All signals must be blocked: new threads inherit that. */
 static int
 start_threads(struct server *srv)
 {
@@ -460,7 +459,8 @@ start_threads(struct server *srv)
 	if (sem_init(&srv->go, 0, 0) != 0 || sem_init(&srv->stop, 0, 0) != 0)
 		return EX_OSERR;
 	serving = srv;
-	/* One decodes keys and compiles patterns: they have the usual stack. */
+	/* Services have the usual stack: one of them decodes keys and compiles
+	 * patterns. */
 	rc = services_start(services) == 0 ? 0 : errno;
 	if (rc == 0 && (rc = start_listener(srv)) != 0)
 		(void)services_stop(SHUT_MAX);
@@ -471,13 +471,14 @@ start_threads(struct server *srv)
 	return rc;
 }
 
-/* Wait a step; true: another signal asks for haste. */
+/* Wait a step; true: another signal came, so that the stop must be quick. */
 static bool
 wait_a_step(struct server *srv)
 {
 	struct timespec end;
 
-	clock_gettime(CLOCK_REALTIME, &end); /* the clock that it goes by */
+	clock_gettime(CLOCK_REALTIME, &end); /* the clock that sem_timedwait
+	    uses */
 	end.tv_nsec += STEP * 1000000L;
 	if (end.tv_nsec >= 1000000000L) {
 		end.tv_nsec -= 1000000000L;
@@ -486,7 +487,7 @@ wait_a_step(struct server *srv)
 	return sem_timedwait(&srv->stop, &end) == 0;
 }
 
-/* Let what is under way come to its end, but not for long. */
+/* Wait a short time for messages under way to end. */
 static void
 drain(struct server *srv)
 {
@@ -497,7 +498,7 @@ drain(struct server *srv)
 	}
 }
 
-/* Shut the door and tidy up; false: not all is at its end. */
+/* Stop callbacks and services; false: some have not ended. */
 static bool
 shut(struct server *srv)
 {
@@ -507,19 +508,19 @@ shut(struct server *srv)
 		(void)wait_a_step(srv);
 		left = callbacks_shut();
 	}
-	/* A thread that is still at work ends with the process. */
+	/* Threads that still run end with the process. */
 	if (left > 0)
 		log_line(LOG_WARNING,
-		    "stopped while %d connection%s waited for an answer of "
-		    "ours, for a name server or a disk: their messages are not "
-		    "judged, and the MTA goes by its milter_default_action; "
+		    "stopped while %d connection%s waited for our reply, for a "
+		    "name server or a disk: their messages are not judged, and "
+		    "the MTA goes by its milter_default_action; "
 		    "what they had reserved of quotas stays counted until its "
 		    "window has passed",
 		    left, left == 1 ? "" : "s");
 	return services_stop(SHUT_MAX) && left == 0;
 }
 
-/* What said so; NULL: nobody, libmilter failed. */
+/* What stopped us; NULL: libmilter failed. */
 static const char *
 why_stopped(const struct server *srv)
 {
@@ -535,44 +536,44 @@ why_stopped(const struct server *srv)
 }
 
 int
-serve_check_door(enum prove_result proved, const struct snapshot *snap,
+serve_check_calls(enum prove_result proved, const struct snapshot *snap,
     struct errmsg *msg_r)
 {
 	if (proved == PROVE_BOTH || proved == PROVE_ACCEPT ||
 	    proved == PROVE_UNKNOWN || peers_everybody(snap->peers))
 		return EX_OK;
 	errmsg_set(msg_r,
-	    "%s: SocketPeers: this libmilter takes connections without asking "
-	    "us, so that they can't be checked: use another, or guard a local "
+	    "%s: SocketPeers: this libmilter does not call our accept, so "
+	    "that connections can't be checked: use another, or guard a local "
 	    "socket by its mode and let everybody in with SocketPeers *",
 	    conf_where(snap->conf, "SocketPeers"));
 	return EX_UNAVAILABLE;
 }
 
-/* Before the first connection: is what keeps them in check in its place? */
+/* Before the first connection: can connections and packets be checked? */
 static int
-take_the_door(const struct serve_options *o, const struct snapshot *snap)
+check_before_serving(const struct serve_options *o, const struct snapshot *snap)
 {
 	bool reads = o->proved == PROVE_BOTH || o->proved == PROVE_READER;
 	struct errmsg msg;
 	int rc = accept_start(o->socket, snap->conf, &msg);
 
 	if (rc == EX_OK)
-		rc = serve_check_door(o->proved, snap, &msg);
+		rc = serve_check_calls(o->proved, snap, &msg);
 	if (rc != EX_OK) {
 		log_fatal("%s", msg.text);
 		return rc;
 	}
 	if (o->proved == PROVE_UNKNOWN) {
 		log_line(LOG_WARNING,
-		    "it could not be tried whether libmilter lets us check "
+		    "it could not be tested whether libmilter lets us check "
 		    "connections and packets");
 		return EX_OK;
 	}
 	if (!reads)
 		log_line(LOG_WARNING,
-		    "this libmilter reads packets without asking us: one that "
-		    "is malformed may end the process, which AutoRestart or "
+		    "this libmilter does not call our mi_rd_cmd: a malformed "
+		    "packet may end the process, which AutoRestart or "
 		    "the service manager has to start again");
 	return EX_OK;
 }
@@ -591,7 +592,8 @@ load_first(const struct serve_options *o, struct snapshot **snap_r)
 int
 serve(const struct serve_options *o)
 {
-	static struct server srv; /* a signal may come to the very end */
+	static struct server srv; /* static, because a signal may come until the
+	    process ends */
 	struct snapshot *snap;
 	const char *why;
 	int rc;
@@ -601,7 +603,7 @@ serve(const struct serve_options *o)
 		return EX_CONFIG;
 	chain_adopt(snap);
 	inforce_set(snap);
-	rc = take_the_door(o, snap);
+	rc = check_before_serving(o, snap);
 	if (rc == EX_OK)
 		rc = start_threads(&srv);
 	if (rc != EX_OK)
@@ -609,17 +611,18 @@ serve(const struct serve_options *o)
 	take_signals();
 	sem_post(&srv.go);
 	log_line(LOG_INFO, "postern %s serves", POSTERN_VERSION);
-	ready_say(EX_OK);
+	ready_report(EX_OK);
 	while (sem_wait(&srv.stop) != 0)
 		;
 	holder_end(); /* a thread of libmilter's may have taken the signal */
 	why = why_stopped(&srv);
 	if (why == NULL) {
-		log_fatal("libmilter gave up; it told the system's log why");
+		log_fatal("libmilter gave up; the reason is in the "
+			  "system's log");
 		rc = EX_UNAVAILABLE;
 	}
 	drain(&srv);
-	/* A thread that is still at work must not see exit's clean-up. */
+	/* exit would free what threads that still run use. */
 	if (!shut(&srv)) {
 		runfiles_remove();
 		_exit(rc);

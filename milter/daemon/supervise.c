@@ -30,14 +30,15 @@ struct supervisor {
 	int (*run)(void *arg);
 	void *arg;
 	int signals;     /* signalfd */
-	int pipe;        /* from the child; -1: it is ready, or gone */
+	int pipe;        /* from the child; -1: it is ready, or has ended */
 	pid_t pid;       /* 0: no child */
-	bool ready;      /* this child was */
-	bool ever_ready; /* or one before */
+	bool ready;      /* this child was ready */
+	bool ever_ready; /* this child or an earlier one was ready */
 	bool stopping;
-	time_t stop_by;  /* then the child is killed */
+	time_t stop_by;  /* the time at which the child is killed */
 	int delay;       /* before the next attempt */
-	time_t again_at; /* the next attempt, while there is no child */
+	time_t again_at; /* the time of the next attempt, while there is no
+	    child */
 	long restarts;
 	time_t *times;   /* a ring of the last rate.count restarts */
 	int status;      /* -1: go on */
@@ -52,8 +53,8 @@ now(void)
 static void
 become_child(struct supervisor *s, pid_t parent, int pipes[2])
 {
-	/* Cleared by a change of user, but that has been.  The test is for a
-	 * parent that was gone before. */
+	/* A change of user would clear this, but there is none after it.  The
+	 * parent may have ended before the call. */
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(EX_OK);
@@ -129,8 +130,8 @@ describe(int status, char *out, size_t size)
 }
 
 /*
- * A child that ended well was told to, if not by us: a HUP to the whole process
- * group reaches it as well.  It is replaced at once, and not counted.
+ * A child that ends with EX_OK was stopped by a signal, for example a HUP to
+ * the process group.  It is replaced at once, and not counted.
  */
 static void
 child_ended(struct supervisor *s, int status)
@@ -139,7 +140,7 @@ child_ended(struct supervisor *s, int status)
 	char how[80];
 
 	if (s->pipe >= 0) {
-		/* It may have become ready a moment before its end. */
+		/* It may have become ready just before its end. */
 		unsigned char byte;
 
 		if (read(s->pipe, &byte, 1) == 1 && byte == EX_OK)
@@ -156,8 +157,8 @@ child_ended(struct supervisor *s, int status)
 		s->status = WIFEXITED(status) && !well ? WEXITSTATUS(status)
 						       : EX_SOFTWARE;
 	} else if (well) {
-		log_line(LOG_INFO, "the filter was stopped, not by us: "
-				   "starting it again");
+		log_line(LOG_INFO, "the filter was stopped by somebody else: "
+			    "starting it again");
 	} else if (!within_limits(s)) {
 		s->status = EX_SOFTWARE;
 	} else {
@@ -190,7 +191,7 @@ reap(struct supervisor *s)
 	int status;
 	pid_t pid;
 
-	/* Whatever else we inherited ends here as well. */
+	/* Other children, which we may have inherited, are reaped too. */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == s->pid)
 			child_ended(s, status);
@@ -208,7 +209,7 @@ take_signal(struct supervisor *s)
 	case SIGHUP:
 	case SIGUSR1:
 		/* A child that is not ready yet reads the new files anyway, or
-		 * has it pending. */
+		 * the signal stays pending. */
 		if (s->pid > 0)
 			kill(s->pid, SIGUSR1);
 		break;
@@ -236,7 +237,7 @@ hear_child(struct supervisor *s)
 	s->pipe = -1;
 	if (n == 1 && byte == EX_OK) {
 		s->ready = s->ever_ready = true;
-		ready_say(EX_OK);
+		ready_report(EX_OK);
 	}
 }
 

@@ -1,11 +1,11 @@
 /*
- * AutoRestart: a parent that keeps a child serving.
+ * AutoRestart: a parent that starts the serving child again when it ends.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The parent has no libmilter thread in it, so that HUP is its own.  It turns
- * HUP into USR1, hands on USR1 and USR2, and ends the child on TERM and INT.
- * The socket stays open in it, so while a child is replaced connections wait
- * instead of being refused.
+ * The parent has no thread of libmilter, so it can handle HUP itself: it sends
+ * USR1 to the child for HUP, passes USR1 and USR2 on, and ends the child on
+ * TERM and INT.  The socket stays open in the parent, so that connections wait
+ * while a child is replaced.
  */
 #ifndef MILTER_DAEMON_SUPERVISE_H
 #define MILTER_DAEMON_SUPERVISE_H

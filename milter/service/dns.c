@@ -1,6 +1,7 @@
 /*
- * Starts the resolver's threads, which a configuration that is only looked at
- * does not need.  They end with the last configuration that uses it.
+ * Starts the resolver's threads when a configuration comes into force; commands
+ * that only read the configuration don't need them.  They end with the last
+ * configuration that uses the resolver.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <errno.h>

@@ -1,6 +1,6 @@
 /*
- * Frees the configurations that nobody uses any more: to close a table and to
- * free 100,000 rules is not for a thread that serves mail.
+ * Frees the configurations without references: to close a table and free
+ * 100,000 rules takes too long for a mail thread.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <stdatomic.h>
@@ -11,7 +11,7 @@
 #include "milter/services.h"
 #include "milter/snapshot.h"
 
-/* Those to be freed.  The link is in the snapshot, so that to put one here
+/* The snapshots to be freed.  The link is in the snapshot, so that adding one
  * takes neither memory nor a lock. */
 static struct snapshot *_Atomic first;
 
@@ -43,7 +43,8 @@ snapshots_tick(void)
 	return -1;
 }
 
-/* The one in force as well.  Those of sessions that have not ended stay. */
+/* Free the one in force as well.  Those of sessions that have not ended
+ * stay. */
 static void
 snapshots_stop(void)
 {
@@ -57,6 +58,6 @@ const struct service service_snapshots = {
     .start = snapshots_start,
     .tick = snapshots_tick,
     .stop = snapshots_stop,
-    .late = "stopped while the configuration was being put away, which was not "
+    .late = "stopped while a configuration was being freed, which was not "
 	    "finished: no mail is concerned",
 };

@@ -1,5 +1,5 @@
 /*
- * What the stages have to do now and then, beside the mail: their tick hooks.
+ * Calls the stages' tick hooks: periodic work beside the mail.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "milter/chain.h"
@@ -8,8 +8,8 @@
 #include "milter/services.h"
 #include "milter/snapshot.h"
 
-/* Milliseconds: what a stage wants to be called for may come sooner than it
- * said, when mail has shown something. */
+/* Milliseconds.  Mail may give a stage something to do before the time that its
+ * tick returned, so ticks come at least this often. */
 #define TICK_MAX 60000
 
 static int64_t

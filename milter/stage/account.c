@@ -2,9 +2,10 @@
  * Whose quota a message is charged to: the fact m->account.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * The login in its one form, or the one account of all logins whose realm does
- * not exist; mail of ours without a login is script:NAME, by the field that PHP
- * adds, or sender:ADDRESS, which is sender:<> for the null sender.
+ * Mail of a login is charged to the login in its one form, or to the one
+ * account of all logins whose realm does not exist.  Outbound mail without a
+ * login is charged to script:NAME, by the field that PHP adds, or else to
+ * sender:ADDRESS, which is sender:<> for the null sender.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -31,7 +32,7 @@ static const struct conf_option options[] = {
 	    "account"},
 };
 
-/* For `postern -n`, as each start would say it again. */
+/* Only for `postern -n`; otherwise each start would repeat it. */
 static void
 account_warn(const struct snapshot *snap, const void *state)
 {
@@ -90,7 +91,7 @@ done(const struct ctx *ctx, const char *by)
 }
 
 static void
-say_unknown(const struct ctx *ctx)
+log_unknown(const struct ctx *ctx)
 {
 	const struct message *m = ctx->m;
 	struct buf b = BUF_INIT;
@@ -118,7 +119,7 @@ account_mail(const struct ctx *ctx)
 			    rc == ERR_NOMEM ? "no memory"
 					    : "QuotaRealms can't be read");
 		if (strcmp(m->account, ACCOUNT_OTHER_REALMS) == 0)
-			say_unknown(ctx);
+			log_unknown(ctx);
 		explain(ctx, "the login");
 		return verdict_none;
 	}

@@ -1,11 +1,11 @@
 /*
  * AllowList: clients, names in HELO, senders and recipients to let in.  Writes
- * m->allowed, which lifts what checks refuse for.
+ * m->allowed: the refusals of checks do not count for the message.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Anyone can write a sender and say a HELO.  So these speak for a message only
- * where it is known that they are true, which is seen at its end: this stage
- * stands behind those that find it out.
+ * A sender or a HELO can be forged, so it exempts a message only if it is
+ * authenticated.  That is known at the end of the message: this stage stands
+ * behind the stages that authenticate.
  */
 #include <string.h>
 #include <strings.h>
@@ -30,7 +30,7 @@ static const struct conf_option options[] = {
 	    "refuse"},
 };
 
-/* What is in the list, of one message. */
+/* Which names of a message are in the list. */
 struct found {
 	bool helo, sender;
 };
@@ -50,7 +50,7 @@ unreadable(int rc)
 	    rc == ERR_NOMEM ? "no memory" : "AllowList can't be read");
 }
 
-/* 1 or 0 of what accesslist found, without the entry. */
+/* Returns rc, a result of accesslist; frees the entry that it found. */
 static int
 is_in(int rc, struct dataset_entry *e)
 {
@@ -118,9 +118,9 @@ allowlist_rcpt(const struct ctx *ctx, struct rcpt *r)
 	return rc < 0 ? unreadable(rc) : verdict_none;
 }
 
-/* -- is it true? -- */
+/* -- is the name authenticated? -- */
 
-/* A pass that anyone has is worth nothing. */
+/* A pass of a record that lets anyone pass does not count. */
 static bool
 spf_passes(const struct message *m, const struct spf_result *r)
 {
@@ -174,7 +174,7 @@ is_true_sender(struct message *m)
 	    : ERR_NOMEM;
 }
 
-/* With two From fields, or one that can't be read, there is no telling whom a
+/* With two From fields, or one that can't be read, it is unknown which author a
  * reader sees. */
 static bool
 is_true_author(const struct message *m, const char *domain)
@@ -187,7 +187,7 @@ is_true_author(const struct message *m, const char *domain)
 	return is_signed_by(m, domain);
 }
 
-/* Is the author in the list, and is it true? */
+/* Is the author in the list, and authenticated? */
 static int
 author(const struct ctx *ctx)
 {
@@ -199,7 +199,8 @@ author(const struct ctx *ctx)
 	return rc <= 0 ? rc : is_true_author(m, domain);
 }
 
-/* Who in the list is what it says; *who_r NULL: nobody.  0, or an ERR_. */
+/* Find a name that is in the list and authenticated; *who_r NULL: none.  0, or
+ * an ERR_. */
 static int
 find_true(const struct ctx *ctx, const struct found *f, const char **who_r)
 {
@@ -236,8 +237,7 @@ allowlist_eom(const struct ctx *ctx)
 		return verdict_none;
 	message_note(m, "allow", "%s", m->allowed);
 	session_why(ctx,
-	    "the %s is in AllowList, and is what it says, "
-	    "so that no check refuses it",
+	    "the %s is in AllowList, so that no check refuses the message",
 	    m->allowed);
 	return message_symbol(m, "USER_IN_WELCOMELIST", -100) == 0
 	    ? verdict_none

@@ -2,8 +2,8 @@
  * Who wrote the message: the fact m->author.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * From is read here, once; whoever asks for the author, be it to sign, to
- * judge or to look it up, asks this fact, so that all see the same one.
+ * Only this stage parses From.  All other stages use the fact, so that signing,
+ * checks and lists see the same author.
  */
 #include "milter/chain.h"
 #include "milter/stages.h"

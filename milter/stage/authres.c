@@ -1,7 +1,7 @@
 /*
  * The Authentication-Results field (RFC 8601): every inbound message leaves
- * with exactly one of ours on top, and without those that others wrote in our
- * name.  SPDX-License-Identifier: BSD-2-Clause
+ * with exactly one of ours on top, and without those that others wrote under
+ * our name.  SPDX-License-Identifier: BSD-2-Clause
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@
 #include "milter/stages.h"
 
 #define FIELD "Authentication-Results"
-#define NAMES_MAX (AUTHRES_COMMENT_MAX - 40) /* and then our own words */
+#define NAMES_MAX (AUTHRES_COMMENT_MAX - 40) /* the rest is for our own words */
 
 static const struct conf_option options[] = {
     {.keyword = "AuthservIDWithJobID", .type = CONF_BOOL, .def = "no",
@@ -73,7 +73,7 @@ authres_load(const struct snapshot *snap, const struct snapshot *old,
 	return options_set(c, "RemoveARFrom", NULL, &st->from, msg_r);
 }
 
-/* -- those of others -- */
+/* -- fields that came with the message -- */
 
 /* opendkim.conf(5): full names, or `.domain` for all names below it. */
 static bool
@@ -91,7 +91,8 @@ named(const struct dataset *set, const char *id)
 	return false;
 }
 
-/* Does it claim to be from here, as the MTA is called or as we report? */
+/* Does the field claim to be ours, by the name of the MTA or of the
+ * reporter? */
 static int
 is_forged(struct message *m, const struct hdr *h, bool *forged_r)
 {
@@ -111,7 +112,7 @@ is_forged(struct message *m, const struct hdr *h, bool *forged_r)
 	return rc;
 }
 
-/* Is it from somebody who has no say here? */
+/* Is the field one of those that the configuration removes? */
 static int
 is_unwanted(const struct state *st, struct message *m, const struct hdr *h,
     bool *unwanted_r)
@@ -154,10 +155,10 @@ remove_forged(const struct state *st, struct message *m)
 	return rc;
 }
 
-/* -- our own -- */
+/* -- the field of this host -- */
 
 static void
-say_spf(struct authres *ar, const struct message *m, const struct spf_result *r)
+add_spf(struct authres *ar, const struct message *m, const struct spf_result *r)
 {
 	if (r == NULL)
 		return;
@@ -167,19 +168,19 @@ say_spf(struct authres *ar, const struct message *m, const struct spf_result *r)
 	if (r->scope == SPF_MFROM)
 		authres_property(ar, "smtp", "mailfrom",
 		    m->sender[0] != '\0' ? m->sender : r->domain);
-	else if (r->domain[0] != '\0') /* HELO may not have been said */
+	else if (r->domain[0] != '\0') /* the client may have sent no HELO */
 		authres_property(ar, "smtp", "helo", r->domain);
 }
 
 static void
-say_property(struct authres *ar, const char *property, const char *value)
+add_property(struct authres *ar, const char *property, const char *value)
 {
 	if (value != NULL)
 		authres_property(ar, "header", property, value);
 }
 
 static void
-say_dkim(struct authres *ar, const struct dkim_verdicts *all, bool no_b)
+add_dkim(struct authres *ar, const struct dkim_verdicts *all, bool no_b)
 {
 	if (all != NULL && all->count == 0)
 		authres_result(ar, "dkim", "none");
@@ -193,15 +194,16 @@ say_dkim(struct authres *ar, const struct dkim_verdicts *all, bool no_b)
 			authres_comment(ar, bits);
 		if (v->reason != NULL)
 			authres_reason(ar, v->reason);
-		say_property(ar, "d", v->domain);
-		say_property(ar, "i", v->identity);
-		say_property(ar, "s", v->selector);
-		say_property(ar, "a", v->algorithm);
-		say_property(ar, "b", no_b ? NULL : v->b);
+		add_property(ar, "d", v->domain);
+		add_property(ar, "i", v->identity);
+		add_property(ar, "s", v->selector);
+		add_property(ar, "a", v->algorithm);
+		add_property(ar, "b", no_b ? NULL : v->b);
 	}
 }
 
-/* Others chose the name; what is none can't look like a result here. */
+/* The name comes from outside.  One that is no domain is left out, because it
+ * could look like a result. */
 static void
 add_name(struct message *m, struct buf *b, const char *key, const char *name)
 {
@@ -211,9 +213,9 @@ add_name(struct message *m, struct buf *b, const char *key, const char *name)
 		buf_printf(b, "%s%s", key, name);
 }
 
-/* Which identifier it was that passed, or what the policy asks for. */
+/* In the comment: which identifier passed, or what the policy requests. */
 static void
-say_dmarc(struct authres *ar, struct message *m)
+add_dmarc(struct authres *ar, struct message *m)
 {
 	const struct dmarc_result *r = m->dmarc;
 	const char *override;
@@ -244,7 +246,7 @@ say_dmarc(struct authres *ar, struct message *m)
 }
 
 static void
-say_iprev(struct authres *ar, struct message *m)
+add_iprev(struct authres *ar, struct message *m)
 {
 	struct buf name = BUF_INIT;
 
@@ -274,12 +276,12 @@ authres_eom(const struct ctx *ctx)
 		return verdict_none;
 	authres_begin(&ar, &b, ctx->s->reporter,
 	    st->with_job ? m->queue_id : NULL, message_is_utf8(m));
-	say_spf(&ar, m, m->spf);
+	add_spf(&ar, m, m->spf);
 	if (m->spf_helo != m->spf && m->spf_helo->domain[0] != '\0')
-		say_spf(&ar, m, m->spf_helo);
-	say_dkim(&ar, m->dkim, st->no_b);
-	say_dmarc(&ar, m);
-	say_iprev(&ar, m);
+		add_spf(&ar, m, m->spf_helo);
+	add_dkim(&ar, m->dkim, st->no_b);
+	add_dmarc(&ar, m);
+	add_iprev(&ar, m);
 	authres_end(&ar);
 	value = buf_text(&b);
 	if (!st->keep)

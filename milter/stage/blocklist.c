@@ -2,8 +2,8 @@
  * BlockList: clients, names in HELO, senders and recipients to keep out.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A recipient is refused at RCPT, whatever RefuseAt says, since nobody else of
- * the message is concerned.
+ * RefuseAt has no effect on recipients: each is refused at RCPT, because that
+ * concerns no other recipient.
  */
 #include <string.h>
 
@@ -17,7 +17,7 @@
 #include "milter/snapshot.h"
 #include "milter/stages.h"
 
-#define SHOWN_MAX 256 /* octets of an entry in the log */
+#define SHOWN_MAX 256 /* octets of an entry that are shown in the log */
 #define RCPTS_NOTED 4
 #define SYMBOL "USER_IN_BLOCKLIST"
 
@@ -28,13 +28,13 @@ static const struct conf_option options[] = {
 	    "its reply"},
 };
 
-/* Of recipients, in the summary line. */
+/* The entries for recipients that are noted in the summary line. */
 struct noted {
 	unsigned count;
-	const char *last; /* entry */
+	const char *last; /* the last one */
 };
 
-/* Whom an entry is about, and what it says if it has no words. */
+/* What an entry is about, and the reply if the entry has none. */
 enum about { CLIENT, HELO, SENDER, AUTHOR, RCPT };
 
 static const struct {
@@ -62,7 +62,7 @@ unreadable(int rc)
 	    rc == ERR_NOMEM ? "no memory" : "BlockList can't be read");
 }
 
-/* The refusal that an entry asks for, with words of the arena's. */
+/* The refusal that an entry requests, with its text in the arena. */
 static struct verdict
 refusal(struct arena *a, enum about about, struct dataset_entry *e)
 {
@@ -84,8 +84,8 @@ refusal(struct arena *a, enum about about, struct dataset_entry *e)
 	return v;
 }
 
-/* There is no message yet whose symbols could have the client's, so it is
- * judged once more with each. */
+/* At connect there is no message that could get the symbol, so the client is
+ * judged again with each message. */
 static struct verdict
 blocklist_connect(const struct ctx *ctx)
 {
@@ -102,7 +102,7 @@ blocklist_connect(const struct ctx *ctx)
 	return refusal(&s->arena, CLIENT, &e);
 }
 
-/* Somebody of the message is in the list. */
+/* A name of the message is in the list: add the symbol, and refuse. */
 static struct verdict
 block(struct message *m, enum about about, struct dataset_entry *e)
 {
@@ -138,7 +138,8 @@ blocklist_judge(const struct ctx *ctx)
 	return block(m, about, &e);
 }
 
-/* Of many recipients in the list a few entries are noted. */
+/* Note the entry for a recipient in the summary line; of many such entries only
+ * the first few. */
 static void
 note_rcpt(const struct ctx *ctx, const char *key)
 {
@@ -172,7 +173,7 @@ blocklist_rcpt(const struct ctx *ctx, struct rcpt *r)
 	return refusal(&m->arena, RCPT, &e);
 }
 
-/* Who wrote it is known from the header only. */
+/* The author is known only after the header. */
 static struct verdict
 blocklist_eom(const struct ctx *ctx)
 {

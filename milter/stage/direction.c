@@ -2,9 +2,9 @@
  * Which way a message goes: decided once, at MAIL, never by its From.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Outbound is what an authenticated client sends, one of InternalHosts, or what
- * comes in by an MTA name or a macro that was named (opendkim.conf(5): MTA,
- * MacroList).  All else is inbound.
+ * Outbound is mail of an authenticated client, of a client in InternalHosts, or
+ * mail that comes in by an MTA name or a macro that the configuration names
+ * (opendkim.conf(5): MTA, MacroList).  All else is inbound.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,12 +37,14 @@ static const struct conf_option options[] = {
 struct state {
 	struct hosts internal;
 	struct dataset *mtas, *macros; /* NULL: not given */
-	struct buf macro_names;        /* what to ask the MTA for */
+	struct buf macro_names;        /* macros to request from the MTA, each
+	    after a space */
 };
 
-/* A macro's name as libmilter wants it: braces unless it is one letter. */
+/* Add the name of a macro in libmilter's form: in braces unless it is one
+ * letter. */
 static int
-ask_for(const struct dataset_entry *e, void *arg)
+add_macro(const struct dataset_entry *e, void *arg)
 {
 	struct buf *names = arg;
 	bool bare = e->key[0] != '{' && strlen(e->key) > 1;
@@ -84,7 +86,7 @@ direction_load(const struct snapshot *snap, const struct snapshot *old,
 	rc = conf_also(c, rc,
 	    options_set(c, "MacroList", NULL, &st->macros, msg_r), msg_r);
 	if (rc == 0 && st->macros != NULL)
-		rc = dataset_walk(st->macros, ask_for, &st->macro_names);
+		rc = dataset_walk(st->macros, add_macro, &st->macro_names);
 	return rc;
 }
 
@@ -109,7 +111,8 @@ warn_macro(const struct dataset_entry *e, void *arg)
 	return 0;
 }
 
-/* Programs of this machine reach the MTA by either loopback address. */
+/* Warn if InternalHosts has only one of the two loopback addresses: programs of
+ * this machine reach the MTA by either. */
 static void
 warn_loopback(const struct conf *c, const struct hosts *hosts)
 {
@@ -121,7 +124,7 @@ warn_loopback(const struct conf *c, const struct hosts *hosts)
 	    !peerlist_match(hosts->list, NULL, &v4) ||
 	    peerlist_match(hosts->list, NULL, &v6))
 		return;
-	if (dataset_type(hosts->set) == DATASET_CSL)
+	if (dataset_is_listed(hosts->set))
 		errmsg_set(&both, "InternalHosts %s, ::1",
 		    given != NULL ? given : INTERNAL_DEFAULT);
 	else
@@ -133,7 +136,7 @@ warn_loopback(const struct conf *c, const struct hosts *hosts)
 	    both.text);
 }
 
-/* Is anything done with outbound mail alone? */
+/* Are there keys or quotas, which concern outbound mail only? */
 static bool
 is_in_use(const struct conf *c)
 {
@@ -148,7 +151,7 @@ direction_warn(const struct snapshot *snap, const void *state)
 
 	if (snap->signs && is_in_use(snap->conf))
 		warn_loopback(snap->conf, &st->internal);
-	if (st->mtas != NULL && dataset_type(st->mtas) == DATASET_CSL)
+	if (st->mtas != NULL && dataset_is_listed(st->mtas))
 		(void)dataset_walk(st->mtas, warn_mta, snap->conf);
 	if (st->macros != NULL)
 		(void)dataset_walk(st->macros, warn_macro, snap->conf);
@@ -190,7 +193,8 @@ macro_matches(const struct dataset_entry *e, void *arg)
 	    (e->value[0] == '\0' || among(e->value, value));
 }
 
-/* *why_r: the name that decides, or NULL: inbound.  0, or an ERR_. */
+/* *why_r: the keyword by which the mail is outbound; NULL: it is inbound.  0,
+ * or a negative ERR_. */
 static int
 find_why(const struct state *st, struct session *s, const char **why_r)
 {
@@ -212,7 +216,8 @@ find_why(const struct state *st, struct session *s, const char **why_r)
 	return rc < 0 ? rc : 0;
 }
 
-/* What is known of the client before it has had a chance to log in. */
+/* Before the client can log in, the configuration may already show that it is
+ * internal. */
 static struct verdict
 direction_connect(const struct ctx *ctx)
 {
@@ -245,7 +250,7 @@ explain(const struct ctx *ctx)
 		    session_quote(ctx, session_macro(s, "{daemon_name}")));
 	else
 		session_why(
-		    ctx, "outbound: client %s is told by %s", client, m->why);
+		    ctx, "outbound: client %s, by %s", client, m->why);
 }
 
 static struct verdict

@@ -1,6 +1,6 @@
 /*
- * Verify the DKIM signatures of inbound mail (RFC 6376): the fact m->dkim, and
- * what is done with mail whose signatures do not verify.
+ * Verify the DKIM signatures of inbound mail (RFC 6376).  Writes m->dkim, and
+ * refuses mail without a valid signature where On-... says so.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <stdlib.h>
@@ -195,7 +195,7 @@ dkim_body(const struct ctx *ctx, const unsigned char *data, size_t len)
 	return verdict_none;
 }
 
-/* -- what it is worth -- */
+/* -- which signatures count -- */
 
 static bool
 is_trusted(const struct state *st, const struct dkim_verdict *v,
@@ -206,9 +206,12 @@ is_trusted(const struct state *st, const struct dkim_verdict *v,
 	    dataset_has(st->trusted, v->domain) == 1;
 }
 
-/* What the admin thinks of signatures that pass. */
+/* Signatures that pass don't count if the signer is not trusted
+ * (TrustSignaturesFrom), or if DNSSEC does not protect the key
+ * (UnprotectedKey). 0 or ERR_NOMEM. */
 static int
-weigh(const struct state *st, struct message *m, struct dkim_verdicts *all)
+apply_policy(
+    const struct state *st, struct message *m, struct dkim_verdicts *all)
 {
 	const char *from = author_domain(&m->author);
 	struct dkim_verdict *list;
@@ -240,7 +243,7 @@ weigh(const struct state *st, struct message *m, struct dkim_verdicts *all)
 
 /* -- what was found -- */
 
-/* Did the domain sign?  Then it has the symbol.  0 or ERR_NOMEM. */
+/* Add the symbol, if a signature of the domain passed.  0 or ERR_NOMEM. */
 static int
 symbol_of(struct message *m, const char *domain, const char *symbol)
 {
@@ -256,7 +259,7 @@ symbol_of(struct message *m, const char *domain, const char *symbol)
 	return 0;
 }
 
-/* The author's own domain, and the sender's. */
+/* Symbols for signatures of the author's domain and of the sender's. */
 static int
 symbols_of_names(struct message *m)
 {
@@ -298,7 +301,7 @@ symbols(struct message *m, enum dkim_status best)
 	return rc;
 }
 
-/* Text of a signature; what would be taken for the note's own signs is `?`. */
+/* Add text of a signature; characters that the note uses itself become `?`. */
 static void
 add_text(struct buf *b, const char *name)
 {
@@ -351,8 +354,8 @@ explain(const struct ctx *ctx)
 	}
 }
 
-/* Why nothing passed, as who must act by it sees it.  What fails with a key in
- * test mode counts for nothing (RFC 6376 section 3.6.1). */
+/* The cause by which On-... decides, if no signature passed.  A failure with a
+ * key in test mode does not count (RFC 6376 section 3.6.1). */
 static enum dkim_cause
 cause(const struct dkim_verdicts *v)
 {
@@ -364,7 +367,8 @@ cause(const struct dkim_verdicts *v)
 		if (d->status == DKIM_STATUS_TEMPERROR)
 			return d->cause;
 		no_key |= d->cause == DKIM_CAUSE_NO_KEY;
-		/* Nothing was looked at where the form was not right. */
+		/* A signature of a wrong form is ignored: nothing of it was
+		 * checked. */
 		bad |= d->cause != DKIM_CAUSE_NO_KEY && !d->testing &&
 		    d->cause != DKIM_CAUSE_FORM &&
 		    d->status != DKIM_STATUS_NEUTRAL;
@@ -380,7 +384,7 @@ act(enum verdict_action wanted, const char *words, const char *symbol,
 {
 	struct verdict v;
 
-	/* To accept is to go on: others have yet to look. */
+	/* Accept means: go on.  The checks after this one still run. */
 	if (wanted == VERDICT_ACCEPT)
 		return verdict_none;
 	v = verdict_make(wanted, words);
@@ -399,7 +403,7 @@ decide(const struct state *st, const struct dkim_verdicts *v,
 		return verdict_none;
 	if (best == DKIM_STATUS_NONE)
 		return act(st->on_none, "message is not signed", NULL,
-		    "On-NoSignature says so of mail without a signature");
+		    "On-NoSignature says so for mail without a signature");
 	switch (cause(v)) {
 	case DKIM_CAUSE_NONE:
 		return verdict_none;
@@ -412,10 +416,10 @@ decide(const struct state *st, const struct dkim_verdicts *v,
 	case DKIM_CAUSE_NO_KEY:
 		return act(st->on_no_key,
 		    "the key of the DKIM signature is not there", INVALID,
-		    "On-KeyNotFound says so where a key is not in the DNS");
+		    "On-KeyNotFound says so if a key is not in the DNS");
 	default:
 		return act(st->on_bad, "no DKIM signature verifies", INVALID,
-		    "On-BadSignature says so where no signature verifies");
+		    "On-BadSignature says so if no signature verifies");
 	}
 }
 
@@ -432,7 +436,7 @@ dkim_eom(const struct ctx *ctx)
 	v = arena_alloc(&m->arena, sizeof(*v));
 	if (v == NULL ||
 	    dkim_verify_finish(job->verify, &ctx->s->wait, v) != 0 ||
-	    weigh(ctx->state, m, v) != 0)
+	    apply_policy(ctx->state, m, v) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
 	m->dkim = v;
 	best = dkim_verdicts_best(v);

@@ -3,8 +3,8 @@
  * done with mail that fails.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A domain owner's policy is a wish.  By default it only becomes a symbol, for
- * section 7.4 forbids to reject on p=reject alone.
+ * By default a domain owner's policy only adds a symbol, because section 7.4
+ * forbids rejecting on p=reject alone.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +84,7 @@ static const struct conf_option options[] = {
 struct state {
 	enum policy policy;
 	bool holds;
-	const char *reply;   /* NULL: the usual one */
+	const char *reply;   /* DMARCReply; NULL: unset */
 	struct pslist *psl;  /* NULL: tree walk */
 	struct hosts ignored_hosts;
 	struct dataset *ignored_from; /* NULL: none */
@@ -94,7 +94,7 @@ struct state {
 
 /* One message, from the end of its header on. */
 struct job {
-	struct dmarc *dmarc; /* NULL: it is not judged */
+	struct dmarc *dmarc; /* NULL: DMARC does not judge this message */
 };
 
 static void
@@ -164,7 +164,7 @@ dmarc_load(const struct snapshot *snap, const struct snapshot *old,
 	    msg_r);
 }
 
-/* As the questions below: 1 or 0, or ERR_NOMEM. */
+/* Is the domain in the set, which may be NULL?  1 or 0, or ERR_NOMEM. */
 static int
 is_listed(const struct dataset *set, struct arena *a, const char *domain)
 {
@@ -176,10 +176,10 @@ is_listed(const struct dataset *set, struct arena *a, const char *domain)
 	return dataset_has(set, name) == 1;
 }
 
-/* -- who wrote it -- */
+/* -- the author -- */
 
-/* Is it from somebody who is not to be judged?  Of several authors, only if all
- * of them are. */
+/* Is every author in DMARCIgnoreFrom, or the client in DMARCIgnoreHosts?  1 or
+ * 0, or ERR_NOMEM. */
 static int
 is_ignored(const struct state *st, struct message *m)
 {
@@ -196,7 +196,8 @@ is_ignored(const struct state *st, struct message *m)
 	return rc;
 }
 
-/* The d= of a signature, roughly: it only says what to ask beforehand. */
+/* The d= of a signature, roughly parsed: it only shows which look-ups to start
+ * early. */
 static const char *
 signature_domain(struct arena *a, const struct hdr *h)
 {
@@ -214,9 +215,10 @@ signature_domain(struct arena *a, const struct hdr *h)
 	return NULL;
 }
 
-/* Ask for what may pass while SPF and DKIM are still at work. */
+/* Start the look-ups for identifiers that may pass, while SPF and DKIM are
+ * still at work. */
 static void
-expect(struct message *m, struct dmarc *d)
+look_up_early(struct message *m, struct dmarc *d)
 {
 	const char *name = m->session->helo;
 	struct addr sender;
@@ -239,9 +241,10 @@ expect(struct message *m, struct dmarc *d)
 	}
 }
 
-/* Begin to ask; where From can't be read, for all that it could be read as. */
+/* Start the look-ups; if From can't be read, those for all domains that a
+ * reader may see in it. */
 static int
-ask(const struct state *st, struct message *m, struct job *job)
+look_up(const struct state *st, struct message *m, struct job *job)
 {
 	const struct author *who = &m->author;
 	size_t read = who->domains_read;
@@ -274,13 +277,13 @@ dmarc_eoh(const struct ctx *ctx)
 	rc = is_ignored(st, m);
 	if (rc > 0)
 		return verdict_none;
-	if (rc < 0 || ask(st, m, job) != 0)
+	if (rc < 0 || look_up(st, m, job) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	expect(m, job->dmarc);
+	look_up_early(m, job->dmarc);
 	return verdict_none;
 }
 
-/* -- what SPF and DKIM say -- */
+/* -- results of SPF and DKIM -- */
 
 static struct dmarc_identifier
 spf_evidence(const struct message *m)
@@ -293,7 +296,8 @@ spf_evidence(const struct message *m)
 	    .domain = r->domain, .unknown = r->result == SPF_TEMPERROR};
 }
 
-/* With two From fields there is no telling which one was signed. */
+/* With two From fields it is unknown which of them was signed, so nothing
+ * counts. */
 static size_t
 dkim_evidence(const struct message *m, struct dmarc_identifier *ids)
 {
@@ -313,7 +317,7 @@ dkim_evidence(const struct message *m, struct dmarc_identifier *ids)
 	return n;
 }
 
-/* -- what comes of it -- */
+/* -- what is done -- */
 
 static int
 is_list(const struct state *st, struct arena *a,
@@ -324,7 +328,8 @@ is_list(const struct state *st, struct arena *a,
 	    : is_listed(st->lists, a, id->domain);
 }
 
-/* Is it from somebody whose failures are explained?  0 or ERR_NOMEM. */
+/* Does the failure not count, because a forwarder or a mailing list explains
+ * it? 0 or ERR_NOMEM. */
 static int
 excuse(const struct state *st, struct message *m,
     const struct dmarc_evidence *e, enum dmarc_override *excuse_r)
@@ -346,7 +351,8 @@ excuse(const struct state *st, struct message *m,
 	return list < 0 ? list : 0;
 }
 
-/* What is done, of what was asked for; why less, goes into the result. */
+/* How much of the requested policy is enforced; if it is not all, the reason
+ * goes into the result. */
 static enum dmarc_policy
 enforce(const struct state *st, struct dmarc_result *r,
     enum dmarc_override excuse)
@@ -370,7 +376,7 @@ enforce(const struct state *st, struct dmarc_result *r,
 	return done;
 }
 
-/* What of a policy; the names are SpamAssassin's, where it has one. */
+/* Symbols for the policies; the names are SpamAssassin's, where it has one. */
 static const struct {
 	const char *name;
 	double score;
@@ -393,7 +399,8 @@ symbol(struct message *m, const struct dmarc_result *r)
 	case DMARC_TEMPERROR:
 		return message_symbol(m, "DMARC_TEMPERROR", 0.0);
 	case DMARC_PERMERROR:
-		/* The fault of From that it tells of has a score already. */
+		/* Score 0: the fault of From has a symbol with a score
+		 * already. */
 		rc = message_symbol(m, "DMARC_PERMERROR", 0.0);
 		if (rc != 0 || r->disposition == DMARC_POLICY_NONE)
 			return rc;
@@ -504,7 +511,7 @@ dmarc_eom(const struct ctx *ctx)
 	    dmarc_finish(job->dmarc, &e, &m->session->wait, r) != 0 ||
 	    excuse(st, m, &e, &why) != 0)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	/* Section 5.3.1: there is no telling whose mail it is. */
+	/* Section 5.3.1: with several From fields the author is unknown. */
 	if (r->result == DMARC_PASS && m->author.fields != 1)
 		r->result = DMARC_PERMERROR;
 	done = enforce(st, r, why);

@@ -1,17 +1,16 @@
 /*
- * DNS lists (RFC 5782) about the clients and domains of inbound mail: the fact
- * m->dnsbl, the symbols of what is listed, and a verdict where the
- * configuration asks for one.
+ * Query DNS lists (RFC 5782) about the client and domains of inbound mail.
+ * Writes m->dnsbl, adds symbols for listings, and refuses where Action says so.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Nothing is asked before MAIL.  Only there it is known whether the client has
- * logged in, and a list must never be asked about one's own users: their
- * addresses are dynamic ones, which lists have on purpose.
+ * No query is sent before MAIL.  Only then is it known whether the client has
+ * logged in, and lists must not be queried about users of this host: they have
+ * dynamic addresses, which lists contain on purpose.
  *
- * A list counts for something while it works (lib/dns/dnsbl_health.h), so not
- * before its first self-test has passed: a mail that a broken list refused is
- * lost to its sender, one that it did not mark is one of many.  A failure of a
- * list is never a failure of the mail: On-DNSError has no part in it.
+ * A list counts only while it works (lib/dns/dnsbl_health.h), and so not before
+ * its first self-test has passed: a wrong refusal does more harm than a missed
+ * listing.  If a query fails, the list does not count for the mail; On-DNSError
+ * has no effect on lists.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -32,22 +31,23 @@
 
 struct state {
 	struct dnsbl_conf conf;
-	const struct resolver *resolver; /* through which lists are seen */
+	const struct resolver *resolver; /* the resolver that queries the
+	    lists */
 };
 
-/* Of one list about one thing. */
-struct question {
+/* A query of one list about one thing. */
+struct lookup {
 	const struct dnsbl_list *list;
-	unsigned asks; /* DNSBL_ASK_BIT()s: what it is */
+	unsigned asks; /* DNSBL_ASK_BIT()s: as what the thing is queried */
 	const char *about, *name;
-	struct dns_query *query; /* NULL: it was not asked */
+	struct dns_query *query; /* NULL: it was not sent */
 	struct dnsbl_answer answer;
 	bool weighed, hit;
-	struct question *next;
+	struct lookup *next;
 };
 
 struct job {
-	struct question *first, **end;
+	struct lookup *first, **end;
 	struct dnsbl_finding *found, **found_end;
 };
 
@@ -72,8 +72,8 @@ state_of(const struct snapshot *snap)
 	return snapshot_state(snap, &stage_dnsbl);
 }
 
-/* What is known of it from before a reload; through another resolver a list may
- * look different. */
+/* The state that a list had before the reload, unless the resolver is another
+ * one: through that the list may answer differently. */
 static struct dnsbl_health *
 health_of(const struct state *st, const struct state *before,
     const struct dnsbl_list *l)
@@ -132,53 +132,54 @@ kind_word(const struct dnsbl_list *l)
 }
 
 static void
-say_off(const struct dnsbl_list *l, const struct errmsg *why)
+log_off(const struct dnsbl_list *l, const struct errmsg *why)
 {
 	log_line(LOG_WARNING,
-	    "dnsbl: %s: switched off for %s, until a later self-test passes: "
+	    "dnsbl: %s: switched off for %s until a later self-test passes: "
 	    "%s",
 	    l->zone, kind_word(l), why->text);
 }
 
-/* Codes that nobody counts are often those of another list. */
+/* Log that the list is in use.  Also name codes of its test entry that no
+ * section counts: they often belong to another list. */
 static void
-say_on(const struct snapshot *snap, const struct dnsbl_list *l)
+log_on(const struct snapshot *snap, const struct dnsbl_list *l)
 {
 	const struct state *st = state_of(snap);
-	const struct dnsbl_answer *heard = dnsbl_test_heard(l->selftest);
+	const struct dnsbl_answer *answer = dnsbl_test_heard(l->selftest);
 	char text[DNSBL_CODE_SIZE];
 	struct buf b = BUF_INIT;
 	bool counts = false;
 
-	for (size_t i = 0; i < heard->count; i++)
+	for (size_t i = 0; i < answer->count; i++)
 		buf_printf(&b, "%s%s", i == 0 ? "" : ", ",
-		    dnsbl_code_text(heard->codes[i], text));
+		    dnsbl_code_text(answer->codes[i], text));
 	for (size_t i = 0; i < st->conf.count; i++) {
 		const struct dnsbl_section *s = &st->conf.sections[i];
 
-		for (size_t j = 0; j < heard->count; j++)
+		for (size_t j = 0; j < answer->count; j++)
 			counts |= s->lists[l->kind] == l &&
-				  dnsbl_conf_counts(s, heard->codes[j]);
+				  dnsbl_conf_counts(s, answer->codes[j]);
 	}
 	if (!counts || !snap->offline)
 		log_line(counts ? LOG_INFO : LOG_WARNING,
 		    "dnsbl: %s: in use for %s: its test entry answers %s%s",
 		    l->zone, kind_word(l),
 		    buf_text(&b) == NULL ? "" : buf_text(&b),
-		    counts ? "" : ", which no Codes of yours has");
+		    counts ? "" : ", which no Codes counts");
 	buf_fini(&b);
 }
 
 static void
-say_change(const struct snapshot *snap, const struct dnsbl_list *l,
+log_change(const struct snapshot *snap, const struct dnsbl_list *l,
     const struct errmsg *why)
 {
 	switch (dnsbl_health_state(l->health)) {
 	case DNSBL_OFF:
-		say_off(l, why);
+		log_off(l, why);
 		break;
 	case DNSBL_WORKS:
-		say_on(snap, l);
+		log_on(snap, l);
 		break;
 	case DNSBL_ABSENT:
 		if (!snap->offline)
@@ -192,7 +193,7 @@ say_change(const struct snapshot *snap, const struct dnsbl_list *l,
 	}
 }
 
-/* False: no memory, this time. */
+/* False: there was no memory; try again later. */
 static bool
 have_selftest(const struct snapshot *snap, struct dnsbl_list *l)
 {
@@ -202,9 +203,10 @@ have_selftest(const struct snapshot *snap, struct dnsbl_list *l)
 	return l->selftest != NULL;
 }
 
-/* Begin those that are due, see what came of others. */
+/* Start the self-tests that are due, and collect the results of others.
+ * Returns as a tick hook. */
 static int64_t
-go_on(const struct snapshot *snap, const struct state *st)
+run_selftests(const struct snapshot *snap, const struct state *st)
 {
 	int64_t now = clock_ms(), wait = DNSBL_TEST_AGAIN_MS;
 
@@ -216,7 +218,7 @@ go_on(const struct snapshot *snap, const struct state *st)
 		if (!have_selftest(snap, l))
 			continue;
 		if (dnsbl_test_go(l->selftest, now, &why))
-			say_change(snap, l, &why);
+			log_change(snap, l, &why);
 		ms = dnsbl_test_wait(l->selftest, now);
 		if (ms < wait)
 			wait = ms;
@@ -227,11 +229,11 @@ go_on(const struct snapshot *snap, const struct state *st)
 static int64_t
 dnsbl_tick(const struct snapshot *snap, void *state)
 {
-	return go_on(snap, state);
+	return run_selftests(snap, state);
 }
 
-/* Off line nobody ticks, and there is one thread: mail begins the self-tests,
- * and waits for them. */
+/* Off line no tick is called: run the self-tests to their end before the first
+ * query. */
 static void
 end_tests(const struct ctx *ctx)
 {
@@ -246,28 +248,28 @@ end_tests(const struct ctx *ctx)
 		if (have_selftest(snap, l) &&
 		    dnsbl_test_finish(
 			l->selftest, clock_ms(), &m->session->wait, &why))
-			say_change(snap, l, &why);
+			log_change(snap, l, &why);
 	}
 }
 
-/* -- asking -- */
+/* -- queries -- */
 
-static struct question *
+static struct lookup *
 find_question(struct job *job, const struct dnsbl_list *l, const char *name)
 {
-	for (struct question *q = job->first; q != NULL; q = q->next) {
+	for (struct lookup *q = job->first; q != NULL; q = q->next) {
 		if (q->list == l && strcmp(q->name, name) == 0)
 			return q;
 	}
 	return NULL;
 }
 
-/* One that is asked twice is asked once. */
+/* Query the list, unless the same query was sent already. */
 static int
-ask_list(struct message *m, struct job *job, const struct dnsbl_list *l,
+query_list(struct message *m, struct job *job, const struct dnsbl_list *l,
     enum dnsbl_ask ask, const char *about, const char *name)
 {
-	struct question *q = find_question(job, l, name);
+	struct lookup *q = find_question(job, l, name);
 	enum dnsbl_state state = dnsbl_health_state(l->health);
 
 	if (q == NULL) {
@@ -291,7 +293,7 @@ ask_list(struct message *m, struct job *job, const struct dnsbl_list *l,
 }
 
 static int
-ask_address(const struct ctx *ctx, struct job *job)
+query_address(const struct ctx *ctx, struct job *job)
 {
 	struct message *m = ctx->m;
 	const struct state *st = ctx->state;
@@ -309,15 +311,15 @@ ask_address(const struct ctx *ctx, struct job *job)
 		if (l->kind == kind &&
 		    dnsbl_health_state(l->health) != DNSBL_ABSENT &&
 		    dnsbl_name_ip(&s->client, l->zone, name))
-			rc = ask_list(
+			rc = query_list(
 			    m, job, l, DNSBL_ASK_IP, s->client_ip, name);
 	}
 	return rc;
 }
 
-/* As much of it as is a domain; NULL and "" are none. */
+/* Query lists about the domain in the text; NULL and "" are none. */
 static int
-ask_domain(const struct ctx *ctx, struct job *job, enum dnsbl_ask ask,
+query_domain(const struct ctx *ctx, struct job *job, enum dnsbl_ask ask,
     const char *domain)
 {
 	struct message *m = ctx->m;
@@ -333,7 +335,7 @@ ask_domain(const struct ctx *ctx, struct job *job, enum dnsbl_ask ask,
 
 		if (l->kind == DNSBL_DOMAIN && l->asks & DNSBL_ASK_BIT(ask) &&
 		    dnsbl_name_domain(about, l->zone, name))
-			rc = ask_list(m, job, l, ask, about, name);
+			rc = query_list(m, job, l, ask, about, name);
 	}
 	return rc;
 }
@@ -361,14 +363,14 @@ dnsbl_mail(const struct ctx *ctx)
 	job->found_end = &job->found;
 	*message_slot(ctx) = job;
 	if (s->snap->offline)
-		(void)go_on(s->snap, ctx->state);
+		(void)run_selftests(s->snap, ctx->state);
 	if (m->sender[0] != '\0' &&
 	    addr_split(&m->arena, m->sender, &sender) != 0)
 		return no_memory();
-	if (ask_address(ctx, job) != 0 ||
-	    ask_domain(ctx, job, DNSBL_ASK_HELO, s->helo) != 0 ||
-	    ask_domain(ctx, job, DNSBL_ASK_RDNS, s->client_name) != 0 ||
-	    ask_domain(ctx, job, DNSBL_ASK_MAILFROM, sender.domain) != 0)
+	if (query_address(ctx, job) != 0 ||
+	    query_domain(ctx, job, DNSBL_ASK_HELO, s->helo) != 0 ||
+	    query_domain(ctx, job, DNSBL_ASK_RDNS, s->client_name) != 0 ||
+	    query_domain(ctx, job, DNSBL_ASK_MAILFROM, sender.domain) != 0)
 		return no_memory();
 	return verdict_none;
 }
@@ -381,16 +383,17 @@ dnsbl_eoh(const struct ctx *ctx)
 	struct job *job = *message_slot(ctx);
 
 	for (size_t i = 0; job != NULL && i < who->domain_count; i++) {
-		if (ask_domain(ctx, job, DNSBL_ASK_FROM, who->domains[i]) != 0)
+		if (query_domain(
+			ctx, job, DNSBL_ASK_FROM, who->domains[i]) != 0)
 			return no_memory();
 	}
 	return verdict_none;
 }
 
-/* -- what they answered -- */
+/* -- answers -- */
 
 static struct dnsbl_finding *
-add_finding(struct message *m, struct job *job, const struct question *q)
+add_finding(struct message *m, struct job *job, const struct lookup *q)
 {
 	struct dnsbl_finding *f = arena_alloc(&m->arena, sizeof(*f));
 
@@ -405,10 +408,10 @@ add_finding(struct message *m, struct job *job, const struct question *q)
 	return f;
 }
 
-/* What of an answer one section counts. */
+/* Add the findings and symbols for what a section counts of an answer. */
 static int
-weigh(struct message *m, struct job *job, const struct dnsbl_section *s,
-    struct question *q)
+count_answer(struct message *m, struct job *job, const struct dnsbl_section *s,
+    struct lookup *q)
 {
 	struct dnsbl_answer counts = {.status = DNSBL_LISTED};
 	struct dnsbl_finding *f;
@@ -436,9 +439,9 @@ weigh(struct message *m, struct job *job, const struct dnsbl_section *s,
 	return 0;
 }
 
-/* A list that does not work is not waited for. */
+/* Take the answer.  A list that does not work is not waited for. */
 static void
-collect(struct message *m, struct question *q)
+collect(struct message *m, struct lookup *q)
 {
 	if (q->query == NULL ||
 	    dnsbl_health_state(q->list->health) != DNSBL_WORKS)
@@ -448,8 +451,9 @@ collect(struct message *m, struct question *q)
 	    &q->answer);
 }
 
-/* Whom a share counts once: otherwise one client could show as many listed
- * domains as it takes, or addresses of its /64, to have the list switched off. */
+/* The network of the client, which MaxShare counts once.  Otherwise one client
+ * could have a list switched off, by sending many listed domains, or from many
+ * addresses of its /64. */
 static const char *
 client_net(const struct session *s, char text[HOST_TEXT_SIZE])
 {
@@ -461,9 +465,9 @@ client_net(const struct session *s, char text[HOST_TEXT_SIZE])
 	return host_text(&net, text);
 }
 
-/* What an answer tells about the list itself. */
+/* Report the answer to the list's health. */
 static void
-tell(const struct message *m, const struct question *q)
+report_health(const struct message *m, const struct lookup *q)
 {
 	char text[HOST_TEXT_SIZE];
 	struct errmsg why;
@@ -471,7 +475,7 @@ tell(const struct message *m, const struct question *q)
 	if (q->answer.status != DNSBL_NOT_ASKED && !m->session->snap->offline &&
 	    dnsbl_health_tell(q->list->health, client_net(m->session, text),
 		&q->answer, q->hit, q->list->share_max, clock_ms(), &why))
-		say_off(q->list, &why);
+		log_off(q->list, &why);
 }
 
 static void
@@ -510,7 +514,8 @@ explain(const struct ctx *ctx, const struct dnsbl_finding *found)
 			: dnsbl_code_text(f->answer.codes[0], text));
 }
 
-/* The first section that has one, in the order of the configuration. */
+/* The refusal of the first section that has one, in the order of the
+ * configuration. */
 static struct verdict
 decide(struct message *m, const struct state *st,
     const struct dnsbl_finding *found)
@@ -538,21 +543,21 @@ decide(struct message *m, const struct state *st,
 	return verdict_none;
 }
 
-/* What sections make of an answer. */
+/* Count an answer for every section. */
 static int
-weigh_all(struct message *m, const struct state *st, struct job *job,
-    struct question *q)
+count_for_sections(struct message *m, const struct state *st, struct job *job,
+    struct lookup *q)
 {
 	q->weighed = true;
 	for (size_t i = 0; i < st->conf.count; i++) {
-		if (weigh(m, job, &st->conf.sections[i], q) != 0)
+		if (count_answer(m, job, &st->conf.sections[i], q) != 0)
 			return ERR_NOMEM;
 	}
 	return q->hit || add_finding(m, job, q) != NULL ? 0 : ERR_NOMEM;
 }
 
-/* Of what was asked so far, and not yet weighed: at the moment that RefuseAt
- * chooses, and at the end what the header added. */
+/* Collect and count all queries that are not counted yet: in the phase that
+ * RefuseAt names, and at the end those that the header added. */
 static struct verdict
 dnsbl_judge(const struct ctx *ctx)
 {
@@ -566,16 +571,16 @@ dnsbl_judge(const struct ctx *ctx)
 	from = job->found_end;
 	if (ctx->s->snap->offline)
 		end_tests(ctx);
-	for (struct question *q = job->first; q != NULL; q = q->next) {
+	for (struct lookup *q = job->first; q != NULL; q = q->next) {
 		if (!q->weighed)
 			collect(m, q);
 	}
-	for (struct question *q = job->first; q != NULL; q = q->next) {
+	for (struct lookup *q = job->first; q != NULL; q = q->next) {
 		if (q->weighed)
 			continue;
-		if (weigh_all(m, st, job, q) != 0)
+		if (count_for_sections(m, st, job, q) != 0)
 			return no_memory();
-		tell(m, q);
+		report_health(m, q);
 	}
 	m->dnsbl = job->found;
 	note(m, *from);
@@ -589,7 +594,7 @@ dnsbl_done(const struct ctx *ctx, const struct verdict *outcome)
 	struct job *job = *message_slot(ctx);
 
 	(void)outcome;
-	for (struct question *q = job == NULL ? NULL : job->first; q != NULL;
+	for (struct lookup *q = job == NULL ? NULL : job->first; q != NULL;
 	     q = q->next)
 		dns_drop(ctx->s->snap->dns, q->query);
 }

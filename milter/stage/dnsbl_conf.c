@@ -16,7 +16,7 @@
 #define SYMBOL_MAX 100
 #define SCORE_MAX 1000.0
 #define SHARE_MAX_DEFAULT 98
-/* 127.0.0.1 is no listing anywhere that follows RFC 5782. */
+/* RFC 5782 allows 127.0.0.1 for no listing. */
 #define CODES_DEFAULT "127.0.0.2-127.0.0.255"
 
 /* SpamAssassin's names, where it has them. */
@@ -35,7 +35,7 @@ static const char *const actions[] = {
 static const enum verdict_action action_codes[] = {VERDICT_NONE,
     VERDICT_QUARANTINE, VERDICT_TEMPFAIL, VERDICT_REJECT, VERDICT_DISCARD};
 
-/* -- values, one at a time -- */
+/* -- values -- */
 
 static enum dnsbl_ask
 ask_from_word(const char *word)
@@ -65,7 +65,8 @@ parse_codes(const char *value, void *range_r, struct errmsg *msg_r)
 	return dnsbl_range_parse(value, range_r, msg_r);
 }
 
-/* In the form in which it is asked for, of ZONE_MAX octets and a NUL. */
+/* Parse a domain into the form for queries, of at most ZONE_MAX octets and a
+ * NUL. */
 static int
 parse_domain(const char *value, void *name_r, struct errmsg *msg_r)
 {
@@ -184,7 +185,7 @@ dnsbl_conf_prefix(enum dnsbl_ask ask)
 	return asks[ask].prefix;
 }
 
-/* Of two words that may come from different places one symbol. */
+/* Make a symbol of a prefix and a title. */
 static const char *
 make_symbol(struct arena *a, const char *prefix, const char *title)
 {

@@ -1,9 +1,8 @@
 /*
- * What the configuration says of DNS lists.  SPDX-License-Identifier:
- * BSD-2-Clause
+ * The configuration of DNS lists.  SPDX-License-Identifier: BSD-2-Clause
  *
- * A section gives a score, and perhaps more, to some codes of one list; a list
- * that several sections name is asked once.
+ * A section gives a score, and perhaps an action, to some codes of one list.  A
+ * list that several sections name is queried once.
  */
 #ifndef MILTER_STAGE_DNSBL_CONF_H
 #define MILTER_STAGE_DNSBL_CONF_H
@@ -20,7 +19,7 @@ struct dnsbl_health;
 struct dnsbl_test;
 struct errmsg;
 
-/* What a list is asked about: Ask. */
+/* What a list is queried about: the keyword Ask. */
 enum dnsbl_ask {
 	DNSBL_ASK_IP,
 	DNSBL_ASK_HELO,
@@ -32,11 +31,11 @@ enum dnsbl_ask {
 
 #define DNSBL_ASK_BIT(a) (1u << (a))
 
-/* What is asked of a zone about things of one kind. */
+/* A list: a zone, with the things of one kind that it is queried about. */
 struct dnsbl_list {
 	enum dnsbl_kind kind;
 	const char *zone;
-	const char *test; /* the domain that it lists; NULL: TEST */
+	const char *test; /* the domain that it lists for tests; NULL: TEST */
 	unsigned asks;	  /* DNSBL_ASK_BIT()s, of all its sections */
 	long share_max;	  /* MaxShare; the least of those given */
 	struct dnsbl_health *health;
@@ -46,13 +45,14 @@ struct dnsbl_list {
 struct dnsbl_section {
 	const char *title, *zone;
 	unsigned asks;				     /* DNSBL_ASK_BIT()s */
-	const struct dnsbl_list *lists[DNSBL_KINDS]; /* where that is asked */
+	const struct dnsbl_list *lists[DNSBL_KINDS]; /* the lists that it
+	    queries, by kind; NULL: none */
 	struct dnsbl_range *codes;
 	size_t code_count;
 	double score;
-	const char *symbols[DNSBL_ASK_COUNT]; /* for those in asks */
-	enum verdict_action action;	      /* NONE: it only scores */
-	const char *reply;		      /* with placeholders */
+	const char *symbols[DNSBL_ASK_COUNT]; /* for the bits of asks */
+	enum verdict_action action;	      /* NONE: a listing only scores */
+	const char *reply;		      /* Reply, with placeholders */
 };
 
 struct dnsbl_conf {
@@ -63,21 +63,21 @@ struct dnsbl_conf {
 	size_t list_count;
 };
 
-/* The keywords: the stage's rows. */
+/* The stage's keywords. */
 extern const struct conf_table dnsbl_conf_options;
 
-/* Decode what was read; the conf must outlive the result.  Of lists, health
- * and selftest are left NULL.  0, or a negative ERR_ and *msg_r;
- * dnsbl_conf_fini is due in any case. */
+/* Decode c, which must outlive the result.  The health and selftest of the
+ * lists are left NULL.  0, or a negative ERR_ and *msg_r.  Call dnsbl_conf_fini
+ * in either case. */
 int dnsbl_conf_init(
     struct dnsbl_conf *d, const struct conf *c, struct errmsg *msg_r);
 void dnsbl_conf_fini(struct dnsbl_conf *d);
 
-/* What a symbol begins with that no Symbol names. */
+/* The prefix of symbols, for sections without Symbol. */
 const char *dnsbl_conf_prefix(enum dnsbl_ask ask);
-/* Is it a code that the section counts? */
+/* Does the section count that code?  In host order. */
 bool dnsbl_conf_counts(const struct dnsbl_section *s, uint32_t code);
-/* The words of a refusal, in the arena; NULL: no memory. */
+/* The text of a refusal, in the arena; NULL: no memory. */
 const char *dnsbl_conf_reply(const struct dnsbl_section *s, struct arena *a,
     const char *about, uint32_t code);
 

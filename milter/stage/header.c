@@ -1,7 +1,7 @@
 /*
- * The form of an inbound header: fields that are there too often or not at all
- * (RFC 5322 section 3.6), and a From that leaves open whose mail it is.  Its
- * symbols, and RequiredHeaders and MultipleFrom, which refuse.
+ * Check the form of an inbound header: fields that are there too often or not
+ * at all (RFC 5322 section 3.6), and a From with several authors or none.  Adds
+ * symbols; refuses by RequiredHeaders and MultipleFrom.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "milter/snapshot.h"
 #include "milter/stages.h"
 
-#define XCODE_FORM "5.6.0" /* the content is not as it should be (RFC 3463) */
+#define XCODE_FORM "5.6.0" /* media error (RFC 3463) */
 
 static const struct conf_option options[] = {
     {.keyword = "RequiredHeaders", .type = CONF_BOOL, .def = "no",
@@ -97,8 +97,8 @@ refuse(struct message *m, enum verdict_action action, const char *keyword,
 	return v;
 }
 
-/* Are there authors of more than one domain?  One whose domain can't be told is
- * of another. */
+/* Are there authors of more than one domain?  An author without a readable
+ * domain counts as one of another domain. */
 static bool
 has_domains(const struct author *who)
 {
@@ -106,7 +106,8 @@ has_domains(const struct author *who)
 	    (who->count > 1 && who->state == AUTHOR_UNREADABLE);
 }
 
-/* What the form lacks, in words; *fault_r NULL: nothing.  0 or ERR_NOMEM. */
+/* What is wrong with the form, in words; *fault_r NULL: nothing.  0 or
+ * ERR_NOMEM. */
 static int
 form_fault(struct message *m, const char **fault_r)
 {
@@ -145,7 +146,7 @@ header_eom(const struct ctx *ctx)
 			return refuse(
 			    m, VERDICT_REJECT, "RequiredHeaders", fault);
 	}
-	/* To accept is to go on. */
+	/* Accept means: go on. */
 	if (st->many == VERDICT_ACCEPT)
 		return verdict_none;
 	if (who->fields > 1) {

@@ -1,9 +1,9 @@
 /*
- * HELO: what an outside client says it is called.  Writes m->helo.
+ * Check the name that an outside client gives in HELO.  Writes m->helo.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Look-ups begin at HELO and are collected when the chain wants the result; a
- * failure of the DNS is a result as others are.
+ * Look-ups start at HELO and are collected by helo_judge.  A failure of the DNS
+ * is a result like others: On-DNSError has no effect on this check.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static const struct conf_option options[] = {
 
 struct state {
 	struct dataset *ours, *domains; /* HELOOurs, Domain; or NULL */
-	struct peerlist *list;          /* of ours */
+	struct peerlist *list;          /* HELOOurs, prepared */
 };
 
 static void
@@ -75,7 +75,7 @@ helo_load(const struct snapshot *snap, const struct snapshot *old,
 	return rc;
 }
 
-/* By which address the client reached us. */
+/* Macros with the address that the client connected to. */
 static const char *const address_macros[] = {"{if_addr}", "{daemon_addr}"};
 
 static const char *
@@ -90,7 +90,7 @@ helo_helo(const struct ctx *ctx)
 {
 	struct session *s = ctx->s;
 
-	/* It may be said anew. */
+	/* A client may send HELO again. */
 	helo_free(s->helo_check);
 	s->helo_check = NULL;
 	if (s->helo == NULL || s->internal || !host_is_public(&s->client))
@@ -101,7 +101,7 @@ helo_helo(const struct ctx *ctx)
 	    : verdict_error(VERDICT_E_INTERNAL, "no memory");
 }
 
-/* -- is it ours? -- */
+/* -- is it a name of this host? -- */
 
 static bool
 is_our_name(const struct state *st, const struct session *s, const char *name)
@@ -122,7 +122,7 @@ is_our_address(const struct state *st, const struct session *s,
 	for (size_t i = 0; i < 2; i++) {
 		const char *text = session_macro(s, address_macros[i]);
 
-		/* Sendmail writes IPv6 with its tag. */
+		/* Sendmail writes "IPv6:" before an IPv6 address. */
 		if (text != NULL && strncasecmp(text, "IPv6:", 5) == 0)
 			text += 5;
 		if (text != NULL && host_parse(text, &own) &&
@@ -132,7 +132,8 @@ is_our_address(const struct state *st, const struct session *s,
 	return st->list != NULL && peerlist_match(st->list, NULL, address);
 }
 
-/* Whoever has our name in the DNS may say it: a host of ours elsewhere. */
+/* A client may use a name of ours if the DNS gives that name the client's
+ * address: it is another host of ours. */
 static bool
 is_ours(const struct state *st, const struct session *s,
     const struct helo_result *r)
@@ -144,7 +145,7 @@ is_ours(const struct state *st, const struct session *s,
 	return r->form != HELO_INVALID && is_our_address(st, s, &r->address);
 }
 
-/* -- symbols: where SpamAssassin has one, its name and score -- */
+/* -- symbols: name and score are SpamAssassin's, where it has one -- */
 
 struct finding {
 	const char *name;
@@ -164,8 +165,9 @@ find(const struct helo_result *r)
 	if (r->name != NULL &&
 	    (strcmp(r->name, "localhost") == 0 ||
 		strcmp(r->name, "localhost.localdomain") == 0))
-		/* The lowest of four: 3.6 and no name in the DNS would
-		 * nearly be spam, and be counted for one careless setup. */
+		/* The lowest of SpamAssassin's four scores.  With the highest,
+		 * 3.6, a careless setup without a name in the DNS would nearly
+		 * be spam. */
 		return (struct finding){"HELO_LOCALHOST", 2.639};
 	switch (r->form) {
 	case HELO_WORD:
@@ -201,7 +203,7 @@ helo_judge(const struct ctx *ctx)
 	copy = arena_alloc(&m->arena, sizeof(*copy));
 	if (fact == NULL || copy == NULL)
 		return verdict_error(VERDICT_E_INTERNAL, "no memory");
-	/* A HELO that is said anew must not take the fact away. */
+	/* A copy in the message's arena: another HELO frees the original. */
 	*copy = *helo_collect(s->helo_check, &s->wait);
 	if (copy->name != NULL &&
 	    (copy->name = arena_strdup(&m->arena, copy->name)) == NULL)

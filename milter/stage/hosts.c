@@ -39,7 +39,8 @@ hosts_match(const struct hosts *h, const struct session *s)
 
 	if (h->list == NULL)
 		return false;
-	/* "[192.0.2.1]" or "unknown" is what the MTA says of no name. */
+	/* The MTA gives "[192.0.2.1]" or "unknown" for a client without a
+	 * name. */
 	if (name != NULL &&
 	    (name[0] == '[' || strcasecmp(name, "unknown") == 0))
 		name = NULL;

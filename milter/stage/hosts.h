@@ -1,5 +1,5 @@
 /*
- * A keyword that lists hosts, such as InternalHosts (opendkim.conf(5),
+ * Hosts that a keyword lists, such as InternalHosts (opendkim.conf(5),
  * PeerList).  SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef MILTER_STAGE_HOSTS_H
@@ -13,15 +13,15 @@ struct errmsg;
 struct peerlist;
 struct session;
 
-/* {0} is nobody. */
+/* {0}: no host. */
 struct hosts {
 	struct dataset *set;
 	struct peerlist *list;
 };
 
-/* What the keyword lists, or `otherwise` when it is not given (NULL: nobody).
- * Entries that match nothing are said in the log.  0, or a negative ERR_ and
- * *msg_r; hosts_fini is due in any case. */
+/* Load what the keyword lists, or `otherwise` if it is not given (NULL: no
+ * host).  Warns of entries that match nothing.  0, or a negative ERR_ and
+ * *msg_r.  Call hosts_fini in either case. */
 int hosts_load(const struct conf *c, const char *keyword,
     const char *otherwise, struct hosts *h, struct errmsg *msg_r);
 void hosts_fini(struct hosts *h);

@@ -1,11 +1,13 @@
 /*
- * IPRev: has the client's address a name that has the address (RFC 8601)?
+ * IPRev: does the client's address have a name that has the address (RFC 8601)?
+ * Writes m->iprev.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Two stages.  `iprev` asks, from connect on, and at the end of a message
- * begins the second round before others wait for their own look-ups; `rdns`
- * stands after them and takes the result, so that all wait at the same time.
- * What was asked belongs to the session; later messages get the same result.
+ * There are two stages.  `iprev` starts the look-ups at connect, and the second
+ * round at the latest at the end of the message, before other stages wait for
+ * theirs.  `rdns` stands after those and collects the result, so that all
+ * look-ups are waited for together.  The look-ups belong to the session: later
+ * messages get the same result.
  */
 #include <stdlib.h>
 
@@ -30,7 +32,8 @@ iprev_load(const struct snapshot *snap, const struct snapshot *old,
 	(void)old, (void)msg_r;
 	if (snap->verifies && snap->dns != NULL &&
 	    conf_bool(snap->conf, "IPRev"))
-		*state_r = snap->conf; /* only to be on */
+		*state_r = snap->conf; /* any pointer but NULL: the stage is
+		    on */
 	return 0;
 }
 
@@ -50,7 +53,7 @@ iprev_connect(const struct ctx *ctx)
 	return verdict_none;
 }
 
-/* What was answered so far may lead to the next question. */
+/* Start the look-ups that follow from the answers so far. */
 static struct verdict
 iprev_go_on(const struct ctx *ctx)
 {
@@ -91,14 +94,15 @@ const struct stage stage_iprev = {
     .close = iprev_close,
 };
 
-/* A failure is a result as others are: On-DNSError has no part in it. */
+/* A failure of the DNS is a result like others: On-DNSError has no effect on
+ * this check. */
 static struct verdict
 rdns_judge(const struct ctx *ctx)
 {
 	struct message *m = ctx->m;
 
-	/* RDNS_NONE is SpamAssassin's, with the lowest of its four scores: many
-	 * small servers have no name. */
+	/* RDNS_NONE is SpamAssassin's, with the lowest of its four scores,
+	 * because many small servers have no name. */
 	static const struct {
 		const char *symbol;
 		double score;

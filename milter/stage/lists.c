@@ -11,7 +11,7 @@
 #include "milter/options.h"
 #include "milter/session.h"
 
-/* Say which entries match nothing. */
+/* Warn of entries that match nothing. */
 static void
 warn(const struct conf *c, const char *keyword, const struct lists *l)
 {
@@ -22,7 +22,7 @@ warn(const struct conf *c, const char *keyword, const struct lists *l)
 		    keyword, w);
 }
 
-/* The mistakes of its entries become those of the keyword. */
+/* Make the list; mistakes in its entries are mistakes of the keyword. */
 static int
 make_list(const struct conf *c, const char *keyword, struct lists *l,
     int (*check)(const char *value, struct errmsg *msg_r), struct errmsg *msg_r)
@@ -76,7 +76,7 @@ lists_client(const struct lists *l, const struct session *s,
 {
 	const char *name = s->client_name;
 
-	/* What the MTA says of no name. */
+	/* The MTA gives these for a client without a name. */
 	if (name != NULL &&
 	    (name[0] == '[' || strcasecmp(name, "unknown") == 0))
 		name = NULL;

@@ -19,19 +19,20 @@ struct lists {
 	struct accesslist *list;
 };
 
-/* A stage's load: *state_r becomes a struct lists of what the keyword lists, or
- * stays NULL where it is not given.  Entries that match nothing are said in the
- * log.  `check` is accesslist_new's.  0, or a negative ERR_ and *msg_r. */
+/* For a stage's load: *state_r becomes a struct lists of what the keyword
+ * lists, or stays NULL if the keyword is not given.  Warns of entries that
+ * match nothing.  `check` is accesslist_new's.  0, or a negative ERR_ and
+ * *msg_r. */
 int lists_load(const struct conf *c, const char *keyword,
     int (*check)(const char *value, struct errmsg *msg_r), void **state_r,
     struct errmsg *msg_r);
 void lists_unload(void *state);
 
-/* As accesslist_client, of the session's client. */
+/* As accesslist_client, for the session's client. */
 int lists_client(const struct lists *l, const struct session *s,
     struct dataset_entry *entry_r);
-/* As accesslist_sender, of the first author in From that is in the list;
- * *domain_r, in the message's arena, is the author's. */
+/* As accesslist_sender, for the first author in From that is in the list;
+ * *domain_r is that author's domain, in the message's arena. */
 int lists_author(const struct lists *l, struct message *m,
     struct dataset_entry *entry_r, const char **domain_r);
 

@@ -5,8 +5,9 @@
  * The data set has the form of Postfix' smtpd_sender_login_maps: an address, or
  * @domain, and the logins that own it, in any form of their names.  A login
  * that is itself the address owns it.  A login whose realm does not exist
- * (QuotaRealms) owns nothing, SenderLogins or not.  What a login does not own is never signed; SenderLoginsAction says
- * whether it is refused too.
+ * (QuotaRealms) owns nothing, even without SenderLogins.  Mail from an address
+ * that the login does not own is never signed; SenderLoginsAction says whether
+ * it is also refused.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,8 +43,10 @@ static const struct conf_option options[] = {
 };
 
 struct state {
-	struct dataset *owners; /* NULL: nobody is asked but for the realm */
-	struct dataset *fields; /* SenderHeaders: who may be signed for */
+	struct dataset *owners; /* SenderLogins; NULL: unset, only the realm is
+	    checked */
+	struct dataset *fields; /* SenderHeaders: the fields whose addresses
+	    mail may be signed for */
 	enum action action;
 };
 
@@ -61,11 +64,12 @@ struct walk {
 	const struct conf *c;
 	const struct dataset *set;
 	struct errmsg *msg;
-	bool warned; /* of the first that matches nothing */
+	bool warned; /* a warning was logged for the first entry that matches
+	    nothing */
 };
 
-/* What is expected in place of what no address matches, or of its owners; NULL:
- * it may be right. */
+/* What is expected instead of the entry's key, which no address matches, or of
+ * its owners; NULL: the entry may be right. */
 static const char *
 owner_fault(const struct dataset_entry *e, bool pattern)
 {
@@ -89,8 +93,7 @@ owner_fault(const struct dataset_entry *e, bool pattern)
 static void
 warn_owner(struct walk *w, const struct dataset_entry *e)
 {
-	const char *fault =
-	    owner_fault(e, dataset_type(w->set) == DATASET_REFILE);
+	const char *fault = owner_fault(e, dataset_has_patterns(w->set));
 
 	if (fault == NULL || w->warned)
 		return;
@@ -105,8 +108,8 @@ warn_owner(struct walk *w, const struct dataset_entry *e)
 		    fault);
 }
 
-/* An address that nobody owns is one of which nobody may make use: more likely
- * the login was forgotten. */
+/* An entry without logins would forbid the address to all; more likely the
+ * login was forgotten. */
 static int
 check_owner(const struct dataset_entry *e, void *arg)
 {
@@ -131,8 +134,8 @@ check_owners(const struct conf *c, const struct state *st, struct errmsg *msg_r)
 {
 	struct walk w = {.c = c, .set = st->owners, .msg = msg_r};
 
-	/* A data base may be large, and changes. */
-	return st->owners == NULL || dataset_type(st->owners) == DATASET_MDB
+	/* A database may be large, and changes. */
+	return st->owners == NULL || dataset_is_live(st->owners)
 	    ? 0
 	    : dataset_walk(st->owners, check_owner, &w);
 }
@@ -148,7 +151,8 @@ login_load(const struct snapshot *snap, const struct snapshot *old,
 
 	(void)old;
 	if (!conf_given(c, "SenderLogins")) {
-		/* No error: `postern -T` prints it, as it prints all defaults. */
+		/* A warning, not a mistake, because `postern -T` prints it with
+		 * all defaults, and its output must be valid. */
 		if (conf_given(c, "SenderLoginsAction"))
 			conf_odd(c, "%s: SenderLoginsAction: expected "
 			    "SenderLogins too, which says who owns what",
@@ -198,7 +202,7 @@ named(struct message *m, const char *logins)
 	}
 }
 
-/* Answers to the questions below: 1 or 0, or an ERR_ when it can't be told. */
+/* The functions below return 1 (yes), 0 (no) or a negative ERR_. */
 
 static int
 key_names(const struct state *st, struct message *m, const char *key)
@@ -213,8 +217,7 @@ key_names(const struct state *st, struct message *m, const char *key)
 	return rc;
 }
 
-/* One without a name owns nothing, and neither does one whose realm does not
- * exist. */
+/* A login without a name, or one whose realm does not exist, owns nothing. */
 static int
 owns_as(const struct state *st, struct message *m, const char *local,
     const char *domain)
@@ -225,7 +228,7 @@ owns_as(const struct state *st, struct message *m, const char *local,
 	if (m->login == NULL || m->account == NULL ||
 	    strcmp(m->account, ACCOUNT_OTHER_REALMS) == 0)
 		return 0;
-	/* What is longer than any address is nobody's. */
+	/* Nobody owns what is longer than any address. */
 	if (n < 0 || (size_t)n >= sizeof(key))
 		return 0;
 	if (strcasecmp(key, account_login(m->account)) == 0)
@@ -234,7 +237,7 @@ owns_as(const struct state *st, struct message *m, const char *local,
 	return rc != 0 ? rc : key_names(st, m, strrchr(key, '@'));
 }
 
-/* A domain of U-labels is the login's by its A-labels, too. */
+/* A login that owns a domain by its A-labels owns it by its U-labels, too. */
 static int
 owns(const struct state *st, struct message *m, const struct addr *a)
 {
@@ -250,8 +253,7 @@ owns(const struct state *st, struct message *m, const struct addr *a)
 	    : owns_as(st, m, a->local, alabels);
 }
 
-/* Does the field, which is no From, name an author: is it one of SenderHeaders?
- */
+/* Does the field, which is not From, count as an author (SenderHeaders)? */
 static int
 names_author(const struct state *st, struct arena *a, const struct hdr *h)
 {
@@ -263,8 +265,8 @@ names_author(const struct state *st, struct arena *a, const struct hdr *h)
 	return name == NULL ? ERR_NOMEM : dataset_has(st->fields, name);
 }
 
-/* Does the login own all of these addresses?  What can't be read is nobody's,
- * nor is a name alone, which an MTA may make an address of. */
+/* Does the login own all of these addresses?  It does not own what can't be
+ * read, nor a name without a domain, to which an MTA may add one. */
 static int
 owns_all(const struct state *st, struct message *m, const struct author *who,
     const char **whose_r)
@@ -283,7 +285,7 @@ owns_all(const struct state *st, struct message *m, const struct author *who,
 	return rc;
 }
 
-/* Does it own those of a field of SenderHeaders? */
+/* Does it own all addresses in a field of SenderHeaders? */
 static int
 owns_field(const struct state *st, struct message *m, const struct hdr *h,
     const char **whose_r)
@@ -309,15 +311,16 @@ owns_authors(const struct state *st, struct message *m, const char **whose_r)
 		rc = owns_field(st, m, h, whose_r);
 	if (rc <= 0 || m->author.fields > 0 || m->sender[0] == '\0')
 		return rc;
-	/* The MTA makes a From of the sender, be it behind the milter. */
+	/* Without From, the MTA may make one of the sender after the milter. */
 	*whose_r = m->sender;
 	rc = addr_split(&m->arena, m->sender, &sender);
 	return rc != 0 ? rc : owns(st, m, &sender);
 }
 
-/* Without SenderLogins only a login of a realm that does not exist. */
+/* Is the login to be checked?  Without SenderLogins only one whose realm does
+ * not exist. */
 static bool
-is_asked(const struct state *st, const struct message *m)
+is_checked(const struct state *st, const struct message *m)
 {
 	if (strcmp(m->why, "login") != 0)
 		return false;
@@ -333,10 +336,10 @@ login_eoh(const struct ctx *ctx)
 	const char *whose = "";
 	struct buf b = BUF_INIT;
 	struct verdict v;
-	int rc = is_asked(st, m) ? owns_authors(st, m, &whose) : 1;
+	int rc = is_checked(st, m) ? owns_authors(st, m, &whose) : 1;
 
 	if (rc > 0) {
-		if (is_asked(st, m))
+		if (is_checked(st, m))
 			session_why(
 			    ctx, "the login owns every author that it names");
 		return verdict_none;
@@ -354,7 +357,7 @@ login_eoh(const struct ctx *ctx)
 		addrtext_escape(&b, m->login, 256);
 	buf_str(&b, " may not use ");
 	addrtext_escape(&b, whose, 256);
-	/* Off line the result says it. */
+	/* Off line it is in the output. */
 	if (!ctx->s->readonly)
 		log_about(ctx, LOG_WARNING, "%s",
 		    b.failed ? "no memory" : buf_text(&b));

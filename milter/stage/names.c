@@ -18,12 +18,12 @@
 #include "milter/snapshot.h"
 #include "milter/stages.h"
 
-#define SHOWN_MAX 120 /* octets of what is wrong, in a message */
+#define SHOWN_MAX 120 /* octets of the text that is wrong, in a message */
 
 /* -- realms -- */
 
-/* Can it be what follows the @ of a login?  Words for what is expected; NULL:
- * yes. */
+/* What is expected instead of the realm; NULL: it can follow the @ of a
+ * login. */
 static const char *
 realm_mistake(const char *realm)
 {
@@ -83,7 +83,7 @@ names_login(const struct names *n, struct arena *a, const char *login,
 	return rc < 0 ? rc : 0;
 }
 
-/* -- what is written where names are expected -- */
+/* -- names in the configuration -- */
 
 const char *
 names_title(struct arena *a, const char *title, const char *realm)
@@ -104,7 +104,8 @@ names_title(struct arena *a, const char *title, const char *realm)
 	return account_of_text(a, title, realm, NULL);
 }
 
-/* What can never match.  NULL: it may. */
+/* What is expected instead of a title that can never match; NULL: it may
+ * match. */
 static const char *
 title_mistake(struct arena *a, const char *title)
 {
@@ -131,7 +132,7 @@ title_mistake(struct arena *a, const char *title)
 	       "accounts of a domain, or login:NAME where a login has a *";
 }
 
-/* Endings of domains that are seldom those of people's names. */
+/* Does it end like a domain, and not like a person's name? */
 static bool
 looks_like_domain(const char *name)
 {
@@ -167,8 +168,8 @@ is_script(const char *name)
 	return n > 0 && name[n] == ':' && name[n + 1] != '\0';
 }
 
-/* Why what stands behind ACCOUNT_SENDER is probably nobody's; NULL: it may be
- * somebody's. */
+/* What is expected instead of the address behind ACCOUNT_SENDER, if probably no
+ * mail has it; NULL: some may. */
 static const char *
 sender_doubt(const char *address)
 {
@@ -183,8 +184,8 @@ sender_doubt(const char *address)
 	      "sender:bob@example.com, or sender:<>";
 }
 
-/* Why an account in its form is probably nobody's, without regard to realms;
- * NULL: it may be somebody's. */
+/* What is expected instead of an account in its one form, if probably no mail
+ * is charged to it, realms left aside; NULL: some may be. */
 static const char *
 form_doubt(const char *account)
 {
@@ -213,7 +214,8 @@ form_doubt(const char *account)
 	return NULL;
 }
 
-/* Why what is written probably never matches; false: it may well. */
+/* Is it likely that the title never matches?  Then the message has what is
+ * expected. */
 static bool
 title_doubt(const struct names *n, struct arena *a, const char *title,
     struct errmsg *why)
@@ -245,7 +247,7 @@ title_doubt(const struct names *n, struct arena *a, const char *title,
 	return false;
 }
 
-/* As it may stand in a message. */
+/* The text escaped and cut, for a message. */
 static const char *
 shown(struct arena *a, const char *text)
 {
@@ -304,7 +306,8 @@ judge_titles(const struct names *n, const struct conf *c, struct errmsg *msg_r)
 	return rc;
 }
 
-/* A domain as for Quota; other titles are seen where sections are read. */
+/* Judge a domain in QuotaTotal as for Quota; other titles are judged where
+ * sections are read. */
 static int
 judge_total(const struct names *n, const struct conf *c,
     const struct conf_section *s, struct errmsg *msg_r)
@@ -328,7 +331,7 @@ judge_totals(const struct names *n, const struct conf *c, struct errmsg *msg_r)
 	return rc;
 }
 
-/* -- what is written in data sets -- */
+/* -- names in data sets -- */
 
 struct walk {
 	const struct names *n;
@@ -338,9 +341,10 @@ struct walk {
 	struct errmsg *msg;
 };
 
-/* The keyword and its place, and the entry's in a file of its own. */
+/* Begin a message with the keyword's place, and that of the entry if it stands
+ * in a file. */
 static void
-say_where(const struct walk *w, const struct dataset_entry *e,
+put_place(const struct walk *w, const struct dataset_entry *e,
     struct errmsg *where_r)
 {
 	if (e->line > 0)
@@ -359,7 +363,7 @@ judge_exempt(const struct dataset_entry *e, void *arg)
 	struct errmsg where;
 	int rc;
 
-	say_where(w, e, &where);
+	put_place(w, e, &where);
 	if (strcasecmp(e->key, ACCOUNT_OTHER_REALMS) == 0)
 		rc = errmsg_set(w->msg, "%s: \"%s\": expected an account or "
 		    "@domain: logins of unknown realms are never exempt",
@@ -381,7 +385,7 @@ judge_realm(const struct dataset_entry *e, void *arg)
 	if (mistake == NULL)
 		return 0;
 	arena_init(&a);
-	say_where(w, e, &where);
+	put_place(w, e, &where);
 	rc = errmsg_set(w->msg, "%s: \"%s\": %s%s", where.text,
 	    shown(&a, e->key), mistake, strchr(e->key, '*') == NULL ? "" :
 	    " or *, which has a meaning in a set refile:PATH");
@@ -389,7 +393,7 @@ judge_realm(const struct dataset_entry *e, void *arg)
 	return conf_noted(w->c, rc, w->msg);
 }
 
-/* Patterns may be anything, and a data base may be large and changes. */
+/* Patterns can match anything; a database may be large, and changes. */
 static int
 judge_set(const struct names *n, const struct conf *c, const char *keyword,
     const struct dataset *set,
@@ -398,13 +402,13 @@ judge_set(const struct names *n, const struct conf *c, const char *keyword,
 {
 	struct walk w = {n, c, set, keyword, msg_r};
 
-	if (set == NULL || dataset_type(set) == DATASET_MDB ||
-	    dataset_type(set) == DATASET_REFILE)
+	if (set == NULL || dataset_is_live(set) ||
+	    dataset_has_patterns(set))
 		return 0;
 	return dataset_walk(set, each, &w);
 }
 
-/* -- as the configuration has them -- */
+/* -- loading -- */
 
 int
 names_realms(struct names *n, const struct conf *c, struct errmsg *msg_r)
@@ -459,7 +463,8 @@ struct names_set {
 	const struct dataset *set;
 	const char *realm;
 	struct arena arena;
-	/* In their form and in order; live: the set itself is asked. */
+	/* The accounts in their one form, sorted; live: none, the set itself is
+	 * searched. */
 	bool live;
 	const char **names;
 	size_t count, room;
@@ -506,8 +511,7 @@ names_set_new(const struct dataset *set, const char *realm,
 	arena_init(&s->arena);
 	s->set = set;
 	s->realm = realm;
-	s->live = dataset_type(set) == DATASET_MDB ||
-	    dataset_type(set) == DATASET_REFILE;
+	s->live = dataset_is_live(set) || dataset_has_patterns(set);
 	if (!s->live)
 		rc = dataset_walk(set, add_name, s);
 	if (rc != 0) {
@@ -540,7 +544,8 @@ has_name(const struct names_set *s, const char *name)
 	    NULL;
 }
 
-/* Patterns and data bases may name a login without QuotaRealm, too. */
+/* Does the set have a login of QuotaRealm by its name alone?  Only patterns and
+ * databases need this: other sets are read into their one form. */
 static bool
 has_bare(const struct names_set *s, const char *account, const char *at)
 {

@@ -19,42 +19,45 @@ struct snapshot;
 
 struct names {
 	struct arena arena;
-	const char *realm;      /* QuotaRealm in its form; NULL: none */
-	struct dataset *realms; /* QuotaRealms; NULL: all exist */
+	const char *realm;      /* QuotaRealm in its one form; NULL: none */
+	struct dataset *realms; /* QuotaRealms; NULL: unset, every realm
+	    exists */
 };
 
-/* QuotaRealm and QuotaRealms, for who wants to know no more.  0, or a negative
- * ERR_ and *msg_r.  Call names_fini in either case. */
+/* Load QuotaRealm and QuotaRealms only.  0, or a negative ERR_ and *msg_r.
+ * Call names_fini in either case. */
 int names_realms(struct names *n, const struct conf *c, struct errmsg *msg_r);
-/* Decode; the conf must outlive the result.  What can never match, in
- * QuotaRealms, as a title of Quota or in QuotaExempt, is a mistake; what
- * probably does not is said in the log.  0, or a negative ERR_ and *msg_r.  Call
- * names_fini in either case. */
+/* Load them, and check the names in QuotaRealms, QuotaExempt and the titles of
+ * Quota: one that can never match is a mistake, one that probably never matches
+ * gets a warning.  The conf must outlive the result.  0, or a negative ERR_ and
+ * *msg_r.  Call names_fini in either case. */
 int names_init(struct names *n, const struct conf *c, struct errmsg *msg_r);
 void names_fini(struct names *n);
-/* Those of a snapshot. */
+/* The names of a snapshot; NULL: there are none. */
 const struct names *names_of(const struct snapshot *snap);
 
-/* QuotaRealm of a conf in its form, in the arena.  0 (*realm_r NULL: there is
- * none) or ERR_NOMEM. */
+/* QuotaRealm of a conf in its one form, in the arena.  0 (*realm_r NULL: there
+ * is none) or ERR_NOMEM. */
 int names_realm_of(
     const struct conf *c, struct arena *a, const char **realm_r);
-/* QuotaRealm: is it a domain?  For its row. */
+/* For the row of QuotaRealm: is the value a domain?  0, or ERR_CONFIG and
+ * *msg_r. */
 int names_check_realm(const char *value, struct errmsg *msg_r);
 
-/* Does the realm, in its form, exist?  1 or 0, or an ERR_ when the set can't be
- * read.  "": a login without one is of no other. */
+/* Does the realm, in its one form, exist?  1 or 0, or a negative ERR_ when the
+ * set can't be read.  realm "": the login has none, which is always allowed. */
 int names_realm_exists(const struct names *n, const char *realm);
 /* The account of a login, in the arena: ACCOUNT_OTHER_REALMS where its realm
  * does not exist.  0 or a negative ERR_. */
 int names_login(const struct names *n, struct arena *a, const char *login,
     const char **account_r);
-/* A title of Quota in its form, in the arena: default, @domain or an account.
- * NULL: no memory. */
+/* A title of Quota in its one form, in the arena: default, @domain or an
+ * account.  NULL: no memory. */
 const char *names_title(
     struct arena *a, const char *title, const char *realm);
 
-/* A data set of accounts and @domains, written in any form. */
+/* A data set of accounts and @domains, whose entries may be written in any
+ * form. */
 struct names_set;
 
 /* The set and the realm must outlive it.  0 or ERR_NOMEM. */
@@ -62,7 +65,7 @@ int names_set_new(const struct dataset *set, const char *realm,
     struct names_set **set_r);
 void names_set_free(struct names_set *s);
 /* Is the account, or its domain, in the set, which may be NULL?  A login of an
- * unknown realm is in none. */
+ * unknown realm never is. */
 bool names_set_has(const struct names_set *s, const char *account);
 
 #endif

@@ -1,9 +1,9 @@
 /*
- * PeerList: clients whose mail is accepted without a look.
+ * PeerList: clients whose mail is accepted without any check.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * A stage of its own, so that the MTA waits for an answer at connect only where
- * there is such a list.
+ * A stage of its own, so that the MTA must wait for a reply at connect only
+ * where PeerList is set.
  */
 #include <stdlib.h>
 
@@ -16,7 +16,7 @@
 
 static const struct conf_option options[] = {
     {.keyword = "PeerList", .type = CONF_SET,
-	.summary = "hosts whose mail is accepted without a look"},
+	.summary = "hosts whose mail is accepted without any check"},
 };
 
 static void

@@ -1,17 +1,17 @@
 /*
- * Holds every account to its quota.  SPDX-License-Identifier: BSD-2-Clause
+ * Enforces the quotas of accounts.  SPDX-License-Identifier: BSD-2-Clause
  *
- * Recipients are reserved as they come, the message with the first of them, the
- * octets at the end of the message; there all is committed, and goes back if
- * somebody after this stage refuses.  Some mail is judged at the end of the
- * message only, all at once: a local client's without a login, because Postfix
- * takes the refusal of a recipient by non_smtpd_milters for a mistake of its
- * own and keeps the mail for good; the null sender's, which is never refused;
- * and any that is held or discarded when over its limits.
+ * A recipient is reserved at RCPT, the message with the first recipient, and
+ * the octets at the end of the message.  There all is committed; it is released
+ * if the message is refused after that.  The exception is mail that is judged
+ * as a whole at the end of the message: mail of a local client without a login,
+ * because Postfix treats the refusal of a recipient by non_smtpd_milters as a
+ * fault of its own and keeps the mail for good; mail of the null sender, which
+ * is never refused; and mail that is held or discarded when over its limits.
  *
- * The names of senders and scripts are anybody's to make up, so they have half
- * of the table at most.  Those for which there is no place in it are charged to
- * the pool of their kind, sender:* or script:*.
+ * Anybody can make up names of senders and scripts, so these accounts get half
+ * of the table at most.  Those without a place in it are charged to the pool of
+ * their kind, sender:* or script:*.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -39,8 +39,8 @@
 #include "quota_conf.h"
 #include "quota_names.h"
 
-#define CHECK_SECONDS 5     /* between looks at the table's file */
-#define POOL_LOG_SECONDS 3600 /* between words on pools in the log */
+#define CHECK_SECONDS 5     /* between checks of the table's file */
+#define POOL_LOG_SECONDS 3600 /* between log lines about pools */
 
 #define REPLY                                                                  \
 	"%account% has reached its limit of %limit% %kind% in %window%; "      \
@@ -54,30 +54,35 @@
 
 struct state {
 	struct quota_conf conf;
-	struct quota *table;  /* NULL: off line, and there is none to read */
+	struct quota *table;  /* NULL: off line, if no table can be read */
 	time_t check_at;      /* CLOCK_MONOTONIC; of the thread that ticks */
-	atomic_llong pooled;  /* likewise, of the last word on pools; 0: none */
-	_Atomic uint64_t told; /* hash of the last look's failure; 0: none */
-	atomic_bool unread;   /* there is one, and the log does not know */
+	atomic_llong pooled;  /* CLOCK_MONOTONIC, of the last log line about
+	    pools; 0: none */
+	_Atomic uint64_t reported; /* hash of the error that the last check of
+	    the file reported; 0: none */
+	atomic_bool unread;   /* off line: the table can't be read, and the log
+	    has no line about it yet */
 	struct errmsg why;    /* why it can't be read */
-	struct quota_names *names; /* shared with the snapshots before */
+	struct quota_names *names; /* shared with earlier snapshots */
 };
 
 /* One message's account; in the message's arena. */
 struct charge {
-	const char *name;    /* m->account, when it was chosen */
-	const char *own;     /* as the table has it: mostly the same */
-	const char *account; /* that, or its pool: who is charged */
-	struct quota_set set; /* and its sums, whose limits are here: */
+	const char *name;    /* m->account when the charge began */
+	const char *own;     /* the name in the table, mostly the same */
+	const char *account; /* who is charged: `own`, or its pool */
+	struct quota_set set; /* the account's limits and its sums; these are
+	    in: */
 	struct quota_set sums[QUOTA_SUMS_MAX];
 	struct quota_use use;
-	struct quota_action action; /* over a limit */
-	bool unheard;   /* nobody there can make anything of a refusal */
+	struct quota_action action; /* what is done over a limit */
+	bool unrefusable;   /* a refusal would not reach a person */
 	bool late;      /* judged at the end of the message only */
 	bool uncounted; /* the table is full, and QuotaFull is accept */
 	bool ended;     /* judged at the end of the message */
-	bool logged;    /* that a limit is reached, or the table full */
-	bool noted;     /* the summary has its note */
+	bool logged;    /* the log has a line that a limit is reached, or the
+	    table full */
+	bool noted;     /* the summary line has its note */
 };
 
 static struct charge *
@@ -96,8 +101,15 @@ table_of(const struct ctx *ctx)
 
 /* -- the table -- */
 
-/* What opening the table or looking at its file found; `why` may be empty.  c as
- * options_odd has it. */
+/* Behind the words of a mistake: what else helps. */
+static const char *
+room_words(const struct errmsg *why)
+{
+	return why->kind == ERRMSG_NO_ROOM ? ", or lower QuotaAccounts" : "";
+}
+
+/* Log what opening the table or checking its file found; `why` may be empty. c
+ * as for options_odd. */
 static void
 log_report(const struct conf *c, const char *path,
     const struct quota_report *r, const struct errmsg *why)
@@ -116,21 +128,23 @@ log_report(const struct conf *c, const char *path,
 	case QUOTA_MIGRATED:
 	case QUOTA_TOO_SMALL:
 	case QUOTA_RESTORED:
-		options_odd(c, "quota: %s: %s%s%s", path, r->words,
-		    why->text[0] == '\0' ? "" : ": ", why->text);
+		options_odd(c, "quota: %s: %s%s%s%s", path, r->words,
+		    why->text[0] == '\0' ? "" : ": ", why->text,
+		    room_words(why));
 		break;
 	}
 }
 
-/* What fails at every look in the same way is said once. */
+/* Is it another error than at the last check?  The same one is logged only
+ * once. */
 static bool
-is_news(struct state *st, const struct errmsg *why)
+is_new_error(struct state *st, const struct errmsg *why)
 {
 	uint64_t hash[2];
 
 	siphash128((const uint64_t[2]){0, 0}, why->text, strlen(why->text),
 	    hash);
-	return atomic_exchange(&st->told, hash[0]) != hash[0];
+	return atomic_exchange(&st->reported, hash[0]) != hash[0];
 }
 
 static void
@@ -140,16 +154,17 @@ check_table(struct state *st)
 	struct errmsg msg = {.text = ""};
 
 	if (quota_check(st->table, &report, &msg) == 0) {
-		atomic_store(&st->told, 0);
+		atomic_store(&st->reported, 0);
 		log_report(NULL, st->conf.path, &report, &msg);
-	} else if (is_news(st, &msg)) {
+	} else if (is_new_error(st, &msg)) {
 		log_line(LOG_WARNING,
-		    "quota: %s; counting goes on in the file as it was",
-		    msg.text);
+		    "quota: %s%s; counting goes on in the file as it was",
+		    msg.text, room_words(&msg));
 	}
 }
 
-/* Now and then: a table may have to be moved, which no mail should wait for. */
+/* Check the table's file in a tick: the table may have to be migrated, and no
+ * mail should wait for that. */
 static int64_t
 quota_tick(const struct snapshot *snap, void *state)
 {
@@ -165,7 +180,8 @@ quota_tick(const struct snapshot *snap, void *state)
 	return (st->check_at - now.tv_sec) * 1000;
 }
 
-/* The cause, and what helps where the file or its directory is not for us. */
+/* Report the cause, and the cure if we may not use the file or its
+ * directory. */
 static int
 table_mistake(const struct conf *c, const char *path, int rc,
     const struct errmsg *why, struct errmsg *msg_r)
@@ -184,9 +200,9 @@ table_mistake(const struct conf *c, const char *path, int rc,
 		buf_str(&cure, CURE_WORDS);
 		cure_state(&cure, path, geteuid(), getegid());
 	}
-	errmsg_set(msg_r, "%s: QuotaTable: %s%s%s%s",
+	errmsg_set(msg_r, "%s: QuotaTable: %s%s%s%s%s",
 	    conf_where(c, "QuotaTable"), missing ? path : why->text,
-	    missing ? ": No such file or directory" : "",
+	    missing ? ": No such file or directory" : "", room_words(why),
 	    closed || sealed ? ": its directory must be there, and belong to "
 			       "the user that postern runs as (UserID)" : "",
 	    sealed ? "; in a systemd unit, name it in ReadWritePaths=" : "");
@@ -199,8 +215,8 @@ table_mistake(const struct conf *c, const char *path, int rc,
 	return rc;
 }
 
-/* Off line: whatever there is to read.  posternctl says what is wrong where it
- * matters. */
+/* Off line: open the table if it can be read.  An error is reported only if a
+ * message needs the table. */
 static void
 open_offline(struct state *st)
 {
@@ -231,7 +247,8 @@ try_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 	const char *foreign;
 	int rc;
 
-	/* Its default is not what was meant. */
+	/* QuotaTable has a mistake, so its value is the default, which is not
+	 * the intended path. */
 	if (conf_faulty(c, "QuotaTable"))
 		return 0;
 	daemon_options(st, &opt);
@@ -260,16 +277,6 @@ open_table(struct state *st, const struct conf *c, struct errmsg *msg_r)
 	return 0;
 }
 
-static struct state *
-state_of(const struct snapshot *snap)
-{
-	for (size_t i = 0; snap != NULL && stages[i] != NULL; i++) {
-		if (stages[i] == &stage_quota)
-			return snap->state[i];
-	}
-	return NULL;
-}
-
 static void
 quota_unload(void *state)
 {
@@ -285,7 +292,8 @@ static int
 quota_load(const struct snapshot *snap, const struct snapshot *old,
     void **state_r, struct errmsg *msg_r)
 {
-	struct state *st = calloc(1, sizeof(*st)), *before = state_of(old);
+	struct state *before = snapshot_state(old, &stage_quota);
+	struct state *st = calloc(1, sizeof(*st));
 	int rc;
 
 	if (st == NULL) {
@@ -301,8 +309,8 @@ quota_load(const struct snapshot *snap, const struct snapshot *old,
 		quota_unload(st);
 		return rc;
 	}
-	/* The counts of a file that was removed would be missing in the one
-	 * that is made now. */
+	/* If the file was removed, restore it with its counts; otherwise a new
+	 * file without them would be made now. */
 	if (before != NULL && !snap->offline &&
 	    strcmp(before->conf.path, st->conf.path) == 0)
 		check_table(before);
@@ -342,9 +350,9 @@ quota_reset_counts(void *state)
 		    st->conf.path);
 }
 
-/* -- the engine, or with a readonly session what it would answer -- */
+/* -- counting; a readonly session changes nothing -- */
 
-/* What an account or a sum has used, for the summary; nothing where there is no
+/* What an account or a sum has used, for the summary line; 0 without a
  * table. */
 static void
 peek(const struct ctx *ctx, const char *account, const struct quota_set *set,
@@ -370,7 +378,7 @@ sum_of(const struct quota_amount *a, const struct quota_amount *b)
 	return sum;
 }
 
-/* From the account that is charged now, if it has a pool. */
+/* Reserve for c->account; a readonly session only computes the result. */
 static int
 take_from(const struct ctx *ctx, struct charge *c,
     const struct quota_amount *want, struct quota_refusal *why_r)
@@ -380,8 +388,8 @@ take_from(const struct ctx *ctx, struct charge *c,
 	int rc;
 
 	if (!ctx->s->readonly) {
-		/* Part of the file is gone, and its counts read as nothing:
-		 * they are looked for first. */
+		/* A part of the file was cut off, so that its counts read as 0:
+		 * restore them first. */
 		if (quota_needs_check(st->table))
 			check_table(st);
 		return quota_reserve(
@@ -408,7 +416,7 @@ give_back(
 		c->use.amount.of[k] -= amount->of[k];
 }
 
-/* Everything goes back, what was committed too. */
+/* Release everything, even what was committed. */
 static void
 release(const struct ctx *ctx, struct charge *c)
 {
@@ -420,7 +428,8 @@ release(const struct ctx *ctx, struct charge *c)
 		quota_release(table_of(ctx), &c->use);
 }
 
-/* Half of the table is full: to be said now and then. */
+/* The accounts of senders and scripts fill their half of the table: log that
+ * once an hour. */
 static void
 log_pools(const struct ctx *ctx)
 {
@@ -439,10 +448,10 @@ log_pools(const struct ctx *ctx)
 		    st->conf.path, st->conf.accounts);
 }
 
-/* The table has no place for the account: charge its pool, with nothing so far.
- * false: it has none. */
+/* The table has no place for the account: charge its pool from here on, for
+ * which nothing is reserved yet.  false: the account has no pool. */
 static bool
-to_pool(const struct ctx *ctx, struct charge *c)
+charge_pool(const struct ctx *ctx, struct charge *c)
 {
 	const struct state *st = ctx->state;
 
@@ -456,7 +465,7 @@ to_pool(const struct ctx *ctx, struct charge *c)
 	return true;
 }
 
-/* NULL: no memory. */
+/* The account's name in the table; NULL: no memory. */
 static const char *
 own_name(const struct ctx *ctx, const struct charge *c)
 {
@@ -468,9 +477,10 @@ own_name(const struct ctx *ctx, const struct charge *c)
 }
 
 /* A reload gave the account another name: charge that, with nothing so far.
- * What was reserved went there, and can't be told from what others sent. */
+ * What was reserved went there, and goes back.  The exception: where two
+ * accounts became one, it stays counted. */
 static bool
-to_new_name(const struct ctx *ctx, struct charge *c)
+charge_new_name(const struct ctx *ctx, struct charge *c)
 {
 	const struct state *st = ctx->state;
 	const char *now = own_name(ctx, c);
@@ -489,9 +499,10 @@ take(const struct ctx *ctx, struct charge *c, const struct quota_amount *want,
     struct quota_refusal *why_r)
 {
 	struct quota_amount sum = sum_of(&c->use.amount, want);
-	int rc = take_from(ctx, c, to_new_name(ctx, c) ? &sum : want, why_r);
+	int rc = take_from(
+	    ctx, c, charge_new_name(ctx, c) ? &sum : want, why_r);
 
-	if (rc == ERR_FULL && to_pool(ctx, c))
+	if (rc == ERR_FULL && charge_pool(ctx, c))
 		rc = take_from(ctx, c, &sum, why_r);
 	return rc;
 }
@@ -506,7 +517,7 @@ level_name(const struct charge *c, const struct quota_refusal *why)
 	    c->set.sum[why->level - 1].account;
 }
 
-/* The same for those who are told. */
+/* The same for the reply. */
 static const char *
 level_words(const struct charge *c, const struct quota_refusal *why)
 {
@@ -526,10 +537,10 @@ log_refusal(const struct ctx *ctx, const struct charge *c, const char *text)
 	buf_fini(&b);
 }
 
-/* What is done over a limit.  text and why are the message's; NULL: there was
- * no memory. */
+/* The verdict over a limit.  text and why are in the message's arena; NULL:
+ * there was no memory. */
 static struct verdict
-act(const struct charge *c, const char *text, const char *why)
+action_verdict(const struct charge *c, const char *text, const char *why)
 {
 	struct verdict v = verdict_make(c->action.action, text);
 
@@ -559,7 +570,8 @@ retry_words(const struct message *m, uint64_t seconds, char when[32],
 	    (unsigned long long)(seconds / 60 + (seconds % 60 != 0)));
 }
 
-/* For a person.  In words of the admin's own it is as in the configuration. */
+/* The kind for the usual reply, with a singular.  Replies of the configuration
+ * get the word as the keywords have it. */
 static const char *
 kind_words(enum quota_kind kind, uint64_t n)
 {
@@ -604,7 +616,7 @@ over(const struct ctx *ctx, struct charge *c, const struct quota_refusal *why)
 		    why->level == 0 ? "" : level_name(c, why), used, when);
 		log_refusal(ctx, c, line);
 	}
-	return act(c, replytext_fill(&m->arena, text, words),
+	return action_verdict(c, replytext_fill(&m->arena, text, words),
 	    arena_printf(&m->arena,
 		"the account %s would be over its limit of %s %s in %s, of "
 		"which %s are used",
@@ -626,7 +638,7 @@ locked(const struct ctx *ctx, struct charge *c,
 	snprintf(line, sizeof(line), "%s is locked",
 	    why->level == 0 ? "the account" : level_name(c, why));
 	log_refusal(ctx, c, line);
-	return act(c, replytext_fill(&m->arena,
+	return action_verdict(c, replytext_fill(&m->arena,
 			  text == NULL ? LOCKED_REPLY : text, words),
 	    "the account is locked");
 }
@@ -638,7 +650,7 @@ full(const struct ctx *ctx, struct charge *c)
 	struct verdict v = verdict_make(VERDICT_TEMPFAIL, FULL_REPLY);
 
 	v.code = 450;
-	if (c->unheard)
+	if (c->unrefusable)
 		v = verdict_make(VERDICT_QUARANTINE, FULL_HOLD);
 	v.why = "the quota table is full of active accounts";
 	if (!c->logged)
@@ -647,7 +659,7 @@ full(const struct ctx *ctx, struct charge *c)
 		    "mail is %s: raise QuotaAccounts (now %ld)",
 		    st->conf.path,
 		    st->conf.full_accepts ? "not counted"
-		    : c->unheard	  ? "held"
+		    : c->unrefusable	  ? "held"
 					  : "refused",
 		    st->conf.accounts);
 	c->logged = true;
@@ -655,9 +667,9 @@ full(const struct ctx *ctx, struct charge *c)
 	return c->uncounted ? verdict_none : v;
 }
 
-/* What the engine's answer means. */
+/* The verdict for a result of quota_reserve and its kin. */
 static struct verdict
-answer(const struct ctx *ctx, struct charge *c, int rc,
+verdict_of_result(const struct ctx *ctx, struct charge *c, int rc,
     const struct quota_refusal *why)
 {
 	struct message *m = ctx->m;
@@ -682,7 +694,7 @@ answer(const struct ctx *ctx, struct charge *c, int rc,
 
 /* -- the message's walk -- */
 
-/* Does the client speak for this machine, not for somebody who logged in? */
+/* Is it mail of this machine, without a login? */
 static bool
 is_local(const struct message *m)
 {
@@ -693,7 +705,8 @@ is_local(const struct message *m)
 	    (client->family == HOST_NONE || host_is_loopback(client));
 }
 
-/* Does a mail server send it for itself?  Nobody would be told of a refusal. */
+/* Is the sender null, without a login?  Nobody would get a report of a
+ * refusal. */
 static bool
 is_null_sender(const struct message *m)
 {
@@ -710,8 +723,8 @@ choose_action(const struct ctx *ctx, struct charge *c)
 	c->action = quota_conf_action(&st->conf, c->account, local);
 	if (is_null_sender(m) && c->action.code != 0)
 		c->action = (struct quota_action){VERDICT_QUARANTINE, 0};
-	c->unheard = local || is_null_sender(m);
-	c->late = c->unheard || c->action.code == 0;
+	c->unrefusable = local || is_null_sender(m);
+	c->late = c->unrefusable || c->action.code == 0;
 }
 
 /* Begin to charge the message's account.  One without limits is charged
@@ -740,7 +753,7 @@ choose(const struct ctx *ctx)
 	return true;
 }
 
-/* The octets that the client announces (RFC 1870); 0: it does not. */
+/* The octets that the client announces (RFC 1870); 0: none. */
 static uint64_t
 announced_size(const struct message *m)
 {
@@ -772,9 +785,9 @@ quota_mail(const struct ctx *ctx)
 		    st->why.text);
 	if (c->late)
 		return verdict_none;
-	/* What is announced is not kept for the message: only what really comes
-	 * is counted. */
-	return answer(ctx, c,
+	/* The announced size is only compared with the limits.  What is counted
+	 * is the real size. */
+	return verdict_of_result(ctx, c,
 	    quota_would(table_of(ctx), c->account, &c->set, &announced, &why),
 	    &why);
 }
@@ -791,10 +804,11 @@ quota_rcpt(const struct ctx *ctx, struct rcpt *r)
 		return verdict_none;
 	if (c->use.amount.of[QUOTA_MESSAGES] == 0)
 		want.of[QUOTA_MESSAGES] = 1;
-	return answer(ctx, c, take(ctx, c, &want, &why), &why);
+	return verdict_of_result(ctx, c, take(ctx, c, &want, &why), &why);
 }
 
-/* The headers may tell that a script sent this: then it is the script's. */
+/* The header may show that a script sent the message, which is then charged to
+ * the script's account. */
 static struct verdict
 quota_eoh(const struct ctx *ctx)
 {
@@ -815,10 +829,10 @@ quota_eoh(const struct ctx *ctx)
 	now = charge_of(ctx);
 	if (now == NULL || now->late)
 		return verdict_none;
-	return answer(ctx, now, take(ctx, now, &moved, &why), &why);
+	return verdict_of_result(ctx, now, take(ctx, now, &moved, &why), &why);
 }
 
-/* Count what the message really is, from the account that is charged now. */
+/* Reserve what is still missing for the message as it is, and commit. */
 static int
 settle_once(
     const struct ctx *ctx, struct charge *c, struct quota_refusal *why_r)
@@ -849,23 +863,23 @@ settle_once(
 	return rc;
 }
 
-/* The place of an account may be another's when its message took very long; and
- * what was counted while the account moved may have been left behind. */
+/* Settle again if the account has lost its place in the table during a very
+ * long message, or if it was renamed meanwhile. */
 static int
 settle_up(const struct ctx *ctx, struct charge *c, struct quota_refusal *why_r)
 {
 	int rc = settle_once(ctx, c, why_r);
 
-	if (rc == ERR_FULL && to_pool(ctx, c))
+	if (rc == ERR_FULL && charge_pool(ctx, c))
 		rc = settle_once(ctx, c, why_r);
-	while (rc == QUOTA_GRANTED && to_new_name(ctx, c))
+	while (rc == QUOTA_GRANTED && charge_new_name(ctx, c))
 		rc = settle_once(ctx, c, why_r);
 	return rc;
 }
 
-/* Of what a sum or the account has used: messages/1h:12/200,... for the summary
- * line, a sum's with its name in front of each; and to the list (NULL: there was
- * no memory for it), for the record. */
+/* Add what the account or a sum has used: to b for the summary line, as
+ * messages/1h:12/200,... (a sum's with its name before each), and to the list
+ * for the record (NULL: there was no memory for it). */
 static void
 note_usage(const struct ctx *ctx, struct buf *b, struct quota_level *list,
     const char *sum, const char *account, const struct quota_set *set)
@@ -895,7 +909,7 @@ note_usage(const struct ctx *ctx, struct buf *b, struct quota_level *list,
 	}
 }
 
-/* What is used by now, in the summary line and the record. */
+/* Note what is used by now, in the summary line and the record. */
 static void
 note(const struct ctx *ctx, struct charge *c)
 {
@@ -933,7 +947,7 @@ quota_eom(const struct ctx *ctx)
 	if (c == NULL || c->uncounted)
 		return verdict_none;
 	c->ended = true;
-	v = answer(ctx, c, settle_up(ctx, c, &why), &why);
+	v = verdict_of_result(ctx, c, settle_up(ctx, c, &why), &why);
 	note(ctx, c);
 	return v;
 }
@@ -948,7 +962,8 @@ quota_done(const struct ctx *ctx, const struct verdict *outcome)
 
 	if (c == NULL)
 		return;
-	/* Someone before this stage let it pass without asking the others. */
+	/* An earlier stage accepted the message, so that this stage's eom was
+	 * not called. */
 	if (accepted && !c->ended && !c->uncounted && m->rcpt_count > 0)
 		settle_up(ctx, c, &why);
 	if (accepted && c->use.committed) {

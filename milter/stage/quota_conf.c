@@ -36,10 +36,10 @@ parse_limit(const char *value, void *limit_r, struct errmsg *msg_r)
 	return limits_parse(value, &l->amount, &l->window, msg_r);
 }
 
-/* hold and discard as numbers, beside the codes of a reply. */
+/* Hold and discard as numbers, beside the codes of a reply. */
 enum { ACTION_HOLD = 1, ACTION_DISCARD = 2 };
 
-/* 450, another code of an SMTP refusal, hold or discard. */
+/* Parse hold, discard or the code of an SMTP refusal, such as 450. */
 static int
 parse_action(const char *value, void *number_r, struct errmsg *msg_r)
 {
@@ -255,7 +255,8 @@ read_section_action(struct quota_conf *q, const struct conf_section *s,
 	return rc;
 }
 
-/* Those of one kind; a mistake in one does not keep others from being read. */
+/* Read the limits of one kind.  A mistake in one does not keep the others from
+ * being read. */
 static int
 read_limits(struct limits *l, const struct conf *c,
     const struct conf_section *s, const char *section, const char *title,

@@ -17,20 +17,20 @@
 #include "names.h"
 #include "quota_conf.h"
 
-#define SAID_MAX 100 /* accounts that have counts only, in one log */
+#define LOGGED_MAX 100 /* accounts without a lock that are logged at most */
 
 struct adoption {
 	const struct names *names;
 	const struct quota_conf *conf;
 	struct quota *table;
-	const char *realm; /* as it is now; "": none */
-	int same_realm;    /* as quota_noted says */
-	bool quiet;        /* what stays behind has been said */
-	unsigned failed, said, unsaid;
+	const char *realm; /* QuotaRealm as it is now; "": none */
+	int same_realm;    /* result of quota_noted */
+	bool quiet;        /* what is not moved is logged already */
+	unsigned failed, logged, unlogged;
 	struct arena arena; /* of one account */
 };
 
-/* As it may stand in the log. */
+/* The name escaped, for the log. */
 static const char *
 shown(struct adoption *ad, const char *name)
 {
@@ -58,17 +58,18 @@ has_counts(struct adoption *ad, const struct quota_entry *e)
 	return false;
 }
 
-/* What stays under its name though mail is counted elsewhere. */
+/* Log an account that is not moved, though its mail is counted under another
+ * name from here on. */
 static void
-say_left(struct adoption *ad, const struct quota_entry *e, const char *why)
+log_left(struct adoption *ad, const struct quota_entry *e, const char *why)
 {
 	if (ad->quiet || (!e->locked && !has_counts(ad, e)))
 		return;
-	if (!e->locked && ad->said == SAID_MAX) {
-		ad->unsaid++;
+	if (!e->locked && ad->logged == LOGGED_MAX) {
+		ad->unlogged++;
 		return;
 	}
-	ad->said += !e->locked;
+	ad->logged += !e->locked;
 	log_line(LOG_WARNING, "quota: %s: %s stays as it is, with %s: %s",
 	    ad->conf->path, shown(ad, e->account),
 	    e->locked ? "its lock" : "what it has sent",
@@ -96,7 +97,8 @@ move(struct adoption *ad, const struct quota_entry *e, const char *to)
 	    e->locked ? ", locked" : "");
 }
 
-/* The account was a login of QuotaRealm's, or one with that realm. */
+/* Why the account is not moved: it was a login without a realm, or one with the
+ * old QuotaRealm. */
 static const char *
 was_of(struct adoption *ad, const struct quota_entry *e, const char *realm)
 {
@@ -112,7 +114,8 @@ was_of(struct adoption *ad, const struct quota_entry *e, const char *realm)
 	login = shown(ad, login);
 	now = shown(ad, now);
 	return arena_printf(a,
-	    "QuotaRealm was %s and is %s: the login %s is %s from here on"
+	    "QuotaRealm was %s and is %s: "
+	    "the login %s is counted as %s from here on"
 	    "%s%s%s",
 	    shown(ad, realm), *ad->realm == '\0' ? "not set any more"
 						 : ad->realm, login, now,
@@ -120,14 +123,15 @@ was_of(struct adoption *ad, const struct quota_entry *e, const char *realm)
 	    e->locked ? now : "", e->locked ? ")" : "");
 }
 
-/* An account in its form: is its mail counted there from here on? */
+/* An account in its one form: log it if its mail is counted elsewhere from here
+ * on. */
 static void
 look(struct adoption *ad, const struct quota_entry *e, const char *realm)
 {
 	if (*realm == '\0' || !account_is_login(e->account))
 		return;
 	if (names_realm_exists(ad->names, realm) == 0) {
-		say_left(ad, e, arena_printf(&ad->arena, "the realm %s is not "
+		log_left(ad, e, arena_printf(&ad->arena, "the realm %s is not "
 		    "in QuotaRealms, so its mail is counted in "
 		    ACCOUNT_OTHER_REALMS, shown(ad, realm)));
 		return;
@@ -135,7 +139,7 @@ look(struct adoption *ad, const struct quota_entry *e, const char *realm)
 	if (ad->same_realm != 0 || strcmp(realm, ad->realm) == 0 ||
 	    quota_noted(ad->table, QUOTA_NOTE_REALM, realm) != 1)
 		return;
-	say_left(ad, e, was_of(ad, e, realm));
+	log_left(ad, e, was_of(ad, e, realm));
 }
 
 static void
@@ -148,11 +152,11 @@ adopt(struct adoption *ad, const struct quota_entry *e)
 		ad->failed++;
 		return;
 	}
-	/* The table has the whole of what is cut off only as a hash. */
+	/* Of a name that is too long the table has only a hash. */
 	if (!e->whole) {
 		if (strchr(e->account, '@') == NULL && *ad->realm != '\0' &&
 		    account_is_login(e->account))
-			say_left(ad, e, "its name is too long to be moved");
+			log_left(ad, e, "its name is too long to be moved");
 		return;
 	}
 	if (strcmp(name, e->account) != 0)
@@ -162,12 +166,12 @@ adopt(struct adoption *ad, const struct quota_entry *e)
 }
 
 static void
-say_sums(const struct adoption *ad)
+log_sums(const struct adoption *ad)
 {
-	if (ad->unsaid > 0)
+	if (ad->unlogged > 0)
 		log_line(LOG_WARNING, "quota: %s: so do %u other accounts that "
 		    "have sent mail; see posternctl quota list",
-		    ad->conf->path, ad->unsaid);
+		    ad->conf->path, ad->unlogged);
 }
 
 static void
@@ -185,8 +189,8 @@ walk(struct adoption *ad)
 
 /* -- what snapshots share -- */
 
-/* A realm that was in force; some thread may be reading it: it stays until all
- * goes. */
+/* A realm that was in force.  It is not freed before the rest, because a thread
+ * may be reading it. */
 struct word {
 	struct word *older;
 	char text[];
@@ -194,9 +198,11 @@ struct word {
 
 struct quota_names {
 	atomic_int refs;
-	_Atomic(struct word *) realm; /* NULL: nothing was adopted; "": none */
-	atomic_bool moving; /* accounts are on their way to their new names */
-	char *adopted; /* table and names, of the adopting thread */
+	_Atomic(struct word *) realm; /* NULL: nothing was adopted yet; "": no
+	    realm */
+	atomic_bool moving; /* accounts are being moved to their new names */
+	char *adopted; /* table and names that were adopted last; only for the
+	    adopting thread */
 };
 
 struct quota_names *
@@ -250,8 +256,8 @@ set_realm(struct quota_names *q, const char *realm)
 	atomic_store_explicit(&q->realm, w, memory_order_release);
 }
 
-/* Who is to be charged by a new name that the walk has not come to yet would
- * find nothing counted there: so it moves first. */
+/* Move an account now that is about to be charged under its new name: until the
+ * walk reaches it, nothing is counted under that name. */
 static void
 move_first(const struct quota_conf *conf, struct quota *table,
     const char *account, const char *to)
@@ -289,7 +295,8 @@ quota_names_now(const struct quota_names *q, const struct quota_conf *conf,
 	return name;
 }
 
-/* What failed is tried again at the next start or reload, and said again. */
+/* Walk over the table.  What fails is tried and logged again at the next start
+ * or reload. */
 static void
 look_at_all(struct adoption *ad, const char *names)
 {
@@ -298,7 +305,7 @@ look_at_all(struct adoption *ad, const char *names)
 	ad->quiet = quota_noted(ad->table, QUOTA_NOTE_NAMES, names) == 1;
 	ad->same_realm = quota_noted(ad->table, QUOTA_NOTE_REALM, ad->realm);
 	walk(ad);
-	say_sums(ad);
+	log_sums(ad);
 	if (ad->failed != 0 || ad->quiet)
 		return;
 	rc = quota_note(ad->table, QUOTA_NOTE_REALM, ad->realm);
@@ -310,10 +317,9 @@ look_at_all(struct adoption *ad, const char *names)
 }
 
 /*
- * Sessions that have an older snapshot hear the new realm first; from then on
- * they count by the new names, and move what has not come there yet.  Whoever
- * had read the old realm before looks again when he has counted, in
- * stage_quota.c.
+ * First the new realm is published, so that sessions with an older snapshot
+ * count by the new names, and move accounts that the walk has not reached yet.
+ * A session that had read the old realm tests again after counting (quota.c).
  */
 void
 quota_names_adopt(struct quota_names *q, const struct conf *c,
@@ -327,7 +333,7 @@ quota_names_adopt(struct quota_names *q, const struct conf *c,
 
 	atomic_store(&q->moving, true);
 	set_realm(q, ad.realm);
-	/* The number is that of the names' form. */
+	/* The 1 is the version of the accounts' one form. */
 	buf_printf(&all, "%s 1 %s %s", conf->path, ad.realm,
 	    realms == NULL ? "" : realms);
 	if (all.failed) {

@@ -1,5 +1,5 @@
 /*
- * Where refusals that were deferred are told, to whom is not exempt: see
+ * Returns the deferred refusals, unless the message or recipient is exempt: see
  * disposition.h, and `check` in chain.h.
  * SPDX-License-Identifier: BSD-2-Clause
  */

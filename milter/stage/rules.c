@@ -1,6 +1,6 @@
 /*
- * Rules: what a message scores by the admin's rule files and by what the checks
- * before have found, and what comes of the sum.
+ * Score a message by the rule files and by the symbols of the checks, and act
+ * on the sum.  Writes m->rules and m->scored.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <errno.h>
@@ -30,11 +30,10 @@
 #include "spam_fields.h"
 
 #define NS INT64_C(1000000000)
-#define WARNINGS_MAX 20 /* that are logged at a start or reload */
+#define WARNINGS_MAX 20 /* warnings that are logged at a start or reload */
 #define MATCH_MAX 80    /* octets shown of what a rule matched */
-#define TIMED_EVERY 64  /* of so many messages the rules of one are timed:
-			 * two looks at the clock for each rule of each message
-			 * would cost more than most rules do */
+#define TIMED_EVERY 64  /* the rules are timed in one of so many messages: to
+    read the clock twice costs more than most rules do */
 
 #define LIMIT(word, what)                                                      \
 	{                                                                      \
@@ -72,7 +71,7 @@ static const struct conf_option options[] = {
 	"outbound mail with that score is refused for now"),
 };
 
-/* The actions; tag is apart, since it goes with any other. */
+/* The actions; tag is apart, since it is combined with the others. */
 static const enum verdict_action actions[] = {
     VERDICT_REJECT, VERDICT_TEMPFAIL, VERDICT_DISCARD, VERDICT_QUARANTINE};
 
@@ -93,19 +92,20 @@ struct limits {
 };
 
 struct state {
-	struct rules *rules; /* NULL: only the facts count */
+	struct rules *rules; /* NULL: only the symbols of checks are scored */
 	struct limits limits[2]; /* by direction */
 	int64_t time_ns;
-	struct pslist *tlds;     /* NULL: no rule looks at the body */
-	struct rules_stats *stats; /* NULL: off line, or not wanted */
-	const char *stats_path;    /* the configuration's */
-	bool uncounted; /* the file can't be had, and the log knows */
-	atomic_uint messages; /* that went through the rules */
+	struct pslist *tlds;     /* NULL: no rule needs the body */
+	struct rules_stats *stats; /* NULL: off line, or RuleStats is none */
+	const char *stats_path;    /* RuleStats */
+	bool uncounted; /* the file can't be used, and the log has a line about
+	    it */
+	atomic_uint messages; /* messages that went through the rules */
 };
 
 /* -- what each rule did, in a file -- */
 
-/* c as options_odd has it. */
+/* Log the result of writing the file; c as for options_odd. */
 static void
 log_stats(struct state *st, const struct conf *c, int rc, int error,
     const struct rules_stats_report *r, const struct errmsg *why)
@@ -131,7 +131,7 @@ log_stats(struct state *st, const struct conf *c, int rc, int error,
 }
 
 static void
-put_down(struct state *st, const struct conf *c)
+write_counts(struct state *st, const struct conf *c)
 {
 	struct rules_stats_report report;
 	struct errmsg why = {.text = ""};
@@ -152,11 +152,11 @@ begin_stats(struct state *st, const struct conf *c)
 	st->stats = rules_stats_new(st->stats_path, st->rules);
 	if (st->stats == NULL)
 		return ERR_NOMEM;
-	put_down(st, c);
+	write_counts(st, c);
 	return 0;
 }
 
-/* For `postern -n`: what the daemon would log. */
+/* For `postern -n`: warn of what the daemon would log. */
 static void
 try_stats(struct state *st, const struct conf *c)
 {
@@ -179,7 +179,7 @@ rules_write_counts(const struct snapshot *snap)
 	struct state *st = snapshot_state(snap, &stage_rules);
 
 	if (st != NULL)
-		put_down(st, NULL);
+		write_counts(st, NULL);
 	return st != NULL && st->stats != NULL;
 }
 
@@ -190,7 +190,7 @@ rules_unload(void *state)
 {
 	struct state *st = state;
 
-	put_down(st, NULL);
+	write_counts(st, NULL);
 	rules_stats_free(st->stats);
 	rules_free(st->rules);
 	pslist_free(st->tlds);
@@ -218,17 +218,17 @@ rules_in_force(const struct snapshot *snap)
 	return st == NULL ? NULL : st->rules;
 }
 
-/* In the files that are in force nothing is worse than a warning.  What is odd
- * about a file as a whole is so about the keyword that names it. */
+/* Log a mistake as a warning, since the files are accepted.  What is wrong with
+ * a file as a whole is logged at the place of the keyword that names it. */
 static void
 warn_of(const struct conf *c, const struct rules_mistake *m)
 {
-	struct rules_mistake said = *m;
+	struct rules_mistake shown = *m;
 	struct buf b = BUF_INIT;
 
-	said.severity = RULES_WARNING;
+	shown.severity = RULES_WARNING;
 	if (m->line > 0)
-		rules_conf_say(&b, &said);
+		rules_conf_print(&b, &shown);
 	else
 		buf_printf(&b, "%s: RuleFile: %s: %s",
 		    conf_multi_where(c, "RuleFile", m->source), m->file,
@@ -238,8 +238,8 @@ warn_of(const struct conf *c, const struct rules_mistake *m)
 	buf_fini(&b);
 }
 
-/* What is odd about the files, once when they are read: first the rules that
- * are lost, then the rest.  Names that no rule has are counted only. */
+/* Warn of what is odd in the files: first of rules that are lost, then of the
+ * rest.  Names that no rule has are only counted. */
 static void
 warn(const struct conf *c, const struct rules *rules)
 {
@@ -252,7 +252,8 @@ warn(const struct conf *c, const struct rules *rules)
 			if (m->severity == RULES_NOTICE || m->dangling ||
 			    (m->rule != NULL) != lost)
 				continue;
-			/* Few, and about the configuration. */
+			/* Those without a line are few, and not counted: they
+			 * concern the configuration. */
 			if (m->line > 0 && count++ >= WARNINGS_MAX)
 				continue;
 			warn_of(c, m);
@@ -318,7 +319,7 @@ rules_load(const struct snapshot *snap, const struct snapshot *old,
 		return 0;
 	if (rules_want_body(st->rules))
 		rc = open_suffixes(c, &st->tlds, msg_r);
-	/* What is refused has its mistakes told, and no warnings. */
+	/* Warnings only for a configuration without mistakes. */
 	if (rc != 0 || errlist_count(conf_list(c)) > 0 ||
 	    (snap->offline && !snap->trial))
 		return rc;
@@ -329,7 +330,7 @@ rules_load(const struct snapshot *snap, const struct snapshot *old,
 	return 0;
 }
 
-/* -- what the rules are told -- */
+/* -- the input of the rules -- */
 
 static const char *const *
 fact_names(struct message *m)
@@ -379,7 +380,8 @@ recipients(struct message *m)
 }
 
 /* The Received field that the MTA will put on top; *here_r NULL: the client is
- * not known, so the message's own fields are all there is.  0 or ERR_NOMEM. */
+ * not known, so the rules see only the message's own fields.  0 or
+ * ERR_NOMEM. */
 static int
 here(struct message *m, const struct relay_here **here_r)
 {
@@ -431,16 +433,16 @@ tell(const struct ctx *ctx, struct rules_input *in)
 	    .dkim_domains = dkim_domains(m),
 	    .now = message_time(m),
 	    .clock = clock_ns,
-	    /* All that posternctl rules list is given. */
+	    /* posternctl rules list needs the time of every rule. */
 	    .timed = s->snap->offline || nth % TIMED_EVERY == 0,
 	    .deadline_ns = clock_ns() + st->time_ns};
 	return here(m, &in->here) == 0 && in->recipients != NULL &&
 	    in->facts != NULL && in->dkim_domains != NULL;
 }
 
-/* -- what came of it -- */
+/* -- the result -- */
 
-/* Score lines of the files weigh facts anew. */
+/* Apply score lines of the rule files to the symbols of checks. */
 static void
 rescore(const struct rules *rules, struct message *m)
 {
@@ -448,7 +450,8 @@ rescore(const struct rules *rules, struct message *m)
 		rules_rescore(rules, s->name, &s->score);
 }
 
-/* Of a fact and a rule of one name the rule's score counts. */
+/* If a check and a rule have a symbol of the same name, the rule's score
+ * counts. */
 static int
 keep_hits(struct message *m, const struct rules_result *r)
 {
@@ -513,8 +516,8 @@ mark(const struct state *st, struct message *m, double sum, bool held)
 	struct spam_mark mark = {.spam = reached(&l->tag, sum),
 	    .score = sum,
 	    .required = l->tag.on ? l->tag.score : 5};
-	/* Outbound mail is left as it is; but who looks at what is held is to
-	 * see why, and where it is marked there is to be one mark. */
+	/* Outbound mail is left as it is, unless it is held or marked: then it
+	 * gets fields that show the reason, in place of those that it has. */
 	bool tagged = mark.spam, marked = inbound || mark.spam || held;
 	unsigned removed = 0;
 	int rc = 0;
@@ -560,7 +563,8 @@ explain(const struct ctx *ctx, double sum)
 	session_why(ctx, "the sum of all scores is %.1f", sum);
 }
 
-/* Of those that the sum reaches, the one that asks for most decides. */
+/* Of the limits that the sum reaches, the one with the severest action
+ * decides. */
 static struct verdict
 decide(const struct state *st, struct message *m, double sum)
 {
@@ -591,7 +595,7 @@ decide(const struct state *st, struct message *m, double sum)
 	return v;
 }
 
-/* Rules see the beginning of what is long. */
+/* Rules see only the beginning of a long body. */
 static struct verdict
 rules_body(const struct ctx *ctx, const unsigned char *data, size_t len)
 {
@@ -643,7 +647,8 @@ rules_eom(const struct ctx *ctx)
 	return v;
 }
 
-/* What never weighs by itself is no symbol: `__` rules, those that are off. */
+/* Rules that never score by themselves are no symbols: `__` rules, and those
+ * that are off. */
 static bool
 rules_defines(const void *state, const char *symbol)
 {

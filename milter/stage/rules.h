@@ -9,10 +9,11 @@
 struct rules;
 struct snapshot;
 
-/* Those in force; NULL: none. */
+/* The rules of a snapshot; NULL: there are none. */
 const struct rules *rules_in_force(const struct snapshot *snap);
-/* Write down what was counted since the last time.  Nothing that mail depends
- * on: if that fails, the log is told once.  False: nothing is counted. */
+/* Write what was counted since the last call to the file of RuleStats.  Mail
+ * does not depend on it: an error is only logged, once.  False: nothing is
+ * counted. */
 bool rules_write_counts(const struct snapshot *snap);
 
 #endif

@@ -18,11 +18,11 @@
 #include "milter/snapshot.h"
 
 #define SCORE_LIMIT 1e6
-#define SHOWN_MAX 800 /* octets of a mistake in a line */
+#define SHOWN_MAX 800 /* octets of the text of a mistake */
 
-/* As buf_escape, but words keep the spaces between them. */
+/* As buf_escape, but spaces stay. */
 static void
-say_words(struct buf *b, const char *text)
+add_escaped(struct buf *b, const char *text)
 {
 	for (size_t n = 0; *text != '\0' && n < SHOWN_MAX; n++, text++) {
 		if (*text == ' ' || *text == '=' || *text == '"' ||
@@ -34,18 +34,18 @@ say_words(struct buf *b, const char *text)
 }
 
 void
-rules_conf_say(struct buf *b, const struct rules_mistake *m)
+rules_conf_print(struct buf *b, const struct rules_mistake *m)
 {
-	say_words(b, m->file);
+	add_escaped(b, m->file);
 	if (m->line > 0)
 		buf_printf(b, ":%u", m->line);
 	buf_printf(b, ": %s: ", rules_severity_word(m->severity));
-	say_words(b, m->text);
+	add_escaped(b, m->text);
 }
 
-/* All errors are mistakes of the keyword. */
+/* Report all errors in the files as mistakes of RuleFile. */
 static int
-refuse(const struct conf *c, const struct rules *rules)
+report_errors(const struct conf *c, const struct rules *rules)
 {
 	const struct rules_mistake *m;
 
@@ -55,7 +55,7 @@ refuse(const struct conf *c, const struct rules *rules)
 
 		if (m->severity != RULES_ERROR || m->rule != NULL)
 			continue;
-		rules_conf_say(&b, m);
+		rules_conf_print(&b, m);
 		errmsg_set(&msg, "%s: RuleFile: %s",
 		    conf_multi_where(c, "RuleFile", m->source),
 		    buf_text(&b) == NULL ? "no memory" : buf_text(&b));
@@ -68,7 +68,7 @@ refuse(const struct conf *c, const struct rules *rules)
 	return ERR_CONFIG;
 }
 
-/* Names as they come in; counted only while there is no list. */
+/* A list of names; while list is NULL they are only counted. */
 struct names {
 	const char **list;
 	size_t count;
@@ -82,8 +82,7 @@ add_name(struct names *n, const char *name)
 	n->count++;
 }
 
-/* What the stages and the lists of these sections may find.  Where there is no
- * section, rules are written for those to come. */
+/* The symbols that the stages and the lists of these sections can find. */
 static int
 fact_names(struct dnsbl_conf *d, struct names *n)
 {
@@ -110,7 +109,8 @@ fact_names(struct dnsbl_conf *d, struct names *n)
 	return 0;
 }
 
-/* By what the configuration, if there is one, says of scores and lists. */
+/* Read the files, with the scores and DNS lists of the configuration (NULL:
+ * none). */
 static int
 load_files(
     const struct conf *c, const char *const *paths, struct rules **rules_r)
@@ -122,7 +122,7 @@ load_files(
 	struct errmsg msg;
 	int rc;
 
-	/* Mistakes in the sections are told by whoever asks the lists. */
+	/* Mistakes in the sections are reported by the stage dnsbl. */
 	if (c == NULL)
 		arena_init(&lists.arena);
 	else if (dnsbl_conf_init(&lists, c, &msg) != 0)
@@ -170,7 +170,7 @@ rules_conf_load(
 	int rc = read_files(c, rules_r);
 
 	(void)msg_r;
-	return rc == ERR_CONFIG ? refuse(c, *rules_r) : rc;
+	return rc == ERR_CONFIG ? report_errors(c, *rules_r) : rc;
 }
 
 int

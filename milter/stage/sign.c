@@ -2,7 +2,8 @@
  * Sign outbound mail with DKIM (RFC 6376, RFC 8463).
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * What is not ours to sign goes unsigned; it is counted all the same.
+ * Mail without a key for its author is sent unsigned; quotas count it all the
+ * same.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,7 @@ parse_canon(const char *word, size_t len, enum dkim_canon *canon_r)
 	return 0;
 }
 
-/* `header/body`, or `header` alone, with which the body's is simple. */
+/* Parse `header/body`, or `header` alone, which means simple for the body. */
 static int
 parse_canons(const char *value, void *canons_r, struct errmsg *msg_r)
 {
@@ -136,7 +137,8 @@ static const struct conf_option options[] = {
 static const char *const oversign_default[] = {"From", "To", "Cc", "Subject",
     "Date", "Reply-To", "Message-ID", "MIME-Version", "Content-Type", NULL};
 
-/* Of these, what Sendmail adds behind the milter when it is missing. */
+/* The ones of these that Sendmail adds after the milter when they are
+ * missing. */
 static const char *const oversign_late[] = {"Date", "Message-ID", NULL};
 
 struct state {
@@ -149,7 +151,7 @@ struct state {
 	bool copies, remove_old, log_success;
 	struct dataset *exempt, *dont_sign;
 	struct hosts ignore; /* ExternalIgnoreList */
-	struct arena arena; /* of the lists above */
+	struct arena arena; /* for the lists above */
 };
 
 /* -- lists of field names -- */
@@ -158,7 +160,7 @@ struct names {
 	struct arena *arena;
 	const char **list; /* NULL-ended, in the arena */
 	size_t count, room;
-	bool delta; /* `*` stood in it: what follows changes the default */
+	bool delta; /* it has `*`: the other entries change the default */
 };
 
 static int
@@ -209,7 +211,7 @@ take_name(const struct dataset_entry *e, void *arg)
 {
 	struct names *n = arg;
 
-	/* `.` stands for no field, so that a list can be empty. */
+	/* `.` names no field, so that a list can be empty. */
 	if (strcmp(e->key, "*") == 0 || strcmp(e->key, ".") == 0)
 		return 0;
 	if (e->key[0] == '-') {
@@ -219,8 +221,9 @@ take_name(const struct dataset_entry *e, void *arg)
 	return names_add(n, e->key[0] == '+' ? e->key + 1 : e->key);
 }
 
-/* The list that a keyword makes of a default; the default when not given.
- * *own_r (may be NULL): the list owes nothing to the default. */
+/* Load the list of a keyword, which may change a default; the default if the
+ * keyword is not given.  *own_r (may be NULL): the list does not depend on the
+ * default. */
 static int
 load_names(const struct conf *c, const char *keyword,
     const char *const *otherwise, struct arena *a, const char *const **list_r,
@@ -308,14 +311,15 @@ load_lists(const struct conf *c, struct state *st, struct errmsg *msg_r)
 	rc = conf_also(c, rc,
 	    options_set(c, "DontSignMailTo", NULL, &st->dont_sign, msg_r),
 	    msg_r);
-	if (st->dont_sign != NULL && dataset_type(st->dont_sign) == DATASET_CSL)
+	if (st->dont_sign != NULL && dataset_is_listed(st->dont_sign))
 		(void)dataset_walk(st->dont_sign, warn_recipient, (void *)c);
 	return conf_also(c, rc,
 	    hosts_load(c, "ExternalIgnoreList", NULL, &st->ignore, msg_r),
 	    msg_r);
 }
 
-/* What else is wrong, where the keys are. */
+/* Check the lists of a configuration without keys, or with mistakes in
+ * these. */
 static int
 check_lists(const struct conf *c, int rc, struct errmsg *msg_r)
 {
@@ -340,7 +344,7 @@ sign_load(const struct snapshot *snap, const struct snapshot *old,
 	(void)old;
 	if (!snap->signs)
 		return 0;
-	/* Lists are looked at whether or not there is a key. */
+	/* Lists are checked even if there is no key. */
 	rc = conf_also(c, 0, signing_load(c, &signing, msg_r), msg_r);
 	if (rc != 0 && rc != ERR_NOMEM)
 		return check_lists(c, rc, msg_r);
@@ -369,14 +373,14 @@ sign_load(const struct snapshot *snap, const struct snapshot *old,
 
 /* -- a message -- */
 
-/* What a message is signed with, from the end of its header on. */
+/* What a message is signed with, set at the end of its header. */
 struct job {
 	struct dkim_sign *sign;
 	struct signing_match matches[SIGNING_MATCHES_MAX];
 	size_t count;
 };
 
-/* Answers to the questions below: 1 or 0, or an ERR_ when it can't be told. */
+/* The functions below return 1 (yes), 0 (no) or a negative ERR_. */
 
 static int
 refuse_author(struct message *m, const char *name, size_t len,
@@ -387,9 +391,9 @@ refuse_author(struct message *m, const char *name, size_t len,
 	return *why_r == NULL ? ERR_NOMEM : 0;
 }
 
-/* The first author that the first of SenderHeaders names that is there; 0:
- * there is none, or *why_r says why not.  Whose From can't be read may show
- * somebody else to its reader, so that nobody signs for it. */
+/* The first author in the first field of SenderHeaders that the message has.
+ * 0: there is none, and *why_r may have the reason.  Nobody signs for a From
+ * that can't be read, because a reader may see another author in it. */
 static int
 find_author(const struct state *st, struct message *m, struct addr *author_r,
     const char **why_r)
@@ -428,8 +432,8 @@ goes_to_unsigned(const struct state *st, const struct message *m)
 	return rc;
 }
 
-/* Somebody outside uses a domain of ours: said, as OpenDKIM does, because it
- * is a client that should log in, or a forger. */
+/* An outside client uses a domain of ours.  It is logged, as OpenDKIM does,
+ * because the client should log in, or forges. */
 static void
 report_external(const struct ctx *ctx, const struct addr *author)
 {
@@ -445,7 +449,8 @@ report_external(const struct ctx *ctx, const struct addr *author)
 	buf_fini(&b);
 }
 
-/* Is this mail not to be signed?  Then *why_r says why. */
+/* Does the configuration exclude this mail from signing?  Then *why_r is the
+ * keyword. */
 static int
 is_left_alone(const struct state *st, struct message *m,
     const struct addr *author, const char **why_r)
@@ -468,7 +473,8 @@ is_left_alone(const struct state *st, struct message *m,
 	return goes_to_unsigned(st, m);
 }
 
-/* Why it leaves without a signature; the first that is said counts. */
+/* Record why the mail leaves without a signature; only the first reason
+ * counts. */
 static void
 leave_unsigned(const struct ctx *ctx, const char *why)
 {
@@ -480,7 +486,8 @@ leave_unsigned(const struct ctx *ctx, const char *why)
 	session_why(ctx, "not signed: %s", session_quote(ctx, m->unsigned_why));
 }
 
-/* On-InternalError may let it go nevertheless. */
+/* An error: On-InternalError may accept the mail, which then leaves
+ * unsigned. */
 static struct verdict
 broken(const struct ctx *ctx, int rc, const char *cause)
 {
@@ -491,7 +498,7 @@ broken(const struct ctx *ctx, int rc, const char *cause)
 	return verdict_error(VERDICT_E_INTERNAL, cause);
 }
 
-/* The keys for an author; none: it is not ours to sign. */
+/* Find the keys for an author; none: the mail is not signed. */
 static struct verdict
 find_keys(const struct ctx *ctx, const struct addr *author, struct job *job)
 {
@@ -577,7 +584,7 @@ remove_old(struct message *m)
 	return 0;
 }
 
-/* The domain may be as the sender wrote it: a key's may be `%`. */
+/* The domain is escaped: with `%` in KeyTable it is the sender's text. */
 static void
 log_unsigned(const struct ctx *ctx, const struct signing_match *match,
     const char *reason)
@@ -590,7 +597,7 @@ log_unsigned(const struct ctx *ctx, const struct signing_match *match,
 	buf_fini(&b);
 }
 
-/* One signature was made, or not. */
+/* Take one signature, or the error that there is instead. */
 static int
 take_result(const struct ctx *ctx, const struct signing_match *match,
     const struct dkim_result *r, struct buf *note)

@@ -24,27 +24,29 @@
 #include "lib/mail/addr.h"
 #include "milter/options.h"
 
-#define PRELOAD_MAX 1000 /* keys decoded at start; more would delay it */
-#define LOOKUP_SIZE 600  /* octets of a key into SigningTable */
+#define PRELOAD_MAX 1000 /* keys that are decoded at start; more would delay
+    it */
+#define LOOKUP_SIZE 600  /* octets of a key of SigningTable */
 
-/* A key that was decoded, by what names it: its path, or its text. */
+/* A decoded key, found by its path, or by its text in KeyTable. */
 struct cached {
-	const char *spec; /* first: what the tree is sorted by */
+	const char *spec; /* first, because the tree is sorted by it */
 	struct dkim_key *key;
 };
 
 struct signing {
 	struct dataset *domains, *keys, *table;
 	const char *selector;  /* with domains */
-	const char *key_file;  /* with domains: its path */
-	char *key_path;        /* the same, where it had to be made; owned */
+	const char *key_file;  /* for `domains`: the key's path */
+	char *key_path;        /* the same, if it had to be allocated */
 	bool subdomains, multiple, safe;
 	unsigned min_bits;
 	uid_t uid;             /* who may own key files */
-	const struct conf *conf; /* while a key that it names is loaded; NULL:
-				    serves already */
+	const struct conf *conf; /* while its keys are loaded; NULL: it is in
+	    force */
 	const char *place;     /* `file:line: Keyword: ` of that key */
-	bool nobody;           /* it can't be told who: nothing is judged */
+	bool nobody;           /* the user is not known, so that owners and
+	    modes are not judged */
 	pthread_mutex_t lock;  /* of the cache */
 	void *cache;           /* a tree of struct cached */
 	size_t cached;
@@ -91,7 +93,7 @@ read_key(const struct signing *s, const char *path, struct dkim_key **key_r,
 	unsafe = f.unsafe && !s->nobody;
 	rc = dkim_key_decode(f.data, f.len, s->min_bits, key_r, &why);
 	keyfile_free(&f);
-	/* First: what is no key need not be shut to others. */
+	/* First, because a file that is no key need not be protected. */
 	if (rc != 0) {
 		errmsg_set(msg_r, "%s: %s", path, why.text);
 	} else if (unsafe && s->safe) {
@@ -105,7 +107,8 @@ read_key(const struct signing *s, const char *path, struct dkim_key **key_r,
 	return rc;
 }
 
-/* Decode what a spec names and remember it.  The lock is held. */
+/* Decode the key that a spec names and add it to the cache.  The lock is
+ * held. */
 static int
 add_key(struct signing *s, const char *spec, const struct dkim_key **key_r,
     struct errmsg *msg_r)
@@ -164,7 +167,7 @@ domain_is_plain(const char *domain)
 	    strlen(domain);
 }
 
-/* text with each % as the author's domain. */
+/* The text with the author's domain for each %. */
 static const char *
 expand(struct arena *a, const char *text, size_t len, const char *domain)
 {
@@ -183,7 +186,8 @@ expand(struct arena *a, const char *text, size_t len, const char *domain)
 	return s;
 }
 
-/* The name may be the author's domain. */
+/* Report that there is no such key.  The name may be the author's domain, so it
+ * is escaped. */
 static int
 no_such_key(const char *name, struct errmsg *msg_r)
 {
@@ -236,11 +240,13 @@ struct finder {
 	const struct addr *from;
 	struct signing_match *matches;
 	size_t count;
-	const char *names[SIGNING_MATCHES_MAX]; /* in KeyTable, so far */
+	const char *names[SIGNING_MATCHES_MAX]; /* names of keys that were found
+	    so far */
 	struct errmsg *msg;
 };
 
-/* i= must be d= or below it (RFC 6376 section 3.5); otherwise it is left out. */
+/* The i= for a signature: d= or below it (RFC 6376 section 3.5); otherwise
+ * none. */
 static const char *
 identity_for(struct arena *a, const char *signer, const char *domain)
 {
@@ -261,7 +267,7 @@ identity_for(struct arena *a, const char *signer, const char *domain)
 	return n == len || at[n - len] == '.' ? signer : NULL;
 }
 
-/* Take the value `keyname[:signer]`.  >0: enough found. */
+/* Take the value `keyname[:signer]`.  >0: no more keys are needed. */
 static int
 take(struct finder *f, const char *value)
 {
@@ -292,7 +298,7 @@ take(struct finder *f, const char *value)
 	return !f->s->multiple || f->count == SIGNING_MATCHES_MAX;
 }
 
-/* All entries under one key of the table. */
+/* Take all entries under one key of the table. */
 static int
 look_up(struct finder *f, const char *key)
 {
@@ -313,8 +319,8 @@ look_up(struct finder *f, const char *key)
 	}
 }
 
-/* One form of the author's address, printed into a key; a longer one than any
- * table holds is not looked up. */
+/* Look up one form of the author's address.  A longer one than any table has is
+ * not looked up. */
 static int
 try_form(struct finder *f, const char *user, const char *at, const char *host)
 {
@@ -324,14 +330,14 @@ try_form(struct finder *f, const char *user, const char *at, const char *host)
 	return n < 0 || (size_t)n >= sizeof(key) ? 0 : look_up(f, key);
 }
 
-/* The order of opendkim.conf(5), SigningTable. */
+/* Look up all forms, in the order of opendkim.conf(5), SigningTable. */
 static int
 walk_forms(struct finder *f)
 {
 	const char *user = f->from->local, *host = f->from->domain, *dot;
 	int rc = try_form(f, user, "@", host);
 
-	if (rc != 0 || dataset_type(f->s->table) == DATASET_REFILE)
+	if (rc != 0 || dataset_has_patterns(f->s->table))
 		return rc;
 	rc = try_form(f, "", "", host);
 	for (dot = strchr(host, '.'); rc == 0 && dot != NULL;
@@ -345,8 +351,9 @@ walk_forms(struct finder *f)
 	return rc != 0 ? rc : try_form(f, "", "", "*");
 }
 
-/* The domain that is listed: the author's, or with SubDomains one above; where
- * `*` is listed, the author's.  NULL: none.  0, or an ERR_. */
+/* The listed domain that signs for the author: the author's own, or with
+ * SubDomains one above it; if `*` is listed, the author's own.  NULL: none.  0,
+ * or an ERR_. */
 static int
 find_listed(const struct signing *s, const char *author, const char **domain_r)
 {
@@ -378,8 +385,7 @@ find(struct signing *s, struct arena *a, const struct addr *from,
 	int rc;
 
 	*count_r = 0;
-	/* No name is longer, and one with very many labels would cost a
-	 * look-up for each. */
+	/* Domains are not longer, and each label costs a look-up. */
 	if (strlen(from->domain) > DKIM_SIGN_DOMAIN_MAX)
 		return 0;
 	if (s->table != NULL) {
@@ -396,8 +402,8 @@ find(struct signing *s, struct arena *a, const struct addr *from,
 	return get_key(s, s->key_file, &matches_r[0].key, msg_r);
 }
 
-/* A domain of U-labels is ours by its A-labels, which d= has too, or else as a
- * table names it. */
+/* A domain with U-labels is looked up by its A-labels, which d= has too, and
+ * then as it is written. */
 int
 signing_find(struct signing *s, struct arena *a, const struct addr *from,
     struct signing_match *matches_r, size_t *count_r, struct errmsg *msg_r)
@@ -479,10 +485,12 @@ struct checker {
 	struct signing *s;
 	const struct conf *conf;
 	struct errmsg *msg;
-	bool warned; /* of the first in SigningTable that matches nothing */
+	bool warned; /* a warning was logged for the first key of SigningTable
+	    that matches nothing */
 };
 
-/* With the place in the table, or where it has no lines that of the keyword. */
+/* Report a mistake with the entry's place, or the keyword's if the table has no
+ * lines. */
 static int
 entry_error(const struct conf *c, const struct dataset *set,
     const struct dataset_entry *e, const char *keyword, const char *why,
@@ -495,7 +503,7 @@ entry_error(const struct conf *c, const struct dataset *set,
 	    keyword, e->key, why);
 }
 
-/* A mistake, in spite of which the walk goes on. */
+/* Report a mistake; the walk goes on. */
 static int
 wrong(struct checker *c, const struct dataset *set,
     const struct dataset_entry *e, const char *keyword, const char *why)
@@ -504,7 +512,7 @@ wrong(struct checker *c, const struct dataset *set,
 	    entry_error(c->conf, set, e, keyword, why, c->msg), c->msg);
 }
 
-/* Domain and selector may stand the other way about, or in DNS's form. */
+/* Warn if domain and selector look exchanged, or are written as in the DNS. */
 static void
 warn_key(struct checker *c, const struct dataset_entry *e,
     const struct dataset_field f[3])
@@ -532,7 +540,7 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	struct errmsg why = {.text = "expected domain:selector:key"}, place;
 	int rc;
 
-	if (dataset_type(c->s->keys) == DATASET_CSL && e->value[0] == '\0')
+	if (dataset_is_listed(c->s->keys) && e->value[0] == '\0')
 		return wrong(c, c->s->keys, e, "KeyTable",
 		    "expected name=domain:selector:key, or the /PATH of a file "
 		    "that has them");
@@ -553,13 +561,14 @@ check_key_entry(const struct dataset_entry *e, void *arg)
 	return conf_noted(c->conf, errmsg_about(c->msg, &why), c->msg);
 }
 
-/* Why no address matches the key, nor any form of one; NULL: one may. */
+/* Why the key matches no form of any address; NULL: it may match one. */
 static const char *
 signing_fault(const char *key, bool pattern)
 {
 	const char *star = strchr(key, '*');
 
-	/* Other tables than refile: have user@* and * itself, no more. */
+	/* Tables of other types than refile know only two wildcards: user@* and
+	 * * alone. */
 	if (star != NULL && !pattern && star[1] != '\0')
 		return "a * here matches nothing: patterns take refile: before "
 		       "the path, and file: has the domain alone";
@@ -580,7 +589,7 @@ static void
 warn_signing(struct checker *c, const struct dataset_entry *e)
 {
 	const char *fault = signing_fault(
-	    e->key, dataset_type(c->s->table) == DATASET_REFILE);
+	    e->key, dataset_has_patterns(c->s->table));
 	struct errmsg msg;
 
 	if (fault == NULL || c->warned)
@@ -623,8 +632,8 @@ load_tables(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	struct checker check = {.s = s, .conf = c, .msg = msg_r};
 	int rc = 0;
 
-	/* OpenDKIM takes no notice of KeyFile then, and mail is signed with
-	 * another key than the admin thinks. */
+	/* OpenDKIM ignores KeyFile then, so that mail is signed with another
+	 * key than intended. */
 	if (conf_given(c, "KeyFile"))
 		rc = conf_also(c, rc, errmsg_set(msg_r, "%s: KeyFile: expected "
 		    "either KeyFile or KeyTable, not both",
@@ -644,13 +653,13 @@ load_tables(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	if (s->keys != NULL)
 		rc = conf_also(c, rc,
 		    dataset_walk(s->keys, check_key_entry, &check), msg_r);
-	if (s->table != NULL && dataset_type(s->table) != DATASET_MDB)
+	if (s->table != NULL && !dataset_is_live(s->table))
 		rc = conf_also(c, rc,
 		    dataset_walk(s->table, check_signing_entry, &check), msg_r);
 	return rc;
 }
 
-/* Where KeyTable is wrong, the mistakes of the other all the same. */
+/* Find mistakes in SigningTable even if KeyTable has some. */
 static int
 check_signing_table(const struct conf *c, struct errmsg *msg_r)
 {
@@ -669,7 +678,7 @@ below_here(const char *name)
 	return asprintf(&path, "./%s", name) < 0 ? NULL : path;
 }
 
-/* The key in it, and whether it is of the kind that is asked for. */
+/* Check the key in KeyFile, and whether SignatureAlgorithm fits it. */
 static int
 check_file(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 {
@@ -695,7 +704,7 @@ check_file(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	return rc;
 }
 
-/* Where the first of them that is given stands. */
+/* The place of the first of these keywords that is given. */
 static const char *
 place_of(const struct conf *c, const char *const *keywords, size_t n)
 {
@@ -725,7 +734,8 @@ load_single(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	}
 	s->selector = conf_str(c, "Selector");
 	s->key_file = conf_str(c, "KeyFile");
-	/* Always a path, while in KeyTable a bare word is the key itself. */
+	/* KeyFile is always a path, but a word without a slash in KeyTable is
+	 * the key itself. */
 	if (!is_path(s->key_file))
 		s->key_file = s->key_path = below_here(s->key_file);
 	if (s->key_file == NULL)
@@ -735,8 +745,8 @@ load_single(const struct conf *c, struct signing *s, struct errmsg *msg_r)
 	return conf_also(c, rc, check_file(c, s, msg_r), msg_r);
 }
 
-/* Who may own keys besides root: the user the daemon runs as.  An ordinary user
- * who is another can't see what that one may. */
+/* Besides root, only the user that the daemon runs as may own keys.  If we are
+ * another ordinary user, we can't judge what that user may read. */
 static void
 find_owner(const struct conf *c, struct signing *s)
 {

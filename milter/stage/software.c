@@ -1,5 +1,5 @@
 /*
- * SoftwareHeader: say in the message that postern saw it, as OpenDKIM does.
+ * SoftwareHeader: add a field that names postern, as OpenDKIM does.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "lib/conf/conf.h"
@@ -20,7 +20,8 @@ software_load(const struct snapshot *snap, const struct snapshot *old,
 {
 	(void)old, (void)msg_r;
 	if (conf_bool(snap->conf, "SoftwareHeader"))
-		*state_r = snap->conf; /* only to be on */
+		*state_r = snap->conf; /* any pointer but NULL: the stage is
+		    on */
 	return 0;
 }
 

@@ -12,13 +12,13 @@
 #include "milter/session.h"
 
 #define PREFIX "X-Spam-"
-#define LINE_MAX_ 76 /* where the list of tests is folded */
-#define LEVEL_MAX 50 /* stars, as SpamAssassin */
-#define TIMES_MAX 100 /* how often one name is told */
+#define LINE_MAX_ 76 /* columns at which the list of tests is folded */
+#define LEVEL_MAX 50 /* most stars, as in SpamAssassin */
+#define TIMES_MAX 100 /* how often one name is repeated at most */
 #define WORD_MAX_ 52 /* octets of text in an encoded word */
 
-/* A score that is not enough never looks as if it were
- * (SpamAssassin's Util.pm, get_tag_value_for_score). */
+/* A score below the limit is never rounded up to it (SpamAssassin's Util.pm,
+ * get_tag_value_for_score). */
 static void
 show_score(const struct spam_mark *mark, char *text, size_t size)
 {
@@ -58,7 +58,8 @@ times(const struct symbol *s)
 	    : s->times;
 }
 
-/* Folded behind commas; what hit several times stands there as often. */
+/* Add the names of the tests, folded behind commas; a rule that hit several
+ * times is repeated as often. */
 static int
 add_tests(struct message *m, struct buf *b, size_t begin)
 {
@@ -131,7 +132,7 @@ spam_fields_add(struct message *m, const struct spam_mark *mark)
 	show_score(mark, score, sizeof(score));
 	memset(stars, '*', level);
 	stars[level] = '\0';
-	/* What is asked for last stands on top. */
+	/* The field that is added last stands on top. */
 	rc = version == NULL ? ERR_NOMEM : add_status(m, mark);
 	if (rc == 0 && level > 0)
 		rc = add_text(m, PREFIX "Level", stars);
@@ -153,7 +154,8 @@ spam_fields_remove(struct message *m, unsigned *count_r)
 
 		if (strncasecmp(h->name, PREFIX, strlen(PREFIX)) != 0)
 			continue;
-		/* The index is among the fields of the bare name. */
+		/* The edit's index counts the fields of the name without blanks
+		 * at its end. */
 		name = arena_memdup(&m->arena, h->name, hdr_name_len(h));
 		if (name == NULL ||
 		    edit_want(&m->edits, &m->arena, EDIT_DELETE, h->index, name,
@@ -164,8 +166,8 @@ spam_fields_remove(struct message *m, unsigned *count_r)
 	return 0;
 }
 
-/* What a word between _ and _ stands for, its end; NULL: not a known one.  What
- * stands in parentheses fills a score up to three digits. */
+/* Add the value of a placeholder between _ and _; returns its end, NULL: it is
+ * not known.  Text in parentheses pads a score to three digits. */
 static const char *
 add_score(struct buf *b, const struct spam_mark *mark, const char *p)
 {
@@ -202,7 +204,7 @@ is_ascii(const char *text)
 	return *text == '\0';
 }
 
-/* As encoded words (RFC 2047, section 4.2), the last one without its end. */
+/* Add encoded words (RFC 2047, section 4.2), the last one without its end. */
 static void
 add_encoded(struct buf *b, const char *text)
 {
@@ -237,9 +239,9 @@ add_encoded(struct buf *b, const char *text)
 	}
 }
 
-/* The tag, with scores filled in and in encoded words where it is not ASCII,
- * and what parts it from the subject.  It comes back how much of it would stand
- * before a subject that has it already. */
+/* Add the tag, with scores filled in, in encoded words if it is not ASCII, and
+ * what separates it from the subject.  Returns the length by which to recognise
+ * a subject that has the tag already. */
 static size_t
 add_tag(struct buf *b, const struct spam_mark *mark, const char *old)
 {
@@ -260,7 +262,8 @@ add_tag(struct buf *b, const struct spam_mark *mark, const char *old)
 	} else if (!text.failed) {
 		add_encoded(b, text.data);
 		len = b->len;
-		/* A space between two encoded words is not seen. */
+		/* A space between two encoded words is not shown, so it is
+		 * encoded. */
 		buf_str(b, strncmp(old, "=?", 2) == 0 ? "_?=" : "?=");
 	}
 	buf_char(b, ' ');
@@ -278,7 +281,7 @@ add_subject(struct buf *b, const char *old, size_t len)
 	while (old < end) {
 		size_t blank = 0, ends = 0;
 
-		/* A CR counts as two: it makes none a fold. */
+		/* A CR counts as two line ends: blanks with one are no fold. */
 		for (; old + blank < end && strchr(" \t\r\n", old[blank]);
 		     blank++)
 			ends += old[blank] == '\n' ? 1
@@ -305,7 +308,7 @@ spam_fields_subject(struct message *m, const struct spam_mark *mark)
 	size_t len = h == NULL ? 0 : h->value_len, tag;
 	int rc = 0;
 
-	/* A field ends at a NUL for the MTA as well. */
+	/* For the MTA, too, the field ends at a NUL. */
 	len = strnlen(old, len);
 	while (len > 0 && strchr(" \t\r\n", *old) != NULL) {
 		old++;
@@ -313,7 +316,7 @@ spam_fields_subject(struct message *m, const struct spam_mark *mark)
 	}
 	tag = add_tag(&b, mark, len > 1 ? old : "");
 	add_subject(&b, old, len);
-	/* Somebody before us may have put it there. */
+	/* The subject may have the tag already. */
 	if (b.failed || len < tag || strncmp(old, b.data, tag) != 0)
 		rc = want(m, h == NULL ? EDIT_INSERT : EDIT_CHANGE,
 		    h == NULL ? 0 : h->index, "Subject", &b);

@@ -1,9 +1,9 @@
 /*
- * Who may send for a domain: SPF, RFC 7208.  Writes m->spf and m->spf_helo;
- * never refuses anything by itself.
+ * SPF (RFC 7208): may the client send for the domain?  Writes m->spf and
+ * m->spf_helo, and adds symbols.
  * SPDX-License-Identifier: BSD-2-Clause
  *
- * Look-ups begin at MAIL and are collected when the chain wants the result.
+ * Look-ups start at MAIL and are collected by spf_judge.
  */
 #include <limits.h>
 #include <stdlib.h>
@@ -104,7 +104,8 @@ spf_mail(const struct ctx *ctx)
 	if (m->direction != DIRECTION_INBOUND || s->snap->dns == NULL ||
 	    s->client.family == HOST_NONE)
 		return verdict_none;
-	/* A HELO may be said anew before the message ends. */
+	/* A copy, because the client may send another HELO before the message
+	 * ends. */
 	if (s->helo != NULL &&
 	    (request.helo = arena_strdup(&m->arena, s->helo)) == NULL)
 		return no_memory();
@@ -112,9 +113,10 @@ spf_mail(const struct ctx *ctx)
 	return *message_slot(ctx) == NULL ? no_memory() : verdict_none;
 }
 
-/* A pass that is worth nothing or little: its symbol, and what it counts as. */
+/* A pass of a very broad record: add its symbol, and replace the result as
+ * SPFBroadPass says. */
 static int
-weigh_pass(const struct ctx *ctx, const struct spf_result **r)
+judge_broad_pass(const struct ctx *ctx, const struct spf_result **r)
 {
 	const struct state *st = ctx->state;
 	uint64_t limit = ctx->s->snap->spf_broad;
@@ -159,7 +161,7 @@ is_dot_atom(const char *s)
 	return true;
 }
 
-/* key=value, or nothing where that can't be shown as it is. */
+/* Add key=value; nothing if the value can't be written as it is. */
 static void
 add_pair(struct buf *b, const char *key, const char *value, bool utf8)
 {
@@ -213,7 +215,7 @@ add_symbols(struct message *m)
 	enum spf_outcome helo = m->spf_helo->result;
 	int rc = 0;
 
-	/* Of the null sender there is only HELO's to say. */
+	/* For the null sender SPF has only a result for HELO. */
 	if (m->spf->scope == SPF_MFROM)
 		rc = message_symbol(m, symbols[m->spf->result].name,
 		    symbols[m->spf->result].score);
@@ -254,7 +256,7 @@ spf_judge(const struct ctx *ctx)
 	if (helo != mfrom)
 		explain(ctx, helo);
 	same = mfrom == helo;
-	if (weigh_pass(ctx, &mfrom) != 0)
+	if (judge_broad_pass(ctx, &mfrom) != 0)
 		return no_memory();
 	m->spf = mfrom;
 	m->spf_helo = same ? mfrom : helo;

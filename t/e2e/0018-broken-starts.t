@@ -182,8 +182,13 @@ def check_table():
                 r't.new: create: Permission denied')
     case.write('t.new', '', 0o600)
     case.check(78)
+    case = Case('a path of too many octets',
+                'QuotaTable /' + 4000 * 'x' + '\n' + QUOTA,
+                ': QuotaTable: expected a path of 1 to 3900 octets')
+    case.check(78)
     case = Case('a limit for files', 'QuotaTable @DIR@/t\n' + QUOTA,
-                r'File too large: a table of \d+ accounts takes \d+ MiB: ',
+                r'File too large: a table of \d+ accounts takes \d+ MiB: '
+                r'make room, or lower QuotaAccounts$',
                 limits=lambda: resource.setrlimit(
                     resource.RLIMIT_FSIZE, (1 << 20, 1 << 20)))
     case.check(78)
@@ -667,7 +672,7 @@ def check_threads():
 
 
 FULL = 6 * 7 + 2
-PLAN = 753
+PLAN = 761
 
 
 def main():

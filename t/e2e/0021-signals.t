@@ -154,7 +154,7 @@ def check_stop_at_work():
         thread.start()
         proc.wait_until(lambda: silent.queries, PATIENCE, 'a look-up')
         is_(postern.stop(), 0, 'TERM: a look-up without end does not keep it')
-        like(postern.log(), r'stopped while 1 connection waited for an answer '
+        like(postern.log(), r'stopped while 1 connection waited for our reply'
              r'.*MTA goes by its milter_default_action; what they had reserved '
              r'of quotas stays counted', 'TERM: and what that means is said')
         thread.join()

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-# Beside a libmilter that reads packets without asking us a malformed one may
+# With a libmilter that does not call our mi_rd_cmd, a malformed packet may
 # kill the filter. The log says at start that it is so, and what is killed is
 # there again at once, however often.
 
@@ -80,7 +80,7 @@ class Unread(Postern):
 
 def check_unread():
     with Unread('AutoRestart yes\n') as postern:
-        like(postern.log(), 'libmilter reads packets without asking us',
+        like(postern.log(), 'libmilter does not call our mi_rd_cmd',
              'the log says that packets are not checked')
         for count in range(CRASHES):
             ok(kill(postern), 'crash %d' % count)

@@ -104,7 +104,7 @@ def left(mta, postern):
     postern.run()
     ok(postern.wait_log(r'eve@example\.org stays as it is, with its lock: '
                         r'QuotaRealm was example\.org and is example\.net: '
-                        r'the login eve is eve@example\.net'),
+                        r'the login eve is counted as eve@example\.net'),
        'another QuotaRealm: the log names the account and the realm',
        postern.log())
     is_(listed(postern)['eve@example.org']['locked'], True,

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # What an MTA is told, octet for octet: replies with odd words, edits for an MTA
-# with exact headers and one without, an MTA that takes no edits; and what the
-# summary says of a message that ended early.
+# with exact headers and one without, an MTA that takes no edits; what the summary
+# says of a message that ended early; a database that is cut off meanwhile.
 
 import os
 import re
@@ -9,6 +9,7 @@ import subprocess
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 import modules  # noqa: F401
+import broken
 from rig import *
 
 CONF = '''
@@ -112,16 +113,35 @@ def test_early_end(postern):
        'and the summary says so', last)
 
 
+def test_cut_off():
+    """A database that somebody cuts off puts mail off, and ends nothing."""
+    with Postern('Mode s\nSenderLogins mdb:@DIR@/logins\n', start=False) as postern:
+        path = os.path.join(postern.dir, 'logins')
+        broken.make_mdb(path)
+        postern.run()
+        for count, want in (1, 'reject'), (2, 'tempfail'):
+            with Talk(postern) as talk:
+                begin(talk, LOGIN)
+                talk('rcpt', '<eve@example.net>')
+                content(talk, ' ')
+            is_(postern.summaries(count)[-1]['verdict'], want,
+                'logins in a database: %s' % want)
+            os.truncate(path, 0)
+        ok(postern.log_lines("login: SenderLogins can't be read"),
+           'a database that is cut off while it serves is named')
+
+
 def main():
     key = subprocess.run(['openssl', 'genpkey', '-quiet', '-algorithm',
                           'ED25519'], check=True, capture_output=True,
                          text=True).stdout
-    plan(10)
+    plan(13)
     with Postern(CONF, files={'key': key}) as postern:
         test_reply(postern)
         test_edits(postern)
         test_abort(postern)
         test_early_end(postern)
+    test_cut_off()
 
 
 main()

@@ -29,10 +29,10 @@ build(void)
 		return;
 	mistakes = errlist_new();
 	if (mistakes == NULL ||
-	    dataset_open_text(DATASET_FILE, "file", file, strlen(file), &set,
+	    dataset_open_text(&dataset_file, "file", file, strlen(file), &set,
 		NULL) != 0 ||
 	    accesslist_new(set, NULL, mistakes, &lists[0]) != 0 ||
-	    dataset_open_text(DATASET_REFILE, "patterns", patterns,
+	    dataset_open_text(&dataset_refile, "patterns", patterns,
 		strlen(patterns), &set, NULL) != 0 ||
 	    accesslist_new(set, NULL, mistakes, &lists[1]) != 0)
 		abort();

@@ -47,8 +47,8 @@ match_peers(const struct dataset *set)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum dataset_type types[] = {
-	    DATASET_FILE, DATASET_REFILE, DATASET_CSL};
+	static const struct dataset_type *const types[] = {
+	    &dataset_file, &dataset_refile, &dataset_csl};
 	struct errmsg msg = {.text = ""};
 	struct dataset *set;
 

@@ -1,8 +1,12 @@
 /* The walk itself: caps, odd orders, what is negotiated. SPDX-License-Identifier: BSD-2-Clause */
 #include "milter/chain.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
@@ -343,6 +347,109 @@ gives_each_step_one_deadline(void **state)
 	snapshot_unref(snap);
 }
 
+/* -- all steps together -- */
+
+static struct {
+	bool stopped;
+	int64_t ms;	/* what the clock says then */
+	int64_t waited; /* for answers, in one message */
+} watch;
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	if (!watch.stopped)
+		return (int)syscall(SYS_clock_gettime, id, ts);
+	*ts = clock_timespec(watch.ms);
+	return 0;
+}
+
+static int
+clock_runs(void **state)
+{
+	(void)state;
+	watch.stopped = false;
+	return 0;
+}
+
+static void
+second_passes(struct wait_io *io, short revents)
+{
+	const struct wait *w = io->arg;
+
+	(void)revents;
+	if (watch.ms < w->deadline_ms)
+		watch.ms += 1000;
+}
+
+static bool
+is_later(void *arg)
+{
+	return watch.ms >= *(int64_t *)arg;
+}
+
+/* Every answer takes two seconds. */
+static const struct dns_answer *
+collect_late(void *ctx, struct dns_query *q, struct wait *w)
+{
+	static const struct dns_answer none = {.status = DNS_NXDOMAIN},
+				       late = {.status = DNS_TIMEOUT};
+	struct wait_io io = {.events = POLLOUT, .ready = second_passes, .arg = w};
+	int64_t begin = watch.ms, until = begin + 2000;
+	bool came;
+
+	(void)ctx, (void)q;
+	io.fd = eventfd(0, EFD_CLOEXEC); /* which may be written to */
+	assert_int_equal(wait_add(w, &io), 0);
+	came = wait_until(w, is_later, &until);
+	wait_remove(w, &io);
+	close(io.fd);
+	watch.waited += watch.ms - begin;
+	return came ? &none : &late;
+}
+
+/* Whatever RefuseAt has judged at MAIL and RCPT already, one message waits no
+ * longer than DNSTimeout, and the next one as long. */
+static void
+waits_no_longer_in_all(void **state)
+{
+	struct snapshot *snap = walk_load("Mode v\nDNSTimeout 9\n"
+					  "On-DNSError accept\n"
+					  "RefuseAt helo=mail,spf=rcpt\n");
+	struct dns late = slow;
+	struct host client;
+	struct session *s;
+
+	(void)state;
+	late.collect = collect_late;
+	snap->dns = &late;
+	watch.stopped = true;
+	watch.ms = 1000000;
+	s = chain_open(snap, NULL, NULL);
+	chain_connect(s, NULL, walk_address("192.0.2.1", &client));
+	for (int i = 0; i < 2; i++) {
+		int64_t at_mail;
+
+		watch.waited = 0;
+		chain_helo(s, "client.example");
+		chain_mail(s, "<a@client.example>", NULL);
+		at_mail = watch.waited;
+		assert_in_range(at_mail, 1, 8000);
+		watch.ms += 3600000; /* of the client's */
+		chain_rcpt(s, "<b@here.example>");
+		assert_in_range(watch.waited, at_mail + 1, 9000);
+		watch.ms += 3600000;
+		header(s, "From", " a@author.example");
+		chain_eoh(s);
+		chain_body(s, (const unsigned char *)"x\r\n", 3);
+		chain_eom(s);
+		assert_int_equal(watch.waited, 9000);
+		chain_end(s, NULL);
+	}
+	chain_close(s);
+	snapshot_unref(snap);
+}
+
 int
 main(void)
 {
@@ -358,6 +465,7 @@ main(void)
 	    cmocka_unit_test(puts_off_what_is_not_whole),
 	    cmocka_unit_test(replies_in_one_line),
 	    cmocka_unit_test(gives_each_step_one_deadline),
+	    cmocka_unit_test_teardown(waits_no_longer_in_all, clock_runs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -155,10 +155,8 @@ lock(const struct room *r, const char *account)
 	quota_close(q);
 }
 
-/* used -1: the table does not have it. */
-static void
-assert_account(const struct room *r, const char *account, int used,
-    bool locked)
+static struct quota_state
+state_of(const struct room *r, const char *account)
 {
 	static const struct quota_limit limit = {QUOTA_MESSAGES, 3600, 3};
 	struct quota_set set = {.count = 0};
@@ -167,11 +165,25 @@ assert_account(const struct room *r, const char *account, int used,
 
 	quota_set_add(&set, &limit);
 	assert_int_equal(quota_peek(q, account, &set, &st), 0);
-	assert_int_equal(st.known, used >= 0);
-	assert_int_equal(st.locked, locked);
-	if (used >= 0)
-		assert_int_equal(st.usage[0].used, used);
 	quota_close(q);
+	return st;
+}
+
+/* -1: the table does not have it. */
+static int
+used_by(const struct room *r, const char *account)
+{
+	struct quota_state st = state_of(r, account);
+
+	return st.known ? (int)st.usage[0].used : -1;
+}
+
+static void
+assert_account(const struct room *r, const char *account, int used,
+    bool locked)
+{
+	assert_int_equal(used_by(r, account), used);
+	assert_int_equal(state_of(r, account).locked, locked);
 }
 
 /* -- realms -- */
@@ -489,7 +501,7 @@ macro_bob(void *ctx, const char *name)
 }
 
 /* A message that began by the old name is counted by the new one, however far
- * it had come; what it had reserved before stays counted too. */
+ * it had come, and once. */
 static void
 overtakes_messages(void **state)
 {
@@ -508,7 +520,7 @@ overtakes_messages(void **state)
 			v = chain_rcpt(s, "<b@example.net>");
 		snap = load(r, "QuotaRealm example.org\n" LIMIT, old);
 		assert_account(r, "bob", -1, false);
-		for (int i = 2 * reserved; i < 3; i++)
+		for (int i = reserved; i < 3; i++)
 			assert_true(sends(snap, "bob"));
 		if (reserved == 0) {
 			v = chain_rcpt(s, "<b@example.net>");
@@ -544,8 +556,14 @@ send_on(void *arg)
 	return NULL;
 }
 
-/* Sessions of the old configuration send on while accounts move; the one they
- * are charged to is the last of many. */
+/*
+ * Sessions of the old configuration send on while accounts move; the one they
+ * are charged to is the last of many.  A session that has read the old name,
+ * and reserves only when the account has moved, begins another account of the
+ * old name.  Another session may join the two before the first looks at the
+ * name again: then its refused message stays counted.  Each thread can be in
+ * that place once.
+ */
 static void
 grants_nothing_while_moving(void **state)
 {
@@ -555,7 +573,7 @@ grants_nothing_while_moving(void **state)
 	struct sender senders[THREADS];
 	atomic_bool stop = false;
 	struct quota *q = open_table(r);
-	int granted = 0, was;
+	int granted = 0, counted, was;
 	char name[16];
 
 	for (int i = 0; i < CROWD; i++) {
@@ -579,7 +597,8 @@ grants_nothing_while_moving(void **state)
 	}
 	end_log(r, was);
 	assert_int_equal(granted, 0);
-	assert_account(r, "bob@example.org", 3, false);
+	counted = used_by(r, "bob@example.org");
+	assert_true(counted >= 3 && counted <= 3 + THREADS);
 	snapshot_unref(old);
 	snapshot_unref(snap);
 }
@@ -631,10 +650,11 @@ names_what_is_left(void **state)
 	said = said_at(r, "QuotaRealm b.org\n" LIMIT, &snap);
 	assert_non_null(strstr(said, "bob@a.org stays as it is, with what it "
 	    "has sent: QuotaRealm was a.org and is b.org: the login bob is "
-	    "bob@b.org from here on"));
+	    "counted as bob@b.org from here on"));
 	assert_non_null(strstr(said, "eve@a.org stays as it is, with its lock: "
-	    "QuotaRealm was a.org and is b.org: the login eve is eve@b.org "
-	    "from here on (posternctl quota lock eve@b.org)"));
+	    "QuotaRealm was a.org and is b.org: the login eve is "
+	    "counted as eve@b.org from here on (posternctl quota lock "
+	    "eve@b.org)"));
 	assert_null(strstr(said, "c.org"));
 	assert_account(r, "eve@a.org", 0, true);
 	assert_account(r, "bob@a.org", 1, false);
@@ -645,8 +665,8 @@ names_what_is_left(void **state)
 	lock(r, "al@b.org");
 	said = said_at(r, LIMIT, &snap);
 	assert_non_null(strstr(said, "al@b.org stays as it is, with its lock: "
-	    "QuotaRealm was b.org and is not set any more: the login al is al "
-	    "from here on (posternctl quota lock al)"));
+	    "QuotaRealm was b.org and is not set any more: the login al is "
+	    "counted as al from here on (posternctl quota lock al)"));
 	assert_null(strstr(said, "a.org"));
 	/* And from none to one, all is certain. */
 	lock(r, "ed");

@@ -427,9 +427,8 @@ who_does_not_stop_is_named_and_the_others_stop(void **state)
 	assert_false(services_stop(50));
 	caught(f, saved, text, sizeof(text));
 	assert_non_null(strstr(text, "]: held has its own words\n"));
-	assert_non_null(strstr(text, "stopped before taker had come to its "
-				     "end: 8 things that waited for it are "
-				     "lost\n"));
+	assert_non_null(strstr(text, "stopped before taker had ended: 8 items in "
+				     "its queue are lost\n"));
 	pthread_mutex_lock(&diary.lock);
 	assert_string_equal(diary.text, "abBA");
 	pthread_mutex_unlock(&diary.lock);

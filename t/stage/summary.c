@@ -476,11 +476,11 @@ static const struct {
     {"a symbol", "Mode v\nRefuse SPF_NONE\nRefuseAt spf=mail\n", NULL,
 	{"spf: found SPF_NONE (0.001), SPF_HELO_NONE (0.001)\n",
 	    "spf: at MAIL: refused for the symbol SPF_NONE, because Refuse "
-	    "names it\n"}},
-    {"who is spared", "Mode v\nRefuse SPF_NONE\nAllowList 192.0.2.1\n", NULL,
-	{"refuse: what spf refuses for is nothing to it: AllowList speaks for "
-	 "it\n",
-	    "allowlist: the client is in AllowList, and is what it says"}},
+	    "has its symbol\n"}},
+    {"who is exempt", "Mode v\nRefuse SPF_NONE\nAllowList 192.0.2.1\n", NULL,
+	{"refuse: spf would refuse it, but AllowList makes it exempt\n",
+	    "allowlist: the client is in AllowList, so that no check refuses "
+	    "the message\n"}},
     {"outbound", SIGN "SenderLogins a@b.example=bob\n", "bob",
 	{"direction: outbound: client 192.0.2.1 logged in as bob\n",
 	    "account: the account is bob, by the login\n",

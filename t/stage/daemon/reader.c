@@ -34,8 +34,11 @@ static struct {
 	unsigned recvs, polls;
 	long waited_ms; /* by the last poll, if `still` */
 	bool still;	/* nothing comes */
-	bool slow;	/* an octet a minute */
-	bool came;	/* this minute's */
+	int inside;	/* polls that go on meanwhile, each in the one before */
+	int fd;		/* of what */
+	unsigned stayed; /* of them that long */
+	bool slow;	 /* an octet a minute */
+	bool came;	 /* this minute's */
 	time_t clock;
 } sys;
 
@@ -67,9 +70,16 @@ __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout,
     const void *mask)
 {
 	sys.polls++;
+	if (sys.inside > 0) {
+		struct pollfd one = {.fd = sys.fd, .events = POLLIN};
+
+		sys.inside--;
+		(void)poll(&one, 1, 1);
+	}
 	sys.waited_ms = timeout == NULL ? -1
 					: timeout->tv_sec * 1000 +
 					      timeout->tv_nsec / 1000000;
+	sys.stayed += sys.waited_ms == 20;
 	if (sys.still)
 		return 0;
 	if (!sys.slow)
@@ -290,6 +300,29 @@ lingers(void **state)
 	disconnect(&p);
 }
 
+/* Each that stays is a thread. */
+static void
+few_linger(void **state)
+{
+	char data[1024];
+	struct pair p;
+
+	(void)state;
+	connect_pair(&p, true);
+	say(&p, data, make_burst(data, burst, 1));
+	expect(&p, burst[0][0][0], burst[0][1]);
+	for (int i = 0; i < 2; i++) {
+		sys.still = true;
+		sys.fd = p.ours;
+		sys.stayed = 0;
+		sys.inside = 300;
+		expect_wait(p.ours, POLLIN, 1, 20);
+		assert_int_equal(sys.inside, 0);
+		assert_in_range(sys.stayed, 2, 64);
+	}
+	disconnect(&p);
+}
+
 /* A connection that ended in the middle of a burst, and the next one that has
  * its descriptor's number. */
 static void
@@ -348,6 +381,37 @@ not_a_files(void **state)
 	assert_null(readable);
 	disconnect(&p);
 	disconnect(&file);
+}
+
+/* After the last packet of a connection its number can be a file's for this
+ * thread, too, whatever followed; after a QUIT_NC there is more to come. */
+static void
+not_after_it_quits(void **state)
+{
+	static const char quit[] = {SMFIC_QUIT, SMFIC_QUIT_NC};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(quit); i++) {
+		char data[1024], got;
+		struct pair p, file;
+		size_t len = make(data, quit[i], NULL, 0);
+
+		connect_pair(&file, false);
+		connect_pair(&p, true);
+		len += make_burst(data + len, burst, N);
+		say(&p, data, len);
+		assert_null(next(&p, &got, &len));
+		assert_int_equal(got, quit[i]);
+		sys.polls = 0;
+		expect_readable(&p, 1);
+		assert_int_equal(sys.polls, got == SMFIC_QUIT);
+		if (got == SMFIC_QUIT) {
+			assert_int_equal(dup2(file.ours, p.ours), p.ours);
+			expect_readable(&p, 0);
+		}
+		disconnect(&p);
+		disconnect(&file);
+	}
 }
 
 /* Nobody would say when its number is another's. */
@@ -520,8 +584,10 @@ main(void)
 	    cmocka_unit_test(few_calls),
 	    cmocka_unit_test(other_polls),
 	    cmocka_unit_test(lingers),
+	    cmocka_unit_test(few_linger),
 	    cmocka_unit_test(not_anothers),
 	    cmocka_unit_test(not_a_files),
+	    cmocka_unit_test(not_after_it_quits),
 	    cmocka_unit_test(not_accepted_by_us),
 	    cmocka_unit_test(refused_in_a_burst),
 	    cmocka_unit_test(end_of_connection),

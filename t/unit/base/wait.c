@@ -495,6 +495,56 @@ tells_of_progress(void **state)
 	close(world.fd);
 }
 
+/* Only while there is time left. */
+static void
+second_waits(struct wait_io *io, short revents)
+{
+	const struct wait *w = io->arg;
+
+	(void)revents;
+	if (stopped_ms < w->deadline_ms)
+		stopped_ms += 1000;
+}
+
+/* What one step has waited is not there for the next.  What passes between them
+ * is nobody's, and a step that does not wait uses nothing up. */
+static void
+steps_share_what_there_is(void **state)
+{
+	static const struct {
+		int64_t between, wants, gets;
+	} steps[] = {{0, 2000, 2000}, {3600000, 0, 0}, {60000, 1000, 1000},
+	    {1000, 9000, 3000}, {60000, 1000, 0}};
+	struct wait w = WAIT_INIT;
+	struct wait_io io = {.fd = connect_pair(),
+	    .events = POLLOUT,
+	    .ready = second_waits,
+	    .arg = &w};
+	int64_t begin, until;
+
+	(void)state;
+	assert_int_equal(wait_add(&w, &io), 0);
+	stop_clock();
+	wait_begin(&w, 6000);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		stopped_ms += steps[i].between;
+		wait_step(&w);
+		begin = stopped_ms;
+		until = begin + steps[i].wants;
+		/* Two waits in a step: as long as one. */
+		(void)wait_until(&w, is_later, &until);
+		assert_int_equal(wait_until(&w, is_later, &until),
+		    steps[i].wants == steps[i].gets);
+		assert_int_equal(stopped_ms - begin, steps[i].gets);
+	}
+	wait_begin(&w, 6000);
+	assert_int_equal(w.deadline_ms, stopped_ms + 6000);
+	wait_remove(&w, &io);
+	wait_fini(&w);
+	close(io.fd);
+	close(world.fd);
+}
+
 static bool
 told_three_times(void *arg)
 {
@@ -669,6 +719,7 @@ main(void)
 	    cmocka_unit_test(takes_what_is_there),
 	    cmocka_unit_test(drops_in_the_middle),
 	    cmocka_unit_test_teardown(tells_of_progress, clock_runs),
+	    cmocka_unit_test_teardown(steps_share_what_there_is, clock_runs),
 	    cmocka_unit_test(tells_while_it_sleeps),
 	    cmocka_unit_test(wakes),
 	    cmocka_unit_test(ios_come_and_go),

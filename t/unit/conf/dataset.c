@@ -15,6 +15,8 @@
 
 #include "lib/base/err.h"
 #include "lib/base/errlist.h"
+#include "lib/base/mapguard.h"
+#include "lib/conf/dataset_type.h"
 #include "t/support/drivers/test.h"
 
 static char dir[] = "/tmp/postern-dataset-XXXXXX";
@@ -41,7 +43,7 @@ leave(void **state)
 {
 	static const char *const names[] = {"set", "re", "open", "lines", "big",
 	    "set-lock", "one.mdb", "one.mdb-lock", "env/data.mdb",
-	    "env/lock.mdb"};
+	    "env/lock.mdb", "cut.mdb", "cut.mdb-lock"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
@@ -57,50 +59,50 @@ look_ups(void **state)
 {
 	static const struct {
 		const char *name;
-		enum dataset_type type;
+		const struct dataset_type *type;
 		const char *text, *key, *value; /* NULL: not found */
 	} cases[] = {
-	    {"key alone", DATASET_FILE, "a\nb\n", "b", ""},
-	    {"no such key", DATASET_FILE, "a\nb\n", "c", NULL},
-	    {"no entry", DATASET_FILE, "", "a", NULL},
-	    {"empty key", DATASET_FILE, "a\n", "", NULL},
-	    {"key and value", DATASET_FILE, "a x y\n", "a", "x y"},
-	    {"tabs", DATASET_FILE, "\t a\t\tx:y \t\n", "a", "x:y"},
-	    {"comment", DATASET_FILE, "# a\nb # c\n", "b", ""},
-	    {"comment line", DATASET_FILE, "# a\n", "a", NULL},
-	    {"blank lines", DATASET_FILE, "\n\n \t\na\n", "a", ""},
-	    {"CRLF", DATASET_FILE, "a x\r\nb\r\n", "a", "x"},
-	    {"CRLF, key alone", DATASET_FILE, "a x\r\nb\r\n", "b", ""},
-	    {"a byte order mark", DATASET_FILE, "\xef\xbb\xbf" "a x\n", "a",
+	    {"key alone", &dataset_file, "a\nb\n", "b", ""},
+	    {"no such key", &dataset_file, "a\nb\n", "c", NULL},
+	    {"no entry", &dataset_file, "", "a", NULL},
+	    {"empty key", &dataset_file, "a\n", "", NULL},
+	    {"key and value", &dataset_file, "a x y\n", "a", "x y"},
+	    {"tabs", &dataset_file, "\t a\t\tx:y \t\n", "a", "x:y"},
+	    {"comment", &dataset_file, "# a\nb # c\n", "b", ""},
+	    {"comment line", &dataset_file, "# a\n", "a", NULL},
+	    {"blank lines", &dataset_file, "\n\n \t\na\n", "a", ""},
+	    {"CRLF", &dataset_file, "a x\r\nb\r\n", "a", "x"},
+	    {"CRLF, key alone", &dataset_file, "a x\r\nb\r\n", "b", ""},
+	    {"a byte order mark", &dataset_file, "\xef\xbb\xbf" "a x\n", "a",
 		"x"},
-	    {"without case", DATASET_FILE, "Example.COM x\n", "eXAMPLE.com",
+	    {"without case", &dataset_file, "Example.COM x\n", "eXAMPLE.com",
 		"x"},
-	    {"the first counts", DATASET_FILE, "a 1\nA 2\n", "a", "1"},
-	    {"negated as it is", DATASET_FILE, "!a\n", "!a", ""},
-	    {"negated is another key", DATASET_FILE, "!a\n", "a", NULL},
-	    {"no star in a file", DATASET_FILE, "*@a x\n", "u@a", NULL},
-	    {"octets above 127", DATASET_FILE, "b\xc3\xbc x\n", "b\xc3\xbc",
+	    {"the first counts", &dataset_file, "a 1\nA 2\n", "a", "1"},
+	    {"negated as it is", &dataset_file, "!a\n", "!a", ""},
+	    {"negated is another key", &dataset_file, "!a\n", "a", NULL},
+	    {"no star in a file", &dataset_file, "*@a x\n", "u@a", NULL},
+	    {"octets above 127", &dataset_file, "b\xc3\xbc x\n", "b\xc3\xbc",
 		"x"},
 
-	    {"pattern", DATASET_REFILE, "*@a.b x\n", "u@A.b", "x"},
-	    {"all of it", DATASET_REFILE, "*@a.b x\n", "u@a.b.c", NULL},
-	    {"from the start", DATASET_REFILE, "a* x\n", "ba", NULL},
-	    {"star is empty too", DATASET_REFILE, "a*b x\n", "ab", "x"},
-	    {"two stars", DATASET_REFILE, "*@*.b x\n", "u@a.c.b", "x"},
-	    {"stars that go back", DATASET_REFILE, "*ab*ac x\n", "aabbabac",
+	    {"pattern", &dataset_refile, "*@a.b x\n", "u@A.b", "x"},
+	    {"all of it", &dataset_refile, "*@a.b x\n", "u@a.b.c", NULL},
+	    {"from the start", &dataset_refile, "a* x\n", "ba", NULL},
+	    {"star is empty too", &dataset_refile, "a*b x\n", "ab", "x"},
+	    {"two stars", &dataset_refile, "*@*.b x\n", "u@a.c.b", "x"},
+	    {"stars that go back", &dataset_refile, "*ab*ac x\n", "aabbabac",
 		"x"},
-	    {"stars at the end", DATASET_REFILE, "a** x\n", "a", "x"},
-	    {"a dot is a dot", DATASET_REFILE, "a.b x\n", "aXb", NULL},
-	    {"no other sign", DATASET_REFILE, "a?[b] x\n", "a?[B]", "x"},
-	    {"in the order of the file", DATASET_REFILE, "u@* 1\n*@a 2\n",
+	    {"stars at the end", &dataset_refile, "a** x\n", "a", "x"},
+	    {"a dot is a dot", &dataset_refile, "a.b x\n", "aXb", NULL},
+	    {"no other sign", &dataset_refile, "a?[b] x\n", "a?[B]", "x"},
+	    {"in the order of the file", &dataset_refile, "u@* 1\n*@a 2\n",
 		"u@a", "1"},
 
-	    {"list", DATASET_CSL, "a,b", "b", ""},
-	    {"list with blanks", DATASET_CSL, " a , b ", "b", ""},
-	    {"list with values", DATASET_CSL, "a=x:y, b = z ", "b", "z"},
-	    {"list with holes", DATASET_CSL, ",a,,", "a", ""},
-	    {"only the first equal sign", DATASET_CSL, "a=b=c", "a", "b=c"},
-	    {"nothing", DATASET_CSL, " ", "a", NULL},
+	    {"list", &dataset_csl, "a,b", "b", ""},
+	    {"list with blanks", &dataset_csl, " a , b ", "b", ""},
+	    {"list with values", &dataset_csl, "a=x:y, b = z ", "b", "z"},
+	    {"list with holes", &dataset_csl, ",a,,", "a", ""},
+	    {"only the first equal sign", &dataset_csl, "a=b=c", "a", "b=c"},
+	    {"nothing", &dataset_csl, " ", "a", NULL},
 	};
 
 	(void)state;
@@ -144,7 +146,7 @@ walks(void **state)
 	struct dataset *set;
 
 	(void)state;
-	assert_int_equal(dataset_open_text(DATASET_FILE, "t", text,
+	assert_int_equal(dataset_open_text(&dataset_file, "t", text,
 			     sizeof(text) - 1, &set, NULL),
 	    0);
 	assert_int_equal(dataset_walk(set, append, out), 5);
@@ -163,7 +165,7 @@ matches(void **state)
 	struct dataset *set;
 
 	(void)state;
-	assert_int_equal(dataset_open_text(DATASET_REFILE, "t", text,
+	assert_int_equal(dataset_open_text(&dataset_refile, "t", text,
 			     sizeof(text) - 1, &set, NULL),
 	    0);
 	assert_int_equal(dataset_get_from(set, "u@a", 0, &e), 0);
@@ -176,7 +178,7 @@ matches(void **state)
 	assert_int_equal(
 	    dataset_get_from(set, "u@a", e.index + 1, &e), ERR_NOTFOUND);
 	dataset_free(set);
-	assert_int_equal(dataset_open_text(DATASET_FILE, "t", same,
+	assert_int_equal(dataset_open_text(&dataset_file, "t", same,
 			     sizeof(same) - 1, &set, NULL),
 	    0);
 	assert_int_equal(dataset_get_from(set, "a", 1, &e), 0);
@@ -228,38 +230,38 @@ kinds(void **state)
 {
 	static const struct {
 		const char *spec;
-		int type; /* -1: a mistake */
+		const struct dataset_type *type; /* NULL: a mistake */
 		const char *says;
 	} cases[] = {
-	    {"file:set", DATASET_FILE, "set"},
-	    {"FILE:set", DATASET_FILE, "set"},
-	    {" file: set", DATASET_FILE, "set"},
-	    {"./set", DATASET_FILE, "./set"},
-	    {"refile:set", DATASET_REFILE, "set"},
-	    {"csl:a,b", DATASET_CSL, "a,b"},
-	    {"a,b", DATASET_CSL, "a,b"},
-	    {"set", DATASET_CSL, "set"},
-	    {"fe80::1, ::1", DATASET_CSL, "fe80::1, ::1"},
-	    {"a=b:c:/d", DATASET_CSL, "a=b:c:/d"},
-	    {"file:", -1, "file:: expected a path"},
-	    {"file:absent", -1, "absent: No such file or directory"},
-	    {"/", -1, "/: expected a regular file"},
-	    {"mdb:absent", -1, "absent"},
-	    {"mdb:set", -1, "no LMDB file"},
-	    {"db:/etc/x", -1,
+	    {"file:set", &dataset_file, "set"},
+	    {"FILE:set", &dataset_file, "set"},
+	    {" file: set", &dataset_file, "set"},
+	    {"./set", &dataset_file, "./set"},
+	    {"refile:set", &dataset_refile, "set"},
+	    {"csl:a,b", &dataset_csl, "a,b"},
+	    {"a,b", &dataset_csl, "a,b"},
+	    {"set", &dataset_csl, "set"},
+	    {"fe80::1, ::1", &dataset_csl, "fe80::1, ::1"},
+	    {"a=b:c:/d", &dataset_csl, "a=b:c:/d"},
+	    {"file:", NULL, "file:: expected a path"},
+	    {"file:absent", NULL, "absent: No such file or directory"},
+	    {"/", NULL, "/: expected a regular file"},
+	    {"mdb:absent", NULL, "absent"},
+	    {"mdb:set", NULL, "no LMDB file"},
+	    {"db:/etc/x", NULL,
 		"db_dump -p /etc/x | sed -n 's/\\\\00$//; s/^ //p' | "
 		"paste - - > /etc/x.txt, and write file:/etc/x.txt"},
-	    {"/etc/x.db", -1, "db_dump -p /etc/x.db |"},
-	    {"dsn:mysql://h/d", -1, "SELECT"},
-	    {"ldap://h", -1, "ldapsearch"},
-	    {"ldaps://h", -1, "ldapsearch"},
-	    {"ldapi://h", -1, "ldapsearch"},
-	    {"lua:/x", -1, "no Lua"},
-	    {"memcache:h/k", -1, "no memcache"},
-	    {"socket:x", -1, "socket map"},
-	    {"repute:x", -1, "reputation"},
-	    {"erlang:x", -1, "no Erlang"},
-	    {"hash:/etc/x", -1, "expected file:, refile:, csl: or mdb:"},
+	    {"/etc/x.db", NULL, "db_dump -p /etc/x.db |"},
+	    {"dsn:mysql://h/d", NULL, "SELECT"},
+	    {"ldap://h", NULL, "ldapsearch"},
+	    {"ldaps://h", NULL, "ldapsearch"},
+	    {"ldapi://h", NULL, "ldapsearch"},
+	    {"lua:/x", NULL, "no Lua"},
+	    {"memcache:h/k", NULL, "no memcache"},
+	    {"socket:x", NULL, "socket map"},
+	    {"repute:x", NULL, "reputation"},
+	    {"erlang:x", NULL, "no Erlang"},
+	    {"hash:/etc/x", NULL, "expected file:, refile:, csl: or mdb:"},
 	};
 
 	(void)state;
@@ -269,7 +271,7 @@ kinds(void **state)
 		struct errmsg msg = {.text = ""};
 		int rc = dataset_open(cases[i].spec, &set, &msg);
 
-		if (cases[i].type < 0) {
+		if (cases[i].type == NULL) {
 			if (rc == 0)
 				fail_msg("%s: accepted", cases[i].spec);
 			if (strstr(msg.text, cases[i].says) == NULL)
@@ -278,12 +280,16 @@ kinds(void **state)
 		}
 		if (rc != 0)
 			fail_msg("%s: %s", cases[i].spec, msg.text);
-		if ((int)dataset_type(set) != cases[i].type ||
+		if (dataset_type(set) != cases[i].type ||
 		    strcmp(dataset_name(set), cases[i].says) != 0)
-			fail_msg("%s: %d %s", cases[i].spec,
-			    (int)dataset_type(set), dataset_name(set));
+			fail_msg("%s: %s %s", cases[i].spec,
+			    dataset_type(set)->prefix, dataset_name(set));
 		dataset_free(set);
 	}
+	assert_string_equal(dataset_path("refile:/x"), "/x");
+	assert_string_equal(dataset_path("MDB:/x"), "/x");
+	assert_string_equal(dataset_path("/x"), "/x");
+	assert_string_equal(dataset_path("csl:/x"), "csl:/x");
 	assert_int_equal(dataset_check("file:absent", NULL), 0);
 	assert_int_equal(dataset_check("db:x", NULL), ERR_CONFIG);
 }
@@ -292,18 +298,18 @@ static void
 bad_text(void **state)
 {
 	static const struct {
-		enum dataset_type type;
+		const struct dataset_type *type;
 		const char *text;
 		size_t len;
 		const char *message;
 	} cases[] = {
-	    {DATASET_FILE, "a\nb\0c\n", 6,
+	    {&dataset_file, "a\nb\0c\n", 6,
 		"t:2: a control character: this is no text file"},
-	    {DATASET_FILE, "a\n\nb\rc\n", 7,
+	    {&dataset_file, "a\n\nb\rc\n", 7,
 		"t:3: a carriage return inside the line"},
-	    {DATASET_REFILE, "a\x7f", 2,
+	    {&dataset_refile, "a\x7f", 2,
 		"t:1: a control character: this is no text file"},
-	    {DATASET_CSL, "a\nb", 3,
+	    {&dataset_csl, "a\nb", 3,
 		"t: a control character: this is no text file"},
 	};
 	char *line = malloc(70000);
@@ -319,7 +325,7 @@ bad_text(void **state)
 	}
 	memset(line, 'x', 70000);
 	assert_int_equal(
-	    dataset_open_text(DATASET_FILE, "t", line, 70000, &set, &msg),
+	    dataset_open_text(&dataset_file, "t", line, 70000, &set, &msg),
 	    ERR_CONFIG);
 	assert_string_equal(msg.text, "t:1: the line is too long");
 	free(line);
@@ -343,7 +349,8 @@ all_bad_lines(void **state)
 	put("lines", text);
 	free(text);
 	assert_int_equal(
-	    dataset_open_list("file:lines", list, &set), ERR_CONFIG);
+	    dataset_open_list("file:lines", DATASET_LOOKS, list, &set),
+	    ERR_CONFIG);
 	errlist_sort(list);
 	for (size_t i = 0; i < sizeof(want) / sizeof(*want); i++)
 		assert_string_equal(errlist_get(list, i), want[i]);
@@ -523,6 +530,81 @@ mdb_directory_and_fork(void **state)
 	assert_int_equal(dataset_open("mdb:env", &set, NULL), ERR_CONFIG);
 }
 
+static void
+mdb_put_many(const char *path)
+{
+	char key[32], value[400];
+
+	memset(value, 'v', sizeof(value));
+	for (int i = 0; i < 100; i++) {
+		snprintf(key, sizeof(key), "key%03d", i);
+		mdb_put_one(path, MDB_NOSUBDIR, key, strlen(key), value,
+		    sizeof(value));
+	}
+}
+
+static int
+cut_off(const struct dataset_entry *entry, void *arg)
+{
+	size_t *met = arg;
+
+	(void)entry;
+	if ((*met)++ == 0)
+		assert_int_equal(truncate("cut.mdb", 8192), 0);
+	return 0;
+}
+
+static int
+count(const struct dataset_entry *entry, void *arg)
+{
+	(void)entry;
+	++*(size_t *)arg;
+	return 0;
+}
+
+/* A file that somebody cuts off is a failure, whenever that happens. */
+static void
+mdb_cut_off(void **state)
+{
+	struct dataset *set, *later;
+	struct dataset_entry e;
+	struct stat st;
+	size_t met = 0;
+
+	(void)state;
+	assert_int_equal(mapguard_install(), 0);
+	mdb_put_many("cut.mdb");
+	assert_int_equal(dataset_open("mdb:cut.mdb", &set, NULL), 0);
+	assert_int_equal(dataset_walk(set, cut_off, &met), ERR_SYSTEM);
+	assert_true(met < 100);
+	assert_int_equal(dataset_get(set, "key050", &e), ERR_SYSTEM);
+	/* Cut off already when it is opened. */
+	assert_int_equal(dataset_open("mdb:cut.mdb", &later, NULL), 0);
+	assert_int_equal(dataset_get(later, "key050", &e), ERR_SYSTEM);
+	assert_int_equal(dataset_get(later, "none", &e), ERR_SYSTEM);
+	dataset_free(later);
+	dataset_free(set);
+	unlink("cut.mdb");
+	mdb_put_many("cut.mdb");
+	assert_int_equal(dataset_open("mdb:cut.mdb", &set, NULL), 0);
+	mdb_get_is(set, "none", NULL);
+	dataset_free(set);
+	/* Half of it is left, so that a walk comes to what is not. */
+	assert_int_equal(stat("cut.mdb", &st), 0);
+	assert_int_equal(truncate("cut.mdb", st.st_size / 2 / 4096 * 4096), 0);
+	assert_int_equal(dataset_open("mdb:cut.mdb", &set, NULL), 0);
+	assert_int_equal(dataset_walk(set, count, &met), ERR_SYSTEM);
+	dataset_free(set);
+	/* Between look-ups. */
+	unlink("cut.mdb");
+	mdb_put_many("cut.mdb");
+	assert_int_equal(dataset_open("mdb:cut.mdb", &set, NULL), 0);
+	mdb_get_is(set, "none", NULL);
+	assert_int_equal(truncate("cut.mdb", 0), 0);
+	assert_int_equal(dataset_get(set, "none", &e), ERR_SYSTEM);
+	dataset_free(set);
+}
+
 static void *
 get_often(void *arg)
 {
@@ -575,6 +657,7 @@ main(void)
 	    cmocka_unit_test(mdb_file),
 	    cmocka_unit_test(mdb_directory_and_fork),
 	    cmocka_unit_test(mdb_threads),
+	    cmocka_unit_test(mdb_cut_off),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

@@ -30,7 +30,7 @@ set_of(const char *text)
 	struct dataset *set;
 	struct errmsg msg;
 
-	assert_int_equal(dataset_open_text(DATASET_FILE, "test", text,
+	assert_int_equal(dataset_open_text(&dataset_file, "test", text,
 			     strlen(text), &set, &msg),
 	    0);
 	return set;

@@ -92,7 +92,8 @@ static const struct {
 };
 
 static struct accesslist *
-build(enum dataset_type type, const char *text, struct dataset **set_r)
+build(const struct dataset_type *type, const char *text,
+    struct dataset **set_r)
 {
 	struct errlist *mistakes = errlist_new();
 	struct accesslist *list = NULL;
@@ -147,8 +148,8 @@ static void
 finds_by_shape(void **state)
 {
 	struct dataset *plain, *re;
-	struct accesslist *list = build(DATASET_FILE, file, &plain);
-	struct accesslist *relist = build(DATASET_REFILE, patterns, &re);
+	struct accesslist *list = build(&dataset_file, file, &plain);
+	struct accesslist *relist = build(&dataset_refile, patterns, &re);
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -220,7 +221,7 @@ static void
 takes_any_text(void **state)
 {
 	struct dataset *set;
-	struct accesslist *list = build(DATASET_FILE, file, &set);
+	struct accesslist *list = build(&dataset_file, file, &set);
 	char text[5000];
 
 	(void)state;
@@ -265,7 +266,7 @@ says_mistakes(void **state)
 		struct errlist *mistakes = errlist_new();
 
 		assert_int_equal(
-		    dataset_open_text(DATASET_FILE, "list", wrong[i].text,
+		    dataset_open_text(&dataset_file, "list", wrong[i].text,
 			strlen(wrong[i].text), &set, NULL),
 		    0);
 		assert_int_equal(accesslist_new(set, no_bells, mistakes, &list),
@@ -282,7 +283,7 @@ warns_of_what_matches_nothing(void **state)
 {
 	struct dataset *set;
 	struct accesslist *list =
-	    build(DATASET_FILE, "192.0.2.1/24 x\n", &set);
+	    build(&dataset_file, "192.0.2.1/24 x\n", &set);
 
 	(void)state;
 	assert_non_null(strstr(accesslist_warning(list, 0), "192.0.2.1/24"));

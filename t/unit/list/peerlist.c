@@ -128,7 +128,7 @@ in_memory(void **state)
 		struct dataset *set;
 
 		assert_int_equal(
-		    dataset_open_text(DATASET_CSL, "t", cases[i].list,
+		    dataset_open_text(&dataset_csl, "t", cases[i].list,
 			strlen(cases[i].list), &set, NULL),
 		    0);
 		check(set, i, "csl");
@@ -147,7 +147,7 @@ in_refile(void **state)
 
 		for (char *p = text; *p != '\0'; p++)
 			*p = *p == ',' ? '\n' : *p;
-		assert_int_equal(dataset_open_text(DATASET_REFILE, "t", text,
+		assert_int_equal(dataset_open_text(&dataset_refile, "t", text,
 				     strlen(text), &set, NULL),
 		    0);
 		if (!cases[i].parsed)
@@ -167,7 +167,7 @@ in_refile_with_star(void **state)
 	struct peerlist *list;
 
 	(void)state;
-	assert_int_equal(dataset_open_text(DATASET_REFILE, "t", text,
+	assert_int_equal(dataset_open_text(&dataset_refile, "t", text,
 			     strlen(text), &set, NULL),
 	    0);
 	assert_int_equal(peerlist_new(set, &list, NULL), 0);
@@ -188,7 +188,7 @@ warnings_in_refile(void **state)
 	struct peerlist *list;
 
 	(void)state;
-	assert_int_equal(dataset_open_text(DATASET_REFILE, "t", text,
+	assert_int_equal(dataset_open_text(&dataset_refile, "t", text,
 			     strlen(text), &set, NULL),
 	    0);
 	assert_int_equal(peerlist_new(set, &list, NULL), 0);
@@ -273,7 +273,7 @@ warnings(void **state)
 
 	(void)state;
 	assert_int_equal(dataset_open_text(
-			     DATASET_FILE, "t", text, strlen(text), &set, NULL),
+			     &dataset_file, "t", text, strlen(text), &set, NULL),
 	    0);
 	assert_int_equal(peerlist_new(set, &list, NULL), 0);
 	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++)
@@ -311,7 +311,7 @@ names_that_are_none(void **state)
 		struct dataset *set;
 		struct peerlist *list;
 
-		assert_int_equal(dataset_open_text(DATASET_CSL, "t", entry,
+		assert_int_equal(dataset_open_text(&dataset_csl, "t", entry,
 				     strlen(entry), &set, NULL),
 		    0);
 		assert_int_equal(peerlist_new(set, &list, NULL), 0);
@@ -333,7 +333,7 @@ odd_peers(void **state)
 	char name[2000];
 
 	(void)state;
-	assert_int_equal(dataset_open_text(DATASET_CSL, "t",
+	assert_int_equal(dataset_open_text(&dataset_csl, "t",
 			     ".x,::/0,0.0.0.0/0", 17, &set, NULL),
 	    0);
 	assert_int_equal(peerlist_new(set, &list, NULL), 0);

@@ -259,6 +259,14 @@ d_other_account(int me)
 	send_with("other", &w.set);
 }
 
+/* Who is counting goes on in the same slot: there is no other one. */
+static void
+d_rename(int me)
+{
+	(void)me;
+	quota_rename(w.q, "u", "v", NULL);
+}
+
 static const struct deed {
 	const char *name;
 	void (*of)(int);
@@ -269,7 +277,7 @@ static const struct deed {
     {"release", d_release, &w.held}, {"give back", d_give_back, &w.held},
     {"reset", d_reset, NULL}, {"reset all", d_reset_all, NULL},
     {"other windows", d_other_windows, NULL},
-    {"other account", d_other_account, NULL},
+    {"other account", d_other_account, NULL}, {"rename", d_rename, NULL},
 };
 #define DEEDS (sizeof(deeds) / sizeof(*deeds))
 
@@ -338,13 +346,21 @@ scene_make(const char *path, enum scene scene)
 	start = w;
 }
 
-static unsigned
-used(const char *who, unsigned which)
+static struct quota_state
+look(const char *who)
 {
 	struct quota_state state;
 
 	must(quota_peek(w.q, who, &w.set, &state) == 0);
-	return (unsigned)state.usage[which].used;
+	return state;
+}
+
+/* By "other", or by "u", which may be "v". */
+static unsigned
+used(bool other, unsigned which)
+{
+	return (unsigned)(other ? look("other").usage[which].used :
+	    look("u").usage[which].used + look("v").usage[which].used);
 }
 
 /* NULL: the promise is kept. */
@@ -356,7 +372,7 @@ judge(bool replaced)
 	quota_release(w.q, &w.held);
 	quota_release(w.q, &w.steps);
 	for (int i = 0; i < PLACES + 1; i++)
-		send_with("u", &w.set);
+		send_with(look("v").known ? "v" : "u", &w.set);
 	for (unsigned i = 0; i < w.events; i++) {
 		bool other = w.event[i].other;
 
@@ -368,7 +384,7 @@ judge(bool replaced)
 		return "granted more than the limit";
 	for (unsigned k = 0; k < 4; k++) {
 		bool other = k / 2;
-		unsigned u = used(other ? "other" : "u", k % 2);
+		unsigned u = used(other, k % 2);
 
 		if (u < due[other])
 			return "a commit is not counted";

@@ -786,6 +786,9 @@ cannot_allocate(void **state)
 	allocate_error = ENOSPC;
 	assert_int_equal(quota_open(&two.q, r->path, &two.opt, NULL, &two.msg),
 	    ERR_SYSTEM);
+	assert_int_equal(quota_open(&two.q, "no-room", &two.opt, NULL,
+	    &two.msg), ERR_SYSTEM);
+	assert_int_equal(two.msg.kind, ERRMSG_NO_ROOM);
 	allocate_error = 0;
 	assert_int_equal(used(r, "u", 0), 4);
 }

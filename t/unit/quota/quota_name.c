@@ -30,12 +30,19 @@ struct rig {
 	struct quota_clock clock;
 	struct quota *q;
 	struct quota_set set;
+	unsigned rename_at; /* bob gets his new name when the clock has been
+			     * read so often; 0: he does not */
 };
 
+/* The clock is read at each step of an attempt to count. */
 static uint64_t
 boottime(void *ctx)
 {
-	return ((struct rig *)ctx)->boot;
+	struct rig *r = ctx;
+
+	if (r->rename_at > 0 && --r->rename_at == 0)
+		assert_int_equal(quota_rename(r->q, "bob", "bob@x", NULL), 0);
+	return r->boot;
 }
 
 static uint64_t
@@ -222,24 +229,75 @@ sees_a_reset(void **state)
 	assert_used(r, "eve@x", 0, false);
 }
 
-/* Under the old name it goes on from nothing there; what it reserved before
- * stays with the new name.  So none gets more. */
+static const struct quota_amount one = {{[QUOTA_MESSAGES] = 1}};
+
+static void
+assert_messages(struct rig *r, const char *who, unsigned messages)
+{
+	assert_int_equal(look(r, who).usage[0].used, messages);
+}
+
+static void
+reserve_one(struct rig *r, struct quota_use *use)
+{
+	assert_int_equal(quota_reserve(r->q, "bob", &r->set, &one, use, NULL),
+	    QUOTA_GRANTED);
+}
+
+/* It goes on in the account that it began in, whatever the name: it is counted
+ * once, and goes back whole. */
 static void
 a_message_under_way(void **state)
 {
 	struct rig *r = *state;
-	const struct quota_amount one = {{[QUOTA_MESSAGES] = 1}};
-	struct quota_use use = {0};
+	struct quota_use kept = {0}, dropped = {0}, done = {0};
 
-	assert_int_equal(quota_reserve(r->q, "bob", &r->set, &one, &use, NULL),
-	    QUOTA_GRANTED);
+	reserve_one(r, &kept);
+	reserve_one(r, &dropped);
+	reserve_one(r, &done);
+	assert_int_equal(quota_commit(r->q, &done, NULL), QUOTA_GRANTED);
 	assert_int_equal(quota_rename(r->q, "bob", "bob@x", NULL), 0);
-	assert_int_equal(quota_commit(r->q, &use, NULL), QUOTA_GRANTED);
-	quota_release(r->q, &use);
-	assert_int_equal(look(r, "bob").usage[0].used, 1);
-	assert_int_equal(look(r, "bob@x").usage[0].used, 1);
-	assert_int_equal(quota_rename(r->q, "bob", "bob@x", NULL), 0);
-	assert_int_equal(look(r, "bob@x").usage[0].used, 2);
+	assert_messages(r, "bob@x", 3);
+	quota_release(r->q, &dropped);
+	assert_messages(r, "bob@x", 2);
+	quota_settle(r->q, &done);
+	quota_release(r->q, &done);
+	reserve_one(r, &kept);
+	assert_messages(r, "bob@x", 3);
+	/* A table of another size: slots have other numbers there. */
+	quota_close(r->q);
+	r->q = open_table(r, 200);
+	assert_int_equal(quota_commit(r->q, &kept, NULL), QUOTA_GRANTED);
+	quota_cancel(r->q, &kept);
+	assert_messages(r, "bob@x", 1);
+	assert_false(look(r, "bob").known);
+}
+
+/* At whichever point of an attempt the name changes: the attempt meets the
+ * limit all the same, and nothing of it stays. */
+static void
+an_attempt_under_way(void **state)
+{
+	struct rig *r = *state;
+	unsigned points = 0;
+
+	do {
+		struct quota_use use = {0};
+
+		quota_close(r->q);
+		unlink(r->path);
+		r->q = open_table(r, 100);
+		assert_int_equal(send_mail(r, "bob", 10), 10);
+		r->rename_at = ++points;
+		assert_int_equal(quota_reserve(r->q, "bob", &r->set, &one,
+		    &use, NULL), QUOTA_REFUSED);
+		if (r->rename_at == 0)
+			assert_used(r, "bob@x", 10, false);
+		assert_int_equal(look(r, "bob").known, r->rename_at != 0);
+		quota_release(r->q, &use);
+	} while (r->rename_at == 0);
+	r->rename_at = 0;
+	assert_true(points > 3);
 }
 
 /* All places taken, and all names changed, to long ones too. */
@@ -274,7 +332,6 @@ renames_all_of_a_full_table(void **state)
 static void
 send_in_windows(struct quota *q, const char *who, uint32_t first)
 {
-	const struct quota_amount one = {{[QUOTA_MESSAGES] = 1}};
 	struct quota_set set = {.count = 0};
 	struct quota_use use = {0};
 
@@ -454,6 +511,7 @@ main(void)
 	    TEST(refuses_what_it_cannot),
 	    TEST(sees_a_reset),
 	    TEST(a_message_under_way),
+	    TEST(an_attempt_under_way),
 	    TEST(renames_all_of_a_full_table),
 	    TEST(joins_all_windows),
 	    TEST(keeps_notes),
