@@ -21,7 +21,8 @@ USER = pwd.getpwnam('nobody')
 GROUP = grp.getgrnam('daemon')      # one that nobody is not in
 CONFIG = 78
 
-CONF = 'UserID nobody\nSocket local:@DIR@/run/s\nPidFile @DIR@/run/pid\n'
+CONF = ('UserID nobody\nSocket local:@DIR@/run/s\nPidFile @DIR@/run/pid\n'
+        'RingFile none\n')
 
 
 def start(text, start=True, env=None):
