@@ -15,6 +15,11 @@ struct record;
 
 #define COUNTERS_LABELS 3 /* of one counter at most */
 
+/* Histograms have one bucket for each of these bounds, seconds, ascending, and
+ * one for what is over the last. */
+#define COUNTERS_BUCKETS 13
+extern const double counters_bounds[COUNTERS_BUCKETS];
+
 /* One series: a counter, with one value for each of its labels. */
 struct counter {
 	const char *name, *help;
