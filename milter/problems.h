@@ -1,0 +1,43 @@
+/*
+ * What is not well in the running daemon, with its cure.
+ * SPDX-License-Identifier: BSD-2-Clause
+ *
+ * Stages (chain.h) and services (service.h) tell it by their problems hooks,
+ * each what it knows itself.
+ */
+#ifndef MILTER_PROBLEMS_H
+#define MILTER_PROBLEMS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/buf.h"
+
+struct problem {
+	bool fatal;       /* mail can't be handled as configured: /health
+	    fails */
+	const char *what; /* a constant word: "resolver" */
+	const char *text; /* what is wrong.  May have text from files and the
+	    DNS, which is escaped for the log, not for HTML */
+	const char *cure; /* what a person can do */
+};
+
+struct problems {
+	struct problem *list;
+	size_t count, room;
+	bool failed; /* no memory: there are more */
+};
+
+#define PROBLEMS_INIT {0}
+
+/* Append all problems of the daemon in this process, fatal ones first.  May be
+ * called from any thread; no mail waits for it. */
+void problems_collect(struct problems *p);
+void problems_fini(struct problems *p);
+
+/* For problems hooks.  what is constant, cure and text are copied. */
+void problems_add(struct problems *p, bool fatal, const char *what,
+    const char *cure, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
+#endif
