@@ -175,20 +175,27 @@ html_attrf(struct html *h, const char *name, const char *fmt, ...)
 }
 
 void
-html_attr_url(struct html *h, const char *name, const char *path,
-    const char *key, const char *value)
+html_url(struct buf *b, const char *path, const char *key, const char *value)
 {
-	assert(h->in_tag && is_name(name));
-	buf_printf(&h->out, " %s=\"%s?%s=", name, path, key);
+	buf_printf(b, "%s?%s=", path, key);
 	for (; *value != '\0'; value++) {
 		unsigned char c = (unsigned char)*value;
 
 		/* What RFC 3986 calls unreserved. */
 		if (c < 0x80 && (isalnum(c) || strchr("-._~", c) != NULL))
-			buf_char(&h->out, (char)c);
+			buf_char(b, (char)c);
 		else
-			buf_printf(&h->out, "%%%02X", c);
+			buf_printf(b, "%%%02X", c);
 	}
+}
+
+void
+html_attr_url(struct html *h, const char *name, const char *path,
+    const char *key, const char *value)
+{
+	assert(h->in_tag && is_name(name));
+	buf_printf(&h->out, " %s=\"", name);
+	html_url(&h->out, path, key, value);
 	buf_char(&h->out, '"');
 }
 

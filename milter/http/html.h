@@ -71,6 +71,9 @@ void html_open_classed(struct html *h, const char *name, const char *class);
 /* Free it. */
 void html_fini(struct html *h);
 
+/* A path of ours with one argument, as in html_attr_url. */
+void html_url(
+    struct buf *b, const char *path, const char *key, const char *value);
 /* What html_text and the values of attributes go through: add at most cut
  * characters of the text to the buffer, with `…` where some are left out. */
 void html_escape(struct buf *b, const char *text, size_t len, size_t cut);
