@@ -633,9 +633,10 @@ over(const struct ctx *ctx, struct charge *c, const struct quota_refusal *why)
 	}
 	return action_verdict(c, replytext_fill(&m->arena, text, words),
 	    arena_printf(&m->arena,
-		"%s would be over its limit of %s %s in %s, of which %s are "
+		"%s would be over its limit of %s %s in %s, of which %s %s "
 		"used; %s%s",
 		level_phrase(ctx, c, why), limit, kind, window, used,
+		why->used == 1 ? "is" : "are",
 		why->retry_s == QUOTA_NEVER ? "the limit has no room for it"
 					    : "there is room again after ",
 		why->retry_s == QUOTA_NEVER ? "" : when));
