@@ -41,8 +41,8 @@ void past_want(struct past *p, const char *text);
 /* The place of the record that past_next returned: grows from record to record,
  * and names it as long as the ring has it. */
 uint64_t past_place(const struct past *p);
-/* The record at that place; NULL: the ring does not have it any more.  Reading
- * goes on behind it. */
+/* The record at that place, behind which reading goes on; NULL: the ring does
+ * not have it (any more), and reading goes on where it was. */
 const struct record *past_at(struct past *p, uint64_t place);
 /* Records that were skipped because they are of another version, and octets
  * that were overwritten before they were read. */
