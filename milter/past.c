@@ -21,6 +21,7 @@ struct past {
 	const char *wanted; /* NULL: all */
 	struct arena arena;      /* of the record that was returned last */
 	uint64_t foreign;
+	uint64_t end; /* of what was there when it began to look */
 	/* Records in work. */
 	uint64_t skip;    /* those before this place are given up */
 	uint64_t seen;    /* those before this one are waited for */
@@ -46,6 +47,7 @@ past_open(const char *path, struct past **past_r, struct errmsg *msg_r)
 	}
 	arena_init(&p->arena);
 	p->reader.ring = p->ring;
+	past_oldest(p);
 	*past_r = p;
 	return 0;
 }
@@ -66,12 +68,13 @@ past_oldest(struct past *p)
 {
 	p->reader.at = 0;
 	p->reader.lost = 0;
+	p->end = ring_head(p->ring);
 }
 
 void
 past_newest(struct past *p)
 {
-	p->reader.at = ring_head(p->ring);
+	p->end = p->reader.at = ring_head(p->ring);
 	p->reader.lost = 0;
 }
 
@@ -110,7 +113,7 @@ past_next(struct past *p, bool follow)
 	const struct record *r;
 	enum ring_read found;
 
-	for (;;) {
+	while (follow || p->reader.at < p->end) {
 		found = ring_next(&p->reader, follow ? p->skip : UINT64_MAX);
 		if (found == RING_END || (found == RING_GAP && waits(p)))
 			return NULL;
@@ -124,6 +127,7 @@ past_next(struct past *p, bool follow)
 			return r;
 		p->foreign++;
 	}
+	return NULL;
 }
 
 void

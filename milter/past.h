@@ -22,16 +22,17 @@ int past_open(const char *path, struct past **past_r, struct errmsg *msg_r);
 /* NULL is fine. */
 void past_close(struct past *p);
 
-/* Look from the oldest record on; or from now on. */
+/* Look from the oldest record on, as at first, up to the newest that there is;
+ * or from now on. */
 void past_oldest(struct past *p);
 void past_newest(struct past *p);
 
 /*
  * The next record, oldest first; NULL: there is none behind this so far.  It
  * lives until the next call.  Records of other versions, and such that are not
- * whole, are skipped; follow: wait for a record that is in work, at most two
- * seconds after it was first seen (NULL is returned meanwhile, so that the
- * caller can do other things).
+ * whole, are skipped.  follow: go on with records that come meanwhile, and wait
+ * for one that is in work, at most two seconds after it was first seen (NULL is
+ * returned meanwhile, so that the caller can do other things).
  */
 const struct record *past_next(struct past *p, bool follow);
 /* Return only records that have this text somewhere, as it is: a queue id, an

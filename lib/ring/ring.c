@@ -183,21 +183,36 @@ read_here(struct ring_reader *rd, uint64_t head)
 	return true;
 }
 
+/* Go on at the oldest place; returns the head.  A reader that is overtaken again
+ * and again, jumps times in one go, leaves more and more behind, so that it
+ * gets to read something. */
+static uint64_t
+jump(struct ring_reader *rd, unsigned jumps)
+{
+	const struct ring *r = rd->ring;
+	uint64_t head = ring_head(r), to = head - r->size;
+	uint64_t slack = jumps < 4 ? 0 : (uint64_t)RING_RECORD_MAX << jumps;
+
+	to += slack > r->size / 2 ? r->size / 2 / UNIT * UNIT : slack;
+	if (rd->at != 0)
+		rd->lost += to - rd->at;
+	rd->at = to;
+	return head;
+}
+
 enum ring_read
 ring_next(struct ring_reader *rd, uint64_t skip)
 {
 	const struct ring *r = rd->ring;
 	uint64_t head = ring_head(r);
+	unsigned jumps = 0;
 
 	if (rd->at > head || rd->at % UNIT != 0) /* of another file */
 		rd->at = head;
 	while (rd->at < head) {
 		if (is_gone(r, rd->at)) {
-			uint64_t oldest = ring_head(r) - r->size;
-
-			if (rd->at != 0)
-				rd->lost += oldest - rd->at;
-			rd->at = oldest;
+			head = jump(rd, jumps);
+			jumps += jumps < 32;
 			continue;
 		}
 		if (read_here(rd, head))

@@ -202,6 +202,7 @@ leave_old(struct file *f)
 	if (f->left) {
 		ring_close(f->old);
 		f->old = NULL;
+		f->seen = 0;
 	} else {
 		f->seen = ring_head(f->old);
 		f->left = true;
