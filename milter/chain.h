@@ -156,8 +156,8 @@ struct stage {
 	/* Tell numbers of what is there (metrics.h), and what is not well
 	 * (problems.h).  Called by any thread of the daemon while the snapshot
 	 * is in force.  Must not wait. */
-	void (*gauges)(const void *state, struct metrics *m);
-	void (*problems)(const void *state, struct problems *p);
+	void (*gauges)(void *state, struct metrics *m);
+	void (*problems)(void *state, struct problems *p);
 };
 
 /* The list, in order, NULL-ended (stages.c). */
