@@ -62,6 +62,8 @@ enum {
 
 struct stage {
 	const char *name; /* as in logs and decided_by */
+	const char *off;  /* why it may take no part, for posternctl status:
+	    keywords; NULL: it always takes part */
 	unsigned needs;   /* NEED_ */
 	unsigned edits;   /* EDIT_BIT()s of the edits it may add */
 	unsigned answers; /* HOOK_BIT()s of connect, helo, mail, rcpt, eoh at

@@ -19,6 +19,7 @@ static const struct command *const commands[] = {
     &command_key,
     &command_quota,
     &command_rules,
+    &command_status,
     NULL,
 };
 

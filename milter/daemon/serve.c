@@ -30,6 +30,7 @@
 #include "milter/service.h"
 #include "milter/services.h"
 #include "milter/snapshot.h"
+#include "milter/status.h"
 #include "ready.h"
 #include "runfiles.h"
 
@@ -73,8 +74,7 @@ serve_log(const struct serve_options *o, const struct conf *conf,
 /* The first mistake of a reload that was refused. */
 static struct trouble refused = TROUBLE_INIT;
 
-/* Wall clock, seconds. */
-static _Atomic int64_t started_at, loaded_at;
+static _Atomic int64_t loaded_at; /* wall clock, seconds */
 static atomic_bool reload_failed;
 
 struct mistake_log {
@@ -250,6 +250,7 @@ reload(const struct server *srv)
 		failed = false;
 	}
 	atomic_store(&reload_failed, failed);
+	service_wake(&service_status);
 	snapshot_unref(old);
 }
 
@@ -289,7 +290,7 @@ reload_gauges(struct metrics *m)
 {
 	metrics_gauge(m, "process_start_time_seconds",
 	    "When the process began to serve, seconds since the epoch",
-	    (double)atomic_load(&started_at));
+	    (double)status_since());
 	metrics_gauge(m, "postern_config_last_reload_successful",
 	    "1: the last reload succeeded, or there was none",
 	    !atomic_load(&reload_failed));
@@ -643,8 +644,8 @@ serve(const struct serve_options *o)
 	srv.o = o;
 	if (load_first(o, &snap) != 0)
 		return EX_CONFIG;
-	atomic_store(&started_at, (int64_t)time(NULL));
-	atomic_store(&loaded_at, atomic_load(&started_at));
+	status_begin(o->config, time(NULL));
+	atomic_store(&loaded_at, (int64_t)status_since());
 	chain_adopt(snap);
 	inforce_set(snap);
 	rc = check_before_serving(o, snap);

@@ -11,6 +11,7 @@
 #include "lib/base/err.h"
 #include "milter/inforce.h"
 #include "milter/log.h"
+#include "milter/metrics.h"
 #include "milter/problems.h"
 #include "milter/resolver.h"
 #include "milter/service.h"
@@ -41,6 +42,19 @@ dns_tick(void)
 }
 
 static void
+dns_gauges(struct metrics *m)
+{
+	struct snapshot *snap = inforce_get();
+	struct errmsg words;
+
+	if (snap != NULL && snap->resolver != NULL)
+		metrics_gauge(m, "postern_dns_up",
+		    "1: the name servers answer",
+		    !resolver_is_silent(snap->resolver, &words));
+	snapshot_unref(snap);
+}
+
+static void
 dns_problems(struct problems *p)
 {
 	struct snapshot *snap = inforce_get();
@@ -58,5 +72,6 @@ dns_problems(struct problems *p)
 const struct service service_dns = {
     .name = "dns",
     .tick = dns_tick,
+    .gauges = dns_gauges,
     .problems = dns_problems,
 };

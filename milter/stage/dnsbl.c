@@ -719,6 +719,7 @@ dnsbl_problems(void *state, struct problems *p)
 
 const struct stage stage_dnsbl = {
     .name = "dnsbl",
+    .off = "no DNSBL section names a list, or Mode has no v",
     .defines = dnsbl_defines,
     .check = true,
     .needs = NEED_QUARANTINE,

@@ -1023,6 +1023,7 @@ quota_done(const struct ctx *ctx, const struct verdict *outcome)
 
 const struct stage stage_quota = {
     .name = "quota",
+    .off = "no Quota section has a limit",
     .needs = NEED_QUARANTINE,
     .answers = HOOK_BIT(HOOK_MAIL) | HOOK_BIT(HOOK_RCPT),
     .options = &quota_conf_options,

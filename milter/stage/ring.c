@@ -471,6 +471,7 @@ ring_problems(void *state, struct problems *p)
 
 const struct stage stage_ring = {
     .name = "ring",
+    .off = "RingFile none",
     .options = CONF_TABLE(options),
     .load = ring_load,
     .unload = ring_unload,

@@ -732,6 +732,7 @@ sign_problems(void *state, struct problems *p)
 
 const struct stage stage_sign = {
     .name = "sign",
+    .off = "no key is named, or Mode has no s",
     .needs = NEED_EXACT_HEADERS,
     .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_DELETE),
     .options = CONF_TABLE(options),
