@@ -62,6 +62,8 @@ enum {
 
 struct stage {
 	const char *name; /* as in logs and decided_by */
+	const char *off;  /* why it may take no part, for posternctl status:
+	    keywords; NULL: it always takes part */
 	unsigned needs;   /* NEED_ */
 	unsigned edits;   /* EDIT_BIT()s of the edits it may add */
 	unsigned answers; /* HOOK_BIT()s of connect, helo, mail, rcpt, eoh at
@@ -156,8 +158,8 @@ struct stage {
 	/* Tell numbers of what is there (metrics.h), and what is not well
 	 * (problems.h).  Called by any thread of the daemon while the snapshot
 	 * is in force.  Must not wait. */
-	void (*gauges)(const void *state, struct metrics *m);
-	void (*problems)(const void *state, struct problems *p);
+	void (*gauges)(void *state, struct metrics *m);
+	void (*problems)(void *state, struct problems *p);
 };
 
 /* The list, in order, NULL-ended (stages.c). */

@@ -6,13 +6,13 @@
  * Several daemons add to it; it outlives them.  Neither readers nor writers
  * wait for anybody.
  *
- *	body     64 octets that are not used; 2,880 slots of a minute, 2,160 of
- *	         an hour; then none
+ *	body     2,880 slots of a minute, then 2,160 of an hour
  *	slot     64 cells of 64 bits, one for each series.  The slot of a time is
  *	         its number (minutes or hours since the epoch) modulo theirs
- *	cell     the upper 16 bits: how often the slots had come round; the
- *	         lower 48: the sum.  A sum of another round is taken for 0, and
- *	         replaced by who adds, so that no slot has to be cleared.
+ *	cell     the upper 16 bits: how often the slots had come round since
+ *	         the epoch, modulo 65,535, plus 1; the lower 48: the sum.  A sum
+ *	         of another round is taken for 0, and replaced by who adds, so
+ *	         that no slot has to be cleared.
  *
  * Times are those of the wall clock when something is added.  When it is set
  * back, what comes is added to minutes that have counts already; when it is set

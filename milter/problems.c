@@ -11,8 +11,6 @@
 #include "service.h"
 #include "snapshot.h"
 
-#define TEXT_MAX 1024 /* octets of a text, with its NUL */
-
 /* Room for one more, behind those that it comes behind; NULL: no memory. */
 static struct problem *
 make_room(struct problems *p, bool fatal)
@@ -41,7 +39,7 @@ void
 problems_add(struct problems *p, bool fatal, const char *what,
     const char *cure, const char *fmt, ...)
 {
-	char text[TEXT_MAX];
+	char text[TROUBLE_TEXT_MAX];
 	char *own_text, *own_cure;
 	struct problem *to = NULL;
 	va_list ap;
@@ -85,4 +83,34 @@ problems_fini(struct problems *p)
 	}
 	free(p->list);
 	*p = (struct problems){0};
+}
+
+void
+trouble_set(struct trouble *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	pthread_mutex_lock(&t->lock);
+	va_start(ap, fmt);
+	vsnprintf(t->text, sizeof(t->text), fmt, ap);
+	va_end(ap);
+	pthread_mutex_unlock(&t->lock);
+}
+
+void
+trouble_clear(struct trouble *t)
+{
+	pthread_mutex_lock(&t->lock);
+	t->text[0] = '\0';
+	pthread_mutex_unlock(&t->lock);
+}
+
+void
+problems_add_trouble(struct problems *p, bool fatal, const char *what,
+    const char *cure, struct trouble *t)
+{
+	pthread_mutex_lock(&t->lock);
+	if (t->text[0] != '\0')
+		problems_add(p, fatal, what, cure, "%s", t->text);
+	pthread_mutex_unlock(&t->lock);
 }

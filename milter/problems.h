@@ -8,10 +8,9 @@
 #ifndef MILTER_PROBLEMS_H
 #define MILTER_PROBLEMS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-#include "lib/base/buf.h"
 
 struct problem {
 	bool fatal;       /* mail can't be handled as configured: /health
@@ -39,5 +38,23 @@ void problems_fini(struct problems *p);
 void problems_add(struct problems *p, bool fatal, const char *what,
     const char *cure, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
+
+/* What goes wrong for somebody until it goes well again: set by one thread, told
+ * by another.  Lasts. */
+#define TROUBLE_TEXT_MAX 1024
+
+struct trouble {
+	pthread_mutex_t lock;
+	char text[TROUBLE_TEXT_MAX]; /* "": nothing */
+};
+
+#define TROUBLE_INIT {.lock = PTHREAD_MUTEX_INITIALIZER}
+
+void trouble_set(struct trouble *t, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void trouble_clear(struct trouble *t);
+/* problems_add with its text, if it has one. */
+void problems_add_trouble(struct problems *p, bool fatal, const char *what,
+    const char *cure, struct trouble *t);
 
 #endif
