@@ -17,6 +17,7 @@ const struct service *const services[] = {
     &service_history,    /* writes a file, which may wait for a disk */
     &service_statistics, /* writes a file, which may wait for a disk */
     &service_status,     /* writes a file, which may wait for a disk */
+    &service_http,       /* answers browsers, however slow they are */
     &service_reload,     /* stops first: then the configuration in force
         stays */
     NULL,

@@ -2,7 +2,6 @@
  * The first page: is it all right, what happened in 48 hours, what happens.
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -339,8 +338,9 @@ plot_dns(struct html *h, const struct hours *t)
 	series(&p, "failed", "c-reject");
 	for (size_t i = 0; i < HOURS; i++) {
 		p.series[1].value[i] = (double)t->failures[i];
-		p.series[0].value[i] =
-		    fmax((double)t->queries[i] - (double)t->failures[i], 0);
+		if (t->queries[i] > t->failures[i])
+			p.series[0].value[i] =
+			    (double)(t->queries[i] - t->failures[i]);
 	}
 	plot_bars(h, &p);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "plot.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +31,7 @@ plot_number(double n, char text[PLOT_NUMBER_SIZE])
 		n /= 1000;
 		unit++;
 	}
-	if (n >= 99.95 || n == floor(n))
+	if (n >= 99.95 || n == (double)(int64_t)n)
 		snprintf(text, PLOT_NUMBER_SIZE, "%.0f%s", n, units[unit]);
 	else
 		snprintf(text, PLOT_NUMBER_SIZE, n < 9.995 ? "%.2f%s" : "%.1f%s",
@@ -42,17 +41,26 @@ plot_number(double n, char text[PLOT_NUMBER_SIZE])
 
 /* -- scales -- */
 
+static double
+greater(double a, double b)
+{
+	return a > b ? a : b;
+}
+
 /* The least 1, 2, 2.5 or 5 times a power of ten by which `most` is reached in
  * LINES steps. */
 static double
 grid_step(double most)
 {
 	static const double steps[] = {1, 2, 2.5, 5, 10};
-	double power, step;
+	double power = 1, step;
 
 	if (!(most > 0))
-		return 1.0 / LINES;
-	power = pow(10, floor(log10(most / LINES)));
+		return 1;
+	while (power * 10 <= most / LINES)
+		power *= 10;
+	while (power > most / LINES)
+		power /= 10;
 	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
 		step = steps[i] * power;
 		if (step * LINES >= most)
@@ -263,7 +271,7 @@ sum_at(const struct plot *p, size_t i)
 	double sum = 0;
 
 	for (size_t k = 0; k < p->count; k++)
-		sum += fmax(p->series[k].value[i], 0);
+		sum += greater(p->series[k].value[i], 0);
 	return sum;
 }
 
@@ -285,7 +293,7 @@ draw_bar(struct html *h, const struct plot *p, size_t i, double top)
 	for (size_t k = 0; k < p->count; k++) {
 		double v = p->series[k].value[i];
 		/* What there is can be seen, however little it is. */
-		double high = v > 0 ? fmax(INNER_HEIGHT * v / top, 1.2) : 0;
+		double high = v > 0 ? greater(INNER_HEIGHT * v / top, 1.2) : 0;
 
 		if (!(v > 0))
 			continue;
@@ -307,7 +315,7 @@ plot_bars(struct html *h, const struct plot *p)
 	double most = 0, top;
 
 	for (size_t i = 0; i < p->points; i++)
-		most = fmax(most, sum_at(p, i));
+		most = greater(most, sum_at(p, i));
 	top = begin(h, p, most);
 	for (size_t i = 0; i < p->points; i++) {
 		if (sum_at(p, i) > 0)
@@ -357,7 +365,7 @@ plot_lines(struct html *h, const struct plot *p)
 
 	for (size_t k = 0; k < p->count; k++) {
 		for (size_t i = 0; i < p->points; i++)
-			most = fmax(most, p->series[k].value[i]);
+			most = greater(most, p->series[k].value[i]);
 	}
 	top = begin(h, p, most);
 	for (size_t k = 0; k < p->count; k++)
@@ -395,7 +403,7 @@ plot_spark(
 	html_attr(h, "aria-label", label);
 	for (size_t i = 0; i < n; i++) {
 		double wide = SPARK_WIDTH / (double)n;
-		double high = fmax(
+		double high = greater(
 		    (SPARK_HEIGHT - 1) * (double)values[i] / most, 1);
 
 		html_open_classed(h, "rect", values[i] == 0 ? "none" : "some");

@@ -54,7 +54,6 @@ static struct {
 	struct httpspec spec;      /* as it runs, or failed to */
 	char *token_path;
 	struct stat socket; /* of a local one */
-	bool tried;         /* it was tried to start it with these */
 
 	/* Of the library's thread. */
 	struct site *site;
@@ -458,7 +457,6 @@ take_conf(const struct conf *c)
 		http.spec = *spec;
 		free(http.token_path);
 		http.token_path = strdup(path.len == 0 ? "" : path.data);
-		http.tried = false;
 	}
 	buf_fini(&path);
 	return !same;
