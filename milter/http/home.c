@@ -241,8 +241,9 @@ tiles(struct html *h, const struct now *n, const struct hours *t,
 	tile(h, "Refused", plot_number(all.refused, value), note);
 	ms_text(took_ms(t, HOURS, 0.5), value, sizeof(value));
 	ms_text(took_ms(t, HOURS, 0.99), a, sizeof(a));
-	snprintf(note, sizeof(note), "99 of 100 within %s", a);
-	tile(h, "Half of all mail takes less than", value, note);
+	snprintf(
+	    note, sizeof(note), "for half of all mail; 99 of 100 in %s", a);
+	tile(h, "Time in postern", value, note);
 	snprintf(note, sizeof(note), "%.2f %% without an answer",
 	    queries > 0 ? 100 * sum(t->failures, 0) / queries : 0);
 	tile(h, "DNS queries", plot_number(queries, value), note);
@@ -324,6 +325,7 @@ plot_latency(struct html *h, const struct hours *t)
 		p.series[0].value[i] = took_ms(t, i, 0.5);
 		p.series[1].value[i] = took_ms(t, i, 0.95);
 	}
+	p.half = true;
 	plot_lines(h, &p);
 }
 
@@ -342,6 +344,7 @@ plot_dns(struct html *h, const struct hours *t)
 			p.series[0].value[i] =
 			    (double)(t->queries[i] - t->failures[i]);
 	}
+	p.half = true;
 	plot_bars(h, &p);
 }
 
@@ -438,7 +441,7 @@ deciders(struct html *h, const struct now *n)
 	static const char *const titles[] = {
 	    "Decided by", "Verdict", " Messages", "Share", NULL};
 	struct activity_decider d;
-	char text[PLOT_NUMBER_SIZE], label[64];
+	char text[PLOT_NUMBER_SIZE];
 	double all = 0;
 	size_t at = 0;
 
@@ -466,9 +469,7 @@ deciders(struct html *h, const struct now *n)
 		html_classed(
 		    h, "td", "n", plot_number((double)d.total, text));
 		html_open(h, "td");
-		snprintf(label, sizeof(label), "%.1f %%",
-		    100 * (double)d.total / all);
-		plot_share(h, 0.79 * (double)d.total / all, label);
+		part_part(h, (double)d.total / all);
 		html_close(h);
 		html_close(h);
 	}
@@ -479,12 +480,47 @@ deciders(struct html *h, const struct now *n)
 }
 
 static void
+time_row(struct html *h, const char *name, double mean_ns, double max_ns,
+    double share)
+{
+	char text[64];
+
+	html_open(h, "tr");
+	html_open(h, "th");
+	html_attr(h, "scope", "row");
+	html_text(h, name);
+	html_close(h);
+	ms_text(mean_ns / 1e6, text, sizeof(text));
+	html_classed(h, "td", "n", text);
+	ms_text(max_ns / 1e6, text, sizeof(text));
+	html_classed(h, "td", "n", text);
+	html_open(h, "td");
+	part_part(h, share);
+	html_close(h);
+	html_close(h);
+}
+
+/* Those that take a hundredth of the time, or more. */
+static void
+time_rows(struct html *h, const struct activity *a, double all)
+{
+	struct activity_stage s;
+	size_t at = 0;
+
+	while (activity_stage(a, &at, &s)) {
+		if ((double)s.total_ns >= 0.01 * all)
+			time_row(h, s.name, s.mean_ns, (double)s.max_ns,
+			    (double)s.total_ns / all);
+	}
+}
+
+static void
 times(struct html *h, const struct now *n)
 {
 	static const char *const titles[] = {
-	    "Check", " Mean", " Longest", NULL};
+	    "Check", " Mean", " Longest", "Share", NULL};
 	struct activity_stage s;
-	char text[64];
+	double all = 0;
 	size_t at = 0;
 
 	part_section(h, "times", "Time by check");
@@ -492,18 +528,10 @@ times(struct html *h, const struct now *n)
 	html_open(h, "table");
 	part_columns(h, titles);
 	html_open(h, "tbody");
-	while (n->activity != NULL && activity_stage(n->activity, &at, &s)) {
-		html_open(h, "tr");
-		html_open(h, "th");
-		html_attr(h, "scope", "row");
-		html_text(h, s.name);
-		html_close(h);
-		ms_text(s.mean_ns / 1e6, text, sizeof(text));
-		html_classed(h, "td", "n", text);
-		ms_text((double)s.max_ns / 1e6, text, sizeof(text));
-		html_classed(h, "td", "n", text);
-		html_close(h);
-	}
+	while (n->activity != NULL && activity_stage(n->activity, &at, &s))
+		all += (double)s.total_ns;
+	if (all > 0)
+		time_rows(h, n->activity, all);
 	html_close(h);
 	html_close(h);
 	html_close(h);

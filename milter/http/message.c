@@ -372,7 +372,6 @@ times(struct html *h, const struct record *r)
 {
 	static const char *const titles[] = {"Check", " Time", "Share", NULL};
 	double all = (double)record_busy_ns(r);
-	char label[64];
 
 	if (!(all > 0))
 		return;
@@ -395,8 +394,7 @@ times(struct html *h, const struct record *r)
 		html_textf(h, "%.3f ms", (double)r->stage_ns[i] / 1e6);
 		html_close(h);
 		html_open(h, "td");
-		snprintf(label, sizeof(label), "%.0f %%", 100 * share);
-		plot_share(h, 0.79 * share, label);
+		part_part(h, share);
 		html_close(h);
 		html_close(h);
 	}

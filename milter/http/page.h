@@ -40,6 +40,8 @@ void part_octets(struct html *h, double octets);
 /* A limit and how much of it is used, as a bar with words. */
 void part_limit(struct html *h, const char *kind, uint32_t window_s,
     double used, double limit);
+/* A part of the whole, as a bar. */
+void part_part(struct html *h, double share);
 /* A list of decisions by their places in the ring, the first one last. */
 void part_decisions(
     struct html *h, struct now *n, const uint64_t *places, size_t count);

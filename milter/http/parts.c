@@ -111,6 +111,15 @@ part_limit(struct html *h, const char *kind, uint32_t window_s, double used,
 }
 
 void
+part_part(struct html *h, double share)
+{
+	char label[32];
+
+	snprintf(label, sizeof(label), "%.1f %%", 100 * share);
+	plot_part(h, share, label);
+}
+
+void
 part_term(struct html *h, const char *term)
 {
 	html_open(h, "div");

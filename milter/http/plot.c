@@ -8,15 +8,16 @@
 
 /* Units of the drawing: the style sheet gives it its size. */
 #define WIDTH 960
+#define WIDTH_HALF 468
 #define HEIGHT 220
 #define LEFT 48
 #define RIGHT 6
 #define TOP 10
 #define BOTTOM 24
 #define LINES 4 /* of the grid, above the axis */
-#define LABELS 8 /* times below the axis, at most */
+#define LABELS 8 /* times below the axis, at most; half of that where it is
+    half as wide */
 
-#define INNER_WIDTH (WIDTH - LEFT - RIGHT)
 #define INNER_HEIGHT (HEIGHT - TOP - BOTTOM)
 
 const char *
@@ -70,9 +71,22 @@ grid_step(double most)
 }
 
 static double
+width(const struct plot *p)
+{
+	return p->half ? WIDTH_HALF : WIDTH;
+}
+
+/* Of a point. */
+static double
+step_width(const struct plot *p)
+{
+	return (width(p) - LEFT - RIGHT) / (double)p->points;
+}
+
+static double
 x_of(const struct plot *p, double point)
 {
-	return LEFT + INNER_WIDTH * point / (double)p->points;
+	return LEFT + step_width(p) * point;
 }
 
 static double
@@ -104,7 +118,7 @@ text_at(struct html *h, double x, double y, const char *class, const char *text)
 }
 
 static void
-draw_grid(struct html *h, double step)
+draw_grid(struct html *h, const struct plot *p, double step)
 {
 	char text[PLOT_NUMBER_SIZE];
 
@@ -112,7 +126,8 @@ draw_grid(struct html *h, double step)
 		double y = y_of(i, LINES);
 
 		html_open_classed(h, "path", i == 0 ? "axis" : "grid");
-		html_attrf(h, "d", "M%d %.1fH%d", LEFT, y, WIDTH - RIGHT);
+		html_attrf(
+		    h, "d", "M%d %.1fH%.0f", LEFT, y, width(p) - RIGHT);
 		html_close(h);
 		text_at(h, LEFT - 8, y + 4, "y", plot_number(i * step, text));
 	}
@@ -121,7 +136,8 @@ draw_grid(struct html *h, double step)
 static void
 draw_times(struct html *h, const struct plot *p)
 {
-	size_t every = (p->points + LABELS - 1) / LABELS;
+	size_t labels = p->half ? LABELS / 2 : LABELS;
+	size_t every = (p->points + labels - 1) / labels;
 	char text[32];
 
 	for (size_t i = 0; i < p->points; i += every) {
@@ -218,7 +234,7 @@ begin(struct html *h, const struct plot *p, double most)
 	draw_legend(h, p);
 	html_close(h);
 	html_open(h, "svg");
-	html_attrf(h, "viewBox", "0 0 %d %d", WIDTH, HEIGHT);
+	html_attrf(h, "viewBox", "0 0 %.0f %d", width(p), HEIGHT);
 	html_attr(h, "role", "img");
 	html_attrf(h, "aria-labelledby", "%s-title %s-desc", p->id, p->id);
 	html_open(h, "title");
@@ -229,7 +245,7 @@ begin(struct html *h, const struct plot *p, double most)
 	html_attrf(h, "id", "%s-desc", p->id);
 	html_text(h, p->note);
 	html_close(h);
-	draw_grid(h, step);
+	draw_grid(h, p, step);
 	return step * LINES;
 }
 
@@ -278,7 +294,7 @@ sum_at(const struct plot *p, size_t i)
 static void
 draw_bar(struct html *h, const struct plot *p, size_t i, double top)
 {
-	double gap = INNER_WIDTH / (double)p->points * 0.16;
+	double gap = step_width(p) * 0.16;
 	double below = 0;
 
 	html_open(h, "g");
@@ -287,7 +303,7 @@ draw_bar(struct html *h, const struct plot *p, size_t i, double top)
 	html_open_classed(h, "rect", "hit");
 	html_attrf(h, "x", "%.1f", x_of(p, (double)i));
 	html_attrf(h, "y", "%d", TOP);
-	html_attrf(h, "width", "%.1f", INNER_WIDTH / (double)p->points);
+	html_attrf(h, "width", "%.1f", step_width(p));
 	html_attrf(h, "height", "%d", INNER_HEIGHT);
 	html_close(h);
 	for (size_t k = 0; k < p->count; k++) {
@@ -300,8 +316,7 @@ draw_bar(struct html *h, const struct plot *p, size_t i, double top)
 		html_open_classed(h, "rect", p->series[k].class);
 		html_attrf(h, "x", "%.1f", x_of(p, (double)i) + gap / 2);
 		html_attrf(h, "y", "%.1f", TOP + INNER_HEIGHT - below - high);
-		html_attrf(h, "width", "%.1f",
-		    INNER_WIDTH / (double)p->points - gap);
+		html_attrf(h, "width", "%.1f", step_width(p) - gap);
 		html_attrf(h, "height", "%.1f", high);
 		html_close(h);
 		below += high;
@@ -376,7 +391,7 @@ plot_lines(struct html *h, const struct plot *p)
 		html_open_classed(h, "rect", "hit");
 		html_attrf(h, "x", "%.1f", x_of(p, (double)i));
 		html_attrf(h, "y", "%d", TOP);
-		html_attrf(h, "width", "%.1f", INNER_WIDTH / (double)p->points);
+		html_attrf(h, "width", "%.1f", step_width(p));
 		html_attrf(h, "height", "%d", INNER_HEIGHT);
 		hint(h, p, i);
 		html_close(h);
@@ -416,15 +431,12 @@ plot_spark(
 	html_close(h);
 }
 
-void
-plot_share(struct html *h, double share, const char *label)
+static void
+bar(struct html *h, double share, const char *class, const char *label)
 {
 	double wide = share > 1 ? 100 : share < 0 ? 0 : share * 100;
 
-	html_open_classed(h, "svg",
-	    share >= 1	       ? "share full"
-		: share >= 0.8 ? "share near"
-			       : "share");
+	html_open_classed(h, "svg", class);
 	html_attr(h, "viewBox", "0 0 100 8");
 	html_attr(h, "preserveAspectRatio", "none");
 	html_attr(h, "role", "img");
@@ -438,4 +450,20 @@ plot_share(struct html *h, double share, const char *label)
 	html_attr(h, "height", "8");
 	html_close(h);
 	html_close(h);
+}
+
+void
+plot_share(struct html *h, double share, const char *label)
+{
+	bar(h, share,
+	    share >= 1	       ? "share full"
+		: share >= 0.8 ? "share near"
+			       : "share",
+	    label);
+}
+
+void
+plot_part(struct html *h, double share, const char *label)
+{
+	bar(h, share, "share", label);
 }

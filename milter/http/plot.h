@@ -8,6 +8,7 @@
 #ifndef MILTER_HTTP_PLOT_H
 #define MILTER_HTTP_PLOT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -29,6 +30,7 @@ struct plot {
 	const char *title; /* what is plotted */
 	const char *note;  /* what there is to say of it, one sentence */
 	const char *unit;  /* of the values: "messages", "ms" */
+	bool half;         /* two of them stand side by side */
 	time_t from, step; /* of the points, seconds */
 	size_t points;
 	size_t count; /* of the series */
@@ -43,8 +45,12 @@ void plot_lines(struct html *h, const struct plot *p);
  * see it. */
 void plot_spark(
     struct html *h, const uint32_t *values, size_t n, const char *label);
-/* A bar that is full to that share; label as above. */
+/* A bar that is full to that share, and warns where it is nearly full; label as
+ * above. */
 void plot_share(struct html *h, double share, const char *label);
+
+/* The same without a warning. */
+void plot_part(struct html *h, double share, const char *label);
 
 #define PLOT_NUMBER_SIZE 32
 /* 1234567 as people read it: 1.23 M; returns text. */
