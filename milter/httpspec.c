@@ -13,6 +13,8 @@
 #include "lib/base/host.h"
 #include "lib/conf/conf.h"
 
+#define OTHERS 8 /* the ring, history, table of quotas, token; the listener and the
+    library's own */
 #define FORMS                                                                  \
 	"expected ADDRESS:PORT (127.0.0.1:8893, [::1]:8893), or the path of "  \
 	"a local socket"
@@ -119,6 +121,17 @@ httpspec_equal(const struct httpspec *a, const struct httpspec *b)
 {
 	return a->family == b->family && a->len == b->len &&
 	    memcmp(&a->address, &b->address, a->len) == 0;
+}
+
+unsigned
+httpspec_descriptors(const struct conf *c)
+{
+	const struct httpspec *spec =
+	    conf_value(c, "Http", sizeof(*spec));
+
+	return spec == NULL || spec->family == 0
+	    ? 0
+	    : HTTPSPEC_CONNECTIONS + OTHERS;
 }
 
 void

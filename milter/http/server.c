@@ -32,7 +32,7 @@
 #include "site.h"
 #include "token.h"
 
-#define CONNECTIONS 64
+#define CONNECTIONS HTTPSPEC_CONNECTIONS
 #define MEMORY 16384   /* octets of a connection: the request's header */
 #define BACKLOG 128
 #define SCAN_MS 250
