@@ -181,7 +181,9 @@ struct message {
 	    is used of them, from the end of the message on */
 	size_t quota_count;
 	bool scored;         /* rules: the score was compared with its limits */
-	bool is_signed;      /* sign: it leaves with a signature of ours */
+	const char *signed_with; /* sign: the signatures of ours that it leaves
+	    with, domain/selector/algorithm with commas between them; NULL:
+	    none */
 	const char *unsigned_why; /* sign: why outbound mail has no signature;
 	    NULL: it has one, or sign did not run */
 	const char *allowed; /* allowlist: which of its names makes it exempt by
