@@ -213,6 +213,9 @@ ring_next(struct ring_reader *rd, uint64_t skip)
 		if (is_gone(r, rd->at)) {
 			head = jump(rd, jumps);
 			jumps += jumps < 32;
+			/* This may be amid a record. */
+			if (skip < rd->at + RING_RECORD_MAX)
+				skip = rd->at + RING_RECORD_MAX;
 			continue;
 		}
 		if (read_here(rd, head))

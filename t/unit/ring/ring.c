@@ -187,7 +187,8 @@ a_reader_is_told_what_it_lost(void **state)
 	at = r->rd.at;
 	assert_int_equal(at, ring_head(r->ring));
 	put(r->ring, 10, 500);
-	assert_int_equal(ring_next(&r->rd, UINT64_MAX), RING_RECORD);
+	/* It does not take what it comes to, amid a record, for one in work. */
+	assert_int_equal(ring_next(&r->rd, 0), RING_RECORD);
 	assert_int_equal(r->rd.lost + at, ring_head(r->ring) - ROUND);
 	/* Who begins at the oldest has lost nothing. */
 	r->rd = (struct ring_reader){.ring = r->ring};
