@@ -226,7 +226,7 @@ add_highest(struct buf *b, const struct record *r)
 	size_t n = 0, i;
 
 	for (const struct symbol *s = r->symbols; s != NULL; s = s->next) {
-		if (s->score <= 0)
+		if (s->score < 0.05)
 			continue;
 		for (i = n; i > 0 && list[i - 1]->score < s->score; i--) {
 			if (i < HIGHEST)
@@ -238,7 +238,7 @@ add_highest(struct buf *b, const struct record *r)
 	}
 	for (i = 0; i < n; i++)
 		buf_printf(b, "%s%s (%.1f)",
-		    i == 0           ? "most of it is of "
+		    i == 0           ? "most of it comes from "
 			: i + 1 == n ? " and "
 				     : ", ",
 		    list[i]->name, list[i]->score);

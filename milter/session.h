@@ -264,6 +264,9 @@ void session_why(const struct ctx *ctx, const char *fmt, ...)
 /* Text from outside for session_why, quoted by buf_quote; "-" for NULL.  It
  * lives as long as the message, or without one the session. */
 const char *session_quote(const struct ctx *ctx, const char *text);
+/* The same for a verdict's `why`, which is kept whether or not reasons are
+ * wanted. */
+const char *session_quoted(const struct ctx *ctx, const char *text);
 
 /* Add a symbol to the message; a name that it has already is not added again.
  * 0 or ERR_NOMEM. */

@@ -582,7 +582,7 @@ level_phrase(const struct ctx *ctx, const struct charge *c,
 		return "all mail of this server";
 	phrase = arena_printf(&ctx->m->arena, "%s %s",
 	    why->level == 0 ? "the account" : "all mail of",
-	    session_quote(ctx, name));
+	    session_quoted(ctx, name));
 	return phrase == NULL ? "the account" : phrase;
 }
 
