@@ -7,6 +7,7 @@
 struct service;
 
 extern const struct service service_dns;
+extern const struct service service_journal;
 extern const struct service service_reload;
 extern const struct service service_ring;
 extern const struct service service_snapshots;

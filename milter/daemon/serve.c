@@ -233,6 +233,9 @@ reload(const struct server *srv)
 		inforce_set(snap);
 		services_wake();
 		log_line(LOG_INFO, "reloaded");
+	} else {
+		/* Its file may have been renamed all the same. */
+		service_wake(&service_journal);
 	}
 	snapshot_unref(old);
 }
