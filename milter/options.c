@@ -463,7 +463,7 @@ void
 options_warn(const struct conf *c)
 {
 	static const char *const paths[] = {"PidFile", "KeyFile", "QuotaTable",
-	    "RuleStats", "OpenDMARCConfig", "ResolverConfiguration",
+	    "RuleStats", "Journal", "OpenDMARCConfig", "ResolverConfiguration",
 	    "TrustAnchorFile", "PublicSuffixList", "TestPublicKeys"};
 	const char *mask = conf_str(c, "UMask"), *path;
 

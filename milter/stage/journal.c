@@ -46,7 +46,7 @@ check_path(const char *value, struct errmsg *msg_r)
 }
 
 static const struct conf_option options[] = {
-    {.keyword = "Journal", .type = CONF_STR, .def = "none",
+    {.keyword = "Journal", .type = CONF_STR,
 	.summary = "where an event a message is written, for other programs: "
 		   "a file, or none",
 	.check = check_path},
@@ -251,6 +251,14 @@ try_journal(const struct conf *c, const char *path)
 /* -- loading -- */
 
 const char *
+journal_conf_path(const struct conf *c)
+{
+	const char *path = conf_str(c, "Journal");
+
+	return path == NULL || strcasecmp(path, "none") == 0 ? NULL : path;
+}
+
+const char *
 journal_path(const struct snapshot *snap)
 {
 	const struct state *st = snapshot_state(snap, &stage_journal);
@@ -271,15 +279,14 @@ static int
 journal_load(const struct snapshot *snap, const struct snapshot *old,
     void **state_r, struct errmsg *msg_r)
 {
-	const char *path = conf_str(snap->conf, "Journal");
+	const char *path = journal_conf_path(snap->conf);
 	struct errmsg why = {.text = ""};
 	struct event_form form;
 	struct state *st;
 
 	(void)old;
 	(void)msg_r;
-	if (strcasecmp(path, "none") == 0 ||
-	    conf_faulty(snap->conf, "Journal") ||
+	if (path == NULL || conf_faulty(snap->conf, "Journal") ||
 	    conf_faulty(snap->conf, "JournalPrivacy"))
 		return 0;
 	if (snap->trial)

@@ -14,6 +14,8 @@ struct snapshot;
 
 #define JOURNAL_PATH_MAX 3900 /* octets */
 
+/* Journal of a configuration; NULL: none. */
+const char *journal_conf_path(const struct conf *c);
 /* The file that events are written to; NULL: none. */
 const char *journal_path(const struct snapshot *snap);
 /* JournalPrivacy, with the key that the daemon has made, if that is needed.  0,
