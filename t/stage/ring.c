@@ -733,7 +733,7 @@ is_swapped_under_threads(void **state)
 		seen[i] = calloc((size_t)busy.sent[i] + 1, 1);
 		assert_non_null(seen[i]);
 	}
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 8; i++) {
 		ticks(r->snap, 1);
 		ticks(other, 1);
 	}
