@@ -198,17 +198,16 @@ set_tone(const struct screen *s, enum top_tone tone)
 		    tone == TOP_ALARM ? COLOUR_ALARM : COLOUR_WARNING));
 }
 
-/* A line of text across the screen; false: there is no room for it. */
-static bool
+/* A line of text across the screen, if there is room for it. */
+static void
 draw_text(struct screen *s, int attr, const char *text)
 {
 	if (s->y >= s->end)
-		return false;
+		return;
 	attrset(attr);
 	mvhline(s->y, 0, ' ' | (chtype)attr, COLS);
 	mvaddnstr(s->y, 0, text, COLS);
 	s->y++;
-	return true;
 }
 
 /* How wide things are in a table. */
@@ -275,12 +274,12 @@ draw_plot(const struct screen *s, const uint32_t *series, int width)
 	}
 }
 
-static bool
+static void
 draw_head(struct screen *s, const struct top_table *table,
     const struct widths *w)
 {
 	if (s->y >= s->end)
-		return false;
+		return;
 	attrset(A_REVERSE);
 	mvhline(s->y, 0, ' ' | A_REVERSE, COLS);
 	move(s->y, 0);
@@ -294,16 +293,22 @@ draw_head(struct screen *s, const struct top_table *table,
 		draw_cell(c->head, c->width, true);
 		attrset(A_REVERSE);
 	}
+	if (w->plot >= PLOT_MIN) {
+		addch(' ' | A_REVERSE);
+		draw_cell(top_ago(&s->top->arena,
+			      w->plot * activity_bucket_ms(s->top->activity) /
+				  1000),
+		    w->plot, true);
+	}
 	s->y++;
-	return true;
 }
 
-static bool
+static void
 draw_line(struct screen *s, const struct top_table *table,
     const struct widths *w, const struct top_line *l)
 {
 	if (s->y >= s->end)
-		return false;
+		return;
 	set_tone(s, l->tone);
 	move(s->y, 0);
 	draw_cell(l->name, w->name, false);
@@ -317,7 +322,6 @@ draw_line(struct screen *s, const struct top_table *table,
 		draw_plot(s, l->series, w->plot);
 	}
 	s->y++;
-	return true;
 }
 
 /* At most so many lines of it, without its head. */
@@ -349,8 +353,8 @@ draw_top(struct screen *s)
 	time_t now = (time_t)(t->now_ms / 1000);
 	struct tm tm;
 
-	if (localtime_r(&now, &tm) != NULL)
-		strftime(when, sizeof(when), "%T", &tm);
+	if (gmtime_r(&now, &tm) != NULL)
+		strftime(when, sizeof(when), "%TZ", &tm);
 	limits_window_text(t->span_s, span, sizeof(span));
 	snprintf(text, sizeof(text),
 	    "posternctl top %s%s%s%s  the last %s  every %gs  newest %s",
@@ -443,7 +447,8 @@ static const char *const help[] = {
     "MSGS/H    messages in an hour, refused ones too",
     "RCPTS/H   recipients of those that were let through",
     "SHARE     of its nearest limit, as of its last message",
-    "SCORE     the highest score of a message",
+    "SCORE     the highest score of a message; the plot: messages, and over what",
+    "          time",
     "CALLS     messages that a check spent time on; DECIDED: and those whose",
     "          verdict is its",
     "FAILED    queries to a DNS list without an answer; OFF: not made, since",
