@@ -21,6 +21,7 @@ static const struct command *const commands[] = {
     &command_quota,
     &command_rules,
     &command_why,
+    &command_status,
     NULL,
 };
 
