@@ -22,6 +22,7 @@ static const struct command *const commands[] = {
     &command_rules,
     &command_top,
     &command_why,
+    &command_status,
     NULL,
 };
 

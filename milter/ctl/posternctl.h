@@ -83,6 +83,7 @@ extern const struct command command_quota;
 extern const struct command command_rules;
 extern const struct command command_top;
 extern const struct command command_why;
+extern const struct command command_status;
 
 /* -- verb.c -- */
 

@@ -378,6 +378,7 @@ static const char *const symbol_names[] = {
 
 const struct stage stage_login = {
     .name = "login",
+    .off = "neither SenderLogins nor QuotaRealms says who may use which sender",
     .symbols = symbol_names,
     .options = CONF_TABLE(options),
     .load = login_load,
