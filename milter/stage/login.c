@@ -369,7 +369,7 @@ login_eoh(const struct ctx *ctx)
 	v.symbol = "FROM_NOT_OWNED";
 	v.why = arena_printf(&m->arena,
 	    "SenderLogins does not give %s to the account %s",
-	    session_quote(ctx, whose), session_quote(ctx, m->account));
+	    session_quoted(ctx, whose), session_quoted(ctx, m->account));
 	return v;
 }
 

@@ -571,6 +571,21 @@ level_words(const struct charge *c, const struct quota_refusal *why)
 	return strcmp(name, ACCOUNT_ALL) == 0 ? "This server" : name;
 }
 
+/* The same for the reason that the admin reads. */
+static const char *
+level_phrase(const struct ctx *ctx, const struct charge *c,
+    const struct quota_refusal *why)
+{
+	const char *name = level_name(c, why), *phrase;
+
+	if (strcmp(name, ACCOUNT_ALL) == 0)
+		return "all mail of this server";
+	phrase = arena_printf(&ctx->m->arena, "%s %s",
+	    why->level == 0 ? "the account" : "all mail of",
+	    session_quoted(ctx, name));
+	return phrase == NULL ? "the account" : phrase;
+}
+
 /* The log gets one line for a refused message, however many its recipients. */
 static void
 log_refusal(const struct ctx *ctx, const struct charge *c, const char *text)
@@ -663,10 +678,13 @@ over(const struct ctx *ctx, struct charge *c, const struct quota_refusal *why)
 	}
 	return action_verdict(c, replytext_fill(&m->arena, text, words),
 	    arena_printf(&m->arena,
-		"the account %s would be over its limit of %s %s in %s, of "
-		"which %s are used",
-		session_quote(ctx, level_name(c, why)), limit, kind, window,
-		used));
+		"%s would be over its limit of %s %s in %s, of which %s %s "
+		"used; %s%s",
+		level_phrase(ctx, c, why), limit, kind, window, used,
+		why->used == 1 ? "is" : "are",
+		why->retry_s == QUOTA_NEVER ? "the limit has no room for it"
+					    : "there is room again after ",
+		why->retry_s == QUOTA_NEVER ? "" : when));
 }
 
 static struct verdict
@@ -685,7 +703,8 @@ locked(const struct ctx *ctx, struct charge *c,
 	log_refusal(ctx, c, line);
 	return action_verdict(c, replytext_fill(&m->arena,
 			  text == NULL ? LOCKED_REPLY : text, words),
-	    "the account is locked");
+	    arena_printf(&m->arena, "%s is locked",
+		level_phrase(ctx, c, why)));
 }
 
 static struct verdict

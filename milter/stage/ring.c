@@ -401,6 +401,9 @@ write_copy(struct file *f, const struct ring *r)
 	struct errmsg why = {.text = ""};
 	int rc;
 
+	/* The state directory has the ring itself, by another path. */
+	if (ring_is_there(r, buf_text(&f->copy)))
+		return;
 	if (f->copied != opened)
 		f->upto = 0;
 	f->copied = opened;

@@ -684,10 +684,15 @@ sign(const struct ctx *ctx, struct job *job)
 		rc = take_result(ctx, &job->matches[i], &results[i], &note);
 	if (note.len > 0 && buf_text(&note) != NULL)
 		message_note(m, "dkim", "%s", buf_text(&note));
-	m->is_signed = rc == 0 && note.len > 0;
-	if (m->is_signed)
+	if (rc == 0 && note.len > 0) {
+		m->signed_with = note.failed
+		    ? NULL
+		    : arena_strdup(&m->arena, buf_text(&note));
+		rc = m->signed_with == NULL ? ERR_NOMEM : 0;
+	}
+	if (m->signed_with != NULL)
 		session_why(
-		    ctx, "signed with %s", session_quote(ctx, buf_text(&note)));
+		    ctx, "signed with %s", session_quote(ctx, m->signed_with));
 	buf_fini(&note);
 	return rc;
 }
