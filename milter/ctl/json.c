@@ -29,7 +29,9 @@ posternctl_string(const char *text)
 void
 posternctl_print(json_t *object)
 {
-	char *line = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	/* 15 digits: 0.2 is written so. */
+	char *line = json_dumps(object,
+	    JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
 
 	puts(line == NULL ? "{}" : line);
 	free(line);
