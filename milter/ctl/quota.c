@@ -301,7 +301,7 @@ run_history(struct call *c)
 
 	if (rc != EX_OK)
 		return rc;
-	if (usage_read(q->conf, q->account, q->now, &q->usage, &why) == 0)
+	if (quota_past_open(q, &why) == 0)
 		return quota_past_history(q);
 	return posternctl_mistake(&why) == EX_NOPERM ? EX_NOPERM
 						     : QUOTA_FAILED;

@@ -14,6 +14,8 @@
 #include "posternctl.h"
 #include "usage.h"
 
+struct errmsg;
+
 #define QUOTA_FAILED 1 /* the exit code if something could not be done */
 
 enum quota_sort {
@@ -72,6 +74,8 @@ int quota_list(struct query *q);
 
 /* -- quota_past.c -- */
 
+/* Read the ring; says if it is the copy.  0, or a negative ERR_ and *why. */
+int quota_past_open(struct query *q, struct errmsg *why);
 /* Read the ring, if it can be read; if not, say so once (unless JSON is
  * printed), and q->usage stays NULL. */
 void quota_past_read(struct query *q);

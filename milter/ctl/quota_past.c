@@ -9,6 +9,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/conf/conf.h"
+#include "milter/stage/ring.h"
 #include "quota.h"
 #include "shown.h"
 
@@ -20,13 +21,24 @@
 
 /* -- the ring -- */
 
+int
+quota_past_open(struct query *q, struct errmsg *why)
+{
+	int rc = usage_read(q->conf, q->account, q->now, &q->usage, why);
+
+	if (rc == 0 && usage_copy(q->usage) != NULL && !q->json)
+		fprintf(stderr,
+		    "posternctl: %s is not there: this is of its copy, %s\n",
+		    ring_path(q->conf), usage_copy(q->usage));
+	return rc;
+}
+
 void
 quota_past_read(struct query *q)
 {
 	struct errmsg why = {.text = ""};
 
-	if (usage_read(q->conf, q->account, q->now, &q->usage, &why) == 0 ||
-	    q->json)
+	if (quota_past_open(q, &why) == 0 || q->json)
 		return;
 	/* The cure would be the daemon's. */
 	if (why.cure > 0)
@@ -102,9 +114,10 @@ bar(const struct query *q, const struct usage_span *hour, uint64_t n,
 	    "\u2584", "\u2585", "\u2586", "\u2587", "\u2588"};
 	static const char *const ascii[] = {
 	    "_", ".", ":", "-", "=", "+", "*", "#"};
+	int64_t since = usage_since(q->usage);
 	size_t height = 0;
 
-	if (hour->begin + HOUR_S <= usage_since(q->usage))
+	if (since == 0 || hour->begin + HOUR_S <= since)
 		return " ";
 	if (n > 0)
 		height = 1 + (size_t)((double)(n - 1) * 6.999 /

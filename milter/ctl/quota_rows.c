@@ -144,25 +144,43 @@ add_limit(const struct query *q, struct buf *b, const struct quota_usage *u)
 	}
 }
 
+/* Of the ring. */
+static void
+add_usage(
+    const struct query *q, struct buf *b, const struct row *r, int column)
+{
+	char text[SHOWN_AGO];
+
+	shown_ago(q->now, r->usage.last, text);
+	if (!r->seen)
+		buf_char(b, '-');
+	else if (column == COLUMN_LAST)
+		buf_str(b, text);
+	else if (column == COLUMN_CLIENTS)
+		buf_printf(b, "%zu", r->usage.clients);
+	else
+		buf_printf(b, "%llu", (unsigned long long)r->usage.refused);
+}
+
+/* A domain's is that of its sum, without the @. */
+static void
+add_name(const struct query *q, struct buf *b, const struct row *r)
+{
+	const char *name =
+	    r->account + (q->by_domain && r->account[0] != '\0');
+
+	shown_add(b, name, strlen(name), SIZE_MAX);
+	if (name[0] == '\0')
+		buf_char(b, '-');
+}
+
 /* The text of a cell; false: the table has no such column. */
 static bool
 add_cell(const struct query *q, struct buf *b, const struct row *r, int column)
 {
-	char text[SHOWN_AGO];
-
-	if (q->usage == NULL && column >= COLUMN_LAST &&
-	    column <= COLUMN_REFUSED)
-		return false;
 	switch (column) {
 	case COLUMN_NAME:
-		/* The name of a domain's sum, without its @. */
-		if (q->by_domain && r->account[0] != '\0')
-			shown_add(b, r->account + 1, strlen(r->account + 1),
-			    SIZE_MAX);
-		else
-			shown_add(b, r->account, strlen(r->account), SIZE_MAX);
-		if (b->len == 0)
-			buf_char(b, '-');
+		add_name(q, b, r);
 		return true;
 	case COLUMN_STATE:
 		if (q->by_domain)
@@ -177,22 +195,11 @@ add_cell(const struct query *q, struct buf *b, const struct row *r, int column)
 			buf_char(b, '-');
 		return true;
 	case COLUMN_LAST:
-		shown_ago(q->now, r->usage.last, text);
-		buf_str(b, r->seen ? text : "-");
-		return true;
 	case COLUMN_CLIENTS:
-		if (r->seen)
-			buf_printf(b, "%zu", r->usage.clients);
-		else
-			buf_char(b, '-');
-		return true;
 	case COLUMN_REFUSED:
-		if (r->seen)
-			buf_printf(b, "%llu",
-			    (unsigned long long)r->usage.refused);
-		else
-			buf_char(b, '-');
-		return true;
+		if (q->usage != NULL)
+			add_usage(q, b, r, column);
+		return q->usage != NULL;
 	default:
 		if (column - COLUMN_LIMITS < (int)r->state.count)
 			add_limit(q, b,

@@ -39,6 +39,7 @@ struct clients {
 struct usage {
 	struct arena arena;
 	const char *only; /* the account; NULL: all */
+	const char *copy; /* the path of the copy; NULL: this is the ring */
 	time_t now;
 	int64_t since;
 	void *accounts; /* tree of struct node */
@@ -270,7 +271,8 @@ count(struct usage *u, const struct record *r)
 /* -- reading -- */
 
 static int
-open_past(const struct conf *c, struct past **past_r, struct errmsg *msg_r)
+open_past(struct usage *u, const struct conf *c, struct past **past_r,
+    struct errmsg *msg_r)
 {
 	const char *path = ring_path(c);
 	struct buf copy = BUF_INIT;
@@ -285,8 +287,10 @@ open_past(const struct conf *c, struct past **past_r, struct errmsg *msg_r)
 	if (rc != ERR_NOTFOUND)
 		return rc;
 	ring_state_path(c, "ring", &copy);
-	if (!copy.failed && past_open(buf_text(&copy), past_r, &none) == 0)
+	if (!copy.failed && past_open(buf_text(&copy), past_r, &none) == 0) {
+		u->copy = arena_strdup(&u->arena, buf_text(&copy));
 		rc = 0;
+	}
 	buf_fini(&copy);
 	return rc;
 }
@@ -324,7 +328,7 @@ usage_read(const struct conf *c, const char *account, time_t now,
 	u->now = now;
 	u->hours.length_s = HOUR_S;
 	u->days.length_s = DAY_S;
-	rc = open_past(c, &p, msg_r);
+	rc = open_past(u, c, &p, msg_r);
 	if (rc == 0) {
 		read_all(u, p);
 		past_close(p);
@@ -358,6 +362,12 @@ int64_t
 usage_since(const struct usage *u)
 {
 	return u->since;
+}
+
+const char *
+usage_copy(const struct usage *u)
+{
+	return u->copy;
 }
 
 struct usage_account
