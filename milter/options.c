@@ -16,6 +16,7 @@
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/dns/idna.h"
+#include "httpspec.h"
 #include "log.h"
 #include "sockspec.h"
 #include "verdict.h"
@@ -175,6 +176,12 @@ static const struct conf_option rows[] = {
     {.keyword = "StateDirectory", .type = CONF_STR,
 	.def = POSTERN_STATE_DIR,
 	.summary = "where it keeps what is to survive a restart",
+	.check = conf_check_path},
+    {.keyword = "Http", .type = CONF_STR,
+	.summary = "where browsers and Prometheus connect: ADDRESS:PORT, a path, or none",
+	.parse = httpspec_parse_row, .size = sizeof(struct httpspec)},
+    {.keyword = "HttpToken", .type = CONF_STR,
+	.summary = "the file with the token that opens the page",
 	.check = conf_check_path},
     {.keyword = "UMask", .type = CONF_INT, .flags = CONF_START,
 	.summary = "file mode mask, for the socket among others",
@@ -463,7 +470,8 @@ void
 options_warn(const struct conf *c)
 {
 	static const char *const paths[] = {"PidFile", "KeyFile", "QuotaTable",
-	    "RuleStats", "Journal", "OpenDMARCConfig", "ResolverConfiguration",
+	    "RuleStats", "HttpToken", "Journal", "OpenDMARCConfig",
+	    "ResolverConfiguration",
 	    "TrustAnchorFile", "PublicSuffixList", "TestPublicKeys"};
 	const char *mask = conf_str(c, "UMask"), *path;
 
@@ -474,6 +482,7 @@ options_warn(const struct conf *c)
 	}
 	for (size_t i = 0; (path = conf_multi(c, "RuleFile", i)) != NULL; i++)
 		warn_path(c, "RuleFile", path);
+	httpspec_warn(c);
 	if (mask != NULL && mask[0] != '0' && conf_int(c, "UMask") > 7)
 		conf_odd(c, "%s: UMask: %s is decimal, 0%lo in octal: "
 		    "expected a 0 before an octal number: 0%s",

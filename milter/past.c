@@ -21,8 +21,11 @@ struct past {
 	const char *wanted; /* NULL: all */
 	struct arena arena;      /* of the record that was returned last */
 	uint64_t foreign;
-	uint64_t gap;     /* where a record in work is */
-	int64_t gap_ends; /* when it is skipped; 0: there is none */
+	uint64_t end; /* of what was there when it began to look */
+	/* Records in work. */
+	uint64_t skip;    /* those before this place are given up */
+	uint64_t seen;    /* those before this one are waited for */
+	int64_t gap_ends; /* until then; 0: there are none */
 };
 
 int
@@ -44,6 +47,7 @@ past_open(const char *path, struct past **past_r, struct errmsg *msg_r)
 	}
 	arena_init(&p->arena);
 	p->reader.ring = p->ring;
+	past_oldest(p);
 	*past_r = p;
 	return 0;
 }
@@ -64,26 +68,43 @@ past_oldest(struct past *p)
 {
 	p->reader.at = 0;
 	p->reader.lost = 0;
+	p->end = ring_head(p->ring);
 }
 
 void
 past_newest(struct past *p)
 {
-	p->reader.at = ring_head(p->ring);
+	p->end = p->reader.at = ring_head(p->ring);
 	p->reader.lost = 0;
 }
 
-/* Is the reader to wait for the record in work that it has come to? */
+/* Is the reader to wait at the record in work that it has come to?  Whatever
+ * else was in work when the first one was seen is given up with it. */
 static bool
 waits(struct past *p)
 {
 	int64_t now = clock_ms();
 
-	if (p->gap_ends == 0 || p->gap != p->reader.at) {
-		p->gap = p->reader.at;
+	if (p->gap_ends == 0 || p->reader.at >= p->seen) {
+		p->seen = ring_head(p->ring);
 		p->gap_ends = now + PATIENCE_MS;
 	}
-	return now < p->gap_ends;
+	if (now < p->gap_ends)
+		return true;
+	p->skip = p->seen;
+	p->gap_ends = 0;
+	return false;
+}
+
+/* The record that was read, if this program knows it. */
+static const struct record *
+unpack(struct past *p)
+{
+	const struct record *r = NULL;
+
+	arena_reset(&p->arena);
+	(void)record_unpack(p->reader.words, p->reader.len, &p->arena, &r);
+	return r;
 }
 
 const struct record *
@@ -92,25 +113,21 @@ past_next(struct past *p, bool follow)
 	const struct record *r;
 	enum ring_read found;
 
-	for (;;) {
-		found = ring_next(&p->reader, follow);
-		if (found == RING_GAP && waits(p))
+	while (follow || p->reader.at < p->end) {
+		found = ring_next(&p->reader, follow ? p->skip : UINT64_MAX);
+		if (found == RING_END || (found == RING_GAP && waits(p)))
 			return NULL;
-		if (found == RING_GAP)
-			found = ring_next(&p->reader, false);
-		p->gap_ends = 0;
-		if (found != RING_RECORD)
-			return NULL;
-		if (p->wanted != NULL &&
-		    memmem(p->reader.words, p->reader.len, p->wanted,
-			strlen(p->wanted)) == NULL)
+		if (found == RING_GAP ||
+		    (p->wanted != NULL &&
+			memmem(p->reader.words, p->reader.len, p->wanted,
+			    strlen(p->wanted)) == NULL))
 			continue;
-		arena_reset(&p->arena);
-		if (record_unpack(p->reader.words, p->reader.len, &p->arena,
-			&r) == 0)
+		r = unpack(p);
+		if (r != NULL)
 			return r;
 		p->foreign++;
 	}
+	return NULL;
 }
 
 void
@@ -128,17 +145,7 @@ past_place(const struct past *p)
 const struct record *
 past_at(struct past *p, uint64_t place)
 {
-	const struct record *r;
-
-	p->reader.at = place;
-	if (place >= ring_head(p->ring) ||
-	    ring_next(&p->reader, true) != RING_RECORD ||
-	    p->reader.place != place)
-		return NULL;
-	arena_reset(&p->arena);
-	return record_unpack(p->reader.words, p->reader.len, &p->arena, &r) == 0
-	    ? r
-	    : NULL;
+	return ring_at(&p->reader, place) ? unpack(p) : NULL;
 }
 
 uint64_t

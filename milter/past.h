@@ -22,16 +22,17 @@ int past_open(const char *path, struct past **past_r, struct errmsg *msg_r);
 /* NULL is fine. */
 void past_close(struct past *p);
 
-/* Look from the oldest record on; or from now on. */
+/* Look from the oldest record on, as at first, up to the newest that there is;
+ * or from now on. */
 void past_oldest(struct past *p);
 void past_newest(struct past *p);
 
 /*
  * The next record, oldest first; NULL: there is none behind this so far.  It
  * lives until the next call.  Records of other versions, and such that are not
- * whole, are skipped; follow: wait for a record that is in work, at most two
- * seconds after it was first seen (NULL is returned meanwhile, so that the
- * caller can do other things).
+ * whole, are skipped.  follow: go on with records that come meanwhile, and wait
+ * for one that is in work, at most two seconds after it was first seen (NULL is
+ * returned meanwhile, so that the caller can do other things).
  */
 const struct record *past_next(struct past *p, bool follow);
 /* Return only records that have this text somewhere, as it is: a queue id, an
@@ -41,8 +42,8 @@ void past_want(struct past *p, const char *text);
 /* The place of the record that past_next returned: grows from record to record,
  * and names it as long as the ring has it. */
 uint64_t past_place(const struct past *p);
-/* The record at that place; NULL: the ring does not have it any more.  Reading
- * goes on behind it. */
+/* The record at that place, behind which reading goes on; NULL: the ring does
+ * not have it (any more), and reading goes on where it was. */
 const struct record *past_at(struct past *p, uint64_t place);
 /* Records that were skipped because they are of another version, and octets
  * that were overwritten before they were read. */

@@ -286,6 +286,7 @@ static const struct field record_fields[] = {
     N(37, record, left),
     T(38, record, unsigned_why),
     N(39, record, shortened),
+    T(40, record, signed_with),
     END,
 };
 

@@ -63,7 +63,7 @@ header_wrong(const struct shared_kind *kind, const struct shared_header *h,
 	if (memcmp(h->magic, kind->magic, sizeof(h->magic)) != 0)
 		return "it is a file of another kind";
 	if (h->version != kind->version || h->check != check_of(h) ||
-	    h->header_size != SHARED_HEADER_SIZE ||
+	    h->header_size != SHARED_HEADER_SIZE || h->body_size % 4096 != 0 ||
 	    h->body_size < kind->body_min || h->body_size > kind->body_max)
 		return "its header is damaged";
 	return h->body_size + SHARED_HEADER_SIZE != (uint64_t)file_size
@@ -384,12 +384,27 @@ shared_try(const struct shared_kind *kind, const char *path, size_t size,
 }
 
 bool
+shared_is_whole(const struct shared *m)
+{
+	const volatile char *body = m->body;
+
+	if (m->body == NULL)
+		return false;
+	/* Where it is cut off, this is noted. */
+	(void)body[m->size - 1];
+	/* Who cuts it off and lets it grow again leaves zeros. */
+	return memcmp(m->header->key, m->key, sizeof(m->key)) == 0 &&
+	    m->header->check == check_of(m->header) &&
+	    !mapguard_hit(m->guard);
+}
+
+bool
 shared_is_there(const struct shared *m, const char *path)
 {
 	struct stat st;
 
-	return m->body != NULL && !mapguard_hit(m->guard) &&
-	    lstat(path, &st) == 0 && st.st_dev == m->dev &&
-	    st.st_ino == m->ino &&
-	    (uint64_t)st.st_size == m->size + SHARED_HEADER_SIZE;
+	return m->body != NULL && lstat(path, &st) == 0 &&
+	    st.st_dev == m->dev && st.st_ino == m->ino &&
+	    (uint64_t)st.st_size == m->size + SHARED_HEADER_SIZE &&
+	    shared_is_whole(m);
 }

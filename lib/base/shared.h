@@ -85,7 +85,9 @@ int shared_open_read(struct shared *m, const struct shared_kind *kind,
  * what is wrong with what is there and would be set aside; NULL: nothing. */
 int shared_try(const struct shared_kind *kind, const char *path, size_t size,
     const char **foreign_r, struct errmsg *msg_r);
-/* Is it still the file of that name, and all there? */
+/* Is it all there, whatever its name is? */
+bool shared_is_whole(const struct shared *m);
+/* Is it also still the file of that name? */
 bool shared_is_there(const struct shared *m, const char *path);
 /* Of one that is not open: nothing. */
 void shared_close(struct shared *m);

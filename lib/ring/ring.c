@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,19 +13,26 @@
 
 #include "lib/base/err.h"
 #include "lib/base/mapfile.h"
+#include "lib/base/mapguard.h"
 #include "lib/base/siphash.h"
 
 #define UNIT 32 /* octets: a record begins at a multiple of it */
 #define HEAD 64 /* octets in front of the ring */
 #define MARK UINT64_C(0x706f737400000000) /* with the length below it */
+#define HEAD_MAX (UINT64_C(1) << 62) /* no ring is ever so old */
 #define PREFIX 16 /* octets of a record before its own */
+#define CUT_OFF "%s: the ring that it copies was cut off"
+#define FINISH_NS 10000000 /* how long a record in work is waited for */
 
 typedef _Atomic uint64_t word64;
 
 /* The octets of a body. */
 struct body {
-	word64 head; /* octets that were ever taken; a multiple of UNIT */
-	word64 spare[HEAD / 8 - 1];
+	word64 head;  /* octets that were ever taken; a multiple of UNIT, unless
+	    something damaged it */
+	word64 moved; /* what stands before it went into the ring that took
+	    this one's name */
+	word64 spare[HEAD / 8 - 2];
 	word64 words[];
 };
 
@@ -98,7 +106,17 @@ get(const struct ring *r, uint64_t at)
 uint64_t
 ring_head(const struct ring *r)
 {
-	return atomic_load_explicit(&r->body->head, memory_order_acquire);
+	uint64_t head =
+	    atomic_load_explicit(&r->body->head, memory_order_acquire);
+
+	return head > HEAD_MAX ? 0 : head / UNIT * UNIT;
+}
+
+/* Has the place been given to a later record? */
+static bool
+is_gone(const struct ring *r, uint64_t at)
+{
+	return ring_head(r) > at + r->size;
 }
 
 /* -- writing -- */
@@ -114,7 +132,7 @@ put(struct ring *r, uint64_t at, uint64_t value)
 	 * later, has not gone round; then it is never seen again in a later
 	 * one. */
 	do {
-		if (ring_head(r) > at + r->size)
+		if (is_gone(r, at))
 			return false;
 	} while (!atomic_compare_exchange_weak_explicit(word, &there,
 	    value ^ stream(r, at), memory_order_acq_rel,
@@ -126,8 +144,9 @@ bool
 ring_put(struct ring *r, const void *bytes, size_t len)
 {
 	const char *from = bytes;
-	uint64_t at = atomic_fetch_add_explicit(
-	    &r->body->head, taken_by(len), memory_order_acq_rel);
+	uint64_t at = atomic_fetch_add_explicit(&r->body->head, taken_by(len),
+		     memory_order_acq_rel) /
+	    UNIT * UNIT;
 	uint64_t word;
 
 	assert(len > 0 && len <= RING_RECORD_MAX);
@@ -142,13 +161,6 @@ ring_put(struct ring *r, const void *bytes, size_t len)
 }
 
 /* -- reading -- */
-
-/* Has the place been given to a later record? */
-static bool
-is_gone(const struct ring *r, uint64_t at)
-{
-	return ring_head(r) > at + r->size;
-}
 
 /* The record at rd->at; false: there is none, or it is not whole. */
 static bool
@@ -171,30 +183,74 @@ read_here(struct ring_reader *rd, uint64_t head)
 	return true;
 }
 
-enum ring_read
-ring_next(struct ring_reader *rd, bool patient)
+/* Go on at the oldest place; returns the head.  A reader that is overtaken again
+ * and again, jumps times in one go, leaves more and more behind, so that it
+ * gets to read something. */
+static uint64_t
+jump(struct ring_reader *rd, unsigned jumps)
 {
 	const struct ring *r = rd->ring;
-	uint64_t head = ring_head(r) / UNIT * UNIT;
+	uint64_t head = ring_head(r), to = head - r->size;
+	uint64_t slack = jumps < 4 ? 0 : (uint64_t)RING_RECORD_MAX << jumps;
 
-	if (rd->at > head) /* of another file */
+	to += slack > r->size / 2 ? r->size / 2 / UNIT * UNIT : slack;
+	if (rd->at != 0)
+		rd->lost += to - rd->at;
+	rd->at = to;
+	return head;
+}
+
+enum ring_read
+ring_next(struct ring_reader *rd, uint64_t skip)
+{
+	const struct ring *r = rd->ring;
+	uint64_t head = ring_head(r);
+	unsigned jumps = 0;
+
+	if (rd->at > head || rd->at % UNIT != 0) /* of another file */
 		rd->at = head;
 	while (rd->at < head) {
 		if (is_gone(r, rd->at)) {
-			uint64_t oldest = ring_head(r) / UNIT * UNIT - r->size;
-
-			if (rd->at != 0)
-				rd->lost += oldest - rd->at;
-			rd->at = oldest;
+			head = jump(rd, jumps);
+			jumps += jumps < 32;
+			/* This may be amid a record. */
+			if (skip < rd->at + RING_RECORD_MAX)
+				skip = rd->at + RING_RECORD_MAX;
 			continue;
 		}
 		if (read_here(rd, head))
 			return RING_RECORD;
-		if (patient && !is_gone(r, rd->at))
+		if (rd->at >= skip && !is_gone(r, rd->at))
 			return RING_GAP;
 		rd->at += UNIT;
 	}
 	return RING_END;
+}
+
+bool
+ring_at(struct ring_reader *rd, uint64_t place)
+{
+	uint64_t head = ring_head(rd->ring), before = rd->at;
+
+	if (place >= head || place % UNIT != 0 || is_gone(rd->ring, place))
+		return false;
+	rd->at = place;
+	if (read_here(rd, head))
+		return true;
+	rd->at = before;
+	return false;
+}
+
+/* -- from one ring into another -- */
+
+static void
+take(struct ring *to, const struct ring *from, struct ring_reader *rd)
+{
+	uint64_t end = ring_head(from);
+
+	*rd = (struct ring_reader){.ring = from};
+	while (rd->at < end && ring_next(rd, UINT64_MAX) == RING_RECORD)
+		ring_put(to, rd->words, rd->len);
 }
 
 void
@@ -202,11 +258,37 @@ ring_take(struct ring *to, const struct ring *from)
 {
 	struct ring_reader *rd = malloc(sizeof(*rd));
 
-	if (rd == NULL)
-		return;
+	if (rd != NULL)
+		take(to, from, rd);
+	free(rd);
+}
+
+static void
+move(struct ring *to, struct ring *from, uint64_t skip, struct ring_reader *rd)
+{
+	word64 *moved = &from->body->moved;
+	uint64_t end = ring_head(from), at = atomic_load(moved);
+
 	*rd = (struct ring_reader){.ring = from};
-	while (ring_next(rd, false) == RING_RECORD)
+	while (at < end) {
+		rd->at = at;
+		if (ring_next(rd, skip) != RING_RECORD)
+			return;
+		/* Whoever sets it has the record to move. */
+		if (!atomic_compare_exchange_strong(moved, &at, rd->at))
+			continue;
 		ring_put(to, rd->words, rd->len);
+		at = rd->at;
+	}
+}
+
+void
+ring_move(struct ring *to, struct ring *from, uint64_t skip)
+{
+	struct ring_reader *rd = malloc(sizeof(*rd));
+
+	if (rd != NULL)
+		move(to, from, skip, rd);
 	free(rd);
 }
 
@@ -220,10 +302,14 @@ set_body(struct ring *r)
 	r->size = r->map.size - HEAD;
 }
 
+/* Of a ring of another size, which others may be writing to still; what they
+ * put there later they move themselves. */
 static void
 fill(void *arg, struct shared *made, const struct shared *old)
 {
+	static const struct timespec pause = {.tv_nsec = FINISH_NS};
 	struct ring to = {.map = *made}, from;
+	uint64_t begun;
 
 	(void)arg;
 	if (old == NULL)
@@ -231,7 +317,20 @@ fill(void *arg, struct shared *made, const struct shared *old)
 	from.map = *old;
 	set_body(&to);
 	set_body(&from);
-	ring_take(&to, &from);
+	begun = ring_head(&from);
+	nanosleep(&pause, NULL);
+	ring_move(&to, &from, begun);
+}
+
+/* A count that is noise would let no record be found. */
+static void
+mend_head(struct ring *r)
+{
+	uint64_t head = atomic_load(&r->body->head);
+
+	if (head > HEAD_MAX &&
+	    atomic_compare_exchange_strong(&r->body->head, &head, 0))
+		atomic_store(&r->body->moved, 0);
 }
 
 int
@@ -251,6 +350,7 @@ ring_open(const char *path, size_t size, time_t now, struct ring **ring_r,
 		return rc;
 	}
 	set_body(r);
+	mend_head(r);
 	*ring_r = r;
 	return 0;
 }
@@ -294,6 +394,12 @@ bool
 ring_is_there(const struct ring *r, const char *path)
 {
 	return shared_is_there(&r->map, path);
+}
+
+bool
+ring_is_whole(const struct ring *r)
+{
+	return shared_is_whole(&r->map);
 }
 
 size_t
@@ -340,17 +446,26 @@ write_range(int fd, const struct ring *r, uint64_t from, uint64_t to)
 	return 0;
 }
 
+/* Is it a copy of this ring?  Then also what was taken when it was made. */
+static bool
+is_copy(int fd, const struct ring *r, const struct stat *st, uint64_t *head_r)
+{
+	char header[SHARED_HEADER_SIZE];
+
+	return (uint64_t)st->st_size == r->map.size + SHARED_HEADER_SIZE &&
+	    pread(fd, header, sizeof(header), 0) == sizeof(header) &&
+	    memcmp(header, r->map.header, sizeof(header)) == 0 &&
+	    pread(fd, head_r, sizeof(*head_r), SHARED_HEADER_SIZE) ==
+		sizeof(*head_r) &&
+	    *head_r <= ring_head(r);
+}
+
+/* All that stands there but the header. */
 static int
-write_copy(int fd, const struct ring *r, uint64_t *upto)
+write_body(int fd, const struct ring *r, uint64_t *upto)
 {
 	uint64_t head = ring_head(r), from = *upto;
 
-	if (from == 0 &&
-	    (ftruncate(fd, 0) != 0 ||
-		ftruncate(fd, (off_t)(r->map.size + SHARED_HEADER_SIZE)) !=
-		    0 ||
-		write_at(fd, r->map.header, SHARED_HEADER_SIZE, 0) != 0))
-		return ERR_SYSTEM;
 	/* What was in work at the last time may be whole now. */
 	from = from > RING_RECORD_MAX * 16 ? from - RING_RECORD_MAX * 16 : 0;
 	if (head > r->size && from < head - r->size)
@@ -362,26 +477,89 @@ write_copy(int fd, const struct ring *r, uint64_t *upto)
 	return 0;
 }
 
+static int
+write_whole(int fd, const struct ring *r, uint64_t *upto)
+{
+	*upto = 0;
+	if (mapfile_allocate(fd, (off_t)(r->map.size + SHARED_HEADER_SIZE)) !=
+		0 ||
+	    write_at(fd, r->map.header, SHARED_HEADER_SIZE, 0) != 0)
+		return ERR_SYSTEM;
+	return write_body(fd, r, upto);
+}
+
+/* What is there stays until the new one is whole. */
+static int
+new_copy(const struct ring *r, const char *path, uint64_t *upto,
+    struct errmsg *msg)
+{
+	char new_path[SHARED_PATH_MAX + 8];
+	struct stat st;
+	int fd, rc;
+
+	snprintf(new_path, sizeof(new_path), "%s.new", path);
+	rc = mapfile_build(new_path, &fd, &st, msg);
+	if (rc != 0)
+		return rc;
+	if (write_whole(fd, r, upto) != 0)
+		rc = mapfile_fail_call(msg, "write", new_path);
+	else if (mapguard_hit(r->map.guard))
+		rc = mapfile_fail(msg, ERR_NOTFOUND, CUT_OFF, path);
+	else if (rename(new_path, path) != 0)
+		rc = mapfile_fail_call(msg, "rename", new_path);
+	if (rc != 0)
+		mapfile_unbuild(new_path, fd);
+	else
+		close(fd);
+	return rc;
+}
+
+/* In place, or anew. */
+static int
+update(int fd, const struct ring *r, const char *path, uint64_t *upto,
+    struct errmsg *msg)
+{
+	struct stat st;
+	uint64_t was;
+	int rc;
+
+	if (fstat(fd, &st) != 0)
+		return mapfile_fail_call(msg, "fstat", path);
+	rc = mapfile_safe(path, &st, false, msg);
+	if (rc != 0 || (st.st_dev == r->map.dev && st.st_ino == r->map.ino))
+		return rc;
+	if (!is_copy(fd, r, &st, &was))
+		return new_copy(r, path, upto, msg);
+	/* Who else copies this ring has not gone further than it says. */
+	if (*upto > was)
+		*upto = was;
+	return write_body(fd, r, upto) == 0
+	    ? 0
+	    : mapfile_fail_call(msg, "write", path);
+}
+
 int
 ring_copy(const struct ring *r, const char *path, uint64_t *upto,
     struct errmsg *msg_r)
 {
-	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-	int fd = open(path, flags, 0600), rc;
-	struct stat st;
+	int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, fd, rc;
 
-	if (fd < 0)
-		return mapfile_fail_call(msg_r, "open", path);
-	rc = fstat(fd, &st) != 0
-	    ? mapfile_fail_call(msg_r, "fstat", path)
-	    : mapfile_safe(path, &st, false, msg_r);
-	if (rc == 0 &&
-	    (uint64_t)st.st_size != r->map.size + SHARED_HEADER_SIZE)
-		*upto = 0;
-	if (rc == 0 && write_copy(fd, r, upto) != 0)
-		rc = mapfile_fail_call(msg_r, "write", path);
+	if (strlen(path) > SHARED_PATH_MAX)
+		return mapfile_fail(msg_r, ERR_CONFIG,
+		    "%s: the path is longer than %d octets", path,
+		    SHARED_PATH_MAX);
+	if (mapguard_hit(r->map.guard) || ring_head(r) < *upto)
+		return mapfile_fail(msg_r, ERR_NOTFOUND, CUT_OFF, path);
+	fd = open(path, flags);
+	if (fd < 0 && errno != ENOENT)
+		rc = mapfile_fail_call(msg_r, "open", path);
+	else if (fd < 0)
+		rc = new_copy(r, path, upto, msg_r);
+	else
+		rc = update(fd, r, path, upto, msg_r);
 	if (rc != 0)
 		*upto = 0;
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	return rc;
 }

@@ -13,7 +13,7 @@
  * nor writers wait for anybody.
  *
  *	body     64 octets, the first eight of which count the octets that were
- *	         ever taken; then the ring, whose size is a multiple of 4,096
+ *	         ever taken; then the ring
  *	record   at a multiple of 32 in that count: a word with a mark and the
  *	         length, a word with the check, and the octets, as words
  *
@@ -59,6 +59,8 @@ int ring_try(const char *path, size_t size, const char **foreign_r,
 void ring_close(struct ring *r);
 /* Is it still the file of that name, and all there? */
 bool ring_is_there(const struct ring *r, const char *path);
+/* Is it all there, whatever its name is? */
+bool ring_is_whole(const struct ring *r);
 size_t ring_body(const struct ring *r); /* its size, as for ring_open */
 
 /* Write a record of 1 to RING_RECORD_MAX octets.  May be called by any thread.
@@ -80,7 +82,8 @@ enum ring_read {
  * ring_head for those that are yet to come. */
 struct ring_reader {
 	const struct ring *ring;
-	uint64_t at;      /* where it looks next, in octets ever taken */
+	uint64_t at;      /* where it looks next, in octets ever taken; a place
+	    that no record can have is taken for ring_head */
 	uint64_t lost;    /* octets that were overwritten before they were
 	    read, since `at` was not 0 any more */
 	uint64_t place;   /* of the record that was read last */
@@ -90,21 +93,38 @@ struct ring_reader {
 
 /*
  * The next record, in the order of their places, which is that of their
- * writers' beginnings.  `patient`: where a record is not whole, stay and return
- * RING_GAP, since its writer may still be at it; otherwise it is skipped.
+ * writers' beginnings.  Where a record is not whole, its writer may still be at
+ * it: before the place `skip` it is skipped, from there on the reader stays and
+ * RING_GAP is returned.  So 0 waits for all, and UINT64_MAX for none.
  */
-enum ring_read ring_next(struct ring_reader *reader, bool patient);
+enum ring_read ring_next(struct ring_reader *reader, uint64_t skip);
+/* The record at that place, and none behind it.  False: the ring does not have
+ * it, or not yet, and the reader stays where it is. */
+bool ring_at(struct ring_reader *reader, uint64_t place);
 
 /* -- a copy in a plain file -- */
 
 /*
  * Bring a copy of the file up to date: write what was taken since *upto, and set
- * that; 0: the whole file.  ring_open_read opens the copy.  Nothing is synced.
- * 0 or ERR_SYSTEM, ERR_CONFIG.
+ * that; 0: the whole file.  A copy of another ring is replaced when the new one
+ * is whole.  ring_open_read opens the copy.  Nothing is synced.  A path that is
+ * the ring's own is let alone.
+ * 0; ERR_NOTFOUND: the ring was cut off, and the copy stays as it is; or
+ * ERR_SYSTEM, ERR_CONFIG.
  */
 int ring_copy(const struct ring *r, const char *path, uint64_t *upto,
     struct errmsg *msg_r);
+
+/* -- from one ring into another -- */
+
 /* Put all records of another into this one. */
 void ring_take(struct ring *to, const struct ring *from);
+/*
+ * For who leaves a ring because another has its name: put those records into
+ * that one which nobody has put there yet, so that each is moved once, however
+ * many leave it.  A record in work is given up if its place is before `skip`,
+ * otherwise it and what is behind it stay for whoever comes later.
+ */
+void ring_move(struct ring *to, struct ring *from, uint64_t skip);
 
 #endif

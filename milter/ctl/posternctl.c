@@ -16,9 +16,12 @@
 
 static const struct command *const commands[] = {
     &command_check,
+    &command_journal,
     &command_key,
     &command_quota,
     &command_rules,
+    &command_why,
+    &command_status,
     NULL,
 };
 

@@ -77,9 +77,12 @@ struct command {
 };
 
 extern const struct command command_check;
+extern const struct command command_journal;
 extern const struct command command_key;
 extern const struct command command_quota;
 extern const struct command command_rules;
+extern const struct command command_why;
+extern const struct command command_status;
 
 /* -- verb.c -- */
 

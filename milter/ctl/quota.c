@@ -24,6 +24,7 @@
 #include "milter/log.h"
 #include "milter/options.h"
 #include "milter/stage/names.h"
+#include "milter/stage/quota_change.h"
 #include "milter/stage/quota_conf.h"
 #include "posternctl.h"
 #include "quota.h"
@@ -107,7 +108,7 @@ note_unseen(const struct query *q)
 
 /* Log who made the change, for whoever later asks why mail is refused. */
 static void
-log_change(const struct query *q, const char *what)
+log_change(const struct query *q, enum quota_change what)
 {
 	const char *sudo = getenv("SUDO_USER");
 	struct log_options o;
@@ -117,13 +118,8 @@ log_change(const struct query *q, const char *what)
 	options_log(q->conf, &o);
 	if (!o.syslog)
 		return;
-	buf_str(&b, "quota: ");
-	if (q->account == NULL)
-		buf_str(&b, "all accounts");
-	else
-		buf_escape(
-		    &b, q->account, strlen(q->account), QUOTA_ACCOUNT_MAX);
-	buf_printf(&b, ": %s, by posternctl of ", what);
+	quota_change_line(&b, q->account, what);
+	buf_str(&b, "posternctl of ");
 	users_name(getuid(), user);
 	buf_escape(&b, user, strlen(user), sizeof(user));
 	buf_printf(&b, " (uid %lu", (unsigned long)getuid());
@@ -140,8 +136,10 @@ log_change(const struct query *q, const char *what)
 }
 
 static int
-changed(const struct query *q, int rc, const char *what)
+change(const struct query *q, enum quota_change what)
 {
+	int rc = quota_change(q->table, q->account, what);
+
 	if (rc == ERR_NOTFOUND)
 		return unknown(q);
 	if (rc != 0) {
@@ -156,23 +154,20 @@ changed(const struct query *q, int rc, const char *what)
 static int
 reset(struct query *q)
 {
-	return changed(q, q->account != NULL
-		? quota_reset(q->table, q->account)
-		: quota_reset_all(q->table), "the counts begin anew");
+	return change(q, QUOTA_CHANGE_RESET);
 }
 
 static int
 lock(struct query *q)
 {
 	note_unseen(q);
-	return changed(q, quota_lock(q->table, q->account, true), "is locked");
+	return change(q, QUOTA_CHANGE_LOCK);
 }
 
 static int
 unlock(struct query *q)
 {
-	return changed(
-	    q, quota_lock(q->table, q->account, false), "is not locked");
+	return change(q, QUOTA_CHANGE_UNLOCK);
 }
 
 /* Print a note if mail of that login is counted under another name, because its
@@ -322,7 +317,7 @@ run_lock(struct call *c)
 
 	if (account == NULL)
 		return posternctl_no_memory();
-	if (account_is_sum(account) && !quota_conf_has_total(c->conf, account))
+	if (!quota_change_fits(c->conf, account, QUOTA_CHANGE_LOCK))
 		return verb_misused(c, c->args[0],
 		    "expected an account; a domain can't be locked unless a "
 		    "QuotaTotal section is of it");

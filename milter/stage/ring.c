@@ -19,7 +19,9 @@
 #include "lib/ring/ring.h"
 #include "milter/chain.h"
 #include "milter/log.h"
+#include "milter/metrics.h"
 #include "milter/options.h"
+#include "milter/problems.h"
 #include "milter/record_pack.h"
 #include "milter/snapshot.h"
 #include "milter/stages.h"
@@ -72,28 +74,39 @@ static const struct conf_option options[] = {
 	.summary = "keep subjects in it"},
 };
 
-/* A ring that snapshots of the same configuration share. */
+/* A ring that snapshots share: sessions of an earlier one write to what is
+ * there now. */
 struct file {
 	atomic_int refs;
 	char *path;
 	struct buf copy; /* path of the copy; "": there is none */
-	size_t size;
 	bool given; /* the configuration names the path */
 
 	_Atomic(struct ring *) ring; /* NULL: it can't be had */
 	atomic_uint users;           /* threads that may be using it */
 	atomic_ulong opened;         /* how many were opened */
-	struct ring *old; /* what was in its place, until nobody uses it */
-	bool said;        /* that it can't be had is logged */
+
+	/* Of who ticks. */
+	bool said; /* that it can't be had is logged */
+	uint64_t seen; /* how far it was at the last tick: what is in work
+	    before that never becomes whole */
+	struct ring *old; /* what was in its place, until its records are moved;
+	    NULL: nothing */
+	bool left; /* nobody here uses `old` */
 
 	/* Of who copies. */
 	unsigned long copied; /* which of those that were opened */
 	uint64_t upto;
 	bool copy_said;
+
+	struct trouble trouble, copy_trouble;
 };
 
 struct state {
 	struct file *file;
+	size_t size;
+	bool sized; /* the file got that size once; another postern may give it
+	    another, which is left to it then */
 	bool subjects;
 };
 
@@ -117,6 +130,7 @@ let_go(struct file *f)
 static void
 log_failure(struct file *f, const struct conf *c, const struct errmsg *why)
 {
+	trouble_set(&f->trouble, "%s: no decisions are kept", why->text);
 	if (f->said)
 		return;
 	f->said = true;
@@ -135,6 +149,7 @@ log_opened(
     struct file *f, const struct conf *c, const struct shared_report *r)
 {
 	f->said = false;
+	trouble_clear(&f->trouble);
 	if (r->event == SHARED_RENEWED)
 		options_odd(c, "ring: RingFile: %s: %s; it is kept as %s",
 		    f->path, r->why, r->bad_path);
@@ -158,46 +173,75 @@ take_copy(struct file *f, struct ring *r)
 
 /* One thread at a time. */
 static void
-open_file(struct file *f, const struct conf *c)
+open_file(struct file *f, const struct conf *c, size_t size)
 {
-	struct shared_report report;
+	struct ring *was = atomic_load(&f->ring), *r;
 	struct errmsg why = {.text = ""};
-	struct ring *r;
+	struct shared_report report;
 
-	if (ring_open(
-		f->path, f->size, time(NULL), &r, &report, &why) != 0) {
+	if (ring_open(f->path, size, time(NULL), &r, &report, &why) != 0) {
 		log_failure(f, c, &why);
 		return;
 	}
-	if (report.event == SHARED_CREATED || report.event == SHARED_RENEWED)
+	if (was != NULL && ring_is_whole(was))
+		ring_move(r, was, f->seen);
+	else if (report.event == SHARED_CREATED ||
+	    report.event == SHARED_RENEWED)
 		take_copy(f, r);
 	log_opened(f, c, &report);
 	atomic_fetch_add(&f->opened, 1);
+	f->left = false;
 	f->old = atomic_exchange(&f->ring, r);
+}
+
+/* Move what was written to the one before while that was replaced.  It is
+ * closed a tick after the last of our threads has left it: other processes have
+ * left it then, too. */
+static void
+leave_old(struct file *f)
+{
+	struct ring *r = atomic_load(&f->ring);
+
+	if (f->old == NULL || atomic_load(&f->users) != 0)
+		return;
+	ring_move(r, f->old, f->left ? f->seen : 0);
+	if (f->left) {
+		ring_close(f->old);
+		f->old = NULL;
+		f->seen = 0;
+	} else {
+		f->seen = ring_head(f->old);
+		f->left = true;
+	}
 }
 
 static void
 file_free(struct file *f)
 {
+	struct ring *r;
+
 	if (f == NULL || atomic_fetch_sub(&f->refs, 1) != 1)
 		return;
+	r = atomic_load(&f->ring);
+	if (f->old != NULL)
+		ring_move(r, f->old, UINT64_MAX);
 	ring_close(f->old);
-	ring_close(atomic_load(&f->ring));
+	ring_close(r);
 	buf_fini(&f->copy);
 	free(f->path);
 	free(f);
 }
 
 static struct file *
-file_new(const struct conf *c, const char *path, size_t size)
+file_new(const struct conf *c, const char *path)
 {
 	struct file *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		return NULL;
 	atomic_init(&f->refs, 1);
+	f->trouble = f->copy_trouble = (struct trouble)TROUBLE_INIT;
 	f->path = strdup(path);
-	f->size = size;
 	f->given = conf_given(c, "RingFile");
 	ring_state_path(c, "ring", &f->copy);
 	if (f->path == NULL || f->copy.failed) {
@@ -246,7 +290,6 @@ static bool
 is_same(const struct file *f, const struct file *old)
 {
 	return old != NULL && strcmp(old->path, f->path) == 0 &&
-	    old->size == f->size &&
 	    strcmp(buf_text(&old->copy), buf_text(&f->copy)) == 0;
 }
 
@@ -278,18 +321,21 @@ ring_load(const struct snapshot *snap, const struct snapshot *old,
 		return 0;
 	st = calloc(1, sizeof(*st));
 	if (st != NULL)
-		st->file = file_new(c, path, *size);
+		st->file = file_new(c, path);
 	if (st == NULL || st->file == NULL) {
 		free(st);
 		return ERR_NOMEM;
 	}
+	st->size = *size;
 	st->subjects = conf_bool(c, "RingSubjects");
 	if (was != NULL && is_same(st->file, was->file)) {
 		file_free(st->file);
 		st->file = was->file;
 		atomic_fetch_add(&st->file->refs, 1);
+		st->sized = st->size == was->size;
 	} else {
-		open_file(st->file, c);
+		open_file(st->file, c, st->size);
+		st->sized = true;
 	}
 	*state_r = st;
 	return 0;
@@ -312,21 +358,38 @@ ring_record(const struct ctx *ctx, const struct record *r)
 
 /* -- the file -- */
 
-/* Open it anew where somebody removed it or gave it another size. */
+/* The size of the ring that has the name, if there is one. */
+static size_t
+size_there(const struct file *f, size_t otherwise)
+{
+	struct ring *r;
+	size_t size;
+
+	if (ring_open_read(f->path, &r, NULL) != 0)
+		return otherwise;
+	size = ring_body(r);
+	ring_close(r);
+	return size;
+}
+
+/* Open it anew where somebody removed it, or gave it another size. */
 static int64_t
 ring_tick(const struct snapshot *snap, void *state)
 {
 	struct state *st = state;
 	struct file *f = st->file;
-	struct ring *now = atomic_load(&f->ring);
+	struct ring *r = atomic_load(&f->ring);
 
-	(void)snap;
-	if (f->old != NULL && atomic_load(&f->users) == 0) {
-		ring_close(f->old);
-		f->old = NULL;
-	}
-	if (f->old == NULL && (now == NULL || !ring_is_there(now, f->path)))
-		open_file(f, NULL);
+	leave_old(f);
+	if (f->old != NULL)
+		return TICK_MS;
+	if (r != NULL && !st->sized && ring_body(r) != st->size)
+		open_file(f, snap->conf, st->size);
+	else if (r == NULL || !ring_is_there(r, f->path))
+		open_file(f, NULL, size_there(f, st->size));
+	st->sized = true;
+	if (f->old == NULL && r != NULL)
+		f->seen = ring_head(r);
 	return TICK_MS;
 }
 
@@ -338,16 +401,25 @@ write_copy(struct file *f, const struct ring *r)
 	struct errmsg why = {.text = ""};
 	int rc;
 
+	/* The state directory has the ring itself, by another path. */
+	if (ring_is_there(r, buf_text(&f->copy)))
+		return;
 	if (f->copied != opened)
 		f->upto = 0;
 	f->copied = opened;
 	rc = ring_copy(r, buf_text(&f->copy), &f->upto, &why);
+	if (rc == ERR_NOTFOUND)
+		return;
 	if (rc != 0 && !f->copy_said)
 		log_line(f->given ? LOG_WARNING : LOG_INFO,
 		    "ring: StateDirectory: %s: a reboot loses what is in the "
 		    "ring",
 		    why.text);
 	f->copy_said = rc != 0;
+	if (rc != 0)
+		trouble_set(&f->copy_trouble, "%s", why.text);
+	else
+		trouble_clear(&f->copy_trouble);
 }
 
 bool
@@ -365,11 +437,49 @@ ring_write_copy(const struct snapshot *snap)
 	return true;
 }
 
+/* -- for who watches -- */
+
+static void
+ring_gauges(void *state, struct metrics *m)
+{
+	struct state *st = state;
+	struct ring *r = use(st->file);
+
+	if (r != NULL) {
+		metrics_family(m, "postern_ring_written_bytes_total",
+		    METRIC_COUNTER,
+		    "Octets ever written to the decision ring, by all daemons");
+		metrics_sample(m, NULL, NULL, (double)ring_head(r));
+		metrics_gauge(m, "postern_ring_size_bytes",
+		    "Octets that the decision ring keeps",
+		    (double)ring_body(r));
+	}
+	let_go(st->file);
+}
+
+static void
+ring_problems(void *state, struct problems *p)
+{
+	struct state *st = state;
+
+	problems_add_trouble(p, false, "ring",
+	    "make its directory, or name another file, or none, in RingFile",
+	    &st->file->trouble);
+	problems_add_trouble(p, false, "ring_copy",
+	    "make room and give the user that postern runs as the right to "
+	    "write in StateDirectory: until then a reboot loses what is in the "
+	    "ring",
+	    &st->file->copy_trouble);
+}
+
 const struct stage stage_ring = {
     .name = "ring",
+    .off = "RingFile none",
     .options = CONF_TABLE(options),
     .load = ring_load,
     .unload = ring_unload,
     .record = ring_record,
     .tick = ring_tick,
+    .gauges = ring_gauges,
+    .problems = ring_problems,
 };

@@ -1,6 +1,7 @@
 /*
- * Compiled in front of lib/quota for unit_quota_crossings: before every atomic
- * operation another coroutine may run.  SPDX-License-Identifier: BSD-2-Clause
+ * Compiled in front of lib/quota for unit_quota_crossings, and of lib/ring for
+ * unit_ring_crossings: before every atomic operation somebody else may run.
+ * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef T_SUPPORT_DRIVERS_CROSSINGS_H
 #define T_SUPPORT_DRIVERS_CROSSINGS_H
@@ -8,7 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* Another coroutine may be switched to here. */
+/* Somebody else may run here. */
 void crossing(void);
 /* pthread_mutex_lock, for which the other one has to go on. */
 int crossing_lock(pthread_mutex_t *mutex);
@@ -37,7 +38,9 @@ int crossing_lock(pthread_mutex_t *mutex);
 #undef atomic_store_explicit
 #undef atomic_fetch_add
 #undef atomic_fetch_sub
+#undef atomic_fetch_add_explicit
 #undef atomic_compare_exchange_weak
+#undef atomic_compare_exchange_weak_explicit
 #undef atomic_compare_exchange_strong
 #define atomic_load_explicit(p, o) (crossing(), CROSSING_LOAD(p, o))
 #define atomic_store_explicit(p, v, o) (crossing(), CROSSING_STORE(p, v, o))
@@ -48,5 +51,8 @@ int crossing_lock(pthread_mutex_t *mutex);
 #define atomic_compare_exchange_strong(p, e, v) \
 	(crossing(), CROSSING_CAS(p, e, v))
 #define atomic_compare_exchange_weak atomic_compare_exchange_strong
+#define atomic_fetch_add_explicit(p, v, o) atomic_fetch_add(p, v)
+#define atomic_compare_exchange_weak_explicit(p, e, v, o, f) \
+	atomic_compare_exchange_strong(p, e, v)
 
 #endif
