@@ -26,10 +26,11 @@ quota_past_open(struct query *q, struct errmsg *why)
 {
 	int rc = usage_read(q->conf, q->account, q->now, &q->usage, why);
 
-	if (rc == 0 && usage_copy(q->usage) != NULL && !q->json)
+	if (rc == 0 && usage_copy(q->usage) && !q->json)
 		fprintf(stderr,
-		    "posternctl: %s is not there: this is of its copy, %s\n",
-		    ring_path(q->conf), usage_copy(q->usage));
+		    "posternctl: %s is not there: this is of its copy in "
+		    "StateDirectory\n",
+		    ring_path(q->conf));
 	return rc;
 }
 

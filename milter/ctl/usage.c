@@ -14,6 +14,7 @@
 #include "milter/past.h"
 #include "milter/record.h"
 #include "milter/stage/ring.h"
+#include "posternctl.h"
 
 #define HOUR_S 3600
 #define DAY_S 86400
@@ -39,7 +40,7 @@ struct clients {
 struct usage {
 	struct arena arena;
 	const char *only; /* the account; NULL: all */
-	const char *copy; /* the path of the copy; NULL: this is the ring */
+	bool copy;        /* it is the copy of the ring */
 	time_t now;
 	int64_t since;
 	void *accounts; /* tree of struct node */
@@ -274,25 +275,10 @@ static int
 open_past(struct usage *u, const struct conf *c, struct past **past_r,
     struct errmsg *msg_r)
 {
-	const char *path = ring_path(c);
-	struct buf copy = BUF_INIT;
-	struct errmsg none;
-	int rc;
-
-	if (path == NULL) {
-		errmsg_set(msg_r, "RingFile none: no decisions are kept");
-		return ERR_NOTFOUND;
-	}
-	rc = past_open(path, past_r, msg_r);
-	if (rc != ERR_NOTFOUND)
-		return rc;
-	ring_state_path(c, "ring", &copy);
-	if (!copy.failed && past_open(buf_text(&copy), past_r, &none) == 0) {
-		u->copy = arena_strdup(&u->arena, buf_text(&copy));
-		rc = 0;
-	}
-	buf_fini(&copy);
-	return rc;
+	if (ring_path(c) != NULL)
+		return posternctl_past(c, past_r, &u->copy, msg_r);
+	errmsg_set(msg_r, "RingFile none: no decisions are kept");
+	return ERR_NOTFOUND;
 }
 
 /* The oldest one is looked at whosever it is. */
@@ -364,7 +350,7 @@ usage_since(const struct usage *u)
 	return u->since;
 }
 
-const char *
+bool
 usage_copy(const struct usage *u)
 {
 	return u->copy;

@@ -9,6 +9,7 @@
 #ifndef MILTER_CTL_USAGE_H
 #define MILTER_CTL_USAGE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -55,8 +56,8 @@ void usage_free(struct usage *u);
 /* How far it reaches back: the time of the oldest record, of whatever account;
  * 0: there is none. */
 int64_t usage_since(const struct usage *u);
-/* The path of the copy, where that was read; NULL: the ring was. */
-const char *usage_copy(const struct usage *u);
+/* Is this of the copy of the ring that outlives a reboot? */
+bool usage_copy(const struct usage *u);
 /* All zero for an account that has not sent. */
 struct usage_account usage_of(struct usage *u, const char *account);
 /* Those in which it sent, the oldest first; *count_r of them. */
