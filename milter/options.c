@@ -470,7 +470,8 @@ void
 options_warn(const struct conf *c)
 {
 	static const char *const paths[] = {"PidFile", "KeyFile", "QuotaTable",
-	    "RuleStats", "HttpToken", "OpenDMARCConfig", "ResolverConfiguration",
+	    "RuleStats", "HttpToken", "Journal", "OpenDMARCConfig",
+	    "ResolverConfiguration",
 	    "TrustAnchorFile", "PublicSuffixList", "TestPublicKeys"};
 	const char *mask = conf_str(c, "UMask"), *path;
 

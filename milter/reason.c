@@ -70,7 +70,10 @@ add_signature(struct buf *b, const struct dkim_verdict *d, const char *valid)
 		buf_printf(b, " is %s", valid);
 		return;
 	}
-	buf_printf(b, " is %s", dkim_status_word(d->status));
+	if (d->status == DKIM_STATUS_FAIL)
+		buf_str(b, " fails");
+	else
+		buf_printf(b, " is %s", dkim_status_word(d->status));
 	if (d->reason == NULL)
 		return;
 	buf_str(b, " (");

@@ -15,6 +15,7 @@ const struct service *const services[] = {
     &service_ticks,      /* calls the stages' tick hooks */
     &service_ring,       /* writes a file, which may wait for a disk */
     &service_history,    /* writes a file, which may wait for a disk */
+    &service_journal,    /* writes a file, which may wait for a disk */
     &service_statistics, /* writes a file, which may wait for a disk */
     &service_status,     /* writes a file, which may wait for a disk */
     &service_http,       /* answers browsers, however slow they are */

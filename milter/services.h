@@ -9,6 +9,7 @@ struct service;
 extern const struct service service_dns;
 extern const struct service service_history;
 extern const struct service service_http;
+extern const struct service service_journal;
 extern const struct service service_reload;
 extern const struct service service_ring;
 extern const struct service service_snapshots;

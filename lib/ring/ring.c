@@ -13,7 +13,6 @@
 
 #include "lib/base/err.h"
 #include "lib/base/mapfile.h"
-#include "lib/base/mapguard.h"
 #include "lib/base/siphash.h"
 
 #define UNIT 32 /* octets: a record begins at a multiple of it */
@@ -213,6 +212,9 @@ ring_next(struct ring_reader *rd, uint64_t skip)
 		if (is_gone(r, rd->at)) {
 			head = jump(rd, jumps);
 			jumps += jumps < 32;
+			/* This may be amid a record. */
+			if (skip < rd->at + RING_RECORD_MAX)
+				skip = rd->at + RING_RECORD_MAX;
 			continue;
 		}
 		if (read_here(rd, head))
@@ -443,20 +445,18 @@ write_range(int fd, const struct ring *r, uint64_t from, uint64_t to)
 	return 0;
 }
 
-/* The header of a copy, and what was taken when it was made; 0: there is none
- * of this ring, and of its size. */
-static uint64_t
-copied_head(int fd, const struct ring *r, const struct stat *st)
+/* Is it a copy of this ring?  Then also what was taken when it was made. */
+static bool
+is_copy(int fd, const struct ring *r, const struct stat *st, uint64_t *head_r)
 {
 	char header[SHARED_HEADER_SIZE];
-	uint64_t head;
 
-	if ((uint64_t)st->st_size != r->map.size + SHARED_HEADER_SIZE ||
-	    pread(fd, header, sizeof(header), 0) != sizeof(header) ||
-	    memcmp(header, r->map.header, sizeof(header)) != 0 ||
-	    pread(fd, &head, sizeof(head), SHARED_HEADER_SIZE) != sizeof(head))
-		return 0;
-	return head;
+	return (uint64_t)st->st_size == r->map.size + SHARED_HEADER_SIZE &&
+	    pread(fd, header, sizeof(header), 0) == sizeof(header) &&
+	    memcmp(header, r->map.header, sizeof(header)) == 0 &&
+	    pread(fd, head_r, sizeof(*head_r), SHARED_HEADER_SIZE) ==
+		sizeof(*head_r) &&
+	    *head_r <= ring_head(r);
 }
 
 /* All that stands there but the header. */
@@ -502,7 +502,7 @@ new_copy(const struct ring *r, const char *path, uint64_t *upto,
 		return rc;
 	if (write_whole(fd, r, upto) != 0)
 		rc = mapfile_fail_call(msg, "write", new_path);
-	else if (mapguard_hit(r->map.guard))
+	else if (!ring_is_whole(r))
 		rc = mapfile_fail(msg, ERR_NOTFOUND, CUT_OFF, path);
 	else if (rename(new_path, path) != 0)
 		rc = mapfile_fail_call(msg, "rename", new_path);
@@ -527,8 +527,7 @@ update(int fd, const struct ring *r, const char *path, uint64_t *upto,
 	rc = mapfile_safe(path, &st, false, msg);
 	if (rc != 0 || (st.st_dev == r->map.dev && st.st_ino == r->map.ino))
 		return rc;
-	was = copied_head(fd, r, &st);
-	if (was == 0 || was > ring_head(r))
+	if (!is_copy(fd, r, &st, &was))
 		return new_copy(r, path, upto, msg);
 	/* Who else copies this ring has not gone further than it says. */
 	if (*upto > was)
@@ -548,7 +547,7 @@ ring_copy(const struct ring *r, const char *path, uint64_t *upto,
 		return mapfile_fail(msg_r, ERR_CONFIG,
 		    "%s: the path is longer than %d octets", path,
 		    SHARED_PATH_MAX);
-	if (mapguard_hit(r->map.guard) || ring_head(r) < *upto)
+	if (!ring_is_whole(r) || ring_head(r) < *upto)
 		return mapfile_fail(msg_r, ERR_NOTFOUND, CUT_OFF, path);
 	fd = open(path, flags);
 	if (fd < 0 && errno != ENOENT)

@@ -14,9 +14,10 @@
 #include "lib/base/errlist.h"
 #include "lib/conf/conf.h"
 #include "milter/snapshot.h"
+#include "milter/stage/journal.h"
 #include "milter/stage/rules_conf.h"
 
-#define WRITTEN_MAX 6
+#define WRITTEN_MAX 7
 
 struct file {
 	const char *keyword, *where;
@@ -131,7 +132,8 @@ static bool
 is_written(const char *keyword)
 {
 	static const char *const written[] = {
-	    "Socket", "PidFile", "QuotaTable", "RuleStats"};
+	    "Socket", "PidFile", "QuotaTable", "RuleStats",
+	    "Journal"};
 
 	for (size_t i = 0; i < sizeof(written) / sizeof(*written); i++) {
 		if (strcmp(keyword, written[i]) == 0)
@@ -175,6 +177,8 @@ paths_check(const struct conf *c, const struct paths_start *start,
 		add_mapped(&l, c, "QuotaTable", conf_str(c, "QuotaTable"));
 	if (conf_multi(c, "RuleFile", 0) != NULL)
 		add_mapped(&l, c, "RuleStats", rules_conf_stats(c));
+	add_written(&l, "Journal", conf_where(c, "Journal"),
+	    journal_conf_path(c), l.chroot);
 	for (; *table != NULL; table++) {
 		for (size_t i = 0; i < (*table)->count; i++)
 			add_row(&l, c, &(*table)->rows[i]);

@@ -248,6 +248,9 @@ reload(const struct server *srv)
 		services_wake();
 		log_line(LOG_INFO, "reloaded");
 		failed = false;
+	} else {
+		/* Its file may have been renamed all the same. */
+		service_wake(&service_journal);
 	}
 	atomic_store(&reload_failed, failed);
 	service_wake(&service_status);
