@@ -108,8 +108,8 @@ httpspec_parse_row(const char *text, void *spec_r, struct errmsg *msg_r)
 		return 0;
 	if (!POSTERN_HTTP)
 		return errmsg_set(msg_r,
-		    "this postern was built without a page: expected none; "
-		    "install libmicrohttpd-dev and build it again");
+		    "this postern was built without libmicrohttpd, and so "
+		    "without a page: expected none");
 	if (strncasecmp(text, "unix:", 5) == 0 && text[5] == '/')
 		text += 5;
 	return text[0] == '/' ? parse_local(text, spec, msg_r)
