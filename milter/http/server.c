@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,6 +38,7 @@
 #define BACKLOG 128
 #define SCAN_MS 250
 #define RETRY_MS 5000
+#define NICENESS 10
 /* How old a connection may get, milliseconds; the second where more than half
  * of them are taken. */
 #define AGE_MS 15000
@@ -375,6 +377,9 @@ stop_server(void)
 static struct MHD_Daemon *
 start_daemon(int fd)
 {
+	/* Of this thread, and of the library's, which is made by it: where
+	 * there is too little time for all, mail comes first. */
+	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
 	return MHD_start_daemon(
 	    MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
 		MHD_USE_PEDANTIC_CHECKS,
