@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,7 +59,8 @@ parse_size(const char *value, void *size_r, struct errmsg *msg_r)
 }
 
 static const struct conf_option options[] = {
-    {.keyword = "RingFile", .type = CONF_STR, .def = POSTERN_RUN_DIR "/ring",
+    {.keyword = "RingFile", .type = CONF_STR, .flags = CONF_PATH | CONF_MADE,
+	.def = POSTERN_RUN_DIR "/ring",
 	.summary =
 	    "where the last decisions are kept, for posternctl why: a file, "
 	    "or none",
@@ -272,9 +272,7 @@ file_new(const struct conf *c, const char *path)
 const char *
 ring_path(const struct conf *c)
 {
-	const char *path = conf_str(c, "RingFile");
-
-	return path == NULL || strcasecmp(path, "none") == 0 ? NULL : path;
+	return conf_made(c, "RingFile");
 }
 
 void
