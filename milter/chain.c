@@ -591,6 +591,24 @@ chain_tick(const struct snapshot *snap)
 	return soonest;
 }
 
+void
+chain_gauges(const struct snapshot *snap, struct metrics *m)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		if (snap->on[i] && stages[i]->gauges != NULL)
+			stages[i]->gauges(snap->state[i], m);
+	}
+}
+
+void
+chain_problems(const struct snapshot *snap, struct problems *p)
+{
+	for (size_t i = 0; stages[i] != NULL; i++) {
+		if (snap->on[i] && stages[i]->problems != NULL)
+			stages[i]->problems(snap->state[i], p);
+	}
+}
+
 unsigned
 chain_answers(const struct snapshot *snap)
 {

@@ -45,6 +45,8 @@
 
 struct conf_table;
 struct errmsg;
+struct metrics;
+struct problems;
 struct record;
 struct snapshot;
 
@@ -60,6 +62,8 @@ enum {
 
 struct stage {
 	const char *name; /* as in logs and decided_by */
+	const char *off;  /* why it may take no part, for posternctl status:
+	    keywords; NULL: it always takes part */
 	unsigned needs;   /* NEED_ */
 	unsigned edits;   /* EDIT_BIT()s of the edits it may add */
 	unsigned answers; /* HOOK_BIT()s of connect, helo, mail, rcpt, eoh at
@@ -150,6 +154,12 @@ struct stage {
 	 * the snapshot is in force.  Another snapshot may be loaded or adopted
 	 * at the same time. */
 	int64_t (*tick)(const struct snapshot *snap, void *state);
+
+	/* Tell numbers of what is there (metrics.h), and what is not well
+	 * (problems.h).  Called by any thread of the daemon while the snapshot
+	 * is in force.  Must not wait. */
+	void (*gauges)(void *state, struct metrics *m);
+	void (*problems)(void *state, struct problems *p);
 };
 
 /* The list, in order, NULL-ended (stages.c). */
@@ -198,6 +208,9 @@ void chain_reset(const struct snapshot *snap);
 /* Call every stage's tick hook.  Returns the shortest of their times, in
  * milliseconds; -1: no stage has such a hook. */
 int64_t chain_tick(const struct snapshot *snap);
+/* Call every stage's gauges hook, or problems hook. */
+void chain_gauges(const struct snapshot *snap, struct metrics *m);
+void chain_problems(const struct snapshot *snap, struct problems *p);
 
 /* Computed from the stages that are on in this snapshot. */
 unsigned chain_answers(const struct snapshot *snap); /* HOOK_BIT()s */

@@ -16,6 +16,7 @@
 #include "lib/conf/conf.h"
 #include "lib/conf/dataset.h"
 #include "lib/dns/idna.h"
+#include "httpspec.h"
 #include "log.h"
 #include "sockspec.h"
 #include "verdict.h"
@@ -175,6 +176,13 @@ static const struct conf_option rows[] = {
     {.keyword = "StateDirectory", .type = CONF_STR, .flags = CONF_PATH,
 	.def = POSTERN_STATE_DIR,
 	.summary = "where it keeps what is to survive a restart",
+	.check = conf_check_path},
+    {.keyword = "Http", .type = CONF_STR,
+	.summary = "where browsers and Prometheus connect: ADDRESS:PORT, a path, or none",
+	.parse = httpspec_parse_row, .size = sizeof(struct httpspec)},
+    {.keyword = "HttpToken", .type = CONF_STR,
+	.flags = CONF_PATH | CONF_MADE, .with = "Http",
+	.summary = "the file with the token that opens the page",
 	.check = conf_check_path},
     {.keyword = "UMask", .type = CONF_INT, .flags = CONF_START,
 	.summary = "file mode mask, for the socket among others",
@@ -485,6 +493,7 @@ options_warn(const struct conf *c)
 		if ((row->flags & CONF_PATH) && conf_given(c, row->keyword))
 			warn_paths(c, row);
 	}
+	httpspec_warn(c);
 	if (mask != NULL && mask[0] != '0' && conf_int(c, "UMask") > 7)
 		conf_odd(c, "%s: UMask: %s is decimal, 0%lo in octal: "
 		    "expected a 0 before an octal number: 0%s",

@@ -32,7 +32,7 @@ unsigned_why(const struct message *m)
 {
 	const struct snapshot *snap = m->session->snap;
 
-	if (m->direction != DIRECTION_OUTBOUND || m->is_signed)
+	if (m->direction != DIRECTION_OUTBOUND || m->signed_with != NULL)
 		return NULL;
 	if (m->unsigned_why != NULL)
 		return m->unsigned_why;
@@ -61,7 +61,7 @@ decide(struct record *r, const struct message *m, const struct verdict *outcome)
 	if (r->symbol == NULL && refused != NULL)
 		r->symbol = refused->symbol;
 	r->left = !r->aborted && !verdict_refuses(&r->verdict);
-	if (verdict_refuses(&m->disposition.deferred))
+	if (r->left && verdict_refuses(&m->disposition.deferred))
 		r->exempt_from = m->disposition.deferred.by;
 }
 
@@ -130,8 +130,10 @@ record_message(
 	r->subject = field(m, "Subject", &r->subject_len);
 	r->message_id = field(m, "Message-ID", &r->message_id_len);
 	decide(r, m, outcome);
-	if (r->left)
+	if (r->left) {
+		r->signed_with = m->signed_with;
 		r->unsigned_why = unsigned_why(m);
+	}
 }
 
 bool

@@ -75,6 +75,8 @@ struct record {
 	const char *exempt_from; /* the check whose refusal does not count,
 	    because the message or all its recipients are exempt; NULL: none */
 	bool left;                /* it was accepted */
+	const char *signed_with;  /* the signatures of ours that it left with,
+	    domain/selector/algorithm with commas between them; NULL: none */
 	const char *unsigned_why; /* why an outbound message left unsigned;
 	    NULL: it is signed, inbound or did not leave */
 

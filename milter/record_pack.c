@@ -288,6 +288,7 @@ static const struct field record_fields[] = {
     N(37, record, left),
     T(38, record, unsigned_why),
     N(39, record, shortened),
+    T(40, record, signed_with),
     END,
 };
 
@@ -890,9 +891,12 @@ add_time(const struct item *i, const struct field *f, void *to)
 	if (all == NULL || !get_number(&in, &ns))
 		return;
 	len = (size_t)(in.end - in.at);
-	for (size_t k = 0; stages[k] != NULL; k++) {
-		if (strlen(stages[k]->name) == len &&
-		    memcmp(stages[k]->name, in.at, len) == 0)
+	for (size_t k = 0; len > 0 && stages[k] != NULL; k++) {
+		const char *name = stages[k]->name;
+
+		if ((unsigned char)*name == *in.at &&
+		    strncmp(name, (const char *)in.at, len) == 0 &&
+		    name[len] == '\0')
 			all[k] = ns;
 	}
 }
@@ -966,26 +970,40 @@ get_value(struct reader *in, const struct item *i, const struct field *f,
 	}
 }
 
+/* From that one on; its number is 0: there is none. */
+static const struct field *
+find_field(const struct field *f, const struct item *i)
+{
+	while (f->number != 0 &&
+	    (f->number != i->number || kind_of(f) != i->kind))
+		f++;
+	return f;
+}
+
 static void
 get_fields(struct reader *in, const unsigned char *octets, size_t len,
     const struct field *fields, void *to)
 {
 	struct reader inner = {
 	    .at = octets, .end = octets + len, .arena = in->arena};
+	const struct field *last = fields;
 	struct item i = {0};
 
 	while (in->rc == 0 && inner.at < inner.end) {
-		const struct field *f = fields;
+		const struct field *f;
 
 		if (!get_item(&inner, &i)) {
 			in->rc = ERR_FORMAT;
 			return;
 		}
-		while (f->number != 0 &&
-		    (f->number != i.number || kind_of(f) != i.kind))
-			f++;
-		if (f->number != 0)
-			get_value(in, &i, f, to);
+		/* Mostly they come in the order of the table. */
+		f = find_field(last, &i);
+		if (f->number == 0 && last != fields)
+			f = find_field(fields, &i);
+		if (f->number == 0)
+			continue;
+		last = f;
+		get_value(in, &i, f, to);
 	}
 }
 

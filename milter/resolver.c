@@ -5,10 +5,14 @@
 #include "resolver.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
+#include "counters.h"
+#include "lib/base/clock.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/errlist.h"
@@ -25,8 +29,33 @@
 #define TIMEOUT_MAX 300 /* seconds; no MTA waits for longer */
 #define TIMEOUT_NONE 30 /* in place of 0, "for ever" */
 
+#define TEST_NAME "name-server-test.invalid" /* below it, RFC 6761 6.4 */
+#define TEST_TIMES 2		/* so often in a row, since one can be lost */
+#define TEST_WAIT_MS 3000	/* for its answer */
+#define TEST_AGAIN_MS 5000	/* while they do not answer */
+#define LOOK_MS 500		/* from one look at the questions to the next */
+#define SUSPECT 5		/* questions that failed in a row: test */
+/* So many failed in a row, in so long a time, whatever a test says: its answer
+ * may come from a cache. */
+#define SILENT 50
+#define SILENT_MS 60000
+
 struct resolver {
 	atomic_int refs;
+	atomic_uint failed;	  /* mail's questions, in a row */
+	_Atomic int64_t answered; /* when one was answered, or the first failed
+	    one behind that; clock_ms() */
+	atomic_bool untested;	  /* nothing was tested or answered yet */
+	atomic_bool silent;	  /* the last tests had no answer */
+
+	/* Of the thread that tests. */
+	struct dns_query *test;
+	int64_t test_until, test_again;
+	unsigned test_failed; /* in a row */
+	uint64_t test_number; /* in its name */
+	bool said;	      /* that they do not answer is logged */
+
+	char *whom; /* Nameservers, for words; NULL: not given */
 	struct buf made_of; /* all that determines the resolver: two with equal
 	    text are interchangeable */
 	struct dns unbound;
@@ -170,9 +199,121 @@ on_validation(void *arg, bool on)
 		 "validated; name servers that do, or remove TrustAnchorFile");
 }
 
+/* -- do they answer? -- */
+
+static bool
+is_answer(enum dns_status status)
+{
+	return status != DNS_TEMPFAIL && status != DNS_TIMEOUT;
+}
+
+static void
+on_question(void *arg, const char *name, enum dns_status status, bool cached,
+    int64_t ns)
+{
+	struct resolver *r = arg;
+
+	if (strstr(name, "." TEST_NAME) != NULL)
+		return;
+	counters_dns(status, cached, (uint64_t)ns);
+	if (cached)
+		return;
+	if (is_answer(status)) {
+		atomic_store(&r->failed, 0);
+		atomic_store(&r->untested, false);
+		atomic_store(&r->silent, false);
+	} else if (atomic_fetch_add(&r->failed, 1) == 0) {
+		atomic_store(&r->answered, clock_ms());
+	}
+}
+
+static void
+start_test(struct resolver *r, int64_t now)
+{
+	char name[sizeof(TEST_NAME) + 20];
+
+	if (r->test_number == 0)
+		(void)!getrandom(&r->test_number, sizeof(r->test_number), 0);
+	snprintf(name, sizeof(name), "%016jx." TEST_NAME,
+	    (uintmax_t)r->test_number++);
+	r->test = dns_start(&r->unbound, name, DNS_A);
+	r->test_until = now + TEST_WAIT_MS;
+}
+
+/* False: its answer may still come. */
+static bool
+end_test(struct resolver *r, int64_t now)
+{
+	bool there = dns_ready(&r->unbound, r->test);
+	bool good;
+
+	if (!there && now < r->test_until)
+		return false;
+	good = there &&
+	    is_answer(dns_collect(&r->unbound, r->test, NULL)->status);
+	dns_drop(&r->unbound, r->test);
+	r->test = NULL;
+	r->test_failed = good ? 0 : r->test_failed + 1;
+	if (good || r->test_failed >= TEST_TIMES) {
+		atomic_store(&r->untested, false);
+		atomic_store(&r->silent, !good);
+	}
+	r->test_again = now + (r->test_failed < TEST_TIMES ? 0 : TEST_AGAIN_MS);
+	return true;
+}
+
+static void
+log_silence(struct resolver *r)
+{
+	struct errmsg words;
+	bool silent = resolver_is_silent(r, &words);
+
+	if (silent && !r->said)
+		log_line(LOG_WARNING, "dns: %s", words.text);
+	else if (!silent && r->said)
+		log_line(LOG_INFO, "dns: the name servers answer again");
+	r->said = silent;
+}
+
+int64_t
+resolver_test(struct resolver *r)
+{
+	int64_t now = clock_ms();
+	bool wanted = atomic_load(&r->untested) || atomic_load(&r->silent) ||
+	    r->test_failed > 0 || atomic_load(&r->failed) >= SUSPECT;
+
+	if (r->tests.start != NULL) /* not all that is asked reaches them */
+		return -1;
+	if (r->test != NULL)
+		(void)end_test(r, now);
+	else if (wanted && now >= r->test_again)
+		start_test(r, now);
+	log_silence(r);
+	return r->test != NULL ? TEST_WAIT_MS / 30 : LOOK_MS;
+}
+
+bool
+resolver_is_silent(const struct resolver *r, struct errmsg *words_r)
+{
+	unsigned failed = atomic_load(&r->failed);
+
+	if (!atomic_load(&r->silent) &&
+	    (failed < SILENT ||
+		clock_ms() - atomic_load(&r->answered) < SILENT_MS))
+		return false;
+	errmsg_set(words_r,
+	    "the name servers do not answer (%s): what needs the DNS is not "
+	    "checked, or tempfails by On-DNSError",
+	    r->whom == NULL ? RESOLV_CONF : r->whom);
+	return true;
+}
+
 static void
 resolver_free(struct resolver *r)
 {
+	if (r->test != NULL)
+		dns_drop(&r->unbound, r->test);
+	free(r->whom);
 	dns_dataset_close(&r->tests);
 	dataset_free(r->data);
 	dataset_free(r->keys);
@@ -270,6 +411,8 @@ open_unbound(const struct conf *c, const struct plan *p, struct resolver *r,
 	    .config_file = p->config_file,
 	    .anchor_file = p->anchor_file,
 	    .on_validation = on_validation,
+	    .on_question = on_question,
+	    .arg = r,
 	};
 	struct plan other;
 	struct errmsg why;
@@ -304,6 +447,9 @@ make(const struct conf *c, const struct plan *p, struct resolver **r_r,
 		return ERR_NOMEM;
 	}
 	atomic_init(&r->refs, 1);
+	atomic_init(&r->untested, true);
+	if (conf_str(c, "Nameservers") != NULL)
+		r->whom = strdup(conf_str(c, "Nameservers"));
 	describe(p, &r->made_of);
 	rc = conf_also(c, 0, open_unbound(c, p, r, msg_r), msg_r);
 	if (rc == 0 || conf_list(c) != NULL)

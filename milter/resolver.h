@@ -5,6 +5,9 @@
 #ifndef MILTER_RESOLVER_H
 #define MILTER_RESOLVER_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "lib/conf/conf.h"
 
 struct dns;
@@ -24,6 +27,19 @@ int resolver_load(const struct conf *c, struct resolver *old,
 const struct dns *resolver_dns(const struct resolver *r);
 /* DNSTimeout in milliseconds: for all look-ups of one message. */
 long resolver_timeout_ms(const struct conf *c);
+
+/*
+ * Whether the name servers answer at all.  A mail's own questions can't tell:
+ * the names in it may have dead servers.  So when some have failed in a row, or
+ * nothing was asked yet, a name is asked that nobody has.
+ *
+ * Go on with that; in how many milliseconds to call it again.  Used by one
+ * thread.
+ */
+int64_t resolver_test(struct resolver *r);
+/* Do they not answer?  Then *words_r says so. */
+bool resolver_is_silent(const struct resolver *r, struct errmsg *words_r);
+
 /* Start its threads, unless they run.  Validation is then tested at once, so
  * that the log says at the start if it does not work.  0, or ERR_SYSTEM and
  * errno. */

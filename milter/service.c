@@ -11,8 +11,11 @@
 #include "lib/base/err.h"
 #include "lib/base/queue.h"
 #include "log.h"
+#include "metrics.h"
+#include "problems.h"
 
 #define NEVER INT64_MAX
+#define DROPPING_MS 600000 /* so long it is a problem that items were dropped */
 #define LIMIT_MS 1000 /* for services that have to stop again because another
     could not start */
 
@@ -38,6 +41,8 @@ struct slot {
 	bool over;
 	int64_t due; /* CLOCK_MONOTONIC, milliseconds */
 	uint64_t logged; /* queue_dropped() at the last log line */
+	_Atomic int64_t dropping; /* when items were last seen to be dropped; 0:
+	    never */
 	struct log_seldom seldom;
 };
 
@@ -98,6 +103,7 @@ log_dropped(struct slot *slot)
 	if (dropped == slot->logged)
 		return;
 	slot->logged = dropped;
+	atomic_store(&slot->dropping, clock_ms());
 	log_seldom(&slot->seldom, LOG_WARNING,
 	    "%s: the queue was full: %llu items were dropped since the "
 	    "start",
@@ -381,4 +387,53 @@ service_dropped(const struct service *row)
 	struct slot *slot = slot_of(row);
 
 	return slot == NULL ? 0 : queue_dropped(slot->queue);
+}
+
+/* Only services with a queue have anything to drop. */
+static void
+tell_dropped(struct metrics *m, size_t n)
+{
+	metrics_family(m, "postern_service_dropped_total", METRIC_COUNTER,
+	    "Items for which the queue of a service beside mail had no room");
+	for (size_t i = 0; i < n; i++) {
+		const struct slot *slot = &all.slots[i];
+
+		if (slot->queue != NULL)
+			metrics_sample(m, "service", slot->row->name,
+			    (double)queue_dropped(slot->queue));
+	}
+}
+
+void
+services_gauges(struct metrics *m)
+{
+	size_t n = atomic_load(&all.count);
+
+	tell_dropped(m, n);
+	for (size_t i = 0; i < n; i++) {
+		if (all.slots[i].row->gauges != NULL)
+			all.slots[i].row->gauges(m);
+	}
+}
+
+void
+services_problems(struct problems *p)
+{
+	size_t n = atomic_load(&all.count);
+
+	for (size_t i = 0; i < n; i++) {
+		struct slot *slot = &all.slots[i];
+		int64_t at = atomic_load(&slot->dropping);
+
+		if (slot->row->problems != NULL)
+			slot->row->problems(p);
+		if (at != 0 && clock_ms() - at < DROPPING_MS)
+			problems_add(p, false, "service",
+			    "see in the log what it waits for: a slow disk or "
+			    "a peer that does not answer",
+			    "%s can't keep up: its queue was full, and %llu "
+			    "items were dropped since the start",
+			    slot->row->name,
+			    (unsigned long long)queue_dropped(slot->queue));
+	}
 }

@@ -24,6 +24,9 @@
 
 #define SERVICES_MAX 16
 
+struct metrics;
+struct problems;
+
 struct service {
 	const char *name; /* in the log, and the name of its thread; at most 15
 	    octets */
@@ -47,6 +50,11 @@ struct service {
 	void (*wake)(void);
 	/* Called last, when the queue is closed and empty. */
 	void (*stop)(void);
+	/* Tell numbers of what is there (metrics.h), and what is not well
+	 * (problems.h).  Called by any thread, between start and stop.  Must
+	 * not wait. */
+	void (*gauges)(struct metrics *m);
+	void (*problems)(struct problems *p);
 
 	/* The line in the log if the service does not stop in time; NULL: a
 	 * general one. */
@@ -75,5 +83,9 @@ void service_wake(const struct service *row);
 bool service_post(const struct service *row, void *item);
 /* How many items were dropped since the start. */
 uint64_t service_dropped(const struct service *row);
+/* Call every service's gauges hook, or problems hook, and tell of the
+ * queues. */
+void services_gauges(struct metrics *m);
+void services_problems(struct problems *p);
 
 #endif

@@ -137,10 +137,16 @@ session_why(const struct ctx *ctx, const char *fmt, ...)
 const char *
 session_quote(const struct ctx *ctx, const char *text)
 {
+	return ctx->s->explains ? session_quoted(ctx, text) : "-";
+}
+
+const char *
+session_quoted(const struct ctx *ctx, const char *text)
+{
 	struct buf b = BUF_INIT;
 	const char *quoted;
 
-	if (text == NULL || !ctx->s->explains)
+	if (text == NULL)
 		return "-";
 	buf_quote(&b, text, strlen(text), QUOTED_MAX);
 	quoted = b.failed ? NULL : arena_strdup(arena_of(ctx), buf_text(&b));

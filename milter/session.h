@@ -181,7 +181,9 @@ struct message {
 	    is used of them, from the end of the message on */
 	size_t quota_count;
 	bool scored;         /* rules: the score was compared with its limits */
-	bool is_signed;      /* sign: it leaves with a signature of ours */
+	const char *signed_with; /* sign: the signatures of ours that it leaves
+	    with, domain/selector/algorithm with commas between them; NULL:
+	    none */
 	const char *unsigned_why; /* sign: why outbound mail has no signature;
 	    NULL: it has one, or sign did not run */
 	const char *allowed; /* allowlist: which of its names makes it exempt by
@@ -262,6 +264,9 @@ void session_why(const struct ctx *ctx, const char *fmt, ...)
 /* Text from outside for session_why, quoted by buf_quote; "-" for NULL.  It
  * lives as long as the message, or without one the session. */
 const char *session_quote(const struct ctx *ctx, const char *text);
+/* The same for a verdict's `why`, which is kept whether or not reasons are
+ * wanted. */
+const char *session_quoted(const struct ctx *ctx, const char *text);
 
 /* Add a symbol to the message; a name that it has already is not added again.
  * 0 or ERR_NOMEM. */

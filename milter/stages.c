@@ -31,5 +31,6 @@ const struct stage *const stages[] = {
     &stage_software,  /* an edit that depends on nothing */
     &stage_sign,      /* last: it signs the header as the edits leave it */
     &stage_ring,      /* keeps the records of what all others did */
+    &stage_journal,   /* makes events of the records */
     NULL,
 };

@@ -16,6 +16,7 @@ extern const struct stage stage_author;
 extern const struct stage stage_header;
 extern const struct stage stage_dnsbl;
 extern const struct stage stage_iprev;
+extern const struct stage stage_journal;
 extern const struct stage stage_login;
 extern const struct stage stage_peer;
 extern const struct stage stage_rdns;

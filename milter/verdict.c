@@ -95,7 +95,7 @@ verdict_reply(const struct verdict *v, int *code_r, const char **xcode_r,
 }
 
 void
-verdict_explain(const struct verdict *v, struct buf *b)
+verdict_outcome(const struct verdict *v, struct buf *b)
 {
 	static const char *const words[] = {
 	    [VERDICT_NONE] = "accepted",
@@ -112,6 +112,12 @@ verdict_explain(const struct verdict *v, struct buf *b)
 		buf_printf(b, " by %s", v->by);
 	if (v->symbol != NULL)
 		buf_printf(b, " for the symbol %s", v->symbol);
+}
+
+void
+verdict_explain(const struct verdict *v, struct buf *b)
+{
+	verdict_outcome(v, b);
 	if (v->why != NULL)
 		buf_printf(b, ", because %s", v->why);
 	else if (v->symbol == NULL && v->text != NULL)

@@ -71,8 +71,10 @@ enum verdict_action verdict_of_choice(int word);
 char *verdict_text(const char *words, char text_r[VERDICT_TEXT_SIZE]);
 
 struct buf;
-/* Append in words: what is done, by which stage, for which symbol, and the
- * reason or else the reply's text.  As printable as these are. */
+/* Append in words: what is done, by which stage, for which symbol. */
+void verdict_outcome(const struct verdict *v, struct buf *b);
+/* The same, and the reason or else the reply's text.  As printable as these
+ * are. */
 void verdict_explain(const struct verdict *v, struct buf *b);
 
 /* The reply to the client: code, enhanced code and text, with the action's

@@ -56,8 +56,8 @@ enum {
 	                      that to say no to it is nothing to warn of */
 	CONF_PATH = 1 << 4, /* CONF_STR: a path, or where the summary says so
 	                       `none` */
-	CONF_MADE = 1 << 5, /* CONF_PATH: of a file that the program makes and
-	                       maps (lib/base/mapfile.h), and no other
+	CONF_MADE = 1 << 5, /* CONF_PATH: of a file that the program makes,
+	                       perhaps as PATH.new first, and that no other
 	                       keyword may name */
 };
 

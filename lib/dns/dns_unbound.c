@@ -62,6 +62,8 @@ struct unbound {
 	char **servers; /* what the contexts are made of */
 	char *resolv_conf, *config_file, *anchor_file;
 	void (*on_validation)(void *arg, bool on);
+	void (*on_question)(void *arg, const char *name,
+	    enum dns_status status, bool cached, int64_t ns);
 	void *arg;
 	int wake[2]; /* a pipe to the pump */
 
@@ -95,6 +97,7 @@ struct dns_query {
 	struct dns_query *prev, *next; /* while held */
 	struct ub_ctx *asked;          /* NULL: not (yet) */
 	int id;
+	int64_t begun; /* clock_ns() */
 	enum dns_type type;
 	char key[];
 };
@@ -315,6 +318,17 @@ destroy(struct dns_query *q)
 	free(q);
 }
 
+/* Tell what came of a question that was asked. */
+static void
+tell(const struct dns_query *q, enum dns_status status)
+{
+	const struct unbound *u = q->u;
+
+	if (u->on_question != NULL)
+		u->on_question(
+		    u->arg, q->key, status, false, clock_ns() - q->begun);
+}
+
 /* The answer is there: libunbound's or the list's share in q ends. As put(). */
 static bool
 finish(struct dns_query *q, struct dns_entry *entry,
@@ -323,6 +337,9 @@ finish(struct dns_query *q, struct dns_entry *entry,
 	if (q->entry == NULL && q->failed == NULL) {
 		q->entry = entry;
 		q->failed = failed;
+		if (!q->dropped)
+			tell(q, failed != NULL ? failed->status
+					: dns_entry_answer(entry)->status);
 		entry = NULL;
 		if (q->waits != NULL)
 			wait_wake(q->waits);
@@ -659,6 +676,7 @@ query_new(struct unbound *u, const char *key, enum dns_type type)
 		return NULL;
 	q->u = u;
 	q->refs = 1;
+	q->begun = clock_ns();
 	q->type = type;
 	memcpy(q->key, key, len);
 	return q;
@@ -717,8 +735,12 @@ start(void *ctx, const char *name, enum dns_type type)
 	if (!dns_wire_key(name, key))
 		return query_known(u, NULL, &answer_badname);
 	entry = dns_cache_get(u->cache, key, type, clock_ms());
-	if (entry != NULL)
+	if (entry != NULL) {
+		if (u->on_question != NULL)
+			u->on_question(u->arg, key,
+			    dns_entry_answer(entry)->status, true, 0);
 		return query_known(u, entry, NULL);
+	}
 	q = query_new(u, key, type);
 	if (q == NULL)
 		return NULL;
@@ -777,8 +799,10 @@ collect(void *ctx, struct dns_query *q, struct wait *w)
 		pthread_mutex_lock(&u->lock);
 		q->waits = NULL;
 	}
-	if (answer_of(q) == NULL)
+	if (answer_of(q) == NULL) {
 		q->failed = &answer_timeout;
+		tell(q, DNS_TIMEOUT);
+	}
 	a = answer_of(q);
 	pthread_mutex_unlock(&u->lock);
 	return a;
@@ -851,6 +875,7 @@ copy_conf(struct unbound *u, const struct dns_unbound_conf *conf)
 	size_t n = 0;
 
 	u->on_validation = conf->on_validation;
+	u->on_question = conf->on_question;
 	u->arg = conf->arg;
 	u->validates = conf->anchor_file != NULL;
 	if (copy_text(&u->config_file, conf->config_file) != 0 ||

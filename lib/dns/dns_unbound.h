@@ -36,6 +36,12 @@ struct dns_unbound_conf {
 	 * the name servers do not supply what it needs, or on again; NULL:
 	 * nobody. */
 	void (*on_validation)(void *arg, bool on);
+	/* Told, from any thread, what came of a question: its answer, or that
+	 * its collector did not wait longer; ns: after what time.  cached: our
+	 * own cache knew it.  Questions that are dropped before are not told.
+	 * Must not wait; NULL: nobody. */
+	void (*on_question)(void *arg, const char *name,
+	    enum dns_status status, bool cached, int64_t ns);
 	void *arg;
 };
 

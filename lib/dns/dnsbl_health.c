@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "dnsbl_health.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,9 @@ struct dnsbl_health {
 	atomic_uint offs;	/* how often a question switched it off */
 	atomic_uint unanswered; /* in a row */
 	_Atomic uint32_t share;
+	_Atomic uint64_t questions, listed, failed; /* struct dnsbl_counts */
+	pthread_mutex_t lock;
+	struct errmsg why; /* under the lock */
 	_Atomic uint32_t seen[SEEN]; /* hashes, so that one spammer's thousand
 	    mails are one client */
 };
@@ -32,6 +36,7 @@ dnsbl_health_new(void)
 	if (h == NULL)
 		return NULL;
 	atomic_init(&h->refs, 1);
+	pthread_mutex_init(&h->lock, NULL);
 	atomic_init(&h->state, DNSBL_UNTESTED);
 	atomic_init(&h->next_test, INT64_MIN);
 	return h;
@@ -44,18 +49,51 @@ dnsbl_health_ref(struct dnsbl_health *h)
 	return h;
 }
 
+static void
+health_free(struct dnsbl_health *h)
+{
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+}
+
 void
 dnsbl_health_unref(struct dnsbl_health *h)
 {
 	if (h != NULL &&
 	    atomic_fetch_sub_explicit(&h->refs, 1, memory_order_acq_rel) == 1)
-		free(h);
+		health_free(h);
 }
 
 enum dnsbl_state
 dnsbl_health_state(const struct dnsbl_health *h)
 {
 	return (enum dnsbl_state)atomic_load(&h->state);
+}
+
+void
+dnsbl_health_note(struct dnsbl_health *h, const struct errmsg *why)
+{
+	pthread_mutex_lock(&h->lock);
+	h->why = *why;
+	pthread_mutex_unlock(&h->lock);
+}
+
+void
+dnsbl_health_noted(struct dnsbl_health *h, struct errmsg *why_r)
+{
+	pthread_mutex_lock(&h->lock);
+	*why_r = h->why;
+	pthread_mutex_unlock(&h->lock);
+}
+
+void
+dnsbl_health_counts(
+    const struct dnsbl_health *h, struct dnsbl_counts *counts_r)
+{
+	*counts_r = (struct dnsbl_counts){
+	    .questions = atomic_load(&h->questions),
+	    .listed = atomic_load(&h->listed),
+	    .failed = atomic_load(&h->failed)};
 }
 
 /* -- what mail shows -- */
@@ -152,6 +190,12 @@ dnsbl_health_tell(struct dnsbl_health *h, const char *client,
     const struct dnsbl_answer *a, bool hit, long share_max, int64_t now_ms,
     struct errmsg *why_r)
 {
+	atomic_fetch_add_explicit(&h->questions, 1, memory_order_relaxed);
+	if (hit)
+		atomic_fetch_add_explicit(&h->listed, 1, memory_order_relaxed);
+	if (a->status == DNSBL_NO_ANSWER || a->status == DNSBL_REFUSED ||
+	    a->status == DNSBL_FOREIGN)
+		atomic_fetch_add_explicit(&h->failed, 1, memory_order_relaxed);
 	if (explain(a, why_r))
 		return switch_off(h, now_ms + DNSBL_TEST_EVERY_MS);
 	if (a->status == DNSBL_NO_ANSWER) {

@@ -44,6 +44,19 @@ struct dnsbl_health *dnsbl_health_ref(struct dnsbl_health *h);
 void dnsbl_health_unref(struct dnsbl_health *h); /* NULL is fine */
 enum dnsbl_state dnsbl_health_state(const struct dnsbl_health *h);
 
+/* Keep the words why it is off, for who asks. */
+void dnsbl_health_note(struct dnsbl_health *h, const struct errmsg *why);
+void dnsbl_health_noted(struct dnsbl_health *h, struct errmsg *why_r);
+
+struct dnsbl_counts {
+	uint64_t questions; /* what came of them was told */
+	uint64_t listed;    /* of them, those with a code that counts */
+	uint64_t failed;    /* of them, without an answer of the list's */
+};
+
+void dnsbl_health_counts(
+    const struct dnsbl_health *h, struct dnsbl_counts *counts_r);
+
 /*
  * Tell what came of a question for a client: `hit` when the answer has a code
  * that counts.  It switches the list off if it shows that it does not work; a

@@ -17,6 +17,7 @@
 #include "lib/mail/message.h"
 #include "lib/rules/rules.h"
 #include "milter/chain.h"
+#include "milter/reason.h"
 #include "milter/record.h"
 #include "milter/snapshot.h"
 #include "milter/summary.h"
@@ -121,29 +122,12 @@ add_text(struct buf *b, const char *text)
 	}
 }
 
-/* Add the reason for the outcome, in a sentence or two. */
+/* Add the reason for the outcome. */
 static void
 add_why(struct buf *b, const struct record *r)
 {
-	struct buf why = BUF_INIT;
-
-	verdict_explain(&r->verdict, &why);
-	buf_str(b, "\n  why It is ");
-	add_text(b, why.failed ? "?" : buf_text(&why));
-	buf_fini(&why);
-	if (r->verdict.action != VERDICT_NONE) {
-		buf_char(b, '.');
-	} else if (r->allowed != NULL) {
-		buf_printf(b, ": its %s is in AllowList.", r->allowed);
-	} else if (r->exempt_from != NULL) {
-		buf_printf(b, ": %s would refuse it, but all its "
-		    "recipients are exempt.", r->exempt_from);
-	} else {
-		buf_str(b, ": nothing refuses or holds it.");
-		if (r->scored)
-			buf_printf(b, "  The score %.1f is below the limits "
-			    "that refuse, hold or drop it.", r->score);
-	}
+	buf_str(b, "\n  why ");
+	reason_sentence(b, r);
 }
 
 /* Add the recipients that are refused, with the reasons. */
@@ -152,17 +136,14 @@ add_rcpts(struct buf *b, const struct record *r)
 {
 	for (const struct rcpt *to = r->rcpts; to != NULL; to = to->next) {
 		const struct verdict *v = record_refusal(to);
-		struct buf why = BUF_INIT;
 
 		if (v == NULL)
 			continue;
-		verdict_explain(v, &why);
 		buf_str(b, "\n  rcpt ");
 		buf_quote(b, to->addr, strlen(to->addr), 320);
 		buf_str(b, " is ");
-		add_text(b, why.failed ? "?" : buf_text(&why));
+		reason_verdict(b, r, v);
 		buf_char(b, '.');
-		buf_fini(&why);
 	}
 }
 

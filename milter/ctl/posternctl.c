@@ -16,9 +16,13 @@
 
 static const struct command *const commands[] = {
     &command_check,
+    &command_journal,
     &command_key,
     &command_quota,
     &command_rules,
+    &command_top,
+    &command_why,
+    &command_status,
     NULL,
 };
 

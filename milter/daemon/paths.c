@@ -99,9 +99,9 @@ add_written(struct look *l, const char *keyword, const char *where,
 	l->n++;
 }
 
-/* Add a file that is mapped, which is built under another name. */
+/* Add a file of a row with CONF_MADE, which may be built under another name. */
 static void
-add_mapped(struct look *l, const struct conf *c, const char *keyword)
+add_made(struct look *l, const struct conf *c, const char *keyword)
 {
 	const char *path = conf_made(c, keyword);
 	char new_path[PATH_MAX];
@@ -168,7 +168,7 @@ paths_check(const struct conf *c, const struct paths_start *start,
 	add_written(&l, "PidFile", start->pid_where, start->pid_file, NULL);
 	for (size_t i = 0; (row = conf_row(c, i)) != NULL; i++) {
 		if (row->flags & CONF_MADE)
-			add_mapped(&l, c, row->keyword);
+			add_made(&l, c, row->keyword);
 	}
 	for (size_t i = 0; (row = conf_row(c, i)) != NULL; i++)
 		add_row(&l, c, row);

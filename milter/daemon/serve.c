@@ -23,11 +23,14 @@
 #include "milter/chain.h"
 #include "milter/inforce.h"
 #include "milter/log.h"
+#include "milter/metrics.h"
 #include "milter/options.h"
 #include "milter/peers.h"
+#include "milter/problems.h"
 #include "milter/service.h"
 #include "milter/services.h"
 #include "milter/snapshot.h"
+#include "milter/status.h"
 #include "ready.h"
 #include "runfiles.h"
 
@@ -68,6 +71,12 @@ serve_log(const struct serve_options *o, const struct conf *conf,
 	log_r->syslog |= o->syslog;
 }
 
+/* The first mistake of a reload that was refused. */
+static struct trouble refused = TROUBLE_INIT;
+
+static _Atomic int64_t loaded_at; /* wall clock, seconds */
+static atomic_bool reload_failed;
+
 struct mistake_log {
 	int level;          /* in the log; 0: as log_fatal */
 	const char *before; /* text before the first mistake */
@@ -92,6 +101,8 @@ log_mistake(const struct errmsg *msg, void *arg)
 	if (msg->kind == ERRMSG_CLOSED && msg->cure == 0 &&
 	    access_why(msg->path, kind, &cure) != 0)
 		between = "; ";
+	if (how->level != 0 && how->before[0] != '\0')
+		trouble_set(&refused, "%s", msg->text);
 	if (how->level == 0)
 		log_fatal("%s%s%s", msg->text, between, cure.text);
 	else
@@ -224,6 +235,7 @@ reload(const struct server *srv)
 {
 	struct snapshot *old = inforce_get(), *snap;
 	struct log_options log;
+	bool failed = true;
 
 	if (serve_load(srv->o, SNAPSHOT_SERVES, old, &snap) == 0) {
 		log_unapplied(old->conf, snap->conf);
@@ -231,9 +243,17 @@ reload(const struct server *srv)
 		log_open(&log);
 		chain_adopt(snap);
 		inforce_set(snap);
+		trouble_clear(&refused);
+		atomic_store(&loaded_at, (int64_t)time(NULL));
 		services_wake();
 		log_line(LOG_INFO, "reloaded");
+		failed = false;
+	} else {
+		/* Its file may have been renamed all the same. */
+		service_wake(&service_journal);
 	}
+	atomic_store(&reload_failed, failed);
+	service_wake(&service_status);
 	snapshot_unref(old);
 }
 
@@ -268,10 +288,36 @@ reload_tick(void)
 	return -1;
 }
 
+static void
+reload_gauges(struct metrics *m)
+{
+	metrics_gauge(m, "process_start_time_seconds",
+	    "When the process began to serve, seconds since the epoch",
+	    (double)status_since());
+	metrics_gauge(m, "postern_config_last_reload_successful",
+	    "1: the last reload succeeded, or there was none",
+	    !atomic_load(&reload_failed));
+	metrics_gauge(m,
+	    "postern_config_last_reload_success_timestamp_seconds",
+	    "When the configuration in force was read, seconds since the epoch",
+	    (double)atomic_load(&loaded_at));
+}
+
+static void
+reload_problems(struct problems *p)
+{
+	problems_add_trouble(p, false, "reload",
+	    "postern -n tells all mistakes; mend them and reload again: until "
+	    "then the configuration before is in force",
+	    &refused);
+}
+
 const struct service service_reload = {
     .name = "reload",
     .thread = true,
     .tick = reload_tick,
+    .gauges = reload_gauges,
+    .problems = reload_problems,
     .late = "stopped during a reload, which was not finished: no mail is "
 	    "concerned",
 };
@@ -601,6 +647,8 @@ serve(const struct serve_options *o)
 	srv.o = o;
 	if (load_first(o, &snap) != 0)
 		return EX_CONFIG;
+	status_begin(o->config, time(NULL));
+	atomic_store(&loaded_at, (int64_t)status_since());
 	chain_adopt(snap);
 	inforce_set(snap);
 	rc = check_before_serving(o, snap);

@@ -249,6 +249,7 @@ static const char *const symbol_names[] = {
 
 const struct stage stage_allowlist = {
     .name = "allowlist",
+    .off = "AllowList names nothing",
     .symbols = symbol_names,
     .options = CONF_TABLE(options),
     .load = allowlist_load,

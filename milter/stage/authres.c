@@ -298,6 +298,7 @@ authres_eom(const struct ctx *ctx)
 
 const struct stage stage_authres = {
     .name = "authres",
+    .off = "Mode has no v",
     .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_DELETE),
     .options = CONF_TABLE(options),
     .load = authres_load,

@@ -195,6 +195,7 @@ static const char *const symbol_names[] = {
 
 const struct stage stage_blocklist = {
     .name = "blocklist",
+    .off = "BlockList names nothing",
     .symbols = symbol_names,
     .check = true,
     .answers = HOOK_BIT(HOOK_RCPT),

@@ -463,6 +463,7 @@ static const char *const symbol_names[] = {
 
 const struct stage stage_dkim = {
     .name = "dkim",
+    .off = "Mode has no v",
     .symbols = symbol_names,
     .check = true,
     .needs = NEED_EXACT_HEADERS | NEED_QUARANTINE,

@@ -551,6 +551,7 @@ static const char *const symbol_names[] = {
 
 const struct stage stage_dmarc = {
     .name = "dmarc",
+    .off = "DMARC no, or Mode has no v",
     .symbols = symbol_names,
     .check = true,
     .needs = NEED_QUARANTINE,

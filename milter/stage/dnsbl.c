@@ -25,6 +25,8 @@
 #include "lib/mail/addr.h"
 #include "milter/chain.h"
 #include "milter/log.h"
+#include "milter/metrics.h"
+#include "milter/problems.h"
 #include "milter/snapshot.h"
 #include "milter/stages.h"
 
@@ -134,6 +136,7 @@ kind_word(const struct dnsbl_list *l)
 static void
 log_off(const struct dnsbl_list *l, const struct errmsg *why)
 {
+	dnsbl_health_note(l->health, why);
 	log_line(LOG_WARNING,
 	    "dnsbl: %s: switched off for %s until a later self-test passes: "
 	    "%s",
@@ -616,8 +619,107 @@ dnsbl_defines(const void *state, const char *symbol)
 	return false;
 }
 
+/* -- for who watches -- */
+
+/* Has an earlier list the zone too, for another kind of things? */
+static bool
+is_told(const struct state *st, size_t i)
+{
+	for (size_t j = 0; j < i; j++) {
+		if (strcmp(st->conf.lists[j].zone, st->conf.lists[i].zone) == 0)
+			return true;
+	}
+	return false;
+}
+
+enum number { LIST_UP, LIST_QUESTIONS, LIST_LISTED, LIST_FAILED };
+
+/* Of all kinds of the zone together. */
+static double
+number_of(const struct state *st, const char *zone, enum number which)
+{
+	struct dnsbl_counts sum = {0}, one;
+	bool works = false, off = false;
+
+	for (size_t i = 0; i < st->conf.list_count; i++) {
+		const struct dnsbl_list *l = &st->conf.lists[i];
+
+		if (strcmp(l->zone, zone) != 0)
+			continue;
+		dnsbl_health_counts(l->health, &one);
+		sum.questions += one.questions;
+		sum.listed += one.listed;
+		sum.failed += one.failed;
+		works |= dnsbl_health_state(l->health) == DNSBL_WORKS;
+		off |= dnsbl_health_state(l->health) == DNSBL_OFF;
+	}
+	switch (which) {
+	case LIST_UP:
+		return works && !off;
+	case LIST_QUESTIONS:
+		return (double)sum.questions;
+	case LIST_LISTED:
+		return (double)sum.listed;
+	case LIST_FAILED:
+		break;
+	}
+	return (double)sum.failed;
+}
+
+static void
+tell_lists(const struct state *st, struct metrics *m, enum number which)
+{
+	for (size_t i = 0; i < st->conf.list_count; i++) {
+		const char *zone = st->conf.lists[i].zone;
+
+		if (!is_told(st, i))
+			metrics_sample(
+			    m, "list", zone, number_of(st, zone, which));
+	}
+}
+
+static void
+dnsbl_gauges(void *state, struct metrics *m)
+{
+	const struct state *st = state;
+
+	metrics_family(m, "postern_dnsbl_up", METRIC_GAUGE,
+	    "1: the DNS list passed its last self-test and is in use");
+	tell_lists(st, m, LIST_UP);
+	metrics_family(m, "postern_dnsbl_questions_total", METRIC_COUNTER,
+	    "Questions of mail to the DNS list");
+	tell_lists(st, m, LIST_QUESTIONS);
+	metrics_family(m, "postern_dnsbl_listed_total", METRIC_COUNTER,
+	    "Questions that the DNS list answered with a code that counts");
+	tell_lists(st, m, LIST_LISTED);
+	metrics_family(m, "postern_dnsbl_failures_total", METRIC_COUNTER,
+	    "Questions to the DNS list that failed or that it refused");
+	tell_lists(st, m, LIST_FAILED);
+}
+
+static void
+dnsbl_problems(void *state, struct problems *p)
+{
+	const struct state *st = state;
+	struct errmsg why;
+
+	for (size_t i = 0; i < st->conf.list_count; i++) {
+		const struct dnsbl_list *l = &st->conf.lists[i];
+
+		if (dnsbl_health_state(l->health) != DNSBL_OFF)
+			continue;
+		dnsbl_health_noted(l->health, &why);
+		problems_add(p, false, "dnsbl",
+		    "see what the list's page says, or remove its DNSBL "
+		    "section; it comes back by itself when a self-test passes",
+		    "%s: switched off for %s: %s", l->zone, kind_word(l),
+		    why.text);
+	}
+}
+
 const struct stage stage_dnsbl = {
     .name = "dnsbl",
+    .off = "no DNSBL section names a list, or Mode has no v",
     .defines = dnsbl_defines,
     .check = true,
     .needs = NEED_QUARANTINE,
@@ -630,4 +732,6 @@ const struct stage stage_dnsbl = {
     .judge = dnsbl_judge,
     .done = dnsbl_done,
     .tick = dnsbl_tick,
+    .gauges = dnsbl_gauges,
+    .problems = dnsbl_problems,
 };

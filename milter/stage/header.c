@@ -166,6 +166,7 @@ static const char *const symbol_names[] = {
 
 const struct stage stage_header = {
     .name = "header",
+    .off = "Mode has no v",
     .symbols = symbol_names,
     .check = true,
     .xcode = XCODE_FORM,

@@ -240,6 +240,7 @@ static const char *const symbol_names[] = {
 
 const struct stage stage_helo = {
     .name = "helo",
+    .off = "HELO no, or Mode has no v",
     .symbols = symbol_names,
     .check = true,
     .options = CONF_TABLE(options),

@@ -83,6 +83,7 @@ iprev_close(const struct ctx *ctx)
 
 const struct stage stage_iprev = {
     .name = "iprev",
+    .off = "IPRev no, or Mode has no v",
     .options = CONF_TABLE(options),
     .load = iprev_load,
     .unload = iprev_unload,

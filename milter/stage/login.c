@@ -369,7 +369,7 @@ login_eoh(const struct ctx *ctx)
 	v.symbol = "FROM_NOT_OWNED";
 	v.why = arena_printf(&m->arena,
 	    "SenderLogins does not give %s to the account %s",
-	    session_quote(ctx, whose), session_quote(ctx, m->account));
+	    session_quoted(ctx, whose), session_quoted(ctx, m->account));
 	return v;
 }
 
@@ -378,6 +378,7 @@ static const char *const symbol_names[] = {
 
 const struct stage stage_login = {
     .name = "login",
+    .off = "neither SenderLogins nor QuotaRealms says who may use which sender",
     .symbols = symbol_names,
     .options = CONF_TABLE(options),
     .load = login_load,

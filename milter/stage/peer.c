@@ -54,6 +54,7 @@ peer_connect(const struct ctx *ctx)
 
 const struct stage stage_peer = {
     .name = "peer",
+    .off = "PeerList names nobody",
     .answers = HOOK_BIT(HOOK_CONNECT),
     .options = CONF_TABLE(options),
     .load = peer_load,

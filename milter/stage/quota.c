@@ -31,7 +31,9 @@
 #include "lib/quota/quota.h"
 #include "milter/chain.h"
 #include "milter/log.h"
+#include "milter/metrics.h"
 #include "milter/options.h"
+#include "milter/problems.h"
 #include "milter/replytext.h"
 #include "milter/snapshot.h"
 #include "milter/stages.h"
@@ -63,6 +65,7 @@ struct state {
 	atomic_bool unread;   /* off line: the table can't be read, and the log
 	    has no line about it yet */
 	struct errmsg why;    /* why it can't be read */
+	struct trouble trouble; /* with the table's file */
 	struct quota_names *names; /* shared with earlier snapshots */
 };
 
@@ -155,12 +158,15 @@ check_table(struct state *st)
 
 	if (quota_check(st->table, &report, &msg) == 0) {
 		atomic_store(&st->reported, 0);
+		trouble_clear(&st->trouble);
 		log_report(NULL, st->conf.path, &report, &msg);
-	} else if (is_new_error(st, &msg)) {
+		return;
+	}
+	trouble_set(&st->trouble, "%s%s", msg.text, room_words(&msg));
+	if (is_new_error(st, &msg))
 		log_line(LOG_WARNING,
 		    "quota: %s%s; counting goes on in the file as it was",
 		    msg.text, room_words(&msg));
-	}
 }
 
 /* Check the table's file in a tick: the table may have to be migrated, and no
@@ -300,6 +306,7 @@ quota_load(const struct snapshot *snap, const struct snapshot *old,
 		errmsg_set(msg_r, "no memory");
 		return ERR_NOMEM;
 	}
+	st->trouble = (struct trouble)TROUBLE_INIT;
 	rc = quota_conf_init(&st->conf, snap->conf, msg_r);
 	st->names = before == NULL ? quota_names_new()
 				   : quota_names_ref(before->names);
@@ -348,6 +355,44 @@ quota_reset_counts(void *state)
 	else
 		log_line(LOG_INFO, "quota: %s: all counts begin anew",
 		    st->conf.path);
+}
+
+static double
+count_locked(struct quota *table)
+{
+	struct quota_entry entry;
+	uint32_t cursor = 0;
+	double n = 0;
+
+	while (quota_next(table, &cursor, &entry))
+		n += entry.locked;
+	return n;
+}
+
+static void
+quota_gauges(void *state, struct metrics *m)
+{
+	const struct state *st = state;
+	struct quota_info info;
+
+	quota_info(st->table, &info);
+	metrics_gauge(m, "postern_quota_accounts",
+	    "Accounts in the quota table", info.accounts_used);
+	metrics_gauge(m, "postern_quota_slots",
+	    "Accounts for which the quota table has room", info.accounts);
+	metrics_gauge(m, "postern_accounts_locked", "Accounts that are locked",
+	    count_locked(st->table));
+}
+
+static void
+quota_problems(void *state, struct problems *p)
+{
+	struct state *st = state;
+
+	problems_add_trouble(p, true, "quota_table",
+	    "put right what the text names; until then counts are kept in the "
+	    "file as it was, and a restart loses them",
+	    &st->trouble);
 }
 
 /* -- counting; a readonly session changes nothing -- */
@@ -526,6 +571,21 @@ level_words(const struct charge *c, const struct quota_refusal *why)
 	return strcmp(name, ACCOUNT_ALL) == 0 ? "This server" : name;
 }
 
+/* The same for the reason that the admin reads. */
+static const char *
+level_phrase(const struct ctx *ctx, const struct charge *c,
+    const struct quota_refusal *why)
+{
+	const char *name = level_name(c, why), *phrase;
+
+	if (strcmp(name, ACCOUNT_ALL) == 0)
+		return "all mail of this server";
+	phrase = arena_printf(&ctx->m->arena, "%s %s",
+	    why->level == 0 ? "the account" : "all mail of",
+	    session_quoted(ctx, name));
+	return phrase == NULL ? "the account" : phrase;
+}
+
 /* The log gets one line for a refused message, however many its recipients. */
 static void
 log_refusal(const struct ctx *ctx, const struct charge *c, const char *text)
@@ -618,10 +678,13 @@ over(const struct ctx *ctx, struct charge *c, const struct quota_refusal *why)
 	}
 	return action_verdict(c, replytext_fill(&m->arena, text, words),
 	    arena_printf(&m->arena,
-		"the account %s would be over its limit of %s %s in %s, of "
-		"which %s are used",
-		session_quote(ctx, level_name(c, why)), limit, kind, window,
-		used));
+		"%s would be over its limit of %s %s in %s, of which %s %s "
+		"used; %s%s",
+		level_phrase(ctx, c, why), limit, kind, window, used,
+		why->used == 1 ? "is" : "are",
+		why->retry_s == QUOTA_NEVER ? "it alone is more than the limit"
+					    : "there is room again after ",
+		why->retry_s == QUOTA_NEVER ? "" : when));
 }
 
 static struct verdict
@@ -640,7 +703,8 @@ locked(const struct ctx *ctx, struct charge *c,
 	log_refusal(ctx, c, line);
 	return action_verdict(c, replytext_fill(&m->arena,
 			  text == NULL ? LOCKED_REPLY : text, words),
-	    "the account is locked");
+	    arena_printf(&m->arena, "%s is locked",
+		level_phrase(ctx, c, why)));
 }
 
 static struct verdict
@@ -978,6 +1042,7 @@ quota_done(const struct ctx *ctx, const struct verdict *outcome)
 
 const struct stage stage_quota = {
     .name = "quota",
+    .off = "no Quota section has a limit",
     .needs = NEED_QUARANTINE,
     .answers = HOOK_BIT(HOOK_MAIL) | HOOK_BIT(HOOK_RCPT),
     .options = &quota_conf_options,
@@ -991,4 +1056,6 @@ const struct stage stage_quota = {
     .done = quota_done,
     .reset_counts = quota_reset_counts,
     .tick = quota_tick,
+    .gauges = quota_gauges,
+    .problems = quota_problems,
 };

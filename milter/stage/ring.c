@@ -18,7 +18,9 @@
 #include "lib/ring/ring.h"
 #include "milter/chain.h"
 #include "milter/log.h"
+#include "milter/metrics.h"
 #include "milter/options.h"
+#include "milter/problems.h"
 #include "milter/record_pack.h"
 #include "milter/snapshot.h"
 #include "milter/stages.h"
@@ -98,6 +100,8 @@ struct file {
 	unsigned long copied; /* which of those that were opened */
 	uint64_t upto;
 	bool copy_said;
+
+	struct trouble trouble, copy_trouble;
 };
 
 struct state {
@@ -128,6 +132,7 @@ let_go(struct file *f)
 static void
 log_failure(struct file *f, const struct conf *c, const struct errmsg *why)
 {
+	trouble_set(&f->trouble, "%s: no decisions are kept", why->text);
 	if (f->said)
 		return;
 	f->said = true;
@@ -146,6 +151,7 @@ log_opened(
     struct file *f, const struct conf *c, const struct shared_report *r)
 {
 	f->said = false;
+	trouble_clear(&f->trouble);
 	if (r->event == SHARED_RENEWED)
 		options_odd(c, "ring: RingFile: %s: %s; it is kept as %s",
 		    f->path, r->why, r->bad_path);
@@ -255,6 +261,7 @@ file_new(const struct conf *c, const char *path)
 	if (f == NULL)
 		return NULL;
 	atomic_init(&f->refs, 1);
+	f->trouble = f->copy_trouble = (struct trouble)TROUBLE_INIT;
 	f->path = strdup(path);
 	f->given = conf_given(c, "RingFile");
 	ring_state_path(c, "ring", &f->copy);
@@ -412,6 +419,10 @@ write_copy(struct file *f, const struct ring *r)
 		    "ring",
 		    why.text);
 	f->copy_said = rc != 0;
+	if (rc != 0)
+		trouble_set(&f->copy_trouble, "%s", why.text);
+	else
+		trouble_clear(&f->copy_trouble);
 }
 
 bool
@@ -429,11 +440,49 @@ ring_write_copy(const struct snapshot *snap)
 	return true;
 }
 
+/* -- for who watches -- */
+
+static void
+ring_gauges(void *state, struct metrics *m)
+{
+	struct state *st = state;
+	struct ring *r = use(st->file);
+
+	if (r != NULL) {
+		metrics_family(m, "postern_ring_written_bytes_total",
+		    METRIC_COUNTER,
+		    "Octets ever written to the decision ring, by all daemons");
+		metrics_sample(m, NULL, NULL, (double)ring_head(r));
+		metrics_gauge(m, "postern_ring_size_bytes",
+		    "Octets that the decision ring keeps",
+		    (double)ring_body(r));
+	}
+	let_go(st->file);
+}
+
+static void
+ring_problems(void *state, struct problems *p)
+{
+	struct state *st = state;
+
+	problems_add_trouble(p, false, "ring",
+	    "make its directory, or name another file, or none, in RingFile",
+	    &st->file->trouble);
+	problems_add_trouble(p, false, "ring_copy",
+	    "make room and give the user that postern runs as the right to "
+	    "write in StateDirectory: until then a reboot loses what is in the "
+	    "ring",
+	    &st->file->copy_trouble);
+}
+
 const struct stage stage_ring = {
     .name = "ring",
+    .off = "RingFile none",
     .options = CONF_TABLE(options),
     .load = ring_load,
     .unload = ring_unload,
     .record = ring_record,
     .tick = ring_tick,
+    .gauges = ring_gauges,
+    .problems = ring_problems,
 };

@@ -667,6 +667,7 @@ rules_defines(const void *state, const char *symbol)
 
 const struct stage stage_rules = {
     .name = "rules",
+    .off = "RuleFile names no rules, and no score decides",
     .defines = rules_defines,
     .check = true,
     .needs = NEED_EXACT_HEADERS | NEED_QUARANTINE,

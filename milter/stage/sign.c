@@ -5,6 +5,7 @@
  * Mail without a key for its author is sent unsigned; quotas count it all the
  * same.
  */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -19,6 +20,7 @@
 #include "milter/chain.h"
 #include "milter/log.h"
 #include "milter/options.h"
+#include "milter/problems.h"
 #include "milter/snapshot.h"
 #include "milter/stages.h"
 #include "signing.h"
@@ -152,6 +154,8 @@ struct state {
 	struct dataset *exempt, *dont_sign;
 	struct hosts ignore; /* ExternalIgnoreList */
 	struct arena arena; /* for the lists above */
+	struct trouble trouble; /* with the keys: cryptography failed */
+	atomic_bool failed;	/* there is some; spares the lock */
 };
 
 /* -- lists of field names -- */
@@ -361,6 +365,7 @@ sign_load(const struct snapshot *snap, const struct snapshot *old,
 	}
 	*state_r = st;
 	st->signing = signing;
+	st->trouble = (struct trouble)TROUBLE_INIT;
 	st->engine = dkim_engine_new();
 	st->ttl = conf_int(c, "SignatureTTL");
 	st->copies = conf_bool(c, "Diagnostics");
@@ -597,14 +602,30 @@ log_unsigned(const struct ctx *ctx, const struct signing_match *match,
 	buf_fini(&b);
 }
 
+/* A key of ours that can't sign is not the message's fault. */
+static void
+note_trouble(struct state *st, const struct signing_match *match,
+    const struct dkim_result *r)
+{
+	if (r->error == ERR_CRYPTO) {
+		trouble_set(&st->trouble, "selector %s: %s", match->selector,
+		    r->reason);
+		atomic_store(&st->failed, true);
+	} else if (r->error == 0 && atomic_load(&st->failed)) {
+		trouble_clear(&st->trouble);
+		atomic_store(&st->failed, false);
+	}
+}
+
 /* Take one signature, or the error that there is instead. */
 static int
 take_result(const struct ctx *ctx, const struct signing_match *match,
     const struct dkim_result *r, struct buf *note)
 {
-	const struct state *st = ctx->state;
+	struct state *st = ctx->state;
 	struct message *m = ctx->m;
 
+	note_trouble(st, match, r);
 	if (r->error != 0) {
 		log_unsigned(ctx, match, r->reason);
 		leave_unsigned(ctx, r->reason);
@@ -663,10 +684,15 @@ sign(const struct ctx *ctx, struct job *job)
 		rc = take_result(ctx, &job->matches[i], &results[i], &note);
 	if (note.len > 0 && buf_text(&note) != NULL)
 		message_note(m, "dkim", "%s", buf_text(&note));
-	m->is_signed = rc == 0 && note.len > 0;
-	if (m->is_signed)
+	if (rc == 0 && note.len > 0) {
+		m->signed_with = note.failed
+		    ? NULL
+		    : arena_strdup(&m->arena, buf_text(&note));
+		rc = m->signed_with == NULL ? ERR_NOMEM : 0;
+	}
+	if (m->signed_with != NULL)
 		session_why(
-		    ctx, "signed with %s", session_quote(ctx, buf_text(&note)));
+		    ctx, "signed with %s", session_quote(ctx, m->signed_with));
 	buf_fini(&note);
 	return rc;
 }
@@ -698,8 +724,20 @@ sign_done(const struct ctx *ctx, const struct verdict *outcome)
 		dkim_sign_free(job->sign);
 }
 
+static void
+sign_problems(void *state, struct problems *p)
+{
+	struct state *st = state;
+
+	problems_add_trouble(p, true, "keys",
+	    "posternctl key check DOMAIN, and OpenSSL's configuration (a FIPS "
+	    "provider knows no Ed25519)",
+	    &st->trouble);
+}
+
 const struct stage stage_sign = {
     .name = "sign",
+    .off = "no key is named, or Mode has no s",
     .needs = NEED_EXACT_HEADERS,
     .edits = EDIT_BIT(EDIT_INSERT) | EDIT_BIT(EDIT_DELETE),
     .options = CONF_TABLE(options),
@@ -709,4 +747,5 @@ const struct stage stage_sign = {
     .body = sign_body,
     .eom = sign_eom,
     .done = sign_done,
+    .problems = sign_problems,
 };

@@ -47,6 +47,7 @@ software_eom(const struct ctx *ctx)
 
 const struct stage stage_software = {
     .name = "software",
+    .off = "SoftwareHeader no",
     .edits = EDIT_BIT(EDIT_INSERT),
     .options = CONF_TABLE(options),
     .load = software_load,

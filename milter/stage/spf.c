@@ -283,6 +283,7 @@ static const char *const symbol_names[] = {
 
 const struct stage stage_spf = {
     .name = "spf",
+    .off = "SPF no, or Mode has no v",
     .symbols = symbol_names,
     .check = true,
     .xcode = "5.7.23", /* RFC 7372 section 3.2 */

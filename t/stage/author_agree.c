@@ -742,7 +742,8 @@ set_up(void **state)
 	for (int i = 0; i < 2; i++)
 		chain_tick(snap);
 	for (size_t i = 0; stages[i] != NULL; i++) {
-		if (!snap->on[i])
+		/* Who keeps records looks at no field itself. */
+		if (!snap->on[i] && stages[i]->record == NULL)
 			fail_msg("%s is off", stages[i]->name);
 	}
 	return 0;

@@ -132,7 +132,8 @@ make(char *to, char command, const char *data, size_t len)
 
 	memcpy(to, &size, sizeof(size));
 	to[sizeof(size)] = command;
-	memcpy(to + sizeof(size) + 1, data, len);
+	if (len > 0)
+		memcpy(to + sizeof(size) + 1, data, len);
 	return sizeof(size) + 1 + len;
 }
 

@@ -562,6 +562,23 @@ count(const struct dataset_entry *entry, void *arg)
 	return 0;
 }
 
+/* Between look-ups it is seen before the map is touched. */
+static void
+mdb_cut_off_unguarded(void **state)
+{
+	struct dataset *set;
+	struct dataset_entry e;
+
+	(void)state;
+	mdb_put_many("cut.mdb");
+	assert_int_equal(dataset_open("mdb:cut.mdb", &set, NULL), 0);
+	mdb_get_is(set, "none", NULL);
+	assert_int_equal(truncate("cut.mdb", 0), 0);
+	assert_int_equal(dataset_get(set, "none", &e), ERR_SYSTEM);
+	dataset_free(set);
+	unlink("cut.mdb");
+}
+
 /* A file that somebody cuts off is a failure, whenever that happens. */
 static void
 mdb_cut_off(void **state)
@@ -594,14 +611,6 @@ mdb_cut_off(void **state)
 	assert_int_equal(truncate("cut.mdb", st.st_size / 2 / 4096 * 4096), 0);
 	assert_int_equal(dataset_open("mdb:cut.mdb", &set, NULL), 0);
 	assert_int_equal(dataset_walk(set, count, &met), ERR_SYSTEM);
-	dataset_free(set);
-	/* Between look-ups. */
-	unlink("cut.mdb");
-	mdb_put_many("cut.mdb");
-	assert_int_equal(dataset_open("mdb:cut.mdb", &set, NULL), 0);
-	mdb_get_is(set, "none", NULL);
-	assert_int_equal(truncate("cut.mdb", 0), 0);
-	assert_int_equal(dataset_get(set, "none", &e), ERR_SYSTEM);
 	dataset_free(set);
 }
 
@@ -657,6 +666,7 @@ main(void)
 	    cmocka_unit_test(mdb_file),
 	    cmocka_unit_test(mdb_directory_and_fork),
 	    cmocka_unit_test(mdb_threads),
+	    cmocka_unit_test(mdb_cut_off_unguarded),
 	    cmocka_unit_test(mdb_cut_off),
 	};
 
