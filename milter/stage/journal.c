@@ -46,7 +46,7 @@ check_path(const char *value, struct errmsg *msg_r)
 }
 
 static const struct conf_option options[] = {
-    {.keyword = "Journal", .type = CONF_STR,
+    {.keyword = "Journal", .type = CONF_STR, .flags = CONF_PATH | CONF_MADE,
 	.summary = "where an event a message is written, for other programs: "
 		   "a file, or none",
 	.check = check_path},
@@ -253,9 +253,7 @@ try_journal(const struct conf *c, const char *path)
 const char *
 journal_conf_path(const struct conf *c)
 {
-	const char *path = conf_str(c, "Journal");
-
-	return path == NULL || strcasecmp(path, "none") == 0 ? NULL : path;
+	return conf_made(c, "Journal");
 }
 
 const char *

@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -62,7 +61,8 @@ parse_size(const char *value, void *size_r, struct errmsg *msg_r)
 }
 
 static const struct conf_option options[] = {
-    {.keyword = "RingFile", .type = CONF_STR, .def = POSTERN_RUN_DIR "/ring",
+    {.keyword = "RingFile", .type = CONF_STR, .flags = CONF_PATH | CONF_MADE,
+	.def = POSTERN_RUN_DIR "/ring",
 	.summary =
 	    "where the last decisions are kept, for posternctl why: a file, "
 	    "or none",
@@ -279,9 +279,7 @@ file_new(const struct conf *c, const char *path)
 const char *
 ring_path(const struct conf *c)
 {
-	const char *path = conf_str(c, "RingFile");
-
-	return path == NULL || strcasecmp(path, "none") == 0 ? NULL : path;
+	return conf_made(c, "RingFile");
 }
 
 void
@@ -409,9 +407,6 @@ write_copy(struct file *f, const struct ring *r)
 	struct errmsg why = {.text = ""};
 	int rc;
 
-	/* The state directory has the ring itself, by another path. */
-	if (ring_is_there(r, buf_text(&f->copy)))
-		return;
 	if (f->copied != opened)
 		f->upto = 0;
 	f->copied = opened;
