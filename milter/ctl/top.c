@@ -4,12 +4,10 @@
  */
 #include "top.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "milter/past.h"
 #include "milter/record.h"
@@ -133,11 +131,7 @@ check(struct call *c)
 		t->interval_s = 1;
 	if (!find_span(t))
 		return verb_misused(c, "--since", "expected a time in the past");
-	if (t->once || c->json || (isatty(STDIN_FILENO) == 1 &&
-		isatty(STDOUT_FILENO) == 1))
-		return EX_OK;
-	return verb_misused(c, "standard output",
-	    "this is no terminal; --once prints what goes on");
+	return t->once || c->json ? EX_OK : top_screen_check(c);
 }
 
 static int

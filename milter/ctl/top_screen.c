@@ -649,6 +649,15 @@ loop(struct screen *s)
 }
 
 int
+top_screen_check(const struct call *c)
+{
+	if (isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1)
+		return EX_OK;
+	return verb_misused(c, "standard output",
+	    "this is no terminal; --once prints what goes on");
+}
+
+int
 top_screen(struct call *c)
 {
 	struct screen s = {.call = c, .top = c->own};
