@@ -41,7 +41,10 @@ struct rank {
 struct activity_table {
 	size_t size, used;
 	struct row *rows;
-	uint32_t *weights; /* of the rows: messages and missed */
+	uint32_t *weights; /* of the rows: messages and missed.  Until the next
+	    part they only grow */
+	uint32_t floor;    /* no weight is below it */
+	size_t above;      /* the first so many rows weigh more */
 	struct rank *ranks;
 	uint32_t *index; /* by hash, open addressing: a row's number and 1; 0:
 	    none */
@@ -88,7 +91,8 @@ activity_table_clear(struct activity_table *t)
 	memset(t->weights, 0, t->size * sizeof(*t->weights));
 	memset(t->lost, 0, sizeof(t->lost));
 	memset(&t->others, 0, sizeof(t->others));
-	t->used = 0;
+	t->used = t->above = 0;
+	t->floor = 0;
 	t->bucket = 0;
 }
 
@@ -166,6 +170,8 @@ activity_table_turn(struct activity_table *t, int64_t bucket)
 		t->lost[at] = 0;
 	}
 	t->bucket = bucket;
+	t->floor = 0;
+	t->above = 0;
 	for (size_t i = 0; i < t->used; i++) {
 		struct row *row = &t->rows[i];
 		uint32_t most =
@@ -252,17 +258,22 @@ give_to_others(struct activity_table *t, size_t i)
 		*lost = t->weights[i];
 }
 
-/* The number of the row to use for another name. */
+/* The number of the row to use for another name: one that weighs least. */
 static size_t
-lightest(const struct activity_table *t)
+lightest(struct activity_table *t)
 {
-	size_t best = 0;
-
-	for (size_t i = 1; i < t->used; i++) {
-		if (t->weights[i] < t->weights[best])
-			best = i;
+	for (;;) {
+		for (; t->above < t->used; t->above++) {
+			if (t->weights[t->above] <= t->floor)
+				return t->above;
+		}
+		t->above = 0;
+		t->floor = t->weights[0];
+		for (size_t i = 1; i < t->used; i++) {
+			if (t->weights[i] < t->floor)
+				t->floor = t->weights[i];
+		}
 	}
-	return best;
 }
 
 /* A row for a new name. */

@@ -330,7 +330,9 @@ draw_table(struct screen *s, const struct top_table *table, int lines)
 {
 	struct widths w = measure(table);
 	size_t first = 0;
+	bool others = table->others != NULL && lines > 0;
 
+	lines -= others;
 	if (table == &s->top->tables[s->only] && s->only != 0) {
 		int most = (int)table->count - lines;
 
@@ -341,7 +343,7 @@ draw_table(struct screen *s, const struct top_table *table, int lines)
 	draw_head(s, table, &w);
 	for (size_t i = first; i < table->count && lines > 0; i++, lines--)
 		draw_line(s, table, &w, &table->lines[i]);
-	if (table->others != NULL && lines > 0)
+	if (others)
 		draw_text(s, A_NORMAL, table->others);
 }
 
