@@ -269,6 +269,36 @@ def check_plain(daemon):
            'nor where there are none', s.colours)
 
 
+def check_many(daemon):
+    """More accounts than are kept apart."""
+    with Conversation(daemon.address) as c:
+        c.connect('b.example', '203.0.113.9')
+        c.helo()
+        for i in range(1100):
+            c.macros(b'M', **{'i': 'MANY%d' % i, '{auth_authen}': 'u%d' % i})
+            c.mail()
+            c.rcpt()
+            c.finish()
+    top = json.loads(once(daemon, '--json'))
+    is_(len(top['accounts']), 1000, 'so many are kept apart')
+    is_(round(sum(a['per_h'] for a in top['accounts']) +
+              top['other_accounts']['per_h']),
+        sum(m['total'] for m in top['messages']
+            if m['direction'] == 'outbound'), 'with the others they are all')
+    is_(top['accounts'][0]['account'], 'eve', 'who sends most is not lost')
+    like(once(daemon), r'(?m)^and 980 more$\nand others: \d+ messages',
+         'others as text')
+    with screen(daemon) as s:
+        ok(s.wait('^and others: '), 'others on the screen', s.text())
+        s.press('1')
+        s.wait_without('^CLIENTS')
+        s.press('\x1b[6~')
+        ok(s.wait_without('^eve ') and s.wait('^and others: '),
+           'the next page', s.text())
+        s.press('\x1b[5~')
+        ok(s.wait('^eve '), 'and back', s.text())
+
+
 def check_ring(daemon, mta):
     """The ring is read while others do what they like with its file."""
     path = os.path.join(daemon.dir, 'ring')
@@ -291,7 +321,7 @@ def check_ring(daemon, mta):
 
 def main():
     need_root()
-    plan(82)
+    plan(91)
     with Dnsd(ZONE) as dns, Sink() as sink, \
             Postern(CONF % dns.port,
                     files={'block': BLOCKED + ' go away\n'}) as daemon, \
@@ -306,6 +336,7 @@ def main():
         check_keys(daemon, mta)
         check_ends(daemon)
         check_plain(daemon)
+        check_many(daemon)
         check_ring(daemon, mta)
 
 
