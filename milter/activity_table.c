@@ -17,8 +17,7 @@ struct cell {
 };
 
 struct counts {
-	struct cell cells[ACTIVITY_BUCKETS]; /* a part's place is its number
-	    modulo their count */
+	struct cell cells[ACTIVITY_BUCKETS]; /* by activity_place */
 	int64_t last_ms;
 };
 
@@ -112,12 +111,6 @@ activity_table_free(struct activity_table *t)
 
 /* -- the window -- */
 
-static size_t
-place_of(int64_t bucket)
-{
-	return (size_t)(bucket % ACTIVITY_BUCKETS);
-}
-
 static uint32_t
 add_up(uint32_t a, uint64_t b)
 {
@@ -141,8 +134,8 @@ lost_until(const struct activity_table *t, int64_t bucket)
 	uint32_t most = 0;
 
 	for (int64_t b = t->bucket - ACTIVITY_BUCKETS + 1; b <= bucket; b++) {
-		if (b >= 0 && t->lost[place_of(b)] > most)
-			most = t->lost[place_of(b)];
+		if (b >= 0 && t->lost[activity_place(b)] > most)
+			most = t->lost[activity_place(b)];
 	}
 	return most;
 }
@@ -161,7 +154,7 @@ activity_table_turn(struct activity_table *t, int64_t bucket)
 	if (from < t->bucket)
 		from = t->bucket;
 	for (int64_t b = from + 1; b <= bucket; b++) {
-		size_t at = place_of(b);
+		size_t at = activity_place(b);
 
 		for (size_t i = 0; i < t->used; i++)
 			memset(&t->rows[i].counts.cells[at], 0,
@@ -248,7 +241,7 @@ static void
 give_to_others(struct activity_table *t, size_t i)
 {
 	const struct row *row = &t->rows[i];
-	uint32_t *lost = &t->lost[place_of(t->bucket)];
+	uint32_t *lost = &t->lost[activity_place(t->bucket)];
 
 	for (size_t b = 0; b < ACTIVITY_BUCKETS; b++)
 		merge(&t->others.cells[b], &row->counts.cells[b]);
@@ -336,7 +329,7 @@ activity_table_add(struct activity_table *t, int64_t bucket,
 
 	if (row == NULL)
 		return ERR_NOMEM;
-	merge(&row->counts.cells[place_of(bucket)], &one);
+	merge(&row->counts.cells[activity_place(bucket)], &one);
 	row->messages = add_up(row->messages, 1);
 	weigh(t, (size_t)(row - t->rows));
 	if (e->client != NULL)
@@ -360,7 +353,7 @@ sum_up(const struct activity_table *t, const struct counts *c,
 	for (size_t i = 0; i < ACTIVITY_BUCKETS; i++) {
 		int64_t b = t->bucket - ACTIVITY_BUCKETS + 1 + (int64_t)i;
 		const struct cell *cell =
-		    &c->cells[place_of(b < 0 ? b + ACTIVITY_BUCKETS : b)];
+		    &c->cells[activity_place(b < 0 ? b + ACTIVITY_BUCKETS : b)];
 
 		r->messages += cell->messages;
 		r->recipients += cell->recipients;

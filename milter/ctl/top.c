@@ -130,7 +130,8 @@ check(struct call *c)
 	if (t->interval_s == 0)
 		t->interval_s = 1;
 	if (!find_span(t))
-		return verb_misused(c, "--since", "expected a time in the past");
+		return verb_misused(
+		    c, "--since", "expected a time in the past");
 	return t->once || c->json ? EX_OK : top_screen_check(c);
 }
 

@@ -26,8 +26,8 @@
 #include "lib/quota/limits.h"
 #include "top.h"
 
-/* Columns of a name and of a plot.  So that both have the least of them, columns
- * of numbers give way; those that are extra give way to more. */
+/* Columns of a name and of a plot.  So that both have the least of them,
+ * columns of numbers give way; those that are extra give way to more. */
 #define NAME_MIN 12
 #define NAME_EXTRA 20
 #define PLOT_MIN 6
@@ -449,8 +449,8 @@ static const char *const help[] = {
     "MSGS/H    messages in an hour, refused ones too",
     "RCPTS/H   recipients of those that were let through",
     "SHARE     of its nearest limit, as of its last message",
-    "SCORE     the highest score of a message; the plot: messages, and over what",
-    "          time",
+    "SCORE     the highest score of a message",
+    "plot      messages, in the time that its head names",
     "CALLS     messages that a check spent time on; DECIDED: and those whose",
     "          verdict is its",
     "FAILED    queries to a DNS list without an answer; OFF: not made, since",
