@@ -6,6 +6,7 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
@@ -76,6 +77,33 @@ def fill(mta, daemon):
         c.mail()
         c.rcpt()
         c.finish()
+
+
+def check_empty(daemon):
+    """A ring in which nothing is yet."""
+    top = json.loads(once(daemon, '--json'))
+    is_([top[key] for key in ('messages', 'accounts', 'clients', 'stages',
+                              'dnsbl', 'other_accounts')],
+        [[], [], [], [], [], None], 'nothing goes on')
+    with screen(daemon) as s:
+        ok(s.wait('newest -$') and whole(s), 'an empty screen', s.text())
+
+
+def check_stream(daemon, mta):
+    with subprocess.Popen(
+            [binary('POSTERNCTL'), 'top', '--json', '--interval', '0.1', '-x',
+             daemon.conf_file], stdout=subprocess.PIPE) as process:
+        first = json.loads(process.stdout.readline())
+        before = sum(m['total'] for m in first['messages'])
+        send(mta, LISTED)
+        now = first
+        end = time.monotonic() + PATIENCE
+        while sum(m['total'] for m in now['messages']) == before and \
+                time.monotonic() < end:
+            now = json.loads(process.stdout.readline())
+        is_((sum(m['total'] for m in now['messages']), now['t'] > first['t']),
+            (before + 1, True), 'an object each time, with what is new')
+        process.terminate()
 
 
 def of(rows, **key):
@@ -306,7 +334,7 @@ def check_ring(daemon, mta):
         s.wait('^bob +4 ')
         os.unlink(path)
         send(mta, LISTED)
-        ok(s.wait('^inbound .* 3$'), 'another ring takes its place',
+        ok(s.wait('^inbound .* 4$'), 'another ring takes its place',
            s.text())
         daemon.stop()
         os.truncate(path, 4096)
@@ -321,7 +349,7 @@ def check_ring(daemon, mta):
 
 def main():
     need_root()
-    plan(91)
+    plan(95)
     with Dnsd(ZONE) as dns, Sink() as sink, \
             Postern(CONF % dns.port,
                     files={'block': BLOCKED + ' go away\n'}) as daemon, \
@@ -329,6 +357,7 @@ def main():
                                                 'eve': 'secret'}) as mta:
         daemon.wait_log('dead.example.net: switched off')
         daemon.wait_log('zen.example.net: in use')
+        check_empty(daemon)
         fill(mta, daemon)
         check_json(daemon)
         check_text(daemon)
@@ -337,6 +366,7 @@ def main():
         check_ends(daemon)
         check_plain(daemon)
         check_many(daemon)
+        check_stream(daemon, mta)
         check_ring(daemon, mta)
 
 
