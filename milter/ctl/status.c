@@ -340,7 +340,8 @@ print_files(const struct call *c, const struct own *own)
 	if (gauge(own, "postern_ring_size_bytes") != NULL)
 		buf_printf(&b, ", %.0f KiB, %.0f KiB written",
 		    gauge_value(own, "postern_ring_size_bytes") / 1024,
-		    gauge_value(own, "postern_ring_written_bytes_total") / 1024);
+		    gauge_value(own, "postern_ring_written_bytes_total") /
+			1024);
 	print_buf("ring", &b);
 	print_row("state", conf_str(c->conf, "StateDirectory"));
 }

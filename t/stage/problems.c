@@ -18,7 +18,8 @@ tell_many(struct problems *p)
 	char name[8] = "a";
 
 	for (; name[0] < 'n'; name[0]++)
-		problems_add(p, name[0] % 2 == 0, "many", "no cure", "%s", name);
+		problems_add(
+		    p, name[0] % 2 == 0, "many", "no cure", "%s", name);
 }
 
 static void
