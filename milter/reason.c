@@ -13,10 +13,10 @@
 #include "lib/spf/spf.h"
 #include "record.h"
 
-#define SHOWN_MAX 256   /* octets of a text from outside, as written */
-#define MATCH_MAX 80    /* of what a rule matched */
-#define HIGHEST 3       /* symbols that are named for a score */
-#define SIGNATURES 3    /* signatures that are told of */
+#define SHOWN_MAX 256 /* octets of a text from outside, as written */
+#define MATCH_MAX 80  /* of what a rule matched */
+#define HIGHEST 3     /* symbols that are named for a score */
+#define SIGNATURES 3  /* signatures that are told of */
 
 /* -- words -- */
 
@@ -62,15 +62,18 @@ add_spf(struct buf *b, const struct spf_result *s)
 }
 
 static void
-add_signature(struct buf *b, const struct dkim_verdict *d)
+add_signature(struct buf *b, const struct dkim_verdict *d, const char *valid)
 {
 	buf_str(b, "the signature of ");
 	quote(b, or_none(d->domain));
 	if (d->status == DKIM_STATUS_PASS) {
-		buf_str(b, " is valid");
+		buf_printf(b, " is %s", valid);
 		return;
 	}
-	buf_printf(b, " is %s", dkim_status_word(d->status));
+	if (d->status == DKIM_STATUS_FAIL)
+		buf_str(b, " fails");
+	else
+		buf_printf(b, " is %s", dkim_status_word(d->status));
 	if (d->reason == NULL)
 		return;
 	buf_str(b, " (");
@@ -78,14 +81,15 @@ add_signature(struct buf *b, const struct dkim_verdict *d)
 	buf_char(b, ')');
 }
 
+/* valid: the words for those that are. */
 static void
-add_signatures(struct buf *b, const struct dkim_verdicts *v)
+add_signatures(struct buf *b, const struct dkim_verdicts *v, const char *valid)
 {
 	if (v->count == 0)
 		buf_str(b, "there is no DKIM signature");
 	for (size_t i = 0; i < v->count && i < SIGNATURES; i++) {
 		buf_str(b, i == 0 ? "" : ", ");
-		add_signature(b, &v->list[i]);
+		add_signature(b, &v->list[i], valid);
 	}
 	if (v->count > SIGNATURES)
 		buf_printf(b, " and there are %zu more", v->count - SIGNATURES);
@@ -96,27 +100,23 @@ static void
 add_dmarc(struct buf *b, const struct record *r)
 {
 	const struct dmarc_result *d = r->dmarc;
-	bool passed = false;
 
 	if (d == NULL || d->policy_domain == NULL)
 		return;
 	if (r->spf == NULL) {
 		buf_str(b, "SPF was not checked");
+	} else if (r->spf->result == SPF_PASS) {
+		buf_str(b, "SPF says pass, but for ");
+		quote(b, or_none(r->spf->domain));
+		buf_str(b, ", which is not aligned");
 	} else {
 		add_spf(b, r->spf);
-		if (r->spf->result == SPF_PASS)
-			buf_str(b, ", which is not aligned");
 	}
 	buf_str(b, ", and ");
-	if (r->dkim == NULL) {
+	if (r->dkim == NULL)
 		buf_str(b, "DKIM was not checked");
-		return;
-	}
-	add_signatures(b, r->dkim);
-	for (size_t i = 0; i < r->dkim->count; i++)
-		passed |= r->dkim->list[i].status == DKIM_STATUS_PASS;
-	if (passed && !d->dkim_aligned)
-		buf_str(b, ", which is not aligned");
+	else
+		add_signatures(b, r->dkim, "valid, but not aligned");
 }
 
 /* The look-ups that were not answered. */
@@ -238,9 +238,9 @@ add_highest(struct buf *b, const struct record *r)
 	}
 	for (i = 0; i < n; i++)
 		buf_printf(b, "%s%s (%.1f)",
-		    i == 0           ? "most of it comes from "
-			: i + 1 == n ? " and "
-				     : ", ",
+		    i == 0	 ? "most of it comes from "
+		    : i + 1 == n ? " and "
+				 : ", ",
 		    list[i]->name, list[i]->score);
 }
 
@@ -263,7 +263,7 @@ add_facts(struct buf *b, const struct record *r, const struct verdict *v)
 	else if (strcmp(by, "spf") == 0 && r->spf != NULL)
 		add_spf(b, r->spf);
 	else if (strcmp(by, "dkim") == 0 && r->dkim != NULL)
-		add_signatures(b, r->dkim);
+		add_signatures(b, r->dkim, "valid");
 	else if (strcmp(by, "helo") == 0 && r->helo != NULL)
 		add_helo(b, r);
 	else if (strcmp(by, "rdns") == 0 && r->iprev != NULL)
@@ -303,19 +303,18 @@ add_accepted(struct buf *b, const struct record *r)
 		buf_printf(b, ": its %s is in AllowList", r->allowed);
 	if (r->exempt_from != NULL)
 		buf_printf(b, "%s %s would refuse it%s",
-		    r->allowed != NULL ? "; without that" : ":",
-		    r->exempt_from,
+		    r->allowed != NULL ? "; without that" : ":", r->exempt_from,
 		    r->allowed != NULL ? ""
-				       : ", but all its recipients are exempt");
+				    : ", but all its recipients are exempt");
 	if (r->allowed != NULL || r->exempt_from != NULL)
 		return;
 	buf_str(b, ": nothing refuses or holds it");
 	if (r->scored)
-		buf_printf(b, ", and the score %.1f is below the limits",
-		    r->score);
+		buf_printf(
+		    b, ", and the score %.1f is below the limits", r->score);
 }
 
-/* Keywords stand for themselves. */
+/* A reason of one word is a keyword. */
 static void
 add_signing(struct buf *b, const struct record *r)
 {
@@ -325,8 +324,8 @@ add_signing(struct buf *b, const struct record *r)
 		buf_str(b, "; it leaves signed with ");
 		quote(b, r->signed_with);
 	} else if (why != NULL) {
-		buf_printf(b, "; it leaves unsigned, %s ",
-		    strchr(why, ' ') == NULL ? "by the keyword" : "because:");
+		buf_printf(b, "; it leaves unsigned%s ",
+		    strchr(why, ' ') == NULL ? ", by the keyword" : ":");
 		plain(b, why);
 	}
 }
@@ -355,7 +354,8 @@ add_aborted(struct buf *b, const struct record *r)
 {
 	buf_str(b, "It was given up by the client or the mail server");
 	if (r->came)
-		buf_printf(b, " before the end of its content, after %zu octets",
+		buf_printf(b,
+		    " before the end of its content, after %zu octets",
 		    r->size);
 	else if (r->rcpt_count == 0)
 		buf_str(b, " before it had a recipient");

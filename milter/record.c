@@ -61,7 +61,7 @@ decide(struct record *r, const struct message *m, const struct verdict *outcome)
 	if (r->symbol == NULL && refused != NULL)
 		r->symbol = refused->symbol;
 	r->left = !r->aborted && !verdict_refuses(&r->verdict);
-	if (verdict_refuses(&m->disposition.deferred))
+	if (r->left && verdict_refuses(&m->disposition.deferred))
 		r->exempt_from = m->disposition.deferred.by;
 }
 

@@ -24,7 +24,7 @@
 #include "milter/summary.h"
 
 #define WIDTH 80       /* columns of a line */
-#define HEAD 11        /* of the name of what follows */
+#define HEAD 11	       /* of the name of what follows */
 #define CHECK 33       /* of a check's name, score and time */
 #define SHOWN_MAX 1024 /* octets of a text, as written */
 
@@ -123,8 +123,8 @@ add_outcome(struct buf *b, const struct record *r, bool colours)
 	    [VERDICT_ERROR] = "31"};
 
 	if (colours)
-		buf_printf(b, "\033[%sm", r->aborted ? "2"
-			: of[r->verdict.action]);
+		buf_printf(
+		    b, "\033[%sm", r->aborted ? "2" : of[r->verdict.action]);
 	buf_str(b, record_word(r));
 	if (colours)
 		buf_str(b, "\033[0m");
@@ -158,9 +158,9 @@ add_span(struct buf *b, uint64_t ns)
 static const char *
 direction_of(const struct record *r)
 {
-	return r->at != NULL			   ? "client"
+	return r->at != NULL			    ? "client"
 	    : r->direction == DIRECTION_OUTBOUND ? "outbound"
-						   : "inbound";
+						    : "inbound";
 }
 
 /* -- what each check found: lines, without a newline at the end -- */
@@ -176,7 +176,7 @@ static void
 tell_direction(struct buf *b, const struct record *r)
 {
 	if (r->direction_why != NULL) {
-		buf_printf(b, "%s: ", direction_of(r));
+		buf_printf(b, "%s, by ", direction_of(r));
 		add(b, r->direction_why);
 	}
 }
@@ -254,7 +254,9 @@ tell_dmarc(struct buf *b, const struct record *r)
 	buf_printf(b, "%s for ", dmarc_outcome_word(d->result));
 	add(b, d->domain);
 	if (d->policy_domain == NULL) {
-		buf_str(b, ", which has no policy");
+		buf_str(b, d->result == DMARC_TEMPERROR
+			    ? ", whose policy is not known"
+			    : ", which has no policy");
 		return;
 	}
 	buf_printf(b, "; policy %s of ", dmarc_policy_word(d->policy));
@@ -357,8 +359,10 @@ tell_quota(struct buf *b, const struct record *r)
 		limits_window_words(q->window_s, window, sizeof(window));
 		buf_printf(b, "%" PRIu64 " of %" PRIu64 " ", q->used, q->limit);
 		add(b, q->kind);
-		buf_printf(b, " in %s, of the ", window);
-		add(b, q->level);
+		buf_printf(b, " in %s, %s", window,
+		    strcmp(q->level, "account") == 0 ? "of the account"
+		    : strcmp(q->level, "total") == 0 ? "of the whole server"
+						     : "of its domain");
 	}
 }
 
@@ -434,8 +438,8 @@ owner_of(const struct record *r, const struct symbol *s)
 /* Add what the stage found by its symbols, a line each; returns how many, and
  * the sum of their scores. */
 static size_t
-tell_symbols(struct buf *b, const struct record *r, const char *stage,
-    double *score_r)
+tell_symbols(
+    struct buf *b, const struct record *r, const char *stage, double *score_r)
 {
 	size_t n = 0;
 
@@ -465,6 +469,16 @@ tell_symbols(struct buf *b, const struct record *r, const char *stage,
 
 /* -- the page -- */
 
+/* Of the stage that decided: what. */
+static void
+tell_verdict(struct buf *b, const struct record *r, const char *stage)
+{
+	if (r->verdict.by == NULL || strcmp(r->verdict.by, stage) != 0)
+		return;
+	line(b);
+	buf_printf(b, "decides: %s", verdict_word(r->verdict.action));
+}
+
 /* A check that found something. */
 static void
 add_check(struct buf *b, const struct record *r, size_t stage,
@@ -487,8 +501,8 @@ add_check(struct buf *b, const struct record *r, size_t stage,
 
 /* Those that found nothing, and their time. */
 static void
-add_silent(struct buf *b, const struct record *r, const struct buf *names,
-    uint64_t ns)
+add_silent(
+    struct buf *b, const struct record *r, const struct buf *names, uint64_t ns)
 {
 	struct buf found = BUF_INIT, span = BUF_INIT;
 
@@ -498,8 +512,8 @@ add_silent(struct buf *b, const struct record *r, const struct buf *names,
 	add_span(&span, ns);
 	buf_printf(b, "\n    %-10s%7s%10s%*s", "others", "",
 	    span.failed ? "?" : buf_text(&span), CHECK - 31, "");
-	buf_printf(&found, "nothing found: %s",
-	    names->failed ? "?" : buf_text(names));
+	buf_printf(
+	    &found, "nothing found: %s", names->failed ? "?" : buf_text(names));
 	wrap(b, CHECK, found.failed ? "?" : buf_text(&found));
 	buf_fini(&span);
 	buf_fini(&found);
@@ -517,11 +531,13 @@ add_checks(struct buf *b, const struct record *r)
 		double score;
 		size_t n;
 
-		for (size_t t = 0; t < sizeof(tellers) / sizeof(*tellers); t++) {
+		for (size_t t = 0; t < sizeof(tellers) / sizeof(*tellers);
+		     t++) {
 			if (strcmp(tellers[t].stage, stages[i]->name) == 0)
 				tellers[t].tell(&found, r);
 		}
 		n = tell_symbols(&found, r, stages[i]->name, &score);
+		tell_verdict(&found, r, stages[i]->name);
 		if (found.len > 0) {
 			add_check(b, r, i, &found, n, score);
 		} else if (r->stage_ns[i] > 0) {
@@ -533,6 +549,14 @@ add_checks(struct buf *b, const struct record *r)
 	}
 	add_silent(b, r, &silent, ns);
 	buf_fini(&silent);
+}
+
+/* Does the sentence give that reason already? */
+static bool
+is_told(const struct record *r, const struct verdict *v)
+{
+	return v->why != NULL && r->verdict.why != NULL &&
+	    strcmp(v->why, r->verdict.why) == 0;
 }
 
 static void
@@ -549,7 +573,10 @@ add_rcpts(struct buf *b, const struct record *r)
 		shown += v == NULL;
 		if (v != NULL) {
 			buf_str(&text, " is ");
-			reason_verdict(&text, r, v);
+			if (is_told(r, v))
+				verdict_outcome(v, &text);
+			else
+				reason_verdict(&text, r, v);
 		}
 		row(b, head, &text);
 		head = "";
@@ -636,8 +663,11 @@ add_edits(struct buf *b, const struct record *r)
 		if (e->value != NULL) {
 			buf_str(&text, ": ");
 			for (const char *p = e->value; *p != '\0'; p++)
-				add_text(&text, *p == '\n' ? "" : *p == '\t'
-					? " " : p, *p != '\n');
+				add_text(&text,
+				    *p == '\n'	 ? ""
+				    : *p == '\t' ? " "
+						 : p,
+				    *p != '\n');
 		} else if (e->op != EDIT_DELETE) {
 			buf_str(&text, " (its value was too long to be kept)");
 		}
@@ -654,8 +684,8 @@ add_cut(struct buf *b, const struct record *r)
 
 	for (unsigned i = 0; (word = record_short_word(i)) != NULL; i++) {
 		if ((r->shortened & 1u << i) != 0)
-			buf_printf(&text, "%s%s", text.len > 0 ? ", " : "",
-			    word);
+			buf_printf(
+			    &text, "%s%s", text.len > 0 ? ", " : "", word);
 	}
 	if (text.len > 0)
 		row(b, "cut", &text);

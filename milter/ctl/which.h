@@ -46,10 +46,11 @@ bool which_take_limit(struct call *c, const char *number);
 
 #define WHICH_OPTIONS                                                   \
 	{"account", "NAME", "charged to this account", which_take_account}, \
-	    {"client", "A", "from this client: an address, a network or a name", \
+	    {"client", "A", "from this client: an address, a network,\n" \
+		"or a name",                                            \
 		which_take_client},                                     \
-	    {"from", "S", "of this envelope sender, or of this domain; '<>' is "  \
-		"the null sender", which_take_from}, \
+	    {"from", "S", "of this envelope sender, or of this domain;\n" \
+		"'<>' is the null sender", which_take_from},            \
 	    {"to", "R", "to this recipient, or to this domain", which_take_to},    \
 	    {"symbol", "NAME", "with this symbol or rule", which_take_symbol},   \
 	    {"verdict", "V", "accept, reject, tempfail, discard, quarantine\n" \

@@ -27,10 +27,8 @@
 #include "milter/services.h"
 #include "milter/snapshot.h"
 
-#define ROOM 1024     /* items in the queue */
-#define LOOK_MS 1000  /* how soon a file that was renamed is made anew */
-#define ORDER_MS 1000 /* times that go back by more do so because somebody set
-    the clock */
+#define ROOM 1024    /* items in the queue */
+#define LOOK_MS 1000 /* how soon a file that was renamed is made anew */
 
 /* The file; only the service's thread uses this. */
 static struct {
@@ -41,7 +39,7 @@ static struct {
 	bool torn;     /* it ends within a line */
 	bool said;     /* what is wrong is logged */
 	uint64_t lost; /* events, since that was logged */
-	int64_t last;  /* the time of the last event, in milliseconds */
+	int64_t last;  /* event_order's */
 } file = {.fd = -1};
 
 /* -- opening -- */
@@ -126,24 +124,6 @@ look(void)
 
 /* -- writing -- */
 
-/* Events of several threads come nearly in the order of their times; here they
- * get it. */
-static void
-order(struct journal_item *item)
-{
-	char *time = item->line + EVENT_TIME_AT;
-	int64_t ms = 0;
-
-	for (int i = 0; i < EVENT_TIME_LEN; i++) {
-		if (time[i] != '.')
-			ms = ms * 10 + (time[i] - '0');
-	}
-	if (ms < file.last && file.last - ms <= ORDER_MS)
-		event_time(file.last, time);
-	else
-		file.last = ms;
-}
-
 /* Take back a part of a line, unless another daemon has written behind it: then
  * the next line begins with a line feed. */
 static void
@@ -194,7 +174,7 @@ journal_take(void *arg)
 		free(item);
 		return;
 	}
-	order(item);
+	event_order(item->line, &file.last);
 	if (file.fd >= 0 && write_line(item)) {
 		log_mended();
 	} else {

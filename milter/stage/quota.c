@@ -695,7 +695,7 @@ over(const struct ctx *ctx, struct charge *c, const struct quota_refusal *why)
 		"used; %s%s",
 		level_phrase(ctx, c, why), limit, kind, window, used,
 		why->used == 1 ? "is" : "are",
-		why->retry_s == QUOTA_NEVER ? "the limit has no room for it"
+		why->retry_s == QUOTA_NEVER ? "it alone is more than the limit"
 					    : "there is room again after ",
 		why->retry_s == QUOTA_NEVER ? "" : when));
 }

@@ -113,7 +113,8 @@ says '  reply 550 5.7.1 The' --auth bob --output text
 says '  why It is refused by login for the symbol FROM_NOT_OWNED, because '\
 'SenderLogins does not give a@x.org to the account bob.' --auth bob --output text
 ok 'and nothing beside it' test ! -s "$dir/err"
-says '  why It is accepted: nothing refuses or holds it.' --auth al --output text
+says '  why It is accepted: nothing refuses or holds it; it leaves signed with '\
+'x.org/s/ed25519-sha256.' --auth al --output text
 says '  insert DKIM-Signature: v=1; a=' --auth al --output text
 says ' unsigned="no key is configured"' -x /dev/null --client-ip 127.0.0.1 --output text
 echo "QuotaTable $dir/quota" >>"$dir/conf"
@@ -124,7 +125,8 @@ printf 'Quota al {\n Recipients = {0/hour}\n}\n' >>"$dir/conf"
 says '"verdict":"tempfail","decided_by":"quota","reply":"450 4.7.1 ' \
 	--auth al --rcpt a@y.org --rcpt b@y.org
 says '  why It is refused for now by quota, because the account al would be '\
-'over its limit of 0 recipients in 1 hour, of which 0 are used.' \
+'over its limit of 0 recipients in 1 hour, of which 0 are used; it alone is more than '\
+'the limit.' \
 	--auth al --rcpt a@y.org --output text
 says '  rcpt a@y.org is refused for now by quota, because the account al ' \
 	--auth al --rcpt a@y.org --output text

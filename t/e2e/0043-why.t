@@ -145,7 +145,8 @@ def checked(daemon):
                       'b@example.org', '--output', 'text', input=SPAM)
     text = re.sub(r'\s+', ' ', done.stdout)
     like(text, r' why It is refused by rules, because the score 6\.0 reaches '
-         r'RejectScore, which is 5\.0\. reply 550 5\.7\.1 The message ',
+         r'RejectScore, which is 5\.0: most of it comes from PILLS \(4\.0\) and '
+         r'NOW \(2\.0\)\. reply 550 5\.7\.1 The message ',
          'posternctl check says why in a sentence')
     like(text, r' rule PILLS 4\.000 Sells pills rule NOW 2\.000 ',
          'and which rules hit')

@@ -108,18 +108,12 @@ struct saved {
 static char *
 json_of(const struct record *r)
 {
-	json_t *j = facts_record("m", r), *edit, *value;
-	size_t i;
+	json_t *j = facts_decision(r);
 	char *text;
 
-	/* What a packed record never has. */
-	json_array_foreach(json_object_get(j, "edits"), i, edit) {
-		value = json_object_get(edit, "value");
-		if (json_string_length(value) > 200)
-			json_object_set_new(edit, "value", json_null());
-	}
+	/* Of a new record nothing is left out. */
+	json_object_del(j, "cut");
 	text = json_dumps(j, JSON_COMPACT | JSON_PRESERVE_ORDER);
-
 	assert_non_null(text);
 	json_decref(j);
 	return text;
@@ -335,6 +329,103 @@ has_what_is_known(void **state)
 	assert_non_null(r->edits);
 	assert_int_equal(r->quota_count, 0);
 	forget(&k);
+}
+
+/* -- as JSON -- */
+
+/* The value as text, without the blanks and the quotes of a string. */
+static void
+check_key(const json_t *j, const char *key, const char *text)
+{
+	json_t *value = json_object_get(j, key);
+	char *got = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+
+	assert_non_null(got);
+	assert_string_equal(got, text);
+	free(got);
+}
+
+static json_t *
+decision_of(const char *conf, const char *login, const char *const *rcpts)
+{
+	struct saved k = {.count = 0};
+	json_t *j;
+
+	converse(conf, login, rcpts, false, &k);
+	j = facts_decision(k.copy);
+	assert_non_null(j);
+	forget(&k);
+	return j;
+}
+
+static void
+has_the_keys_of_a_decision(void **state)
+{
+	json_t *j = decision_of(
+	    CHECKS "BlockList rcpt:c@here.example\n", NULL, two);
+	json_t *stage;
+	size_t i;
+
+	(void)state;
+	check_key(j, "time", "\"2023-11-14T22:13:20.000Z\"");
+	check_key(j, "queue_id", "\"Q1\"");
+	check_key(j, "at", "null");
+	check_key(j, "client", "{\"ip\":\"192.0.2.1\",\"name\":"
+	    "\"mx.ok.example\",\"helo\":\"mx.ok.example\"}");
+	check_key(j, "sender", "\"a@ok.example\"");
+	check_key(j, "recipients", "[\"b@here.example\"]");
+	check_key(j, "recipient_count", "1");
+	check_key(j, "refused_recipients", "[\"c@here.example\"]");
+	check_key(j, "account", "null");
+	check_key(j, "subject", "\"some pills\\n\\tfor you\"");
+	check_key(j, "quota", "[]");
+	check_key(j, "cut", "[\"edits\"]");
+	check_key(j, "signed", "null");
+	check_key(j, "unsigned", "null");
+	check_key(j, "file", "null");
+	check_key(j, "verdict", "\"accept\"");
+	assert_true(json_integer_value(json_object_get(j, "size")) > 100);
+	assert_true(json_real_value(json_object_get(j, "duration_ms")) > 0);
+	assert_true(json_array_size(json_object_get(j, "stages")) > 5);
+	json_array_foreach(json_object_get(j, "stages"), i, stage) {
+		assert_true(json_is_string(json_object_get(stage, "name")));
+		assert_true(json_is_integer(json_object_get(stage, "us")));
+	}
+	json_decref(j);
+}
+
+static void
+has_the_keys_of_a_decision_outbound(void **state)
+{
+	json_t *j = decision_of(SIGN, "dora", three);
+
+	(void)state;
+	check_key(j, "account", "\"dora\"");
+	check_key(j, "refused_recipients", "[\"d@here.example\"]");
+	check_key(j, "signed", "\"ok.example/s/ed25519-sha256\"");
+	assert_int_equal(json_array_size(json_object_get(j, "quota")), 2);
+	check_key(json_array_get(json_object_get(j, "quota"), 1), "level",
+	    "\"account\"");
+	check_key(json_array_get(json_object_get(j, "quota"), 1), "limit", "2");
+	check_key(json_array_get(json_object_get(j, "quota"), 1), "window_s",
+	    "86400");
+	json_decref(j);
+	/* A rule's symbols have what they matched; values of edits that are
+	 * long are left out. */
+	j = decision_of(CHECKS "RejectScore 2\n", NULL, two);
+	check_key(json_object_get(j, "spf"), "result", "\"pass\"");
+	for (size_t i = 0; i < json_array_size(json_object_get(j, "symbols"));
+	     i++) {
+		json_t *s = json_array_get(json_object_get(j, "symbols"), i);
+		const char *name =
+		    json_string_value(json_object_get(s, "name"));
+
+		if (strcmp(name, "PILLS") == 0)
+			check_key(s, "match", "\"pills\"");
+		if (strcmp(name, "SPF_PASS") == 0)
+			assert_null(json_object_get(s, "match"));
+	}
+	json_decref(j);
 }
 
 static void
@@ -595,6 +686,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(outlives_the_message),
 	    cmocka_unit_test(has_what_is_known),
+	    cmocka_unit_test(has_the_keys_of_a_decision),
+	    cmocka_unit_test(has_the_keys_of_a_decision_outbound),
 	    cmocka_unit_test(has_the_limits_of_the_account),
 	    cmocka_unit_test(says_how_it_ended),
 	    cmocka_unit_test(is_made_of_a_client),
