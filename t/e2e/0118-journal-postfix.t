@@ -271,7 +271,7 @@ def full(sink, conf, files):
         is_(journal.last(len(events) + 1)['subject'], 'room',
             'room again: it goes on')
         like(postern.wait_log('it is written again')[-1],
-             r'; %d events were lost$' % lost,
+             r'; events lost: %d$' % lost,
              'room again: the log says how many were lost')
     broken.end_mounts()
 
