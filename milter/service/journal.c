@@ -69,8 +69,8 @@ static void
 log_mended(void)
 {
 	if (file.said)
-		log_line(LOG_WARNING, "journal: %s: it is written again; events lost: "
-		    "%llu", file.path,
+		log_line(LOG_WARNING, "journal: %s: it is written again; "
+		    "events lost: %llu", file.path,
 		    (unsigned long long)file.lost);
 	file.said = false;
 	file.lost = 0;
