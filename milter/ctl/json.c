@@ -29,7 +29,7 @@ posternctl_string(const char *text)
 void
 posternctl_print(json_t *object)
 {
-	/* 15 digits: 0.2 is written so. */
+	/* With 15 digits 0.1 is 0.1; with more it is 0.10000000000000001. */
 	char *line = json_dumps(object,
 	    JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
 

@@ -82,6 +82,7 @@ extern const struct command command_journal;
 extern const struct command command_key;
 extern const struct command command_quota;
 extern const struct command command_rules;
+extern const struct command command_top;
 extern const struct command command_why;
 extern const struct command command_status;
 

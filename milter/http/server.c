@@ -29,7 +29,6 @@
 #include "milter/service.h"
 #include "milter/services.h"
 #include "milter/snapshot.h"
-#include "milter/stage/ring.h"
 #include "site.h"
 #include "token.h"
 
@@ -433,21 +432,18 @@ say_failed(const char *why)
 
 /* -- the service -- */
 
-/* Take Http and HttpToken; true: they are others than before. */
-static bool
+/* Take Http and HttpToken; where they are others than before, stop. */
+static void
 take_conf(const struct conf *c)
 {
 	const struct httpspec *spec =
 	    c == NULL ? NULL : conf_value(c, "Http", sizeof(*spec));
-	const char *given = c == NULL ? NULL : conf_str(c, "HttpToken");
 	struct httpspec none = {0};
 	struct buf path = BUF_INIT;
 	bool same;
 
-	if (given != NULL)
-		buf_str(&path, given);
-	else if (c != NULL)
-		ring_state_path(c, "http-token", &path);
+	if (c != NULL)
+		token_path(c, &path);
 	if (spec == NULL || path.failed)
 		spec = &none;
 	same = httpspec_equal(spec, &http.spec) && http.token_path != NULL &&
@@ -459,7 +455,6 @@ take_conf(const struct conf *c)
 		http.token_path = strdup(path.len == 0 ? "" : path.data);
 	}
 	buf_fini(&path);
-	return !same;
 }
 
 static int64_t
@@ -470,7 +465,7 @@ http_tick(void)
 	struct errmsg msg = {.text = ""};
 	bool serves;
 
-	(void)take_conf(c);
+	take_conf(c);
 	serves = http.spec.family != 0 && http.token_path != NULL;
 	if (!serves)
 		say_failed("");

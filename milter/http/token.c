@@ -14,14 +14,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/readfile.h"
+#include "lib/conf/conf.h"
+#include "milter/stage/ring.h"
 
 #define SECRET_OCTETS 32
 #define LINE_SIZE (2 * SECRET_OCTETS + 2) /* hex, LF, NUL */
 #define MAC_OCTETS 32                     /* SHA-256 */
 
 /* -- the file -- */
+
+void
+token_path(const struct conf *c, struct buf *path_r)
+{
+	const char *given = conf_str(c, "HttpToken");
+
+	if (given != NULL)
+		buf_str(path_r, given);
+	else
+		ring_state_path(c, "http-token", path_r);
+}
 
 static void
 hex(const unsigned char *octets, size_t n, char *text)

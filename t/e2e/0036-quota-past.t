@@ -196,7 +196,7 @@ def ringless(postern):
     postern.configure(away)
     # What outlives a reboot: it was made at the start, and is empty.
     done = postern.ctl('quota', 'list')
-    like(done.stderr, 'none/decisions is not there: this is of its copy',
+    like(done.stderr, 'none/decisions is not there: this is of its copy ',
          'a copy of the ring: said')
     postern.configure(away + 'StateDirectory /nonexistent\n')
     done = postern.ctl('quota', 'list')
