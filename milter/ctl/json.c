@@ -26,11 +26,24 @@ posternctl_string(const char *text)
 			    : posternctl_stringn(text, strlen(text));
 }
 
-void
-posternctl_print(json_t *object)
+static void
+print(json_t *object, size_t more)
 {
-	char *line = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER);
+	char *line =
+	    json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER | more);
 
 	puts(line == NULL ? "{}" : line);
 	free(line);
+}
+
+void
+posternctl_print(json_t *object)
+{
+	print(object, 0);
+}
+
+void
+posternctl_print_ascii(json_t *object)
+{
+	print(object, JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
 }
