@@ -26,13 +26,25 @@ posternctl_string(const char *text)
 			    : posternctl_stringn(text, strlen(text));
 }
 
-void
-posternctl_print(json_t *object)
+static void
+print(json_t *object, size_t more)
 {
 	/* With 15 digits 0.1 is 0.1; with more it is 0.10000000000000001. */
 	char *line = json_dumps(object,
-	    JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15));
+	    JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15) | more);
 
 	puts(line == NULL ? "{}" : line);
 	free(line);
+}
+
+void
+posternctl_print(json_t *object)
+{
+	print(object, 0);
+}
+
+void
+posternctl_print_ascii(json_t *object)
+{
+	print(object, JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
 }
