@@ -894,9 +894,10 @@ add_time(const struct item *i, const struct field *f, void *to)
 	for (size_t k = 0; len > 0 && stages[k] != NULL; k++) {
 		const char *name = stages[k]->name;
 
+		/* The octets may have a NUL in them. */
 		if ((unsigned char)*name == *in.at &&
-		    strncmp(name, (const char *)in.at, len) == 0 &&
-		    name[len] == '\0')
+		    strnlen(name, len + 1) == len &&
+		    memcmp(name, in.at, len) == 0)
 			all[k] = ns;
 	}
 }
