@@ -374,6 +374,8 @@ stop_server(void)
 	http.site = NULL;
 }
 
+/* MHD_USE_ITC: else a stop wakes the library's thread by the listening socket,
+ * which it does not look at while there are as many connections as may be. */
 static struct MHD_Daemon *
 start_daemon(int fd)
 {
@@ -382,7 +384,7 @@ start_daemon(int fd)
 	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
 	return MHD_start_daemon(
 	    MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
-		MHD_USE_PEDANTIC_CHECKS,
+		MHD_USE_ITC | MHD_USE_PEDANTIC_CHECKS,
 	    0, NULL, NULL, handle, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
