@@ -19,32 +19,55 @@ const char *const event_privacy_words[] = {"plain", "hash", "count", NULL};
 
 /* -- the time -- */
 
-void
-event_time(int64_t ms, char text_r[EVENT_TIME_LEN])
+/* A line begins with `{"t":`, and seconds with milliseconds, always as long. */
+#define TIME_AT 5
+#define TIME_LEN 14 /* 1764547200.123, for the years 2001 to 2286 */
+#define LATE_MS 1000
+
+static void
+write_time(int64_t ms, char *at)
 {
 	ms = ms < MS_MIN ? MS_MIN : ms > MS_MAX ? MS_MAX : ms;
-	for (int i = EVENT_TIME_LEN - 1; i >= 0; i--) {
-		if (i == EVENT_TIME_LEN - 4) {
-			text_r[i] = '.';
+	for (int i = TIME_LEN - 1; i >= 0; i--) {
+		if (i == TIME_LEN - 4) {
+			at[i] = '.';
 			continue;
 		}
-		text_r[i] = (char)('0' + ms % 10);
+		at[i] = (char)('0' + ms % 10);
 		ms /= 10;
 	}
 }
 
-int64_t
-event_ms(const struct record *r)
+static int64_t
+read_time(const char *at)
 {
-	return (int64_t)r->time.tv_sec * 1000 + r->time.tv_nsec / 1000000;
+	int64_t ms = 0;
+
+	for (int i = 0; i < TIME_LEN; i++) {
+		if (at[i] != '.')
+			ms = ms * 10 + (at[i] - '0');
+	}
+	return ms;
+}
+
+void
+event_order(char *line, int64_t *last_ms)
+{
+	int64_t ms = read_time(line + TIME_AT);
+
+	if (ms < *last_ms && *last_ms - ms <= LATE_MS)
+		write_time(*last_ms, line + TIME_AT);
+	else
+		*last_ms = ms;
 }
 
 static void
 add_time(struct buf *b, const struct record *r)
 {
-	char text[EVENT_TIME_LEN];
+	char text[TIME_LEN];
 
-	event_time(event_ms(r), text);
+	write_time((int64_t)r->time.tv_sec * 1000 + r->time.tv_nsec / 1000000,
+	    text);
 	buf_str(b, "{\"t\":");
 	buf_add(b, text, sizeof(text));
 }

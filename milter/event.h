@@ -34,23 +34,17 @@ struct event_form {
 /* The words of JournalPrivacy, NULL-ended, in the order of the enum. */
 extern const char *const event_privacy_words[];
 
-/*
- * Add the event of the record, without a line feed.  False: the record is not
- * of a message, and there is none.
- *
- * The line begins with `{"t":`, and EVENT_TIME_LEN characters of seconds and
- * milliseconds, as event_time writes them.
- */
+/* Add the event of the record, without a line feed.  False: the record is not of
+ * a message, and there is none. */
 bool event_line(
     struct buf *b, const struct record *r, const struct event_form *form);
 
-#define EVENT_TIME_AT 5   /* where the time stands in the line */
-#define EVENT_TIME_LEN 14 /* 1764547200.123; for the years 2001 to 2286 */
-
-/* The time in milliseconds as it stands in a line; text_r gets no NUL.  What
- * is out of range becomes the nearest that is in it. */
-void event_time(int64_t ms, char text_r[EVENT_TIME_LEN]);
-/* The time of the record in milliseconds, as it stands in its line. */
-int64_t event_ms(const struct record *r);
+/*
+ * Events of several threads come nearly in the order of their times.  Who writes
+ * them calls this for each: one that is late by up to a second gets the time of
+ * that before.  What is later than that stays, since somebody has set the clock.
+ * *last_ms is 0 at first.
+ */
+void event_order(char *line, int64_t *last_ms);
 
 #endif

@@ -14,6 +14,7 @@
 #include "inforce.h"
 #include "lib/base/buf.h"
 #include "lib/base/utf8.h"
+#include "problems.h"
 #include "service.h"
 #include "snapshot.h"
 
@@ -55,7 +56,9 @@ write_number(struct buf *to, double n)
 	if (isfinite(n))
 		buf_printf(to, " %.15g\n", n);
 	else
-		buf_str(to, isnan(n) ? " NaN\n" : n > 0 ? " +Inf\n" : " -Inf\n");
+		buf_str(to, isnan(n) ? " NaN\n"
+			: n > 0      ? " +Inf\n"
+				     : " -Inf\n");
 }
 
 static void
@@ -221,6 +224,23 @@ tell_process(struct metrics *m)
 		    (double)limit.rlim_cur);
 }
 
+static void
+tell_problems(struct metrics *m)
+{
+	struct problems p = PROBLEMS_INIT;
+	size_t fatal = 0;
+
+	problems_collect(&p);
+	while (fatal < p.count && p.list[fatal].fatal)
+		fatal++;
+	metrics_family(m, "postern_problems", METRIC_GAUGE,
+	    "What is not well, as posternctl status tells it; fatal: mail can "
+	    "not be handled as configured");
+	metrics_sample(m, "fatal", "yes", (double)fatal);
+	metrics_sample(m, "fatal", "no", (double)(p.count - fatal));
+	problems_fini(&p);
+}
+
 /* -- all -- */
 
 static void
@@ -229,6 +249,7 @@ tell_gauges(struct metrics *m)
 	struct snapshot *snap = inforce_get();
 
 	tell_process(m);
+	tell_problems(m);
 	services_gauges(m);
 	if (snap != NULL)
 		chain_gauges(snap, m);

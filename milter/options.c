@@ -168,12 +168,12 @@ static const struct conf_option rows[] = {
 	.summary =
 	    "close connections beyond so many, or beyond three quarters of "
 	    "them from one user"},
-    {.keyword = "PidFile", .type = CONF_STR, .flags = CONF_START,
+    {.keyword = "PidFile", .type = CONF_STR, .flags = CONF_START | CONF_PATH,
 	.summary = "where to write the process id",
 	.check = conf_check_path},
     {.keyword = "UserID", .type = CONF_STR, .flags = CONF_START,
 	.summary = "run as USER or USER:GROUP", .check = check_user},
-    {.keyword = "StateDirectory", .type = CONF_STR,
+    {.keyword = "StateDirectory", .type = CONF_STR, .flags = CONF_PATH,
 	.def = POSTERN_STATE_DIR,
 	.summary = "where it keeps what is to survive a restart",
 	.check = conf_check_path},
@@ -181,6 +181,7 @@ static const struct conf_option rows[] = {
 	.summary = "where browsers and Prometheus connect: ADDRESS:PORT, a path, or none",
 	.parse = httpspec_parse_row, .size = sizeof(struct httpspec)},
     {.keyword = "HttpToken", .type = CONF_STR,
+	.flags = CONF_PATH | CONF_MADE, .with = "Http",
 	.summary = "the file with the token that opens the page",
 	.check = conf_check_path},
     {.keyword = "UMask", .type = CONF_INT, .flags = CONF_START,
@@ -222,7 +223,7 @@ static const struct conf_option rows[] = {
 	    "the name under which results are reported; HOSTNAME is the "
 	    "host's own, otherwise it is the MTA's",
 	.check = check_authserv_id},
-    {.keyword = "OpenDMARCConfig", .type = CONF_STR,
+    {.keyword = "OpenDMARCConfig", .type = CONF_STR, .flags = CONF_PATH,
 	.summary = "an opendmarc.conf whose DMARC keywords are taken over",
 	.check = conf_check_path},
     {.keyword = "On-Default", .type = CONF_WORD, .words = verdict_words,
@@ -466,22 +467,32 @@ options_fields(const struct conf *c, const char *keyword,
 	return rc;
 }
 
+/* The value of a row, or all that it has. */
+static void
+warn_paths(const struct conf *c, const struct conf_option *row)
+{
+	const char *keyword = row->keyword, *path = NULL;
+
+	if (!(row->flags & CONF_MULTI))
+		path = conf_str(c, keyword);
+	if (path != NULL && strcasecmp(path, "none") != 0)
+		warn_path(c, keyword, path);
+	for (size_t i = 0; (row->flags & CONF_MULTI) &&
+	     (path = conf_multi(c, keyword, i)) != NULL;
+	     i++)
+		warn_path(c, keyword, path);
+}
+
 void
 options_warn(const struct conf *c)
 {
-	static const char *const paths[] = {"PidFile", "KeyFile", "QuotaTable",
-	    "RuleStats", "HttpToken", "Journal", "OpenDMARCConfig",
-	    "ResolverConfiguration",
-	    "TrustAnchorFile", "PublicSuffixList", "TestPublicKeys"};
-	const char *mask = conf_str(c, "UMask"), *path;
+	const char *mask = conf_str(c, "UMask");
+	const struct conf_option *row;
 
-	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++) {
-		path = conf_given(c, paths[i]) ? conf_str(c, paths[i]) : NULL;
-		if (path != NULL && strcasecmp(path, "none") != 0)
-			warn_path(c, paths[i], path);
+	for (size_t i = 0; (row = conf_row(c, i)) != NULL; i++) {
+		if ((row->flags & CONF_PATH) && conf_given(c, row->keyword))
+			warn_paths(c, row);
 	}
-	for (size_t i = 0; (path = conf_multi(c, "RuleFile", i)) != NULL; i++)
-		warn_path(c, "RuleFile", path);
 	httpspec_warn(c);
 	if (mask != NULL && mask[0] != '0' && conf_int(c, "UMask") > 7)
 		conf_odd(c, "%s: UMask: %s is decimal, 0%lo in octal: "

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "record_pack.h"
 
+#include <assert.h>
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -409,6 +411,7 @@ number_at(const void *from, size_t size)
 	case 4:
 		return *(const uint32_t *)from;
 	default:
+		assert(size == 8);
 		return *(const uint64_t *)from;
 	}
 }
@@ -650,7 +653,8 @@ pack_once(const struct record *r, const struct keep *keep, unsigned *cut_r,
 	/* The last field says what was cut, and is known only then. */
 	struct packer p = {.at = out,
 	    .end = out + RECORD_PACKED_MAX - 3,
-	    .keep = *keep};
+	    .keep = *keep,
+	    .cut = r->shortened};
 
 	put_octet(&p, RECORD_VERSION);
 	put_fields(&p, record_fields, r);
@@ -776,6 +780,7 @@ set_number(void *to, size_t size, uint64_t value)
 		*(uint32_t *)to = (uint32_t)value;
 		break;
 	default:
+		assert(size == 8);
 		*(uint64_t *)to = value;
 	}
 }
@@ -861,13 +866,18 @@ add_text(struct reader *in, const struct item *i, const struct field *f,
 
 	while (old != NULL && old[n] != NULL)
 		n++;
-	all = get_memory(in, (n + 2) * sizeof(*all));
-	if (all == NULL)
-		return;
-	if (n > 0)
-		memcpy(all, old, n * sizeof(*all));
+	/* It has room for twice a power of two, and the NULL. */
+	if ((n & (n - 1)) == 0) {
+		all = get_memory(in, (2 * n + 2) * sizeof(*all));
+		if (all == NULL)
+			return;
+		if (n > 0)
+			memcpy(all, old, n * sizeof(*all));
+		set_pointer(to, f->at, all);
+	} else {
+		all = (const char **)(uintptr_t)old;
+	}
 	all[n] = get_text(in, i);
-	set_pointer(to, f->at, all);
 }
 
 /* Of a stage that this program does not have: nothing. */
@@ -886,9 +896,10 @@ add_time(const struct item *i, const struct field *f, void *to)
 	for (size_t k = 0; stages[k] != NULL; k++) {
 		const char *name = stages[k]->name;
 
+		/* The octets may have a NUL in them. */
 		if ((unsigned char)*name == *in.at &&
-		    strncmp(name, (const char *)in.at, len) == 0 &&
-		    name[len] == '\0')
+		    strnlen(name, len + 1) == len &&
+		    memcmp(name, in.at, len) == 0)
 			all[k] = ns;
 	}
 }
@@ -913,6 +924,7 @@ get_value(struct reader *in, const struct item *i, const struct field *f,
     void *to)
 {
 	char *at = (char *)to + f->at;
+	double number;
 	void *one;
 	size_t len;
 
@@ -924,7 +936,9 @@ get_value(struct reader *in, const struct item *i, const struct field *f,
 		set_number(at, sizeof(int64_t), i->value);
 		return;
 	case DOUBLE:
-		memcpy(at, i->octets, sizeof(double));
+		memcpy(&number, i->octets, sizeof(number));
+		if (isfinite(number))
+			memcpy(at, &number, sizeof(number));
 		return;
 	case BYTES:
 		len = i->value;

@@ -552,6 +552,25 @@ conf_section(const struct conf *c, const char *keyword, size_t i)
 }
 
 const char *
+conf_made(const struct conf *c, const char *keyword)
+{
+	const struct conf_value *v = value_of(c, keyword), *with;
+	const char *path = conf_str(c, keyword);
+
+	assert(v->row->flags & CONF_MADE);
+	if (path == NULL || strcasecmp(path, "none") == 0)
+		return NULL;
+	if (v->row->with == NULL)
+		return path;
+	with = value_of(c, v->row->with);
+	return with->n > 0 ||
+		(with->row->type == CONF_SECTION &&
+		    conf_section(c, v->row->with, 0) != NULL)
+	    ? path
+	    : NULL;
+}
+
+const char *
 conf_section_title(const struct conf_section *s)
 {
 	return s->title;
@@ -612,6 +631,12 @@ conf_section_value(const struct conf_section *s, const char *keyword, size_t i,
     size_t size)
 {
 	return parsed_of(section_value(s, keyword), i, size);
+}
+
+const struct conf_option *
+conf_row(const struct conf *c, size_t i)
+{
+	return i < c->nvalues ? c->values[i].row : NULL;
 }
 
 const char *

@@ -54,6 +54,11 @@ enum {
 	CONF_SECRET = 1 << 2, /* conf_print shows that it is set, not to what */
 	CONF_OFF = 1 << 3, /* CONF_IGNORED: a switch that is always off here, so
 	                      that to say no to it is nothing to warn of */
+	CONF_PATH = 1 << 4, /* CONF_STR: a path, or where the summary says so
+	                       `none` */
+	CONF_MADE = 1 << 5, /* CONF_PATH: of a file that the program makes,
+	                       perhaps as PATH.new first, and that no other
+	                       keyword may name */
 };
 
 /* A row is written with designated initialisers; what is not named is 0. */
@@ -65,6 +70,8 @@ struct conf_option {
 	long min, max;            /* CONF_INT; both 0: 0..INT_MAX */
 	const char *const *words; /* CONF_WORD */
 	const struct conf_table *inside; /* CONF_SECTION: what stands in it */
+	const char *with; /* CONF_MADE: it is made only if that keyword is
+	    given; NULL: in any case */
 	const char *summary;      /* one line; for CONF_IGNORED the reason */
 	/* Judge one value when it is met, so that the line is known.  Returns
 	 * 0, or ERR_CONFIG with what was expected in msg_r (the words after
@@ -158,6 +165,8 @@ long conf_int(const struct conf *c, const char *keyword);
 /* CONF_STR, CONF_SET and CONF_WORD (as the row spells it), and CONF_INT as it
  * was written; NULL: unset. */
 const char *conf_str(const struct conf *c, const char *keyword);
+/* The file of a CONF_MADE keyword; NULL: none is made. */
+const char *conf_made(const struct conf *c, const char *keyword);
 /* The index in words[]; -1: unset. */
 int conf_word(const struct conf *c, const char *keyword);
 /* What the row's parse function made of it, `size` octets (asserted); NULL:
@@ -170,6 +179,8 @@ bool conf_given(const struct conf *c, const char *keyword);
 /* Was it written, and is wrong; or might it stand in a file that could not be
  * read?  A keyword that is missing for that reason is no second mistake. */
 bool conf_faulty(const struct conf *c, const char *keyword);
+/* Row i, in the order of the tables; NULL: no more. */
+const struct conf_option *conf_row(const struct conf *c, size_t i);
 /* Where it was written, `file:line`, or "default". For messages. */
 const char *conf_where(const struct conf *c, const char *keyword);
 /* Where value i of a CONF_MULTI keyword was. */

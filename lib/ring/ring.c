@@ -13,7 +13,6 @@
 
 #include "lib/base/err.h"
 #include "lib/base/mapfile.h"
-#include "lib/base/mapguard.h"
 #include "lib/base/siphash.h"
 
 #define UNIT 32 /* octets: a record begins at a multiple of it */
@@ -503,7 +502,7 @@ new_copy(const struct ring *r, const char *path, uint64_t *upto,
 		return rc;
 	if (write_whole(fd, r, upto) != 0)
 		rc = mapfile_fail_call(msg, "write", new_path);
-	else if (mapguard_hit(r->map.guard))
+	else if (!ring_is_whole(r))
 		rc = mapfile_fail(msg, ERR_NOTFOUND, CUT_OFF, path);
 	else if (rename(new_path, path) != 0)
 		rc = mapfile_fail_call(msg, "rename", new_path);
@@ -548,7 +547,7 @@ ring_copy(const struct ring *r, const char *path, uint64_t *upto,
 		return mapfile_fail(msg_r, ERR_CONFIG,
 		    "%s: the path is longer than %d octets", path,
 		    SHARED_PATH_MAX);
-	if (mapguard_hit(r->map.guard) || ring_head(r) < *upto)
+	if (!ring_is_whole(r) || ring_head(r) < *upto)
 		return mapfile_fail(msg_r, ERR_NOTFOUND, CUT_OFF, path);
 	fd = open(path, flags);
 	if (fd < 0 && errno != ENOENT)

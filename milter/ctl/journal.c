@@ -13,8 +13,11 @@
 #include "facts.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "milter/event.h"
 #include "milter/past.h"
 #include "milter/record.h"
+#include "milter/stage/journal.h"
 #include "which.h"
 
 #define WAIT_MS 100  /* how often --follow looks for more */
@@ -31,7 +34,9 @@ struct mark {
 
 struct journal {
 	struct which which; /* first */
-	bool json, follow, colours;
+	bool json, follow, events, colours;
+	struct event_form form; /* of --events */
+	int64_t last_ms;        /* event_order's */
 	/* Of --follow: a new ring takes over records of the old one. */
 	struct timespec begun; /* earlier records are not for us, unless
 	    --since is given */
@@ -55,12 +60,28 @@ on_stop(int number)
 /* -- printing -- */
 
 static void
+print_event(struct journal *j, const struct record *r)
+{
+	struct buf b = BUF_INIT;
+
+	if (event_line(&b, r, &j->form) && !b.failed) {
+		event_order(b.data, &j->last_ms);
+		puts(b.data);
+	}
+	buf_fini(&b);
+}
+
+static void
 print(void *arg, const struct record *r)
 {
-	const struct journal *j = arg;
+	struct journal *j = arg;
 	struct buf b = BUF_INIT;
 	json_t *object;
 
+	if (j->events) {
+		print_event(j, r);
+		return;
+	}
 	if (j->json) {
 		object = facts_decision(r);
 		posternctl_print_ascii(object);
@@ -197,12 +218,24 @@ follow(struct call *c, struct journal *j)
 
 /* -- the command -- */
 
+/* Recipients and subjects are shown as in the file of Journal. */
+static int
+set_form(struct journal *j, const struct conf *c)
+{
+	struct errmsg why = {.text = ""};
+
+	return journal_form(c, &j->form, &why) == 0 ? EX_OK
+						    : posternctl_mistake(&why);
+}
+
 static int
 run(struct call *c)
 {
 	struct journal *j = c->own;
-	int rc = which_open(c);
+	int rc = j->events ? set_form(j, c->conf) : EX_OK;
 
+	if (rc == EX_OK)
+		rc = which_open(c);
 	if (rc != EX_OK)
 		return rc;
 	j->json = c->json;
@@ -235,7 +268,16 @@ take_follow(struct call *c, const char *none)
 	return true;
 }
 
+static bool
+take_events(struct call *c, const char *none)
+{
+	(void)none;
+	((struct journal *)c->own)->events = true;
+	return true;
+}
+
 static const struct verb_option options[] = {
+    {"events", NULL, "print events, as Journal writes them", take_events},
     {"follow", NULL, "print more as it comes", take_follow},
     WHICH_OPTIONS,
     {NULL, NULL, NULL, NULL},

@@ -29,8 +29,9 @@ posternctl_string(const char *text)
 static void
 print(json_t *object, size_t more)
 {
-	char *line =
-	    json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER | more);
+	/* With 15 digits 0.1 is 0.1; with more it is 0.10000000000000001. */
+	char *line = json_dumps(object,
+	    JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(15) | more);
 
 	puts(line == NULL ? "{}" : line);
 	free(line);

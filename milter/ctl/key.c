@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "key_check.h"
+#include "key_token.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/keyfile.h"
@@ -36,6 +37,7 @@ struct own {
 	unsigned bits; /* 0: BITS_DEFAULT */
 	bool json;
 	bool named; /* --selector was given */
+	bool renew;
 	struct privileges owner; /* .change: the files are given to that user */
 	struct dkim_key *key;
 	struct buf record;  /* of the TXT record */
@@ -408,6 +410,14 @@ take_directory(struct call *c, const char *path)
 	return true;
 }
 
+static bool
+take_renew(struct call *c, const char *value)
+{
+	(void)value;
+	((struct own *)c->own)->renew = true;
+	return true;
+}
+
 /* -- the command -- */
 
 static int
@@ -485,6 +495,16 @@ check(struct call *c)
 	    &g->check, g->domain, g->named ? g->selector : NULL, c->json);
 }
 
+static int
+token(struct call *c)
+{
+	struct own *g = c->own;
+	int rc = geteuid() == 0 && g->renew ? find_owner(g, c->conf) : EX_OK;
+
+	return rc != EX_OK ? rc
+			   : key_token(c->conf, &g->owner, g->renew, c->json);
+}
+
 static void
 close_key(struct call *c)
 {
@@ -513,6 +533,11 @@ static const struct verb_option check_options[] = {
     {NULL, NULL, NULL, NULL},
 };
 
+static const struct verb_option token_options[] = {
+    {"renew", NULL, "make a new one; browsers must give it anew", take_renew},
+    {NULL, NULL, NULL, NULL},
+};
+
 #define EXPECTED "expected one domain"
 
 static const struct verb verbs[] = {
@@ -537,13 +562,18 @@ static const struct verb verbs[] = {
 	.check = check_domain,
 	.load = load_check,
 	.run = check},
+    {.name = "token",
+	.help = "print the token that opens the page (Http)",
+	.options = token_options,
+	.load = posternctl_conf,
+	.run = token},
     {0},
 };
 
 const struct command command_key = {
     .name = "key",
-    .args = "DOMAIN",
-    .summary = "make a key for DKIM; is the one in use published?",
+    .args = "[DOMAIN]",
+    .summary = "keys for DKIM, made and compared with the DNS; the page's token",
     .size = sizeof(struct own),
     .close = close_key,
     .verbs = verbs,

@@ -8,11 +8,14 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/errlist.h"
 #include "lib/conf/conf.h"
 #include "milter/log.h"
+#include "milter/past.h"
 #include "milter/snapshot.h"
+#include "milter/stage/ring.h"
 #include "posternctl.h"
 
 /* -- mistakes -- */
@@ -144,4 +147,23 @@ int
 posternctl_inbound(struct call *c)
 {
 	return load_chain(c, SNAPSHOT_INBOUND);
+}
+
+/* -- the ring -- */
+
+int
+posternctl_past(const struct conf *conf, struct past **past_r, bool *copy_r,
+    struct errmsg *msg_r)
+{
+	struct buf copy = BUF_INIT;
+	int rc = past_open(ring_path(conf), past_r, msg_r);
+
+	*copy_r = false;
+	if (rc == ERR_NOTFOUND) {
+		ring_state_path(conf, "ring", &copy);
+		*copy_r = !copy.failed &&
+		    past_open(buf_text(&copy), past_r, NULL) == 0;
+	}
+	buf_fini(&copy);
+	return *copy_r ? 0 : rc;
 }

@@ -20,6 +20,7 @@ static const struct command *const commands[] = {
     &command_key,
     &command_quota,
     &command_rules,
+    &command_top,
     &command_why,
     &command_status,
     NULL,

@@ -21,6 +21,7 @@
 struct conf;
 struct errlist;
 struct errmsg;
+struct past;
 struct snapshot;
 
 /* One command line. */
@@ -81,6 +82,7 @@ extern const struct command command_journal;
 extern const struct command command_key;
 extern const struct command command_quota;
 extern const struct command command_rules;
+extern const struct command command_top;
 extern const struct command command_why;
 extern const struct command command_status;
 
@@ -115,6 +117,11 @@ int posternctl_conf_also(
 int posternctl_chain(struct call *c);
 /* The same for inbound mail only (SNAPSHOT_INBOUND). */
 int posternctl_inbound(struct call *c);
+
+/* Open the ring of RingFile, which is not none, or where there is none its copy
+ * in StateDirectory: then *copy_r is true.  0; or as past_open, and *msg_r. */
+int posternctl_past(const struct conf *conf, struct past **past_r,
+    bool *copy_r, struct errmsg *msg_r);
 
 /* Print the mistake to standard error; EX_NOPERM if this user may not read a
  * file, otherwise EX_CONFIG. */

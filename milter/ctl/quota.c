@@ -20,7 +20,6 @@
 #include "lib/base/users.h"
 #include "lib/conf/conf.h"
 #include "lib/quota/account.h"
-#include "lib/quota/limits.h"
 #include "lib/quota/quota.h"
 #include "milter/log.h"
 #include "milter/options.h"
@@ -28,59 +27,9 @@
 #include "milter/stage/quota_change.h"
 #include "milter/stage/quota_conf.h"
 #include "posternctl.h"
+#include "quota.h"
 
-#define FAILED 1 /* the exit code if something could not be done */
-
-enum sort { SORT_ACCOUNT, SORT_USED };
-
-struct query {
-	enum sort sort;
-	bool json;
-	const struct conf *conf;
-	const char *account; /* in its one form; NULL: all */
-	struct arena arena;
-	struct quota_conf limits; /* for list and show: the limits */
-	const char *path;         /* of the table */
-	struct quota *table;
-	time_t now;
-};
-
-/* One account to print. */
-struct row {
-	char *account;
-	bool locked;
-	double share; /* of its nearest limit that is used */
-	struct quota_state state;
-};
-
-/* -- printing -- */
-
-static json_t *
-limit_json(const struct query *q, const struct quota_usage *u)
-{
-	bool waits = u->retry_s != 0 && u->retry_s != QUOTA_NEVER;
-
-	return json_pack("{s:s,s:I,s:I,s:I,s:o}", "kind",
-	    quota_kind_name(u->limit.kind), "window_s",
-	    (json_int_t)u->limit.window_s, "limit", (json_int_t)u->limit.limit,
-	    "used", (json_int_t)u->used, "retry_at",
-	    waits ? json_integer((json_int_t)q->now + (json_int_t)u->retry_s)
-		  : json_null());
-}
-
-static void
-print_json(const struct query *q, const struct row *r)
-{
-	json_t *limits = json_array(), *j;
-
-	for (unsigned i = 0; i < r->state.count; i++)
-		json_array_append_new(
-		    limits, limit_json(q, &r->state.usage[i]));
-	j = json_pack("{s:o,s:b,s:o}", "account", posternctl_string(r->account),
-	    "locked", r->locked, "limits", limits);
-	posternctl_print(j);
-	json_decref(j);
-}
+#define SORTS "account, used, last, clients or refused"
 
 /* The name escaped for a terminal; the caller's to free. */
 static char *
@@ -97,135 +46,6 @@ escaped(const char *name)
 	return out;
 }
 
-static void
-print_table_row(const struct query *q, const struct row *r, int width)
-{
-	char *name = escaped(r->account);
-
-	printf("%-*s  %-6s", width, name == NULL ? "?" : name,
-	    r->locked ? "locked" : "-");
-	free(name);
-	for (unsigned i = 0; i < r->state.count; i++) {
-		const struct quota_usage *u = &r->state.usage[i];
-		char window[LIMITS_TEXT], when[32] = "";
-		time_t at = q->now + (time_t)u->retry_s;
-		struct tm tm;
-
-		limits_window_text(u->limit.window_s, window, sizeof(window));
-		if (u->retry_s == QUOTA_NEVER)
-			strcpy(when, " full");
-		else if (u->retry_s != 0 && gmtime_r(&at, &tm) != NULL)
-			strftime(when, sizeof(when), " until %FT%TZ", &tm);
-		printf("  %s/%s %llu/%llu%s", quota_kind_name(u->limit.kind),
-		    window, (unsigned long long)u->used,
-		    (unsigned long long)u->limit.limit, when);
-	}
-	putchar('\n');
-}
-
-static void
-print_rows(const struct query *q, const struct row *rows, size_t count)
-{
-	int width = (int)strlen("ACCOUNT");
-
-	for (size_t i = 0; i < count && !q->json; i++) {
-		char *name = escaped(rows[i].account);
-
-		if (name != NULL && (int)strlen(name) > width)
-			width = (int)strlen(name);
-		free(name);
-	}
-	if (!q->json && count > 0)
-		printf("%-*s  %-6s  USED/LIMIT\n", width, "ACCOUNT", "STATE");
-	for (size_t i = 0; i < count; i++) {
-		if (q->json)
-			print_json(q, &rows[i]);
-		else
-			print_table_row(q, &rows[i], width);
-	}
-}
-
-/* -- reading -- */
-
-static int
-by_account(const void *a, const void *b)
-{
-	return strcmp(((const struct row *)a)->account,
-	    ((const struct row *)b)->account);
-}
-
-static int
-by_used(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-
-	if (x->share != y->share)
-		return x->share < y->share ? 1 : -1;
-	return by_account(a, b);
-}
-
-/* The part of its nearest limit that is used: 1 is all of it. */
-static double
-share_of(const struct quota_state *state)
-{
-	double most = 0;
-
-	for (unsigned i = 0; i < state->count; i++) {
-		const struct quota_usage *u = &state->usage[i];
-		double share = u->limit.limit == 0
-		    ? 1
-		    : (double)u->used / (double)u->limit.limit;
-
-		if (share > most)
-			most = share;
-	}
-	return most;
-}
-
-static void
-row_of(struct query *q, const struct quota_entry *e, struct row *r)
-{
-	struct quota_set set;
-
-	r->account = arena_strdup(&q->arena, e->account);
-	r->locked = e->locked;
-	quota_conf_set(&q->limits, e->account, &set);
-	quota_peek_entry(q->table, e, &set, &r->state);
-	r->share = share_of(&r->state);
-}
-
-static int
-list(struct query *q)
-{
-	struct row *rows = NULL, *more;
-	size_t count = 0, room = 0;
-	struct quota_entry e;
-	uint32_t cursor = 0;
-	int rc = EX_OK;
-
-	while (quota_next(q->table, &cursor, &e)) {
-		if (count == room) {
-			room = room == 0 ? 64 : room * 2;
-			more = realloc(rows, room * sizeof(*rows));
-			if (more == NULL)
-				break;
-			rows = more;
-		}
-		row_of(q, &e, &rows[count]);
-		if (rows[count].account == NULL)
-			break;
-		count++;
-	}
-	if (quota_next(q->table, &cursor, &e))
-		rc = posternctl_no_memory();
-	if (count > 0)
-		qsort(rows, count, sizeof(*rows),
-		    q->sort == SORT_USED ? by_used : by_account);
-	print_rows(q, rows, count);
-	free(rows);
-	return rc;
-}
-
 static int
 unknown(const struct query *q)
 {
@@ -234,24 +54,34 @@ unknown(const struct query *q)
 	fprintf(stderr, "posternctl: %s: no such account in the table; see "
 	    "posternctl quota list\n", name == NULL ? "?" : name);
 	free(name);
-	return FAILED;
+	return QUOTA_FAILED;
 }
+
+/* -- looking -- */
 
 static int
 show(struct query *q)
 {
 	struct quota_set set;
-	struct row r = {0};
+	struct row r = {.account = q->account};
+	json_t *j;
 
 	quota_conf_set(&q->limits, q->account, &set);
 	if (quota_peek(q->table, q->account, &set, &r.state) != 0 ||
 	    !r.state.known)
 		return unknown(q);
-	r.account = arena_strdup(&q->arena, q->account);
 	r.locked = r.state.locked;
-	if (r.account == NULL)
-		return posternctl_no_memory();
-	print_rows(q, &r, 1);
+	quota_past_read(q);
+	quota_row_fill(q, &r);
+	if (!q->json) {
+		quota_rows_print(q, &r, 1);
+		quota_past_print(q);
+		return EX_OK;
+	}
+	j = quota_row_json(q, &r);
+	quota_past_json(q, j);
+	posternctl_print(j);
+	json_decref(j);
 	return EX_OK;
 }
 
@@ -315,7 +145,7 @@ change(const struct query *q, enum quota_change what)
 	if (rc != 0) {
 		fprintf(stderr, "posternctl: %s: %s\n", q->path,
 		    rc == ERR_SYSTEM ? strerror(errno) : err_text(rc));
-		return FAILED;
+		return QUOTA_FAILED;
 	}
 	log_change(q, what);
 	return EX_OK;
@@ -379,13 +209,13 @@ open_table(struct query *q, enum quota_mode mode)
 	q->table = NULL;
 	if (rc != ERR_NOTFOUND)
 		return posternctl_mistake(&msg) == EX_NOPERM ? EX_NOPERM
-								 : FAILED;
+								 : QUOTA_FAILED;
 	fprintf(stderr, "posternctl: %s: there is no table yet, so nothing is "
 	    "counted: postern makes it when it starts and there is a Quota "
 	    "section\n", q->path);
 	/* Without a table there is nothing to list or reset; only for one
 	 * account that is an error. */
-	return q->account == NULL ? EX_OK : FAILED;
+	return q->account == NULL ? EX_OK : QUOTA_FAILED;
 }
 
 static int
@@ -404,10 +234,13 @@ load(struct call *c)
 	return posternctl_conf_also(c, load_limits);
 }
 
-/* Set the account of the command line, in its one form. */
+/* Set what the command line says, and the account in its one form. */
 static int
-find_account(const struct call *c, struct query *q)
+begin(const struct call *c, struct query *q)
 {
+	q->now = time(NULL);
+	q->json = c->json;
+	q->conf = c->conf;
 	if (c->count == 0)
 		return EX_OK;
 	q->account = quota_conf_account(c->conf, &q->arena, c->args[0]);
@@ -425,11 +258,8 @@ with_table(struct call *c, enum quota_mode mode, int (*act)(struct query *q))
 	struct errmsg msg = {.text = ""};
 	int rc;
 
-	q->now = time(NULL);
-	q->json = c->json;
-	q->conf = c->conf;
 	q->path = conf_str(c->conf, "QuotaTable");
-	rc = find_account(c, q);
+	rc = begin(c, q);
 	if (rc == EX_OK)
 		rc = open_table(q, mode);
 	if (rc != EX_OK || q->table == NULL)
@@ -440,7 +270,7 @@ with_table(struct call *c, enum quota_mode mode, int (*act)(struct query *q))
 		    "posternctl: %s: try again: postern makes a new one within "
 		    "seconds\n",
 		    msg.text);
-		rc = FAILED;
+		rc = QUOTA_FAILED;
 	}
 	return rc;
 }
@@ -448,13 +278,28 @@ with_table(struct call *c, enum quota_mode mode, int (*act)(struct query *q))
 static int
 run_list(struct call *c)
 {
-	return with_table(c, QUOTA_READ, list);
+	return with_table(c, QUOTA_READ, quota_list);
 }
 
 static int
 run_show(struct call *c)
 {
 	return with_table(c, QUOTA_READ, show);
+}
+
+static int
+run_history(struct call *c)
+{
+	struct query *q = c->own;
+	struct errmsg why = {.text = ""};
+	int rc = begin(c, q);
+
+	if (rc != EX_OK)
+		return rc;
+	if (quota_past_open(q, &why) == 0)
+		return quota_past_history(q);
+	return posternctl_mistake(&why) == EX_NOPERM ? EX_NOPERM
+						     : QUOTA_FAILED;
 }
 
 static int
@@ -490,6 +335,7 @@ close_query(struct call *c)
 {
 	struct query *q = c->own;
 
+	usage_free(q->usage);
 	quota_close(q->table);
 	quota_conf_fini(&q->limits);
 	arena_fini(&q->arena);
@@ -498,16 +344,52 @@ close_query(struct call *c)
 static bool
 take_sort(struct call *c, const char *word)
 {
+	static const char *const words[] = {
+	    [QUOTA_BY_ACCOUNT] = "account",
+	    [QUOTA_BY_USED] = "used",
+	    [QUOTA_BY_LAST] = "last",
+	    [QUOTA_BY_CLIENTS] = "clients",
+	    [QUOTA_BY_REFUSED] = "refused",
+	};
 	struct query *q = c->own;
 
-	q->sort = strcmp(word, "used") == 0 ? SORT_USED : SORT_ACCOUNT;
-	return q->sort == SORT_USED || strcmp(word, "account") == 0 ||
-	    verb_expected("--sort", "used or account");
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		if (strcmp(word, words[i]) == 0) {
+			q->sort = (enum quota_sort)i;
+			return true;
+		}
+	}
+	return verb_expected("--sort", SORTS);
+}
+
+static bool
+take_near(struct call *c, const char *number)
+{
+	struct query *q = c->own;
+	char *end;
+
+	q->near = strtol(number, &end, 10);
+	if (end != number && *end == '%')
+		end++;
+	return (end != number && *end == '\0' && q->near >= 0 &&
+		   q->near <= 100) ||
+	    verb_expected("--near", "a number of per cent, up to 100");
+}
+
+static bool
+take_by_domain(struct call *c, const char *none)
+{
+	(void)none;
+	((struct query *)c->own)->by_domain = true;
+	return true;
 }
 
 static const struct verb_option list_options[] = {
-    {"sort", "used|account", "nearest to a limit first, or by name",
-	take_sort},
+    {"sort", "COLUMN", "account, or the greatest first of\n"
+	"used (per cent), last, clients, refused", take_sort},
+    {"near", "N", "those only that have used N per cent of a limit", take_near},
+    {"by-domain", NULL, "add the accounts of each domain up",
+	take_by_domain},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -524,9 +406,18 @@ static const struct verb verbs[] = {
 	.min = 1,
 	.max = 1,
 	.expected = EXPECTED,
-	.help = "one of them",
+	.help = "one of them, its last two days and last clients",
 	.load = load,
 	.run = run_show},
+    {.name = "history",
+	.args = "ACCOUNT",
+	.min = 1,
+	.max = 1,
+	.expected = EXPECTED,
+	.help = "what it sent by days and hours, as far as the decision\nring "
+		"reaches back",
+	.load = posternctl_conf,
+	.run = run_history},
     {.name = "reset",
 	.args = "[ACCOUNT]",
 	.max = 1,

@@ -157,22 +157,13 @@ which_take_limit(struct call *c, const char *text)
 static const char hint[] =
     "postern makes it when it starts; RingFile names another place";
 
-/* The ring, or where there is none the copy in the state directory. */
 static int
 open_ring(struct which *w, const struct conf *c, const char *path)
 {
 	struct errmsg why = {.text = ""};
-	struct buf copy = BUF_INIT;
-	int rc = past_open(path, &w->past, &why), again = ERR_NOTFOUND;
+	int rc = posternctl_past(c, &w->past, &w->copied, &why);
 
-	if (rc == ERR_NOTFOUND) {
-		ring_state_path(c, "ring", &copy);
-		if (!copy.failed)
-			again = past_open(buf_text(&copy), &w->past, NULL);
-		w->copied = again == 0;
-	}
-	buf_fini(&copy);
-	if (rc == 0 || again == 0)
+	if (rc == 0)
 		return EX_OK;
 	if (rc == ERR_NOTFOUND) {
 		fprintf(stderr, "posternctl: %s: there is no decision ring: "

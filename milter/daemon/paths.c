@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "paths.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -13,11 +14,8 @@
 #include "lib/base/cure.h"
 #include "lib/base/errlist.h"
 #include "lib/conf/conf.h"
-#include "milter/snapshot.h"
-#include "milter/stage/journal.h"
-#include "milter/stage/rules_conf.h"
 
-#define WRITTEN_MAX 7
+#define WRITTEN_MAX 16
 
 struct file {
 	const char *keyword, *where;
@@ -94,17 +92,18 @@ add_written(struct look *l, const char *keyword, const char *where,
 {
 	struct file *f = &l->written[l->n];
 
+	assert(l->n < WRITTEN_MAX);
 	if (path == NULL || !fill(f, keyword, where, path, chroot))
 		return;
 	compare(l, f);
 	l->n++;
 }
 
-/* Add a file that is mapped, which is built under another name. */
+/* Add a file of a row with CONF_MADE, which may be built under another name. */
 static void
-add_mapped(
-    struct look *l, const struct conf *c, const char *keyword, const char *path)
+add_made(struct look *l, const struct conf *c, const char *keyword)
 {
+	const char *path = conf_made(c, keyword);
 	char new_path[PATH_MAX];
 
 	if (path == NULL || strlen(path) + sizeof(".new") > sizeof(new_path))
@@ -129,17 +128,11 @@ add_read(struct look *l, const char *keyword, const char *where,
 }
 
 static bool
-is_written(const char *keyword)
+is_written(const struct conf_option *row)
 {
-	static const char *const written[] = {
-	    "Socket", "PidFile", "QuotaTable", "RuleStats",
-	    "Journal"};
-
-	for (size_t i = 0; i < sizeof(written) / sizeof(*written); i++) {
-		if (strcmp(keyword, written[i]) == 0)
-			return true;
-	}
-	return false;
+	return (row->flags & CONF_MADE) ||
+	    strcmp(row->keyword, "Socket") == 0 ||
+	    strcmp(row->keyword, "PidFile") == 0;
 }
 
 static void
@@ -148,7 +141,7 @@ add_row(struct look *l, const struct conf *c, const struct conf_option *row)
 	const char *value;
 
 	if ((row->type != CONF_STR && row->type != CONF_SET) ||
-	    is_written(row->keyword) || !conf_given(c, row->keyword))
+	    is_written(row) || !conf_given(c, row->keyword))
 		return;
 	if (!(row->flags & CONF_MULTI)) {
 		value = conf_str(c, row->keyword);
@@ -169,19 +162,15 @@ paths_check(const struct conf *c, const struct paths_start *start,
 {
 	struct look l = {
 	    .list = list, .chroot = start->chroot, .status = EX_OK};
-	const struct conf_table *const *table = snapshot_tables();
+	const struct conf_option *row;
 
 	add_written(&l, "Socket", start->socket_where, start->socket, NULL);
 	add_written(&l, "PidFile", start->pid_where, start->pid_file, NULL);
-	if (conf_section(c, "Quota", 0) != NULL)
-		add_mapped(&l, c, "QuotaTable", conf_str(c, "QuotaTable"));
-	if (conf_multi(c, "RuleFile", 0) != NULL)
-		add_mapped(&l, c, "RuleStats", rules_conf_stats(c));
-	add_written(&l, "Journal", conf_where(c, "Journal"),
-	    journal_conf_path(c), l.chroot);
-	for (; *table != NULL; table++) {
-		for (size_t i = 0; i < (*table)->count; i++)
-			add_row(&l, c, &(*table)->rows[i]);
+	for (size_t i = 0; (row = conf_row(c, i)) != NULL; i++) {
+		if (row->flags & CONF_MADE)
+			add_made(&l, c, row->keyword);
 	}
+	for (size_t i = 0; (row = conf_row(c, i)) != NULL; i++)
+		add_row(&l, c, row);
 	return l.status;
 }

@@ -17,7 +17,7 @@ struct paths_start {
 };
 
 /* Does any other keyword name a file that we make and replace: the socket, the
- * pid file, the table of quotas, the counts of the rules?  EX_OK; or EX_CONFIG
+ * pid file, or one of a row with CONF_MADE?  EX_OK; or EX_CONFIG
  * and each such pair in the list. */
 int paths_check(const struct conf *c, const struct paths_start *start,
     struct errlist *list);

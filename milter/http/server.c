@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,15 +30,15 @@
 #include "milter/service.h"
 #include "milter/services.h"
 #include "milter/snapshot.h"
-#include "milter/stage/ring.h"
 #include "site.h"
 #include "token.h"
 
-#define CONNECTIONS 64
+#define CONNECTIONS HTTPSPEC_CONNECTIONS
 #define MEMORY 16384   /* octets of a connection: the request's header */
 #define BACKLOG 128
 #define SCAN_MS 250
 #define RETRY_MS 5000
+#define NICENESS 10
 /* How old a connection may get, milliseconds; the second where more than half
  * of them are taken. */
 #define AGE_MS 15000
@@ -373,12 +374,17 @@ stop_server(void)
 	http.site = NULL;
 }
 
+/* MHD_USE_ITC: else a stop wakes the library's thread by the listening socket,
+ * which it does not look at while there are as many connections as may be. */
 static struct MHD_Daemon *
 start_daemon(int fd)
 {
+	/* Of this thread, and of the library's, which is made by it: where
+	 * there is too little time for all, mail comes first. */
+	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
 	return MHD_start_daemon(
 	    MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
-		MHD_USE_PEDANTIC_CHECKS,
+		MHD_USE_ITC | MHD_USE_PEDANTIC_CHECKS,
 	    0, NULL, NULL, handle, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
@@ -433,21 +439,18 @@ say_failed(const char *why)
 
 /* -- the service -- */
 
-/* Take Http and HttpToken; true: they are others than before. */
-static bool
+/* Take Http and HttpToken; where they are others than before, stop. */
+static void
 take_conf(const struct conf *c)
 {
 	const struct httpspec *spec =
 	    c == NULL ? NULL : conf_value(c, "Http", sizeof(*spec));
-	const char *given = c == NULL ? NULL : conf_str(c, "HttpToken");
 	struct httpspec none = {0};
 	struct buf path = BUF_INIT;
 	bool same;
 
-	if (given != NULL)
-		buf_str(&path, given);
-	else if (c != NULL)
-		ring_state_path(c, "http-token", &path);
+	if (c != NULL)
+		token_path(c, &path);
 	if (spec == NULL || path.failed)
 		spec = &none;
 	same = httpspec_equal(spec, &http.spec) && http.token_path != NULL &&
@@ -459,7 +462,6 @@ take_conf(const struct conf *c)
 		http.token_path = strdup(path.len == 0 ? "" : path.data);
 	}
 	buf_fini(&path);
-	return !same;
 }
 
 static int64_t
@@ -470,7 +472,7 @@ http_tick(void)
 	struct errmsg msg = {.text = ""};
 	bool serves;
 
-	(void)take_conf(c);
+	take_conf(c);
 	serves = http.spec.family != 0 && http.token_path != NULL;
 	if (!serves)
 		say_failed("");

@@ -14,14 +14,28 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/readfile.h"
+#include "lib/conf/conf.h"
+#include "milter/stage/ring.h"
 
 #define SECRET_OCTETS 32
 #define LINE_SIZE (2 * SECRET_OCTETS + 2) /* hex, LF, NUL */
 #define MAC_OCTETS 32                     /* SHA-256 */
 
 /* -- the file -- */
+
+void
+token_path(const struct conf *c, struct buf *path_r)
+{
+	const char *given = conf_str(c, "HttpToken");
+
+	if (given != NULL)
+		buf_str(path_r, given);
+	else
+		ring_state_path(c, "http-token", path_r);
+}
 
 static void
 hex(const unsigned char *octets, size_t n, char *text)
@@ -154,9 +168,9 @@ read_file(
 
 	if ((st->st_mode & 077) != 0) {
 		errmsg_set(msg_r,
-		    "%s: mode %04o lets others read or write the token: chmod "
-		    "600 %s",
-		    path, (unsigned)st->st_mode & 07777, path);
+		    "%s: mode %04o lets others read or write the token: "
+		    "expected 0600",
+		    path, (unsigned)st->st_mode & 07777);
 		return ERR_CONFIG;
 	}
 	rc = readfile_rest(fd, path, TOKEN_MAX + 2, &text, &len, msg_r);

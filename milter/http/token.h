@@ -13,6 +13,8 @@
 #include <sys/types.h>
 #include <time.h>
 
+struct buf;
+struct conf;
 struct errmsg;
 
 #define TOKEN_MAX 255         /* octets */
@@ -28,6 +30,8 @@ struct token {
 	struct timespec changed;
 };
 
+/* Append the path of the file: HttpToken, or http-token in StateDirectory. */
+void token_path(const struct conf *c, struct buf *path_r);
 /* Make the file, 0600 and with a new secret, unless there is one.  0, or a
  * negative ERR_ and *msg_r. */
 int token_make(const char *path, struct errmsg *msg_r);

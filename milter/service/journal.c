@@ -23,14 +23,13 @@
 #include "milter/event.h"
 #include "milter/inforce.h"
 #include "milter/log.h"
+#include "milter/problems.h"
 #include "milter/service.h"
 #include "milter/services.h"
 #include "milter/snapshot.h"
 
-#define ROOM 1024     /* items in the queue */
-#define LOOK_MS 1000  /* how soon a file that was renamed is made anew */
-#define ORDER_MS 1000 /* times that go back by more do so because somebody set
-    the clock */
+#define ROOM 1024    /* items in the queue */
+#define LOOK_MS 1000 /* how soon a file that was renamed is made anew */
 
 /* The file; only the service's thread uses this. */
 static struct {
@@ -41,8 +40,10 @@ static struct {
 	bool torn;     /* it ends within a line */
 	bool said;     /* what is wrong is logged */
 	uint64_t lost; /* events, since that was logged */
-	int64_t last;  /* the time of the last event, in milliseconds */
+	int64_t last;  /* event_order's */
 } file = {.fd = -1};
+
+static struct trouble trouble = TROUBLE_INIT;
 
 /* -- opening -- */
 
@@ -61,17 +62,19 @@ log_failure(const char *what)
 		log_line(LOG_WARNING, "journal: %s: events are lost until that "
 		    "is mended", what);
 	file.said = true;
+	trouble_set(&trouble, "%s: events are lost", what);
 }
 
 static void
 log_mended(void)
 {
 	if (file.said)
-		log_line(LOG_WARNING, "journal: %s: it is written again; %llu "
-		    "events were lost", file.path,
+		log_line(LOG_WARNING, "journal: %s: it is written again; "
+		    "events lost: %llu", file.path,
 		    (unsigned long long)file.lost);
 	file.said = false;
 	file.lost = 0;
+	trouble_clear(&trouble);
 }
 
 static void
@@ -106,6 +109,7 @@ set_path(const char *path)
 	file.path = path == NULL ? NULL : strdup(path);
 	file.said = false;
 	file.lost = 0;
+	trouble_clear(&trouble);
 }
 
 /* Have the right file open.  False: there is to be none. */
@@ -125,24 +129,6 @@ look(void)
 }
 
 /* -- writing -- */
-
-/* Events of several threads come nearly in the order of their times; here they
- * get it. */
-static void
-order(struct journal_item *item)
-{
-	char *time = item->line + EVENT_TIME_AT;
-	int64_t ms = 0;
-
-	for (int i = 0; i < EVENT_TIME_LEN; i++) {
-		if (time[i] != '.')
-			ms = ms * 10 + (time[i] - '0');
-	}
-	if (ms < file.last && file.last - ms <= ORDER_MS)
-		event_time(file.last, time);
-	else
-		file.last = ms;
-}
 
 /* Take back a part of a line, unless another daemon has written behind it: then
  * the next line begins with a line feed. */
@@ -194,7 +180,7 @@ journal_take(void *arg)
 		free(item);
 		return;
 	}
-	order(item);
+	event_order(item->line, &file.last);
 	if (file.fd >= 0 && write_line(item)) {
 		log_mended();
 	} else {
@@ -218,10 +204,18 @@ static void
 journal_stop(void)
 {
 	if (file.said && file.path != NULL)
-		log_line(LOG_WARNING, "journal: %s: %llu events were lost",
+		log_line(LOG_WARNING, "journal: %s: events lost: %llu",
 		    file.path, (unsigned long long)file.lost);
 	set_path(NULL);
 	file.last = 0;
+}
+
+static void
+journal_problems(struct problems *p)
+{
+	problems_add_trouble(p, false, "journal",
+	    "make room for Journal's file, or name a place that the daemon may "
+	    "write to", &trouble);
 }
 
 const struct service service_journal = {
@@ -231,4 +225,5 @@ const struct service service_journal = {
     .take = journal_take,
     .tick = journal_tick,
     .stop = journal_stop,
+    .problems = journal_problems,
 };

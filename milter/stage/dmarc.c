@@ -75,7 +75,7 @@ static const struct conf_option options[] = {
 	.words = discoveries,
 	.summary =
 	    "how DMARC finds a domain's owner: by the DNS, or by a list"},
-    {.keyword = "PublicSuffixList", .type = CONF_STR,
+    {.keyword = "PublicSuffixList", .type = CONF_STR, .flags = CONF_PATH,
 	.summary =
 	    "the list for OrganizationalDomain psl; otherwise the system's",
 	.check = conf_check_path},

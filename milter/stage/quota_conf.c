@@ -105,6 +105,7 @@ static const struct conf_option rows[] = {
 	.summary =
 	    "the limits of all accounts of an @domain together, or of * (all)"},
     {.keyword = "QuotaTable", .type = CONF_STR,
+	.flags = CONF_PATH | CONF_MADE, .with = "Quota",
 	.def = POSTERN_STATE_DIR "/quota",
 	.summary = "the file in which counts are kept",
 	.check = conf_check_path},

@@ -9,7 +9,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -62,7 +61,8 @@ parse_size(const char *value, void *size_r, struct errmsg *msg_r)
 }
 
 static const struct conf_option options[] = {
-    {.keyword = "RingFile", .type = CONF_STR, .def = POSTERN_RUN_DIR "/ring",
+    {.keyword = "RingFile", .type = CONF_STR, .flags = CONF_PATH | CONF_MADE,
+	.def = POSTERN_RUN_DIR "/ring",
 	.summary =
 	    "where the last decisions are kept, for posternctl why: a file, "
 	    "or none",
@@ -92,6 +92,8 @@ struct file {
 	    before that never becomes whole */
 	struct ring *old; /* what was in its place, until its records are moved;
 	    NULL: nothing */
+	bool moves; /* they are to be moved; otherwise it was cut off, and a copy
+	    of them was taken */
 	bool left; /* nobody here uses `old` */
 
 	/* Of who copies. */
@@ -183,7 +185,8 @@ open_file(struct file *f, const struct conf *c, size_t size)
 		log_failure(f, c, &why);
 		return;
 	}
-	if (was != NULL && ring_is_whole(was))
+	f->moves = was != NULL && ring_is_whole(was);
+	if (f->moves)
 		ring_move(r, was, f->seen);
 	else if (report.event == SHARED_CREATED ||
 	    report.event == SHARED_RENEWED)
@@ -194,18 +197,34 @@ open_file(struct file *f, const struct conf *c, size_t size)
 	f->old = atomic_exchange(&f->ring, r);
 }
 
-/* Move what was written to the one before while that was replaced.  It is
- * closed a tick after the last of our threads has left it: other processes have
- * left it then, too. */
+/* The size of the ring that has the name, if there is one. */
+static size_t
+size_there(const struct file *f, size_t otherwise)
+{
+	struct ring *r;
+	size_t size;
+
+	if (ring_open_read(f->path, &r, NULL) != 0)
+		return otherwise;
+	size = ring_body(r);
+	ring_close(r);
+	return size;
+}
+
+/* Close the one before, when what was written to it while it was replaced is
+ * moved.  at_once: nobody here uses it, nor will; otherwise this is done a tick
+ * after the last of our threads has left it: other processes have then, too. */
 static void
-leave_old(struct file *f)
+leave(struct file *f, bool at_once)
 {
 	struct ring *r = atomic_load(&f->ring);
+	uint64_t skip = at_once ? UINT64_MAX : f->left ? f->seen : 0;
 
 	if (f->old == NULL || atomic_load(&f->users) != 0)
 		return;
-	ring_move(r, f->old, f->left ? f->seen : 0);
-	if (f->left) {
+	if (f->moves)
+		ring_move(r, f->old, skip);
+	if (f->left || at_once || !f->moves) {
 		ring_close(f->old);
 		f->old = NULL;
 		f->seen = 0;
@@ -222,11 +241,13 @@ file_free(struct file *f)
 
 	if (f == NULL || atomic_fetch_sub(&f->refs, 1) != 1)
 		return;
+	leave(f, true);
 	r = atomic_load(&f->ring);
-	if (f->old != NULL)
-		ring_move(r, f->old, UINT64_MAX);
-	ring_close(f->old);
-	ring_close(r);
+	if (r != NULL && !ring_is_there(r, f->path) && size_there(f, 0) > 0) {
+		open_file(f, NULL, size_there(f, 0));
+		leave(f, true);
+	}
+	ring_close(atomic_load(&f->ring));
 	buf_fini(&f->copy);
 	free(f->path);
 	free(f);
@@ -258,9 +279,7 @@ file_new(const struct conf *c, const char *path)
 const char *
 ring_path(const struct conf *c)
 {
-	const char *path = conf_str(c, "RingFile");
-
-	return path == NULL || strcasecmp(path, "none") == 0 ? NULL : path;
+	return conf_made(c, "RingFile");
 }
 
 void
@@ -358,20 +377,6 @@ ring_record(const struct ctx *ctx, const struct record *r)
 
 /* -- the file -- */
 
-/* The size of the ring that has the name, if there is one. */
-static size_t
-size_there(const struct file *f, size_t otherwise)
-{
-	struct ring *r;
-	size_t size;
-
-	if (ring_open_read(f->path, &r, NULL) != 0)
-		return otherwise;
-	size = ring_body(r);
-	ring_close(r);
-	return size;
-}
-
 /* Open it anew where somebody removed it, or gave it another size. */
 static int64_t
 ring_tick(const struct snapshot *snap, void *state)
@@ -380,11 +385,12 @@ ring_tick(const struct snapshot *snap, void *state)
 	struct file *f = st->file;
 	struct ring *r = atomic_load(&f->ring);
 
-	leave_old(f);
+	(void)snap;
+	leave(f, false);
 	if (f->old != NULL)
 		return TICK_MS;
 	if (r != NULL && !st->sized && ring_body(r) != st->size)
-		open_file(f, snap->conf, st->size);
+		open_file(f, NULL, st->size);
 	else if (r == NULL || !ring_is_there(r, f->path))
 		open_file(f, NULL, size_there(f, st->size));
 	st->sized = true;
@@ -401,9 +407,6 @@ write_copy(struct file *f, const struct ring *r)
 	struct errmsg why = {.text = ""};
 	int rc;
 
-	/* The state directory has the ring itself, by another path. */
-	if (ring_is_there(r, buf_text(&f->copy)))
-		return;
 	if (f->copied != opened)
 		f->upto = 0;
 	f->copied = opened;

@@ -43,7 +43,7 @@
 	}
 
 static const struct conf_option options[] = {
-    {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI,
+    {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI | CONF_PATH,
 	.summary =
 	    "rules in SpamAssassin's language: a file, or the *.cf of a "
 	    "directory",
@@ -54,6 +54,7 @@ static const struct conf_option options[] = {
 	.max = 300,
 	.summary = "seconds that all rules may take for one message"},
     {.keyword = "RuleStats", .type = CONF_STR,
+	.flags = CONF_PATH | CONF_MADE, .with = "RuleFile",
 	.def = POSTERN_STATE_DIR "/rules",
 	.summary =
 	    "where it is counted how often each rule hits: a file, or none",

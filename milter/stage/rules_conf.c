@@ -184,9 +184,7 @@ rules_conf_lint(const struct conf *c, const char *const *paths,
 const char *
 rules_conf_stats(const struct conf *c)
 {
-	const char *path = conf_str(c, "RuleStats");
-
-	return path == NULL || strcasecmp(path, "none") == 0 ? NULL : path;
+	return conf_made(c, "RuleStats");
 }
 
 int

@@ -87,7 +87,7 @@ check_selector(const char *value, struct errmsg *msg_r)
 static const struct conf_option options[] = {
     {.keyword = "Domain", .type = CONF_SET,
 	.summary = "the domains signed for with KeyFile"},
-    {.keyword = "KeyFile", .type = CONF_STR,
+    {.keyword = "KeyFile", .type = CONF_STR, .flags = CONF_PATH,
 	.summary = "the private key for Domain",
 	.check = conf_check_path},
     {.keyword = "Selector", .type = CONF_STR,

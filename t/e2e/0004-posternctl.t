@@ -161,12 +161,14 @@ def check_usage(place):
              'posternctl quota: --sort is no option of reset\nusage: '
              'posternctl [-x FILE] quota reset [options] [ACCOUNT]\n'),
             (('quota', '--sort', 'size', 'list'), USAGE,
-             'posternctl: --sort: expected used or account\nusage: '
+             'posternctl: --sort: expected account, used, last, clients or '
+             'refused\nusage: '
              'posternctl [-x FILE] quota list [options]\n'),
             (('quota', 'show', 'bob', 'al'), USAGE,
              'posternctl quota: al: more than is expected here\nusage: '),
             (('quota', '--help'), 0,
-             'usage: posternctl [-x FILE] quota list|show|reset|lock|unlock '
+             'usage: posternctl [-x FILE] quota list|show|history|reset|lock|'
+             'unlock '
              '[options] [ACCOUNT]\n  list '),
             (('key', '--nonsense', 'check', '--help'), 0,
              'usage: posternctl [-x FILE] key check [options] DOMAIN\n'
@@ -233,11 +235,12 @@ def check_table(place):
     is_((done.returncode, done.stderr), (0, ''), 'list: without a key')
     like(done.stdout, r'^\{"account":"bob","locked":true,"limits":\[\{"kind":'
          r'"messages","window_s":3600,"limit":3,"used":0,"retry_at":null\}\]'
-         r'\}\n', 'list --json: the object')
+         r',"share":0', 'list --json: the object')
     for args in (('show', 'bob'), ('reset',), ('reset', 'bob'),
                  ('lock', 'bob'), ('unlock', 'bob')):
         done = place.as_user('quota', *args)
-        is_((done.returncode, done.stderr), (0, ''),
+        # That there is no ring is said.
+        is_((done.returncode, 'closed' in done.stderr), (0, False),
             '%s: without a key' % ' '.join(args))
     place.configure(CONF + 'QuotaExempt file:@DIR@/closed/logins\n'
                     'QuotaRealms file:@DIR@/closed/logins\n')

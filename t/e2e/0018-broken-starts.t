@@ -601,7 +601,13 @@ def check_paths():
             ('QuotaTable @DIR@/s\n' + QUOTA, 'conf:4: QuotaTable',
              r'Socket \(\S+conf:2\)'),
             ('QuotaTable @PATH@\n' + QUOTA + rules + 'RuleStats @DIR@/hard\n',
-             'conf:9: RuleStats', r'QuotaTable \(\S+conf:4\)'),
+             'conf:4: QuotaTable', r'RuleStats \(\S+conf:9\)'),
+            ('RingFile @DIR@/s\n', 'conf:4: RingFile',
+             r'Socket \(\S+conf:2\)'),
+            ('PidFile @DIR@/r.new\nRingFile @DIR@/r\n', 'conf:5: RingFile',
+             r'PidFile \(\S+conf:4\)'),
+            ('RingFile @PATH@\nPeerList file:@PATH@\n', 'conf:5: PeerList',
+             r'RingFile \(\S+conf:4\)'),
             (rules + 'RuleStats @DIR@/rules\n', 'conf:5: RuleFile',
              r'RuleStats \(\S+conf:6\)'),
             ('PidFile @PATH@\nPeerList file:@PATH@\n', 'conf:5: PeerList',
@@ -630,7 +636,8 @@ def check_foreign():
     """What a start sets aside, -n tells of, and leaves."""
     for name, text in (('table', 'QuotaTable @PATH@\n' + QUOTA),
                        ('stats', 'Mode v\nRuleFile @DIR@/rules\n'
-                        'RuleStats @PATH@\n')):
+                        'RuleStats @PATH@\n'),
+                       ('ring', 'RingFile @PATH@\n')):
         case = Case('foreign ' + name, text, '')
         case.write('conf', case.text)
         case.write('rules', 'header X Subject =~ /x/\n')
@@ -672,7 +679,7 @@ def check_threads():
 
 
 FULL = 6 * 7 + 2
-PLAN = 761
+PLAN = 780
 
 
 def main():

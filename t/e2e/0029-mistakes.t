@@ -204,6 +204,7 @@ ODD = [
     ('KeyFile ./key\nSelector s\nDomain example.com\n' + NO_SAFE_KEYS,
      r'conf:\d+: warning: KeyFile: \./key begins in whatever .*BaseDirectory'),
     ('PidFile pid\n', r'conf:\d+: warning: PidFile: pid begins in whatever directory'),
+    ('RingFile ring\n', r'conf:\d+: warning: RingFile: ring begins in whatever directory'),
     ('RuleStats none\nRuleFile rules.cf\n',
      r'conf:\d+: warning: RuleFile: rules\.cf begins in whatever directory'),
     ('BlockList file:patterns\n',

@@ -71,7 +71,7 @@ def server(mta, postern):
          'the server: until its sum is reached')
     is_(used(postern), [1, 1, 1, 2, 3], 'the server: counted nowhere')
     like(postern.ctl('quota', 'list').stdout,
-         r'(?m)^@example\.org +- +messages/1h 2/2 until ',
+         r'(?m)^@example\.org +- +100% .* messages/1h 2/2 until ',
          'quota list: sums are accounts')
     is_(listed(postern, 'show', '@Example.ORG.')['@example.org']['limits'][0]
         ['limit'], 2, 'quota show: of a domain')

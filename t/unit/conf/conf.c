@@ -1008,10 +1008,65 @@ takes(void **state)
 	}
 }
 
+static const struct conf_option made_rows[] = {
+    {.keyword = "RuleFile", .type = CONF_STR, .flags = CONF_MULTI},
+    {.keyword = "Quota", .type = CONF_SECTION,
+	.inside = CONF_TABLE(quota_rows)},
+    {.keyword = "Always", .type = CONF_STR, .flags = CONF_PATH | CONF_MADE,
+	.def = "/always"},
+    {.keyword = "Stats", .type = CONF_STR, .flags = CONF_PATH | CONF_MADE,
+	.def = "/stats", .with = "RuleFile"},
+    {.keyword = "Table", .type = CONF_STR, .flags = CONF_PATH | CONF_MADE,
+	.with = "Quota"},
+};
+
+static const struct conf_table *const tables_of_made[] = {
+    CONF_TABLE(made_rows), NULL};
+
+/* A file is made unless the configuration says none, and if something of it
+ * needs the file. */
+static void
+files_that_are_made(void **state)
+{
+	static const struct {
+		const char *text, *always, *stats, *table; /* NULL: none */
+	} cases[] = {
+	    {"", "/always", NULL, NULL},
+	    {"Always None\nStats /s\nTable /t\n", NULL, NULL, NULL},
+	    {"RuleFile /r\nAlways /a\n", "/a", "/stats", NULL},
+	    {"RuleFile /r\nStats none\n", "/always", NULL, NULL},
+	    {"Quota a { Score = 1 }\n", "/always", NULL, NULL},
+	    {"Quota a { Score = 1 }\nTable /t\n", "/always", NULL, "/t"},
+	};
+	static const char *const names[] = {"Always", "Stats", "Table"};
+	struct errmsg msg;
+	struct conf *c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *const want[] = {
+		    cases[i].always, cases[i].stats, cases[i].table};
+
+		assert_int_equal(conf_read_text(cases[i].text,
+		    strlen(cases[i].text), "t", tables_of_made, &c, &msg), 0);
+		for (int k = 0; k < 3; k++) {
+			const char *got = conf_made(c, names[k]);
+
+			assert_string_equal(got == NULL ? "-" : got,
+			    want[k] == NULL ? "-" : want[k]);
+		}
+		for (size_t k = 0; k < 5; k++)
+			assert_ptr_equal(conf_row(c, k), &made_rows[k]);
+		assert_null(conf_row(c, 5));
+		conf_free(c);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(files_that_are_made),
 	    cmocka_unit_test(values),
 	    cmocka_unit_test(mistakes),
 	    cmocka_unit_test(all_mistakes),
