@@ -13,8 +13,9 @@
 #include "lib/base/host.h"
 #include "lib/conf/conf.h"
 
-#define OTHERS 8 /* the ring, history, table of quotas, token; the listener and the
-    library's own */
+/* Descriptors for the ring, the history, the table of quotas and the token; the
+ * listener and the library's own. */
+#define OTHERS 8
 #define FORMS                                                                  \
 	"expected ADDRESS:PORT (127.0.0.1:8893, [::1]:8893), or the path of "  \
 	"a local socket"

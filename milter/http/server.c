@@ -433,8 +433,8 @@ say_failed(const char *why)
 	snprintf(http.failed, sizeof(http.failed), "%s", why);
 	pthread_mutex_unlock(&http.lock);
 	if (!again && why[0] != '\0')
-		log_line(LOG_ERR, "http: %s: there is no page, and mail goes on",
-		    why);
+		log_line(LOG_ERR,
+		    "http: %s: there is no page, and mail goes on", why);
 }
 
 /* -- the service -- */
