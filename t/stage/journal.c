@@ -440,6 +440,27 @@ hashes_with_a_key(void **state)
 	assert_memory_not_equal(p, after(&other, "\"rcpts\":[\""), 16);
 }
 
+/* Who reads events must not find a recipient by sending subjects. */
+static void
+hashes_a_subject_as_no_address(void **state)
+{
+	struct hashed h = {{EVENT_HASH, {1, 2}}, ""}, of_domain = h;
+	const struct talk address = {.from = "<a@ok.example>",
+	    .rcpts = {"<bob@x.example>"}, .subject = "bob@x.example"},
+	    domain = {.from = "<a@ok.example>", .rcpts = {"<bob@x.example>"},
+		.subject = "@x.example"};
+	struct snapshot *snap = load(CHECKS);
+
+	(void)state;
+	converse(snap, &address, keep_line, &h);
+	converse(snap, &domain, keep_line, &of_domain);
+	snapshot_unref(snap);
+	assert_memory_not_equal(after(&h, "\"subject\":\""),
+	    after(&h, "\"rcpts\":[\""), 16);
+	assert_memory_not_equal(after(&of_domain, "\"subject\":\""),
+	    after(&of_domain, "\"rcpts\":[\"") + 17, 16);
+}
+
 /* -- the file -- */
 
 static const struct service *const rows[] = {&service_journal, NULL};
@@ -838,6 +859,7 @@ main(void)
 	    cmocka_unit_test(is_of_messages_only),
 	    cmocka_unit_test(counts_what_it_cuts),
 	    cmocka_unit_test(hashes_with_a_key),
+	    cmocka_unit_test(hashes_a_subject_as_no_address),
 	    cmocka_unit_test(writes_a_line_each),
 	    cmocka_unit_test(writes_nothing_without),
 	    cmocka_unit_test(makes_anew_what_was_renamed),
