@@ -152,7 +152,7 @@ def check_usage(place):
             (('--nonsense',), USAGE, 'posternctl: --nonsense: no such option'),
             (('nonsense',), USAGE, 'posternctl: nonsense: no such command'),
             (('key', 'nonsense'), USAGE,
-             'posternctl key: nonsense: expected generate or check\nusage: '),
+             'posternctl key: nonsense: no such command of key\nusage: '),
             (('key', 'check'), USAGE,
              'posternctl key: check: expected one domain\nusage: '),
             (('quota', 'nonsense'), USAGE,
