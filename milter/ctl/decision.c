@@ -95,8 +95,13 @@ wrap(struct buf *b, size_t column, const char *words)
 static void
 row(struct buf *b, const char *head, struct buf *text)
 {
+	struct buf shown = BUF_INIT;
+
+	if (!text->failed)
+		add_text(&shown, buf_text(text), text->len);
 	buf_printf(b, "\n  %-*s", HEAD - 2, head);
-	wrap(b, HEAD, text->failed ? "?" : buf_text(text));
+	wrap(b, HEAD, shown.failed ? "?" : buf_text(&shown));
+	buf_fini(&shown);
 	buf_fini(text);
 	*text = (struct buf)BUF_INIT;
 }
