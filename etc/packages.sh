@@ -6,7 +6,7 @@
 PACKAGES_BUILD="gcc libc6-dev cmake ninja-build pkg-config libmilter-dev
 	libopendkim-dev libspf2-dev libconfuse-dev libunbound-dev liblmdb-dev
 	libssl-dev libjansson-dev libcmocka-dev libidn2-dev libpsl-dev
-	libpcre2-dev libmicrohttpd-dev"
+	libpcre2-dev libmicrohttpd-dev libncurses-dev"
 
 # To run what stands on the rig (t/support). No mail server is among them: the
 # rig unpacks those without installing, so that the machine's own stays as it

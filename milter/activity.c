@@ -36,7 +36,7 @@ struct activity {
 	int64_t width_ms; /* of a part of the span */
 	int64_t now_ms;   /* 0: not set yet */
 	struct activity_table *tables[ACTIVITY_KINDS];
-	/* A part's place is its number modulo their count. */
+	/* Parts of the span by activity_place. */
 	uint32_t flows[ACTIVITY_BUCKETS][SOURCES][WORDS];
 	uint32_t minute[ACTIVITY_MINUTE][SOURCES][WORDS];
 	uint32_t deciders[ACTIVITY_BUCKETS][DECIDERS][WORDS];
@@ -91,12 +91,6 @@ activity_per_hour(const struct activity *a, double n)
 	return n * 3600000 / (double)(a->width_ms * ACTIVITY_BUCKETS);
 }
 
-static size_t
-place_of(int64_t bucket)
-{
-	return (size_t)(bucket % ACTIVITY_BUCKETS);
-}
-
 static void
 forget_bucket(struct activity *a, size_t at)
 {
@@ -145,7 +139,7 @@ activity_turn(struct activity *a, int64_t now_ms)
 			    sizeof(*a->minute));
 		for (int64_t b = first_new(was, bucket, ACTIVITY_BUCKETS);
 		     b <= bucket; b++)
-			forget_bucket(a, place_of(b));
+			forget_bucket(a, activity_place(b));
 	}
 	a->now_ms = now_ms;
 	for (int i = 0; i < ACTIVITY_KINDS && (back || bucket != was); i++)
@@ -309,7 +303,7 @@ activity_add(struct activity *a, const struct record *r)
 	bucket = ms / a->width_ms;
 	if (ms < 0 || bucket <= last - ACTIVITY_BUCKETS)
 		return 0;
-	at = place_of(bucket);
+	at = activity_place(bucket);
 	a->flows[at][source][word]++;
 	if (a->now_ms / 1000 - ms / 1000 < ACTIVITY_MINUTE)
 		a->minute[ms / 1000 % ACTIVITY_MINUTE][source][word]++;
@@ -334,7 +328,7 @@ nth(const struct activity *a, size_t i)
 {
 	int64_t b = a->now_ms / a->width_ms + 1 + (int64_t)i;
 
-	return place_of(b);
+	return activity_place(b);
 }
 
 bool
@@ -378,7 +372,9 @@ activity_decider(
 			d.total += a->deciders[i][by][w];
 		if (d.total == 0)
 			continue;
-		d.by = by == 0 ? "-" : by == 1 ? "postern" : stages[by - 2]->name;
+		d.by = by == 0 ? "-"
+		    : by == 1  ? "postern"
+			       : stages[by - 2]->name;
 		*decider_r = d;
 		return true;
 	}

@@ -8,8 +8,8 @@
  *
  * Memory is bounded, whatever the mail.  Of the accounts and of the clients so
  * many are kept as activity_new says.  When another one comes, it takes the row
- * that weighs least, whose counts go to the sum of all others (activity_others):
- * rows and others together are always all.  This is the space-saving algorithm
+ * that weighs least, whose counts go to the sum of the others
+ * (activity_others): rows and others together are always all.  This is the space-saving algorithm
  * (Metwally and others, 2005), in a window: a row weighs its messages and
  * `missed`, the most that may be counted with the others since it had no row;
  * and `missed` of a new row is the greatest weight of those that lost theirs
@@ -41,9 +41,9 @@ struct activity *activity_new(uint32_t span_s, size_t rows);
 void activity_free(struct activity *a);
 
 /*
- * It is now that time, in milliseconds since 1970.  True, as a rule.  False: the
- * clock went back by more than a part of the span; all is forgotten, so that the
- * caller adds the records anew.
+ * It is now that time, in milliseconds since 1970.  True, as a rule.  False:
+ * the clock went back by more than a part of the span; all is forgotten, so
+ * that the caller adds the records anew.
  */
 bool activity_turn(struct activity *a, int64_t now_ms);
 /* Add a record.  What is older than the span counts nothing; what comes from

@@ -17,8 +17,7 @@ struct cell {
 };
 
 struct counts {
-	struct cell cells[ACTIVITY_BUCKETS]; /* a part's place is its number
-	    modulo their count */
+	struct cell cells[ACTIVITY_BUCKETS]; /* by activity_place */
 	int64_t last_ms;
 };
 
@@ -41,7 +40,10 @@ struct rank {
 struct activity_table {
 	size_t size, used;
 	struct row *rows;
-	uint32_t *weights; /* of the rows: messages and missed */
+	uint32_t *weights; /* of the rows: messages and missed.  Until the next
+	    part they only grow */
+	uint32_t floor;    /* no weight is below it */
+	size_t above;      /* the first so many rows weigh more */
 	struct rank *ranks;
 	uint32_t *index; /* by hash, open addressing: a row's number and 1; 0:
 	    none */
@@ -88,7 +90,8 @@ activity_table_clear(struct activity_table *t)
 	memset(t->weights, 0, t->size * sizeof(*t->weights));
 	memset(t->lost, 0, sizeof(t->lost));
 	memset(&t->others, 0, sizeof(t->others));
-	t->used = 0;
+	t->used = t->above = 0;
+	t->floor = 0;
 	t->bucket = 0;
 }
 
@@ -107,12 +110,6 @@ activity_table_free(struct activity_table *t)
 }
 
 /* -- the window -- */
-
-static size_t
-place_of(int64_t bucket)
-{
-	return (size_t)(bucket % ACTIVITY_BUCKETS);
-}
 
 static uint32_t
 add_up(uint32_t a, uint64_t b)
@@ -137,8 +134,8 @@ lost_until(const struct activity_table *t, int64_t bucket)
 	uint32_t most = 0;
 
 	for (int64_t b = t->bucket - ACTIVITY_BUCKETS + 1; b <= bucket; b++) {
-		if (b >= 0 && t->lost[place_of(b)] > most)
-			most = t->lost[place_of(b)];
+		if (b >= 0 && t->lost[activity_place(b)] > most)
+			most = t->lost[activity_place(b)];
 	}
 	return most;
 }
@@ -157,7 +154,7 @@ activity_table_turn(struct activity_table *t, int64_t bucket)
 	if (from < t->bucket)
 		from = t->bucket;
 	for (int64_t b = from + 1; b <= bucket; b++) {
-		size_t at = place_of(b);
+		size_t at = activity_place(b);
 
 		for (size_t i = 0; i < t->used; i++)
 			memset(&t->rows[i].counts.cells[at], 0,
@@ -166,6 +163,8 @@ activity_table_turn(struct activity_table *t, int64_t bucket)
 		t->lost[at] = 0;
 	}
 	t->bucket = bucket;
+	t->floor = 0;
+	t->above = 0;
 	for (size_t i = 0; i < t->used; i++) {
 		struct row *row = &t->rows[i];
 		uint32_t most =
@@ -242,7 +241,7 @@ static void
 give_to_others(struct activity_table *t, size_t i)
 {
 	const struct row *row = &t->rows[i];
-	uint32_t *lost = &t->lost[place_of(t->bucket)];
+	uint32_t *lost = &t->lost[activity_place(t->bucket)];
 
 	for (size_t b = 0; b < ACTIVITY_BUCKETS; b++)
 		merge(&t->others.cells[b], &row->counts.cells[b]);
@@ -252,17 +251,22 @@ give_to_others(struct activity_table *t, size_t i)
 		*lost = t->weights[i];
 }
 
-/* The number of the row to use for another name. */
+/* The number of the row to use for another name: one that weighs least. */
 static size_t
-lightest(const struct activity_table *t)
+lightest(struct activity_table *t)
 {
-	size_t best = 0;
-
-	for (size_t i = 1; i < t->used; i++) {
-		if (t->weights[i] < t->weights[best])
-			best = i;
+	for (;;) {
+		for (; t->above < t->used; t->above++) {
+			if (t->weights[t->above] <= t->floor)
+				return t->above;
+		}
+		t->above = 0;
+		t->floor = t->weights[0];
+		for (size_t i = 1; i < t->used; i++) {
+			if (t->weights[i] < t->floor)
+				t->floor = t->weights[i];
+		}
 	}
-	return best;
 }
 
 /* A row for a new name. */
@@ -325,7 +329,7 @@ activity_table_add(struct activity_table *t, int64_t bucket,
 
 	if (row == NULL)
 		return ERR_NOMEM;
-	merge(&row->counts.cells[place_of(bucket)], &one);
+	merge(&row->counts.cells[activity_place(bucket)], &one);
 	row->messages = add_up(row->messages, 1);
 	weigh(t, (size_t)(row - t->rows));
 	if (e->client != NULL)
@@ -349,7 +353,7 @@ sum_up(const struct activity_table *t, const struct counts *c,
 	for (size_t i = 0; i < ACTIVITY_BUCKETS; i++) {
 		int64_t b = t->bucket - ACTIVITY_BUCKETS + 1 + (int64_t)i;
 		const struct cell *cell =
-		    &c->cells[place_of(b < 0 ? b + ACTIVITY_BUCKETS : b)];
+		    &c->cells[activity_place(b < 0 ? b + ACTIVITY_BUCKETS : b)];
 
 		r->messages += cell->messages;
 		r->recipients += cell->recipients;

@@ -12,6 +12,14 @@
 
 struct activity_table;
 
+/* Where a part of the window stands in an array of them; parts are numbered from
+ * 1970 on. */
+static inline size_t
+activity_place(int64_t bucket)
+{
+	return (size_t)(bucket % ACTIVITY_BUCKETS);
+}
+
 /* What is added under a name. */
 struct activity_event {
 	const char *name;
@@ -27,7 +35,7 @@ struct activity_event {
 struct activity_table *activity_table_new(size_t rows);
 void activity_table_free(struct activity_table *t);
 void activity_table_clear(struct activity_table *t);
-/* The window moves on to that part, which is counted from 1970. */
+/* The window moves on to that part. */
 void activity_table_turn(struct activity_table *t, int64_t bucket);
 /* In a part of the window.  0 or ERR_NOMEM. */
 int activity_table_add(struct activity_table *t, int64_t bucket,

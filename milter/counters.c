@@ -496,7 +496,8 @@ counters_sum(struct counters_sum *to)
 		to->clients_refused += cell_at(CLIENTS, i);
 	for (size_t i = 0; i < DNS_CACHED; i++)
 		to->dns_queries += cell_at(DNS, i);
-	to->dns_failures = cell_at(DNS, DNS_TEMPFAIL) + cell_at(DNS, DNS_TIMEOUT);
+	to->dns_failures =
+	    cell_at(DNS, DNS_TEMPFAIL) + cell_at(DNS, DNS_TIMEOUT);
 	to->dns_ns = cell_at(DNS_DURATION, SUM);
 	to->quota_refusals = cell_at(QUOTA, 0) + cell_at(QUOTA, 1);
 }

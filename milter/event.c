@@ -210,6 +210,20 @@ add_envelope(
 
 /* -- the rest -- */
 
+/* With an octet in front that no address has: who sends a subject that is an
+ * address does not see the address's hash. */
+static void
+add_hashed_subject(struct buf *b, const struct event_form *form,
+    const char *subject, size_t len)
+{
+	char text[1 + EVENT_TEXT_MAX] = {'\0'};
+
+	memcpy(text + 1, subject, len);
+	buf_char(b, '"');
+	add_hash(b, form, text, 1 + len);
+	buf_char(b, '"');
+}
+
 static void
 add_subject(
     struct buf *b, const struct record *r, const struct event_form *form)
@@ -223,9 +237,7 @@ add_subject(
 		jsontext_add(b, r->subject, len);
 		return;
 	}
-	buf_char(b, '"');
-	add_hash(b, form, r->subject, len);
-	buf_char(b, '"');
+	add_hashed_subject(b, form, r->subject, len);
 }
 
 /* Of a message that has a recipient; the others ended before it came. */

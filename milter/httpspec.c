@@ -13,6 +13,9 @@
 #include "lib/base/host.h"
 #include "lib/conf/conf.h"
 
+/* Descriptors for the ring, the history, the table of quotas and the token; the
+ * listener and the library's own. */
+#define OTHERS 8
 #define FORMS                                                                  \
 	"expected ADDRESS:PORT (127.0.0.1:8893, [::1]:8893), or the path of "  \
 	"a local socket"
@@ -106,8 +109,8 @@ httpspec_parse_row(const char *text, void *spec_r, struct errmsg *msg_r)
 		return 0;
 	if (!POSTERN_HTTP)
 		return errmsg_set(msg_r,
-		    "this postern was built without a page: expected none; "
-		    "install libmicrohttpd-dev and build it again");
+		    "this postern was built without libmicrohttpd, and so "
+		    "without a page: expected none");
 	if (strncasecmp(text, "unix:", 5) == 0 && text[5] == '/')
 		text += 5;
 	return text[0] == '/' ? parse_local(text, spec, msg_r)
@@ -119,6 +122,17 @@ httpspec_equal(const struct httpspec *a, const struct httpspec *b)
 {
 	return a->family == b->family && a->len == b->len &&
 	    memcmp(&a->address, &b->address, a->len) == 0;
+}
+
+unsigned
+httpspec_descriptors(const struct conf *c)
+{
+	const struct httpspec *spec =
+	    conf_value(c, "Http", sizeof(*spec));
+
+	return spec == NULL || spec->family == 0
+	    ? 0
+	    : HTTPSPEC_CONNECTIONS + OTHERS;
 }
 
 void

@@ -13,6 +13,8 @@
 struct conf;
 struct errmsg;
 
+#define HTTPSPEC_CONNECTIONS 64 /* at a time */
+
 struct httpspec {
 	int family; /* AF_UNIX, AF_INET, AF_INET6; 0: there is no page */
 	union {
@@ -32,6 +34,9 @@ struct httpspec {
  * page. */
 int httpspec_parse_row(const char *text, void *spec_r, struct errmsg *msg_r);
 bool httpspec_equal(const struct httpspec *a, const struct httpspec *b);
+/* How many descriptors a page takes: connections, files that are read for it, and
+ * the library's own; 0: there is none. */
+unsigned httpspec_descriptors(const struct conf *c);
 /* Warn of what is odd in it, once nothing is wrong. */
 void httpspec_warn(const struct conf *c);
 

@@ -56,7 +56,9 @@ write_number(struct buf *to, double n)
 	if (isfinite(n))
 		buf_printf(to, " %.15g\n", n);
 	else
-		buf_str(to, isnan(n) ? " NaN\n" : n > 0 ? " +Inf\n" : " -Inf\n");
+		buf_str(to, isnan(n) ? " NaN\n"
+			: n > 0      ? " +Inf\n"
+				     : " -Inf\n");
 }
 
 static void

@@ -366,13 +366,11 @@ add_aborted(struct buf *b, const struct record *r)
 	buf_str(b, "; nothing else was decided");
 }
 
-void
-reason_sentence(struct buf *b, const struct record *r)
+static void
+add_sentence(struct buf *b, const struct record *r)
 {
 	if (r->at != NULL) {
-		buf_str(b, "At ");
-		plain(b, r->at);
-		buf_str(b, " the client is ");
+		buf_printf(b, "At %s the client is ", r->at);
 		reason_verdict(b, r, &r->verdict);
 	} else if (r->aborted) {
 		add_aborted(b, r);
@@ -387,4 +385,14 @@ reason_sentence(struct buf *b, const struct record *r)
 		}
 	}
 	buf_char(b, '.');
+}
+
+void
+reason_sentence(struct buf *b, const struct record *r)
+{
+	struct buf words = BUF_INIT;
+
+	add_sentence(&words, r);
+	plain(b, words.failed ? "?" : buf_text(&words));
+	buf_fini(&words);
 }

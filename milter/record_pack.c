@@ -891,7 +891,9 @@ add_time(const struct item *i, const struct field *f, void *to)
 	if (all == NULL || !get_number(&in, &ns))
 		return;
 	len = (size_t)(in.end - in.at);
-	for (size_t k = 0; len > 0 && stages[k] != NULL; k++) {
+	if (len == 0 || memchr(in.at, '\0', len) != NULL)
+		return;
+	for (size_t k = 0; stages[k] != NULL; k++) {
 		const char *name = stages[k]->name;
 
 		/* The octets may have a NUL in them. */

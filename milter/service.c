@@ -253,9 +253,9 @@ services_start(const struct service *const *rows)
 		    : start_service(&all.slots[n], rows[n], &all.runners[n]);
 		n += rc == 0;
 	}
+	atomic_store(&all.count, n); /* first: the threads ask about each other */
 	if (rc == 0)
 		rc = start_threads(n);
-	atomic_store(&all.count, n);
 	if (rc == 0)
 		return 0;
 	saved = errno;

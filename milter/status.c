@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -159,7 +160,10 @@ add_gauge(void *arg, const char *name, const char *label, const char *value,
 		jsontext_add(g->to, value, strlen(value));
 		buf_char(g->to, ':');
 	}
-	buf_printf(g->to, "%.15g", n);
+	if (isfinite(n))
+		buf_printf(g->to, "%.15g", n);
+	else
+		buf_str(g->to, "null");
 }
 
 static void

@@ -82,3 +82,19 @@ jsontext_add(struct buf *b, const char *bytes, size_t len)
 	}
 	buf_char(b, '"');
 }
+
+void
+jsontext_guard(struct buf *b, const char *json, size_t len)
+{
+	size_t n;
+
+	for (size_t i = 0; i < len; i += n) {
+		n = utf8_length(json + i, len - i);
+		if (n > 0 && is_escaped(code_point(json + i, n))) {
+			add_escaped(b, code_point(json + i, n));
+			continue;
+		}
+		n += n == 0;
+		buf_add(b, json + i, n);
+	}
+}

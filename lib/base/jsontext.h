@@ -15,5 +15,8 @@ struct buf;
 /* Add the text in double quotes.  Each octet that is not part of valid UTF-8
  * becomes U+FFFD. */
 void jsontext_add(struct buf *b, const char *bytes, size_t len);
+/* Add JSON that another writer made, so that it is as harmless: what is outside
+ * of ASCII, and DEL, stands within strings. */
+void jsontext_guard(struct buf *b, const char *json, size_t len);
 
 #endif

@@ -2,6 +2,7 @@
 #include "decision.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -489,11 +490,14 @@ add_check(struct buf *b, const struct record *r, size_t stage,
 	add_span(&span, r->stage_ns[stage]);
 	buf_printf(&head, "    %-10s", stages[stage]->name);
 	if (symbols > 0)
-		buf_printf(&head, "%7.1f", score);
+		buf_printf(
+		    &head, fabs(score) < 1e5 ? "%7.1f" : "%7.0e", score);
 	else
 		buf_printf(&head, "%7s", "");
 	buf_printf(&head, "%10s", span.failed ? "?" : buf_text(&span));
 	buf_printf(b, "\n%-*s", CHECK, head.failed ? "?" : buf_text(&head));
+	if (head.len >= CHECK)
+		buf_printf(b, "\n%*s", CHECK, "");
 	wrap(b, CHECK, found->failed ? "?" : buf_text(found));
 	buf_fini(&span);
 	buf_fini(&head);
@@ -512,6 +516,8 @@ add_silent(
 	add_span(&span, ns);
 	buf_printf(b, "\n    %-10s%7s%10s%*s", "others", "",
 	    span.failed ? "?" : buf_text(&span), CHECK - 31, "");
+	if (span.len > 10)
+		buf_printf(b, "\n%*s", CHECK, "");
 	buf_printf(
 	    &found, "nothing found: %s", names->failed ? "?" : buf_text(names));
 	wrap(b, CHECK, found.failed ? "?" : buf_text(&found));

@@ -14,7 +14,8 @@ struct record;
 
 /* May standard output have colours? */
 bool decision_colours(void);
-/* Append all that is known, in lines of at most 80 columns. */
+/* Append all that is known, in lines of at most 80 columns; the first has the
+ * queue id whole. */
 void decision_page(struct buf *b, const struct record *r, bool colours);
 /* Append it in one line. */
 void decision_line(struct buf *b, const struct record *r, bool colours);

@@ -84,7 +84,7 @@ print(void *arg, const struct record *r)
 	}
 	if (j->json) {
 		object = facts_decision(r);
-		posternctl_print(object);
+		posternctl_print_ascii(object);
 		json_decref(object);
 		return;
 	}

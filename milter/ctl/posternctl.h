@@ -137,6 +137,9 @@ json_t *posternctl_string(const char *text);
 json_t *posternctl_stringn(const char *text, size_t len);
 /* Print one object on one line. */
 void posternctl_print(json_t *object);
+/* The same in ASCII, since a terminal may obey other characters, too; and with
+ * numbers of at most 12 digits. */
+void posternctl_print_ascii(json_t *object);
 
 /* -- check.c -- */
 

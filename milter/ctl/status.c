@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,10 +258,10 @@ gauge_value(const struct own *own, const char *name)
 
 /* A span in its largest unit. */
 static void
-add_span(struct buf *b, double seconds)
+add_span(struct buf *b, long long seconds)
 {
 	static const struct {
-		double length;
+		long long length;
 		const char *name;
 	} units[] = {{86400, "day"}, {3600, "hour"}, {60, "minute"},
 	    {1, "second"}};
@@ -271,8 +270,8 @@ add_span(struct buf *b, double seconds)
 	while (i + 1 < sizeof(units) / sizeof(*units) &&
 	    seconds < 2 * units[i].length)
 		i++;
-	seconds = seconds < 0 ? 0 : floor(seconds / units[i].length);
-	buf_printf(b, "%.0f %s%s", seconds, units[i].name,
+	seconds = seconds < 0 ? 0 : seconds / units[i].length;
+	buf_printf(b, "%lld %s%s", seconds, units[i].name,
 	    seconds == 1 ? "" : "s");
 }
 
@@ -286,7 +285,7 @@ add_time(struct buf *b, json_int_t seconds)
 	if (localtime_r(&at, &tm) != NULL)
 		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
 	buf_printf(b, "%s (", text);
-	add_span(b, difftime(time(NULL), at));
+	add_span(b, (long long)(time(NULL) - at));
 	buf_char(b, ')');
 }
 
@@ -341,7 +340,8 @@ print_files(const struct call *c, const struct own *own)
 	if (gauge(own, "postern_ring_size_bytes") != NULL)
 		buf_printf(&b, ", %.0f KiB, %.0f KiB written",
 		    gauge_value(own, "postern_ring_size_bytes") / 1024,
-		    gauge_value(own, "postern_ring_written_bytes_total") / 1024);
+		    gauge_value(own, "postern_ring_written_bytes_total") /
+			1024);
 	print_buf("ring", &b);
 	print_row("state", conf_str(c->conf, "StateDirectory"));
 }

@@ -4,12 +4,10 @@
  */
 #include "top.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "milter/past.h"
 #include "milter/record.h"
@@ -132,12 +130,9 @@ check(struct call *c)
 	if (t->interval_s == 0)
 		t->interval_s = 1;
 	if (!find_span(t))
-		return verb_misused(c, "--since", "expected a time in the past");
-	if (t->once || c->json || (isatty(STDIN_FILENO) == 1 &&
-		isatty(STDOUT_FILENO) == 1))
-		return EX_OK;
-	return verb_misused(c, "standard output",
-	    "this is no terminal; --once prints what goes on");
+		return verb_misused(
+		    c, "--since", "expected a time in the past");
+	return t->once || c->json ? EX_OK : top_screen_check(c);
 }
 
 static int

@@ -97,6 +97,8 @@ void top_print_json(struct top *t);
 
 /* -- top_screen.c -- */
 
+/* Can it be shown?  An exit code, after a message. */
+int top_screen_check(const struct call *c);
 /* Show it until the user has enough; an exit code. */
 int top_screen(struct call *c);
 

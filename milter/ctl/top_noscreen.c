@@ -8,10 +8,17 @@
 #include "top.h"
 
 int
-top_screen(struct call *c)
+top_screen_check(const struct call *c)
 {
 	(void)c;
 	fprintf(stderr, "posternctl: this was built without ncurses, so there "
 	    "is no screen; --once prints what goes on\n");
 	return EX_UNAVAILABLE;
+}
+
+/* Not reached. */
+int
+top_screen(struct call *c)
+{
+	return top_screen_check(c);
 }

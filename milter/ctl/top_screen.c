@@ -26,8 +26,8 @@
 #include "lib/quota/limits.h"
 #include "top.h"
 
-/* Columns of a name and of a plot.  So that both have the least of them, columns
- * of numbers give way; those that are extra give way to more. */
+/* Columns of a name and of a plot.  So that both have the least of them,
+ * columns of numbers give way; those that are extra give way to more. */
 #define NAME_MIN 12
 #define NAME_EXTRA 20
 #define PLOT_MIN 6
@@ -330,7 +330,9 @@ draw_table(struct screen *s, const struct top_table *table, int lines)
 {
 	struct widths w = measure(table);
 	size_t first = 0;
+	bool others = table->others != NULL && lines > 0;
 
+	lines -= others;
 	if (table == &s->top->tables[s->only] && s->only != 0) {
 		int most = (int)table->count - lines;
 
@@ -341,7 +343,7 @@ draw_table(struct screen *s, const struct top_table *table, int lines)
 	draw_head(s, table, &w);
 	for (size_t i = first; i < table->count && lines > 0; i++, lines--)
 		draw_line(s, table, &w, &table->lines[i]);
-	if (table->others != NULL && lines > 0)
+	if (others)
 		draw_text(s, A_NORMAL, table->others);
 }
 
@@ -447,8 +449,8 @@ static const char *const help[] = {
     "MSGS/H    messages in an hour, refused ones too",
     "RCPTS/H   recipients of those that were let through",
     "SHARE     of its nearest limit, as of its last message",
-    "SCORE     the highest score of a message; the plot: messages, and over what",
-    "          time",
+    "SCORE     the highest score of a message",
+    "plot      messages, in the time that its head names",
     "CALLS     messages that a check spent time on; DECIDED: and those whose",
     "          verdict is its",
     "FAILED    queries to a DNS list without an answer; OFF: not made, since",
@@ -646,6 +648,15 @@ loop(struct screen *s)
 			return EX_OK;
 	}
 	return EX_OK;
+}
+
+int
+top_screen_check(const struct call *c)
+{
+	if (isatty(STDIN_FILENO) == 1 && isatty(STDOUT_FILENO) == 1)
+		return EX_OK;
+	return verb_misused(c, "standard output",
+	    "this is no terminal; --once prints what goes on");
 }
 
 int

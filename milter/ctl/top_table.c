@@ -124,7 +124,8 @@ make_room(struct top *t, struct top_table *table, size_t room)
 /* -- messages by direction and verdict -- */
 
 static const struct top_column flow_columns[] = {COLUMN("accept", 7),
-    COLUMN("reject", 6), COLUMN("tempfail", 8), COLUMN("discard", 7), COLUMN("quarantine", 10),
+    COLUMN("reject", 6), COLUMN("tempfail", 8), COLUMN("discard", 7),
+    COLUMN("quarantine", 10),
     COLUMN("none", 5), COLUMN("all", 6), COLUMN("in all", 6)};
 
 #define VERDICTS 6 /* columns of flow_columns */
@@ -262,8 +263,9 @@ fill_names(struct top *t, struct top_table *table, enum activity_kind kind)
 
 /* -- checks by time -- */
 
-static const struct top_column check_columns[] = {COLUMN("TIME", 7), COLUMN("OF ALL", 6),
-    COLUMN("MEAN", 8), COLUMN("MAX", 8), COLUMN("CALLS", 7), COLUMN("DECIDED", 8), {.head = NULL}};
+static const struct top_column check_columns[] = {COLUMN("TIME", 7),
+    COLUMN("OF ALL", 6), COLUMN("MEAN", 8), COLUMN("MAX", 8),
+    COLUMN("CALLS", 7), COLUMN("DECIDED", 8), {.head = NULL}};
 
 static int
 by_time(const void *a, const void *b)
@@ -321,7 +323,8 @@ fill_checks(struct top *t, struct top_table *table)
 /* -- DNS lists -- */
 
 static const struct top_column list_columns[] = {COLUMN("QUERIED", 7),
-    COLUMN("LISTED", 7), COLUMN("FAILED", 7), COLUMN("FAILED", 6), COLUMN("OFF", 7),
+    COLUMN("LISTED", 7), COLUMN("FAILED", 7), COLUMN("FAILED", 6),
+    COLUMN("OFF", 7),
     COLUMN("LAST FAILURE", 12), {.head = NULL}};
 
 static void

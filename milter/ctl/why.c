@@ -34,7 +34,7 @@ print(void *arg, const struct record *r)
 
 	if (l->json) {
 		object = facts_decision(r);
-		posternctl_print(object);
+		posternctl_print_ascii(object);
 		json_decref(object);
 	} else {
 		if (l->found > 0)

@@ -17,6 +17,7 @@
 #include "lib/base/users.h"
 #include "lib/conf/conf.h"
 #include "milter/inforce.h"
+#include "milter/httpspec.h"
 #include "milter/log.h"
 #include "milter/peers.h"
 #include "milter/snapshot.h"
@@ -256,8 +257,10 @@ find_limit(const struct conf *conf, long *max_r, struct errmsg *msg_r)
 {
 	long configured = conf_int(conf, "MaxConnections");
 	unsigned long have = descriptors(), open = count_open(), lookups;
-	unsigned long need = open + OTHERS + LOOKUPS_MIN;
+	unsigned long need;
 
+	open += httpspec_descriptors(conf);
+	need = open + OTHERS + LOOKUPS_MIN;
 	need += configured > 0 ? (unsigned long)configured : CONNECTIONS_MIN;
 	if (have < need) {
 		errmsg_set(msg_r,

@@ -384,6 +384,13 @@ account_row(
 		html_classed(h, "span", "label", "locked");
 	}
 	html_close(h);
+	html_open_classed(h, "td", "quota");
+	if (near.limited)
+		part_limit(h, near.kind, near.window_s, (double)near.used,
+		    (double)near.limit);
+	else
+		html_classed(h, "span", "muted", "no limit");
+	html_close(h);
 	html_open(h, "td");
 	snprintf(label, sizeof(label), "%llu messages in 48 hours, by the hour",
 	    (unsigned long long)r->messages);
@@ -394,21 +401,14 @@ account_row(
 	html_classed(
 	    h, "td", "n", plot_number((double)r->recipients, text));
 	html_classed(h, "td", "n", plot_number((double)r->refused, text));
-	html_open_classed(h, "td", "quota");
-	if (near.limited)
-		part_limit(h, near.kind, near.window_s, (double)near.used,
-		    (double)near.limit);
-	else
-		html_classed(h, "span", "muted", "no limit");
-	html_close(h);
 	html_close(h);
 }
 
 static void
 accounts(struct html *h, const struct now *n, const struct quotas *q)
 {
-	static const char *const titles[] = {"Account", "48 hours",
-	    " Messages", " Recipients", " Refused", "Nearest limit", NULL};
+	static const char *const titles[] = {"Account", "Nearest limit",
+	    "48 hours", " Messages", " Recipients", " Refused", NULL};
 	struct activity_row rows[ROWS];
 	size_t count = n->activity == NULL
 	    ? 0

@@ -74,17 +74,14 @@ html_escape(struct buf *b, const char *text, size_t len, size_t cut)
 
 /* -- tags -- */
 
-/* Names are ours: anything else is a mistake of the program. */
-static bool
-is_name(const char *name)
+/* A name, which is ours. */
+static void
+add_name(struct html *h, const char *name)
 {
-	if (!isalpha((unsigned char)name[0]))
-		return false;
-	for (const char *c = name; *c != '\0'; c++) {
-		if (!isalnum((unsigned char)*c) && *c != '-')
-			return false;
+	for (; *name != '\0'; name++) {
+		assert(isalnum((unsigned char)*name) || *name == '-');
+		buf_char(&h->out, *name);
 	}
-	return true;
 }
 
 static void
@@ -98,10 +95,9 @@ end_tag(struct html *h)
 static void
 start_tag(struct html *h, const char *name)
 {
-	assert(is_name(name));
 	end_tag(h);
 	buf_char(&h->out, '<');
-	buf_str(&h->out, name);
+	add_name(h, name);
 	h->in_tag = true;
 }
 
@@ -143,10 +139,18 @@ html_void(struct html *h, const char *name)
 /* -- attributes -- */
 
 static void
+begin_attr(struct html *h, const char *name)
+{
+	assert(h->in_tag);
+	buf_char(&h->out, ' ');
+	add_name(h, name);
+}
+
+static void
 attr(struct html *h, const char *name, const char *value, size_t len)
 {
-	assert(h->in_tag && is_name(name));
-	buf_printf(&h->out, " %s=\"", name);
+	begin_attr(h, name);
+	buf_str(&h->out, "=\"");
 	html_escape(&h->out, value, len, NO_CUT);
 	buf_char(&h->out, '"');
 }
@@ -158,8 +162,7 @@ html_attr(struct html *h, const char *name, const char *value)
 		attr(h, name, value, strlen(value));
 		return;
 	}
-	assert(h->in_tag && is_name(name));
-	buf_printf(&h->out, " %s", name);
+	begin_attr(h, name);
 }
 
 void
@@ -193,8 +196,8 @@ void
 html_attr_url(struct html *h, const char *name, const char *path,
     const char *key, const char *value)
 {
-	assert(h->in_tag && is_name(name));
-	buf_printf(&h->out, " %s=\"", name);
+	begin_attr(h, name);
+	buf_str(&h->out, "=\"");
 	html_url(&h->out, path, key, value);
 	buf_char(&h->out, '"');
 }

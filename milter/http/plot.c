@@ -35,8 +35,8 @@ plot_number(double n, char text[PLOT_NUMBER_SIZE])
 	if (n >= 99.95 || n == (double)(int64_t)n)
 		snprintf(text, PLOT_NUMBER_SIZE, "%.0f%s", n, units[unit]);
 	else
-		snprintf(text, PLOT_NUMBER_SIZE, n < 9.995 ? "%.2f%s" : "%.1f%s",
-		    n, units[unit]);
+		snprintf(text, PLOT_NUMBER_SIZE,
+		    n < 9.995 ? "%.2f%s" : "%.1f%s", n, units[unit]);
 	return text;
 }
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -32,11 +33,12 @@
 #include "site.h"
 #include "token.h"
 
-#define CONNECTIONS 64
+#define CONNECTIONS HTTPSPEC_CONNECTIONS
 #define MEMORY 16384   /* octets of a connection: the request's header */
 #define BACKLOG 128
 #define SCAN_MS 250
 #define RETRY_MS 5000
+#define NICENESS 10
 /* How old a connection may get, milliseconds; the second where more than half
  * of them are taken. */
 #define AGE_MS 15000
@@ -372,12 +374,17 @@ stop_server(void)
 	http.site = NULL;
 }
 
+/* MHD_USE_ITC: else a stop wakes the library's thread by the listening socket,
+ * which it does not look at while there are as many connections as may be. */
 static struct MHD_Daemon *
 start_daemon(int fd)
 {
+	/* Of this thread, and of the library's, which is made by it: where
+	 * there is too little time for all, mail comes first. */
+	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
 	return MHD_start_daemon(
 	    MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
-		MHD_USE_PEDANTIC_CHECKS,
+		MHD_USE_ITC | MHD_USE_PEDANTIC_CHECKS,
 	    0, NULL, NULL, handle, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS,
 	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY,
@@ -426,8 +433,8 @@ say_failed(const char *why)
 	snprintf(http.failed, sizeof(http.failed), "%s", why);
 	pthread_mutex_unlock(&http.lock);
 	if (!again && why[0] != '\0')
-		log_line(LOG_ERR, "http: %s: there is no page, and mail goes on",
-		    why);
+		log_line(LOG_ERR,
+		    "http: %s: there is no page, and mail goes on", why);
 }
 
 /* -- the service -- */

@@ -10,6 +10,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
+#include "lib/base/jsontext.h"
 #include "lib/conf/conf.h"
 #include "milter/log.h"
 #include "milter/metrics.h"
@@ -334,23 +335,6 @@ make_metrics(struct site *s, struct copy *c)
 }
 
 static void
-json_string(struct buf *b, const char *text)
-{
-	buf_char(b, '"');
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '"' || c == '\\')
-			buf_printf(b, "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			buf_printf(b, "\\u%04x", c);
-		else
-			buf_char(b, (char)c);
-	}
-	buf_char(b, '"');
-}
-
-static void
 make_health(struct site *s, struct copy *c)
 {
 	struct problems p = PROBLEMS_INIT;
@@ -370,7 +354,7 @@ make_health(struct site *s, struct copy *c)
 			continue;
 		buf_printf(&words, "%s: %s", p.list[i].what, p.list[i].text);
 		buf_str(&c->text, k++ > 0 ? "," : "");
-		json_string(&c->text, words.failed ? "" : buf_text(&words));
+		jsontext_add(&c->text, words.data, words.len);
 		buf_fini(&words);
 	}
 	buf_str(&c->text, "]}\n");

@@ -168,9 +168,9 @@ read_file(
 
 	if ((st->st_mode & 077) != 0) {
 		errmsg_set(msg_r,
-		    "%s: mode %04o lets others read or write the token: chmod "
-		    "600 %s",
-		    path, (unsigned)st->st_mode & 07777, path);
+		    "%s: mode %04o lets others read or write the token: "
+		    "expected 0600",
+		    path, (unsigned)st->st_mode & 07777);
 		return ERR_CONFIG;
 	}
 	rc = readfile_rest(fd, path, TOKEN_MAX + 2, &text, &len, msg_r);

@@ -1,8 +1,8 @@
 /*
- * Starts the resolver's threads when a configuration comes into force, and tests
- * whether the name servers answer; commands that only read the configuration
- * need neither.  The threads end with the last configuration that uses the
- * resolver.
+ * Starts the resolver's threads when a configuration comes into force, and
+ * tests whether the name servers answer; commands that only read the
+ * configuration need neither.  The threads end with the last configuration that
+ * uses the resolver.
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <errno.h>

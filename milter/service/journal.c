@@ -23,6 +23,7 @@
 #include "milter/event.h"
 #include "milter/inforce.h"
 #include "milter/log.h"
+#include "milter/problems.h"
 #include "milter/service.h"
 #include "milter/services.h"
 #include "milter/snapshot.h"
@@ -42,6 +43,8 @@ static struct {
 	int64_t last;  /* event_order's */
 } file = {.fd = -1};
 
+static struct trouble trouble = TROUBLE_INIT;
+
 /* -- opening -- */
 
 static void
@@ -59,17 +62,19 @@ log_failure(const char *what)
 		log_line(LOG_WARNING, "journal: %s: events are lost until that "
 		    "is mended", what);
 	file.said = true;
+	trouble_set(&trouble, "%s: events are lost", what);
 }
 
 static void
 log_mended(void)
 {
 	if (file.said)
-		log_line(LOG_WARNING, "journal: %s: it is written again; %llu "
-		    "events were lost", file.path,
+		log_line(LOG_WARNING, "journal: %s: it is written again; "
+		    "events lost: %llu", file.path,
 		    (unsigned long long)file.lost);
 	file.said = false;
 	file.lost = 0;
+	trouble_clear(&trouble);
 }
 
 static void
@@ -104,6 +109,7 @@ set_path(const char *path)
 	file.path = path == NULL ? NULL : strdup(path);
 	file.said = false;
 	file.lost = 0;
+	trouble_clear(&trouble);
 }
 
 /* Have the right file open.  False: there is to be none. */
@@ -198,10 +204,18 @@ static void
 journal_stop(void)
 {
 	if (file.said && file.path != NULL)
-		log_line(LOG_WARNING, "journal: %s: %llu events were lost",
+		log_line(LOG_WARNING, "journal: %s: events lost: %llu",
 		    file.path, (unsigned long long)file.lost);
 	set_path(NULL);
 	file.last = 0;
+}
+
+static void
+journal_problems(struct problems *p)
+{
+	problems_add_trouble(p, false, "journal",
+	    "make room for Journal's file, or name a place that the daemon may "
+	    "write to", &trouble);
 }
 
 const struct service service_journal = {
@@ -211,4 +225,5 @@ const struct service service_journal = {
     .take = journal_take,
     .tick = journal_tick,
     .stop = journal_stop,
+    .problems = journal_problems,
 };

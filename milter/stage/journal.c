@@ -28,6 +28,7 @@
 #include "milter/chain.h"
 #include "milter/event.h"
 #include "milter/options.h"
+#include "milter/problems.h"
 #include "milter/service.h"
 #include "milter/services.h"
 #include "milter/snapshot.h"
@@ -57,7 +58,8 @@ static const struct conf_option options[] = {
 };
 
 struct state {
-	char *path;
+	char *path; /* NULL: no events are written, and `off` says why */
+	char *off;
 	struct event_form form;
 };
 
@@ -270,6 +272,7 @@ journal_unload(void *state)
 	struct state *st = state;
 
 	free(st->path);
+	free(st->off);
 	free(st);
 }
 
@@ -279,7 +282,6 @@ journal_load(const struct snapshot *snap, const struct snapshot *old,
 {
 	const char *path = journal_conf_path(snap->conf);
 	struct errmsg why = {.text = ""};
-	struct event_form form;
 	struct state *st;
 
 	(void)old;
@@ -291,20 +293,19 @@ journal_load(const struct snapshot *snap, const struct snapshot *old,
 		try_journal(snap->conf, path);
 	if (snap->offline)
 		return 0;
-	if (load_form(snap->conf, true, &form, &why) != 0) {
+	st = calloc(1, sizeof(*st));
+	if (st == NULL)
+		return ERR_NOMEM;
+	*state_r = st;
+	if (load_form(snap->conf, true, &st->form, &why) != 0) {
 		options_odd(snap->conf,
 		    "journal: JournalPrivacy: %s: no events are written",
 		    why.text);
-		return 0;
+		st->off = strdup(why.text);
+		return st->off == NULL ? ERR_NOMEM : 0;
 	}
-	st = calloc(1, sizeof(*st));
-	if (st == NULL || (st->path = strdup(path)) == NULL) {
-		free(st);
-		return ERR_NOMEM;
-	}
-	st->form = form;
-	*state_r = st;
-	return 0;
+	st->path = strdup(path);
+	return st->path == NULL ? ERR_NOMEM : 0;
 }
 
 /* -- events -- */
@@ -318,6 +319,8 @@ journal_record(const struct ctx *ctx, const struct record *r)
 	struct journal_item *item;
 	struct buf b = BUF_INIT;
 
+	if (st->path == NULL)
+		return;
 	b.room = LINE_ROOM;
 	b.data = malloc(b.room);
 	if (b.data == NULL)
@@ -337,10 +340,22 @@ drop:
 	buf_fini(&b);
 }
 
+static void
+journal_problems(void *state, struct problems *p)
+{
+	const struct state *st = state;
+
+	if (st->off != NULL)
+		problems_add(p, false, "journal",
+		    "mend the key of JournalPrivacy hash, and reload",
+		    "%s: no events are written", st->off);
+}
+
 const struct stage stage_journal = {
     .name = "journal",
     .options = CONF_TABLE(options),
     .load = journal_load,
     .unload = journal_unload,
     .record = journal_record,
+    .problems = journal_problems,
 };

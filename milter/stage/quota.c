@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/cure.h"
 #include "lib/base/err.h"
 #include "lib/base/host.h"
@@ -43,6 +44,8 @@
 
 #define CHECK_SECONDS 5     /* between checks of the table's file */
 #define POOL_LOG_SECONDS 3600 /* between log lines about pools */
+
+#define LOCKED_SHARE 100 /* times as long as it took to count locked accounts */
 
 #define REPLY                                                                  \
 	"%account% has reached its limit of %limit% %kind% in %window%; "      \
@@ -66,6 +69,8 @@ struct state {
 	    has no line about it yet */
 	struct errmsg why;    /* why it can't be read */
 	struct trouble trouble; /* with the table's file */
+	atomic_uint locked; /* accounts, as they were counted last */
+	_Atomic int64_t locked_until; /* clock_ms(): so long that counts */
 	struct quota_names *names; /* shared with earlier snapshots */
 };
 
@@ -357,22 +362,30 @@ quota_reset_counts(void *state)
 		    st->conf.path);
 }
 
+/* A million accounts take long to look through, so what was found then counts
+ * for a hundred times as long. */
 static double
-count_locked(struct quota *table)
+count_locked(struct state *st)
 {
 	struct quota_entry entry;
 	uint32_t cursor = 0;
-	double n = 0;
+	int64_t begun = clock_ms();
+	unsigned n = 0;
 
-	while (quota_next(table, &cursor, &entry))
+	if (begun < atomic_load(&st->locked_until))
+		return atomic_load(&st->locked);
+	while (quota_next(st->table, &cursor, &entry))
 		n += entry.locked;
+	atomic_store(&st->locked, n);
+	atomic_store(&st->locked_until,
+	    begun + LOCKED_SHARE * (clock_ms() - begun));
 	return n;
 }
 
 static void
 quota_gauges(void *state, struct metrics *m)
 {
-	const struct state *st = state;
+	struct state *st = state;
 	struct quota_info info;
 
 	quota_info(st->table, &info);
@@ -381,7 +394,7 @@ quota_gauges(void *state, struct metrics *m)
 	metrics_gauge(m, "postern_quota_slots",
 	    "Accounts for which the quota table has room", info.accounts);
 	metrics_gauge(m, "postern_accounts_locked", "Accounts that are locked",
-	    count_locked(st->table));
+	    count_locked(st));
 }
 
 static void

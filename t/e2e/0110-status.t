@@ -15,10 +15,11 @@ import modules  # noqa: F401
 from rig import *
 
 CONF = ('Mode sv\nDNSTimeout 1\nNameservers 127.0.0.1@%d\n'
-        'QuotaTable @DIR@/quota\nQuota default { Messages = 9/hour }\n'
+        'QuotaTable @DIR@/table/quota\nQuota default { Messages = 9/hour }\n'
         'DNSBL "zen.example.net" { Score = 1.0 }\n')
 KEYS = ['running', 'pid', 'since', 'version', 'config', 'problems']
-ZONE = {'2.0.0.127.zen.example.net': {'A': '127.0.0.2'}}
+ZONE = {'%d.0.0.127.%s.example.net' % (last, name): {'A': '127.0.0.2'}
+        for last, name in ((2, 'zen'), (2, 'all'), (1, 'all'))}
 MESSAGE = 'From: eve@%s\nSubject: hello\n\nHello.\n'
 
 
@@ -56,9 +57,10 @@ def change_file(postern, **keys):
 
 def main():
     need_root()
-    plan(11 + 4 + 6 + 3 + 4 + 8 + 3)
+    plan(11 + 4 + 6 + 3 + 3 + 4 + 4 + 8 + 3)
     with Dnsd(ZONE) as dns, Sink() as sink:
         postern = Postern(CONF % dns.port, start=False)
+        os.mkdir(os.path.join(postern.dir, 'table'))
         before(postern)
         postern.run()
         with postern, Postfix(sink, milter=postern,
@@ -67,6 +69,8 @@ def main():
             numbers(postern, mta)
             refused(postern, dns)
             no_ring(postern, dns)
+            no_table(postern)
+            broken_list(postern, dns)
             silent(postern, mta, dns)
             hung(postern)
             stopped(postern)
@@ -154,6 +158,34 @@ def no_ring(postern, dns):
     postern.configure(CONF % dns.port)
     postern.reload()
     ok(postern.wait_log('reloaded$', 3), 'and back')
+
+
+def no_table(postern):
+    """Its directory goes away under it, and comes back."""
+    table = os.path.join(postern.dir, 'table')
+    os.rename(table, table + '2')
+    becomes(postern, (1, 'quota_table'), 'the quota table is gone')
+    is_(gauges(postern)['postern_problems'], {'yes': 1, 'no': 0},
+        'which is fatal')
+    os.rename(table + '2', table)
+    becomes(postern, (0,), 'it is back')
+
+
+def broken_list(postern, dns):
+    """It lists everybody."""
+    postern.configure(CONF % dns.port +
+                      'DNSBL "all.example.net" { Score = 1.0 }\n')
+    postern.reload()
+    becomes(postern, (1, 'dnsbl'), 'a DNS list fails its self-test')
+    problem = status(postern)[1]['problems'][0]
+    like(problem['text'],
+         '^all.example.net: switched off for IPv4 addresses: it lists ',
+         'which, and why')
+    is_(gauges(postern)['postern_dnsbl_up'],
+        {'zen.example.net': 1, 'all.example.net': 0}, 'and for Prometheus')
+    postern.configure(CONF % dns.port)
+    postern.reload()
+    becomes(postern, (0,), 'it is no longer asked')
 
 
 def silent(postern, mta, dns):

@@ -6,6 +6,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import threading
 import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 import modules  # noqa: F401
+from milter import Conversation
 from rig import PATIENCE, Postern, Talk, binary, is_, like, ok, plan, wait_until
 
 CONF = 'Mode v\nSPF no\nDMARC no\nIPRev no\nHELO no\n'
@@ -160,6 +162,18 @@ def chooses(postern):
     done = postern.ctl('journal', '--limit', '1')
     ok(done.returncode == 0 and done.stdout.count('\n') == 1,
        'without --follow it ends', done)
+    sender = 'x\x9b31m\x7f\u202ey\u20ac@example.com'
+    with Conversation(postern.address) as c:
+        c.connect()
+        c.helo()
+        c.mail(sender)
+        c.rcpt()
+        c.finish()
+    done = postern.ctl('journal', '--limit', '1', '--json')
+    ok(json.loads(done.stdout)['sender'] == sender and
+       not re.search('[\x7f-\x9f\u202e]', done.stdout) and
+       '\u20ac' in done.stdout,
+       'what would move a terminal is escaped in JSON too', done)
 
 
 def reader_goes(postern):
@@ -218,7 +232,7 @@ def no_ring(postern):
 
 
 def main():
-    plan(27)
+    plan(28)
     with Postern(CONF) as postern:
         follows(postern)
         chooses(postern)

@@ -76,6 +76,13 @@ def inbound(mta, sender, ip='192.0.2.80', rcpt='bob@example.org',
         return client.send(sender, rcpt, MESSAGE % subject)
 
 
+def same(postern, journal, count, name):
+    """posternctl makes the same of the ring."""
+    done = postern.ctl('journal', '--events', '--limit', str(count))
+    is_((done.returncode, done.stderr, done.stdout.encode()),
+        (0, '', b''.join(journal.raw().splitlines(True)[-count:])), name)
+
+
 def kinds(mta, postern):
     journal = Journal(postern)
     sent = outbound(mta)
@@ -121,6 +128,7 @@ def kinds(mta, postern):
     event = journal.last(7)
     is_((sent.accepted, event['verdict'], event['score'] >= 60), (False,
         'reject', True), 'inbound: refused')
+    same(postern, journal, 7, 'journal --events: the same')
 
 
 def hostile(mta, postern):
@@ -169,6 +177,8 @@ def privacy(mta, postern, conf):
         postern.run()
         inbound(mta, 'ann@friend.example', subject='secret')
         seen.append(journal.last(len(seen) + 1))
+        same(postern, journal, 1,
+             'journal --events: the same with %s' % text)
     raw = journal.raw()
     ok(b'bob@example.org' not in raw and b'secret' not in raw,
        'privacy: no recipient and no subject', raw)
@@ -186,6 +196,9 @@ def privacy(mta, postern, conf):
     postern.configure(conf + 'JournalPrivacy hash\n')
     postern.reload()
     line = postern.wait_log('no events are written')
+    done = postern.ctl('journal', '--events')
+    is_((done.returncode, done.stdout), (78, ''),
+        'a key that others may read: no events from the ring either')
     like(line[-1], r'journal-key: mode 0644 lets others read it: mend it '
          r'with: chmod 600 ', 'a key that others may read: said, with a cure')
     inbound(mta, 'ann@friend.example')
@@ -258,7 +271,7 @@ def full(sink, conf, files):
         is_(journal.last(len(events) + 1)['subject'], 'room',
             'room again: it goes on')
         like(postern.wait_log('it is written again')[-1],
-             r'; %d events were lost$' % lost,
+             r'; events lost: %d$' % lost,
              'room again: the log says how many were lost')
     broken.end_mounts()
 
@@ -280,7 +293,7 @@ def odd(postern):
 
 def main():
     need_root()
-    plan(9 + 2 + 3 + 8 + 1 + 6 + 3)
+    plan(10 + 2 + 3 + 12 + 1 + 6 + 3)
     with Dnsd(ZONE) as dns, Sink() as sink:
         conf, files = CONF % dns.port, {'local.cf': RULES}
         with Postern(conf, files=files) as postern, \

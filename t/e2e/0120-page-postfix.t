@@ -5,6 +5,7 @@
 # account, /health says when mail can't be handled as configured, and slow
 # browsers cost mail nothing.
 
+import json
 import os
 import re
 import socket
@@ -49,12 +50,16 @@ MESSAGE = 'From: bob@example.org\nSubject: %s\n\nHello.\n'
 
 def main():
     need_root()
-    plan(5 + 9 + 4 + 12 + 5 + 3 + 3 + 9)
+    plan(2 + 7 + 9 + 4 + 12 + 5 + 3 + 3 + 9)
     port = free_port()
     with Dnsd(ZONE) as dns, Sink() as sink:
         postern = Postern(CONF % (dns.port, 'Http 127.0.0.1:%d' % port),
                           files={'rules': RULES}, start=False)
         os.mkdir(os.path.join(postern.dir, 'table'))
+        done = postern.ctl('key', 'token')
+        is_((done.returncode, done.stdout), (1, ''),
+            'before the first start there is no token')
+        like(done.stderr, 'there is no token yet', 'and it says so')
         postern.run()
         with postern, Postfix(sink, milter=postern, users={'bob': 'pw'}) \
                 as mta:
@@ -84,6 +89,11 @@ def entrance(postern, page):
              (page.get('/'), page.get('/health'), page.get('/nothing'),
               stranger.get('/'), page.get('/style.css'))]
     is_(lacks, [[]] * 5, 'every answer has the headers that guard it')
+    is_(json.loads(postern.ctl('key', 'token', '--json').stdout),
+        {'token': page.token, 'file': path}, 'posternctl key token --json')
+    os.chmod(path, 0o640)
+    is_(page.get('/').status, 503, 'a token that others can read: not used')
+    os.chmod(path, 0o600)
     like(page.get('/metrics').text, r'(?m)^# TYPE postern_messages_total',
          'Prometheus finds its numbers')
 

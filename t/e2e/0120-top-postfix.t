@@ -6,12 +6,13 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 import modules  # noqa: F401
 from milter import Conversation
-from postern import binary
+from postern import binary, no_leak_check
 from rig import PATIENCE, Client, Dnsd, Postern, Postfix, Sink, is_, like, \
     need_root, ok, plan, wait_until
 from screen import Screen
@@ -76,6 +77,33 @@ def fill(mta, daemon):
         c.mail()
         c.rcpt()
         c.finish()
+
+
+def check_empty(daemon):
+    """A ring in which nothing is yet."""
+    top = json.loads(once(daemon, '--json'))
+    is_([top[key] for key in ('messages', 'accounts', 'clients', 'stages',
+                              'dnsbl', 'other_accounts')],
+        [[], [], [], [], [], None], 'nothing goes on')
+    with screen(daemon) as s:
+        ok(s.wait('newest -$') and whole(s), 'an empty screen', s.text())
+
+
+def check_stream(daemon, mta):
+    with subprocess.Popen(
+            [binary('POSTERNCTL'), 'top', '--json', '--interval', '0.1', '-x',
+             daemon.conf_file], stdout=subprocess.PIPE) as process:
+        first = json.loads(process.stdout.readline())
+        before = sum(m['total'] for m in first['messages'])
+        send(mta, LISTED)
+        now = first
+        end = time.monotonic() + PATIENCE
+        while sum(m['total'] for m in now['messages']) == before and \
+                time.monotonic() < end:
+            now = json.loads(process.stdout.readline())
+        is_((sum(m['total'] for m in now['messages']), now['t'] > first['t']),
+            (before + 1, True), 'an object each time, with what is new')
+        process.terminate()
 
 
 def of(rows, **key):
@@ -235,7 +263,7 @@ def check_keys(daemon, mta):
 
 def check_ends(daemon):
     for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP,
-                signal.SIGQUIT, signal.SIGSEGV):
+                signal.SIGQUIT, signal.SIGABRT):
         with screen(daemon) as s:
             s.wait('^DNS LISTS')
             s.signal(sig)
@@ -246,7 +274,13 @@ def check_ends(daemon):
         s.press('\x03')
         is_(s.end(), -signal.SIGINT, 'Ctrl-C')
         ok(s.is_restored(), 'the terminal is as before')
-    with screen(daemon, term='no-such-terminal') as s:
+    # A sanitizer makes an end of its own of this one.
+    with screen(daemon) as s:
+        s.wait('^DNS LISTS')
+        s.signal(signal.SIGSEGV)
+        ok(s.end() != 0 and s.is_restored(), 'a fault')
+    # ncurses leaks some memory then.
+    with screen(daemon, term='no-such-terminal', env=no_leak_check()) as s:
         is_(s.end(), 69, 'a terminal that nobody knows')
         like(s.text(), '--once', 'says what else there is')
         ok(s.is_restored(), 'and is left alone')
@@ -263,6 +297,36 @@ def check_plain(daemon):
            'nor where there are none', s.colours)
 
 
+def check_many(daemon):
+    """More accounts than are kept apart."""
+    with Conversation(daemon.address) as c:
+        c.connect('b.example', '203.0.113.9')
+        c.helo()
+        for i in range(1100):
+            c.macros(b'M', **{'i': 'MANY%d' % i, '{auth_authen}': 'u%d' % i})
+            c.mail()
+            c.rcpt()
+            c.finish()
+    top = json.loads(once(daemon, '--json'))
+    is_(len(top['accounts']), 1000, 'so many are kept apart')
+    is_(round(sum(a['per_h'] for a in top['accounts']) +
+              top['other_accounts']['per_h']),
+        sum(m['total'] for m in top['messages']
+            if m['direction'] == 'outbound'), 'with the others they are all')
+    is_(top['accounts'][0]['account'], 'eve', 'who sends most is not lost')
+    like(once(daemon), r'(?m)^and 980 more$\nand others: \d+ messages',
+         'others as text')
+    with screen(daemon) as s:
+        ok(s.wait('^and others: '), 'others on the screen', s.text())
+        s.press('1')
+        s.wait_without('^CLIENTS')
+        s.press('\x1b[6~')
+        ok(s.wait_without('^eve ') and s.wait('^and others: '),
+           'the next page', s.text())
+        s.press('\x1b[5~')
+        ok(s.wait('^eve '), 'and back', s.text())
+
+
 def check_ring(daemon, mta):
     """The ring is read while others do what they like with its file."""
     path = os.path.join(daemon.dir, 'ring')
@@ -270,7 +334,7 @@ def check_ring(daemon, mta):
         s.wait('^bob +4 ')
         os.unlink(path)
         send(mta, LISTED)
-        ok(s.wait('^inbound .* 3$'), 'another ring takes its place',
+        ok(s.wait('^inbound .* 4$'), 'another ring takes its place',
            s.text())
         daemon.stop()
         os.truncate(path, 4096)
@@ -285,7 +349,7 @@ def check_ring(daemon, mta):
 
 def main():
     need_root()
-    plan(81)
+    plan(95)
     with Dnsd(ZONE) as dns, Sink() as sink, \
             Postern(CONF % dns.port,
                     files={'block': BLOCKED + ' go away\n'}) as daemon, \
@@ -293,6 +357,7 @@ def main():
                                                 'eve': 'secret'}) as mta:
         daemon.wait_log('dead.example.net: switched off')
         daemon.wait_log('zen.example.net: in use')
+        check_empty(daemon)
         fill(mta, daemon)
         check_json(daemon)
         check_text(daemon)
@@ -300,6 +365,8 @@ def main():
         check_keys(daemon, mta)
         check_ends(daemon)
         check_plain(daemon)
+        check_many(daemon)
+        check_stream(daemon, mta)
         check_ring(daemon, mta)
 
 

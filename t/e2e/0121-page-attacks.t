@@ -6,12 +6,13 @@
 
 import os
 import re
+import socket
 import sys
 from urllib.parse import quote, urlencode
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 import modules  # noqa: F401
 import web
-from rig import Postern, free_port, is_, ok, plan
+from rig import PATIENCE, Postern, free_port, is_, ok, plan, wait_until
 
 SCRIPTS = ['<script>alert(1)</script>', '"><img src=x onerror=alert(1)>',
            "'onmouseover='alert(1)", 'javascript:alert(1)',
@@ -34,7 +35,7 @@ LOCK = urlencode({'account': 'bob', 'do': 'lock'})
 
 
 def main():
-    plan(4 + 1 + 1 + 2 + 2 + 9 + 7 + 1 + 8 + 1)
+    plan(4 + 1 + 1 + 2 + 2 + 9 + 7 + 1 + 8 + 1 + 1)
     port = free_port()
     with Postern('Http 127.0.0.1:%d\nStateDirectory @DIR@\n'
                  'QuotaTable @DIR@/quota\nQuota default { Messages = 9/hour }\n'
@@ -53,6 +54,7 @@ def main():
         ok(page.get('/').status == 200 and 'bob' not in
            postern.ctl('quota', 'list').stdout,
            'after all that: the page is there, and nobody is locked')
+        stopped(page, postern)
 
 
 def scripts(page):
@@ -213,6 +215,19 @@ def smuggled(page):
         served = re.findall(rb'HTTP/1\.[01] [235]\d\d', octets)
         ok(len(served) <= 1 and b'postern_messages_total' not in octets,
            '%s: one answer at most' % name, octets[:300])
+
+
+def stopped(page, postern):
+    """While as many hold a connection as may."""
+    held = [socket.create_connection(('127.0.0.1', page.where))
+            for _ in range(70)]
+    fds = '/proc/%d/fd' % postern.pid
+    wait_until(lambda: len(os.listdir(fds)) >= 64, PATIENCE, 'they are in')
+    status = postern.stop()
+    ok(status == 0 and 'stopped while' not in postern.log(),
+       'those who wait do not keep it from stopping', postern.log())
+    for link in held:
+        link.close()
 
 
 main()

@@ -362,6 +362,43 @@ many_names_take_no_memory(void **state)
 }
 
 static void
+add_times(struct activity *a, int times, int64_t ms, const char *account)
+{
+	for (int i = 0; i < times; i++)
+		add(a, mail_of(ms, account));
+}
+
+static bool
+has_row(const struct activity *a, const char *account)
+{
+	struct activity_row row;
+
+	return activity_row(a, ACTIVITY_ACCOUNT, account, &row);
+}
+
+static void
+lightest_row_goes(void **state)
+{
+	struct activity *a = start(SPAN, 3);
+
+	(void)state;
+	add_times(a, 5, START, "ann");
+	assert_true(activity_turn(a, START + PART_MS));
+	add_times(a, 2, START + PART_MS, "bob");
+	add_times(a, 2, START, "cid");
+	add_times(a, 1, START + PART_MS, "cid");
+	add_times(a, 1, START + PART_MS, "eve");
+	assert_true(has_row(a, "ann") && has_row(a, "cid") &&
+	    has_row(a, "eve") && !has_row(a, "bob"));
+	/* Nothing is left of ann's, and of cid's one. */
+	assert_true(activity_turn(a, START + 48 * PART_MS));
+	add_times(a, 1, START + 48 * PART_MS, "fay");
+	assert_true(has_row(a, "cid") && has_row(a, "eve") &&
+	    has_row(a, "fay"));
+	activity_free(a);
+}
+
+static void
 missed_is_forgotten(void **state)
 {
 	struct activity *a = start(SPAN, 1);
@@ -750,6 +787,7 @@ main(void)
 	    cmocka_unit_test(sums_equal_a_recount),
 	    cmocka_unit_test(bounded_rows_keep_their_promise),
 	    cmocka_unit_test(many_names_take_no_memory),
+	    cmocka_unit_test(lightest_row_goes),
 	    cmocka_unit_test(missed_is_forgotten),
 	    cmocka_unit_test(window_forgets),
 	    cmocka_unit_test(clock_that_goes_back),

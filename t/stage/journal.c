@@ -23,10 +23,12 @@
 #include "milter/event.h"
 #include "milter/inforce.h"
 #include "milter/log.h"
+#include "milter/problems.h"
 #include "milter/record.h"
 #include "milter/record_pack.h"
 #include "milter/service.h"
 #include "milter/services.h"
+#include "milter/stages.h"
 #include "t/support/drivers/test.h"
 #include "t/support/drivers/walk.h"
 
@@ -438,6 +440,27 @@ hashes_with_a_key(void **state)
 	assert_memory_not_equal(p, after(&other, "\"rcpts\":[\""), 16);
 }
 
+/* Who reads events must not find a recipient by sending subjects. */
+static void
+hashes_a_subject_as_no_address(void **state)
+{
+	struct hashed h = {{EVENT_HASH, {1, 2}}, ""}, of_domain = h;
+	const struct talk address = {.from = "<a@ok.example>",
+	    .rcpts = {"<bob@x.example>"}, .subject = "bob@x.example"},
+	    domain = {.from = "<a@ok.example>", .rcpts = {"<bob@x.example>"},
+		.subject = "@x.example"};
+	struct snapshot *snap = load(CHECKS);
+
+	(void)state;
+	converse(snap, &address, keep_line, &h);
+	converse(snap, &domain, keep_line, &of_domain);
+	snapshot_unref(snap);
+	assert_memory_not_equal(after(&h, "\"subject\":\""),
+	    after(&h, "\"rcpts\":[\""), 16);
+	assert_memory_not_equal(after(&of_domain, "\"subject\":\""),
+	    after(&of_domain, "\"rcpts\":[\"") + 17, 16);
+}
+
 /* -- the file -- */
 
 static const struct service *const rows[] = {&service_journal, NULL};
@@ -616,6 +639,22 @@ times(const char *text, const char *what)
 	return n;
 }
 
+/* What is not well; NULL: nothing.  Lives until the next call. */
+static const char *
+problem(const struct snapshot *snap)
+{
+	static char text[TROUBLE_TEXT_MAX];
+	struct problems p = PROBLEMS_INIT;
+
+	service_journal.problems(&p);
+	if (p.count == 0 && snapshot_state(snap, &stage_journal) != NULL)
+		stage_journal.problems(
+		    snapshot_state(snap, &stage_journal), &p);
+	snprintf(text, sizeof(text), "%s", p.count == 0 ? "" : p.list[0].text);
+	problems_fini(&p);
+	return text[0] == '\0' ? NULL : text;
+}
+
 static void
 limit_files(rlim_t size)
 {
@@ -650,19 +689,29 @@ goes_on_when_there_is_room(void **state)
 	catch_log(&log);
 	limit_files(len + 20);
 	mail(snap, " two", 0);
+	while (problem(snap) == NULL)
+		sched_yield();
+	assert_non_null(strstr(problem(snap), "/journal: "));
 	mail(snap, " three", 0);
 	settle();
 	/* Nothing is left of them. */
 	assert_int_equal(strlen(text_of("journal")), len);
-	limit_files(RLIM_INFINITY);
 	mail(snap, " four", 0);
+	while (problem(snap) == NULL)
+		sched_yield();
+	limit_files(RLIM_INFINITY);
+	mail(snap, " five", 0);
+	while (problem(snap) != NULL)
+		sched_yield();
 	stop(snap);
 	caught_log(&log);
 	assert_int_equal(lines_of("journal"), 2);
 	assert_non_null(strstr(text_of("journal"), "}\n{"));
-	assert_non_null(strstr(text_of("journal"), SUBJECT("four")));
-	assert_int_equal(times(log.text, "events are lost until"), 1);
-	assert_int_equal(times(log.text, "2 events were lost"), 1);
+	assert_non_null(strstr(text_of("journal"), SUBJECT("five")));
+	/* Before the stop in `settle`, and behind it. */
+	assert_int_equal(times(log.text, "events are lost until"), 2);
+	assert_int_equal(times(log.text, "events lost: 2"), 1);
+	assert_int_equal(times(log.text, "again; events lost: 1"), 1);
 	unlink(place("journal"));
 }
 
@@ -730,7 +779,7 @@ writes_to_its_own_file_only(void **state)
 		caught_log(&log);
 		assert_int_equal(lines_of("journal.1"), 0);
 		assert_int_equal(times(log.text, "events are lost until"), 1);
-		assert_int_equal(times(log.text, "2 events were lost"), 1);
+		assert_int_equal(times(log.text, "events lost: 2"), 1);
 		unlink(place("journal"));
 		unlink(place("journal.1"));
 	}
@@ -793,6 +842,8 @@ writes_nothing_without_the_key(void **state)
 		mail(snap, " one", 0);
 		assert_int_equal(
 		    journal_form(snap->conf, &form, &msg), ERR_CONFIG);
+		assert_non_null(
+		    strstr(problem(snap), "no events are written"));
 		assert_non_null(strstr(msg.text, "32 hexadecimal digits"));
 		stop(snap);
 		assert_string_equal(text_of("journal"), "");
@@ -808,6 +859,7 @@ main(void)
 	    cmocka_unit_test(is_of_messages_only),
 	    cmocka_unit_test(counts_what_it_cuts),
 	    cmocka_unit_test(hashes_with_a_key),
+	    cmocka_unit_test(hashes_a_subject_as_no_address),
 	    cmocka_unit_test(writes_a_line_each),
 	    cmocka_unit_test(writes_nothing_without),
 	    cmocka_unit_test(makes_anew_what_was_renamed),

@@ -475,6 +475,8 @@ says_how_it_ended(void **state)
 		1, true},
 	    {CHECKS "DiscardScore 2\n", false, "discard", "rules", 1,
 		false},
+	    {CHECKS "BlockList 192.0.2.1\n", false, "reject", "blocklist", 1,
+		false},
 	    /* The client hears of no recipient, and gives up. */
 	    {CHECKS "BlockList rcpt:@here.example\n", false, "reject",
 		"blocklist", 1, false},
@@ -490,6 +492,7 @@ says_how_it_ended(void **state)
 		assert_int_equal(k.count, cases[i].count);
 		assert_string_equal(record_word(k.copy), cases[i].word);
 		assert_int_equal(k.copy->left, cases[i].left);
+		assert_null(k.copy->exempt_from);
 		if (cases[i].by == NULL)
 			assert_null(k.copy->verdict.by);
 		else

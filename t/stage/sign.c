@@ -12,6 +12,8 @@
 #include "lib/base/err.h"
 #include "lib/conf/conf.h"
 #include "lib/dkim/dkim_key.h"
+#include "lib/dkim/dkim_sign.h"
+#include "milter/problems.h"
 #include "t/support/drivers/test.h"
 #include "t/support/drivers/walk.h"
 
@@ -459,6 +461,75 @@ signs_the_fields_asked_for(void **state)
 	}
 }
 
+/* -- keys that can't be used -- */
+
+static bool crypto_fails;
+
+int __real_dkim_sign_finish(struct dkim_sign *s, struct arena *a,
+    const struct hdr_list *leaving, const struct dkim_request *requests,
+    size_t n, struct dkim_result *results_r);
+int __wrap_dkim_sign_finish(struct dkim_sign *s, struct arena *a,
+    const struct hdr_list *leaving, const struct dkim_request *requests,
+    size_t n, struct dkim_result *results_r);
+
+int
+__wrap_dkim_sign_finish(struct dkim_sign *s, struct arena *a,
+    const struct hdr_list *leaving, const struct dkim_request *requests,
+    size_t n, struct dkim_result *results_r)
+{
+	int rc = __real_dkim_sign_finish(
+	    s, a, leaving, requests, n, results_r);
+
+	for (size_t i = 0; crypto_fails && i < n; i++)
+		results_r[i] = (struct dkim_result){
+		    .error = ERR_CRYPTO, .reason = "no such provider"};
+	return crypto_fails ? ERR_CRYPTO : rc;
+}
+
+static size_t
+problems_after_a_mail(struct snapshot *snap, bool fails)
+{
+	const struct walk w = {.from = "<>",
+	    .rcpts = {"b@example.net"},
+	    .macros = {{"{auth_authen}", "bob"}},
+	    .message = "From: bob@x.org\n\n"};
+	struct problems p = PROBLEMS_INIT;
+	struct verdict v;
+	struct session *s;
+	size_t count;
+
+	crypto_fails = fails;
+	s = walk_run(snap, &w, &v, NULL);
+	chain_close(s);
+	crypto_fails = false;
+	chain_problems(snap, &p);
+	count = p.count;
+	if (count > 0) {
+		assert_string_equal(p.list[0].what, "keys");
+		assert_true(p.list[0].fatal);
+		assert_string_equal(
+		    p.list[0].text, "selector s: no such provider");
+	}
+	problems_fini(&p);
+	return count;
+}
+
+/* Until one signs again. */
+static void
+keys_that_cannot_sign_are_a_problem(void **state)
+{
+	char *conf = with_dir(SINGLE "RingFile none\n");
+	struct snapshot *snap = walk_load(conf);
+
+	(void)state;
+	assert_int_equal(problems_after_a_mail(snap, false), 0);
+	assert_int_equal(problems_after_a_mail(snap, true), 1);
+	assert_int_equal(problems_after_a_mail(snap, true), 1);
+	assert_int_equal(problems_after_a_mail(snap, false), 0);
+	snapshot_unref(snap);
+	free(conf);
+}
+
 int
 main(void)
 {
@@ -468,6 +539,7 @@ main(void)
 	    cmocka_unit_test(leads_to_no_other_file),
 	    cmocka_unit_test(takes_old_signatures_off),
 	    cmocka_unit_test(signs_the_fields_asked_for),
+	    cmocka_unit_test(keys_that_cannot_sign_are_a_problem),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -151,6 +151,7 @@ test_cookie(void **state)
 	assert_true(token_cookie_ok(&t, NOW, cookie));
 	assert_true(token_cookie_ok(&t, NOW + TOKEN_COOKIE_S - 1, cookie));
 	assert_false(token_cookie_ok(&t, NOW + TOKEN_COOKIE_S, cookie));
+	assert_false(token_cookie_ok(&t, NOW + TOKEN_COOKIE_S + 1, cookie));
 	assert_false(token_cookie_ok(&t, NOW - 1, cookie));
 	assert_false(token_cookie_ok(&other, NOW, cookie));
 	assert_false(token_cookie_ok(&none, NOW, cookie));

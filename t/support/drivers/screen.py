@@ -37,11 +37,10 @@ class Screen:
         self.alternate, self.cursor, self.colours = False, True, set()
         self._size(rows, columns)
         self.modes = termios.tcgetattr(self.slave)
-        environment = dict(os.environ, TERM=term, **(env or {}))
-        environment.pop('NO_COLOR', None)
-        environment.pop('LINES', None)
-        environment.pop('COLUMNS', None)
-        environment.update(env or {})
+        environment = dict(os.environ)
+        for name in ('NO_COLOR', 'LINES', 'COLUMNS'):
+            environment.pop(name, None)
+        environment.update(env or {}, TERM=term)
         self.process = subprocess.Popen(
             argv, stdin=self.slave, stdout=self.slave, stderr=self.slave,
             env=environment, start_new_session=True,

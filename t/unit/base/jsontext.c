@@ -44,11 +44,28 @@ writes_a_string(void **state)
 	}
 }
 
+static void
+guards_what_others_wrote(void **state)
+{
+	static const char json[] =
+	    "{\"a\":[\"\x7f\xc2\x9b" "31m\xe2\x80\xae\xff\","
+	    "\"\xe2\x82\xac\\n\\\"\",1]}";
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	jsontext_guard(&b, json, strlen(json));
+	assert_string_equal(buf_text(&b),
+	    "{\"a\":[\"\\u007f\\u009b31m\\u202e\xff\","
+	    "\"\xe2\x82\xac\\n\\\"\",1]}");
+	buf_fini(&b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(writes_a_string),
+	    cmocka_unit_test(guards_what_others_wrote),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -477,6 +477,70 @@ answers_are_kept(void **state)
 	dns_unbound_close(&d);
 }
 
+/* -- what is told of questions -- */
+
+static pthread_mutex_t told_lock = PTHREAD_MUTEX_INITIALIZER;
+static char told[1000];
+static int64_t told_ns; /* the last one's time */
+
+static void
+on_question(void *arg, const char *name, enum dns_status status, bool cached,
+    int64_t ns)
+{
+	size_t len;
+
+	assert_ptr_equal(arg, told);
+	pthread_mutex_lock(&told_lock);
+	len = strlen(told);
+	snprintf(told + len, sizeof(told) - len, "%s %d%s,", name, status,
+	    cached ? " cached" : "");
+	told_ns = ns;
+	pthread_mutex_unlock(&told_lock);
+}
+
+static void
+was_told(const char *wanted)
+{
+	pthread_mutex_lock(&told_lock);
+	assert_string_equal(told, wanted);
+	told[0] = '\0';
+	pthread_mutex_unlock(&told_lock);
+}
+
+/* Each once, with how long it took; nothing of those whose asker has gone. */
+static void
+questions_are_told(void **state)
+{
+	struct dns d = open_dns((struct dns_unbound_conf){
+	    .on_question = on_question, .arg = told});
+	struct dns_query *q;
+	int64_t begun;
+
+	(void)state;
+	assert_int_equal(look_up(&d, "a.Told", DNS_A, LONG_MS), DNS_OK);
+	was_told("a.told 0,");
+	assert_true(told_ns > 0);
+	assert_int_equal(look_up(&d, "a.told", DNS_A, 0), DNS_OK);
+	was_told("a.told 0 cached,");
+	assert_int_equal(look_up(&d, "nx.told", DNS_A, LONG_MS), DNS_NXDOMAIN);
+	was_told("nx.told 2,");
+	assert_int_equal(
+	    look_up(&d, "servfail.told", DNS_A, LONG_MS), DNS_TEMPFAIL);
+	was_told("servfail.told 3,");
+	begun = in_ms(0);
+	q = dns_start(&d, "hang.told", DNS_A);
+	assert_int_equal(collect(&d, q, 50)->status, DNS_TIMEOUT);
+	assert_int_equal(collect(&d, q, 50)->status, DNS_TIMEOUT);
+	was_told("hang.told 4,");
+	/* The deadline is in whole milliseconds. */
+	assert_true(told_ns >= 49 * 1000000 &&
+	    told_ns <= (in_ms(0) - begun + 1) * 1000000);
+	dns_drop(&d, q);
+	dns_drop(&d, dns_start(&d, "hang.too", DNS_A));
+	dns_unbound_close(&d);
+	was_told("");
+}
+
 /* Names that never answer neither hold up others nor their own callers. */
 static void
 hanging_names(void **state)
@@ -975,6 +1039,7 @@ main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(outcomes),
 	    cmocka_unit_test(answers_are_kept),
+	    cmocka_unit_test(questions_are_told),
 	    cmocka_unit_test(hanging_names),
 	    cmocka_unit_test(beside_descriptors),
 	    cmocka_unit_test(dropped_unseen),

@@ -279,6 +279,32 @@ silence(void **state)
 	done(h, t);
 }
 
+/* For who watches; why it is off as well. */
+static void
+is_counted(void **state)
+{
+	struct dnsbl_health *h = dnsbl_health_new();
+	struct dnsbl_test *t = working(h);
+	struct errmsg why = {.text = "odd"}, noted;
+	struct dnsbl_counts n;
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		(void)tell(h, i, DNSBL_NOT_LISTED, false, 98, &why);
+	for (int i = 0; i < 3; i++)
+		(void)tell(h, i, DNSBL_LISTED, true, 98, &why);
+	(void)tell(h, 0, DNSBL_NO_ANSWER, false, 98, &why);
+	(void)tell(h, 0, DNSBL_REFUSED, false, 98, &why);
+	dnsbl_health_counts(h, &n);
+	assert_int_equal(n.questions, 10);
+	assert_int_equal(n.listed, 3);
+	assert_int_equal(n.failed, 2);
+	dnsbl_health_note(h, &why);
+	dnsbl_health_noted(h, &noted);
+	assert_string_equal(noted.text, why.text);
+	done(h, t);
+}
+
 /* How many of the names are listed, and whether that is too many. */
 static void
 shares(void **state)
@@ -338,6 +364,7 @@ main(void)
 	    cmocka_unit_test(wrong_answers),
 	    cmocka_unit_test(a_test_that_began_before),
 	    cmocka_unit_test(silence),
+	    cmocka_unit_test(is_counted),
 	    cmocka_unit_test(shares),
 	    cmocka_unit_test(one_name_counts_once),
 	};
