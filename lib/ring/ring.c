@@ -258,53 +258,33 @@ ring_at(struct ring_reader *rd, uint64_t place)
 
 /* -- from one ring into another -- */
 
-static void
-take(struct ring *to, const struct ring *from, struct ring_reader *rd)
-{
-	uint64_t end = ring_head(from);
-
-	*rd = (struct ring_reader){.ring = from};
-	while (rd->at < end && ring_next(rd, UINT64_MAX) == RING_RECORD)
-		ring_put(to, rd->words, rd->len);
-}
-
 void
 ring_take(struct ring *to, const struct ring *from)
 {
-	struct ring_reader *rd = malloc(sizeof(*rd));
+	struct ring_reader rd = {.ring = from};
+	uint64_t end = ring_head(from);
 
-	if (rd != NULL)
-		take(to, from, rd);
-	free(rd);
-}
-
-static void
-move(struct ring *to, struct ring *from, uint64_t skip, struct ring_reader *rd)
-{
-	word64 *moved = &from->body->moved;
-	uint64_t end = ring_head(from), at = atomic_load(moved);
-
-	*rd = (struct ring_reader){.ring = from};
-	while (at < end) {
-		rd->at = at;
-		if (ring_next(rd, skip) != RING_RECORD)
-			return;
-		/* Whoever sets it has the record to move. */
-		if (!atomic_compare_exchange_strong(moved, &at, rd->at))
-			continue;
-		ring_put(to, rd->words, rd->len);
-		at = rd->at;
-	}
+	while (rd.at < end && ring_next(&rd, UINT64_MAX) == RING_RECORD)
+		ring_put(to, rd.words, rd.len);
 }
 
 void
 ring_move(struct ring *to, struct ring *from, uint64_t skip)
 {
-	struct ring_reader *rd = malloc(sizeof(*rd));
+	struct ring_reader rd = {.ring = from};
+	word64 *moved = &from->body->moved;
+	uint64_t end = ring_head(from), at = atomic_load(moved);
 
-	if (rd != NULL)
-		move(to, from, skip, rd);
-	free(rd);
+	while (at < end) {
+		rd.at = at;
+		if (ring_next(&rd, skip) != RING_RECORD)
+			return;
+		/* Whoever sets it has the record to move. */
+		if (!atomic_compare_exchange_strong(moved, &at, rd.at))
+			continue;
+		ring_put(to, rd.words, rd.len);
+		at = rd.at;
+	}
 }
 
 /* -- files -- */
