@@ -283,7 +283,7 @@ add_time(struct buf *b, json_int_t seconds)
 	struct tm tm;
 
 	if (localtime_r(&at, &tm) != NULL)
-		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %Z", &tm);
 	buf_printf(b, "%s (", text);
 	add_span(b, (long long)(time(NULL) - at));
 	buf_char(b, ')');

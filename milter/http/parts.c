@@ -24,7 +24,7 @@ part_time(struct html *h, struct timespec at)
 	    strftime(text, sizeof(text), "%FT%TZ", &tm) > 0)
 		html_attr(h, "datetime", text);
 	if (localtime_r(&at.tv_sec, &tm) != NULL &&
-	    strftime(text, sizeof(text), "%a %d %b %T", &tm) > 0)
+	    strftime(text, sizeof(text), "%a %d %b %T %Z", &tm) > 0)
 		html_text(h, text);
 	html_close(h);
 }

@@ -51,6 +51,7 @@ struct connection {
 
 static struct {
 	/* Only the service's thread uses these. */
+	struct token token; /* to see whether it can be read */
 	struct MHD_Daemon *daemon; /* NULL: it does not run */
 	struct httpspec spec;      /* as it runs, or failed to */
 	char *token_path;
@@ -437,6 +438,21 @@ say_failed(const char *why)
 		    "http: %s: there is no page, and mail goes on", why);
 }
 
+static struct trouble no_token = TROUBLE_INIT;
+
+/* What asks for the page meanwhile is answered 503. */
+static void
+look_at_token(void)
+{
+	struct errmsg why = {.text = ""};
+
+	if (http.daemon == NULL || http.spec.family == AF_UNIX ||
+	    token_read(&http.token, http.token_path, &why) == 0)
+		trouble_clear(&no_token);
+	else
+		trouble_set(&no_token, "HttpToken: %s", why.text);
+}
+
 /* -- the service -- */
 
 /* Take Http and HttpToken; where they are others than before, stop. */
@@ -486,6 +502,7 @@ http_tick(void)
 		}
 	}
 	snapshot_unref(snap);
+	look_at_token();
 	if (!serves)
 		return -1;
 	if (http.daemon == NULL)
@@ -506,6 +523,8 @@ static void
 http_stop(void)
 {
 	stop_server();
+	look_at_token();
+	explicit_bzero(&http.token, sizeof(http.token));
 	free(http.token_path);
 	http.token_path = NULL;
 	http.spec = (struct httpspec){0};
@@ -523,6 +542,9 @@ http_problems(struct problems *p)
 		problems_add(p, false, "http",
 		    "choose another address with Http, or stop what has it",
 		    "%s", why);
+	problems_add_trouble(p, false, "http",
+	    "mend the file, or remove it and restart: then it is made anew",
+	    &no_token);
 }
 
 const struct service service_http = {

@@ -134,21 +134,24 @@ token_renew(const char *path, uid_t owner, gid_t group, struct errmsg *msg_r)
 
 /* -- reading -- */
 
-/* The first line of the file, without blanks at its ends. */
+/* The first line of the file, without blanks at its ends.  All of it can be sent
+ * in a header, and printed. */
 static int
 take_line(struct token *t, const char *path, const char *text, size_t len,
     struct errmsg *msg_r)
 {
-	size_t n = strcspn(text, "\r\n");
+	size_t n = 0, line;
 
-	if (n > len)
-		n = len;
-	while (n > 0 && isspace((unsigned char)text[n - 1]))
+	while (n < len && text[n] >= ' ' && text[n] <= '~')
+		n++;
+	line = n;
+	while (n > 0 && text[n - 1] == ' ')
 		n--;
-	if (n < TOKEN_MIN || n > TOKEN_MAX) {
+	if (n < TOKEN_MIN || n > TOKEN_MAX ||
+	    (line < len && text[line] != '\r' && text[line] != '\n')) {
 		errmsg_set(msg_r,
-		    "%s: expected a line of %d to %d octets; remove the file, "
-		    "and a start makes it anew",
+		    "%s: expected a line of %d to %d characters of ASCII; "
+		    "remove the file, and a start makes it anew",
 		    path, TOKEN_MIN, TOKEN_MAX);
 		return ERR_CONFIG;
 	}

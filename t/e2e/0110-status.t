@@ -57,7 +57,7 @@ def change_file(postern, **keys):
 
 def main():
     need_root()
-    plan(11 + 4 + 6 + 3 + 3 + 4 + 4 + 8 + 3)
+    plan(12 + 4 + 6 + 3 + 3 + 4 + 4 + 8 + 3)
     with Dnsd(ZONE) as dns, Sink() as sink:
         postern = Postern(CONF % dns.port, start=False)
         os.mkdir(os.path.join(postern.dir, 'table'))
@@ -104,6 +104,12 @@ def well(postern):
     like(text.stdout, r'(?m)^postern +running, version \S+, process %d, since '
          % postern.pid, 'as text')
     like(text.stdout, r'(?m)^problems +none$', 'as text: no problems')
+    abroad = subprocess.run(
+        [binary('POSTERNCTL'), 'status', '-x', postern.conf_file],
+        env=dict(postern.env, TZ='ABC-3'), capture_output=True, text=True,
+        check=True)
+    like(abroad.stdout, r'since [-0-9]+ [:0-9]+ ABC \(',
+         'as text: local times say so')
 
 
 def version_of(postern):

@@ -50,11 +50,12 @@ MESSAGE = 'From: bob@example.org\nSubject: %s\n\nHello.\n'
 
 def main():
     need_root()
-    plan(2 + 7 + 9 + 4 + 12 + 5 + 3 + 3 + 9)
+    plan(2 + 7 + 10 + 4 + 12 + 5 + 3 + 3 + 9)
     port = free_port()
     with Dnsd(ZONE) as dns, Sink() as sink:
         postern = Postern(CONF % (dns.port, 'Http 127.0.0.1:%d' % port),
-                          files={'rules': RULES}, start=False)
+                          files={'rules': RULES}, env={'TZ': 'ABC-3'},
+                          start=False)
         os.mkdir(os.path.join(postern.dir, 'table'))
         done = postern.ctl('key', 'token')
         is_((done.returncode, done.stdout), (1, ''),
@@ -125,6 +126,8 @@ def markup(mta, postern, page):
     wrong, words = web.faults(page.get('/').text)
     is_(wrong, [], 'markup: the page has no element but ours')
     ok(MARKUP in words, 'markup: and the subject as text', words)
+    like(page.get('/').text, r'<time datetime="[-0-9T:]+Z">[^<]+ ABC</time>',
+         'local times say so')
     target = links(page.get('/find?q=spf.test').text, 'message')[0]
     text = page.get(target).text
     wrong, words = web.faults(text)

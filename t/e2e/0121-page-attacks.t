@@ -35,7 +35,7 @@ LOCK = urlencode({'account': 'bob', 'do': 'lock'})
 
 
 def main():
-    plan(4 + 1 + 1 + 2 + 2 + 9 + 7 + 1 + 8 + 1 + 1)
+    plan(4 + 1 + 1 + 2 + 2 + 9 + 7 + 1 + 8 + 1 + 2 + 1)
     port = free_port()
     with Postern('Http 127.0.0.1:%d\nStateDirectory @DIR@\n'
                  'QuotaTable @DIR@/quota\nQuota default { Messages = 9/hour }\n'
@@ -54,6 +54,7 @@ def main():
         ok(page.get('/').status == 200 and 'bob' not in
            postern.ctl('quota', 'list').stdout,
            'after all that: the page is there, and nobody is locked')
+        unreadable(page, postern)
         stopped(page, postern)
 
 
@@ -215,6 +216,21 @@ def smuggled(page):
         served = re.findall(rb'HTTP/1\.[01] [235]\d\d', octets)
         ok(len(served) <= 1 and b'postern_messages_total' not in octets,
            '%s: one answer at most' % name, octets[:300])
+
+
+def unreadable(page, postern):
+    """Others could read the token."""
+    path = os.path.join(postern.dir, 'http-token')
+    os.chmod(path, 0o644)
+
+    def told():
+        return 'http-token: mode 0644' in postern.ctl('status').stdout
+
+    is_(page.get('/').status, 503, 'a token that others can read opens nothing')
+    wait_until(told, PATIENCE, 'status tells of the token')
+    os.chmod(path, 0o600)
+    wait_until(lambda: not told(), PATIENCE, 'status tells of it no more')
+    is_(page.get('/').status, 200, 'and status tells it, until it is mended')
 
 
 def stopped(page, postern):

@@ -103,6 +103,10 @@ test_unfit_files(void **state)
 	    {"0123456789abcdef\n", 0604, ERR_CONFIG},
 	    {"0123456789abcde\n", 0600, ERR_CONFIG},
 	    {"", 0600, ERR_CONFIG},
+	    {"0123456789 abcdef \r\nmore", 0600, 0},
+	    /* It is printed, and sent in a header. */
+	    {"0123456789abcdef\033[31m\n", 0600, ERR_CONFIG},
+	    {"0123456789abcdef\xc2\x9b\n", 0600, ERR_CONFIG},
 	};
 
 	(void)state;
