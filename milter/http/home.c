@@ -82,7 +82,11 @@ attention_locked(struct html *h, const struct quotas *q)
 	for (size_t i = 0; i < q->locked_count && i < QUOTAS_LOCKED; i++) {
 		if (i > 0)
 			html_text(h, ", ");
-		part_account(h, q->locked[i]);
+		/* A name that is cut off is another account's. */
+		if (q->whole[i])
+			part_account(h, q->locked[i]);
+		else
+			html_outside(h, q->locked[i]);
 	}
 	if (q->locked_count > QUOTAS_LOCKED)
 		html_text(h, " …");

@@ -43,9 +43,11 @@ look(struct quotas *q, const struct quota_entry *e)
 	q->near += nearest(&state, &usage) >= NEAR;
 	if (!e->locked)
 		return;
-	if (q->locked_count < QUOTAS_LOCKED)
+	if (q->locked_count < QUOTAS_LOCKED) {
 		q->locked[q->locked_count] =
 		    arena_strdup(&q->arena, e->account);
+		q->whole[q->locked_count] = e->whole;
+	}
 	q->locked_count++;
 }
 

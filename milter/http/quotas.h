@@ -29,6 +29,7 @@ struct quotas {
 	size_t near;         /* of them at 80 % of a limit, or more */
 	size_t locked_count;
 	const char *locked[QUOTAS_LOCKED];
+	bool whole[QUOTAS_LOCKED]; /* that name is not cut off */
 };
 
 /* The nearest limit of an account. */

@@ -35,7 +35,7 @@ LOCK = urlencode({'account': 'bob', 'do': 'lock'})
 
 
 def main():
-    plan(4 + 1 + 1 + 2 + 2 + 9 + 7 + 1 + 8 + 1 + 2 + 1)
+    plan(4 + 1 + 1 + 2 + 2 + 9 + 7 + 1 + 8 + 1 + 1 + 2 + 1)
     port = free_port()
     with Postern('Http 127.0.0.1:%d\nStateDirectory @DIR@\n'
                  'QuotaTable @DIR@/quota\nQuota default { Messages = 9/hour }\n'
@@ -54,6 +54,7 @@ def main():
         ok(page.get('/').status == 200 and 'bob' not in
            postern.ctl('quota', 'list').stdout,
            'after all that: the page is there, and nobody is locked')
+        long_name(page, postern)
         unreadable(page, postern)
         stopped(page, postern)
 
@@ -216,6 +217,14 @@ def smuggled(page):
         served = re.findall(rb'HTTP/1\.[01] [235]\d\d', octets)
         ok(len(served) <= 1 and b'postern_messages_total' not in octets,
            '%s: one answer at most' % name, octets[:300])
+
+
+def long_name(page, postern):
+    """The table cuts it off; that is nobody's name."""
+    postern.ctl('quota', 'lock', 'n' * 255)
+    wait_until(lambda: 'nnn~' in page.get('/').text, PATIENCE, 'it is told')
+    is_(re.findall('name=n+~', page.get('/').text), [],
+        'a name that is cut off leads nowhere')
 
 
 def unreadable(page, postern):
