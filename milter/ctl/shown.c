@@ -154,8 +154,8 @@ shown_size(unsigned long long octets, char text_r[SHOWN_SIZE])
 	if (octets % unit == 0 || octets / unit >= 10)
 		snprintf(text_r, SHOWN_SIZE, "%llu%c", octets / unit, units[i]);
 	else
-		snprintf(text_r, SHOWN_SIZE, "%llu.%llu%c", octets / unit,
-		    octets % unit * 10 / unit, units[i]);
+		snprintf(text_r, SHOWN_SIZE, "%llu.%d%c", octets / unit,
+		    (int)(octets % unit * 10 / unit) % 10, units[i]);
 }
 
 void
