@@ -19,6 +19,7 @@ static const struct command *const commands[] = {
     &command_key,
     &command_quota,
     &command_rules,
+    &command_simulate,
     NULL,
 };
 
@@ -27,7 +28,7 @@ print_commands(FILE *out)
 {
 	fprintf(out, "usage: posternctl [-x FILE] COMMAND ...\n\n");
 	for (size_t i = 0; commands[i] != NULL; i++)
-		fprintf(out, "  %-8s %s\n", commands[i]->name,
+		fprintf(out, "  %-9s %s\n", commands[i]->name,
 		    commands[i]->summary);
 	fprintf(out, "\n`posternctl COMMAND --help` says more.\n");
 }

@@ -80,6 +80,7 @@ extern const struct command command_check;
 extern const struct command command_key;
 extern const struct command command_quota;
 extern const struct command command_rules;
+extern const struct command command_simulate;
 
 /* -- verb.c -- */
 
