@@ -493,7 +493,11 @@ outbound(struct habit *h, const struct habit_event *e, struct habit_result *res)
 	sent_add(h, &m);
 	m.r->last = m.now;
 	weigh(h, m.r, e, res);
-	return rc != 0 ? rc : lock_if_due(h, m.number, e, res);
+	if (rc == 0)
+		rc = lock_if_due(h, m.number, e, res);
+	if (res->alert || res->locked || e->stopped)
+		kinds_tell(h, m.r, m.now, res);
+	return rc;
 }
 
 /* What comes back for mail of ours. */
@@ -513,6 +517,9 @@ returned(struct habit *h, const struct habit_event *e, struct habit_result *res)
 	kinds_bounce(&h->records[s->record - 1], (int32_t)(e->t / 1000),
 	    e->complaint);
 	weigh(h, &h->records[s->record - 1], e, res);
+	if (res->alert)
+		kinds_tell(h, &h->records[s->record - 1],
+		    (int32_t)(e->t / 1000), res);
 	return 0;
 }
 
@@ -567,6 +574,7 @@ habit_look(struct habit *h, const char *account, struct habit_result *res)
 		return;
 	strcpy(res->account, r->account);
 	kinds_weigh(h, r, r->last, res);
+	kinds_tell(h, r, r->last, res);
 }
 
 /* -- locks -- */

@@ -122,7 +122,8 @@ struct habit_evidence {
 	char words[HABIT_WORDS];
 };
 
-/* What became of an event.  Evidence with most points first. */
+/* What became of an event.  Evidence with most points first, and with its words,
+ * where there is an alert or a lock, or the mail was stopped. */
 struct habit_result {
 	char account[HABIT_ACCOUNT_MAX + 1]; /* "": of no account */
 	bool alert;  /* the sum reaches alert_score, and the last alert is old

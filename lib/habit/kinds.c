@@ -14,6 +14,7 @@
 #include "record.h"
 
 #define Z_MAX 12.0f
+#define Z_LEAST 0.5    /* below it there is nothing to remember */
 #define Z_CLEAR 8.0   /* e^8: 3,000 to 1 */
 #define Z_SHARE 6.0   /* 400 to 1, for shares of what is rare */
 #define SPAM_SCORE 5.0 /* SpamAssassin's required_score */
@@ -48,7 +49,7 @@ test_add(struct test *t, int32_t now, double llr, double hits, double total)
 {
 	double z = z_at(t, now);
 
-	if (z < 0.05) {
+	if (z < Z_LEAST) {
 		t->since = now;
 		t->hits = t->total = 0;
 		z = 0;
@@ -208,13 +209,23 @@ parallel(const struct view *v)
 	    past(v->r);
 }
 
+/* 1: so many new networks in an hour that no past is needed to wonder. */
+static double
+crowded(const struct view *v)
+{
+	double most = v->r->peak.nets > 2 ? v->r->peak.nets : 2;
+
+	return clip((new_nets(v->r, v->now, 3600) - 2 * most - 1) / 5, 1);
+}
+
 static double
 networks_strength(const struct view *v)
 {
 	double s = clear(v, HABIT_NETWORKS, Z_CLEAR), p = parallel(v);
-	double rare = settled(v->r);
+	double rare = settled(v->r), many = crowded(v);
 
-	return s * ((rare > p ? rare : p) + p / 2);
+	s *= (rare > p ? rare : p) + p / 2;
+	return s > many ? s : many;
 }
 
 static void
@@ -224,10 +235,10 @@ networks_words(const struct view *v, char *out, size_t size)
 	char time[32];
 
 	say(out, size,
-	    "%d new networks in a day; from such ones %.0f of %.0f recipients "
-	    "within %s were new, too",
-	    new_nets(v->r, v->now, 86400), (double)t->hits, (double)t->total,
-	    ago(t->at - t->since, time));
+	    "%d new networks in an hour, usually %.0f at most; from new ones "
+	    "%.0f of %.0f recipients within %s were new, too",
+	    new_nets(v->r, v->now, 3600), (double)v->r->peak.nets,
+	    (double)t->hits, (double)t->total, ago(t->at - t->since, time));
 }
 
 #define STRANGERS_LEAST 20 /* a day */
@@ -305,8 +316,13 @@ bounces_strength(const struct view *v)
 static void
 bounces_words(const struct view *v, char *out, size_t size)
 {
-	say_share(v, HABIT_BOUNCES, usual_bounces(v->r),
-	    "recipients bounced", out, size);
+	const struct test *t = &v->r->tests[HABIT_BOUNCES];
+	char time[32];
+
+	say(out, size,
+	    "%.0f bounces, and %.0f recipients, within %s; usually %.2g in 100",
+	    (double)t->hits, (double)t->total, ago(t->at - t->since, time),
+	    usual_bounces(v->r) * 100);
 }
 
 static double
@@ -736,7 +752,7 @@ kinds_weigh(const struct habit *h, const struct record *r, int32_t now,
 		foreign += kinds[k].foreign ? points : 0;
 		e->kind = k;
 		e->points = points;
-		kinds[k].words(&v, e->words, sizeof(e->words));
+		e->words[0] = '\0';
 		began = since_of(r, k);
 		if (began != 0 && (since == 0 || began < since))
 			since = began;
@@ -744,7 +760,20 @@ kinds_weigh(const struct habit *h, const struct record *r, int32_t now,
 		res->count++;
 	}
 	res->since = (int64_t)since * 1000;
+}
+
+void
+kinds_tell(const struct habit *h, const struct record *r, int32_t now,
+    struct habit_result *res)
+{
+	struct view v = {h, r, now};
+
 	qsort(res->evidence, res->count, sizeof(res->evidence[0]), by_points);
+	for (size_t i = 0; i < res->count; i++) {
+		struct habit_evidence *e = &res->evidence[i];
+
+		kinds[e->kind].words(&v, e->words, sizeof(e->words));
+	}
 }
 
 double

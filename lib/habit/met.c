@@ -2,8 +2,8 @@
  * Whom an account has written to: Bloom filters, each twice as large as the one
  * before it.  SPDX-License-Identifier: BSD-2-Clause
  *
- * A filter takes one recipient for each 10.2 bits and has 4 hashes, so that it
- * is wrong of 0.7 % at most, and all seven of 5 %.  When the last one is full
+ * A filter takes one recipient for each 10.8 bits and has 7 hashes, so that it
+ * is wrong of 0.6 % at most, and all seven of 4 %.  When the last one is full
  * nothing more is said.
  */
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "lib/base/err.h"
 #include "record.h"
 
-#define HASHES 4
+#define HASHES 7
 
 static const uint64_t *
 filter(const struct habit *h, const struct record *r, unsigned i,

@@ -60,7 +60,7 @@ struct peaks {
 #define CELLS 12 /* of an hour */
 #define DAY_CELLS 24
 #define MET_BITS 2048
-#define MET_ROOM 200 /* 10.2 bits for each: 0.7 % for each filter */
+#define MET_ROOM 190 /* 10.8 bits for each */
 #define MET_PAGES 6
 
 struct record {
@@ -178,6 +178,9 @@ double usual_strangers_day(const struct record *r, int32_t now);
 void kinds_mail(struct habit *h, struct mail *m);
 void kinds_bounce(struct record *r, int32_t now, bool complaint);
 void kinds_weigh(const struct habit *h, const struct record *r, int32_t now,
+    struct habit_result *result_r);
+/* Put it in order, and into words. */
+void kinds_tell(const struct habit *h, const struct record *r, int32_t now,
     struct habit_result *result_r);
 /* The sum of what may lock. */
 double kinds_lock_score(
