@@ -48,6 +48,7 @@ struct simulation {
 	const char *file;
 	unsigned long line;
 	bool faulty; /* a line was no event */
+	int mute;    /* errno: no line can be printed; 0 */
 	/* One event: */
 	char words[HABIT_WORDS]; /* of the nearest limit */
 };
@@ -64,7 +65,7 @@ evidence_json(const char *kind, const char *words)
 /* limit: the words of a limit, for which there is one piece of evidence before
  * all others; NULL: none. */
 static void
-print_line(const struct simulation *s, const char *account, const char *what,
+print_line(struct simulation *s, const char *account, const char *what,
     const char *limit, const struct habit_result *r)
 {
 	json_t *list = json_array(), *line;
@@ -85,10 +86,9 @@ print_line(const struct simulation *s, const char *account, const char *what,
 	    round(r->score * 100) / 100, "evidence", list);
 	if (line == NULL ||
 	    json_dumpf(line, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER |
-		    JSON_REAL_PRECISION(15)) != 0)
-		fputs("{}", stdout);
-	putchar('\n');
-	fflush(stdout);
+		    JSON_REAL_PRECISION(15)) != 0 ||
+	    putchar('\n') == EOF || fflush(stdout) != 0)
+		s->mute = errno;
 	json_decref(line);
 }
 
@@ -359,7 +359,7 @@ act(struct simulation *s)
 	if (r.locked)
 		print_line(s, r.account, "locked", NULL, &r);
 	arena_reset(&s->arena);
-	return EX_OK;
+	return s->mute == 0 ? EX_OK : EX_IOERR;
 }
 
 static int
@@ -478,6 +478,9 @@ close_simulation(struct call *c)
 	habit_conf_fini(&s->habits);
 	names_fini(&s->names);
 	arena_fini(&s->arena);
+	/* For the message about standard output. */
+	if (s->mute != 0)
+		errno = s->mute;
 }
 
 static const struct verb verbs[] = {
