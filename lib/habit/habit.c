@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "habit.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/err.h"
@@ -25,56 +24,6 @@ habit_defaults(struct habit_options *opt_r)
 	}
 }
 
-/* -- open and close -- */
-
-int
-habit_open_memory(struct habit **h_r, const struct habit_options *opt)
-{
-	struct habit *h = calloc(1, sizeof(*h));
-
-	if (h == NULL)
-		return ERR_NOMEM;
-	h->opt = *opt;
-	h->place_count = 1024;
-	h->places = calloc(h->place_count, sizeof(*h->places));
-	h->sent = calloc(SENT_SLOTS, sizeof(*h->sent));
-	h->nets = calloc(SHARED_SLOTS, sizeof(*h->nets));
-	h->subjects = calloc(SHARED_SLOTS, sizeof(*h->subjects));
-	if (h->places == NULL || h->sent == NULL || h->nets == NULL ||
-	    h->subjects == NULL) {
-		habit_close(h);
-		return ERR_NOMEM;
-	}
-	*h_r = h;
-	return 0;
-}
-
-void
-habit_close(struct habit *h)
-{
-	if (h == NULL)
-		return;
-	free(h->records);
-	free(h->pages);
-	free(h->places);
-	free(h->sent);
-	free(h->nets);
-	free(h->subjects);
-	free(h->locked);
-	free(h);
-}
-
-void
-habit_info(const struct habit *h, struct habit_info *info_r)
-{
-	info_r->accounts = h->count;
-	info_r->bytes = h->room * sizeof(*h->records) +
-	    h->page_room * sizeof(*h->pages) +
-	    h->place_count * sizeof(*h->places) +
-	    SENT_SLOTS * sizeof(*h->sent) +
-	    SHARED_SLOTS * (sizeof(*h->nets) + sizeof(*h->subjects));
-}
-
 /* A hash that is never 0; `sort` keeps a name and an address of the same text
  * apart. */
 uint64_t
@@ -89,46 +38,21 @@ habit_hash(const struct habit *h, char sort, const char *text)
 
 /* -- records -- */
 
+/* Where the account's number is, or would be. */
 static size_t
-place_of(const struct habit *h, const char *account)
+place_of(struct habit *h, const char *account)
 {
 	size_t i = habit_hash(h, 'a', account) & (h->place_count - 1);
 
-	while (h->places[i] != 0 &&
-	    strcmp(h->records[h->places[i] - 1].account, account) != 0)
+	/* A file may say anything: look at each place once. */
+	for (size_t n = 0; n < h->place_count && h->places[i] != 0; n++) {
+		const struct record *r = store_record(h, h->places[i] - 1);
+
+		if (r != NULL && strcmp(r->account, account) == 0)
+			break;
 		i = (i + 1) & (h->place_count - 1);
-	return i;
-}
-
-static int
-more_places(struct habit *h)
-{
-	uint32_t *old = h->places;
-	size_t count = h->place_count;
-
-	h->places = calloc(count * 2, sizeof(*h->places));
-	if (h->places == NULL) {
-		h->places = old;
-		return ERR_NOMEM;
 	}
-	h->place_count = count * 2;
-	for (uint32_t n = 0; n < h->count; n++)
-		h->places[place_of(h, h->records[n].account)] = n + 1;
-	free(old);
-	return 0;
-}
-
-static int
-more_records(struct habit *h)
-{
-	size_t room = h->room == 0 ? 64 : h->room * 2;
-	struct record *more = realloc(h->records, room * sizeof(*more));
-
-	if (more == NULL)
-		return ERR_NOMEM;
-	h->records = more;
-	h->room = room;
-	return 0;
+	return i;
 }
 
 /* NULL: there is none. */
@@ -137,29 +61,40 @@ find(struct habit *h, const char *account)
 {
 	uint32_t n = h->places[place_of(h, account)];
 
-	return n == 0 ? NULL : &h->records[n - 1];
+	return n == 0 ? NULL : store_record(h, n - 1);
 }
 
+static bool
+is_program(const char *account)
+{
+	return strncmp(account, "script:", 7) == 0 ||
+	    strncmp(account, "sender:", 7) == 0;
+}
+
+/* 0; ERR_FULL; ERR_LIMIT: the name is too long. */
 static int
 find_or_make(struct habit *h, const char *account, uint32_t *number_r)
 {
 	size_t at = place_of(h, account);
+	struct head *d = h->head;
+	bool minor = is_program(account);
 	struct record *r;
 
 	if (h->places[at] != 0) {
 		*number_r = h->places[at] - 1;
-		return 0;
+		return store_record(h, *number_r) == NULL ? ERR_FULL : 0;
 	}
 	if (strlen(account) > HABIT_ACCOUNT_MAX)
 		return ERR_LIMIT;
-	if ((h->count == h->room && more_records(h) != 0) ||
-	    (2 * (h->count + 1) > h->place_count && more_places(h) != 0))
-		return ERR_NOMEM;
-	r = &h->records[h->count];
+	if (d->count >= h->room ||
+	    (minor && d->minors >= h->room / 2 + 1))
+		return ERR_FULL;
+	r = &h->records[d->count];
 	memset(r, 0, sizeof(*r));
 	strcpy(r->account, account);
-	*number_r = (uint32_t)h->count++;
-	h->places[place_of(h, account)] = *number_r + 1;
+	*number_r = d->count++;
+	d->minors += minor;
+	h->places[at] = *number_r + 1;
 	return 0;
 }
 
@@ -295,13 +230,11 @@ is_canary(const struct habit *h, const char *address)
 	    h->opt.is_canary(h->opt.ctx, address);
 }
 
-static int
+static void
 meet(struct habit *h, struct mail *m, const char *const *names, size_t count,
     bool keep)
 {
-	int rc = 0;
-
-	for (size_t i = 0; i < count && names != NULL && rc == 0; i++) {
+	for (size_t i = 0; i < count && names != NULL; i++) {
 		uint64_t hash = habit_hash(h, 'r', names[i]);
 		int met = met_has(h, m->r, hash);
 
@@ -309,22 +242,19 @@ meet(struct habit *h, struct mail *m, const char *const *names, size_t count,
 		m->met += met == 1;
 		m->canary = m->canary || is_canary(h, names[i]);
 		if (met == 0 && keep)
-			rc = met_add(h, m->r, hash);
+			met_add(h, m->r, hash);
 	}
-	return rc;
 }
 
-static int
+static void
 look_at_rcpts(struct habit *h, struct mail *m)
 {
 	const struct habit_event *e = m->e;
-	int rc = meet(h, m, e->rcpts, e->rcpt_count, !e->stopped);
 
-	if (rc == 0)
-		rc = meet(h, m, e->refused, e->refused_count, false);
+	meet(h, m, e->rcpts, e->rcpt_count, !e->stopped);
+	meet(h, m, e->refused, e->refused_count, false);
 	m->rcpts = e->rcpt_count + e->refused_count;
 	m->known = m->strangers + m->met > 0;
-	return rc;
 }
 
 /* -- subjects -- */
@@ -343,6 +273,7 @@ subject_accounts(struct habit *h, uint64_t hash, uint32_t number, int32_t now)
 	if (at->hash != hash || now - at->last >= 86400)
 		*at = (struct shared_subject){.hash = hash};
 	at->last = now;
+	at->count = at->count > CAMPAIGN_ACCOUNTS ? 0 : at->count;
 	for (uint32_t i = 0; i < at->count; i++) {
 		if (at->records[i] == number + 1)
 			return at->count;
@@ -437,29 +368,20 @@ weigh(struct habit *h, struct record *r, const struct habit_event *e,
 	}
 }
 
-static int
+static void
 lock_if_due(struct habit *h, uint32_t number, const struct habit_event *e,
     struct habit_result *res)
 {
-	struct record *r = &h->records[number];
-	uint32_t *more;
+	struct record *r = store_record(h, number);
 
 	if (h->opt.lock_score <= 0 || r->locked != 0 ||
+	    h->head->locked_count >= h->room ||
 	    kinds_lock_score(h, r, (int32_t)(e->t / 1000)) < h->opt.lock_score)
-		return 0;
-	if (h->locked_count == h->locked_room) {
-		size_t room = h->locked_room == 0 ? 16 : h->locked_room * 2;
-
-		more = realloc(h->locked, room * sizeof(*more));
-		if (more == NULL)
-			return ERR_NOMEM;
-		h->locked = more;
-		h->locked_room = room;
-	}
-	h->locked[h->locked_count++] = number;
-	r->locked = e->t;
+		return;
+	h->locked[h->head->locked_count++] = number;
+	/* 0 means that it is not locked. */
+	r->locked = e->t > 0 ? e->t : 1;
 	res->locked = true;
-	return 0;
 }
 
 static bool
@@ -478,59 +400,56 @@ outbound(struct habit *h, const struct habit_event *e, struct habit_result *res)
 
 	if (rc != 0)
 		return rc;
-	m.r = &h->records[m.number];
-	m.program = strncmp(e->account, "script:", 7) == 0 ||
-	    strncmp(e->account, "sender:", 7) == 0;
+	m.r = store_record(h, m.number);
+	m.program = is_program(e->account);
 	usual_day(h, m.r, m.program, m.now);
 	m.tolerated = is_tolerated(&m);
 	look_at_place(h, &m);
 	look_at_helo(h, &m);
 	look_at_from(h, &m);
-	rc = look_at_rcpts(h, &m);
+	look_at_rcpts(h, &m);
 	look_at_subject(h, &m);
 	kinds_mail(h, &m);
 	usual_count(h, &m);
 	sent_add(h, &m);
 	m.r->last = m.now;
 	weigh(h, m.r, e, res);
-	if (rc == 0)
-		rc = lock_if_due(h, m.number, e, res);
+	lock_if_due(h, m.number, e, res);
 	if (res->alert || res->locked || e->stopped)
 		kinds_tell(h, m.r, m.now, res);
-	return rc;
+	return 0;
 }
 
 /* What comes back for mail of ours. */
-static int
+static void
 returned(struct habit *h, const struct habit_event *e, struct habit_result *res)
 {
+	int32_t now = (int32_t)(e->t / 1000);
 	uint64_t hash;
 	struct sent *s = sent_find(h, e->about, &hash);
+	struct record *r =
+	    s == NULL || s->record == 0 ? NULL : store_record(h, s->record - 1);
 	uint16_t *left;
 
-	if (s == NULL)
-		return 0;
+	if (r == NULL)
+		return;
 	left = e->complaint ? &s->complaints : &s->left;
 	if (*left == 0)
-		return 0;
+		return;
 	--*left;
-	kinds_bounce(&h->records[s->record - 1], (int32_t)(e->t / 1000),
-	    e->complaint);
-	weigh(h, &h->records[s->record - 1], e, res);
+	kinds_bounce(r, now, e->complaint);
+	weigh(h, r, e, res);
 	if (res->alert)
-		kinds_tell(h, &h->records[s->record - 1],
-		    (int32_t)(e->t / 1000), res);
-	return 0;
+		kinds_tell(h, r, now, res);
 }
 
 /* Who writes to an account is no stranger to it, if somebody vouches that it was
  * he. */
-static int
+static void
 wrote(struct habit *h, const struct habit_event *e)
 {
 	bool canary = is_canary(h, e->from);
 	uint64_t hash = habit_hash(h, 'r', e->from);
-	int rc = 0;
 
 	for (size_t i = 0; i < e->rcpt_count && e->rcpts != NULL; i++) {
 		struct record *r = find(h, e->rcpts[i]);
@@ -540,41 +459,54 @@ wrote(struct habit *h, const struct habit_event *e)
 		if (canary)
 			r->lured = (int32_t)(e->t / 1000);
 		if (e->proved && met_has(h, r, hash) == 0)
-			rc = met_add(h, r, hash);
+			met_add(h, r, hash);
 	}
-	return rc;
+}
+
+static int
+handle(struct habit *h, const struct habit_event *e, struct habit_result *res)
+{
+	if (e->outbound)
+		return e->account == NULL ? 0 : outbound(h, e, res);
+	if (e->about != NULL &&
+	    (e->complaint || (e->from != NULL && e->from[0] == '\0')))
+		returned(h, e, res);
+	else if (e->from != NULL && e->from[0] != '\0')
+		wrote(h, e);
+	return 0;
 }
 
 int
 habit_event(
     struct habit *h, const struct habit_event *e, struct habit_result *res)
 {
+	uint64_t held;
+	int rc;
+
 	res->account[0] = '\0';
 	res->alert = res->locked = false;
 	res->since = 0;
 	res->score = 0;
 	res->count = 0;
-	if (e->outbound)
-		return e->account == NULL ? 0 : outbound(h, e, res);
-	if (e->about != NULL &&
-	    (e->complaint || (e->from != NULL && e->from[0] == '\0')))
-		return returned(h, e, res);
-	if (e->from != NULL && e->from[0] != '\0')
-		return wrote(h, e);
-	return 0;
+	held = store_lock(h);
+	rc = handle(h, e, res);
+	store_unlock(h, held);
+	return rc;
 }
 
 void
 habit_look(struct habit *h, const char *account, struct habit_result *res)
 {
+	uint64_t held = store_lock(h);
 	struct record *r = find(h, account);
 
 	memset(res, 0, sizeof(*res));
-	if (r == NULL)
-		return;
-	strcpy(res->account, r->account);
-	kinds_weigh(h, r, r->last, res);
-	kinds_tell(h, r, r->last, res);
+	if (r != NULL) {
+		strcpy(res->account, r->account);
+		kinds_weigh(h, r, r->last, res);
+		kinds_tell(h, r, r->last, res);
+	}
+	store_unlock(h, held);
 }
 
 /* -- locks -- */
@@ -589,49 +521,67 @@ has_ended(const struct habit *h, const struct record *r, int64_t t)
 bool
 habit_is_locked(struct habit *h, const char *account, int64_t t)
 {
+	uint64_t held = store_lock(h);
 	const struct record *r = find(h, account);
+	bool is = r != NULL && r->locked != 0 && !has_ended(h, r, t);
 
-	return r != NULL && r->locked != 0 && !has_ended(h, r, t);
+	store_unlock(h, held);
+	return is;
 }
 
 /* What was said against the account is settled; it may be locked for what comes
  * now. */
 static void
-unlock_at(struct habit *h, size_t i)
+unlock_at(struct habit *h, uint32_t i)
 {
-	struct record *r = &h->records[h->locked[i]];
+	struct record *r = store_record(h, h->locked[i]);
 
-	r->locked = 0;
-	r->canary = 0;
-	memset(r->tests, 0, sizeof(r->tests));
-	memset(r->cells, 0, sizeof(r->cells));
-	memset(r->day_cells, 0, sizeof(r->day_cells));
-	r->mail_most = 0;
+	if (r != NULL) {
+		r->locked = 0;
+		r->canary = 0;
+		memset(r->tests, 0, sizeof(r->tests));
+		memset(r->cells, 0, sizeof(r->cells));
+		memset(r->day_cells, 0, sizeof(r->day_cells));
+		r->mail_most = 0;
+	}
+	h->head->locked_count--;
 	memmove(&h->locked[i], &h->locked[i + 1],
-	    (h->locked_count - i - 1) * sizeof(*h->locked));
-	h->locked_count--;
+	    (h->head->locked_count - i) * sizeof(*h->locked));
 }
 
 void
 habit_unlock(struct habit *h, const char *account)
 {
-	for (size_t i = 0; i < h->locked_count; i++) {
-		if (strcmp(h->records[h->locked[i]].account, account) == 0) {
+	uint64_t held = store_lock(h);
+
+	for (uint32_t i = 0; i < h->head->locked_count; i++) {
+		const struct record *r = store_record(h, h->locked[i]);
+
+		if (r != NULL && strcmp(r->account, account) == 0) {
 			unlock_at(h, i);
-			return;
+			break;
 		}
 	}
+	store_unlock(h, held);
 }
 
 bool
 habit_next_unlocked(
     struct habit *h, int64_t t, char account_r[HABIT_ACCOUNT_MAX + 1])
 {
+	uint64_t held = store_lock(h);
+	const struct record *r;
+	bool is = false;
+
 	/* In the order in which they were locked, all for the same time. */
-	if (h->locked_count == 0 ||
-	    !has_ended(h, &h->records[h->locked[0]], t))
-		return false;
-	strcpy(account_r, h->records[h->locked[0]].account);
-	unlock_at(h, 0);
-	return true;
+	if (h->head->locked_count > 0) {
+		r = store_record(h, h->locked[0]);
+		is = r != NULL && has_ended(h, r, t);
+	}
+	if (is) {
+		strcpy(account_r, r->account);
+		unlock_at(h, 0);
+	}
+	store_unlock(h, held);
+	return is;
 }

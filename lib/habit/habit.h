@@ -14,8 +14,7 @@
  * the server's habits as its own: what accounts of that age do.  What an alert
  * was given for, and mail that was stopped, never becomes habit.
  *
- * The engine reads no clock and no file: time is that of the events.  A record
- * has no pointers and refers to others by number.
+ * The engine reads no clock: time is that of the events.
  */
 #ifndef LIB_HABIT_HABIT_H
 #define LIB_HABIT_HABIT_H
@@ -23,8 +22,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
+struct errmsg;
 struct habit;
+struct shared_report;
 
 /*
  * The kinds: X(constant, word of the configuration and of JSON, default weight,
@@ -79,7 +81,7 @@ struct habit_options {
 	uint32_t lock_kinds; /* bits of enum habit_kind.  Those that are foreign
 			      * don't count */
 	uint32_t lock_for;  /* seconds; 0: until somebody unlocks */
-	uint64_t key[2];    /* of the hashes; a secret */
+	uint64_t key[2];    /* of the hashes, in memory; a secret */
 	/* Is the address a canary?  NULL: there are none. */
 	bool (*is_canary)(void *ctx, const char *address);
 	void *ctx;
@@ -137,9 +139,25 @@ struct habit_result {
 
 /* In memory.  Options are copied.  0 or ERR_NOMEM. */
 int habit_open_memory(struct habit **h_r, const struct habit_options *opt);
+/*
+ * In a file with room for so many accounts, that several processes may have
+ * open; its own key takes the place of that in the options.  One with room for
+ * another number is moved.  now: wall clock, in seconds.  0, or as shared_open
+ * (lib/base/shared.h) has it.
+ */
+int habit_open(struct habit **h_r, const char *path, uint32_t accounts,
+    const struct habit_options *opt, time_t now,
+    struct shared_report *report_r, struct errmsg *msg_r);
+/* Is it still the file of that name, and all there?  If not, open it anew. */
+bool habit_is_there(const struct habit *h, const char *path);
+/* Nobody may be using it.  NULL is fine. */
 void habit_close(struct habit *h);
 
-/* 0; ERR_NOMEM: the event changed nothing, or not all that it should. */
+/* All that follows may be called by any thread at any time. */
+
+/* 0; or the event changed nothing: ERR_FULL, there is no room for the account
+ * (programs, whose names anybody can make up, have half of it); ERR_LIMIT, its
+ * name is too long. */
 int habit_event(
     struct habit *h, const struct habit_event *e, struct habit_result *result_r);
 
@@ -157,7 +175,7 @@ void habit_look(
 
 struct habit_info {
 	size_t accounts;
-	size_t bytes; /* all that it has allocated */
+	size_t bytes; /* used for them and what they have in common */
 };
 void habit_info(const struct habit *h, struct habit_info *info_r);
 

@@ -651,10 +651,10 @@ add_night(struct habit *h, struct mail *m)
 	if (m->r->days < 5 || m->program || m->r->today.hours[hour] > 0)
 		return;
 	for (int i = 0; i < 24; i++)
-		all += h->hours[i];
+		all += h->head->hours[i];
 	for (int i = hour + 23; i <= hour + 25; i++) {
 		own += c->hours[i % 24] / 3;
-		server += h->hours[i % 24] / 3;
+		server += h->head->hours[i % 24] / 3;
 	}
 	p = (own + 12 * (server + 1) / (all + 24)) / (c->mails + 12);
 	test_add(&m->r->tests[HABIT_NIGHT], m->now,

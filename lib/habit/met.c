@@ -6,7 +6,6 @@
  * is wrong of 0.6 % at most, and all seven of 4 %.  When the last one is full
  * nothing more is said.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/err.h"
@@ -59,39 +58,34 @@ met_has(const struct habit *h, const struct record *r, uint64_t hash)
 	return is_full(r) ? -1 : 0;
 }
 
-/* One more filter for the record.  0 or ERR_NOMEM. */
+/* One more filter for the record.  0, or ERR_FULL: there is no page left. */
 static int
 grow(struct habit *h, struct record *r)
 {
 	size_t need = (size_t)1 << r->filters;
-	size_t room = h->page_room == 0 ? 64 : h->page_room;
-	struct page *more = h->pages;
+	uint32_t first = h->head->page_count;
 
-	while (room < h->page_count + need)
-		room *= 2;
-	if (room != h->page_room) {
-		more = realloc(h->pages, room * sizeof(*more));
-		if (more == NULL)
-			return ERR_NOMEM;
-		h->pages = more;
-		h->page_room = room;
-	}
-	memset(&more[h->page_count], 0, need * sizeof(*more));
-	r->pages[r->filters++] = (uint32_t)h->page_count + 1;
-	h->page_count += need;
+	if (h->page_room < need || first > h->page_room - need)
+		return ERR_FULL;
+	memset(&h->pages[first], 0, need * sizeof(*h->pages));
+	h->head->page_count = first + (uint32_t)need;
+	r->pages[r->filters] = first + 1;
+	r->filters++;
 	r->met = 0;
 	return 0;
 }
 
-int
+void
 met_add(struct habit *h, struct record *r, uint64_t hash)
 {
 	uint64_t bits, *words;
 
 	if (is_full(r))
-		return 0;
-	if (r->met >= room_of(r->filters) && grow(h, r) != 0)
-		return ERR_NOMEM;
+		return;
+	/* Without a page the filter is used beyond its room: it errs more. */
+	if (r->met >= room_of(r->filters) && grow(h, r) != 0 &&
+	    r->met >= 2 * room_of(r->filters))
+		return;
 	words = r->filters == 0 ? r->bits
 				: h->pages[r->pages[r->filters - 1] - 1].bits;
 	(void)filter(h, r, r->filters, &bits);
@@ -101,5 +95,4 @@ met_add(struct habit *h, struct record *r, uint64_t hash)
 		words[b / 64] |= UINT64_C(1) << b % 64;
 	}
 	r->met++;
-	return 0;
 }

@@ -2,6 +2,7 @@
  * The records of lib/habit, and what its files share.
  * SPDX-License-Identifier: BSD-2-Clause
  *
+ *	head      the lock, and how much of the rest is in use
  *	records   2,048 octets for each account
  *	pages     further filters of accounts that write to many: 1 KiB each; an
  *	          account has runs of 1, 2, 4, 8, 16 and 32 of them, which
@@ -11,12 +12,16 @@
  *	shared    networks, with how many accounts use them
  *	subjects  those that accounts sent to strangers of late
  *
- * All of it is in numbers, never in pointers, so that it can be a file's body.
+ * All of it is in numbers, never in pointers: it is a file's body, or memory of
+ * the same form.
  */
 #ifndef LIB_HABIT_RECORD_H
 #define LIB_HABIT_RECORD_H
 
+#include <stdatomic.h>
+
 #include "habit.h"
+#include "lib/base/shared.h"
 
 #define DAY_MS INT64_C(86400000)
 #define HOUR_MS INT64_C(3600000)
@@ -123,21 +128,37 @@ struct age {
 	double strangers, rcpts;
 };
 
+/* What stands before all else. */
+struct head {
+	_Atomic uint64_t lock; /* its holder's process id, 0: nobody; above it a
+				* number that counts */
+	uint32_t accounts;     /* for which there is room */
+	uint32_t count;        /* of records in use */
+	uint32_t page_count;
+	uint32_t locked_count;
+	uint32_t minors;       /* records of programs: half of all at most */
+	uint64_t key[2];       /* of all hashes */
+	struct age ages[2][AGES]; /* of logins, of programs */
+	double hours[24];         /* of all logins */
+};
+
 struct habit {
 	struct habit_options opt;
+	struct head *head;
 	struct record *records;
-	size_t count, room;
 	struct page *pages;
-	size_t page_count, page_room;
 	uint32_t *places;
 	size_t place_count; /* a power of two */
 	struct sent *sent;
 	struct shared_net *nets;
 	struct shared_subject *subjects;
-	struct age ages[2][AGES]; /* of logins, of programs */
-	double hours[24];         /* of all logins */
-	uint32_t *locked;         /* numbers of records */
-	size_t locked_count, locked_room;
+	uint32_t *locked; /* numbers of records */
+	size_t room, page_room;
+	struct shared file;      /* not open: it is in memory */
+	void *memory;
+	size_t memory_size;
+	unsigned char *checked;  /* a bit for each record of a file that was
+				  * found to be good; NULL: in memory */
 };
 
 /* One event, as the kinds see it. */
@@ -157,11 +178,17 @@ struct mail {
 	uint64_t helo, from, subject; /* hashes; 0: none */
 };
 
+/* store.c */
+uint64_t store_lock(struct habit *h); /* what store_unlock is to be given */
+void store_unlock(struct habit *h, uint64_t held);
+/* NULL: there is none of that number. */
+struct record *store_record(struct habit *h, uint32_t number);
+
 uint64_t habit_hash(const struct habit *h, char sort, const char *text);
 
 /* met.c: has the account met the recipient?  1, 0, or -1: unknown. */
 int met_has(const struct habit *h, const struct record *r, uint64_t hash);
-int met_add(struct habit *h, struct record *r, uint64_t hash);
+void met_add(struct habit *h, struct record *r, uint64_t hash);
 
 /* usual.c */
 void usual_day(struct habit *h, struct record *r, bool program, int32_t now);

@@ -41,7 +41,7 @@ double
 usual_strangers(const struct habit *h, const struct mail *m)
 {
 	unsigned i = age_of(m->r);
-	const struct age *a = &h->ages[m->program][i];
+	const struct age *a = &h->head->ages[m->program][i];
 	double server = usual_part(
 	    a->strangers, a->rcpts, age_prior[m->program][i], AGE_WEIGHT);
 
@@ -111,7 +111,7 @@ fold(struct habit *h, struct record *r, bool program)
 	r->peak.subject = peak(r->peak.subject, r->peak_today.subject);
 	r->days++;
 	for (int i = 0; i < 24 && !program; i++)
-		h->hours[i] += r->today.hours[i];
+		h->head->hours[i] += r->today.hours[i];
 }
 
 void
@@ -150,7 +150,7 @@ usual_count(struct habit *h, struct mail *m)
 	if (m->e->stopped)
 		return;
 	if (m->known && r->dirty < m->now) {
-		struct age *a = &h->ages[m->program][age_of(r)];
+		struct age *a = &h->head->ages[m->program][age_of(r)];
 
 		a->strangers += (double)m->strangers;
 		a->rcpts += (double)(m->strangers + m->met);

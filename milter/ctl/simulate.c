@@ -350,8 +350,8 @@ act(struct simulation *s)
 			return posternctl_no_memory();
 		limit = stop(s);
 	}
-	if (habit_event(s->habit, e, &r) != 0)
-		return posternctl_no_memory();
+	/* Of an account for which there is no room, nothing is known. */
+	(void)habit_event(s->habit, e, &r);
 	if (e->stopped)
 		print_line(s, e->account, "refused", limit, &r);
 	if (r.alert)
