@@ -153,7 +153,8 @@ bool habit_is_there(const struct habit *h, const char *path);
 /* Nobody may be using it.  NULL is fine. */
 void habit_close(struct habit *h);
 
-/* All that follows may be called by any thread at any time. */
+/* All that follows may be called by any thread of the process that opened it, at
+ * any time; a forked child opens its own. */
 
 /* 0; or the event changed nothing: ERR_FULL, there is no room for the account
  * (programs, whose names anybody can make up, have half of it); ERR_LIMIT, its

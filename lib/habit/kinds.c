@@ -41,7 +41,9 @@ struct kind {
 static double
 z_at(const struct test *t, int32_t now)
 {
-	return now > t->at ? t->z * exp2((t->at - (double)now) / 86400) : t->z;
+	return t->z > 0 && now > t->at
+	    ? t->z * exp2((t->at - (double)now) / 86400)
+	    : t->z;
 }
 
 static void

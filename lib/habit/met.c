@@ -27,10 +27,11 @@ room_of(unsigned i)
 	return i == 0 ? MET_ROOM : (uint32_t)(4 * MET_ROOM) << (i - 1);
 }
 
+/* bits: a power of two. */
 static uint64_t
 bit(uint64_t hash, unsigned i, uint64_t bits)
 {
-	return ((hash & 0xffffffff) + i * (hash >> 32 | 1)) % bits;
+	return ((hash & 0xffffffff) + i * (hash >> 32 | 1)) & (bits - 1);
 }
 
 static bool

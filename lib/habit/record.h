@@ -155,6 +155,7 @@ struct habit {
 	uint32_t *locked; /* numbers of records */
 	size_t room, page_room;
 	struct shared file;      /* not open: it is in memory */
+	uint32_t pid;            /* the process that opened it */
 	void *memory;
 	size_t memory_size;
 	unsigned char *checked;  /* a bit for each record of a file that was

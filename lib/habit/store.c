@@ -96,8 +96,10 @@ new_habit(const struct habit_options *opt)
 {
 	struct habit *h = calloc(1, sizeof(*h));
 
-	if (h != NULL)
+	if (h != NULL) {
 		h->opt = *opt;
+		h->pid = (uint32_t)getpid();
+	}
 	return h;
 }
 
@@ -303,7 +305,7 @@ store_lock(struct habit *h)
 		uint64_t now = atomic_load(lock);
 		uint64_t free_word = now & ~UINT64_C(0xffffffff);
 		uint64_t mine = (free_word + (UINT64_C(1) << 32)) |
-		    (uint32_t)getpid();
+		    h->pid;
 
 		if (now != seen)
 			waits = 0;

@@ -204,6 +204,22 @@ full(void **state)
 	habit_close(h);
 }
 
+/* Does the evidence tell of so many recipients? */
+static bool
+sent_in_hour(struct habit *h, const char *account, int count)
+{
+	struct habit_result r;
+	char want[40];
+	bool told = false;
+
+	habit_look(h, account, &r);
+	snprintf(want, sizeof(want), "%d recipients in an hour", count);
+	for (size_t i = 0; i < r.count; i++)
+		told = told || strncmp(r.evidence[i].words, want,
+				   strlen(want)) == 0;
+	return told;
+}
+
 #define WRITERS 4
 #define MAILS 300
 
@@ -226,19 +242,11 @@ write_many(struct habit *h, int writer)
 static void
 check_counts(struct habit *h)
 {
-	struct habit_result r;
 	struct habit_info info;
-	char want[40];
-	bool told = false;
 
 	habit_info(h, &info);
 	assert_int_equal(info.accounts, WRITERS + 1);
-	habit_look(h, "all@example.org", &r);
-	snprintf(want, sizeof(want), "%d recipients in an hour",
-	    WRITERS * MAILS);
-	for (size_t i = 0; i < r.count; i++)
-		told = told || strstr(r.evidence[i].words, want) != NULL;
-	assert_true(told);
+	assert_true(sent_in_hour(h, "all@example.org", WRITERS * MAILS));
 }
 
 static void
@@ -312,8 +320,9 @@ killed(void **state)
 		pid_t child = fork();
 
 		if (child == 0) {
+			h = open_file(room, 100, SHARED_OPENED);
 			for (int n = 0;; n++)
-				mail(h, BOB, n, true, &r);
+				mail(h, BOB, n % 60, true, &r);
 		}
 		usleep(2000 + 97 * (useconds_t)i);
 		kill(child, SIGKILL);
@@ -324,8 +333,9 @@ killed(void **state)
 	}
 	habit_close(h);
 	h = open_file(room, 100, SHARED_OPENED);
-	assert_int_equal(mail(h, BOB, PAST + 100, true, &r), 0);
-	assert_true(r.score > 3);
+	assert_true(sent_in_hour(h, "al@example.org", 40));
+	habit_look(h, BOB, &r);
+	assert_true(r.count > 0);
 	habit_close(h);
 }
 
