@@ -2,13 +2,16 @@
 #include "habit.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "lib/base/err.h"
 #include "lib/base/host.h"
 #include "lib/base/siphash.h"
+#include "lib/text/ascii.h"
 #include "record.h"
 
 #define OFFICE_ACCOUNTS 5 /* a network of so many accounts is everybody's */
+#define LOWER_MAX 512     /* octets of an address, and more */
 #define CAMPAIGN_LEAST 3  /* accounts, and strangers of each */
 
 _Static_assert(sizeof(struct record) <= 2048, "a record is 2 KiB");
@@ -24,15 +27,23 @@ habit_defaults(struct habit_options *opt_r)
 	}
 }
 
-/* A hash that is never 0; `sort` keeps a name and an address of the same text
- * apart. */
+/* A hash that is never 0, of the text without regard to case; `sort` keeps a
+ * name and an address of the same text apart. */
 uint64_t
 habit_hash(const struct habit *h, char sort, const char *text)
 {
 	uint64_t key[2] = {h->opt.key[0] ^ (unsigned char)sort, h->opt.key[1]};
 	uint64_t hash[2];
+	char lower[LOWER_MAX];
+	size_t len = strlen(text);
 
-	siphash128(key, text, strlen(text), hash);
+	/* What is longer is no address. */
+	if (len <= sizeof(lower)) {
+		for (size_t i = 0; i < len; i++)
+			lower[i] = ascii_lower(text[i]);
+		text = lower;
+	}
+	siphash128(key, text, len, hash);
 	return hash[0] == 0 ? 1 : hash[0];
 }
 
@@ -48,7 +59,7 @@ place_of(struct habit *h, const char *account)
 	for (size_t n = 0; n < h->place_count && h->places[i] != 0; n++) {
 		const struct record *r = store_record(h, h->places[i] - 1);
 
-		if (r != NULL && strcmp(r->account, account) == 0)
+		if (r != NULL && strcasecmp(r->account, account) == 0)
 			break;
 		i = (i + 1) & (h->place_count - 1);
 	}

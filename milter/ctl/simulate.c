@@ -49,6 +49,7 @@ struct simulation {
 	unsigned long line;
 	bool faulty; /* a line was no event */
 	int mute;    /* errno: no line can be printed; 0 */
+	double t;    /* of the event, as it says */
 	/* One event: */
 	char words[HABIT_WORDS]; /* of the nearest limit */
 };
@@ -80,8 +81,8 @@ print_line(struct simulation *s, const char *account, const char *what,
 			json_array_append_new(list,
 			    evidence_json(habit_kind_name(e->kind), e->words));
 	}
-	line = json_pack("{s:f,s:o,s:s,s:f,s:o}", "t",
-	    (double)s->event.habit.t / 1000, "account",
+	line = json_pack("{s:f,s:o,s:s,s:f,s:o}", "t", s->t,
+	    "account",
 	    posternctl_string(account), "event", what, "score",
 	    round(r->score * 100) / 100, "evidence", list);
 	if (line == NULL ||
@@ -340,6 +341,7 @@ act(struct simulation *s)
 	const char *limit = NULL;
 
 	s->words[0] = '\0';
+	s->t = (double)e->t / 1000;
 	if (e->t > 0 && (uint64_t)e->t * NS_OF_MS > s->clock_ns)
 		s->clock_ns = (uint64_t)e->t * NS_OF_MS;
 	e->t = (int64_t)(s->clock_ns / NS_OF_MS);

@@ -302,7 +302,7 @@ answers(void **state)
 		struct habit *h = open_lived();
 
 		for (int i = 0; i < 9; i++) {
-			const char *to[] = {BOB};
+			const char *to[] = {"Bob@Example.ORG"};
 			char from[40];
 			struct habit_event in = {.t = TODAY + i * MINUTE,
 			    .from = from, .rcpts = to, .rcpt_count = 1,
@@ -311,6 +311,7 @@ answers(void **state)
 
 			snprintf(from, sizeof(from), "asks%d@example.net", i);
 			send(h, &in);
+			from[0] = 'A';
 			e.rcpts = (const char *[]){from};
 			e.rcpt_count = 1;
 			send(h, &e);
