@@ -104,7 +104,7 @@ static const struct conf_option evidence_rows[] = {
 };
 
 static const struct conf_option rows[] = {
-    {.keyword = "AlertScore", .type = CONF_STR, .def = "5",
+    {.keyword = "AlertScore", .type = CONF_STR, .def = "4.5",
 	.summary = "the sum of the evidence against an account at which there "
 		   "is an alert",
 	.parse = parse_score, .size = sizeof(double)},

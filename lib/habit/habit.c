@@ -155,8 +155,8 @@ hash_net(const struct habit *h, const char *client)
 	return habit_hash(h, 'n', text);
 }
 
-/* The network in the table of all accounts, or the place for it; for `fresh` one
- * more account uses it. */
+/* Do so many accounts use the network that it is nobody's sign?  fresh: one more
+ * does. */
 static bool
 is_everybodys(struct habit *h, uint64_t hash, bool fresh, int32_t now)
 {

@@ -1,13 +1,13 @@
 /*
- * Where the records are kept: in memory, or in a file that several processes map
- * and write to.  SPDX-License-Identifier: BSD-2-Clause
+ * Where the records are kept: in memory, or in a file that several processes
+ * map and write to.  SPDX-License-Identifier: BSD-2-Clause
  *
  * Both have one form, of a fixed size; in memory only what is used of it takes
  * any.  What a file has is not trusted: its numbers are looked at when a record
  * is first used, and every index whenever it is used.
  *
- * One lock guards all of it: an event holds it for about a microsecond.  It is a
- * word in the file, with its holder's process id and a number that counts.  Who
+ * One lock guards all of it: an event holds it for about a microsecond.  It is
+ * a word in the file, with its holder's process id and a number that counts.  Who
  * finds it held by a process that is gone, or unchanged for a second, takes it
  * over; what a killed process had changed of a record by then stays so.
  */

@@ -32,7 +32,7 @@ defaults(void **state)
 
 	(void)state;
 	assert_int_equal(habit_conf_init(&h, c, &msg), 0);
-	assert_true(h.options.alert_score == 5);
+	assert_true(h.options.alert_score == 4.5);
 	assert_int_equal(h.options.alert_every, 86400);
 	assert_true(h.options.lock_score == 0);
 	assert_int_equal(h.options.lock_for, 0);
@@ -72,7 +72,7 @@ weights(void **state)
 static void
 all_else(void **state)
 {
-	struct conf *c = conf_of("AlertScore 4.5\nAlertEvery 12h\nLockScore 8\n"
+	struct conf *c = conf_of("AlertScore 5.5\nAlertEvery 12h\nLockScore 8\n"
 				 "LockKinds spam, canary\nLockFor 7days\n"
 				 "CanaryRecipients Trap@example.net\n");
 	struct habit_conf h;
@@ -80,7 +80,7 @@ all_else(void **state)
 
 	(void)state;
 	assert_int_equal(habit_conf_init(&h, c, &msg), 0);
-	assert_true(h.options.alert_score == 4.5);
+	assert_true(h.options.alert_score == 5.5);
 	assert_int_equal(h.options.alert_every, 12 * 3600);
 	assert_true(h.options.lock_score == 8);
 	assert_int_equal(
