@@ -51,16 +51,21 @@ usual_strangers(const struct habit *h, const struct mail *m)
 
 /* -- windows -- */
 
+/* The sum of what is not older than `count` cells now; the newest is `at`. */
 static double
 window(const float *cells, int32_t count, int32_t at, int32_t now)
 {
+	int32_t gone = now > at ? now - at : 0;
 	double sum = 0;
 
-	for (int32_t i = now - count + 1; i <= now; i++) {
-		if (i >= 0 && i <= at && i > at - count)
-			sum += cells[i % count];
-	}
-	return sum;
+	if (gone >= count)
+		return 0;
+	for (int32_t i = 0; i < count; i++)
+		sum += cells[i];
+	/* The oldest follow the newest. */
+	for (int32_t i = 1; i <= gone; i++)
+		sum -= cells[(at % count + i) % count];
+	return sum > 0 ? sum : 0;
 }
 
 static void
