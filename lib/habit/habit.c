@@ -365,7 +365,7 @@ static void
 weigh(struct habit *h, struct record *r, const struct habit_event *e,
     struct habit_result *res)
 {
-	int32_t now = (int32_t)(e->t / 1000);
+	int32_t now = record_seconds(e->t);
 
 	strcpy(res->account, r->account);
 	kinds_weigh(h, r, now, res);
@@ -387,7 +387,7 @@ lock_if_due(struct habit *h, uint32_t number, const struct habit_event *e,
 
 	if (h->opt.lock_score <= 0 || r->locked != 0 ||
 	    h->head->locked_count >= h->room ||
-	    kinds_lock_score(h, r, (int32_t)(e->t / 1000)) < h->opt.lock_score)
+	    kinds_lock_score(h, r, record_seconds(e->t)) < h->opt.lock_score)
 		return;
 	h->locked[h->head->locked_count++] = number;
 	/* 0 means that it is not locked. */
@@ -406,7 +406,7 @@ is_tolerated(const struct mail *m)
 static int
 outbound(struct habit *h, const struct habit_event *e, struct habit_result *res)
 {
-	struct mail m = {.e = e, .now = (int32_t)(e->t / 1000)};
+	struct mail m = {.e = e, .now = record_seconds(e->t)};
 	int rc = find_or_make(h, e->account, &m.number);
 
 	if (rc != 0)
@@ -435,7 +435,7 @@ outbound(struct habit *h, const struct habit_event *e, struct habit_result *res)
 static void
 returned(struct habit *h, const struct habit_event *e, struct habit_result *res)
 {
-	int32_t now = (int32_t)(e->t / 1000);
+	int32_t now = record_seconds(e->t);
 	uint64_t hash;
 	struct sent *s = sent_find(h, e->about, &hash);
 	struct record *r =
@@ -468,7 +468,7 @@ wrote(struct habit *h, const struct habit_event *e)
 		if (r == NULL)
 			continue;
 		if (canary)
-			r->lured = (int32_t)(e->t / 1000);
+			r->lured = record_seconds(e->t);
 		if (e->proved && met_has(h, r, hash) == 0)
 			met_add(h, r, hash);
 	}

@@ -761,7 +761,7 @@ kinds_weigh(const struct habit *h, const struct record *r, int32_t now,
 		res->score += points;
 		res->count++;
 	}
-	res->since = (int64_t)since * 1000;
+	res->since = record_ms(since);
 }
 
 void

@@ -23,8 +23,25 @@
 #include "habit.h"
 #include "lib/base/shared.h"
 
-#define DAY_MS INT64_C(86400000)
-#define HOUR_MS INT64_C(3600000)
+/* Times in a record are seconds since 2000; those that do not fit (after 2067)
+ * are the last that does. */
+#define RECORD_EPOCH INT64_C(946684800)
+#define RECORD_LAST (INT32_MAX - 32 * 86400) /* a month can be added to it */
+
+static inline int32_t
+record_seconds(int64_t ms)
+{
+	int64_t s = ms / 1000 - RECORD_EPOCH;
+
+	return s < 1 ? 1 : s > RECORD_LAST ? RECORD_LAST : (int32_t)s;
+}
+
+/* Of a time in a record: milliseconds since 1970; 0: never. */
+static inline int64_t
+record_ms(int32_t seconds)
+{
+	return seconds == 0 ? 0 : (seconds + RECORD_EPOCH) * 1000;
+}
 
 /* A sequential test. */
 struct test {
@@ -71,7 +88,7 @@ struct peaks {
 struct record {
 	char account[HABIT_ACCOUNT_MAX + 1];
 	int64_t alerted, locked; /* milliseconds; 0: never */
-	int32_t day;             /* the day of `today`, since the epoch */
+	int32_t day;             /* the day of `today`, since 2000 */
 	int32_t dirty;           /* seconds: until then nothing becomes habit */
 	int32_t probe;           /* seconds: when a probe was sent */
 	int32_t lured;           /* when a canary wrote to the account */
