@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "chain.h"
+#include "habit_conf.h"
 #include "lib/base/err.h"
 #include "lib/base/errlist.h"
 #include "lib/conf/conf.h"
@@ -19,7 +20,7 @@
 #include "resolver.h"
 #include "stages.h"
 
-#define OTHER_TABLES 3 /* global keywords, DNS, OpenDKIM's ignored ones */
+#define OTHER_TABLES 4 /* global keywords, DNS, habits, OpenDKIM's ignored ones */
 
 static const struct conf_table *tables[STAGES_MAX + OTHER_TABLES + 1];
 
@@ -32,6 +33,7 @@ fill_tables(void)
 
 	tables[n++] = &options_global;
 	tables[n++] = &options_resolver;
+	tables[n++] = &habit_conf_options;
 	for (size_t i = 0; stages[i] != NULL; i++) {
 		if (i == STAGES_MAX)
 			abort();

@@ -684,8 +684,11 @@ print_sections(const struct conf *c, const struct conf_option *row, FILE *out)
 		if (s->row != row)
 			continue;
 		fprintf(out, "%s ", row->keyword);
-		print_quoted(out, s->title);
-		fputs(" {\n", out);
+		if (!(row->flags & CONF_UNTITLED)) {
+			print_quoted(out, s->title);
+			putc(' ', out);
+		}
+		fputs("{\n", out);
 		for (size_t j = 0; j < s->nvalues; j++)
 			print_section_value(&s->values[j], out);
 		fputs("}\n", out);

@@ -52,6 +52,8 @@ enum {
 	CONF_MULTI = 1 << 0, /* may be repeated, the values add up (CONF_STR) */
 	CONF_START = 1 << 1, /* read at start only; a reload leaves it alone */
 	CONF_SECRET = 1 << 2, /* conf_print shows that it is set, not to what */
+	CONF_UNTITLED = 1 << 4, /* a CONF_SECTION that has no title: KEYWORD {
+	                           rows[] }; its title is "" */
 	CONF_OFF = 1 << 3, /* CONF_IGNORED: a switch that is always off here, so
 	                      that to say no to it is nothing to warn of */
 	CONF_PATH = 1 << 4, /* CONF_STR: a path, or where the summary says so

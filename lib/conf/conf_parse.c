@@ -665,19 +665,28 @@ section_met(struct source *s, const struct conf_option *row, int line)
 	*at = m;
 	old->again = true;
 	conf_lex_show(shown, sizeof(shown), m->title, strlen(m->title));
+	if (row->flags & CONF_UNTITLED)
+		return conf_warn(s->r->conf,
+		    "%s: %s: given before at %s; this one counts", m->where,
+		    row->keyword, old->where);
 	return conf_warn(s->r->conf,
 	    "%s: %s: \"%s\" given before at %s; this one counts", m->where,
 	    row->keyword, shown, old->where);
 }
 
-/* `Keyword title {`.  ERR_NOTFOUND: no section follows. */
-static int
-section_head(struct source *s, const struct conf_option *row, int line)
+/* What stands where a title is expected: a word, or something wrong. */
+static const char *
+section_title(struct source *s, const struct conf_option *row)
 {
-	char *title = NULL;
-	int tok, at, rc;
+	int at, tok = peek(s, &at);
 
-	tok = peek(s, &at);
+	if (row->flags & CONF_UNTITLED) {
+		if (tok != CONF_TOK_WORD && tok != CONF_TOK_ASSIGN)
+			return "";
+		(void)next_token(s);
+		syntax(s, row->keyword, "expected {, and no title or = before it");
+		return VOID;
+	}
 	if (tok == CONF_TOK_ASSIGN) {
 		(void)next_token(s);
 		syntax(s, row->keyword, "expected a title, and no = before it");
@@ -686,17 +695,29 @@ section_head(struct source *s, const struct conf_option *row, int line)
 		errlist_add(s->r->list, "%s:%d: %s: expected a title",
 		    s->lex.name, at, row->keyword);
 	}
-	if (tok == CONF_TOK_WORD)
-		(void)next_token(s);
-	title = strdup(tok == CONF_TOK_WORD ? s->r->word : VOID);
+	if (tok != CONF_TOK_WORD)
+		return VOID;
+	(void)next_token(s);
+	return s->r->word;
+}
+
+/* `Keyword title {`.  ERR_NOTFOUND: no section follows. */
+static int
+section_head(struct source *s, const struct conf_option *row, int line)
+{
+	char *title = strdup(section_title(s, row));
+	int tok, at, rc;
+
 	if (title == NULL)
 		return ERR_NOMEM;
 	tok = peek(s, &at);
 	if (tok == CONF_TOK_OPEN)
 		(void)next_token(s);
 	else if (strcmp(title, VOID) != 0)
-		errlist_add(s->r->list, "%s:%d: %s: expected { after the title: "
-		    "%s TITLE { ... }", s->lex.name, at, row->keyword,
+		errlist_add(s->r->list, *title == '\0'
+			? "%s:%d: %s: expected {: %s { ... }"
+			: "%s:%d: %s: expected { after the title: "
+			  "%s TITLE { ... }", s->lex.name, at, row->keyword,
 		    row->keyword);
 	/* One that only lacks its brace is read as if it had it. */
 	if (tok == CONF_TOK_OPEN || tok == CONF_TOK_CLOSE ||

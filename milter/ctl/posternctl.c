@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
     &command_top,
     &command_why,
     &command_status,
+    &command_simulate,
     NULL,
 };
 
@@ -31,7 +32,7 @@ print_commands(FILE *out)
 {
 	fprintf(out, "usage: posternctl [-x FILE] COMMAND ...\n\n");
 	for (size_t i = 0; commands[i] != NULL; i++)
-		fprintf(out, "  %-8s %s\n", commands[i]->name,
+		fprintf(out, "  %-9s %s\n", commands[i]->name,
 		    commands[i]->summary);
 	fprintf(out, "\n`posternctl COMMAND --help` says more.\n");
 }

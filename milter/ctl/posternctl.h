@@ -85,6 +85,7 @@ extern const struct command command_rules;
 extern const struct command command_top;
 extern const struct command command_why;
 extern const struct command command_status;
+extern const struct command command_simulate;
 
 /* -- verb.c -- */
 

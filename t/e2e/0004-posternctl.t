@@ -24,6 +24,7 @@ COMMANDS = [
     ('quota', 'list'), ('quota', 'show', 'bob'), ('quota', 'reset'),
     ('quota', 'lock', 'bob'), ('quota', 'unlock', 'bob'),
     ('rules', 'lint'), ('rules', 'list'), ('rules', 'list', '@DIR@/mail'),
+    ('simulate', '@DIR@/events'),
 ]
 SILENT = ['reset', 'lock', 'unlock', 'lint']
 
@@ -39,11 +40,14 @@ RuleFile @DIR@/rules.cf
 RuleStats @DIR@/counts
 QuotaTable @DIR@/table/quota
 Quota default { Messages = 3/hour }
+CanaryRecipients trap@example.org
 '''
 FILES = {
     'rules.cf': 'header PILLS Subject =~ /pills/\n',
     'mail': 'From: a@example.org\nSubject: x\n\nx\n',
     'zone': '',
+    'events': '{"t":1,"direction":"outbound","account":"bob",'
+              '"rcpts":["trap@example.org"]}\n',
 }
 CLOSED = {
     'keytable': 's._domainkey.example.org example.org:s:@DIR@/closed/key\n',
@@ -327,7 +331,7 @@ def check_closed(place):
 
 def main():
     need_root()
-    plan(151)
+    plan(160)
     place = Place()
     for step in (check_usage, check_pipe, check_descriptors, check_silence,
                  check_table, check_rules, check_closed):

@@ -20,11 +20,13 @@
 #include "milter/snapshot.h"
 
 static const char *
-kind(enum conf_type type)
+kind(const struct conf_option *o)
 {
-	if (type == CONF_IGNORED)
+	if (o->type == CONF_IGNORED)
 		return "ignored";
-	return type == CONF_SECTION ? "section" : "value";
+	if (o->type != CONF_SECTION)
+		return "value";
+	return o->flags & CONF_UNTITLED ? "untitled" : "section";
 }
 
 static void
@@ -34,7 +36,7 @@ print_rows(const char *section, const struct conf_table *table)
 		const struct conf_option *o = &table->rows[i];
 
 		printf("%s%s%s\t%s\t%s\t%s\t%s\n", section,
-		    section[0] == '\0' ? "" : ".", o->keyword, kind(o->type),
+		    section[0] == '\0' ? "" : ".", o->keyword, kind(o),
 		    o->flags & CONF_START ? "start" : "-",
 		    o->def == NULL ? "-" : o->def,
 		    o->summary == NULL ? "-" : o->summary);

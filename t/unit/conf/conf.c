@@ -74,6 +74,10 @@ static const struct conf_option more_rows[] = {
     {.keyword = "Quota",
 	.type = CONF_SECTION,
 	.inside = CONF_TABLE(quota_rows)},
+    {.keyword = "Points",
+	.type = CONF_SECTION,
+	.flags = CONF_UNTITLED,
+	.inside = CONF_TABLE(quota_rows)},
     {.keyword = "FixCRLF", .type = CONF_IGNORED, .summary = "unsafe"},
     {.keyword = "SendReports",
 	.type = CONF_IGNORED,
@@ -151,6 +155,14 @@ values(void **state)
 		"    Messages = {\"9/day\", \"1/hour\"}\n"
 		"    Score = \"3\"\n"
 		"    Note = \"none\"\n}\n"},
+	    {"section without a title", "Points\n{\n Score = 3 }",
+		"Points {\n"
+		"    Messages = {\"9/day\", \"1/hour\"}\n"
+		"    Score = \"3\"\n"
+		"    Note = \"none\"\n}\n"},
+	    {"the last one without a title counts",
+		"Points { Score = 1 }\nPoints { Score = 2 }",
+		"    Score = \"2\"\n"},
 	    {"section over lines",
 		"Quota x\r\n{\r\n # {\r\n Messages={1/day,\r\n"
 		"'2/hour'}\r\n}\r\n",
@@ -274,6 +286,12 @@ mistakes(void **state)
 	    {"open list", "Quota a { Messages = {1/day }",
 		"t.conf:1: Quota: the section is not closed by a }"},
 	    {"no title", "Quota { }", "t.conf:1: Quota: expected a title"},
+	    {"a title too many", "Points a { }",
+		"t.conf:1: Points: expected {, and no title or = before it"},
+	    {"an assignment to a section", "Points = { }",
+		"t.conf:1: Points: expected {, and no title or = before it"},
+	    {"no title, no brace", "Points\nSyslog y",
+		"t.conf:2: Points: expected {, and no title or = before it"},
 	    {"no brace", "Quota a\nSyslog y",
 		"t.conf:2: Quota: expected { after the title: "
 		"Quota TITLE { ... }"},
