@@ -158,11 +158,15 @@ static int
 read_rcpts(struct event *ev, struct errmsg *msg_r)
 {
 	struct habit_event *e = &ev->habit;
-	size_t n = length(ev, "rcpts");
+	/* As JournalPrivacy count has it. */
+	const char *member = json_object_get(ev->object, "rcpts") == NULL
+	    ? "recipient_count"
+	    : "rcpts";
+	size_t n = length(ev, member);
 	int rc = make_room(ev, n + length(ev, "refused"));
 
 	if (rc == 0)
-		rc = read_names(ev, "rcpts", ev->names, &e->rcpts,
+		rc = read_names(ev, member, ev->names, &e->rcpts,
 		    &e->rcpt_count, msg_r);
 	return rc != 0 ? rc
 		       : read_names(ev, "refused",

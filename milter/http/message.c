@@ -413,7 +413,8 @@ log_line_of(struct html *h, const struct record *r)
 	summary_line(&b, r);
 	html_open_classed(h, "section", "card");
 	html_open(h, "details");
-	html_element(h, "summary", "The line in the log");
+	html_element(h, "summary",
+	    "The line in the log, without what checks add to it");
 	html_open(h, "pre");
 	html_outsiden(h, b.data == NULL ? "" : b.data, b.len, 8000);
 	html_close(h);

@@ -82,6 +82,12 @@ def check_limits(dir_):
         'refused', 'a day has its own limit')
     lines = place.run([mail(i * 3700, rcpts=[]) for i in range(20)])[1]
     is_(lines, [], 'recipients that the MTA refused count in no limit')
+    counted = [mail(i, recipient_count=1) for i in range(6)]
+    for event in counted:
+        del event['rcpts']
+    is_(told(place.run(counted)[1]),
+        [(3, bob, 'notice'), (4, bob, 'notice'), (5, bob, 'refused')],
+        'recipients that were only counted count')
     lines = place.run([mail(i, 'u%d' % i) for i in range(11)])[1]
     is_(told(lines), [(7, '*', 'notice'), (8, '*', 'notice'),
                       (9, 'u9@example.org', 'refused'),
@@ -181,7 +187,7 @@ def check_faults(dir_):
 
 
 def main():
-    plan(34)
+    plan(35)
     with tempfile.TemporaryDirectory() as dir_:
         check_limits(dir_)
         check_alert(dir_)
