@@ -282,19 +282,36 @@ tell_rdns(struct buf *b, const struct record *r)
 		return;
 	buf_printf(b, "%s for ", iprev_word(r->iprev->status));
 	add(b, r->client_ip);
-	buf_str(b, ", name ");
-	add(b, r->iprev->name);
+	if (r->iprev->name != NULL) {
+		buf_str(b, ", name ");
+		add(b, r->iprev->name);
+	} else if (r->iprev->status == IPREV_PERMERROR) {
+		buf_str(b, ", which has no name");
+	}
 }
 
 static void
 tell_helo(struct buf *b, const struct record *r)
 {
+	static const char *const forms[] = {[HELO_NAME] = "a name",
+	    [HELO_WORD] = "a name without a dot",
+	    [HELO_LITERAL] = "an address",
+	    [HELO_ADDRESS] = "an address without brackets",
+	    [HELO_INVALID] = "which is not valid"};
+	static const char *const reasons[] = {[HELO_PASS] = "",
+	    [HELO_FAIL] = " that is not the client's",
+	    [HELO_NONE] = " that has no address",
+	    [HELO_TEMPERROR] = ""};
+	const struct helo_result *h;
+
 	if (r->helo == NULL)
 		return;
-	buf_printf(b, "%s for ", helo_status_word(r->helo->result->status));
+	h = r->helo->result;
+	buf_printf(b, "%s for ", helo_status_word(h->status));
 	add(b, r->client_helo);
-	buf_printf(b, ", a %s%s", helo_form_word(r->helo->result->form),
-	    r->helo->ours ? " of this host" : "");
+	buf_printf(b, ", %s%s%s", forms[h->form],
+	    r->helo->ours ? " of this host" : "",
+	    h->form == HELO_INVALID ? "" : reasons[h->status]);
 }
 
 static void
@@ -698,8 +715,10 @@ add_cut(struct buf *b, const struct record *r)
 			buf_printf(
 			    &text, "%s%s", text.len > 0 ? ", " : "", word);
 	}
-	if (text.len > 0)
+	if (text.len > 0) {
+		buf_str(&text, ": too long to be kept whole");
 		row(b, "cut", &text);
+	}
 	buf_fini(&text);
 }
 

@@ -140,7 +140,8 @@ print_graph(const struct query *q, const struct graph *g, const char *what,
 			  refused ? g->hours[i].refused : g->hours[i].messages,
 			  most),
 		    stdout);
-	printf("  %s: at most %llu an hour\n", what, (unsigned long long)most);
+	printf(
+	    "  %s: %llu in the busiest hour\n", what, (unsigned long long)most);
 }
 
 static void

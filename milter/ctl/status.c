@@ -365,8 +365,10 @@ print_dropped(const struct own *own)
 	    (json_t *)gauge(own, "postern_service_dropped_total"), name, n) {
 		struct buf b = BUF_INIT;
 
-		buf_printf(&b, "%s: %.0f items dropped", name,
-		    json_number_value(n));
+		if (json_number_value(n) == 0)
+			continue;
+		buf_printf(&b, "%s: %.0f items dropped: its queue was full",
+		    name, json_number_value(n));
 		print_buf("service", &b);
 	}
 }
@@ -383,7 +385,8 @@ print_lists(const struct own *own)
 
 		buf_escape(&b, name, strlen(name), 100);
 		buf_str(&b, json_number_value(up) > 0 ? " is in use"
-						      : " is not in use");
+						      : " is not in use until "
+							"it passes a self-test");
 		print_buf("DNS list", &b);
 	}
 }

@@ -112,13 +112,14 @@ print_each(struct call *c)
 static bool
 find_span(struct top *t)
 {
-	int64_t ms = t->now_ms - t->which.since_ms;
+	/* By the clock that 2d was read by, so that it stays 2d. */
+	int64_t s = (int64_t)time(NULL) - t->which.since_ms / 1000;
 
 	t->span_s = SPAN_S;
 	if (t->which.since_ms == 0)
 		return true;
-	t->span_s = (uint32_t)((ms + 999) / 1000);
-	return ms > 0 && ms < INT64_C(36500) * 86400 * 1000;
+	t->span_s = s < 1 ? 1 : (uint32_t)s;
+	return t->which.since_ms < t->now_ms && s < INT64_C(36500) * 86400;
 }
 
 static int

@@ -323,7 +323,7 @@ fill_checks(struct top *t, struct top_table *table)
 /* -- DNS lists -- */
 
 static const struct top_column list_columns[] = {COLUMN("QUERIED", 7),
-    COLUMN("LISTED", 7), COLUMN("FAILED", 7), COLUMN("FAILED", 6),
+    COLUMN("LISTED", 7), COLUMN("FAILED", 7), COLUMN("OF ALL", 6),
     COLUMN("OFF", 7),
     COLUMN("LAST FAILURE", 12), {.head = NULL}};
 

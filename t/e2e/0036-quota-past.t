@@ -151,8 +151,8 @@ def domains(postern):
 
 def shown(postern):
     text = out(postern, 'show', 'eve')
-    like(text, '\nThe last 48 hours:\n +\u2588  messages: at most 3 an hour\n'
-         ' +\u2588  refused: at most 1 an hour\n', 'show: a graph')
+    like(text, '\nThe last 48 hours:\n +\u2588  messages: 3 in the busiest hour\n'
+         ' +\u2588  refused: 1 in the busiest hour\n', 'show: a graph')
     like(text, r'\nLast clients:\n  127\.0\.0\.1 +phone +4 messages, the last '
          r'\d+[sm] ago\n', 'show: the last clients')
     like(text, r'reaches back to \d{4}-\d\d-\d\dT\d\d:\d\dZ\.\n$',

@@ -53,7 +53,7 @@ SYMBOLS = {'pass': 'RDNS_PASS', 'fail': 'RDNS_FAIL', 'permerror': 'RDNS_NONE',
 
 def main():
     need_root()
-    plan(3 * len(CASES) + 5)
+    plan(4 * len(CASES) + 5)
     with Dnsd(ZONE) as dns, Sink() as sink, \
             Postern('Mode v\nDNSTimeout 3\nOn-DNSError reject\n'
                     'Nameservers 127.0.0.1@%d\n' % dns.port) as postern, \
@@ -81,6 +81,13 @@ def one(mta, postern, ip, result, name):
         (result and {'result': result, 'name': name},
          [SYMBOLS[result]] if result else []),
         '%s: and so says posternctl check' % ip)
+    page = ' '.join(postern.ctl('why', '--since', '1h', '--limit', '1')
+                    .stdout.split())
+    who = (', name ' + name if name else
+           ', which has no name' if result == 'permerror' else '')
+    want = (' %s for %s%s %s ' % (result, ip, who, SYMBOLS[result])
+            if result else ' nothing found: ')
+    ok(want in page, '%s: and so says posternctl why' % ip, (want, page))
 
 
 def asked(dns):

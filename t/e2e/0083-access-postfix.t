@@ -7,6 +7,7 @@
 
 import json
 import os
+import re
 import sys
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), '../support'))
 import modules  # noqa: F401
@@ -62,6 +63,18 @@ HELOS = [
     (GOOD, 'desktop', 'word/none', 'HELO_NOT_FQDN'),
 ]
 
+HELO_WORDS = {
+    'name/pass': 'a name',
+    'name/fail': "a name that is not the client's",
+    'name/none': 'a name that has no address',
+    'name/temperror': 'a name',
+    'name/none/ours': 'a name of this host that has no address',
+    'literal/pass': 'an address',
+    'literal/fail': "an address that is not the client's",
+    'address/pass': 'an address without brackets',
+    'word/none': 'a name without a dot that has no address',
+}
+
 # What; address, name, HELO, sender, recipient; the reply, or None.
 SPAM = '5.7.1 Your server has sent spam, ask abuse@example.org'
 NET = '5.7.1 A whole net'
@@ -100,7 +113,7 @@ MOMENTS = [
 
 def main():
     need_root()
-    plan(3 * len(HELOS) + 1 + 3 * len(LISTS) + 2 + 3 * len(MOMENTS) + 1 + 6)
+    plan(4 * len(HELOS) + 1 + 3 * len(LISTS) + 2 + 3 * len(MOMENTS) + 1 + 6)
     with Dnsd(ZONE) as dns, Sink() as sink, \
             Postern(CONF % dns.port,
                     files={'allow': ALLOW, 'block': BLOCK}) as postern, \
@@ -153,6 +166,15 @@ def helo(mta, postern, ip, said, result, symbol):
          symbol in symbols(got)),
         (result.replace('/ours', ''), '/ours' in result, True),
         what + ': and so says posternctl check')
+    like(why(postern), r' helo .* %s for %s, %s( HELO_NO_ADDRESS 0\.5)? %s ' % (
+        result.split('/')[1], re.escape(said), HELO_WORDS[result], symbol),
+        what + ': and so says posternctl why, in words')
+
+
+def why(postern):
+    """Of the last message, in one line."""
+    return ' '.join(postern.ctl('why', '--since', '1h', '--limit', '1')
+                    .stdout.split())
 
 
 def our_address(mta, postern):

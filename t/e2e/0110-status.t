@@ -6,6 +6,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def change_file(postern, **keys):
 
 def main():
     need_root()
-    plan(12 + 4 + 6 + 3 + 3 + 4 + 4 + 8 + 3)
+    plan(12 + 4 + 6 + 3 + 3 + 4 + 4 + 8 + 3 + 2)
     with Dnsd(ZONE) as dns, Sink() as sink:
         postern = Postern(CONF % dns.port, start=False)
         os.mkdir(os.path.join(postern.dir, 'table'))
@@ -104,6 +105,8 @@ def well(postern):
     like(text.stdout, r'(?m)^postern +running, version \S+, process %d, since '
          % postern.pid, 'as text')
     like(text.stdout, r'(?m)^problems +none$', 'as text: no problems')
+    ok(not re.search(r'(?m)^service ', text.stdout),
+       'as text: what was not dropped is no row', text.stdout)
     abroad = subprocess.run(
         [binary('POSTERNCTL'), 'status', '-x', postern.conf_file],
         env=dict(postern.env, TZ='ABC-3'), capture_output=True, text=True,
@@ -189,6 +192,8 @@ def broken_list(postern, dns):
          'which, and why')
     is_(gauges(postern)['postern_dnsbl_up'],
         {'zen.example.net': 1, 'all.example.net': 0}, 'and for Prometheus')
+    like(postern.ctl('status').stdout, r'(?m)^(DNS list)? +all.example.net is '
+         'not in use until it passes a self-test$', 'as text')
     postern.configure(CONF % dns.port)
     postern.reload()
     becomes(postern, (0,), 'it is no longer asked')

@@ -167,6 +167,9 @@ def check_text(daemon):
     like(text, r'(?m)^%s +1 +0 +1 ' % BLOCKED, 'a client')
     like(text, r'(?m)^dead.example.net .* 2 ', 'a DNS list')
     like(once(daemon, '--since', '1s'), 'ACCOUNTS', 'a span of a second')
+    like(once(daemon, '--since', '2d'), r'\A\S+Z, the last 2d\n',
+         'a span has its own words')
+    like(text, r'(?m)^DNS LISTS .* FAILED OF ALL ', 'failures as a share')
     for options, wrong in (
             (('--interval', '0'), 'seconds from 0.1'),
             (('--since', '2100-01-01'), 'a time in the past'),
@@ -349,7 +352,7 @@ def check_ring(daemon, mta):
 
 def main():
     need_root()
-    plan(95)
+    plan(98)
     with Dnsd(ZONE) as dns, Sink() as sink, \
             Postern(CONF % dns.port,
                     files={'block': BLOCKED + ' go away\n'}) as daemon, \
