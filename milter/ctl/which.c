@@ -85,6 +85,7 @@ parse_date(const char *text, int64_t *ms_r)
 	struct tm tm = {0};
 	const char *at = strptime(text, "%Y-%m-%d", &tm);
 	int64_t ms = 0, unit = 100;
+	int day;
 
 	if (at != NULL && (*at == 'T' || *at == ' ')) {
 		at = strptime(at + 1, "%H:%M", &tm);
@@ -101,8 +102,10 @@ parse_date(const char *text, int64_t *ms_r)
 		at++;
 	if (at == NULL || *at != '\0')
 		return false;
+	/* timegm makes 2 March of 30 February. */
+	day = tm.tm_mday;
 	*ms_r = (int64_t)timegm(&tm) * 1000 + ms;
-	return true;
+	return tm.tm_mday == day;
 }
 
 static bool

@@ -157,6 +157,14 @@ admits(int fd)
 
 /* -- when there is no descriptor -- */
 
+/* Another thread may take the descriptor that was given up for a connection. */
+static void
+keep_spare(void)
+{
+	if (admission.spare < 0)
+		admission.spare = eventfd(0, EFD_CLOEXEC);
+}
+
 /* Accept the client and close it.  If it stayed in the queue, libmilter would
  * try again and again without a pause. */
 static void
@@ -166,12 +174,14 @@ turn_away(int listener)
 
 	log_seldom(&admission.exhausted, LOG_ERR,
 	    "no descriptor is left for a connection: %s", strerror(errno));
+	keep_spare();
 	if (admission.spare >= 0) {
 		close(admission.spare);
 		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 		if (fd >= 0)
 			close(fd);
-		admission.spare = eventfd(0, EFD_CLOEXEC);
+		admission.spare = -1;
+		keep_spare();
 	}
 	if (fd < 0)
 		poll(NULL, 0, EXHAUSTED_MS);
@@ -202,6 +212,7 @@ accept_ours(int listener, struct sockaddr *addr, socklen_t *len)
 		errno = ECONNABORTED;
 		return -1;
 	}
+	keep_spare();
 	reader_begin(fd);
 	if (addr != NULL && len != NULL) {
 		memcpy(addr, &from, *len < from_len ? *len : from_len);

