@@ -52,5 +52,5 @@ posternctl_print(json_t *object)
 void
 posternctl_print_ascii(json_t *object)
 {
-	print(object, JSON_ENSURE_ASCII | JSON_REAL_PRECISION(12));
+	print(object, JSON_ENSURE_ASCII);
 }

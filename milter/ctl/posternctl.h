@@ -136,10 +136,9 @@ int posternctl_no_memory(void);
  * U+FFFD.  NULL text: JSON null. */
 json_t *posternctl_string(const char *text);
 json_t *posternctl_stringn(const char *text, size_t len);
-/* Print one object on one line. */
+/* Print one object on one line; what could move a terminal is escaped. */
 void posternctl_print(json_t *object);
-/* The same in ASCII, since a terminal may obey other characters, too; and with
- * numbers of at most 12 digits. */
+/* The same in ASCII. */
 void posternctl_print_ascii(json_t *object);
 
 /* -- check.c -- */
